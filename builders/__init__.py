@@ -1,0 +1,1 @@
+"""One corpus = one file: raw layout -> examples."""

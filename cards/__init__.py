@@ -1,0 +1,1 @@
+"""One corpus = one Markdown: the prose of its card."""

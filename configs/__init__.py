@@ -1,0 +1,1 @@
+"""One corpus = one YAML: sources, licence, citation, published configs."""

@@ -1,0 +1,37 @@
+"""Edge Glass: multimodal training data as self-contained Parquet, every source row accounted for.
+
+>>> import edge_glass
+>>> ds = edge_glass.load("clotho", repo="org/edge-glass", version="1.0.0", split="train")
+>>> ds[0]["audio"]["array"], ds[0]["audio"]["sampling_rate"]
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_glass.build import build
+    from edge_glass.corpus import Corpus, CorpusConfig
+    from edge_glass.errors import EdgeGlassError
+    from edge_glass.features import Audio, Image
+    from edge_glass.load import load
+
+__version__ = version("edge-glass")
+__all__ = ["Audio", "Corpus", "CorpusConfig", "EdgeGlassError", "Image", "build", "load"]
+
+_HOMES = {
+    "Audio": "features",
+    "Corpus": "corpus",
+    "CorpusConfig": "corpus",
+    "EdgeGlassError": "errors",
+    "Image": "features",
+    "build": "build",
+    "load": "load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: `import edge_glass` alone stays fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edge_glass' has no attribute {name!r}")
+    return getattr(import_module(f"edge_glass.{_HOMES[name]}"), name)

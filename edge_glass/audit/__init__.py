@@ -1,0 +1,1 @@
+"""Does a build hold what it promises, and what changed between two of them?"""

@@ -1,0 +1,218 @@
+"""The main job: a config -> Parquet, ledger and manifest in the Hub's layout."""
+
+import errno
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from edge_glass import card, ledger, manifest, orders, work
+from edge_glass.catalog import Variant
+from edge_glass.corpus import Corpus
+from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.raw import Raw
+from edge_glass.fetch.sources import obtain
+from edge_glass.manifest import Manifest
+from edge_glass.pool import Counters
+from edge_glass.progress import Progress, Silent
+from edge_glass.select import Selection
+from edge_glass.shards import sync_folder, write_json, write_table
+
+HIDDEN = ".edge_glass"  # in the output folder: work under way, locks, the run log
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a build does not put into its output, with `limit` the one exception."""
+
+    raw: Path | None = None
+    jobs: int = 1
+    limit: int | None = None
+    mirror: str | None = None
+    unverified: bool = False
+
+
+def build(
+    variant: Variant, out: Path, options: Options | None = None, progress: Progress | None = None
+) -> Manifest:
+    """Build `variant` into `out/<config>/` and list it in `out/README.md`.
+
+    A build that was stopped goes on from its last whole shard; one that is complete and would come
+    out the same is left alone. Returns the manifest.
+    """
+    options, progress = options or Options(), progress or Silent()
+    hidden = out / HIDDEN
+    hidden.mkdir(parents=True, exist_ok=True)
+    with _lock(hidden / f"{variant.name}.lock", variant), _disk(out), _logged(hidden, variant):
+        corpus = variant.builder(str(hidden / "datasets"))
+        raw = obtain(
+            corpus,
+            options.raw,
+            mirror=options.mirror,
+            unverified=options.unverified,
+            progress=progress,
+        )
+        described = manifest.describe(corpus, raw, options.limit)
+        final, folder = out / variant.name, hidden / "work" / variant.name
+        made = _already(final, described)
+        if made is None:
+            made = _already(folder, described)
+            if made is None:
+                made = _make(variant, corpus, raw, described, folder, options, progress)
+            _put(folder, final)
+        card.write(out)
+    return made
+
+
+def _make(
+    variant: Variant,
+    corpus: Corpus,
+    raw: Raw,
+    described: Manifest,
+    folder: Path,
+    options: Options,
+    progress: Progress,
+) -> Manifest:
+    """All shards, the ledger and last the manifest, in `folder`."""
+    _open_folder(folder, described | {"paths": _state(raw)})
+    selection = Selection.of(corpus, raw, options.limit)
+    planned = orders.plan(corpus, raw, selection, folder)
+    tasks = [
+        work.Task(variant, raw, folder, order, orders.shard_name(order, planned))
+        for order in planned
+    ]
+    _make_shards(tasks, options.jobs, progress)
+    return _finish(described, tasks, selection)
+
+
+def _make_shards(tasks: list[work.Task], jobs: int, progress: Progress) -> None:
+    left = [task for task in tasks if work.finished(task) is None]
+    rows = sum(task.order.rows for task in left)
+    counters = Counters()
+    with progress.rows(f"build {tasks[0].variant.name}", rows, counters.read):
+        for _ in counters.run(work.make, left, jobs):
+            pass
+
+
+def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -> Manifest:
+    """Join the ledgers, check that they balance, write the manifest."""
+    folder = tasks[0].folder
+    records = [record for task in tasks if (record := work.finished(task))]
+    made = manifest.complete(described, records, folder)
+    manifest.check_balance(made, selection.rows)
+    batches = (pq.read_table(task.ledger) for task in tasks)
+    written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
+    made["ledger"] = {
+        "file": ledger.FILE, "rows": written.rows, "bytes": written.bytes, "sha256": written.sha256
+    }
+    write_json(folder / manifest.FILE, made)
+    return made
+
+
+def _already(final: Path, described: Manifest) -> Manifest | None:
+    """The manifest of a finished build that has the same inputs."""
+    try:
+        made = manifest.read(final)
+    except EdgeGlassError:
+        return None
+    return made if all(made.get(key) == value for key, value in described.items()) else None
+
+
+def _open_folder(folder: Path, inputs: dict[str, Any]) -> None:
+    """Keep the work of a build that was stopped if it had the same inputs, else start afresh."""
+    inputs_file = folder / "inputs.json"
+    try:
+        same = json.loads(inputs_file.read_text()) == inputs
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json(inputs_file, inputs)
+    for leftover in folder.glob("*.tmp"):
+        leftover.unlink()
+
+
+def _state(raw: Raw) -> dict[str, str]:
+    """Tells whether raw files changed between two tries: names, sizes and times of all of them."""
+    return {name: _state_of(path) for name, path in raw.paths.items()}
+
+
+def _state_of(path: Path) -> str:
+    found = sha256()
+    for folder, folders, files in os.walk(path) if path.is_dir() else [(str(path), [], [""])]:
+        folders.sort()
+        for name in sorted(files):
+            stat = Path(folder, name).stat()
+            found.update(f"{folder}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()
+
+
+def _put(folder: Path, final: Path) -> None:
+    """Move a finished build to its place, the previous one out of it."""
+    keep = {manifest.FILE, ledger.FILE}
+    for path in folder.iterdir():
+        if path.name not in keep and "-of-" not in path.name:
+            path.unlink()
+    previous = folder.with_name(f"{folder.name}.previous")
+    if final.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        final.rename(previous)
+    folder.rename(final)
+    sync_folder(final.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+@contextmanager
+def _lock(path: Path, variant: Variant) -> Iterator[None]:
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise EdgeGlassError(
+            f"{variant.name}: another build of it is running into {path.parent.parent}"
+        ) from None
+
+
+@contextmanager
+def _disk(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise EdgeGlassError(
+            f"{error.filename or out}: the disk is full. Make room and run the same command again: "
+            "it goes on from the last whole shard and fetches nothing twice."
+        ) from error
+
+
+@contextmanager
+def _logged(hidden: Path, variant: Variant) -> Iterator[None]:
+    """Time and host go into the run log, never into the output."""
+    start, result = datetime.now(UTC), "done"
+    try:
+        yield
+    except BaseException as error:
+        result = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        line = {
+            "config": variant.name,
+            "start": start.isoformat(),
+            "end": datetime.now(UTC).isoformat(),
+            "host": platform.node(),
+            "result": result,
+        }
+        with suppress(OSError), (hidden / "runs.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")

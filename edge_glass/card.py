@@ -1,0 +1,181 @@
+"""The README of a dataset: what every config holds, in figures taken from the builds."""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import datasets
+import jinja2
+from huggingface_hub import DatasetCard, DatasetCardData
+
+from edge_glass import catalog, ledger, manifest
+from edge_glass.errors import EdgeGlassError
+from edge_glass.manifest import Manifest
+from edge_glass.shards import Whole
+
+FILE = "README.md"
+HEAD = """# {name}
+
+Built with Edge Glass: self-contained Parquet with the media inside, and for each config a ledger
+of every source row, kept or dropped and why.
+
+```python
+from datasets import load_dataset
+
+ds = load_dataset("{repo}", "{config}")
+rows = load_dataset("{repo}", "{config}_ledger", split="ledger")  # what became of each source row
+```
+"""
+
+
+def write(out: Path) -> None:
+    """Write `out/README.md` for all that is built there, so that `load_dataset(out, config)` works."""
+    manifests = [manifest.read(folder) for folder in manifest.built(out).values()]
+    with Whole(out / FILE) as file:
+        file.write(render(manifests, repo=str(out.name), previous=None).encode())
+
+
+def render(manifests: list[Manifest], repo: str, previous: str | None) -> str:
+    """The card that lists `manifests`; everything else that `previous` says stays.
+
+    `manifests` holds every config of the corpora in question that the repository will have.
+    """
+    card = DatasetCard(previous) if previous else None
+    data = card.data.to_dict() if card else {}
+    ours = {name for m in manifests for name in (m["config"], ledger_config(m))}
+    data["configs"] = [c for c in data.get("configs", []) if c["config_name"] not in ours]
+    data["configs"] += [entry for m in manifests for entry in (_config(m), _ledger(m))]
+    _set_default(data["configs"])
+    infos = data.get("dataset_info", [])
+    infos = infos if isinstance(infos, list) else [infos]
+    infos = [info for info in infos if info.get("config_name") not in ours]
+    data["dataset_info"] = infos + [_info(m) for m in manifests]
+    _describe(data, manifests)
+    text = card.text if card else HEAD.format(name=repo.split("/")[-1], repo=repo, config=manifests[0]["config"])
+    for corpus in dict.fromkeys(m["corpus"] for m in manifests):
+        text = _replace(text, corpus, [m for m in manifests if m["corpus"] == corpus])
+    return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
+
+
+def ledger_config(made: Manifest) -> str:
+    """The config under which a ledger is published."""
+    return f"{made['config']}_ledger"
+
+
+def _config(made: Manifest) -> dict[str, Any]:
+    files = [
+        {"split": split, "path": f"{made['config']}/{split}-*-of-{len(facts['shards']):05d}.parquet"}
+        for split, facts in made["splits"].items()
+    ]
+    return {"config_name": made["config"], "data_files": files}
+
+
+def _ledger(made: Manifest) -> dict[str, Any]:
+    path = f"{made['config']}/{ledger.FILE}"
+    return {"config_name": ledger_config(made), "data_files": [{"split": "ledger", "path": path}]}
+
+
+def _set_default(configs: list[dict[str, Any]]) -> None:
+    """The first corpus's full config is the default, unless one is already."""
+    configs.sort(key=lambda config: config["config_name"])
+    if not any(config.get("default") for config in configs):
+        for config in configs:
+            if config["config_name"] in catalog.corpora():
+                config["default"] = True
+                return
+
+
+def _info(made: Manifest) -> dict[str, Any]:
+    features = datasets.Features.from_dict(made["features"])
+    splits = [
+        {"name": split, "num_bytes": facts["bytes"], "num_examples": facts["rows"]}
+        for split, facts in made["splits"].items()
+    ]
+    size = sum(split["num_bytes"] for split in splits)
+    return {
+        "config_name": made["config"],
+        "features": _older(features._to_yaml_list()),
+        "splits": splits,
+        "download_size": size,
+        "dataset_size": size,
+    }
+
+
+def _older(feature: Any) -> Any:
+    """`list: string` as `sequence: string`, which every release of `datasets` reads."""
+    if isinstance(feature, list):
+        return [_older(item) for item in feature]
+    if isinstance(feature, dict):
+        if isinstance(feature.get("list"), str | dict):
+            feature = {("sequence" if key == "list" else key): v for key, v in feature.items()}
+        return {key: _older(value) for key, value in feature.items()}
+    return feature
+
+
+def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
+    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m["corpus"] for m in manifests)]
+    for key, values in (
+        ("language", [x for spec in specs for x in spec.languages]),
+        ("task_categories", [x for spec in specs for x in spec.tasks]),
+        ("license", [spec.licence_tag for spec in specs]),
+    ):
+        known = data.get(key) or []
+        known = [known] if isinstance(known, str) else known
+        data[key] = sorted({*known, *values})
+    data.setdefault("pretty_name", "Edge Glass")
+
+
+def _replace(text: str, corpus: str, manifests: list[Manifest]) -> str:
+    start, end = f"<!-- edge-glass {corpus} -->", f"<!-- /edge-glass {corpus} -->"
+    section = f"{start}\n{_section(corpus, manifests)}\n{end}"
+    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+    if pattern.search(text):
+        return pattern.sub(lambda _: section, text)
+    return f"{text.rstrip()}\n\n{section}\n"
+
+
+def _section(corpus: str, manifests: list[Manifest]) -> str:
+    kind = catalog.corpus(corpus)
+    path = kind.room("cards") / f"{corpus}.md"
+    if not path.is_file():
+        raise EdgeGlassError(f"{corpus}: no card at {path}: write its prose there")
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(
+        path.read_text(encoding="utf-8")
+    )
+    spec = kind.spec()
+    prose = template.render(tables=_tables(manifests), spec=spec, manifests=manifests)
+    return f"## [{spec.title}]({spec.homepage})\n\n{prose.strip()}"
+
+
+def _tables(manifests: list[Manifest]) -> str:
+    rows = ["| config | split | rows | h:mm:ss | MB | source rows | dropped |", "|---|---|--:|--:|--:|--:|---|"]
+    for made in manifests:
+        for split, facts in made["splits"].items():
+            outcomes = facts["outcomes"]
+            seconds = facts["figures"].get("seconds")
+            drops = [f"{n} {reason}" for reason, n in sorted(outcomes.items()) if reason != "kept"]
+            cells = (
+                made["config"], split, f"{facts['rows']:,}", "" if seconds is None else str(timedelta(seconds=round(seconds))),
+                f"{facts['bytes'] / 1e6:.1f}", f"{sum(outcomes.values()):,}", ", ".join(drops) or "none",
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, *_licences(manifests)])
+
+
+def _licences(manifests: list[Manifest]) -> Iterable[str]:
+    """Licences of the rows of the largest config."""
+    largest = max(manifests, key=lambda m: sum(s["rows"] for s in m["splits"].values()))
+    counts: dict[str, int] = {}
+    for split in largest["splits"].values():
+        for licence, n in split["figures"].get("licences", {}).items():
+            counts[licence] = counts.get(licence, 0) + n
+    if counts:
+        yield f"\nLicences of the rows of `{largest['config']}`:\n\n| licence | rows |\n|---|--:|"
+        yield from (f"| {_cell(name) or 'not stated'} | {n:,} |" for name, n in sorted(counts.items()))
+
+
+def _cell(text: str) -> str:
+    """Text from outside, harmless in a Markdown table."""
+    return re.sub(r"[|<>\n\r`\[\]]", " ", text)[:200]

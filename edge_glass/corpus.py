@@ -1,0 +1,240 @@
+"""What every builder inherits: a corpus as rows (cheap, in source order) and examples (media)."""
+
+import hashlib
+import inspect
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib import resources
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import datasets
+from pydantic import ValidationError
+
+from edge_glass.errors import EdgeGlassError, raise_all
+from edge_glass.features import Audio, Features
+from edge_glass.fetch.raw import Raw
+from edge_glass.ledger import Dropped, Outcome
+from edge_glass.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
+from edge_glass.spec import Spec, line_of, read_spec
+
+__all__ = ["AudioParams", "CaptionParams", "Corpus", "CorpusConfig", "Example", "Media", "Row"]
+
+Example = dict[str, Any]
+SPAN = 1000  # rows in one item of the lists that `datasets` spreads over processes
+
+
+@dataclass(slots=True)
+class Row:
+    """A record of a source, before its media is read; everything in it is plain JSON."""
+
+    id: str
+    source: str
+    row: str
+    media: tuple[str, str] | None = None  # archive or folder, member
+    fields: dict[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, str] | None = None  # outcome, detail
+
+
+class Media:
+    """The bytes that belong to one row, and what is to be said of them in the ledger."""
+
+    def __init__(self, raw: Raw, row: Row) -> None:
+        self._raw, self._row = raw, row
+        self._hash = hashlib.sha256()
+        self.size = 0
+        self.notes: list[str] = []
+
+    def read(self) -> bytes:
+        """The row's media file, whole."""
+        assert self._row.media is not None
+        data = self._raw.read(*self._row.media)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    @property
+    def sha256(self) -> str | None:
+        return self._hash.hexdigest() if self.size else None
+
+
+class Corpus(datasets.GeneratorBasedBuilder):
+    """A corpus. A subclass in `builders/<corpus>.py` says what it is; its YAML where it lies.
+
+    Subclasses set `BUILDER_CONFIG_CLASS` and give `splits`, `sources`, `columns`, `rows` and
+    `examples`. The parameters of the published configs come from `configs/<corpus>.yaml`.
+    """
+
+    BUILDER_CONFIG_CLASS: ClassVar[type[CorpusConfig]] = CorpusConfig
+    corpus: ClassVar[str]
+    package: ClassVar[str]
+    config: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.package, _, cls.corpus = cls.__module__.rpartition(".builders.")
+        cls.BUILDER_CONFIGS = [cls.configure(name, name) for name in cls.spec().configs]
+        cls.VERSION = datasets.Version(cls.spec().version)
+        names = [config.name for config in cls.BUILDER_CONFIGS]
+        cls.DEFAULT_CONFIG_NAME = cls.corpus if cls.corpus in names else None
+
+    def __init__(self, *args: Any, dataset_name: str | None = None, **kwargs: Any) -> None:
+        # the hash keeps `datasets` from taking an older builder's cache for ours
+        kwargs.setdefault("hash", self.code_hash())
+        super().__init__(*args, dataset_name=dataset_name or self.corpus, **kwargs)
+        self._check(type(self.config), self.config.name, self.parameters())
+
+    # What a corpus says
+
+    @abstractmethod
+    def splits(self) -> list[str]:
+        """All splits of this config, in the order in which they are published."""
+
+    @abstractmethod
+    def sources(self, split: str) -> list[str]:
+        """The names (as in the YAML) of the files that `split` is made of."""
+
+    @abstractmethod
+    def columns(self) -> Features:
+        """The columns of an example; `id` is always among them."""
+
+    @abstractmethod
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        """Every row of the source, in its order, without reading media."""
+
+    @abstractmethod
+    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+        """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
+
+    def row_bytes(self, source_bytes: int) -> int:
+        """About how many bytes of Parquet a row with so many bytes of media makes."""
+        size = source_bytes
+        if isinstance(self.config, AudioParams):
+            size = self.config.audio_size(size)
+        if isinstance(self.config, CaptionParams) and self.config.caption_mode == "each":
+            size *= 5
+        return size + 1000
+
+    # What follows from it
+
+    @classmethod
+    @cache
+    def spec(cls) -> Spec:
+        """The corpus's YAML file."""
+        return read_spec(cls.spec_path(), cls.corpus)
+
+    @classmethod
+    def spec_path(cls) -> Path:
+        return cls.room("configs") / f"{cls.corpus}.yaml"
+
+    @classmethod
+    def room(cls, name: str) -> Path:
+        """The folder of one room (configs, cards, samples) of the package that has this corpus."""
+        return Path(str(resources.files(f"{cls.package}.{name}")))
+
+    @classmethod
+    def configure(cls, base: str, name: str, **overrides: Any) -> CorpusConfig:
+        """The published config `base`, with parameters overridden, under `name`."""
+        spec = cls.spec()
+        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, spec.configs[base] | overrides)
+        return cls.BUILDER_CONFIG_CLASS(name=name, version=spec.version, **values)
+
+    @classmethod
+    def _check(cls, kind: type[CorpusConfig], name: str, values: dict[str, Any]) -> dict[str, Any]:
+        where = f"{cls.corpus}.yaml:{line_of(cls.spec_path(), 'configs', name)}: config {name}"
+        try:
+            checked = model(kind)(**values)
+        except ValidationError as error:
+            raise EdgeGlassError(*(f"{where}: {_explain(e, kind)}" for e in error.errors())) from None
+        clean = checked.model_dump()
+        raise_all(f"{where}: {problem}" for problem in kind(name=name, **clean).problems())
+        return clean
+
+    @classmethod
+    def code_hash(cls) -> str:
+        """A fingerprint of the builder's own source."""
+        return hashlib.sha256(inspect.getsource(inspect.getmodule(cls)).encode()).hexdigest()[:16]  # type: ignore[arg-type]
+
+    def parameters(self) -> dict[str, Any]:
+        """The config's parameters by name."""
+        values = asdict(self.config)
+        return {name: values[name] for name in own_fields(type(self.config))}
+
+    def chosen_splits(self) -> list[str]:
+        """The splits that the config asks for, in published order."""
+        present, asked = self.splits(), self.config.splits
+        if unknown := sorted(set(asked or []) - set(present)):
+            raise EdgeGlassError(
+                f"{self.config.name}: no split {', '.join(unknown)}; there are {', '.join(present)}"
+            )
+        return [split for split in present if asked is None or split in asked]
+
+    # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
+
+    def _info(self) -> datasets.DatasetInfo:
+        spec = self.spec()
+        return datasets.DatasetInfo(
+            description=spec.title,
+            features=datasets.Features(self.columns()),
+            homepage=str(spec.homepage),
+            license=spec.licence,
+            citation=spec.citation,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        from edge_glass.fetch.sources import obtain
+        from edge_glass.select import Selection
+
+        raw = obtain(self, Path(self.config.data_dir) if self.config.data_dir else None)
+        selection = Selection.of(self, raw)
+        return [
+            datasets.SplitGenerator(
+                name=split,
+                gen_kwargs={
+                    "split": (split,),
+                    "raw": (raw,),
+                    "selection": (selection,),
+                    "spans": list(pairwise([*range(0, count, SPAN), count])) or [(0, 0)],
+                },
+            )
+            for split, count in selection.rows.items()
+        ]
+
+    def _generate_examples(
+        self,
+        split: tuple[str],
+        raw: tuple[Raw],
+        selection: tuple[Any],
+        spans: list[tuple[int, int]],
+    ) -> Iterator[tuple[str, Example]]:
+        for start, stop in spans:
+            chosen = selection[0].rows_of(self, split[0], raw[0])
+            for row in islice(chosen, start, stop):
+                try:
+                    if row.dropped:
+                        raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
+                    for example in self.examples(row, Media(raw[0], row)):
+                        yield example["id"], example
+                except Dropped as drop:
+                    self._log_drop(row, drop)
+
+    def _log_drop(self, row: Row, drop: Dropped) -> None:
+        message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
+        datasets.logging.get_logger(__name__).warning(message)
+
+    def _as_dataset(self, *args: Any, **kwargs: Any) -> datasets.Dataset:
+        dataset = super()._as_dataset(*args, **kwargs)
+        for name, column in dataset.features.items():
+            if isinstance(column, datasets.Audio):
+                dataset = dataset.cast_column(name, Audio(sampling_rate=column.sampling_rate))
+        return dataset
+
+
+def _explain(error: Any, kind: type[CorpusConfig]) -> str:
+    name = ".".join(str(part) for part in error["loc"][:1])
+    if error["type"] == "extra_forbidden":
+        return f"no parameter {name}; there are {', '.join(own_fields(kind))}"
+    return f"{name}: {error['msg']}, found {error['input']!r}"

@@ -1,0 +1,1 @@
+"""Every byte from outside enters here and nowhere else."""

@@ -1,0 +1,160 @@
+"""From the sources that a corpus names to files on disk: the store, `--raw`, or what we ship."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_glass.errors import EdgeGlassError, raise_all
+from edge_glass.fetch import archives, download
+from edge_glass.fetch.raw import Raw
+from edge_glass.progress import Progress, Silent
+from edge_glass.spec import Source
+
+if TYPE_CHECKING:
+    from edge_glass.corpus import Corpus
+
+
+def store() -> Path:
+    """The folder of downloads: `$EDGE_GLASS_CACHE`, or `~/.cache/edge_glass`."""
+    return Path(os.environ.get("EDGE_GLASS_CACHE") or Path.home() / ".cache" / "edge_glass")
+
+
+def needed(corpus: "Corpus") -> dict[str, Source]:
+    """The sources of the chosen splits, in the order in which they are asked for."""
+    names = dict.fromkeys(n for split in corpus.chosen_splits() for n in corpus.sources(split))
+    return {name: corpus.spec().sources[name] for name in names}
+
+
+def obtain(
+    corpus: "Corpus",
+    raw: Path | None = None,
+    *,
+    mirror: str | None = None,
+    unverified: bool = False,
+    progress: Progress | None = None,
+) -> Raw:
+    """Make every source of the chosen splits ready to be read.
+
+    With `raw` (or for a bundled config) files are taken from that folder and the network is left
+    alone; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
+    folder) being tried before upstream. `unverified` takes raw files whose checksum differs.
+    """
+    progress = progress or Silent()
+    if corpus.config.bundled:
+        return _raw(corpus, corpus.room("samples") / corpus.corpus, True, progress)
+    if raw is not None:
+        return _raw(corpus, raw, unverified, progress)
+    return _fetched(corpus, mirror, progress)
+
+
+def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
+    root = store() / "downloads" / corpus.corpus
+    jobs = [
+        download.Job(name, root / name, source, list(_urls(name, source, mirror)))
+        for name, source in needed(corpus).items()
+    ]
+    with progress.bytes("fetch") as tick:
+        found = download.fetch(jobs, tick)
+    paths = {
+        job.name: _unpacked(job.path, found[job.name]["sha256"], job.source, progress)
+        for job in jobs
+    }
+    return Raw(corpus.corpus, paths, found)
+
+
+def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
+    if mirror:
+        yield f"{mirror.rstrip('/')}/{name}"
+    yield from map(str, (source.url, *source.mirrors))
+
+
+def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -> Raw:
+    if not folder.is_dir():
+        raise EdgeGlassError(f"{corpus.config.name}: --raw {folder} is not a folder")
+    sources = needed(corpus)
+    places = {name: _find(folder, name, source) for name, source in sources.items()}
+    raise_all(_lacking(corpus, folder, places))
+    found = {name: place for name, place in places.items() if place is not None}
+    facts = {name: _facts(place, progress) for name, place in found.items()}
+    if not unverified:
+        raise_all(_differing(corpus, found, facts, sources))
+    paths = {
+        name: _unpacked(place, facts[name].get("sha256", ""), sources[name], progress)
+        for name, place in found.items()
+    }
+    return Raw(corpus.corpus, paths, facts)
+
+
+def _find(folder: Path, name: str, source: Source) -> Path | None:
+    """A source in a folder of raw files: unpacked or as published, at most two folders down."""
+    for wanted in filter(None, (source.folder, name)):
+        for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
+            for path in sorted(folder.glob(pattern)):
+                if path.is_dir() == (wanted != name):
+                    return path
+    return None
+
+
+def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
+    missing = [name for name, place in places.items() if place is None]
+    if not missing:
+        return []
+    splits = [s for s in corpus.chosen_splits() if not set(corpus.sources(s)) & set(missing)]
+    sources = corpus.spec().sources
+    lines = [f"{corpus.config.name}: --raw {folder} lacks"]
+    for name in missing:
+        other = f" (or the folder {sources[name].folder}/)" if sources[name].folder else ""
+        lines.append(f"  {name}{other}")
+    without = f"; --set 'splits=[{', '.join(splits)}]' would do without" if splits else ""
+    lines.append(f"  Get them from {corpus.spec().homepage}{without}.")
+    return ["\n".join(lines)]
+
+
+def _facts(place: Path, progress: Progress) -> dict[str, Any]:
+    if place.is_dir():
+        return {"folder": place.name}
+    with progress.bytes(f"checksum {place.name}"):
+        return download.checksums(place)
+
+
+def _differing(
+    corpus: "Corpus",
+    places: dict[str, Path],
+    facts: dict[str, dict[str, Any]],
+    sources: dict[str, Source],
+) -> Iterable[str]:
+    for name, place in places.items():
+        wanted = sources[name].checksum
+        if wanted and place.is_file() and facts[name][wanted[0]] != wanted[1]:
+            yield (
+                f"{corpus.config.name}: {place}: {wanted[0]} is {facts[name][wanted[0]]}, upstream "
+                f"publishes {wanted[1]}. Get the file again from {sources[name].url}, or, if you "
+                "changed it on purpose, pass --unverified (the manifest will say so)."
+            )
+
+
+def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Path:
+    if path.is_dir() or not archives.is_archive(path.name):
+        return path
+    folder = store() / "unpacked" / sha256
+    if not folder.is_dir():
+        _make_room(path, folder.parent)
+        with progress.bytes(f"unpack {path.name}") as tick:
+            archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
+    inner = folder / source.folder if source.folder else folder
+    if not inner.is_dir():
+        found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5])
+        raise EdgeGlassError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
+    return inner
+
+
+def _make_room(archive: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free, size = shutil.disk_usage(folder).free, archive.stat().st_size
+    if free < size:
+        raise EdgeGlassError(
+            f"{folder}: {free / 1e9:.1f} GB free, unpacking {archive.name} takes more than "
+            f"{size / 1e9:.1f} GB. Make room, or set EDGE_GLASS_CACHE to a larger disk."
+        )

@@ -1,0 +1,92 @@
+"""The outcome of every source row: kept, or dropped for one reason out of a closed list."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FILE = "ledger.parquet"
+
+
+class Outcome(StrEnum):
+    """What became of a source row."""
+
+    KEPT = "kept"
+    NOT_IN_SUBSET = "not_in_subset"  # the config's `subset` left it out
+    BEYOND_LIMIT = "beyond_limit"  # the command line's `--limit` left it out
+    DUPLICATE_ID = "duplicate_id"  # an earlier row has the same id
+    MALFORMED_ROW = "malformed_row"  # the record has too few or too many fields
+    BAD_ENCODING = "bad_encoding"  # the text is not in the encoding that the source promises
+    BLANK_CAPTION = "blank_caption"  # a caption is empty
+    MISSING_CAPTION = "missing_caption"  # media that no caption row speaks of
+    MISSING_MEDIA = "missing_media"  # a row whose media file is not there
+    EMPTY_MEDIA = "empty_media"  # zero bytes, or a container that holds no samples
+    TRUNCATED_MEDIA = "truncated_media"  # fewer bytes than its own header promises
+    UNDECODABLE_MEDIA = "undecodable_media"  # not the kind of media it should be, or damaged
+    OVERSIZED_MEDIA = "oversized_media"  # longer or larger than a decoder may be trusted with
+    UNSUITABLE_MEDIA = "unsuitable_media"  # sound, but not what the config can convert
+
+
+class Dropped(Exception):
+    """Raised by whatever finds that a row cannot be kept."""
+
+    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+        super().__init__(outcome, detail)
+        self.outcome, self.detail = outcome, detail
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row of the ledger."""
+
+    source: str
+    row: str
+    id: str
+    split: str
+    outcome: Outcome
+    detail: str = ""
+    url: str | None = None
+    status: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("row", pa.string()),
+        ("id", pa.string()),
+        ("split", pa.string()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+        ("url", pa.string()),
+        ("status", pa.int32()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+    ]
+)
+
+
+def to_table(entries: list[Entry]) -> pa.Table:
+    """Ledger entries as an Arrow table of `SCHEMA`."""
+    return pa.Table.from_pylist([asdict(entry) for entry in entries], schema=SCHEMA)
+
+
+def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a ledger file, a batch in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=columns):
+            yield from batch.to_pylist()
+
+
+def count(path: Path) -> dict[str, dict[str, int]]:
+    """Rows per split and outcome: `{"train": {"kept": 5, "missing_media": 1}}`."""
+    counts: dict[str, Counter[str]] = {}
+    for row in read(path, ["split", "outcome"]):
+        counts.setdefault(row["split"], Counter())[row["outcome"]] += 1
+    return {split: dict(sorted(found.items())) for split, found in counts.items()}

@@ -1,0 +1,119 @@
+"""What a build made: every shard with rows, bytes and sha256, and the config that made it."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import soundfile
+import soxr
+
+import edge_glass
+from edge_glass import ledger
+from edge_glass.corpus import Corpus
+from edge_glass.errors import EdgeGlassError
+from edge_glass.features import Features, portable
+from edge_glass.fetch.raw import Raw
+
+FILE = "manifest.json"
+Manifest = dict[str, Any]
+
+
+def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Manifest:
+    """The part that is known before a build: what goes in, and what makes it."""
+    described = {
+        "config": corpus.config.name,
+        "corpus": corpus.corpus,
+        "version": corpus.spec().version,
+        "parameters": corpus.parameters(),
+        "limit": limit,
+        "builder": corpus.code_hash(),
+        "made_with": {
+            "edge_glass": edge_glass.__version__,
+            "pyarrow": pa.__version__,
+            "libsndfile": soundfile.__libsndfile_version__,
+            "soxr": soxr.__version__,
+        },
+        "sources": [_source(corpus, raw, name) for name in sorted(raw.paths)],
+        "features": portable(Features(corpus.columns()).to_dict()),
+    }
+    plain: Manifest = json.loads(json.dumps(described))  # as it will be read back
+    return plain
+
+
+def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
+    source, facts = corpus.spec().sources[name], raw.facts[name]
+    published = None  # nobody can tell of an unpacked folder, or without a checksum
+    if source.checksum and "sha256" in facts:
+        published = facts[source.checksum[0]] == source.checksum[1]
+    return {"file": name, "url": str(source.url), "as_published": published, **facts}
+
+
+def complete(described: Manifest, records: list[dict[str, Any]], folder: Path) -> Manifest:
+    """The whole manifest, out of the records of all shards in `folder`."""
+    splits: dict[str, Any] = {}
+    for record in records:
+        split = splits.setdefault(record["split"], {"rows": 0, "bytes": 0, "shards": []})
+        split["shards"].append(record["shard"])
+        split["rows"] += record["shard"]["rows"]
+        split["bytes"] += record["shard"]["bytes"]
+        outcomes = Counter(split.get("outcomes", {})) + Counter(record["outcomes"])
+        split["outcomes"] = dict(sorted(outcomes.items()))
+    for split in splits.values():
+        split["figures"] = _figures([folder / shard["file"] for shard in split["shards"]])
+    return described | {"splits": splits}
+
+
+def _figures(shards: list[Path]) -> dict[str, Any]:
+    """Sums over columns that many corpora have."""
+    seconds, licences = 0.0, Counter[str]()
+    for path in shards:
+        wanted = {"duration", "license"} & set(pq.read_schema(path).names)
+        table = pq.read_table(path, columns=sorted(wanted))
+        if "duration" in wanted:
+            seconds += pc.sum(table["duration"]).as_py() or 0
+        if "license" in wanted:
+            for item in table["license"].value_counts().to_pylist():
+                licences[item["values"] or ""] += item["counts"]
+    figures: dict[str, Any] = {"seconds": round(seconds, 3)} if seconds else {}
+    return figures | ({"licences": dict(sorted(licences.items()))} if licences else {})
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a built config. Raises EdgeGlassError if there is none."""
+    try:
+        manifest: Manifest = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EdgeGlassError(
+            f"{folder}: no {FILE}: nothing is built here, or the build did not end; "
+            "run `edge-glass build` again"
+        ) from None
+    return manifest
+
+
+def built(out: Path) -> dict[str, Path]:
+    """Config -> folder of everything that is built under `out` (or is `out` itself)."""
+    folders = [out] if (out / FILE).is_file() else sorted(path.parent for path in out.glob(f"*/{FILE}"))
+    if not folders:
+        raise EdgeGlassError(f"{out}: nothing is built here; see `edge-glass build --help`")
+    return {folder.name: folder for folder in folders}
+
+
+def check_balance(manifest: Manifest, expected: dict[str, int]) -> None:
+    """Raise if a split's ledger does not account for all the rows that were read (`expected`)."""
+    for split, rows in expected.items():
+        accounted = sum(manifest["splits"][split]["outcomes"].values())
+        if accounted != rows:
+            raise EdgeGlassError(
+                f"{manifest['config']}: {split} has {rows} source rows, the ledger {accounted}: "
+                "this is a fault of the builder, please report it"
+            )
+
+
+def total(manifest: Manifest) -> tuple[int, int]:
+    """Source rows kept, and dropped, over all splits."""
+    outcomes = sum((Counter(s["outcomes"]) for s in manifest["splits"].values()), Counter[str]())
+    return outcomes[ledger.Outcome.KEPT], outcomes.total() - outcomes[ledger.Outcome.KEPT]

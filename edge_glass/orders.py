@@ -1,0 +1,105 @@
+"""The plan of a build on disk: one file a shard that lists its source rows, cut by size."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from edge_glass.corpus import Corpus, Row
+from edge_glass.fetch.raw import Raw
+from edge_glass.select import Selection
+from edge_glass.shards import SHARD_BYTES, Whole, write_json
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """One shard to be written: its split, number among the split's shards, and source rows."""
+
+    split: str
+    number: int
+    rows: int
+
+    @property
+    def stem(self) -> str:
+        return f"{self.split}-{self.number:05d}"
+
+
+def plan(corpus: Corpus, raw: Raw, selection: Selection, folder: Path) -> list[Order]:
+    """Cut all rows into orders of about 500 MB of Parquet; a second call reads the first's plan.
+
+    The cut depends on the rows and the sizes of their media alone.
+    """
+    path = folder / PLAN
+    if not path.exists():
+        orders = [o for split in selection.rows for o in _cut(corpus, raw, selection, split, folder)]
+        write_json(path, [asdict(order) for order in orders])
+    return [Order(**order) for order in json.loads(path.read_text())]
+
+
+def read(folder: Path, order: Order) -> Iterator[Row]:
+    """The source rows of an order."""
+    with gzip.open(_path(folder, order.stem), "rt", encoding="utf-8") as file:
+        for line in file:
+            yield _row(json.loads(line))
+
+
+def shard_name(order: Order, orders: list[Order]) -> str:
+    """`train-00000-of-00003.parquet`"""
+    of = sum(other.split == order.split for other in orders)
+    return f"{order.stem}-of-{of:05d}.parquet"
+
+
+def _cut(
+    corpus: Corpus, raw: Raw, selection: Selection, split: str, folder: Path
+) -> Iterator[Order]:
+    number = -1
+    for number, group in groupby(_numbered(corpus, raw, selection, split), lambda item: item[0]):
+        yield _write(folder, split, number, (row for _, row in group))
+    if number == -1:
+        yield _write(folder, split, 0, ())
+
+
+def _numbered(
+    corpus: Corpus, raw: Raw, selection: Selection, split: str
+) -> Iterator[tuple[int, Row]]:
+    """Each row with the number of its shard."""
+    number = size = 0
+    for row in selection.rows_of(corpus, split, raw):
+        weight = 0
+        if row.dropped is None:
+            media = raw.size(*row.media) if row.media else 0
+            weight = corpus.row_bytes(media or 0)
+        if size and size + weight > SHARD_BYTES:
+            number, size = number + 1, 0
+        size += weight
+        yield number, row
+
+
+def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
+    count = 0
+    with (
+        Whole(_path(folder, f"{split}-{number:05d}")) as whole,
+        gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,  # type: ignore[call-overload]
+    ):
+        for row in rows:
+            file.write(json.dumps(asdict(row)).encode() + b"\n")
+            count += 1
+    return Order(split, number, count)
+
+
+def _path(folder: Path, stem: str) -> Path:
+    return folder / f"{stem}.rows.gz"
+
+
+def _row(record: dict[str, Any]) -> Row:
+    media, dropped = record.pop("media"), record.pop("dropped")
+    return Row(
+        **record,
+        media=tuple(media) if media else None,
+        dropped=tuple(dropped) if dropped else None,
+    )

@@ -1,0 +1,150 @@
+"""The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, get_type_hints
+
+import datasets
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from edge_glass.features import Audio, Features, Sequence, Value
+from edge_glass.ledger import Dropped, Outcome
+from edge_glass.media import audio
+
+_INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
+
+
+@dataclass
+class CorpusConfig(datasets.BuilderConfig):
+    """What every corpus's config can set."""
+
+    subset: Annotated[
+        Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] | None,
+        Field(description="rows (or a fraction of them) over all splits; 1000 lie inside 5000"),
+    ] = None
+    splits: Annotated[
+        list[str] | None, Field(min_length=1, description="the splits to build; all if not set")
+    ] = None
+    seed: Annotated[int, Field(description="what subset and random captions are drawn with")] = 0
+    bundled: Annotated[bool, Field(description="read the few raw files that we ship")] = False
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from ()
+
+
+@dataclass
+class AudioParams(CorpusConfig):
+    """How audio is written."""
+
+    sample_rate: Annotated[
+        int | None, Field(ge=1000, le=384000, description="Hz; as in the source if not set")
+    ] = None
+    channels: Annotated[
+        Literal[1, 2] | None, Field(description="1 or 2; as in the source if not set")
+    ] = None
+    audio_format: Annotated[
+        Literal["source", "flac", "wav", "waveform"] | None,
+        Field(description="source bytes unless rate or channels change (then flac)"),
+    ] = None
+
+    @property
+    def format(self) -> str:
+        """`audio_format`, or what follows from the other parameters."""
+        changed = self.sample_rate is not None or self.channels is not None
+        return self.audio_format or ("flac" if changed else "source")
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from super().problems()
+        if self.format == "source" and (self.sample_rate or self.channels):
+            yield "audio_format source keeps the bytes: unset sample_rate and channels, or use flac"
+        if self.format == "waveform" and self.channels == 2:
+            yield "audio_format waveform is mono: set channels to 1, or audio_format to flac or wav"
+
+    def audio_features(self) -> Features:
+        """The columns that `audio_columns` fills."""
+        if self.format == "waveform":
+            return {"audio": Sequence(Value("float32")), "sampling_rate": Value("int32")}
+        return {"audio": Audio(sampling_rate=self.sample_rate)}
+
+    def audio_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+        """Columns `audio` (and `sampling_rate`), and `duration` in seconds, out of a media file.
+
+        `notes` gets what the ledger should say of a row that is kept. Raises Dropped.
+        """
+        found = audio.probe(data)
+        duration = {"duration": round(found.seconds, 6)}
+        stem, dot, suffix = name.rpartition(".")
+        if dot and f".{suffix.lower()}" != found.suffix:
+            notes.append(f"{found.format} bytes under the suffix .{suffix}")
+        if self.format == "source":
+            audio.check(data)
+            return {"audio": {"bytes": data, "path": name}} | duration
+        if self.format == "waveform":
+            samples, rate = audio.waveform(data, self.sample_rate)
+            return {"audio": samples, "sampling_rate": rate} | duration
+        clip = audio.transcode(data, self.sample_rate, self.channels, self.format)
+        notes.extend(clip.notes)
+        path = f"{stem if dot else name}{clip.suffix}"
+        return {"audio": {"bytes": clip.data, "path": path}} | duration
+
+    def audio_size(self, source_bytes: int) -> int:
+        """About how many bytes a source file will take, to cut shards by."""
+        of_cd_rate = (self.sample_rate or 44100) / 44100
+        factor = {"source": 1.0, "flac": 0.55, "wav": 1.0, "waveform": 2.0}[self.format]
+        return int(source_bytes * factor * (1 if self.format == "source" else of_cd_rate))
+
+
+@dataclass
+class CaptionParams(CorpusConfig):
+    """How the captions of a row are written."""
+
+    caption_mode: Annotated[
+        Literal["all", "each", "first", "random"],
+        Field(description="all: a list; each: one row a caption; first; random (by seed)"),
+    ] = "all"
+
+    def caption_features(self) -> Features:
+        """The column that `with_captions` fills."""
+        if self.caption_mode == "all":
+            return {"captions": Sequence(Value("string"))}
+        return {"caption": Value("string")}
+
+    def with_captions(self, example: dict[str, Any], captions: list[str]) -> Iterator[Any]:
+        """The example with its captions: once, or once a caption with `#n` after its id."""
+        if blank := [number for number, text in enumerate(captions, 1) if not text.strip()]:
+            raise Dropped(Outcome.BLANK_CAPTION, f"caption {blank[0]} of {len(captions)}")
+        if self.caption_mode == "all":
+            yield example | {"captions": captions}
+        elif self.caption_mode == "each":
+            for number, caption in enumerate(captions, 1):
+                yield example | {"id": f"{example['id']}#{number}", "caption": caption}
+        else:
+            random = self.caption_mode == "random"
+            chosen = rank(self.seed, example["id"]) % len(captions) if random else 0
+            yield example | {"caption": captions[chosen]}
+
+
+def rank(seed: int, key: str) -> int:
+    """A number of 64 bits that depends on nothing but `seed` and `key`."""
+    return int.from_bytes(digest(seed, key)[:8])
+
+
+def digest(seed: int, key: str) -> bytes:
+    """16 bytes that depend on nothing but `seed` and `key`."""
+    return hashlib.sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()[:16]
+
+
+def own_fields(config: type[CorpusConfig]) -> list[str]:
+    """Names of the parameters, without those that `datasets` gives every config."""
+    return [field.name for field in fields(config) if field.name not in _INHERITED]
+
+
+def model(config: type[CorpusConfig]) -> type[BaseModel]:
+    """The pydantic model of a config's parameters: it refuses unknown names and wrong values."""
+    hints = get_type_hints(config, include_extras=True)
+    defaults = {field.name: field.default for field in fields(config)}
+    parameters: Any = {name: (hints[name], defaults[name]) for name in own_fields(config)}
+    return create_model(config.__name__, __config__=ConfigDict(extra="forbid"), **parameters)

@@ -1,0 +1,107 @@
+"""Where shards are made: this process, or processes beside it."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from edge_glass.errors import EdgeGlassError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+DEATHS = 3  # of workers in a row without a finished task between them
+_counters: Any = None
+
+
+class Counters:
+    """Rows done and dropped, added up over processes."""
+
+    def __init__(self) -> None:
+        self._values = _context().Array("q", 2)
+        _start(self._values)
+
+    def read(self) -> tuple[int, int]:
+        return int(self._values[0]), int(self._values[1])
+
+    def run(
+        self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
+    ) -> Iterator[tuple[Task, Result]]:
+        """Do all tasks, at most `jobs` at once, and give each back with its result as it ends.
+
+        Raises what a task raises, and EdgeGlassError if workers are killed again and again.
+        """
+        if jobs == 1 or len(tasks) <= 1:
+            yield from ((task, work(task)) for task in tasks)
+            return
+        left, deaths = list(tasks), 0
+        while left:
+            try:
+                for task, result in self._once(work, left, jobs):
+                    left.remove(task)
+                    deaths = 0
+                    yield task, result
+            except BrokenProcessPool:
+                deaths += 1
+                if deaths == DEATHS:
+                    raise EdgeGlassError(
+                        f"workers were killed {DEATHS} times, the last one over one of "
+                        f"{', '.join(map(str, left[:jobs]))}. Short of memory? Try fewer --jobs; "
+                        "the same command goes on from the last whole shard."
+                    ) from None
+
+    def _once(
+        self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
+    ) -> Iterator[tuple[Task, Result]]:
+        with ProcessPoolExecutor(
+            min(jobs, len(tasks)), _context(), initializer=_worker, initargs=(self._values,)
+        ) as pool:
+            waiting: dict[Future[Result], Task] = {}
+            rest = iter(tasks)
+            try:
+                while True:
+                    # a few ahead of the workers, not all: the queue of a large build stays small
+                    while len(waiting) < 2 * jobs and (task := next(rest, None)) is not None:
+                        waiting[pool.submit(work, task)] = task
+                    if not waiting:
+                        return
+                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        yield waiting.pop(future), future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def count(done: int, dropped: int) -> None:
+    """Called where rows are worked on."""
+    if _counters is not None:
+        with _counters.get_lock():
+            _counters[0] += done
+            _counters[1] += dropped
+
+
+def _context() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["edge_glass.build"])
+    return context
+
+
+def _start(values: Any) -> None:
+    global _counters  # noqa: PLW0603 - one build a process
+    _counters = values
+
+
+def _worker(values: Any) -> None:
+    _start(values)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # a worker that outlives a killed build would write beside the one that resumes it
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,112 @@
+"""What is going on, for someone who waits: rate, drops and time left."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bars
+
+LOG_EVERY = 10.0  # seconds, where there is no terminal to draw on
+POLL_EVERY = 0.2
+
+ByteTick = Callable[[str, int, int | None], None]  # file, bytes done, bytes in all if known
+RowCount = Callable[[], tuple[int, int]]  # rows done, rows dropped
+
+
+class Progress(Protocol):
+    """Where a long job says how far it is."""
+
+    def bytes(self, what: str) -> AbstractContextManager[ByteTick]:
+        """For bytes that are fetched or unpacked; the tick may come from any thread."""
+
+    def rows(self, what: str, total: int, count: RowCount) -> AbstractContextManager[None]:
+        """For rows; `count` is asked now and then."""
+
+
+class Silent:
+    """Says nothing."""
+
+    @contextmanager
+    def bytes(self, what: str) -> Iterator[ByteTick]:
+        yield lambda file, done, total: None
+
+    @contextmanager
+    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
+        yield
+
+
+class Shown:
+    """Bars on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def bytes(self, what: str) -> Iterator[ByteTick]:
+        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with self._bars(*columns) as bars:
+            tasks: dict[str, int] = {}
+            said = time.monotonic()
+
+            def tick(file: str, done: int, total: int | None) -> None:
+                nonlocal said
+                if file not in tasks:
+                    tasks[file] = int(bars.add_task(file, total=total))
+                bars.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
+                if not self._console.is_terminal and time.monotonic() - said > LOG_EVERY:
+                    said = time.monotonic()
+                    self._console.print(f"{what}: {file} {done / 1e6:.0f} of {_mb(total)} MB")
+
+            yield tick
+
+    @contextmanager
+    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
+        numbers = TextColumn(
+            "{task.completed}/{task.total} rows, {task.fields[dropped]} dropped, {task.speed:.0f}/s"
+        )
+        with self._bars(numbers, TimeRemainingColumn()) as bars:
+            task = bars.add_task(what, total=total, dropped=0)
+            stop = threading.Event()
+
+            def poll() -> None:
+                start = said = time.monotonic()
+                while not stop.wait(POLL_EVERY):
+                    done, dropped = count()
+                    bars.update(task, completed=done, dropped=dropped)
+                    now = time.monotonic()
+                    if not self._console.is_terminal and now - said > LOG_EVERY:
+                        said = now
+                        self._console.print(_line(what, total, done, dropped, now - start))
+
+            thread = threading.Thread(target=poll, daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+
+    def _bars(self, *columns: TextColumn | DownloadColumn) -> Bars:  # type: ignore[type-arg]
+        name = TextColumn("{task.description}")
+        disable = not self._console.is_terminal
+        return Bars(name, BarColumn(), *columns, console=self._console, transient=True, disable=disable)
+
+
+def _line(what: str, total: int, done: int, dropped: int, seconds: float) -> str:
+    left = f", about {(total - done) * seconds / done:.0f} s left" if done else ""
+    rate = f"{done / seconds:.1f}/s"
+    return f"{what}: {done} of {total} rows, {dropped} dropped, {rate}{left}"
+
+
+def _mb(total: int | None) -> str:
+    return "?" if total is None else f"{total / 1e6:.0f}"

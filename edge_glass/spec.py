@@ -1,0 +1,119 @@
+"""What a corpus's YAML file says, read with the line of every mistake."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+
+from edge_glass.errors import EdgeGlassError
+
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+
+
+class Source(BaseModel):
+    """A file that upstream publishes."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: HttpUrl
+    mirrors: list[HttpUrl] = []
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
+    sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
+    folder: str | None = Field(None, description="the folder that an archive holds")
+    rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
+
+    @cached_property
+    def checksum(self) -> tuple[Literal["sha256", "md5"], str] | None:
+        """Algorithm and hex digest, the strongest that upstream gives."""
+        if self.sha256:
+            return "sha256", self.sha256
+        return ("md5", self.md5) if self.md5 else None
+
+
+class Spec(BaseModel):
+    """A corpus: where it comes from, under which terms, and the configs that are published."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    homepage: HttpUrl
+    licence: str
+    licence_tag: str = Field(description="the Hub's licence identifier, e.g. cc-by-4.0 or other")
+    citation: Annotated[str, Field(pattern=r"^@\w+\{")]
+    languages: list[str] = []
+    tasks: list[str] = []
+    sources: dict[str, Source]
+    configs: dict[str, dict[str, Any]]
+
+
+def read_spec(path: Path, corpus: str) -> Spec:
+    """Read and validate `configs/<corpus>.yaml`.
+
+    Raises EdgeGlassError with every mistake of the file, each with its line.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines, problems = _lines(root), _repeated(root)
+        spec = Spec.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise EdgeGlassError(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        problems += [(_line(lines, e["loc"]), _sentence(e)) for e in error.errors()]
+    else:
+        problems += [
+            (_line(lines, ("configs", name)), f"config {name!r}: must be {corpus} or {corpus}_…")
+            for name in spec.configs
+            if name != corpus and not name.startswith(f"{corpus}_")
+        ]
+        if f"{corpus}_sample" not in spec.configs:
+            problems.append((_line(lines, ("configs",)), f"configs: {corpus}_sample is missing"))
+    if problems:
+        raise EdgeGlassError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))
+    return spec
+
+
+def line_of(path: Path, *location: str) -> int:
+    """The line where `location` stands in a YAML file, 1-based."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return _line(_lines(root), location)
+
+
+def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:
+    if node is None:
+        return {(): 1}
+    lines = {at: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines |= _lines(value, (*at, key.value))
+            lines[(*at, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            lines |= _lines(value, (*at, number))
+    return lines
+
+
+def _repeated(node: yaml.Node | None) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                found.append((key.start_mark.line + 1, f"{key.value!r} stands here a second time"))
+            seen.add(key.value)
+            found += _repeated(value)
+    return found
+
+
+def _line(lines: dict[tuple[Any, ...], int], location: tuple[Any, ...]) -> int:
+    while location not in lines:
+        location = location[:-1]
+    return lines[location]
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
+    return f"{where}: {error['msg']}{found}"

@@ -1,0 +1,1 @@
+"""One corpus = one folder: a few real raw files in the upstream layout."""
