@@ -1,11 +1,9 @@
 """Clotho v2.1: 5,929 environmental sounds of 15 to 30 s from Freesound, five captions each.
 
-Upstream publishes three splits, each as `clotho_audio_<part>.7z` (44.1 kHz mono WAV),
-`clotho_captions_<part>.csv` (UTF-8) and `clotho_metadata_<part>.csv` (ISO-8859-1). The test set of
-the DCASE challenge has audio and metadata (`;`-delimited, no keywords) and no captions.
-
-File names are kept to the letter (leading spaces, HTML entities) and repeat across splits, so an id
-is split and name.
+Three parts, each `clotho_audio_<part>.7z` (44.1 kHz mono WAV), `clotho_captions_<part>.csv` (UTF-8)
+and `clotho_metadata_<part>.csv` (ISO-8859-1). DCASE's test set has no captions and no keywords, and
+`;` between its fields. File names are kept to the letter (leading spaces, HTML entities) and repeat
+across splits, so an id is split and name.
 """
 
 import json
@@ -15,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from edge_glass import corpus
 from edge_glass.corpus import AudioParams, CaptionParams, Corpus, Example, Media, Row
 from edge_glass.features import Features, Sequence, Value
 from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Outcome
 
 PARTS = {"train": "development", "validation": "validation", "test": "evaluation"}
 CAPTIONS = [f"caption_{number}" for number in range(1, 6)]
@@ -41,14 +39,9 @@ class Clotho(Corpus):
         return ["test"] if self.config.dcase_test else list(PARTS)
 
     def sources(self, split: str) -> list[str]:
-        if self.config.dcase_test:
-            return ["clotho_audio_test.7z", "clotho_metadata_test.csv"]
-        part = PARTS[split]
-        return [
-            f"clotho_audio_{part}.7z",
-            f"clotho_metadata_{part}.csv",
-            f"clotho_captions_{part}.csv",
-        ]
+        part = "test" if self.config.dcase_test else PARTS[split]
+        kinds = ["audio_{}.7z", "metadata_{}.csv", "captions_{}.csv"]
+        return [f"clotho_{kind.format(part)}" for kind in kinds[: 2 if part == "test" else 3]]
 
     def columns(self) -> Features:
         captioned = {"keywords": Sequence(Value("string"))} | self.config.caption_features()
@@ -63,28 +56,24 @@ class Clotho(Corpus):
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         audio, metadata, *captions = self.sources(split)
         columns = ["file_name", *TEXT, *(["keywords"] if captions else [])]
-        delimiter = "," if captions else ";"
-        described = list(raw.csv(metadata, columns, "iso-8859-1", delimiter))
+        described = list(raw.csv(metadata, columns, "iso-8859-1", "," if captions else ";"))
         facts = {record["file_name"]: record for _, record in described if record}
         listed = raw.csv(captions[0], ["file_name", *CAPTIONS]) if captions else iter(described)
-        seen = set()
+        source = captions[0] if captions else metadata
+        claimed = set()
         for line, record in listed:
-            source = captions[0] if captions else metadata
             if record is None:
-                malformed = (Outcome.MALFORMED_ROW, "fields and header differ in number")
-                yield Row(f"{split}/line {line}", source, f"line {line}", dropped=malformed)
+                yield corpus.malformed(split, source, line)
                 continue
             name = record["file_name"]
-            seen.add(name)
-            fields = {"metadata": facts.get(name), "captions": [record[c] for c in CAPTIONS if captions]}
+            claimed.add(name)
+            texts = [record[column] for column in CAPTIONS if captions]
+            fields = {"metadata": facts.get(name, {}), "captions": texts}
             yield Row(f"{split}/{name}", source, name, (audio, name), fields)
-        for name in raw.names(audio):
-            if name not in seen:
-                dropped = (Outcome.MISSING_CAPTION, "no row of the table names this file")
-                yield Row(f"{split}/{name}", audio, name, dropped=dropped)
+        yield from corpus.unclaimed(split, audio, raw, claimed)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        metadata, captions = row.fields["metadata"] or {}, row.fields["captions"]
+        metadata, captions = row.fields["metadata"], row.fields["captions"]
         check_text(row.id, *captions)
         example: dict[str, Any] = {"id": row.id}
         example |= self.config.audio_columns(media.read(), row.row, media.notes)
@@ -93,7 +82,7 @@ class Clotho(Corpus):
         if self.config.dcase_test:
             yield example
         else:
-            example["keywords"] = [word for word in metadata.get("keywords", "").split(";") if word]
+            example["keywords"] = list(filter(None, metadata.get("keywords", "").split(";")))
             yield from self.config.with_captions(example, captions)
 
 
@@ -103,7 +92,8 @@ def _doubts(metadata: dict[str, str], duration: float) -> list[str]:
         return ["no metadata row"]
     try:
         start, end = json.loads(metadata["start_end_samples"])
-    except ValueError:
-        return ["start_end_samples is empty"] if not metadata["start_end_samples"] else ["bad start_end_samples"]
-    promised = (end - start) / RATE
-    return [f"start_end_samples promises {promised:.2f} s"] if abs(promised - duration) > TOLERANCE else []
+        promised = (end - start) / RATE
+    except (TypeError, ValueError):
+        return [f"start_end_samples is {metadata['start_end_samples'] or 'empty'}"]
+    differs = abs(promised - duration) > TOLERANCE
+    return [f"start_end_samples promises {promised:.2f} s"] if differs else []

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from edge_glass import card, ledger, manifest, orders, work
+from edge_glass.audit import report
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
 from edge_glass.errors import EdgeGlassError
@@ -71,6 +72,7 @@ def build(
                 made = _make(variant, corpus, raw, described, folder, options, progress)
             _put(folder, final)
         card.write(out)
+        report.write(out)
     return made
 
 
@@ -113,7 +115,10 @@ def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -
     batches = (pq.read_table(task.ledger) for task in tasks)
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
     made["ledger"] = {
-        "file": ledger.FILE, "rows": written.rows, "bytes": written.bytes, "sha256": written.sha256
+        "file": ledger.FILE,
+        "rows": written.rows,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
     }
     write_json(folder / manifest.FILE, made)
     return made
@@ -154,7 +159,11 @@ def _state_of(path: Path) -> str:
         folders.sort()
         for name in sorted(files):
             stat = Path(folder, name).stat()
-            found.update(f"{folder}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+            found.update(
+                f"{folder}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
     return found.hexdigest()
 
 

@@ -53,7 +53,11 @@ def render(manifests: list[Manifest], repo: str, previous: str | None) -> str:
     infos = [info for info in infos if info.get("config_name") not in ours]
     data["dataset_info"] = infos + [_info(m) for m in manifests]
     _describe(data, manifests)
-    text = card.text if card else HEAD.format(name=repo.split("/")[-1], repo=repo, config=manifests[0]["config"])
+    text = (
+        card.text
+        if card
+        else HEAD.format(name=repo.rsplit("/", maxsplit=1)[-1], repo=repo, config=manifests[0]["config"])
+    )
     for corpus in dict.fromkeys(m["corpus"] for m in manifests):
         text = _replace(text, corpus, [m for m in manifests if m["corpus"] == corpus])
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
@@ -66,7 +70,10 @@ def ledger_config(made: Manifest) -> str:
 
 def _config(made: Manifest) -> dict[str, Any]:
     files = [
-        {"split": split, "path": f"{made['config']}/{split}-*-of-{len(facts['shards']):05d}.parquet"}
+        {
+            "split": split,
+            "path": f"{made['config']}/{split}-*-of-{len(facts['shards']):05d}.parquet",
+        }
         for split, facts in made["splits"].items()
     ]
     return {"config_name": made["config"], "data_files": files}
@@ -150,15 +157,23 @@ def _section(corpus: str, manifests: list[Manifest]) -> str:
 
 
 def _tables(manifests: list[Manifest]) -> str:
-    rows = ["| config | split | rows | h:mm:ss | MB | source rows | dropped |", "|---|---|--:|--:|--:|--:|---|"]
+    rows = [
+        "| config | split | rows | h:mm:ss | MB | source rows | dropped |",
+        "|---|---|--:|--:|--:|--:|---|",
+    ]
     for made in manifests:
         for split, facts in made["splits"].items():
             outcomes = facts["outcomes"]
             seconds = facts["figures"].get("seconds")
             drops = [f"{n} {reason}" for reason, n in sorted(outcomes.items()) if reason != "kept"]
             cells = (
-                made["config"], split, f"{facts['rows']:,}", "" if seconds is None else str(timedelta(seconds=round(seconds))),
-                f"{facts['bytes'] / 1e6:.1f}", f"{sum(outcomes.values()):,}", ", ".join(drops) or "none",
+                made["config"],
+                split,
+                f"{facts['rows']:,}",
+                "" if seconds is None else str(timedelta(seconds=round(seconds))),
+                f"{facts['bytes'] / 1e6:.1f}",
+                f"{sum(outcomes.values()):,}",
+                ", ".join(drops) or "none",
             )
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*rows, *_licences(manifests)])
@@ -173,7 +188,9 @@ def _licences(manifests: list[Manifest]) -> Iterable[str]:
             counts[licence] = counts.get(licence, 0) + n
     if counts:
         yield f"\nLicences of the rows of `{largest['config']}`:\n\n| licence | rows |\n|---|--:|"
-        yield from (f"| {_cell(name) or 'not stated'} | {n:,} |" for name, n in sorted(counts.items()))
+        yield from (
+            f"| {_cell(name) or 'not stated'} | {n:,} |" for name, n in sorted(counts.items())
+        )
 
 
 def _cell(text: str) -> str:

@@ -93,7 +93,7 @@ def variant(base: str, overrides: dict[str, Any] | None = None, name: str | None
 
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
-    """`["subset=500", "splits=[train]"]` -> `{"subset": 500, "splits": ["train"]}` (YAML values)."""
+    """YAML values by name: `["subset=500", "splits=[train]"]`."""
     found = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -101,7 +101,7 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
             found[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:
             equals = ""
-        if not equals:
+        if not equals or not key.strip():
             raise EdgeGlassError(f"--set {setting}: write it as NAME=VALUE, e.g. sample_rate=22050")
     return found
 

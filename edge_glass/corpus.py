@@ -4,7 +4,7 @@ import hashlib
 import inspect
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from itertools import islice, pairwise
@@ -19,46 +19,23 @@ from edge_glass.features import Audio, Features
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
+from edge_glass.rows import Media, Row, malformed, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
-__all__ = ["AudioParams", "CaptionParams", "Corpus", "CorpusConfig", "Example", "Media", "Row"]
+__all__ = [
+    "AudioParams",
+    "CaptionParams",
+    "Corpus",
+    "CorpusConfig",
+    "Example",
+    "Media",
+    "Row",
+    "malformed",
+    "unclaimed",
+]
 
 Example = dict[str, Any]
 SPAN = 1000  # rows in one item of the lists that `datasets` spreads over processes
-
-
-@dataclass(slots=True)
-class Row:
-    """A record of a source, before its media is read; everything in it is plain JSON."""
-
-    id: str
-    source: str
-    row: str
-    media: tuple[str, str] | None = None  # archive or folder, member
-    fields: dict[str, Any] = field(default_factory=dict)
-    dropped: tuple[str, str] | None = None  # outcome, detail
-
-
-class Media:
-    """The bytes that belong to one row, and what is to be said of them in the ledger."""
-
-    def __init__(self, raw: Raw, row: Row) -> None:
-        self._raw, self._row = raw, row
-        self._hash = hashlib.sha256()
-        self.size = 0
-        self.notes: list[str] = []
-
-    def read(self) -> bytes:
-        """The row's media file, whole."""
-        assert self._row.media is not None
-        data = self._raw.read(*self._row.media)
-        self._hash.update(data)
-        self.size += len(data)
-        return data
-
-    @property
-    def sha256(self) -> str | None:
-        return self._hash.hexdigest() if self.size else None
 
 
 class Corpus(datasets.GeneratorBasedBuilder):
@@ -148,7 +125,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
         try:
             checked = model(kind)(**values)
         except ValidationError as error:
-            raise EdgeGlassError(*(f"{where}: {_explain(e, kind)}" for e in error.errors())) from None
+            raise EdgeGlassError(
+                *(f"{where}: {_explain(e, kind)}" for e in error.errors())
+            ) from None
         clean = checked.model_dump()
         raise_all(f"{where}: {problem}" for problem in kind(name=name, **clean).problems())
         return clean
@@ -188,6 +167,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
         from edge_glass.fetch.sources import obtain
         from edge_glass.select import Selection
 
+        # a cache that was there before brings the library's own Audio, which needs torch
+        self.info.features = datasets.Features(self.columns())
         raw = obtain(self, Path(self.config.data_dir) if self.config.data_dir else None)
         selection = Selection.of(self, raw)
         return [

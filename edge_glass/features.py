@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import datasets
-import numpy as np
 import pyarrow as pa
 from datasets import Features, Image, Sequence, Value
 
@@ -31,7 +30,7 @@ class Audio(datasets.Audio):
 
     def decode_example(
         self, value: Encoded, token_per_repo_id: dict[str, Any] | None = None
-    ) -> dict[str, np.ndarray | int | str | None]:
+    ) -> dict[str, Any]:
         """Decode with soundfile; resample (soxr HQ) where the file's rate is not the column's."""
         from edge_glass.media.audio import decode
 

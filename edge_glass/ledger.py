@@ -84,6 +84,16 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
             yield from batch.to_pylist()
 
 
+def dropped(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a ledger file that are not kept."""
+    return (row for row in read(path) if row["outcome"] != Outcome.KEPT)
+
+
+def with_outcome(path: Path, outcome: str) -> Iterator[dict[str, Any]]:
+    """The rows of a ledger file with this outcome."""
+    return (row for row in read(path) if row["outcome"] == outcome)
+
+
 def count(path: Path) -> dict[str, dict[str, int]]:
     """Rows per split and outcome: `{"train": {"kept": 5, "missing_media": 1}}`."""
     counts: dict[str, Counter[str]] = {}

@@ -96,7 +96,9 @@ def read(folder: Path) -> Manifest:
 
 def built(out: Path) -> dict[str, Path]:
     """Config -> folder of everything that is built under `out` (or is `out` itself)."""
-    folders = [out] if (out / FILE).is_file() else sorted(path.parent for path in out.glob(f"*/{FILE}"))
+    folders = (
+        [out] if (out / FILE).is_file() else sorted(path.parent for path in out.glob(f"*/{FILE}"))
+    )
     if not folders:
         raise EdgeGlassError(f"{out}: nothing is built here; see `edge-glass build --help`")
     return {folder.name: folder for folder in folders}

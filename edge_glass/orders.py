@@ -36,7 +36,9 @@ def plan(corpus: Corpus, raw: Raw, selection: Selection, folder: Path) -> list[O
     """
     path = folder / PLAN
     if not path.exists():
-        orders = [o for split in selection.rows for o in _cut(corpus, raw, selection, split, folder)]
+        orders = [
+            o for split in selection.rows for o in _cut(corpus, raw, selection, split, folder)
+        ]
         write_json(path, [asdict(order) for order in orders])
     return [Order(**order) for order in json.loads(path.read_text())]
 
@@ -84,7 +86,7 @@ def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
     count = 0
     with (
         Whole(_path(folder, f"{split}-{number:05d}")) as whole,
-        gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,  # type: ignore[call-overload]
+        gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,
     ):
         for row in rows:
             file.write(json.dumps(asdict(row)).encode() + b"\n")

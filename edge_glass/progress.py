@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -96,10 +97,12 @@ class Shown:
                 stop.set()
                 thread.join()
 
-    def _bars(self, *columns: TextColumn | DownloadColumn) -> Bars:  # type: ignore[type-arg]
+    def _bars(self, *columns: ProgressColumn) -> Bars:
         name = TextColumn("{task.description}")
         disable = not self._console.is_terminal
-        return Bars(name, BarColumn(), *columns, console=self._console, transient=True, disable=disable)
+        return Bars(
+            name, BarColumn(), *columns, console=self._console, transient=True, disable=disable
+        )
 
 
 def _line(what: str, total: int, done: int, dropped: int, seconds: float) -> str:

@@ -47,11 +47,10 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
 def write_table(path: Path, batches: Iterable[pa.Table], schema: pa.Schema) -> Written:
     """Write tables without media (a ledger) to `path`, whole or not at all."""
     rows = 0
-    with Whole(path) as file:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for table in batches:
-                writer.write_table(table)
-                rows += table.num_rows
+    with Whole(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for table in batches:
+            writer.write_table(table)
+            rows += table.num_rows
     return Written(rows, file.size, file.sha256)
 
 
@@ -128,9 +127,9 @@ def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
     writer = pq.ParquetWriter(
         file,
         schema,
-        compression={path: "zstd" for path in text} | {path: "none" for path in media},
+        compression=dict.fromkeys(text, "zstd") | dict.fromkeys(media, "none"),
         use_dictionary=text,
-        column_encoding={path: "PLAIN" for path in media},
+        column_encoding=dict.fromkeys(media, "PLAIN"),
         write_statistics=text,
         write_page_index=True,
         use_content_defined_chunking=CHUNKING,
@@ -184,7 +183,9 @@ def _table(group: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     for example in group:
         if example.keys() != set(schema.names):
             raise ValueError(f"columns {sorted(example)} where {sorted(schema.names)} are promised")
-    columns = [_array([example[name] for example in group], schema.field(name)) for name in schema.names]
+    columns = [
+        _array([example[name] for example in group], schema.field(name)) for name in schema.names
+    ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

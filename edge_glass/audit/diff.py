@@ -51,7 +51,10 @@ def diff(old: Path, new: Path) -> Iterator[Difference]:
 def _compare(config: str, old: Path, new: Path) -> Difference:
     before, after = manifest.read(old), manifest.read(new)
     found = Difference(config, identical=_same(before, after))
-    names = [*before["parameters"], *(n for n in after["parameters"] if n not in before["parameters"])]
+    names = [
+        *before["parameters"],
+        *(n for n in after["parameters"] if n not in before["parameters"]),
+    ]
     pairs = {n: [before["parameters"].get(n), after["parameters"].get(n)] for n in names}
     found.parameters = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     if not found.identical:
@@ -86,7 +89,11 @@ def _outcomes(folder: Path, bucket: int, buckets: int) -> dict[Key, str]:
 
 
 def _compare_rows(
-    found: Difference, old: tuple[Path, Manifest], new: tuple[Path, Manifest], bucket: int, buckets: int
+    found: Difference,
+    old: tuple[Path, Manifest],
+    new: tuple[Path, Manifest],
+    bucket: int,
+    buckets: int,
 ) -> None:
     before, after = (_digests(*side, bucket, buckets) for side in (old, new))
     found.removed += sorted(key[1] for key in before.keys() - after.keys())
@@ -116,7 +123,7 @@ def _digest(value: Any) -> bytes:
 
 
 def _bucket(key: str, buckets: int) -> int:
-    return hashlib.sha256(key.encode()).digest()[0] % buckets if buckets > 1 else 0
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % buckets if buckets > 1 else 0
 
 
 def summary(found: Difference) -> dict[str, int]:

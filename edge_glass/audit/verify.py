@@ -3,12 +3,11 @@
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass import catalog, ledger, manifest
@@ -72,7 +71,8 @@ class _Config:
                 yield self._error(file["file"], "is missing: build again")
             elif (found := _sha256(path)) != file["sha256"]:
                 yield self._error(
-                    file["file"], f"sha256 is {found}, the manifest says {file['sha256']}: build again"
+                    file["file"],
+                    f"sha256 is {found}, the manifest says {file['sha256']}: build again",
                 )
 
     # Rows
@@ -80,7 +80,9 @@ class _Config:
     def _rows(self) -> Iterator[Finding]:
         total = sum(split["rows"] for split in self._made["splits"].values())
         with tempfile.TemporaryDirectory() as temp, Keys(Path(temp) / "ids") as ids:
-            with self._progress.rows(f"verify {self._name}", total, lambda: (self._done, self._bad)):
+            with self._progress.rows(
+                f"verify {self._name}", total, lambda: (self._done, self._bad)
+            ):
                 for split, shard, example in self._examples():
                     ids.add(example["id"])
                     self._done += 1
@@ -163,14 +165,18 @@ class _Config:
 
     def _shared_audio(self, path: Path) -> Iterator[Finding]:
         """Rows of different splits whose media are the same, byte for byte."""
-        kept = (row for row in ledger.read(path) if row["outcome"] == Outcome.KEPT and row["sha256"])
+        kept = (
+            row for row in ledger.read(path) if row["outcome"] == Outcome.KEPT and row["sha256"]
+        )
         with tempfile.TemporaryDirectory() as temp, Keys(Path(temp) / "media") as keys:
             for row in kept:
                 keys.add(row["sha256"])
             groups = {position: group[0] for group in keys.groups() for position in group}
         if not groups:
             return
-        kept = (row for row in ledger.read(path) if row["outcome"] == Outcome.KEPT and row["sha256"])
+        kept = (
+            row for row in ledger.read(path) if row["outcome"] == Outcome.KEPT and row["sha256"]
+        )
         shared: dict[int, list[tuple[str, str]]] = {}
         for position, row in enumerate(kept):
             if position in groups:
@@ -186,7 +192,9 @@ class _Config:
     def _expected(self) -> Iterator[Finding]:
         if self._made["parameters"].get("bundled"):
             return
-        counts = Counter(row["source"] for row in ledger.read(self._folder / ledger.FILE, ["source"]))
+        counts = Counter(
+            row["source"] for row in ledger.read(self._folder / ledger.FILE, ["source"])
+        )
         sources = catalog.corpus(self._made["corpus"]).spec().sources
         used = {source["file"]: source for source in self._made["sources"]}
         for name, source in sources.items():
@@ -199,5 +207,3 @@ class _Config:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-

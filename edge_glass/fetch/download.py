@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 from filelock import FileLock
@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from tenacity.wait import wait_exponential
 
 from edge_glass.errors import EdgeGlassError
+from edge_glass.progress import ByteTick
 from edge_glass.spec import Source
 
 AT_ONCE = 4
@@ -23,12 +24,6 @@ CHUNK = 2**18
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "edge-glass"}
 HEALS = {408, 425, 429, 500, 502, 503, 504}
-
-
-class Tick(Protocol):
-    """Told of bytes as they arrive."""
-
-    def __call__(self, file: str, done: int, total: int | None) -> None: ...
 
 
 class _Again(Exception):
@@ -53,7 +48,7 @@ class Job:
     urls: list[str]
 
 
-def fetch(jobs: list[Job], tick: Tick) -> dict[str, dict[str, Any]]:
+def fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
     """Fetch every file that is not in the store; what is there is not asked for again.
 
     Returns bytes and checksums by file name. Raises EdgeGlassError with all files that no URL
@@ -62,7 +57,7 @@ def fetch(jobs: list[Job], tick: Tick) -> dict[str, dict[str, Any]]:
     return asyncio.run(_fetch(jobs, tick))
 
 
-async def _fetch(jobs: list[Job], tick: Tick) -> dict[str, dict[str, Any]]:
+async def _fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
     gate = asyncio.Semaphore(AT_ONCE)
     async with aiohttp.ClientSession(
         timeout=TIMEOUT, headers=HEADERS, auto_decompress=False, trust_env=True
@@ -78,7 +73,7 @@ async def _fetch(jobs: list[Job], tick: Tick) -> dict[str, dict[str, Any]]:
 
 
 async def _one(
-    session: aiohttp.ClientSession, gate: asyncio.Semaphore, job: Job, tick: Tick
+    session: aiohttp.ClientSession, gate: asyncio.Semaphore, job: Job, tick: ByteTick
 ) -> dict[str, Any]:
     async with gate:
         job.path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +99,7 @@ def stored(path: Path, source: Source) -> dict[str, Any] | None:
     return record if untouched and (wanted is None or record[wanted[0]] == wanted[1]) else None
 
 
-async def _from_any(session: aiohttp.ClientSession, job: Job, tick: Tick) -> dict[str, Any]:
+async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> dict[str, Any]:
     reasons = []
     for url in job.urls:
         try:
@@ -131,7 +126,7 @@ def _wait(state: RetryCallState) -> float:
 
 
 async def _attempt(
-    session: aiohttp.ClientSession, url: str, job: Job, tick: Tick
+    session: aiohttp.ClientSession, url: str, job: Job, tick: ByteTick
 ) -> dict[str, Any]:
     part = job.path.with_name(job.path.name + ".part")
     # without a checksum nobody could tell whether the rest belongs to what is here
@@ -147,7 +142,7 @@ async def _attempt(
 
 
 async def _receive(
-    session: aiohttp.ClientSession, url: str, job: Job, part: Path, have: int, tick: Tick
+    session: aiohttp.ClientSession, url: str, job: Job, part: Path, have: int, tick: ByteTick
 ) -> None:
     headers = {"Range": f"bytes={have}-"} if have else {}
     async with session.get(url, headers=headers, max_redirects=5) as answer:
@@ -168,7 +163,7 @@ async def _receive(
 
 
 async def _stream(
-    answer: aiohttp.ClientResponse, write: Callable[[bytes], int], job: Job, done: int, tick: Tick
+    answer: aiohttp.ClientResponse, write: Callable[[bytes], int], job: Job, done: int, tick: ByteTick
 ) -> None:
     limit = job.source.bytes
     async for chunk in answer.content.iter_chunked(CHUNK):
@@ -197,7 +192,6 @@ def checksums(path: Path) -> dict[str, Any]:
             md5.update(chunk)
             sha256.update(chunk)
     return {"bytes": path.stat().st_size, "md5": md5.hexdigest(), "sha256": sha256.hexdigest()}
-
 
 
 def _compare(facts: dict[str, Any], job: Job, part: Path) -> None:

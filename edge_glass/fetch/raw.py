@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Dropped, Outcome
@@ -66,7 +67,7 @@ class Raw:
             yield from self._records(reader, header, source)
 
     def _records(
-        self, reader: "csv._reader", header: list[str], source: str
+        self, reader: Any, header: list[str], source: str
     ) -> Iterator[tuple[int, dict[str, str] | None]]:
         try:
             for fields in reader:

@@ -74,7 +74,7 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     if not folder.is_dir():
         raise EdgeGlassError(f"{corpus.config.name}: --raw {folder} is not a folder")
     sources = needed(corpus)
-    places = {name: _find(folder, name, source) for name, source in sources.items()}
+    places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
     facts = {name: _facts(place, progress) for name, place in found.items()}
@@ -87,7 +87,7 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     return Raw(corpus.corpus, paths, facts)
 
 
-def _find(folder: Path, name: str, source: Source) -> Path | None:
+def find(folder: Path, name: str, source: Source) -> Path | None:
     """A source in a folder of raw files: unpacked or as published, at most two folders down."""
     for wanted in filter(None, (source.folder, name)):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
@@ -146,7 +146,9 @@ def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Pa
     inner = folder / source.folder if source.folder else folder
     if not inner.is_dir():
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5])
-        raise EdgeGlassError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
+        raise EdgeGlassError(
+            f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}"
+        )
     return inner
 
 

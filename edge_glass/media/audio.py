@@ -169,9 +169,7 @@ def _quantise(samples: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
     return (scaled.astype(np.int16) if bits == 16 else scaled.astype(np.int32) << 8), clipped
 
 
-def _encode(
-    samples: np.ndarray, rate: int, format: str, bits: int, notes: tuple[str, ...]
-) -> Clip:
+def _encode(samples: np.ndarray, rate: int, format: str, bits: int, notes: tuple[str, ...]) -> Clip:
     return _write(samples, rate, format.upper(), f"PCM_{bits}", notes)
 
 

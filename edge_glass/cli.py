@@ -1,0 +1,231 @@
+"""The command line: one command a verb."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from edge_glass.errors import EdgeGlassError
+
+app = typer.Typer(
+    help="Multimodal training data as self-contained Parquet, every source row accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
+]
+Out = Annotated[
+    Path, typer.Option("--out", help="The folder that gets DIR/<config>/.", metavar="DIR")
+]
+RawDir = Annotated[
+    Path | None,
+    typer.Option("--raw", metavar="DIR", help="Raw files on disk; the network is left alone."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N rows a split.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="K=V", help="Override a parameter, e.g. sample_rate=22050."),
+]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the variant made by --set.")]
+Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """All corpora with their published configs."""
+    from edge_glass import catalog, show
+
+    kinds = [catalog.corpus(name) for name in catalog.corpora()]
+    if json:
+        show.as_json({kind.corpus: list(kind.spec().configs) for kind in kinds})
+        return
+    rows = ((k.corpus, k.spec().title, ", ".join(k.spec().configs)) for k in kinds)
+    show.table("Corpora", ["corpus", "title", "configs"], rows)
+
+
+@app.command(epilog="Example: edge-glass info clotho")
+def info(corpus: str, json: Json = False) -> None:
+    """A corpus: licence, configs, parameters, sources."""
+    from edge_glass import catalog, show
+
+    kind = catalog.corpus(corpus)
+    show.as_json(kind.spec().model_dump(mode="json")) if json else show.info(kind)
+
+
+@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=[validation]'")
+def plan(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs, see `list`.")],
+    out: Out = Path("data"),
+    raw: RawDir = None,
+    limit: Limit = None,
+    set_: Set = None,
+    name: Name = None,
+    json: Json = False,
+) -> None:
+    """What a build will fetch and make. Fetches nothing."""
+    from edge_glass import plan as planning
+    from edge_glass import show
+
+    plans = [planning.plan(v, out, raw, limit) for v in _variants(names, set_, name)]
+    if json:
+        show.as_json([show.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans])
+    else:
+        for made in plans:
+            show.plan(made)
+
+
+@app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")
+def build(
+    names: Names = None,
+    out: Out = Path("data"),
+    raw: RawDir = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")
+    ] = None,
+    limit: Limit = None,
+    set_: Set = None,
+    name: Name = None,
+    mirror: Annotated[
+        str | None, typer.Option("--mirror", help="URL of a folder to fetch from before upstream.")
+    ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Take raw files whose checksum differs.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
+    from edge_glass import catalog, show
+    from edge_glass.build import Options
+    from edge_glass.build import build as make
+    from edge_glass.progress import Shown
+
+    variants = _variants(names or catalog.samples(), set_, name)
+    options = Options(raw, jobs or len(os.sched_getaffinity(0)), limit, mirror, unverified)
+    progress = Shown(Console(stderr=True))
+    manifests = [make(variant, out, options, progress) for variant in variants]
+    if json:
+        show.as_json(manifests)
+        return
+    show.builds(manifests)
+    show.built(out, manifests[0]["config"])
+
+
+@app.command(epilog="Example: edge-glass verify data")
+def verify(directory: Built, json: Json = False) -> None:
+    """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
+    from edge_glass import manifest, show
+    from edge_glass.audit.verify import verify as check
+    from edge_glass.progress import Shown
+
+    found = list(check(directory, Shown(Console(stderr=True))))
+    errors = sum(finding.kind == "error" for finding in found)
+    if json:
+        show.as_json([show.plain(finding) for finding in found])
+    else:
+        show.findings(found)
+        configs = ", ".join(manifest.built(directory))
+        show.console.print(Text(f"{configs}: {errors} errors, {len(found) - errors} notes"))
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command(epilog="Example: edge-glass ledger data --reason missing_media")
+def ledger(
+    directory: Built,
+    reason: Annotated[str | None, typer.Option(help="List all rows with this outcome.")] = None,
+    json: Json = False,
+) -> None:
+    """What became of the source rows: counts, and the rows that were dropped."""
+    from edge_glass import ledger as ledgers
+    from edge_glass import manifest, show
+
+    if reason is not None and reason not in list(ledgers.Outcome):
+        raise EdgeGlassError(f"no outcome {reason}; there are {', '.join(ledgers.Outcome)}")
+    for config, folder in manifest.built(directory).items():
+        path = folder / ledgers.FILE
+        found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
+        if json:
+            for row in found:
+                print(_json_line({"config": config} | row))
+            continue
+        rows = list(found)
+        show.builds([manifest.read(folder)])
+        if rows:
+            show.ledger_rows(config, rows if reason else rows[: show.SHOWN], len(rows))
+
+
+@app.command(epilog="Example: edge-glass diff data-may data-june")
+def diff(old: Built, new: Built, json: Json = False) -> None:
+    """What changed between two builds. Exits 1 if anything did."""
+    from edge_glass import show
+    from edge_glass.audit.diff import diff as compare
+
+    found = list(compare(old, new))
+    if json:
+        show.as_json([show.plain(difference) for difference in found])
+    else:
+        for difference in found:
+            show.difference(difference)
+    raise typer.Exit(0 if all(difference.identical for difference in found) else 1)
+
+
+@app.command(
+    epilog="Example: edge-glass push clotho --from data --repo org/edge-glass --version 1.0.0"
+)
+def push(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs that are built.")],
+    from_: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="A folder that `build` made.")
+    ],
+    repo: Annotated[str, typer.Option(help="The dataset on the Hub, org/name.")],
+    version: Annotated[str, typer.Option(help="The version that gets tagged, e.g. 1.0.0.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    pr: Annotated[bool, typer.Option("--pr", help="Open a pull request, tag nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent.")] = False,
+    json: Json = False,
+) -> None:
+    """Publish builds as a version on the Hub: shards, ledger and card first, the tag last."""
+    from edge_glass import publish, show
+
+    done = publish.push(from_, names, repo, version, private=private, pr=pr, dry_run=dry_run)
+    show.as_json(show.plain(done)) if json else show.release(done, dry_run)
+
+
+def _variants(names: list[str], settings: list[str] | None, name: str | None) -> list["Variant"]:  # type: ignore[name-defined] # noqa: F821
+    from edge_glass import catalog
+
+    if name and len(names) != 1:
+        raise EdgeGlassError("--name names one variant: give one config with it")
+    overrides = catalog.parse_overrides(settings or [])
+    return [catalog.variant(config, overrides, name) for config in names]
+
+
+def _json_line(row: dict[str, object]) -> str:
+    import json
+
+    return json.dumps(row, ensure_ascii=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a user's mistake is told without a traceback and exits with 1."""
+    try:
+        app(arguments)
+    except EdgeGlassError as error:
+        console = Console(stderr=True)
+        for problem in error.problems:
+            console.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""What a build will do, before it does it. Nothing is fetched or unpacked for it."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_glass import orders
+from edge_glass.catalog import Variant
+from edge_glass.corpus import Corpus
+from edge_glass.fetch import archives, download
+from edge_glass.fetch.sources import find, needed, obtain, store
+from edge_glass.select import Selection
+
+
+@dataclass
+class SourcePlan:
+    """One source: where it is, or how many bytes are to come."""
+
+    file: str
+    url: str
+    bytes: int | None
+    state: str  # "to fetch", "partly here", "here", "missing"
+
+
+@dataclass
+class Plan:
+    """What a build of one config will read and make. Unknown numbers are None."""
+
+    config: str
+    title: str
+    licence: str
+    parameters: dict[str, Any]
+    sources: list[SourcePlan]
+    rows: dict[str, int | None]  # source rows per split
+    shards: dict[str, int] = field(default_factory=dict)
+    exact: bool = False  # counted from the sources themselves, not from what upstream states
+    free_bytes: int = 0
+
+    @property
+    def fetch_bytes(self) -> int | None:
+        """Bytes to be fetched; None if upstream does not say how large a file is."""
+        sizes = [
+            source.bytes for source in self.sources if source.state in ("to fetch", "partly here")
+        ]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def plan(variant: Variant, out: Path, raw: Path | None = None, limit: int | None = None) -> Plan:
+    """Plan the build of `variant` into `out`."""
+    with tempfile.TemporaryDirectory() as temp:
+        corpus = variant.builder(temp)
+        spec = corpus.spec()
+        made = Plan(
+            config=variant.name,
+            title=spec.title,
+            licence=" ".join(spec.licence.split()),
+            parameters=corpus.parameters(),
+            sources=_sources(corpus, raw),
+            rows={split: _stated_rows(corpus, split) for split in corpus.chosen_splits()},
+            free_bytes=shutil.disk_usage(_existing(out)).free,
+        )
+        if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
+            _count(made, corpus, raw, limit, Path(temp))
+    return made
+
+
+def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
+    root = store() / "downloads" / corpus.corpus
+    if corpus.config.bundled:
+        raw = corpus.room("samples") / corpus.corpus
+    plans = []
+    for name, source in needed(corpus).items():
+        size = source.bytes
+        if raw is not None:
+            place = find(raw, name, source)
+            state = "missing" if place is None else "here"
+            size = place.stat().st_size if place and place.is_file() else None
+        elif download.stored(root / name, source) is not None:
+            state = "here"
+        else:
+            state = "partly here" if (root / f"{name}.part").exists() else "to fetch"
+        plans.append(SourcePlan(name, str(source.url), size, state))
+    return plans
+
+
+def _stated_rows(corpus: Corpus, split: str) -> int | None:
+    stated = [corpus.spec().sources[name].rows for name in corpus.sources(split)]
+    known = [rows for rows in stated if rows is not None]
+    return None if corpus.config.bundled or not known else sum(known)
+
+
+def _readable(corpus: Corpus, raw: Path) -> bool:
+    """Whether all sources are there and none of them is an archive still to be unpacked."""
+    places = [find(raw, name, source) for name, source in needed(corpus).items()]
+    return all(p and (p.is_dir() or not archives.is_archive(p.name)) for p in places)
+
+
+def _count(made: Plan, corpus: Corpus, raw: Path | None, limit: int | None, temp: Path) -> None:
+    files = obtain(corpus, raw, unverified=True)
+    selection = Selection.of(corpus, files, limit)
+    made.rows = dict(selection.rows)
+    planned = orders.plan(corpus, files, selection, temp)
+    made.shards = {split: sum(o.split == split for o in planned) for split in selection.rows}
+    made.exact = True
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

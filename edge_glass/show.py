@@ -1,0 +1,188 @@
+"""Tables for the command line. Text from outside is printed as it is, never as markup."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge_glass.audit.diff import Difference, summary
+from edge_glass.audit.verify import Finding
+from edge_glass.corpus import Corpus
+from edge_glass.ledger import Outcome
+from edge_glass.manifest import Manifest
+from edge_glass.params import CorpusConfig, model
+from edge_glass.plan import Plan
+from edge_glass.publish import Release
+
+console = Console()
+SHOWN = 20  # ids or rows of a long list
+
+
+def as_json(value: Any) -> None:
+    """Print JSON to standard output."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table; columns whose names end in # are numbers."""
+    made = Table(title=Text(title), title_justify="left", title_style="bold")
+    for column in columns:
+        right = column.endswith("#")
+        made.add_column(
+            column.removesuffix("#"), justify="right" if right else "left", overflow="fold"
+        )
+    for row in rows:
+        made.add_row(*(Text(_cell(value)) for value in row))
+    console.print(made)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "?"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def info(kind: type[Corpus]) -> None:
+    """What there is to know of a corpus before it is built."""
+    spec = kind.spec()
+    console.print(Text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
+    console.print(Text(f"{spec.homepage}\nLicence: {' '.join(spec.licence.split())}\n"))
+    configs = [
+        (name, ", ".join(f"{k}={v}" for k, v in params.items()))
+        for name, params in spec.configs.items()
+    ]
+    table("Configs", ["config", "parameters"], configs)
+    table(
+        "Parameters, for --set",
+        ["name", "values", "default", "what it does"],
+        parameters(kind.BUILDER_CONFIG_CLASS),
+    )
+    sources = [(name, s.bytes, s.rows, str(s.url)) for name, s in spec.sources.items()]
+    table("Sources", ["file", "bytes#", "rows#", "url"], sources)
+    console.print(Text(f"\n{spec.citation}"))
+
+
+def parameters(kind: type[CorpusConfig]) -> list[tuple[str, str, str, str]]:
+    """Name, values, default and meaning of each parameter of a config."""
+    schema = model(kind).model_json_schema()["properties"]
+    return [
+        (name, _values(schema[name]), json.dumps(field.default), field.description or "")
+        for name, field in model(kind).model_fields.items()
+    ]
+
+
+def _values(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " | ".join(_values(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if schema.get("type") == "array":
+        return f"[{_values(schema['items'])}, …]"
+    return str(schema.get("const", schema.get("type", "any")))
+
+
+def plan(made: Plan) -> None:
+    """One config's plan."""
+    console.print(Text(f"{made.config} — {made.title}", style="bold"))
+    console.print(Text(f"Licence: {made.licence}"))
+    rows = [(source.file, source.bytes, source.state) for source in made.sources]
+    table("Sources", ["file", "bytes#", "state"], rows)
+    counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
+    how = "counted" if made.exact else "as upstream states them"
+    table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
+    size = "an unknown number of" if made.fetch_bytes is None else f"{made.fetch_bytes:,}"
+    console.print(Text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
+
+
+def builds(manifests: list[Manifest]) -> None:
+    """Rows kept and dropped, by config and split."""
+    rows = []
+    for made in manifests:
+        for split, facts in made["splits"].items():
+            outcomes = dict(facts["outcomes"])
+            kept = outcomes.pop(Outcome.KEPT, 0)
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in outcomes.items())
+            source_rows = kept + sum(outcomes.values())
+            rows.append((made["config"], split, source_rows, kept, sum(outcomes.values()), reasons))
+    table("Source rows", ["config", "split", "rows#", "kept#", "dropped#", "reasons"], rows)
+
+
+def findings(found: list[Finding]) -> None:
+    """What verify found."""
+    rows = [(f.kind, f.config, f.where, f.what) for f in found]
+    if rows:
+        table("Findings", ["kind", "config", "where", "what"], rows)
+
+
+def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
+    """Rows of a ledger."""
+    columns = ["split", "id", "outcome", "detail"]
+    title = f"{config}: {len(rows):,} of {total:,} rows" if len(rows) < total else config
+    table(title, columns, ([row[column] for column in columns] for row in rows))
+
+
+def difference(found: Difference) -> None:
+    """One config in two builds."""
+    if found.identical:
+        console.print(Text(f"{found.config}: byte-identical"))
+        return
+    groups = {"added": found.added, "removed": found.removed}
+    groups |= {f"changed {column}": ids for column, ids in found.changed.items()} | found.moved
+    rows = [(kind, n, _some(groups[kind])) for kind, n in summary(found).items()]
+    table(found.config, ["difference", "rows#", "ids"], rows)
+    for name, (old, new) in found.parameters.items():
+        console.print(Text(f"  parameter {name}: {old} -> {new}"))
+
+
+def _some(ids: list[str]) -> str:
+    more = f", … {len(ids) - 3} more" if len(ids) > 3 else ""
+    return ", ".join(ids[:3]) + more
+
+
+def release(done: Release, dry_run: bool) -> None:
+    """What a push did or would do."""
+    verb = "would send" if dry_run else "sent"
+    console.print(
+        Text(
+            f"{done.repo} {done.version}: {verb} {len(done.send)} files ({done.send_bytes / 1e6:.1f} MB), "
+            f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
+        )
+    )
+    if dry_run:
+        for path in done.send:
+            console.print(Text(f"  send {path}"))
+        for path in done.delete:
+            console.print(Text(f"  delete {path}"))
+    elif done.pull_request:
+        console.print(
+            Text(
+                f"Opened {done.pull_request}. Nothing is tagged: once it is merged, run the same command "
+                "without --pr."
+            )
+        )
+    else:
+        example = f'load_dataset("{done.repo}", "{done.configs[0]}", revision="v{done.version.removeprefix("v")}")'
+        console.print(Text(f"Tagged v{done.version.removeprefix('v')}. Load it with\n  {example}"))
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as JSON can hold it."""
+    return asdict(value)
+
+
+def built(out: Path, config: str) -> None:
+    """Where a build lies and how it is loaded."""
+    lines = [
+        f"Parquet and ledgers: {out}/<config>/",
+        f"Report:              {out}/report.html",
+        f"Card:                {out}/README.md",
+        "Load it:",
+        f'  datasets.load_dataset("{out}", "{config}")',
+        f'  edge_glass.load("{config}", repo="{out}")   # decodes audio without torch',
+    ]
+    console.print(Text("\n".join(lines)), soft_wrap=True)
