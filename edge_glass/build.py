@@ -1,6 +1,5 @@
 """The main job: a config -> Parquet, ledger and manifest in the Hub's layout."""
 
-import errno
 import json
 import os
 import platform
@@ -13,7 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from edge_glass import card, ledger, manifest, orders, work
@@ -27,9 +25,13 @@ from edge_glass.manifest import Manifest
 from edge_glass.pool import Counters
 from edge_glass.progress import Progress, Silent
 from edge_glass.select import Selection
-from edge_glass.shards import sync_folder, write_json, write_table
+from edge_glass.shards import disk_full, sync_folder, write_json, write_table
 
 HIDDEN = ".edge_glass"  # in the output folder: work under way, locks, the run log
+REMEDY = (
+    "Make room and run the same command again: it goes on from the last whole shard and fetches "
+    "nothing twice."
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,7 @@ def build(
     """
     options, progress = options or Options(), progress or Silent()
     hidden = out / HIDDEN
-    hidden.mkdir(parents=True, exist_ok=True)
-    with _lock(hidden / f"{variant.name}.lock", variant), _disk(out), _logged(hidden, variant):
+    with disk_full(out, REMEDY), _lock(hidden, variant), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
         raw = obtain(
             corpus,
@@ -71,8 +72,8 @@ def build(
             if made is None:
                 made = _make(variant, corpus, raw, described, folder, options, progress)
             _put(folder, final)
-        card.write(out)
-        report.write(out)
+        _clear(folder)
+        _present(out)
     return made
 
 
@@ -102,8 +103,13 @@ def _make_shards(tasks: list[work.Task], jobs: int, progress: Progress) -> None:
     rows = sum(task.order.rows for task in left)
     counters = Counters()
     with progress.rows(f"build {tasks[0].variant.name}", rows, counters.read):
-        for _ in counters.run(work.make, left, jobs):
+        for _ in counters.run(_make_once, left, jobs):
             pass
+
+
+def _make_once(task: work.Task) -> dict[str, Any]:
+    """A worker may be killed between the end of a shard and telling of it."""
+    return work.finished(task) or work.make(task)
 
 
 def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -> Manifest:
@@ -112,7 +118,7 @@ def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -
     records = [record for task in tasks if (record := work.finished(task))]
     made = manifest.complete(described, records, folder)
     manifest.check_balance(made, selection.rows)
-    batches = (pq.read_table(task.ledger) for task in tasks)
+    batches = (table for task in tasks for table in ledger.tables(task.ledger))
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
     made["ledger"] = {
         "file": ledger.FILE,
@@ -141,6 +147,7 @@ def _open_folder(folder: Path, inputs: dict[str, Any]) -> None:
     except (OSError, ValueError):
         same = False
     if not same:
+        inputs_file.unlink(missing_ok=True)  # first: what is half removed is nobody's
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_json(inputs_file, inputs)
@@ -169,41 +176,47 @@ def _state_of(path: Path) -> str:
 
 def _put(folder: Path, final: Path) -> None:
     """Move a finished build to its place, the previous one out of it."""
-    keep = {manifest.FILE, ledger.FILE}
     for path in folder.iterdir():
-        if path.name not in keep and "-of-" not in path.name:
+        shard = "-of-" in path.name and path.suffix == ".parquet"
+        if not shard and path.name not in (manifest.FILE, ledger.FILE):
             path.unlink()
-    previous = folder.with_name(f"{folder.name}.previous")
     if final.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        final.rename(previous)
+        shutil.rmtree(_previous(folder), ignore_errors=True)
+        final.rename(_previous(folder))
     folder.rename(final)
     sync_folder(final.parent)
-    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a stopped build left behind that nobody will go on with."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(_previous(folder), ignore_errors=True)
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.previous")
+
+
+def _present(out: Path) -> None:
+    """Write the card and the report over all that is built; builds of other configs may run."""
+    with FileLock(out / HIDDEN / "present.lock"):
+        for name in (card.FILE, report.FILE):
+            for leftover in out.glob(f"{name}.*.tmp"):
+                leftover.unlink()
+        card.write(out)
+        report.write(out)
 
 
 @contextmanager
-def _lock(path: Path, variant: Variant) -> Iterator[None]:
+def _lock(hidden: Path, variant: Variant) -> Iterator[None]:
+    hidden.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(hidden / f"{variant.name}.lock", timeout=0):
             yield
     except Timeout:
         raise EdgeGlassError(
-            f"{variant.name}: another build of it is running into {path.parent.parent}"
+            f"{variant.name}: another build of it is running into {hidden.parent}"
         ) from None
-
-
-@contextmanager
-def _disk(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise EdgeGlassError(
-            f"{error.filename or out}: the disk is full. Make room and run the same command again: "
-            "it goes on from the last whole shard and fetches nothing twice."
-        ) from error
 
 
 @contextmanager

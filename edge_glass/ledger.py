@@ -77,6 +77,13 @@ def to_table(entries: list[Entry]) -> pa.Table:
     return pa.Table.from_pylist([asdict(entry) for entry in entries], schema=SCHEMA)
 
 
+def tables(path: Path) -> Iterator[pa.Table]:
+    """The row groups of a ledger file, one in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group)
+
+
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file, a batch in memory at a time."""
     with pq.ParquetFile(path) as file:

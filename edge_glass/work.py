@@ -3,11 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.parquet as pq
 
 from edge_glass import ledger, orders, pool
 from edge_glass.catalog import Variant
@@ -16,7 +17,7 @@ from edge_glass.features import Features, arrow_schema
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Entry, Outcome
 from edge_glass.orders import Order
-from edge_glass.shards import write_json, write_shard, write_table
+from edge_glass.shards import Whole, write_json, write_shard
 
 LEDGER_BATCH = 10_000
 
@@ -45,14 +46,13 @@ class Task:
 
 
 def make(task: Task) -> dict[str, Any]:
-    """Write a shard, then its ledger, then its record, which is returned."""
+    """Write a shard with its ledger, then its record, which is returned."""
     corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
-    entries = _Entries(task)
     schema = arrow_schema(Features(corpus.columns()))
-    written = write_shard(task.folder / task.name, entries.examples(corpus), schema)
-    write_table(task.ledger, entries.tables(), ledger.SCHEMA)
+    with _book(task.ledger) as book:
+        written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
-    record |= {"outcomes": dict(sorted(entries.outcomes.items()))}
+    record |= {"outcomes": dict(sorted(book.outcomes.items()))}
     write_json(task.record, record)
     return record
 
@@ -66,47 +66,66 @@ def finished(task: Task) -> dict[str, Any] | None:
     return record
 
 
-class _Entries:
-    """Examples of an order's rows, and on the side what became of each row."""
+class _Book:
+    """The ledger of one shard while it is written: a batch of entries in memory at a time."""
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
 
-    def examples(self, corpus: Corpus) -> Iterator[Example]:
-        for row in orders.read(self._task.folder, self._task.order):
-            media = Media(self._task.raw, row)
-            try:
-                if row.dropped:
-                    raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                # a row is all there or not at all: no example leaves before the last is made
-                examples = list(corpus.examples(row, media))
-            except Dropped as drop:
-                self._note(row, media, drop.outcome, drop.detail)
-                continue
-            self._note(row, media, Outcome.KEPT, "; ".join(media.notes))
-            yield from examples
+    def add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self.outcomes[entry.outcome] += 1
+        if len(self._entries) == LEDGER_BATCH:
+            self.flush()
 
-    def _note(self, row: Row, media: Media, outcome: Outcome, detail: str) -> None:
-        self._entries.append(
+    def flush(self) -> None:
+        self._writer.write_table(ledger.to_table(self._entries))
+        self._entries = []
+
+
+@contextmanager
+def _book(path: Path) -> Iterator[_Book]:
+    with (
+        Whole(path) as whole,
+        pq.ParquetWriter(whole, ledger.SCHEMA, compression="zstd") as writer,
+    ):
+        book = _Book(writer)
+        yield book
+        book.flush()
+
+
+def _examples(task: Task, corpus: Corpus, book: _Book) -> Iterator[Example]:
+    """Examples of an order's rows; on the side what became of each row goes into the book."""
+    for row in orders.read(task.folder, task.order):
+        media = Media(task.raw, row)
+        outcome, detail, examples = _outcome(corpus, row, media)
+        book.add(
             Entry(
                 source=row.source,
                 row=_clean(row.row),
                 id=_clean(row.id),
-                split=self._task.order.split,
+                split=task.order.split,
                 outcome=outcome,
                 detail=_clean(detail),
                 bytes=media.size or None,
                 sha256=media.sha256,
             )
         )
-        self.outcomes[outcome] += 1
         pool.count(1, outcome != Outcome.KEPT)
+        yield from examples
 
-    def tables(self) -> Iterator[pa.Table]:
-        for start in range(0, max(1, len(self._entries)), LEDGER_BATCH):
-            yield ledger.to_table(self._entries[start : start + LEDGER_BATCH])
+
+def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list[Example]]:
+    if row.dropped:
+        return Outcome(row.dropped[0]), row.dropped[1], []
+    try:
+        # a row is all there or not at all: no example leaves before the last is made
+        examples = list(corpus.examples(row, media))
+    except Dropped as drop:
+        return drop.outcome, drop.detail, []
+    return Outcome.KEPT, "; ".join(media.notes), examples
 
 
 def _clean(text: str) -> str:
