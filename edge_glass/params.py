@@ -1,8 +1,12 @@
 """The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal, get_type_hints
 
 import datasets
@@ -12,6 +16,7 @@ from edge_glass.features import Audio, Features, Sequence, Value
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.media import audio
 
+NORMALISER = "whisper_normalizer"
 _INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
 
 
@@ -32,6 +37,10 @@ class CorpusConfig(datasets.BuilderConfig):
     def problems(self) -> Iterator[str]:
         """Parameters that contradict each other."""
         yield from ()
+
+    def made_with(self) -> dict[str, str]:
+        """Library -> version of what else the bytes depend on, for the manifest."""
+        return {}
 
 
 @dataclass
@@ -125,6 +134,45 @@ class CaptionParams(CorpusConfig):
             random = self.caption_mode == "random"
             chosen = rank(self.seed, example["id"]) % len(captions) if random else 0
             yield example | {"caption": captions[chosen]}
+
+
+@dataclass
+class TranscriptParams(CorpusConfig):
+    """How the transcript of an utterance is written."""
+
+    caption_mode: Annotated[
+        Literal["original", "lower", "normalized"],
+        Field(description="normalized: as Whisper's English normaliser writes it, to score by WER"),
+    ] = "original"
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other, or want a library that is not there."""
+        yield from super().problems()
+        if self.caption_mode == "normalized" and find_spec(NORMALISER) is None:
+            yield f"caption_mode normalized needs {NORMALISER}: pip install 'edge-glass[speech]'"
+
+    def made_with(self) -> dict[str, str]:
+        """The normaliser, where it writes the text."""
+        found = super().made_with()
+        return found | (
+            {NORMALISER: version(NORMALISER)} if self.caption_mode == "normalized" else {}
+        )
+
+    def transcript(self, text: str) -> str:
+        """The text in the config's mode. Raises Dropped if nothing is left of it."""
+        if self.caption_mode == "lower":
+            written = text.lower()
+        else:
+            written = _normaliser()(text) if self.caption_mode == "normalized" else text
+        if not written.strip():
+            raise Dropped(Outcome.BLANK_CAPTION, f"{text!r} in mode {self.caption_mode}")
+        return written
+
+
+@cache
+def _normaliser() -> Callable[[str], str]:
+    normalise: Callable[[str], str] = import_module(f"{NORMALISER}.english").EnglishTextNormalizer()
+    return normalise
 
 
 def rank(seed: int, key: str) -> int:
