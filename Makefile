@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 
 .PHONY: demo test lint bench soak test-oldest-client test-newest-client docs clean
 
-demo: $(STAMP)  ## build every corpus's bundled sample and look at it
+demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
 	$(BIN)/edge-glass verify demo
 
@@ -18,9 +19,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-$(STAMP): pyproject.toml requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Edge Glass needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+$(CORE): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Edge Glass needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e .
+	touch $@
+
+$(STAMP): $(CORE)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint]'
 	touch $@
 

@@ -1,12 +1,14 @@
 """Digests of keys on disk: duplicates and the n smallest of any number of rows, in flat memory."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from edge_glass.params import digest
+from edge_glass.shards import FULL
 
 _BLOCK = 2**20  # digests read at a time
 _BUCKET = 2**22  # digests sorted at a time: 100 MB
@@ -14,19 +16,25 @@ _TOP = 2**16
 
 
 class Keys:
-    """The digests of keys in the order in which they were added, 16 bytes each, in a file."""
+    """The digests of keys in the order in which they were added, 16 bytes each, in a file.
+
+    The file has no name once it is open, so that a killed process leaves nothing behind.
+    """
 
     def __init__(self, path: Path, seed: int = 0) -> None:
         self._path, self._seed = path, seed
         self._file = path.open("w+b", buffering=_BLOCK)
+        path.unlink()
         self.count = 0
 
     def __enter__(self) -> "Keys":
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            error.filename = str(self._path)
+        with suppress(OSError):
+            self._file.close()
 
     def add(self, key: str) -> None:
         """Append a key; its position is the number of keys before it."""
@@ -71,7 +79,6 @@ class Keys:
 
     def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         self._file.flush()
-        with self._path.open("rb") as file:
-            for start in range(0, max(1, self.count), _BLOCK):
-                block = np.frombuffer(file.read(_BLOCK * 16), dtype=">u8").reshape(-1, 2)
-                yield start, block.astype(np.uint64)
+        for start in range(0, max(1, self.count), _BLOCK):
+            data = os.pread(self._file.fileno(), _BLOCK * 16, start * 16)
+            yield start, np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)

@@ -1,9 +1,11 @@
 """Examples -> one Parquet file: deterministic, and either whole or absent."""
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edge_glass.errors import EdgeGlassError
+
 ROW_GROUP_ROWS = 100
 ROW_GROUP_BYTES = 10_000_000
 SHARD_BYTES = 500_000_000
+FULL = (errno.ENOSPC, errno.EDQUOT)
 # the values that `datasets` itself writes with, so that its readers and the Hub know them
 CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 
@@ -103,13 +108,24 @@ class Whole:
         try:
             if kind is None:
                 os.fsync(self._file.fileno())
+                self._aside.replace(self._path)
+                sync_folder(self._path.parent)
         finally:
             self._file.close()
-            if kind is not None:
-                self._aside.unlink(missing_ok=True)
-        if kind is None:
-            self._aside.replace(self._path)
-            sync_folder(self._path.parent)
+            self._aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_full(place: Path, remedy: str) -> Iterator[None]:
+    """Say where the disk is full and what to do, in place of the OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        elsewhere = error.filename and not Path(error.filename).is_relative_to(place)
+        where = error.filename if elsewhere else place
+        raise EdgeGlassError(f"{where}: the disk is full. {remedy}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,26 +4,37 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from filelock import FileLock
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential
+from filelock import FileLock, Timeout
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.progress import ByteTick
+from edge_glass.shards import disk_full, sync_folder, write_json
 from edge_glass.spec import Source
 
 AT_ONCE = 4
-ATTEMPTS = 5  # per url, each resuming where the last one ended
+ATTEMPTS = 5  # in a row that bring less than a chunk, per url
 CHUNK = 2**18
+BACKOFF, LONGEST = 0.5, 120.0  # seconds before the second attempt, and before any
+MOST = 2**40  # bytes of a file whose size nobody tells
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "edge-glass"}
 HEALS = {408, 425, 429, 500, 502, 503, 504}
+LASTS = (aiohttp.TooManyRedirects, aiohttp.InvalidURL, aiohttp.ClientSSLError)
+REMEDY = (
+    "Make room there, or move it to a larger disk and set EDGE_GLASS_CACHE to its new place, and "
+    "run the same command again: it goes on where it stopped."
+)
+
+sleep = asyncio.sleep
 
 
 class _Again(Exception):
@@ -54,7 +65,12 @@ def fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
     Returns bytes and checksums by file name. Raises EdgeGlassError with all files that no URL
     gave whole; whatever arrived stays and the next call goes on from there.
     """
-    return asyncio.run(_fetch(jobs, tick))
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_fetch(jobs, tick))
+    with ThreadPoolExecutor(1) as apart:  # a notebook's own loop runs in this thread
+        return apart.submit(lambda: asyncio.run(_fetch(jobs, tick))).result()
 
 
 async def _fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
@@ -66,7 +82,7 @@ async def _fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
         results = await asyncio.gather(*tasks, return_exceptions=True)
     problems = [problem for r in results if isinstance(r, EdgeGlassError) for problem in r.problems]
     if problems:
-        raise EdgeGlassError(*problems)
+        raise EdgeGlassError(*dict.fromkeys(problems))
     if broken := [result for result in results if isinstance(result, BaseException)]:
         raise broken[0]
     return {job.name: facts for job, facts in zip(jobs, results, strict=True)}  # type: ignore[misc]
@@ -76,15 +92,27 @@ async def _one(
     session: aiohttp.ClientSession, gate: asyncio.Semaphore, job: Job, tick: ByteTick
 ) -> dict[str, Any]:
     async with gate:
-        job.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{job.path}.lock")
-        await asyncio.to_thread(lock.acquire)
+        with disk_full(job.path.parent, REMEDY):
+            job.path.parent.mkdir(parents=True, exist_ok=True)
+            async with _locked(job.path):
+                if (facts := stored(job.path, job.source)) is not None:
+                    return facts
+                return await _from_any(session, job, tick)
+
+
+@asynccontextmanager
+async def _locked(path: Path) -> AsyncIterator[None]:
+    """Another process may be fetching the same file: wait for it."""
+    lock = FileLock(f"{path}.lock")
+    while not lock.is_locked:
         try:
-            if (facts := stored(job.path, job.source)) is not None:
-                return facts
-            return await _from_any(session, job, tick)
-        finally:
-            lock.release()
+            lock.acquire(timeout=0)
+        except Timeout:
+            await asyncio.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def stored(path: Path, source: Source) -> dict[str, Any] | None:
@@ -99,117 +127,189 @@ def stored(path: Path, source: Source) -> dict[str, Any] | None:
     return record if untouched and (wanted is None or record[wanted[0]] == wanted[1]) else None
 
 
+class _Part:
+    """What has arrived of a file so far, and its checksums."""
+
+    def __init__(self, job: Job) -> None:
+        path, self.path = job.path, job.path.with_name(job.path.name + ".part")
+        if path.exists() and not self.path.exists():
+            path.rename(self.path)  # of no record, or of another version: let the checksum tell
+        # unbuffered, so that a killed download leaves all that it was given
+        self._file = self.path.open("r+b" if self.path.exists() else "w+b", buffering=0)
+        self._hash = Checksums()
+        while chunk := self._file.read(2**20):
+            self._hash.update(chunk)
+
+    @property
+    def size(self) -> int:
+        return self._hash.bytes
+
+    def write(self, chunk: bytes) -> None:
+        left = memoryview(chunk)
+        while left:
+            left = left[self._file.write(left) :]
+        self._hash.update(chunk)
+
+    def restart(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._hash = Checksums()
+
+    def facts(self) -> dict[str, Any]:
+        return self._hash.facts()
+
+    def store(self, path: Path) -> None:
+        """Move the file to its place. Its record comes first: killed between them, it is whole."""
+        os.fsync(self._file.fileno())
+        write_json(_record(path), self.facts() | {"mtime_ns": self.path.stat().st_mtime_ns})
+        self.path.rename(path)
+        sync_folder(path.parent)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> dict[str, Any]:
-    reasons = []
-    for url in job.urls:
-        try:
-            async for attempt in AsyncRetrying(
-                stop=stop_after_attempt(ATTEMPTS),
-                wait=_wait,
-                retry=retry_if_exception_type(_Again),
-                reraise=True,
-            ):
-                with attempt:
-                    return await _attempt(session, url, job, tick)
-        except (_Again, _Refused) as error:
-            reasons.append(f"{url}: {error}")
+    part, reasons = await asyncio.to_thread(_Part, job), []
+    try:
+        for url in job.urls:
+            try:
+                await _from(session, url, job, part, tick)
+                await asyncio.to_thread(part.store, job.path)
+                return part.facts()
+            except (_Again, _Refused) as error:
+                reasons.append(f"{url}: {error}")
+    finally:
+        part.close()
     raise EdgeGlassError(
         f"{job.name} could not be fetched ({'; '.join(reasons)}). What arrived is kept: run the "
         "same command again to go on, or get the file by other means and pass its folder as --raw."
     )
 
 
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    backoff = wait_exponential(multiplier=0.5, max=30)(state)
-    return max(backoff, min(getattr(error, "after", 0), 120))
+async def _from(
+    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
+) -> None:
+    """Fetch from one URL until the file is whole, or as long as attempts bring something new."""
+    vain, most = 0, part.size
+    while True:
+        try:
+            return await _attempt(session, url, job, part, tick)
+        except _Again as error:
+            vain = 0 if part.size >= most + CHUNK else vain + 1
+            most = max(most, part.size)
+            if vain == ATTEMPTS:
+                raise
+            await sleep(min(max(error.after, BACKOFF * 2**vain), LONGEST))
 
 
 async def _attempt(
-    session: aiohttp.ClientSession, url: str, job: Job, tick: ByteTick
-) -> dict[str, Any]:
-    part = job.path.with_name(job.path.name + ".part")
-    # without a checksum nobody could tell whether the rest belongs to what is here
-    have = part.stat().st_size if part.exists() and job.source.checksum else 0
-    if job.source.bytes is None or have != job.source.bytes:
+    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
+) -> None:
+    wanted = job.source.checksum
+    if wanted is None:
+        part.restart()  # nobody could tell whether the rest belongs to what is here
+    resumed = part.size > 0
+    if not resumed or part.size != job.source.bytes:
         try:
-            await _receive(session, url, job, part, have, tick)
+            await _receive(session, url, job, part, tick)
+        except LASTS as error:
+            raise _Refused(f"{type(error).__name__}: {error}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _Again(f"{type(error).__name__}: {error}") from error
-    facts = await asyncio.to_thread(checksums, part)
-    _compare(facts, job, part)
-    return await asyncio.to_thread(_store, part, job.path, facts)
+    if wanted is not None and (found := part.facts()[wanted[0]]) != wanted[1]:
+        part.restart()
+        reason = f"{wanted[0]} {found}, upstream publishes {wanted[1]}"
+        raise (_Again if resumed else _Refused)(reason)  # what was here may have been the fault
 
 
 async def _receive(
-    session: aiohttp.ClientSession, url: str, job: Job, part: Path, have: int, tick: ByteTick
+    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
 ) -> None:
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Range": f"bytes={part.size}-"} if part.size else {}
     async with session.get(url, headers=headers, max_redirects=5) as answer:
-        if answer.status == 416 and have:
-            part.unlink()
-            raise _Again("the server has fewer bytes than are here: starting over")
+        first, total = _range(answer)
+        if answer.status == 416 and total == part.size:
+            return
         if answer.status in HEALS:
             raise _Again(f"HTTP {answer.status}", _seconds(answer.headers.get("Retry-After", "")))
-        if answer.status not in (200, 206):
+        if answer.status not in (200, 206, 416):
             raise _Refused(f"HTTP {answer.status}")
-        if answer.status == 206 and not _continues(answer, have):
-            raise _Refused(f"asked for bytes from {have}, got {answer.headers['Content-Range']}")
-        start = have if answer.status == 206 else 0
-        with part.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            file.truncate()
-            await _stream(answer, file.write, job, start, tick)
+        if answer.status != 416:
+            _examine(answer, job, total)
+        if first != part.size:
+            part.restart()
+            if answer.status != 200:
+                sent = answer.headers.get("Content-Range")
+                raise _Again(f"HTTP {answer.status} with Content-Range {sent}")
+        await _stream(answer, job, part, total, tick)
+
+
+def _range(answer: aiohttp.ClientResponse) -> tuple[int | None, int | None]:
+    """Where the bytes of an answer begin, and the bytes in all."""
+    if answer.status == 200:
+        return 0, answer.content_length
+    found = re.fullmatch(
+        r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", answer.headers.get("Content-Range", "")
+    )
+    first, total = found.groups() if found else (None, None)
+    return int(first) if first else None, int(total) if total else None
+
+
+def _examine(answer: aiohttp.ClientResponse, job: Job, total: int | None) -> None:
+    """Raise _Refused, before what is here gets lost, if this cannot be the file."""
+    promised = job.source.bytes
+    if total is not None and promised not in (None, total):
+        raise _Refused(f"{total} bytes, upstream publishes {promised}")
+    page = answer.content_type == "text/html" and not job.name.endswith((".html", ".htm"))
+    if page and (total is None or promised != total):
+        raise _Refused("a web page instead of the file")
 
 
 async def _stream(
-    answer: aiohttp.ClientResponse, write: Callable[[bytes], int], job: Job, done: int, tick: ByteTick
+    answer: aiohttp.ClientResponse, job: Job, part: _Part, total: int | None, tick: ByteTick
 ) -> None:
-    limit = job.source.bytes
+    total = job.source.bytes or total
     async for chunk in answer.content.iter_chunked(CHUNK):
-        done += len(chunk)
-        if limit is not None and done > limit:
-            raise _Refused(f"more than the {limit} bytes that upstream publishes")
-        write(chunk)
-        tick(job.name, done, limit or answer.content_length)
-    if limit is not None and done < limit:
-        raise _Again(f"ended after {done} of {limit} bytes")
-
-
-def _continues(answer: aiohttp.ClientResponse, have: int) -> bool:
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if part.size + len(chunk) > (total or MOST):
+            raise _Refused(f"more than the {total or MOST} bytes that it should have")
+        part.write(chunk)
+        tick(job.name, part.size, total)
+    if total is not None and part.size < total:
+        raise _Again(f"ended after {part.size} of {total} bytes")
 
 
 def _seconds(retry_after: str) -> float:
     return float(retry_after) if retry_after.isdigit() else 0
 
 
+class Checksums:
+    """Bytes, md5 and sha256 of what goes by."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        self.bytes += len(data)
+        self._md5.update(data)
+        self._sha256.update(data)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "bytes": self.bytes,
+            "md5": self._md5.hexdigest(),
+            "sha256": self._sha256.hexdigest(),
+        }
+
+
 def checksums(path: Path) -> dict[str, Any]:
     """Bytes, md5 and sha256 of a file."""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    found = Checksums()
     with path.open("rb") as file:
         while chunk := file.read(2**20):
-            md5.update(chunk)
-            sha256.update(chunk)
-    return {"bytes": path.stat().st_size, "md5": md5.hexdigest(), "sha256": sha256.hexdigest()}
-
-
-def _compare(facts: dict[str, Any], job: Job, part: Path) -> None:
-    wanted = job.source.checksum
-    if wanted is not None and facts[wanted[0]] != wanted[1]:
-        part.unlink()
-        raise _Refused(f"{wanted[0]} {facts[wanted[0]]}, upstream publishes {wanted[1]}")
-
-
-def _store(part: Path, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.rename(path)
-    record = facts | {"mtime_ns": path.stat().st_mtime_ns}
-    aside = path.with_name(path.name + ".json.tmp")
-    aside.write_text(json.dumps(record))
-    aside.rename(_record(path))
-    return facts
+            found.update(chunk)
+    return found.facts()
 
 
 def _record(path: Path) -> Path:
