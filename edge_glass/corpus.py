@@ -26,7 +26,7 @@ from edge_glass.params import (
     model,
     own_fields,
 )
-from edge_glass.rows import Media, Row, malformed, unclaimed
+from edge_glass.rows import Media, Row, malformed, matched, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Row",
     "TranscriptParams",
     "malformed",
+    "matched",
     "unclaimed",
 ]
 
