@@ -262,7 +262,7 @@ given_flips = given(
 )
 test_a_wrong_byte = settings(max_examples=40, deadline=None)(given_flips(check_a_wrong_byte))
 test_many_wrong_bytes = pytest.mark.slow(
-    settings(max_examples=3000, deadline=None)(given_flips(check_a_wrong_byte))
+    settings(max_examples=500, deadline=None)(given_flips(check_a_wrong_byte))
 )
 
 
@@ -292,11 +292,11 @@ def check_names(tmp_path_factory: pytest.TempPathFactory, kind: str, names: list
 given_names = given(
     kind=st.sampled_from(["a.zip", "a.tar", "a.7z"]), names=st.lists(NAMES, max_size=4)
 )
-test_whatever_the_names_nothing_is_written_outside = settings(max_examples=60, deadline=None)(
+test_whatever_the_names_nothing_is_written_outside = settings(max_examples=40, deadline=None)(
     given_names(check_names)
 )
 test_many_names = pytest.mark.slow(
-    settings(max_examples=3000, deadline=None)(given_names(check_names))
+    settings(max_examples=500, deadline=None)(given_names(check_names))
 )
 
 SCRIPT = """

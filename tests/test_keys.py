@@ -18,7 +18,7 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.raw import Raw
 from edge_glass.keys import Keys
 from edge_glass.ledger import Outcome
-from edge_glass.params import rank
+from edge_glass.params import CorpusConfig, rank
 from edge_glass.select import Selection
 
 # few different ones, so that they repeat; and any text, surrogates too
@@ -93,8 +93,7 @@ class Listed:
 
     def __init__(self, splits: dict[str, list[str]], **parameters: Any) -> None:
         self._splits = splits
-        kind = catalog.corpus("clotho")
-        self.config = kind.configure("clotho", "clotho", **parameters)
+        self.config = CorpusConfig(name="listed", **parameters)
 
     def chosen_splits(self) -> list[str]:
         return list(self._splits)
