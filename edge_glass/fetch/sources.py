@@ -59,7 +59,7 @@ def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
         for name, source in sources.items()
         if name not in listed
     ]
-    jobs += [hub.job(root / name, file) for name, files in listed.items() for file in files]
+    jobs += [hub.job(sources[n], root / n, file) for n, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
     facts = {n: hub.facts(sources[n], listed[n]) if n in listed else found[n] for n in sources}

@@ -32,6 +32,7 @@ STEP = 2**25
 BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the point before it
 MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
 MAX_HEADER = 2**20  # bytes of a member's header, long names included
+
 _MEMBERS, _SEEK = "members.sqlite", "seek.idx"
 _TABLES = """
 CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
@@ -211,9 +212,11 @@ class _Pass:
 
     def _check(self, member: tarfile.TarInfo, position: int) -> None:
         name, parts = member.name, PurePosixPath(member.name).parts
-        regular = member.isdir() or (parts and member.isreg() and not member.issparse())
-        if not regular or ".." in parts or name.startswith("/") or "\0" in name:
-            _refuse(self._archive, f"member {name!r} is a link or would leave its folder")
+        regular = member.isdir() or (bool(parts) and member.isreg() and not member.issparse())
+        if not regular:
+            _refuse(self._archive, f"member {name!r} is no regular file")
+        if ".." in parts or name.startswith("/") or "\0" in name:
+            _refuse(self._archive, f"member {name!r} would leave its folder")
         if position >= archives.MAX_MEMBERS:
             _refuse(self._archive, f"more than {archives.MAX_MEMBERS} members")
         if member.size < 0 or member.offset_data + member.size > self._limit:
