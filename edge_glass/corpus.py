@@ -18,7 +18,14 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
+from edge_glass.params import (
+    AudioParams,
+    CaptionParams,
+    CorpusConfig,
+    VideoParams,
+    model,
+    own_fields,
+)
 from edge_glass.rows import Media, Row, malformed, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
@@ -30,6 +37,7 @@ __all__ = [
     "Example",
     "Media",
     "Row",
+    "VideoParams",
     "malformed",
     "unclaimed",
 ]

@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     MALFORMED_ROW = "malformed_row"  # the record has too few or too many fields
     BAD_ENCODING = "bad_encoding"  # the text is not in the encoding that the source promises
     BLANK_CAPTION = "blank_caption"  # a caption is empty
+    CORRUPT_CAPTION = "corrupt_caption"  # a caption is no text, but a number by itself
     MISSING_CAPTION = "missing_caption"  # media that no caption row speaks of
     MISSING_MEDIA = "missing_media"  # a row whose media file is not there
     EMPTY_MEDIA = "empty_media"  # zero bytes, or a container that holds no samples

@@ -36,6 +36,7 @@ def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Manifest:
             "pyarrow": pa.__version__,
             "libsndfile": soundfile.__libsndfile_version__,
             "soxr": soxr.__version__,
+            **corpus.config.libraries(),
         },
         "sources": [_source(corpus, raw, name) for name in sorted(raw.paths)],
         "features": portable(Features(corpus.columns()).to_dict()),

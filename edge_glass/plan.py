@@ -21,7 +21,7 @@ class SourcePlan:
     file: str
     url: str
     bytes: int | None
-    state: str  # "to fetch", "partly here", "here", "missing"
+    state: str  # "to fetch", "partly here", "here", "missing", "by hand"
 
 
 @dataclass
@@ -77,6 +77,8 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
             place = find(raw, name, source)
             state = "missing" if place is None else "here"
             size = place.stat().st_size if place and place.is_file() else None
+        elif source.by_hand:
+            state = "by hand"
         elif download.stored(root / name, source) is not None:
             state = "here"
         else:

@@ -22,6 +22,8 @@ class Source(BaseModel):
     md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
     sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
     folder: str | None = Field(None, description="the folder that an archive holds")
+    by_hand: bool = Field(False, description="url is a page to get it from, not the file")
+    anywhere: bool = Field(False, description="without `folder`, its files lie about in --raw")
     rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
 
     @cached_property

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from edge_glass import catalog, ledger, manifest
+from edge_glass.audit import clips
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
@@ -100,18 +101,21 @@ class _Config:
                             yield split, shard["file"], example
 
     def _faults(self, example: dict[str, Any]) -> Iterator[str]:
+        # the duration of a clip is that of its picture, and some have no sound
+        duration = None if "fps" in example else example.get("duration")
+        silent = example.get("audio") is None and self._made["parameters"].get("require_audio") is False
+        yield from clips.faults(self._made["features"], example)
         for name, feature in self._made["features"].items():
             value = example[name]
-            if isinstance(feature, dict) and feature.get("_type") == "Audio":
-                yield from self._audio_faults(value, example.get("duration"))
+            if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:
+                yield from self._audio_faults(value, duration)
             if name in ("caption", "captions", "text"):
                 texts = value if isinstance(value, list) else [value]
                 if not texts or not all(text and text.strip() for text in texts):
                     yield f"{name} is blank"
-        if "sampling_rate" in example and "duration" in example:
-            seconds = len(example["audio"]) / example["sampling_rate"]
-            yield from self._duration_fault(seconds, example["duration"])
-            yield from self._rate_fault(example["sampling_rate"])
+        if rate := example.get("sampling_rate"):  # a waveform
+            yield from self._rate_fault(rate)
+            yield from self._duration_fault(len(example["audio"]) / rate, duration)
 
     def _audio_faults(self, value: dict[str, Any] | None, duration: float | None) -> Iterator[str]:
         try:
@@ -123,16 +127,15 @@ class _Config:
         channels = self._made["parameters"].get("channels")
         if channels and found.channels != channels:
             yield f"{found.channels} channels where the config promises {channels}"
-        if duration is not None:
-            yield from self._duration_fault(found.seconds, duration)
+        yield from self._duration_fault(found.seconds, duration)
 
     def _rate_fault(self, rate: int) -> Iterator[str]:
         promised = self._made["parameters"].get("sample_rate")
         if promised and rate != promised:
             yield f"{rate} Hz where the config promises {promised}"
 
-    def _duration_fault(self, seconds: float, promised: float) -> Iterator[str]:
-        if abs(seconds - promised) > SLACK:
+    def _duration_fault(self, seconds: float, promised: float | None) -> Iterator[str]:
+        if promised is not None and abs(seconds - promised) > SLACK:
             yield f"audio of {seconds:.3f} s where the column duration says {promised:.3f}"
 
     def _repeated(self, positions: list[int]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -78,6 +79,26 @@ class Raw:
                 f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
                 "Get the file again from upstream."
             ) from None
+
+    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
+        """Position and record of a JSON list of objects; None for one that lacks text under a key.
+
+        Raises EdgeGlassError if it is no such list.
+        """
+        path = self.paths[source]
+        try:
+            found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            found = error
+        if not isinstance(found, list):
+            what = found if isinstance(found, Exception) else f"a {type(found).__name__}"
+            raise EdgeGlassError(
+                f"{self.corpus}: {path}: expected a JSON list, found {what}. Is it the file that "
+                f"upstream publishes as {source}?"
+            )
+        for position, record in enumerate(found):
+            whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
+            yield position, record if whole else None
 
     def _member(self, source: str, name: str) -> Path:
         parts = PurePosixPath(name).parts

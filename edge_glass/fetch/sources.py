@@ -51,6 +51,8 @@ def obtain(
 
 def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
     root = store() / "downloads" / corpus.corpus
+    if mirror is None:
+        raise_all(_by_hand(corpus))
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
         for name, source in needed(corpus).items()
@@ -67,7 +69,17 @@ def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
     if mirror:
         yield f"{mirror.rstrip('/')}/{name}"
-    yield from map(str, (source.url, *source.mirrors))
+    yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
+
+
+def _by_hand(corpus: "Corpus") -> Iterable[str]:
+    pages = {name: source.url for name, source in needed(corpus).items() if source.by_hand}
+    if pages:
+        yield "\n".join(
+            [f"{corpus.config.name}: upstream gives no address to fetch these from"]
+            + [f"  {name}: see {page}" for name, page in pages.items()]
+            + ["  Get them there, put them into one folder and pass it as --raw DIR."]
+        )
 
 
 def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -> Raw:
@@ -77,7 +89,7 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
-    facts = {name: _facts(place, progress) for name, place in found.items()}
+    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
     paths = {
@@ -94,7 +106,7 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
             for path in sorted(folder.glob(pattern)):
                 if path.is_dir() == (wanted != name):
                     return path
-    return None
+    return folder if source.anywhere else None
 
 
 def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
@@ -112,9 +124,9 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _facts(place: Path, progress: Progress) -> dict[str, Any]:
+def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
     if place.is_dir():
-        return {"folder": place.name}
+        return {"folder": source.folder}
     with progress.bytes(f"checksum {place.name}"):
         return download.checksums(place)
 

@@ -26,6 +26,8 @@ ALIASES = {
     ".mp2": ".mp3",
     ".mp4": ".m4a",
 }
+SILENCE = 10 ** (-60 / 20)  # of full scale: a quiet room recorded with any microphone is louder
+APART = 0.5  # seconds; encoders pad a sound track by up to 0.1
 FLOATS = {"FLOAT", "DOUBLE"}
 DEEP = {"PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"} | FLOATS  # more than 16 bits
 EXACT = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"}  # integers that FLAC holds bit for bit
@@ -144,6 +146,35 @@ def waveform(data: bytes, rate: int | None) -> tuple[np.ndarray, int]:
     target = rate or found.rate
     samples = _mix(_samples(data, found, "float32"), 1)
     return _resample(samples, found.rate, target)[:, 0], target
+
+
+def encode(
+    samples: np.ndarray, rate: int, target: int | None, channels: int | None, format: str
+) -> Clip:
+    """Encode samples that another decoder gave, float32 of shape (frames, channels), with 16 bits.
+
+    `format` is flac or wav, at `target` Hz with `channels` (1 or 2) if given.
+    """
+    changed = _resample(_mix(samples, channels), rate, target or rate)
+    integers, clipped = _quantise(changed, 16)
+    notes = (f"{clipped} samples beyond full scale clipped",) if clipped else ()
+    return _write(integers, target or rate, format, "PCM_16", notes)
+
+
+def doubts(samples: np.ndarray, rate: int, seconds: float) -> list[str]:
+    """What the ledger should say of sound that is silent, or not as long as its picture."""
+    peak = float(np.abs(samples).max(initial=0))
+    notes = [f"silent: peak {20 * np.log10(peak):.0f} dB" if peak else "silent: no sample but 0"]
+    notes = notes if peak < SILENCE else []
+    length = len(samples) / rate
+    if abs(length - seconds) > APART:
+        notes.append(f"sound of {length:.2f} s under a picture of {seconds:.2f} s")
+    return notes
+
+
+def mono(samples: np.ndarray, rate: int, target: int | None) -> tuple[np.ndarray, int]:
+    """Samples of shape (frames, channels) mixed to shape (frames,), and their rate in Hz."""
+    return _resample(_mix(samples, 1), rate, target or rate)[:, 0], target or rate
 
 
 class _Bytes(io.BytesIO):

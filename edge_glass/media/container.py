@@ -63,7 +63,7 @@ def probe(data: bytes) -> AudioInfo | None:
         stream = file.streams.audio[0]
         context = stream.codec_context
         return AudioInfo(
-            _promised(file, stream), int(context.sample_rate), int(context.channels), context.name
+            stated(file, stream), int(context.sample_rate), int(context.channels), context.name
         )
 
 
@@ -81,7 +81,7 @@ def decode(
             raise Dropped(Outcome.NO_AUDIO, "no audio track")
         stream = file.streams.audio[0]
         blocks, rate, reached = _between(file, stream, start or 0.0, end)
-        promised = _promised(file, stream)
+        promised = stated(file, stream)
     if end is None and promised is not None and reached < promised - SLACK:
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{reached:.2f} s of {promised:.2f} s")
     if not blocks:
@@ -155,7 +155,7 @@ def _blocks(file: Any, stream: Any) -> Iterator[tuple[np.ndarray, int, float]]:
 @contextmanager
 def _opened(data: bytes) -> Iterator[Any]:
     """The open container; whatever FFmpeg finds wrong is an undecodable file."""
-    av = _pyav()
+    av = pyav()
     if not data:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     name = demuxer(data)
@@ -178,7 +178,7 @@ def _allow(context: Any) -> None:
     context.flags |= 0x800000  # bitexact: the same samples on every processor, where FFmpeg can
 
 
-def _promised(file: Any, stream: Any) -> float | None:
+def stated(file: Any, stream: Any) -> float | None:
     """Seconds of the audio track as the header has them; Matroska has them in a tag, if at all."""
     seconds = None
     if stream.duration is not None:
@@ -199,7 +199,7 @@ def _clock(text: str) -> float | None:
         return None
 
 
-def _pyav() -> Any:
+def pyav() -> Any:
     try:
         import av
     except ImportError:
