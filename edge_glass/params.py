@@ -1,8 +1,12 @@
 """The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal, get_type_hints
 
 import datasets
@@ -11,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from edge_glass.features import Audio, Features, Sequence, Value, Video
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import audio, container, video
+from edge_glass.media import audio, container, stills, video, waves
 
+NORMALISER = "whisper_normalizer"
 _INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
 
 
@@ -34,8 +39,8 @@ class CorpusConfig(datasets.BuilderConfig):
         """Parameters that contradict each other."""
         yield from ()
 
-    def libraries(self) -> dict[str, str]:
-        """Versions of the libraries that make the bytes, beyond those that every build uses."""
+    def made_with(self) -> dict[str, str]:
+        """Library -> version of what else the bytes depend on, for the manifest."""
         return {}
 
 
@@ -183,9 +188,9 @@ class VideoParams(AudioParams):
         if self.frame_rate is not None and self.frames == "keyframes":
             yield "frame_rate and frames keyframes ask for different frames: unset one of them"
 
-    def libraries(self) -> dict[str, str]:
-        """Versions of the libraries that make the bytes."""
-        return video.libraries()
+    def made_with(self) -> dict[str, str]:
+        """What decodes clips and writes frames."""
+        return super().made_with() | video.libraries()
 
     def video_features(self) -> Features:
         """The columns that `video_columns` fills."""
@@ -205,22 +210,44 @@ class VideoParams(AudioParams):
         keyframes = self.frames == "keyframes"
         clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
         notes += clip.notes
-        sound = self._sound(data, clip.probe, name, notes)
+        found = container.decode(data) if clip.probe.has_audio else None
+        sound = self._sound(found, name, notes)
+        if found:
+            notes += audio.apart(*found, clip.probe.seconds)
         columns = {"duration": round(clip.probe.seconds, 6), "fps": clip.probe.fps}
         columns |= {"width": clip.width, "height": clip.height}
         if self.whole_video:
             return columns | {"video": {"bytes": data, "path": name}}
         return columns | sound | {"image_jpegs": [still.jpeg for still in clip.stills]}
 
-    def _sound(self, data: bytes, clip: video.Probe, name: str, notes: list[str]) -> dict[str, Any]:
-        if clip.has_audio:
-            samples, rate = container.decode(data)
-            notes += audio.doubts(samples, rate, clip.seconds)
-            return self.sample_columns(samples, rate, name, notes)
+    def _sound(
+        self, found: tuple[np.ndarray, int] | None, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        if found:
+            notes += audio.silence(found[0])
+            return self.sample_columns(*found, name, notes)
         if self.require_audio:
             raise Dropped(Outcome.NO_AUDIO, "no sound track")
         notes.append("no sound track")
         return self.no_audio()
+
+    def parts_columns(
+        self, jpegs: list[Any], sound: Any, rate: int | None, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """The same columns out of frames and sound that are apart already, but for `duration`.
+
+        Frames (JPEG bytes, or dicts of them) keep their bytes. `sound` is a file's bytes, a list of
+        numbers at `rate` Hz, or None.
+        """
+        frames = [frame["bytes"] if isinstance(frame, dict) else frame for frame in jpegs or []]
+        if not frames:
+            raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
+        checked = [stills.checked(frame) for frame in frames]
+        notes += stills.doubts([still for still, _ in checked])
+        width, height = checked[0][1]
+        found = waves.samples(sound, rate)
+        columns = self._sound(found, name, notes) | {"image_jpegs": frames}
+        return columns | {"width": width, "height": height, "fps": None}
 
     def audio_size(self, source_bytes: int) -> int:
         """About how many bytes frames and sound of ten seconds will take, to cut shards by."""
@@ -230,6 +257,45 @@ class VideoParams(AudioParams):
         frames = 5 if isinstance(frames, str) else frames
         side = min(self.frame_side or 1280, 1280)
         return int(frames * 0.2 * side**2) + super().audio_size(10 * 44100 * 2)
+
+
+@dataclass
+class TranscriptParams(CorpusConfig):
+    """How the transcript of an utterance is written."""
+
+    caption_mode: Annotated[
+        Literal["original", "lower", "normalized"],
+        Field(description="normalized: as Whisper's English normaliser writes it, to score by WER"),
+    ] = "original"
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other, or want a library that is not there."""
+        yield from super().problems()
+        if self.caption_mode == "normalized" and find_spec(NORMALISER) is None:
+            yield f"caption_mode normalized needs {NORMALISER}: pip install 'edge-glass[speech]'"
+
+    def made_with(self) -> dict[str, str]:
+        """The normaliser, where it writes the text."""
+        found = super().made_with()
+        return found | (
+            {NORMALISER: version(NORMALISER)} if self.caption_mode == "normalized" else {}
+        )
+
+    def transcript(self, text: str) -> str:
+        """The text in the config's mode. Raises Dropped if nothing is left of it."""
+        if self.caption_mode == "lower":
+            written = text.lower()
+        else:
+            written = _normaliser()(text) if self.caption_mode == "normalized" else text
+        if not written.strip():
+            raise Dropped(Outcome.BLANK_CAPTION, f"{text!r} in mode {self.caption_mode}")
+        return written
+
+
+@cache
+def _normaliser() -> Callable[[str], str]:
+    normalise: Callable[[str], str] = import_module(f"{NORMALISER}.english").EnglishTextNormalizer()
+    return normalise
 
 
 def rank(seed: int, key: str) -> int:

@@ -13,10 +13,10 @@ from huggingface_hub.hf_api import RepoFile
 
 from edge_glass import card, manifest
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.hub import CLIENTS
 from edge_glass.manifest import Manifest
 
 COMMIT_FILES = 1000  # in one commit; a release of more files comes in several, its README last
-CLIENTS = {"httpx", "httpx2", "httpcore", "requests", "urllib3"}
 
 
 @dataclass

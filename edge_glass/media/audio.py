@@ -161,15 +161,19 @@ def encode(
     return _write(integers, target or rate, format, "PCM_16", notes)
 
 
-def doubts(samples: np.ndarray, rate: int, seconds: float) -> list[str]:
-    """What the ledger should say of sound that is silent, or not as long as its picture."""
+def silence(samples: np.ndarray) -> list[str]:
+    """What the ledger should say of sound in which nothing can be heard."""
     peak = float(np.abs(samples).max(initial=0))
-    notes = [f"silent: peak {20 * np.log10(peak):.0f} dB" if peak else "silent: no sample but 0"]
-    notes = notes if peak < SILENCE else []
+    if peak >= SILENCE:
+        return []
+    return [f"silent: peak {20 * np.log10(peak):.0f} dB" if peak else "silent: no sample but 0"]
+
+
+def apart(samples: np.ndarray, rate: int, seconds: float) -> list[str]:
+    """What the ledger should say of sound that is not as long as its picture of `seconds`."""
     length = len(samples) / rate
-    if abs(length - seconds) > APART:
-        notes.append(f"sound of {length:.2f} s under a picture of {seconds:.2f} s")
-    return notes
+    differs = abs(length - seconds) > APART
+    return [f"sound of {length:.2f} s under a picture of {seconds:.2f} s"] if differs else []
 
 
 def mono(samples: np.ndarray, rate: int, target: int | None) -> tuple[np.ndarray, int]:
