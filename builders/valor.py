@@ -2,42 +2,51 @@
 
 Upstream's `desc_<part>.json` are lists of `{"video_id": "<ytid>_<start>_<end>", "desc": …}`. A ytid
 may hold `_` itself, and clips are 2 to 10 s long. Eight descriptions are but the milliseconds of
-the start: they are dropped. Clips are `<video_id>.mp4` (or .mkv, .webm), anywhere in the raw folder.
+the start: they are dropped. Clips are `<video_id>.mp4`, .mkv or .webm, anywhere in the raw folder.
+
+`valor32k_<part>_shard<n>.parquet`, which others made of it, hold frames (`image_jpegs`), sound
+(`audio_wav`: a WAV file, or numbers at a rate that only they know), `caption` and the times.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from edge_glass.corpus import Corpus, Example, Media, Row, VideoParams
 from edge_glass.features import Features, Value
 from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.ledger import Outcome
+from edge_glass.media import video
+from edge_glass.rows import section_of
 
 PARTS = {"train": "train", "validation": "val", "test": "test"}
-CLIPS = "clips"
-SUFFIXES = (".mp4", ".mkv", ".webm")
-TOLERANCE = 0.5  # seconds between a clip and what its id says: cuts lie on frames or keyframes
-FACTOR = 2  # a clip longer or shorter by that is not the one that was described
+CLIPS, SHARDS = "clips", "valor32k_shards"
+COLUMNS = ["video_id", "start", "end", "caption"]  # of a shard, beside its media
 
 
 @dataclass
 class ValorConfig(VideoParams):
-    pass
+    shards: Annotated[bool, Field(description="read valor32k_*.parquet, not clips")] = False
+    sound_rate: Annotated[int | None, Field(ge=1000, description="Hz of numbers in shards")] = None
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.shards and self.whole_video:
+            yield "whole_video: shards hold frames and sound, no clips"
 
 
 class Valor(Corpus):
-    """Clips with frames, sound and a description."""
-
     BUILDER_CONFIG_CLASS = ValorConfig
 
     def splits(self) -> list[str]:
         return list(PARTS)
 
     def sources(self, split: str) -> list[str]:
-        return [f"desc_{PARTS[split]}.json", CLIPS]
+        return [SHARDS] if self.config.shards else [f"desc_{PARTS[split]}.json", CLIPS]
 
     def columns(self) -> Features:
         times = {"start": Value("float64"), "end": Value("float64")}
@@ -46,51 +55,46 @@ class Valor(Corpus):
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         source = self.sources(split)[0]
-        clips = {PurePosixPath(path).stem: path for path in raw.names(CLIPS) if _is_clip(path)}
-        for position, record in raw.json(source, ["video_id", "desc"]):
-            section = _section(record["video_id"]) if record else None
-            if record is None or section is None:
-                detail = "no video_id <ytid>_<start>_<end> with a desc"
-                dropped = (Outcome.MALFORMED_ROW, detail)
-                yield Row(f"{split}/item {position}", source, f"item {position}", dropped=dropped)
-                continue
-            name, caption = record["video_id"], record["desc"]
+        if self.config.shards:
+            for where, record in raw.records(source, COLUMNS, f"valor32k_{PARTS[split]}_"):
+                media = (source, f"{where}/image_jpegs")
+                yield _row(split, source, where, _name(record), record["caption"], media)
+            return
+        found = [path for path in raw.names(CLIPS) if path.lower().endswith(video.SUFFIXES)]
+        clips = {PurePosixPath(path).stem: path for path in reversed(found)}
+        for position, item in raw.json(source, ["video_id", "desc"]):
+            name, caption = (item["video_id"], item["desc"]) if item else ("", None)
             media = (CLIPS, clips.get(name, f"{name}.mp4"))
-            fields = section | {"caption": caption}
-            yield Row(name, source, f"item {position}", media, fields, _no_caption(caption))
+            yield _row(split, source, f"item {position}", name, caption, media)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.id, row.fields["caption"])
-        assert row.media is not None
-        example = {"id": row.id} | row.fields
-        example |= self.config.video_columns(media.read(), row.media[1], media.notes)
-        media.notes += _doubts(example["duration"], row.fields["end"] - row.fields["start"])
+        example, promised = {"id": row.id} | row.fields, row.fields["end"] - row.fields["start"]
+        if self.config.shards:
+            parts, rate = map(media.value, ("image_jpegs", "audio_wav")), self.config.sound_rate
+            example |= self.config.parts_columns(*parts, rate, f"{row.id}.wav", media.notes)
+            yield example | {"duration": promised}
+            return
+        name = PurePosixPath(row.media[1]).name
+        example |= self.config.video_columns(media.read(), name, media.notes)
+        media.notes += video.length_doubts(example["duration"], promised)
         yield example
 
 
-def _is_clip(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+def _row(
+    split: str, source: str, where: str, name: str, caption: str | None, media: tuple[str, str]
+) -> Row:
+    section = section_of(name)
+    if section is None or caption is None:
+        detail = "no video_id <ytid>_<start>_<end> with a description"
+        return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+    dropped = (Outcome.CORRUPT_CAPTION, caption) if re.fullmatch(r"[\d.\s]+", caption) else None
+    dropped = dropped if caption.strip() else (Outcome.BLANK_CAPTION, "")
+    return Row(name, source, where, media, section | {"caption": caption}, dropped)
 
 
-def _section(name: str) -> dict[str, Any] | None:
-    """What an id says: the video, and from which second to which."""
-    try:
-        video_id, *times = name.rsplit("_", 2)
-        start, end = map(float, times)
-    except ValueError:
-        return None
-    return {"video_id": video_id, "start": start, "end": end} if 0 <= start < end else None
-
-
-def _no_caption(text: str) -> tuple[str, str] | None:
-    if not text.strip():
-        return Outcome.BLANK_CAPTION, ""
-    return (Outcome.CORRUPT_CAPTION, text) if re.fullmatch(r"[\d\s.]+", text) else None
-
-
-def _doubts(seconds: float, promised: float) -> list[str]:
-    """What the ledger should say of a clip's length; raises Dropped."""
-    detail = f"{seconds:.2f} s, the id promises {promised:g} s"
-    if not promised / FACTOR <= seconds <= promised * FACTOR:
-        raise Dropped(Outcome.WRONG_DURATION, detail)
-    return [detail] if abs(seconds - promised) > TOLERANCE else []
+def _name(record: dict[str, Any]) -> str:
+    """The id of a shard's row, whose video_id may be the whole id or YouTube's."""
+    name, again = str(record["video_id"]), "{video_id}_{start}_{end}".format(**record)
+    found = None if section_of(name) else section_of(again)
+    return "{video_id}_{start:.3f}_{end:.3f}".format(**found) if found else name

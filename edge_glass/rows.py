@@ -1,6 +1,7 @@
 """A source's record, the media that belong to it, and rows that are dropped before any is read."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,6 +65,20 @@ def _bytes_of(value: Any) -> Iterator[bytes]:
             yield from _bytes_of(item)
     elif isinstance(value, list):
         yield np.asarray(value).tobytes()
+
+
+def section_of(name: str) -> dict[str, Any] | None:
+    """What an id of the kind `<video id>_<start>_<end>` says (times in seconds); None for others.
+
+    A video id may hold `_` itself.
+    """
+    try:
+        video_id, *times = name.rsplit("_", 2)
+        start, end = map(float, times)
+    except ValueError:
+        return None
+    whole = bool(video_id) and 0 <= start < end < math.inf
+    return {"video_id": video_id, "start": start, "end": end} if whole else None
 
 
 def malformed(split: str, source: str, line: int) -> Row:

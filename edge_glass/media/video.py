@@ -28,6 +28,9 @@ MAX_KEPT = 1000  # frames of one clip
 MAX_STREAMS = 16
 SLACK = 0.5  # seconds that a header may promise beyond what is there
 WHOLE = 0.9  # of the frames must decode: a cut beside a keyframe costs a few, damage many
+TOLERANCE = 0.5  # seconds between a clip and its section: cuts lie on frames or keyframes
+FACTOR = 2  # a clip that is longer or shorter by that is not what was described
+SUFFIXES = (".mp4", ".mkv", ".webm")
 CODECS = {"h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "mpeg4", "mjpeg"}
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
 
@@ -120,6 +123,17 @@ def read(data: bytes, choice: Choice) -> Clip:
         detail = f"{clip.decoded} of {clip.probe.packets} frames decode"
         raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
     return clip
+
+
+def length_doubts(seconds: float, promised: float) -> list[str]:
+    """What the ledger should say of a clip that is not as long as its section.
+
+    Raises Dropped if it cannot be that section.
+    """
+    detail = f"{seconds:.2f} s where {promised:g} s are promised"
+    if not promised / FACTOR <= seconds <= promised * FACTOR:
+        raise Dropped(Outcome.WRONG_DURATION, detail)
+    return [detail] if abs(seconds - promised) > TOLERANCE else []
 
 
 def _probe(file: Any, stream: Any) -> Probe:
