@@ -163,7 +163,8 @@ def _state(raw: Raw) -> dict[str, str]:
 def _state_of(path: Path) -> str:
     found = sha256()
     for folder, folders, files in os.walk(path) if path.is_dir() else [(str(path), [], [""])]:
-        folders.sort()
+        # a build may go into the folder of raw files that it is made from
+        folders[:] = sorted(f for f in folders if not Path(folder, f, HIDDEN).exists())
         for name in sorted(files):
             stat = Path(folder, name).stat()
             found.update(

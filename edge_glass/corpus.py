@@ -18,7 +18,15 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
+from edge_glass.params import (
+    AudioParams,
+    CaptionParams,
+    CorpusConfig,
+    TranscriptParams,
+    VideoParams,
+    model,
+    own_fields,
+)
 from edge_glass.rows import Media, Row, malformed, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
@@ -30,6 +38,8 @@ __all__ = [
     "Example",
     "Media",
     "Row",
+    "TranscriptParams",
+    "VideoParams",
     "malformed",
     "unclaimed",
 ]

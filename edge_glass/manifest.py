@@ -36,7 +36,8 @@ def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Manifest:
             "pyarrow": pa.__version__,
             "libsndfile": soundfile.__libsndfile_version__,
             "soxr": soxr.__version__,
-        },
+        }
+        | corpus.config.made_with(),
         "sources": [_source(corpus, raw, name) for name in sorted(raw.paths)],
         "features": portable(Features(corpus.columns()).to_dict()),
     }
@@ -49,6 +50,8 @@ def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
     published = None  # nobody can tell of an unpacked folder, or without a checksum
     if source.checksum and "sha256" in facts:
         published = facts[source.checksum[0]] == source.checksum[1]
+    elif source.hub and "revision" in facts:
+        published = facts["revision"] == source.hub.revision
     return {"file": name, "url": str(source.url), "as_published": published, **facts}
 
 

@@ -1,9 +1,12 @@
 """A source's record, the media that belong to it, and rows that are dropped before any is read."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Outcome
@@ -38,9 +41,44 @@ class Media:
         self.size += len(data)
         return data
 
+    def value(self, column: str) -> Any:
+        """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
+        assert self._row.media is not None
+        found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
+        for data in _bytes_of(found):
+            self._hash.update(data)
+            self.size += len(data)
+        return found
+
     @property
     def sha256(self) -> str | None:
         return self._hash.hexdigest() if self.size else None
+
+
+def _bytes_of(value: Any) -> Iterator[bytes]:
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        yield from _bytes_of(value.get("bytes"))
+    elif isinstance(value, list) and value and isinstance(value[0], bytes | dict | list):
+        for item in value:
+            yield from _bytes_of(item)
+    elif isinstance(value, list):
+        yield np.asarray(value).tobytes()
+
+
+def section_of(name: str) -> dict[str, Any] | None:
+    """What an id of the kind `<video id>_<start>_<end>` says (times in seconds); None for others.
+
+    A video id may hold `_` itself.
+    """
+    try:
+        video_id, *times = name.rsplit("_", 2)
+        start, end = map(float, times)
+    except ValueError:
+        return None
+    whole = bool(video_id) and 0 <= start < end < math.inf
+    return {"video_id": video_id, "start": start, "end": end} if whole else None
 
 
 def malformed(split: str, source: str, line: int) -> Row:

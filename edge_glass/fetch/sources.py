@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_glass.errors import EdgeGlassError, raise_all
-from edge_glass.fetch import archives, download
-from edge_glass.fetch.raw import Raw
+from edge_glass.fetch import archives, download, hub, tars
+from edge_glass.fetch.raw import Place, Raw
+from edge_glass.fetch.tables import Tables
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
 
@@ -50,24 +52,36 @@ def obtain(
 
 
 def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
-    root = store() / "downloads" / corpus.corpus
+    if mirror is None:
+        raise_all(_by_hand(corpus))
+    root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
+    listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
-        for name, source in needed(corpus).items()
+        for name, source in sources.items()
+        if name not in listed
     ]
+    jobs += [hub.job(root / name, file) for name, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
-    paths = {
-        job.name: _unpacked(job.path, found[job.name]["sha256"], job.source, progress)
-        for job in jobs
-    }
-    return Raw(corpus.corpus, paths, found)
+    facts = {n: hub.facts(sources[n], listed[n]) if n in listed else found[n] for n in sources}
+    return _opened(corpus, {name: root / name for name in sources}, facts, progress)
 
 
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
     if mirror:
         yield f"{mirror.rstrip('/')}/{name}"
-    yield from map(str, (source.url, *source.mirrors))
+    yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
+
+
+def _by_hand(corpus: "Corpus") -> Iterable[str]:
+    pages = {name: source.url for name, source in needed(corpus).items() if source.by_hand}
+    if pages:
+        yield "\n".join(
+            [f"{corpus.config.name}: upstream gives no address to fetch these from"]
+            + [f"  {name}: see {page}" for name, page in pages.items()]
+            + ["  Get them there, put them into one folder and pass it as --raw DIR."]
+        )
 
 
 def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -> Raw:
@@ -77,24 +91,24 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
-    facts = {name: _facts(place, progress) for name, place in found.items()}
+    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
-    paths = {
-        name: _unpacked(place, facts[name].get("sha256", ""), sources[name], progress)
-        for name, place in found.items()
-    }
-    return Raw(corpus.corpus, paths, facts)
+    return _opened(corpus, found, facts, progress)
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
-    """A source in a folder of raw files: unpacked or as published, at most two folders down."""
-    for wanted in filter(None, (source.folder, name)):
+    """A source in a folder of raw files: unpacked or as published, at most two folders down.
+
+    Of the folder that an archive holds its last part is enough.
+    """
+    unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
+    for wanted in (*unpacked, name):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
             for path in sorted(folder.glob(pattern)):
                 if path.is_dir() == (wanted != name):
                     return path
-    return None
+    return folder if source.anywhere else None
 
 
 def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
@@ -112,9 +126,9 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _facts(place: Path, progress: Progress) -> dict[str, Any]:
+def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
     if place.is_dir():
-        return {"folder": place.name}
+        return {"folder": source.folder}
     with progress.bytes(f"checksum {place.name}"):
         return download.checksums(place)
 
@@ -135,9 +149,33 @@ def _differing(
             )
 
 
+def _opened(
+    corpus: "Corpus", found: dict[str, Path], facts: dict[str, dict[str, Any]], progress: Progress
+) -> Raw:
+    """Make what was found ready to be read: tars are indexed, other archives unpacked."""
+    paths, places = dict(found), dict[str, Place]()
+    for name, path in found.items():
+        source, sha256 = corpus.spec().sources[name], str(facts[name].get("sha256", ""))
+        if source.hub or source.tables:
+            places[name] = Tables(path)
+        elif path.is_file() and tars.is_tar(path.name):
+            places[name] = _indexed(path, sha256, source, progress)
+        elif path.is_file() and archives.is_archive(path.name):
+            paths[name] = _unpacked(path, sha256, source, progress)
+    return Raw(corpus.corpus, paths, facts, places)
+
+
+def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:
+    folder = store() / "index" / sha256
+    with progress.bytes(f"index {path.name}") as tick:
+        tars.index(path, folder, lambda done, total: tick(path.name, done, total))
+    tar = tars.Tar(path, folder, source.folder or "")
+    if next(tar.names(), None) is None:
+        _no_folder(path, source, tars.Tar(path, folder).names())
+    return tar
+
+
 def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Path:
-    if path.is_dir() or not archives.is_archive(path.name):
-        return path
     folder = store() / "unpacked" / sha256
     if not folder.is_dir():
         _make_room(path, folder.parent)
@@ -145,11 +183,13 @@ def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Pa
             archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
     inner = folder / source.folder if source.folder else folder
     if not inner.is_dir():
-        found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5])
-        raise EdgeGlassError(
-            f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}"
-        )
+        _no_folder(path, source, sorted(entry.name for entry in folder.iterdir()))
     return inner
+
+
+def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
+    found = ", ".join(islice(names, 5))
+    raise EdgeGlassError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
 
 
 def _make_room(archive: Path, folder: Path) -> None:
