@@ -27,7 +27,7 @@ from edge_glass.params import (
     model,
     own_fields,
 )
-from edge_glass.rows import Media, Row, malformed, unclaimed
+from edge_glass.rows import Media, Row, malformed, matched, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "TranscriptParams",
     "VideoParams",
     "malformed",
+    "matched",
     "unclaimed",
 ]
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,22 @@ def malformed(split: str, source: str, line: int) -> Row:
     where = f"line {line}"
     detail = "fields and header differ in number"
     return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+
+
+def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator[Row]:
+    """The rows of a few media files (a folder's), in the order of these files, `names`.
+
+    A file that no row has as its media is a row of its own, dropped; rows without a file come last.
+    """
+    waiting: dict[str | None, list[Row]] = {}
+    for row in rows:
+        waiting.setdefault(row.media[1] if row.media else None, []).append(row)
+    detail = (Outcome.MISSING_CAPTION, "no record names this file")
+    for name in names:
+        stranger = Row(PurePosixPath(name).stem, archive, name, dropped=detail)
+        yield from waiting.pop(name, [stranger])
+    for left in waiting.values():
+        yield from left
 
 
 def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator[Row]:

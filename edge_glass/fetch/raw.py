@@ -35,16 +35,17 @@ class Folder:
 
     def names(self) -> Iterator[str]:
         """All files, sorted folder by folder."""
-        for folder, names in self.folders():
-            yield from (f"{folder}/{name}" if folder else name for name in names)
+        for _, names in self.folders():
+            yield from names
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder that holds files with their names, sorted; the folder itself is ``""``."""
         for folder, folders, files in os.walk(self.root):
             folders.sort()
-            base = Path(folder).relative_to(self.root).as_posix()
+            base = Path(folder).relative_to(self.root)
             if files:
-                yield "" if base == "." else base, sorted(files)
+                names = [(base / name).as_posix() for name in sorted(files)]
+                yield "" if base == Path() else base.as_posix(), names
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None if it is not there."""
@@ -99,7 +100,11 @@ class Raw:
 
         A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
         """
-        yield from _numbered(self.read(source, name).decode(errors="surrogateescape"))
+        try:
+            text = self.read(source, name)
+        except Dropped as drop:  # a file of many rows: no single one can be dropped for it
+            raise EdgeGlassError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
+        yield from _numbered(text.decode(errors="surrogateescape"))
 
     def beside(self, source: str, name: str) -> Iterator[tuple[int, str]]:
         """The lines of a text file that lies beside the folder of a source; none if it does not.
@@ -111,6 +116,17 @@ class Raw:
         except FileNotFoundError:
             return
         yield from _numbered(text.decode(errors="replace"))
+
+    def table_beside(self, source: str, name: str, fields: int) -> Iterator[list[str]]:
+        """The records of a text file beside the folder of a source, stripped fields between `|`.
+
+        The last field may hold a `|` of its own; comments (`;`) and lines with fewer fields are
+        left out.
+        """
+        for _, line in self.beside(source, name):
+            found = [field.strip() for field in line.split("|", fields - 1)]
+            if len(found) == fields and not line.startswith(";"):
+                yield found
 
     def records(
         self, source: str, columns: list[str], prefix: str = ""
