@@ -9,7 +9,7 @@ import soundfile as sf
 import soxr
 
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import riff
+from edge_glass.media import container, riff
 
 MAX_SECONDS = 20 * 60
 MAX_SAMPLES = 2**26  # over all channels, before and after resampling: 256 MB as float32
@@ -18,7 +18,14 @@ BLOCK = 2**18  # samples decoded at a time where nothing is kept
 # libsndfile knows many more containers; the others are older than anyone's corpus
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"riff")
 SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav"}
-ALIASES = {".aif": ".aiff", ".oga": ".ogg", ".opus": ".ogg", ".wave": ".wav", ".mp2": ".mp3"}
+ALIASES = {
+    ".aif": ".aiff",
+    ".oga": ".ogg",
+    ".opus": ".ogg",
+    ".wave": ".wav",
+    ".mp2": ".mp3",
+    ".mp4": ".m4a",
+}
 FLOATS = {"FLOAT", "DOUBLE"}
 DEEP = {"PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"} | FLOATS  # more than 16 bits
 EXACT = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"}  # integers that FLAC holds bit for bit
@@ -67,7 +74,8 @@ def probe(data: bytes) -> Probe:
     if missing := riff.missing_bytes(data):
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its header promises")
     with _open(data) as file:
-        found = Probe(file.format, file.subtype, file.samplerate, file.channels, file.frames)
+        format, subtype = container.kind(data) or (file.format, file.subtype)
+        found = Probe(format, subtype, file.samplerate, file.channels, file.frames)
     if found.frames == 0:
         raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
     if found.frames == 2**63 - 1:
@@ -148,6 +156,8 @@ class _Bytes(io.BytesIO):
 
 
 def _open(data: bytes) -> sf.SoundFile:
+    if container.demuxer(data):
+        data = container.wav(data)
     mpeg = data[:1] == b"\xff" and data[1:2] >= b"\xe0"
     if not mpeg and not data.startswith(MAGIC):
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no audio, it begins with {data[:12]!r}")
