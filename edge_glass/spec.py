@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from edge_glass.errors import EdgeGlassError
 
@@ -22,7 +22,26 @@ class Source(BaseModel):
     md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
     sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
     folder: str | None = Field(None, description="the folder that an archive holds")
+    fetch: Literal["audio", "video"] | None = Field(
+        None, description="one clip a row: url holds {id}, and rows ask for sections of it"
+    )
+    row_bytes: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="of one item that is fetched row by row, about"
+    )
     rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
+
+    @model_validator(mode="after")
+    def _one_a_row(self) -> "Source":
+        if (self.fetch is None) != (self.row_bytes is None) or (
+            self.fetch and "{id}" not in self.template
+        ):
+            raise ValueError("fetch goes with row_bytes, and with a url that has {id} in it")
+        return self
+
+    @property
+    def template(self) -> str:
+        """The URL, with `{id}` in it where items are fetched row by row."""
+        return str(self.url).replace("%7Bid%7D", "{id}")
 
     @cached_property
     def checksum(self) -> tuple[Literal["sha256", "md5"], str] | None:

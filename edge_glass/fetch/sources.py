@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch import archives, download
 from edge_glass.fetch.raw import Raw
+from edge_glass.fetch.remote import Network, Remote
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
 
@@ -33,27 +34,34 @@ def obtain(
     *,
     mirror: str | None = None,
     unverified: bool = False,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Raw:
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
     alone; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
-    folder) being tried before upstream. `unverified` takes raw files whose checksum differs.
+    folder) being tried before upstream. `unverified` takes raw files whose checksum differs. What
+    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
     """
     progress = progress or Silent()
     if corpus.config.bundled:
         return _raw(corpus, corpus.room("samples") / corpus.corpus, True, progress)
     if raw is not None:
         return _raw(corpus, raw, unverified, progress)
-    return _fetched(corpus, mirror, progress)
+    return _fetched(corpus, mirror, network or Network(), progress)
 
 
-def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
+def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
     root = store() / "downloads" / corpus.corpus
+    sources = needed(corpus)
+    remote = {name: _remote(s, network) for name, s in sources.items() if s.fetch and s.row_bytes}
+    for fetched in remote.values():
+        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
-        for name, source in needed(corpus).items()
+        for name, source in sources.items()
+        if name not in remote
     ]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
@@ -61,7 +69,18 @@ def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
         job.name: _unpacked(job.path, found[job.name]["sha256"], job.source, progress)
         for job in jobs
     }
-    return Raw(corpus.corpus, paths, found)
+    found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    return Raw(corpus.corpus, paths, found, remote, _records(sources))
+
+
+def _remote(source: Source, network: Network) -> Remote:
+    assert source.fetch and source.row_bytes
+    folder = (store() / "clips").absolute()
+    return Remote(source.template, source.fetch, source.row_bytes, folder, network)
+
+
+def _records(sources: dict[str, Source]) -> dict[str, int]:
+    return {name: source.rows for name, source in sources.items() if source.rows is not None}
 
 
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
@@ -77,24 +96,28 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
-    facts = {name: _facts(place, progress) for name, place in found.items()}
+    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
     paths = {
         name: _unpacked(place, facts[name].get("sha256", ""), sources[name], progress)
         for name, place in found.items()
     }
-    return Raw(corpus.corpus, paths, facts)
+    checked = not unverified and not corpus.config.bundled
+    return Raw(corpus.corpus, paths, facts, records=_records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
-    """A source in a folder of raw files: unpacked or as published, at most two folders down."""
+    """A source in a folder of raw files: unpacked or as published, at most two folders down.
+
+    Clips lie in a folder of the source's name, or all together in `folder` itself.
+    """
     for wanted in filter(None, (source.folder, name)):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
             for path in sorted(folder.glob(pattern)):
-                if path.is_dir() == (wanted != name):
+                if path.is_dir() == (wanted != name or source.fetch is not None):
                     return path
-    return None
+    return folder if source.fetch and not source.folder else None
 
 
 def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
@@ -112,7 +135,9 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _facts(place: Path, progress: Progress) -> dict[str, Any]:
+def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
+    if source.fetch:
+        return {"folder": source.folder or "."}  # its name is the user's affair
     if place.is_dir():
         return {"folder": place.name}
     with progress.bytes(f"checksum {place.name}"):
