@@ -147,7 +147,7 @@ def waveform(data: bytes, rate: int | None) -> tuple[np.ndarray, int]:
 
 
 class _Bytes(io.BytesIO):
-    """Bytes where a damaged header's seek to nowhere fails quietly: in a callback none can catch."""
+    """A damaged header's seek to nowhere fails quietly: nobody could catch it in a callback."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         with suppress(ValueError, OverflowError):
