@@ -5,15 +5,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from edge_glass.errors import EdgeGlassError
 
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
+class Hub(BaseModel):
+    """A dataset repository of the Hub at one commit; `Source.folder` is the folder in it."""
+
+    model_config = ConfigDict(extra="forbid")
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[Hex, Field(min_length=40, max_length=40)]
+
+
 class Source(BaseModel):
-    """A file that upstream publishes."""
+    """A file that upstream publishes, or a folder of Parquet files on the Hub."""
 
     model_config = ConfigDict(extra="forbid")
     url: HttpUrl
@@ -22,7 +30,37 @@ class Source(BaseModel):
     md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
     sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
     folder: str | None = Field(None, description="the folder that an archive holds")
+    by_hand: bool = Field(default=False, description="url is a page to get it from, not the file")
+    anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
+    tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
+    hub: Hub | None = None
+    fetch: Literal["audio", "video"] | None = Field(
+        None, description="one clip a row: url holds {id}, and rows ask for sections of it"
+    )
+    row_bytes: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="of one item that is fetched row by row, about"
+    )
     rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
+    hours: Annotated[float, Field(ge=0)] | None = Field(None, description="hours expected in it")
+
+    @model_validator(mode="after")
+    def _hub_has_a_folder(self) -> "Source":
+        if self.hub and not self.folder:
+            raise ValueError("a source on the Hub needs `folder`, the folder of its Parquet files")
+        return self
+
+    @model_validator(mode="after")
+    def _one_a_row(self) -> "Source":
+        if (self.fetch is None) != (self.row_bytes is None) or (
+            self.fetch and "{id}" not in self.template
+        ):
+            raise ValueError("fetch goes with row_bytes, and with a url that has {id} in it")
+        return self
+
+    @property
+    def template(self) -> str:
+        """The URL, with `{id}` in it where items are fetched row by row."""
+        return str(self.url).replace("%7Bid%7D", "{id}")
 
     @cached_property
     def checksum(self) -> tuple[Literal["sha256", "md5"], str] | None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from edge_glass import catalog, ledger, manifest
+from edge_glass.audit import clips
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
@@ -20,6 +21,7 @@ from edge_glass.progress import Progress, Silent
 
 SLACK = 0.05  # seconds between the `duration` column and what decodes
 REPEATED = 1000  # ids that are reported as repeated, if there are more of them
+HOURS_SLACK = 0.1  # hours are published to a tenth
 
 
 @dataclass(frozen=True)
@@ -115,17 +117,23 @@ class _Config:
                             yield split, shard["file"], example
 
     def _faults(self, example: dict[str, Any]) -> Iterator[str]:
+        # the duration of a clip is that of its picture, and some have no sound
+        duration = None if "fps" in example else example.get("duration")
+        silent = (
+            example.get("audio") is None and self._made["parameters"].get("require_audio") is False
+        )
+        yield from clips.faults(self._made["features"], example)
         for name, feature in self._made["features"].items():
             value = example[name]
-            if isinstance(feature, dict) and feature.get("_type") == "Audio":
-                yield from self._audio_faults(value, example.get("duration"))
+            if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:
+                yield from self._audio_faults(value, duration)
             if name in ("caption", "captions", "text"):
                 texts = value if isinstance(value, list) else [value]
                 if not texts or not all(text and text.strip() for text in texts):
                     yield f"{name} is blank"
         if rate := example.get("sampling_rate"):  # a waveform
             yield from self._rate_fault(rate)
-            yield from self._duration_fault(len(example["audio"]) / rate, example.get("duration"))
+            yield from self._duration_fault(len(example["audio"]) / rate, duration)
 
     def _audio_faults(self, value: dict[str, Any] | None, duration: float | None) -> Iterator[str]:
         try:
@@ -202,18 +210,36 @@ class _Config:
     def _expected(self) -> Iterator[Finding]:
         if self._made["parameters"].get("bundled"):
             return
-        counts = Counter(
-            row["source"] for row in ledger.read(self._folder / ledger.FILE, ["source"])
-        )
         if self._made["corpus"] not in catalog.corpora():
             return  # somebody else's, and not installed here
+        counts: dict[str, Counter[str]] = {}  # rows by split and source
+        for row in ledger.read(self._folder / ledger.FILE, ["split", "source"]):
+            counts.setdefault(row["split"], Counter())[row["source"]] += 1
+        rows = sum(counts.values(), Counter[str]())
         sources = catalog.corpus(self._made["corpus"]).spec().sources
-        used = {source["file"]: source for source in self._made["sources"]}
-        for name, source in sources.items():
-            if name in used and source.rows is not None and counts[name] != source.rows:
-                kind: Literal["error", "note"] = "error" if used[name]["as_published"] else "note"
-                what = f"{counts[name]} rows, upstream publishes {source.rows}"
-                yield Finding(kind, self._name, name, what)
+        for used in self._made["sources"]:
+            expected = sources[used["file"]].rows
+            if expected is not None and rows[used["file"]] != expected:
+                what = f"{rows[used['file']]} rows, upstream publishes {expected}"
+                yield self._unlike_upstream([used["file"]], used["file"], what)
+        for split, found in counts.items() if self._everything() else ():
+            hours = [sources[name].hours for name in found if name in sources]
+            seconds = self._made["splits"][split]["figures"].get("seconds", 0)
+            expected_hours = sum(filter(None, hours))
+            if expected_hours and abs(seconds / 3600 - expected_hours) > HOURS_SLACK:
+                what = f"{seconds / 3600:.1f} hours, upstream publishes {expected_hours:.1f}"
+                yield self._unlike_upstream(list(found), split, what)
+
+    def _everything(self) -> bool:
+        """Whether nothing was left out on purpose, and each row was written once."""
+        chosen = self._made["parameters"].get("subset") is None and self._made["limit"] is None
+        return chosen and self._made["parameters"].get("caption_mode") != "each"
+
+    def _unlike_upstream(self, names: list[str], where: str, what: str) -> Finding:
+        published = {used["file"]: used["as_published"] for used in self._made["sources"]}
+        if all(published.get(name) for name in names):
+            return self._error(where, what)
+        return Finding("note", self._name, where, what)
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Archives (7z, zip, tar) unpacked into one folder and never outside of it."""
+"""Archives (7z, zip, packed tars) unpacked into one folder and never outside of it."""
 
 import io
 import os
@@ -19,7 +19,7 @@ from py7zr.io import Py7zIO, WriterFactory
 from edge_glass.errors import EdgeGlassError
 from edge_glass.shards import FULL, disk_full
 
-SUFFIXES = (".7z", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+SUFFIXES = (".7z", ".zip", ".tar.xz", ".tar.bz2")  # .tar and .tar.gz are read in place: tars.py
 MAX_MEMBERS = 5_000_000
 MAX_GROWTH = 100  # times the archive's own size: media do not compress like this, bombs do
 SPARE = 2**24

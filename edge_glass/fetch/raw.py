@@ -1,17 +1,69 @@
 """Raw sources on disk, whatever way they came there: text files, and folders of media."""
 
+import ast
 import csv
 import io
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.remote import Remote
+from edge_glass.fetch.tables import Tables
 from edge_glass.ledger import Dropped, Outcome
 
 MAX_FIELD = 2**20  # characters in one CSV field
+MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
+MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
+
+
+class Place(Protocol):
+    """Where the files of a source are: a folder, a tar, a folder of Parquet files."""
+
+    def names(self) -> Iterator[str]: ...
+    def folders(self) -> Iterator[tuple[str, list[str]]]: ...
+    def size(self, name: str) -> int | None: ...
+    def read(self, name: str) -> bytes: ...
+    def beside(self) -> "Place": ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on disk; names are relative to it, with `/`."""
+
+    root: Path
+
+    def names(self) -> Iterator[str]:
+        """All files, sorted folder by folder."""
+        for _, names in self.folders():
+            yield from names
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder that holds files with their names, sorted; the folder itself is ``""``."""
+        for folder, folders, files in os.walk(self.root):
+            folders.sort()
+            base = Path(folder).relative_to(self.root)
+            if files:
+                names = [(base / name).as_posix() for name in sorted(files)]
+                yield "" if base == Path() else base.as_posix(), names
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None if it is not there."""
+        try:
+            return self.root.joinpath(name).stat().st_size
+        except OSError:
+            return None
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if it is not there."""
+        return self.root.joinpath(name).read_bytes()
+
+    def beside(self) -> "Folder":
+        """The folder around this one."""
+        return Folder(self.root.parent)
 
 
 @dataclass(frozen=True)
@@ -21,29 +73,98 @@ class Raw:
     corpus: str
     paths: dict[str, Path]
     facts: dict[str, dict[str, str | int]] = field(default_factory=dict)  # for the manifest
+    places: dict[str, Place] = field(default_factory=dict)  # of sources that are no plain folder
+    remote: dict[str, Remote] = field(default_factory=dict)  # what is fetched row by row
+    expected: dict[str, int] = field(default_factory=dict)  # how many a text file must have
 
     def names(self, source: str) -> Iterator[str]:
-        """The files in an archive or folder, relative to it with `/`, sorted."""
-        root = self.paths[source]
-        for folder, folders, files in os.walk(root):
-            folders.sort()
-            base = Path(folder).relative_to(root)
-            for name in sorted(files):
-                yield (base / name).as_posix()
+        """The files in an archive or folder, relative to it with `/`: an archive's in its order,
+        a folder's sorted."""
+        return self._place(source).names()
+
+    def folders(self, source: str) -> Iterator[tuple[str, list[str]]]:
+        """Each folder in an archive or folder that holds files, with their names, in that order."""
+        return self._place(source).folders()
 
     def size(self, source: str, name: str) -> int | None:
-        """Bytes of a file in an archive or folder, None if it is not there."""
-        try:
-            return self._member(source, name).stat().st_size
-        except OSError:
-            return None
+        """Bytes of a file in an archive or folder, None if it is not there.
+
+        About as many where it is fetched row by row, whether it is here already or not.
+        """
+        if source in self.remote:
+            return self.remote[source].row_bytes
+        return self._place(source).size(_inside(source, name))
 
     def read(self, source: str, name: str) -> bytes:
         """The bytes of a file in an archive or folder."""
+        place, name = self._place(source), _inside(source, name)
+        if (size := place.size(name)) is not None and size > MAX_BYTES:
+            raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size} bytes, the limit is {MAX_BYTES}")
         try:
-            return self._member(source, name).read_bytes()
+            return place.read(name)
         except FileNotFoundError:
             raise Dropped(Outcome.MISSING_MEDIA, f"{name} is not in {source}") from None
+
+    def lines(self, source: str, name: str) -> Iterator[tuple[int, str]]:
+        """Number and text of each line of a text file in an archive or folder.
+
+        A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
+        """
+        try:
+            text = self.read(source, name)
+        except Dropped as drop:  # a file of many rows: no single one can be dropped for it
+            raise EdgeGlassError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
+        yield from _numbered(text.decode(errors="surrogateescape"))
+
+    def beside(self, source: str, name: str) -> Iterator[tuple[int, str]]:
+        """The lines of a text file that lies beside the folder of a source; none if it does not.
+
+        A byte that is not UTF-8 is replaced: what lies beside is shared, no row can be dropped.
+        """
+        try:
+            text = self._place(source).beside().read(_inside(source, name))
+        except FileNotFoundError:
+            return
+        yield from _numbered(text.decode(errors="replace"))
+
+    def table_beside(self, source: str, name: str, fields: int) -> Iterator[list[str]]:
+        """The records of a text file beside the folder of a source, stripped fields between `|`.
+
+        The last field may hold a `|` of its own; comments (`;`) and lines with fewer fields are
+        left out.
+        """
+        for _, line in self.beside(source, name):
+            found = [field.strip() for field in line.split("|", fields - 1)]
+            if len(found) == fields and not line.startswith(";"):
+                yield found
+
+    def records(
+        self, source: str, columns: list[str], prefix: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and columns of each row of those Parquet files of a folder that begin with `prefix`.
+
+        `read(source, f"{name}/image.bytes")` gives the media in one of its columns.
+        """
+        place = self._place(source)
+        assert isinstance(place, Tables)
+        return place.records(columns, prefix)
+
+    def value(self, source: str, name: str) -> Any:
+        """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
+        place = self._place(source)
+        assert isinstance(place, Tables)
+        return place.value(_inside(source, name))
+
+    def named(self, source: str, stem: str, suffixes: Sequence[str]) -> str:
+        """The file of a folder that has this stem, the first of `suffixes` that is there.
+
+        Just the stem if there is none, or if the source is fetched row by row.
+        """
+        if source not in self.remote:
+            for suffix in suffixes:
+                if self.size(source, f"{stem}{suffix}") is not None:
+                    return f"{stem}{suffix}"
+        return stem
 
     def csv(
         self, source: str, columns: list[str], encoding: str = "utf-8", delimiter: str = ","
@@ -51,7 +172,7 @@ class Raw:
         """Line number and record of a CSV file with a header; None for a malformed record.
 
         A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
-        dropped by (`check_text`). Raises EdgeGlassError if a column is missing.
+        dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
         """
         csv.field_size_limit(MAX_FIELD)
         with self.paths[source].open("rb") as file:
@@ -64,7 +185,11 @@ class Raw:
                     f"found {', '.join(header) or 'an empty file'}. Is it the file that upstream "
                     f"publishes as {source}?"
                 )
-            yield from self._records(reader, header, source)
+            count = 0
+            for record in self._records(reader, header, source):
+                count += 1
+                yield record
+            self._check_count(source, count)
 
     def _records(
         self, reader: Any, header: list[str], source: str
@@ -79,11 +204,50 @@ class Raw:
                 "Get the file again from upstream."
             ) from None
 
-    def _member(self, source: str, name: str) -> Path:
-        parts = PurePosixPath(name).parts
-        if not parts or ".." in parts or name.startswith("/") or "\0" in name:
-            raise Dropped(Outcome.MALFORMED_ROW, f"{name!r} is no file name inside {source}")
-        return self.paths[source].joinpath(*parts)
+    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
+        """Position and record of a JSON list of objects; None for one that lacks text under a key.
+
+        Raises EdgeGlassError if it is no such list.
+        """
+        path = self.paths[source]
+        try:
+            found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            found = error
+        if not isinstance(found, list):
+            what = found if isinstance(found, Exception) else f"a {type(found).__name__}"
+            raise EdgeGlassError(
+                f"{self.corpus}: {path}: expected a JSON list, found {what}. Is it the file that "
+                f"upstream publishes as {source}?"
+            )
+        for position, record in enumerate(found):
+            whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
+            yield position, record if whole else None
+
+    def _check_count(self, source: str, count: int) -> None:
+        wanted = self.expected.get(source, count)
+        if count != wanted:
+            raise EdgeGlassError(
+                f"{self.corpus}: {self.paths[source]}: {count} records, upstream publishes "
+                f"{wanted}. Get the file again, or pass --unverified if you changed it on purpose."
+            )
+
+    def _place(self, source: str) -> Place:
+        return self.places.get(source) or Folder(self.paths[source])
+
+
+def _inside(source: str, name: str) -> str:
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or name.startswith("/") or "\0" in name:
+        raise Dropped(Outcome.MALFORMED_ROW, f"{name!r} is no file name inside {source}")
+    return "/".join(parts)
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    lines = text.removeprefix("\ufeff").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    yield from ((number, line.removesuffix("\r")) for number, line in enumerate(lines, 1))
 
 
 def check_text(*texts: str) -> None:
@@ -94,3 +258,14 @@ def check_text(*texts: str) -> None:
         except UnicodeEncodeError as error:
             found = text[error.start].encode(errors="surrogateescape")
             raise Dropped(Outcome.BAD_ENCODING, f"byte {found!r} in {text[:40]!a}") from None
+
+
+def strings(text: str) -> list[str]:
+    """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
+    try:
+        found = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Dropped(Outcome.MALFORMED_ROW, f"no list of strings: {text[:60]!a}")
+    return found

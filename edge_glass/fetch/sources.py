@@ -3,12 +3,15 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_glass.errors import EdgeGlassError, raise_all
-from edge_glass.fetch import archives, download
-from edge_glass.fetch.raw import Raw
+from edge_glass.fetch import archives, download, hub, tars
+from edge_glass.fetch.raw import Place, Raw
+from edge_glass.fetch.remote import Network, Remote
+from edge_glass.fetch.tables import Tables
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
 
@@ -33,41 +36,71 @@ def obtain(
     *,
     mirror: str | None = None,
     unverified: bool = False,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Raw:
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
     alone; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
-    folder) being tried before upstream. `unverified` takes raw files whose checksum differs.
+    folder) being tried before upstream. `unverified` takes raw files whose checksum differs. What
+    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
     """
     progress = progress or Silent()
     if corpus.config.bundled:
         return _raw(corpus, corpus.room("samples") / corpus.corpus, True, progress)
     if raw is not None:
         return _raw(corpus, raw, unverified, progress)
-    return _fetched(corpus, mirror, progress)
+    return _fetched(corpus, mirror, network or Network(), progress)
 
 
-def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
-    root = store() / "downloads" / corpus.corpus
+def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
+    if mirror is None:
+        raise_all(_by_hand(corpus))
+    root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
+    remote = {name: _remote(s, network) for name, s in sources.items() if s.fetch and s.row_bytes}
+    for fetched in remote.values():
+        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
+    listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
-        for name, source in needed(corpus).items()
+        for name, source in sources.items()
+        if name not in listed and name not in remote
     ]
+    jobs += [hub.job(root / name, file) for name, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
-    paths = {
-        job.name: _unpacked(job.path, found[job.name]["sha256"], job.source, progress)
-        for job in jobs
-    }
-    return Raw(corpus.corpus, paths, found)
+    found |= {name: hub.facts(sources[name], files) for name, files in listed.items()}
+    found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    places = {name: root / name for name in sources if name not in remote}
+    facts = {name: found[name] for name in sources}
+    return _opened(corpus, places, facts, progress, remote, _records(sources))
+
+
+def _remote(source: Source, network: Network) -> Remote:
+    assert source.fetch and source.row_bytes
+    folder = (store() / "clips").absolute()
+    return Remote(source.template, source.fetch, source.row_bytes, folder, network)
+
+
+def _records(sources: dict[str, Source]) -> dict[str, int]:
+    return {name: source.rows for name, source in sources.items() if source.rows is not None}
 
 
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
     if mirror:
         yield f"{mirror.rstrip('/')}/{name}"
-    yield from map(str, (source.url, *source.mirrors))
+    yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
+
+
+def _by_hand(corpus: "Corpus") -> Iterable[str]:
+    pages = {name: source.url for name, source in needed(corpus).items() if source.by_hand}
+    if pages:
+        yield "\n".join(
+            [f"{corpus.config.name}: upstream gives no address to fetch these from"]
+            + [f"  {name}: see {page}" for name, page in pages.items()]
+            + ["  Get them there, put them into one folder and pass it as --raw DIR."]
+        )
 
 
 def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -> Raw:
@@ -77,24 +110,27 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
-    facts = {name: _facts(place, progress) for name, place in found.items()}
+    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
-    paths = {
-        name: _unpacked(place, facts[name].get("sha256", ""), sources[name], progress)
-        for name, place in found.items()
-    }
-    return Raw(corpus.corpus, paths, facts)
+    checked = not unverified and not corpus.config.bundled
+    return _opened(corpus, found, facts, progress, {}, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
-    """A source in a folder of raw files: unpacked or as published, at most two folders down."""
-    for wanted in filter(None, (source.folder, name)):
+    """A source in a folder of raw files: unpacked or as published, at most two folders down.
+
+    Of the folder that an archive holds its last part is enough. Clips lie in a folder of the
+    source's name, or all together in `folder` itself.
+    """
+    unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
+    for wanted in (*unpacked, name):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
             for path in sorted(folder.glob(pattern)):
-                if path.is_dir() == (wanted != name):
+                if path.is_dir() == (wanted != name or source.fetch is not None):
                     return path
-    return None
+    together = source.anywhere or (source.fetch and not source.folder)
+    return folder if together else None
 
 
 def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
@@ -112,9 +148,11 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _facts(place: Path, progress: Progress) -> dict[str, Any]:
+def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
+    if source.fetch:
+        return {"folder": source.folder or "."}  # its name is the user's affair
     if place.is_dir():
-        return {"folder": place.name}
+        return {"folder": source.folder}
     with progress.bytes(f"checksum {place.name}"):
         return download.checksums(place)
 
@@ -135,9 +173,38 @@ def _differing(
             )
 
 
+def _opened(
+    corpus: "Corpus",
+    found: dict[str, Path],
+    facts: dict[str, dict[str, Any]],
+    progress: Progress,
+    remote: dict[str, Remote],
+    expected: dict[str, int],
+) -> Raw:
+    """Make what was found ready to be read: tars are indexed, other archives unpacked."""
+    paths, places = dict(found), dict[str, Place]()
+    for name, path in found.items():
+        source, sha256 = corpus.spec().sources[name], str(facts[name].get("sha256", ""))
+        if source.hub or source.tables:
+            places[name] = Tables(path)
+        elif path.is_file() and tars.is_tar(path.name):
+            places[name] = _indexed(path, sha256, source, progress)
+        elif path.is_file() and archives.is_archive(path.name):
+            paths[name] = _unpacked(path, sha256, source, progress)
+    return Raw(corpus.corpus, paths, facts, places, remote, expected)
+
+
+def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:
+    folder = store() / "index" / sha256
+    with progress.bytes(f"index {path.name}") as tick:
+        tars.index(path, folder, lambda done, total: tick(path.name, done, total))
+    tar = tars.Tar(path, folder, source.folder or "")
+    if next(tar.names(), None) is None:
+        _no_folder(path, source, tars.Tar(path, folder).names())
+    return tar
+
+
 def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Path:
-    if path.is_dir() or not archives.is_archive(path.name):
-        return path
     folder = store() / "unpacked" / sha256
     if not folder.is_dir():
         _make_room(path, folder.parent)
@@ -145,11 +212,13 @@ def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Pa
             archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
     inner = folder / source.folder if source.folder else folder
     if not inner.is_dir():
-        found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5])
-        raise EdgeGlassError(
-            f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}"
-        )
+        _no_folder(path, source, sorted(entry.name for entry in folder.iterdir()))
     return inner
+
+
+def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
+    found = ", ".join(islice(names, 5))
+    raise EdgeGlassError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
 
 
 def _make_room(archive: Path, folder: Path) -> None:

@@ -1,0 +1,99 @@
+"""Parquet files of a dataset repository of the Hub, fetched at one commit like any other file."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.hf_api import RepoFile
+
+from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch import download
+from edge_glass.fetch.tables import SUFFIX
+from edge_glass.shards import write_json
+from edge_glass.spec import Source
+
+CLIENTS = {"httpx", "httpx2", "httpcore", "requests", "urllib3"}  # whose errors are the network's
+File = dict[str, Any]  # path in the repository, bytes, sha256, url
+
+
+def files(source: Source, folder: Path) -> list[File]:
+    """The Parquet files of a source, in order; asked for once, then read from beside `folder`.
+
+    Raises EdgeGlassError if the repository, the commit or the files are not there.
+    """
+    assert source.hub and source.folder
+    listing = _listing(source, folder)
+    if not listing.is_file():
+        listing.parent.mkdir(parents=True, exist_ok=True)
+        write_json(listing, _asked(source))
+    found: list[File] = json.loads(listing.read_text())
+    return found
+
+
+def job(folder: Path, file: File) -> download.Job:
+    """The download of one file into `folder`."""
+    source = Source.model_validate({key: file[key] for key in ("url", "bytes", "sha256")})
+    name = Path(file["path"]).name
+    return download.Job(f"{folder.name}/{name}", folder / name, source, [file["url"]])
+
+
+def facts(source: Source, files: list[File]) -> dict[str, str | int]:
+    """What the manifest says of a source whose files were fetched; one checksum over them all."""
+    assert source.hub
+    sums = "".join(f"{file['sha256']}  {file['path']}\n" for file in files)
+    return {
+        "revision": source.hub.revision,
+        "files": len(files),
+        "bytes": sum(file["bytes"] for file in files),
+        "sha256": hashlib.sha256(sums.encode()).hexdigest(),
+    }
+
+
+def state(source: Source, folder: Path) -> tuple[int | None, str]:
+    """Bytes, if known, and whether they are here, for a plan: the network is left alone."""
+    listing = _listing(source, folder)
+    if not listing.is_file():
+        return source.bytes, "to fetch"
+    jobs = [job(folder, file) for file in json.loads(listing.read_text())]
+    size = sum(job.source.bytes or 0 for job in jobs)
+    here = [download.stored(job.path, job.source) is not None for job in jobs]
+    return size, "here" if all(here) else "partly here" if any(here) else "to fetch"
+
+
+def _listing(source: Source, folder: Path) -> Path:
+    assert source.hub
+    return folder / f"{source.hub.revision}.json"
+
+
+def _asked(source: Source) -> list[File]:
+    assert source.hub and source.folder
+    repo, revision = source.hub.repo, source.hub.revision
+    where = f"{repo} at {revision}, folder {source.folder}"
+    try:
+        tree = list(
+            HfApi().list_repo_tree(repo, source.folder, revision=revision, repo_type="dataset")
+        )
+    except Exception as error:
+        ours = isinstance(error, HfHubHTTPError | OSError)
+        if not ours and type(error).__module__.split(".")[0] not in CLIENTS:
+            raise
+        detail = " ".join(str(error).split())
+        raise EdgeGlassError(
+            f"{where}: the Hub does not list it ({type(error).__name__}: {detail}). Try again, or "
+            "get the files by other means and pass their folder as --raw."
+        ) from None
+    found = [item for item in tree if isinstance(item, RepoFile) and item.path.endswith(SUFFIX)]
+    if not found or not all(item.lfs for item in found):
+        raise EdgeGlassError(f"{where}: no {SUFFIX} file with a checksum there")
+    return [
+        {
+            "path": item.path,
+            "bytes": item.size,
+            "sha256": item.lfs.sha256 if item.lfs else None,
+            "url": hf_hub_url(repo, item.path, repo_type="dataset", revision=revision),
+        }
+        for item in sorted(found, key=lambda item: item.path)
+    ]
