@@ -9,7 +9,8 @@ lays them out. They become 16 kHz Parquet with captions and metadata by
 - Edge Glass: `build` with one job, in the process: every row in the ledger with the sha256 of its
   source, media checked, shards hashed, fsynced and put in their place whole
 - librosa, arrays: `Dataset.map(librosa.load)` into a column of float32, then `to_parquet` a shard,
-  as `push_to_hub` does: what most notebooks do
+  as `push_to_hub` does: the straight way
+- librosa, lists: the same with `.tolist()`, as many notebooks have it: Python floats, float64
 - librosa, FLAC: the same with FLAC bytes made by soundfile and cast to `Audio`, with the embedding
   that `push_to_hub` does: what a careful user does. It is the fairer peer: the result is ours
 
@@ -20,6 +21,7 @@ neither is needed here. librosa's imports and numba's start come before the cloc
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +139,13 @@ def ours(raw: Path, out: Path) -> None:
     build(train, out, Options(raw=raw, jobs=1, unverified=True))
 
 
-def librosa_arrays(raw: Path, out: Path) -> None:
+def librosa_arrays(raw: Path, out: Path, lists: bool = False) -> None:
     import librosa
 
     def load(row: dict[str, Any]) -> dict[str, Any]:
         array, rate = librosa.load(row["path"], sr=RATE)
-        return {"audio": array, "sampling_rate": rate, "duration": len(array) / rate}
+        audio = array.tolist() if lists else array
+        return {"audio": audio, "sampling_rate": rate, "duration": len(array) / rate}
 
     made = datasets.Dataset.from_list(list(read_tables(raw)))
     push(made.map(load, remove_columns="path"), out)
@@ -176,6 +179,7 @@ CONTENDERS = {
     "bare loop": bare,
     "Edge Glass": ours,
     "librosa, arrays": librosa_arrays,
+    "librosa, lists": partial(librosa_arrays, lists=True),
     "librosa, FLAC": librosa_flac,
 }
 

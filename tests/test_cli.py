@@ -72,7 +72,7 @@ def test_variants_are_named_by_what_is_set(cli: Cli, tmp_path: Path) -> None:
     ("arguments", "why"),
     [
         (["build", "clotho_17k"], "no config clotho_17k: did you mean clotho_16k"),
-        (["info", "cloto"], "no corpus cloto: did you mean clotho? (see `edge-glass list`)"),
+        (["info", "cloto"], "no corpus cloto: did you mean clotho"),
         (["build", SAMPLE, "--set", "sample_rate"], "--set sample_rate: write it as NAME=VALUE"),
         (["build", SAMPLE, "--set", "splits=[train"], "write it as NAME=VALUE"),
         (["build", SAMPLE, "--set", "rate=1"], "no parameter rate; there are subset, splits, "),

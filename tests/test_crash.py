@@ -208,7 +208,7 @@ def test_a_worker_killed_over_a_shard(site: Site, tmp_path: Path) -> None:
     work = run.out / ".edge_glass" / "work" / CONFIG
     with run.start() as process:
         while not (half := list(work.glob("*-of-*.parquet.*.tmp"))):
-            assert process.poll() is None
+            assert not wait(process, 0.005)
         worker = int(half[0].suffixes[-2].removeprefix("."))
         assert worker in [one.pid for one in workers(process)]
         os.kill(worker, signal.SIGKILL)
@@ -219,7 +219,7 @@ def test_a_worker_killed_over_a_shard(site: Site, tmp_path: Path) -> None:
 def test_workers_that_are_killed_again_and_again(site: Site, tmp_path: Path) -> None:
     run = Run(site, tmp_path / "out")
     with run.start() as process:
-        while process.poll() is None:
+        while not wait(process, 0.005):
             for worker in workers(process):
                 with suppress(psutil.NoSuchProcess):
                     worker.kill()
@@ -239,7 +239,7 @@ def test_stopped_by_a_signal(site: Site, tmp_path: Path, sign: signal.Signals) -
     run = Run(site, tmp_path / "out")
     with run.start() as process:
         while not list(run.out.rglob("*.done.json")):
-            assert process.poll() is None
+            assert not wait(process, 0.005)
         os.killpg(process.pid, sign)
         assert process.wait(600) != 0
     assert "Traceback" not in run.log()

@@ -154,7 +154,7 @@ def test_unpacking_fills_the_disk(disk: Disk, tmp_path: Path, kind: str) -> None
         archives.unpack(archive, disk.path / "store" / "a", lambda *_: None)
     [problem] = error.value.problems
     assert str(disk.path / "store") in problem and "EDGE_GLASS_CACHE" in problem
-    assert [path.name for path in (disk.path / "store").iterdir()] == ["a.lock"]
+    assert {path.name for path in (disk.path / "store").iterdir()} <= {"a.lock"}
     assert disk.used() <= 2 * PAGE
     disk.resize(10_000_000)
     archives.unpack(archive, disk.path / "store" / "a", lambda *_: None)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_url
-from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.errors import EdgeGlassError
@@ -15,8 +14,7 @@ from edge_glass.fetch.tables import SUFFIX
 from edge_glass.shards import write_json
 from edge_glass.spec import Source
 
-CLIENTS = {"httpx", "httpx2", "httpcore", "requests", "urllib3"}  # whose errors are the network's
-File = dict[str, Any]  # path in the repository, bytes, sha256, url
+File = dict[str, Any]  # path in the repository, bytes, sha256
 
 
 def files(source: Source, folder: Path) -> list[File]:
@@ -33,11 +31,14 @@ def files(source: Source, folder: Path) -> list[File]:
     return found
 
 
-def job(folder: Path, file: File) -> download.Job:
+def job(source: Source, folder: Path, file: File) -> download.Job:
     """The download of one file into `folder`."""
-    source = Source.model_validate({key: file[key] for key in ("url", "bytes", "sha256")})
+    assert source.hub
+    repo, revision, endpoint = source.hub.repo, source.hub.revision, HfApi().endpoint
+    url = hf_hub_url(repo, file["path"], repo_type="dataset", revision=revision, endpoint=endpoint)
+    known = {"url": url, "bytes": file["bytes"], "sha256": file["sha256"]}
     name = Path(file["path"]).name
-    return download.Job(f"{folder.name}/{name}", folder / name, source, [file["url"]])
+    return download.Job(f"{folder.name}/{name}", folder / name, Source(**known), [url])
 
 
 def facts(source: Source, files: list[File]) -> dict[str, str | int]:
@@ -57,7 +58,7 @@ def state(source: Source, folder: Path) -> tuple[int | None, str]:
     listing = _listing(source, folder)
     if not listing.is_file():
         return source.bytes, "to fetch"
-    jobs = [job(folder, file) for file in json.loads(listing.read_text())]
+    jobs = [job(source, folder, file) for file in json.loads(listing.read_text())]
     size = sum(job.source.bytes or 0 for job in jobs)
     here = [download.stored(job.path, job.source) is not None for job in jobs]
     return size, "here" if all(here) else "partly here" if any(here) else "to fetch"
@@ -76,14 +77,11 @@ def _asked(source: Source) -> list[File]:
         tree = list(
             HfApi().list_repo_tree(repo, source.folder, revision=revision, repo_type="dataset")
         )
-    except Exception as error:
-        ours = isinstance(error, HfHubHTTPError | OSError)
-        if not ours and type(error).__module__.split(".")[0] not in CLIENTS:
-            raise
-        detail = " ".join(str(error).split())
+    except Exception as error:  # httpx, requests and urllib3 each have errors of their own
+        detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise EdgeGlassError(
-            f"{where}: the Hub does not list it ({type(error).__name__}: {detail}). Try again, or "
-            "get the files by other means and pass their folder as --raw."
+            f"{where}: the Hub does not list it ({detail}). Run the same command again, or get the "
+            "files by other means and pass their folder as --raw."
         ) from None
     found = [item for item in tree if isinstance(item, RepoFile) and item.path.endswith(SUFFIX)]
     if not found or not all(item.lfs for item in found):
@@ -93,7 +91,6 @@ def _asked(source: Source) -> list[File]:
             "path": item.path,
             "bytes": item.size,
             "sha256": item.lfs.sha256 if item.lfs else None,
-            "url": hf_hub_url(repo, item.path, repo_type="dataset", revision=revision),
         }
         for item in sorted(found, key=lambda item: item.path)
     ]

@@ -32,6 +32,8 @@ STEP = 2**25
 BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the point before it
 MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
 MAX_HEADER = 2**20  # bytes of a member's header, long names included
+
+_BELOW = "(folder = ?1 OR folder >= ?2 AND (?3 IS NULL OR folder < ?3))"
 _MEMBERS, _SEEK = "members.sqlite", "seek.idx"
 _TABLES = """
 CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
@@ -61,13 +63,13 @@ class Tar:
 
     def names(self) -> Iterator[str]:
         """All files, in the archive's order."""
-        query = "SELECT folder, name FROM members WHERE folder = ? OR folder >= ? AND folder < ?"
+        query = f"SELECT folder, name FROM members WHERE {_BELOW}"
         for folder, name in self._db().execute(f"{query} ORDER BY position", self._below()):
             yield self._inside(folder, name)
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder that holds files, by its first file, with their names in archive order."""
-        query = "SELECT folder FROM members WHERE folder = ? OR folder >= ? AND folder < ?"
+        query = f"SELECT folder FROM members WHERE {_BELOW}"
         query += " GROUP BY folder ORDER BY min(position)"
         for (folder,) in self._db().execute(query, self._below()):
             names = "SELECT name FROM members WHERE folder = ? ORDER BY position"
@@ -112,9 +114,9 @@ class Tar:
     def _db(self) -> sqlite3.Connection:
         return _opened(self.archive, self.index, os.getpid())[0]
 
-    def _below(self) -> tuple[bytes, bytes, bytes]:
+    def _below(self) -> tuple[bytes, bytes, bytes | None]:
         root = os.fsencode(self.root)
-        return (root, root + b"/", root + b"0") if root else (root, b"", b"\xff")
+        return (root, root + b"/", root + b"0") if root else (root, b"", None)
 
     def _inside(self, *parts: bytes) -> str:
         path = os.fsdecode(b"/".join(filter(None, parts)))
@@ -211,9 +213,11 @@ class _Pass:
 
     def _check(self, member: tarfile.TarInfo, position: int) -> None:
         name, parts = member.name, PurePosixPath(member.name).parts
-        regular = member.isdir() or (parts and member.isreg() and not member.issparse())
-        if not regular or ".." in parts or name.startswith("/") or "\0" in name:
-            _refuse(self._archive, f"member {name!r} is a link or would leave its folder")
+        regular = member.isdir() or (bool(parts) and member.isreg() and not member.issparse())
+        if not regular:
+            _refuse(self._archive, f"member {name!r} is no regular file")
+        if ".." in parts or name.startswith("/") or "\0" in name:
+            _refuse(self._archive, f"member {name!r} would leave its folder")
         if position >= archives.MAX_MEMBERS:
             _refuse(self._archive, f"more than {archives.MAX_MEMBERS} members")
         if member.size < 0 or member.offset_data + member.size > self._limit:
