@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import chain
 from typing import Any
 
@@ -47,26 +48,30 @@ class Choice:
     keyframes: bool = False
     side: int | None = None
 
-    def times(self, start: float, seconds: float) -> list[float]:
+    def times(self, start: Fraction, seconds: Fraction) -> list[Fraction]:
         """The moments that are asked for: the middles of equal parts of the clip."""
         if self.keyframes:
             return []
-        count = self.count if self.rate is None else max(1, round(seconds * self.rate))
+        count = self.count if self.rate is None else max(1, round(float(seconds) * self.rate))
         if count > MAX_KEPT:
-            raise Dropped(Outcome.OVERSIZED_MEDIA, f"{count} frames to keep of {seconds:.0f} s")
-        return [start + (part + 0.5) * seconds / count for part in range(count)]
+            raise Dropped(Outcome.OVERSIZED_MEDIA, f"{count} frames to keep")
+        return [start + seconds * (2 * part + 1) / (2 * count) for part in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A clip as its packets have it, nothing decoded: `start` and `seconds` are theirs."""
+    """A clip as its packets have it, nothing decoded: `start` and `length` (s) are theirs."""
 
     width: int
     height: int
     packets: int
-    start: float
-    seconds: float
+    start: Fraction
+    length: Fraction
     has_audio: bool
+
+    @property
+    def seconds(self) -> float:
+        return float(self.length)
 
     @property
     def fps(self) -> float:
@@ -113,7 +118,7 @@ def read(data: bytes, choice: Choice) -> Clip:
     Memory is one frame and the JPEGs.
     """
     clip = Clip(probe(data))
-    targets = choice.times(clip.probe.start, clip.probe.seconds)
+    targets = choice.times(clip.probe.start, clip.probe.length)
     with _opened(data) as file:
         for frame in _chosen(_decoded(file, clip), targets, choice.keyframes):
             if len(clip.stills) == MAX_KEPT:
@@ -149,8 +154,8 @@ def _probe(file: Any, stream: Any) -> Probe:
         width=stream.codec_context.width,
         height=stream.codec_context.height,
         packets=packets,
-        start=float(first * stream.time_base),
-        seconds=float((last - first) * stream.time_base),
+        start=first * stream.time_base,
+        length=(last - first) * stream.time_base,
         has_audio=bool(file.streams.audio),
     )
     _check(found, container.stated(file, stream))
@@ -188,13 +193,13 @@ def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
             yield frame
 
 
-def _chosen(frames: Iterator[Any], targets: list[float], keyframes: bool) -> Iterator[Any]:
+def _chosen(frames: Iterator[Any], targets: list[Fraction], keyframes: bool) -> Iterator[Any]:
     """The keyframes, or the frames that are on the screen at the times of `targets`; once each."""
     shown, at = None, 0
     for frame in chain(frames, [None]):
         if keyframes and frame is not None and frame.key_frame:
             yield frame
-        until = float("inf") if frame is None else frame.time
+        until = math.inf if frame is None else frame.pts * frame.time_base
         if shown is not None and at < len(targets) and targets[at] < until:
             yield shown
             while at < len(targets) and targets[at] < until:
