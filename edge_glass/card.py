@@ -101,9 +101,12 @@ def _info(made: Manifest) -> dict[str, Any]:
         for split, facts in made["splits"].items()
     ]
     size = sum(split["num_bytes"] for split in splits)
+    # `datasets` before 3.2 knows no videos, and a README that names one spoils all configs for it
+    readable = not any(isinstance(feature, datasets.Video) for feature in features.values())
+    columns = {"features": _older(features._to_yaml_list())} if readable else {}
     return {
         "config_name": made["config"],
-        "features": _older(features._to_yaml_list()),
+        **columns,
         "splits": splits,
         "download_size": size,
         "dataset_size": size,
