@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import jinja2
+import yaml
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from edge_glass import catalog, ledger, manifest
@@ -31,7 +32,7 @@ rows = load_dataset("{repo}", "{config}_ledger", split="ledger")  # what became 
 
 
 def write(out: Path) -> None:
-    """Write `out/README.md` for all that is built there, so that `load_dataset(out, config)` works."""
+    """Write `out/README.md` over all that is built, so that `load_dataset(out, config)` works."""
     manifests = [manifest.read(folder) for folder in manifest.built(out).values()]
     with Whole(out / FILE) as file:
         file.write(render(manifests, repo=str(out.name), previous=None).encode())
@@ -41,26 +42,39 @@ def render(manifests: list[Manifest], repo: str, previous: str | None) -> str:
     """The card that lists `manifests`; everything else that `previous` says stays.
 
     `manifests` holds every config of the corpora in question that the repository will have.
+    Raises EdgeGlassError if the header of `previous` cannot be read.
     """
-    card = DatasetCard(previous) if previous else None
-    data = card.data.to_dict() if card else {}
-    ours = {name for m in manifests for name in (m["config"], ledger_config(m))}
-    data["configs"] = [c for c in data.get("configs", []) if c["config_name"] not in ours]
-    data["configs"] += [entry for m in manifests for entry in (_config(m), _ledger(m))]
-    _set_default(data["configs"])
-    infos = data.get("dataset_info", [])
-    infos = infos if isinstance(infos, list) else [infos]
-    infos = [info for info in infos if info.get("config_name") not in ours]
-    data["dataset_info"] = infos + [_info(m) for m in manifests]
+    data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0]["config"]))
+    configs = _by_name(data.get("configs"))
+    default = next((name for name, config in configs.items() if config.get("default")), None)
+    configs |= _by_name([entry for m in manifests for entry in (_config(m), _ledger(m))])
+    _set_default(configs, default)
+    infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
+    data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
     _describe(data, manifests)
-    text = (
-        card.text
-        if card
-        else HEAD.format(name=repo.rsplit("/", maxsplit=1)[-1], repo=repo, config=manifests[0]["config"])
-    )
     for corpus in dict.fromkeys(m["corpus"] for m in manifests):
         text = _replace(text, corpus, [m for m in manifests if m["corpus"] == corpus])
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
+
+
+def _parts(previous: str) -> tuple[dict[str, Any], str]:
+    """The header of a card, and its text."""
+    try:
+        card = DatasetCard(previous)
+        return card.data.to_dict(), card.text  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+        raise EdgeGlassError(f"{FILE}: its header cannot be read: {what}. Mend it first") from None
+
+
+def _head(repo: str, config: str) -> str:
+    return HEAD.format(name=repo.rsplit("/", maxsplit=1)[-1], repo=repo, config=config)
+
+
+def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
+    """Entries of a header by their config's name, which may be left out of an only one."""
+    entries = entries if isinstance(entries, list) else filter(None, [entries])
+    return {entry.get("config_name", "default"): entry for entry in entries}
 
 
 def ledger_config(made: Manifest) -> str:
@@ -84,14 +98,11 @@ def _ledger(made: Manifest) -> dict[str, Any]:
     return {"config_name": ledger_config(made), "data_files": [{"split": "ledger", "path": path}]}
 
 
-def _set_default(configs: list[dict[str, Any]]) -> None:
-    """The first corpus's full config is the default, unless one is already."""
-    configs.sort(key=lambda config: config["config_name"])
-    if not any(config.get("default") for config in configs):
-        for config in configs:
-            if config["config_name"] in catalog.corpora():
-                config["default"] = True
-                return
+def _set_default(configs: dict[str, dict[str, Any]], default: str | None) -> None:
+    """The default stays what it was; if there was none, it is the first corpus's full config."""
+    full = sorted(configs.keys() & catalog.corpora().keys())
+    for name in [default] if default else full[:1]:
+        configs[name]["default"] = True
 
 
 def _info(made: Manifest) -> dict[str, Any]:
@@ -133,7 +144,7 @@ def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
     ):
         known = data.get(key) or []
         known = [known] if isinstance(known, str) else known
-        data[key] = sorted({*known, *values})
+        data[key] = [*dict.fromkeys([*known, *values])]
     data.setdefault("pretty_name", "Edge Glass")
 
 

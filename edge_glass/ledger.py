@@ -43,6 +43,9 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed_out"  # no whole answer in the time that one item may take
 
 
+HEALS = frozenset({Outcome.NETWORK_ERROR, Outcome.TIMED_OUT})  # another run may find otherwise
+
+
 class Dropped(Exception):
     """Raised by whatever finds that a row cannot be kept."""
 

@@ -1,11 +1,12 @@
 """A version on the Hub: everything is written first and tagged last, so it is whole or absent."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
@@ -13,10 +14,12 @@ from huggingface_hub.hf_api import RepoFile
 
 from edge_glass import card, manifest
 from edge_glass.errors import EdgeGlassError
-from edge_glass.fetch.hub import CLIENTS
 from edge_glass.manifest import Manifest
 
-COMMIT_FILES = 1000  # in one commit; a release of more files comes in several, its README last
+COMMIT_FILES = 100  # in one commit; a release of more files comes in several, its README last
+SHARD = re.compile(r"[\w.]+-\d{5,}-of-\d{5,}\.parquet")
+
+Operation = CommitOperationAdd | CommitOperationDelete
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Release:
     """What a push did, or (`dry_run`) would do."""
 
     repo: str
-    version: str
+    tag: str
     configs: list[str]
     send: list[str] = field(default_factory=list)
     send_bytes: int = 0
@@ -53,22 +56,19 @@ def push(
     is tagged; the same call without it tags once that is merged. Raises EdgeGlassError if the
     version exists, a build is not whole, or the Hub refuses.
     """
-    tag = _tag(version)
-    api = HfApi(endpoint=endpoint)
-    with _plainly(api):
-        release = Release(repo, version, configs)
-        builds = _builds(out, configs)
-        head = _head(api, repo, tag)
-        if head is None and not dry_run:
-            api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-            head = api.repo_info(repo, repo_type="dataset").sha
-        operations = _operations(api, repo, head, builds, release)
-        if dry_run:
-            return release
-        commit = _commit(api, repo, head, operations, release, pr)
-        if not pr:
-            api.create_tag(repo, repo_type="dataset", tag=tag, revision=commit)
-            release.tagged = True
+    release = Release(repo, _tag(version), [*dict.fromkeys(configs)])
+    builds = _builds(out, release.configs)
+    hub = _Hub(repo, endpoint)
+    head = hub.head(release.tag, private)
+    operations = _operations(hub, head, builds, release)
+    if dry_run:
+        return release
+    if head is None:
+        head = hub.create(private)
+    release.commit = _commit(hub, head, operations, release, pr)
+    if not pr:
+        hub.tag(release.tag, release.commit)
+        release.tagged = True
     return release
 
 
@@ -85,136 +85,183 @@ def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
             f"{out}: not built: {', '.join(absent)}. Run `edge-glass build {' '.join(absent)} "
             f"--out {out}` first"
         )
-    return {built[name]: manifest.read(built[name]) for name in configs}
-
-
-def _head(api: HfApi, repo: str, tag: str) -> str | None:
-    """The commit to build on, None if there is no such repository."""
-    try:
-        refs = api.list_repo_refs(repo, repo_type="dataset")
-    except RepositoryNotFoundError:
-        return None
-    if tag in {ref.name for ref in refs.tags}:
-        raise EdgeGlassError(
-            f"{repo}: version {tag} exists and is never overwritten: choose another"
-        )
-    head: str | None = api.repo_info(repo, repo_type="dataset", revision="main").sha
-    return head
+    builds = {built[name]: manifest.read(built[name]) for name in configs}
+    if cut := [made["config"] for made in builds.values() if made["limit"] is not None]:
+        raise EdgeGlassError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
+    return builds
 
 
 def _operations(
-    api: HfApi, repo: str, head: str | None, builds: dict[Path, Manifest], release: Release
-) -> list[CommitOperationAdd | CommitOperationDelete]:
-    there = dict(_tree(api, repo, head))
-    operations: list[CommitOperationAdd | CommitOperationDelete] = []
+    hub: "_Hub", head: str | None, builds: dict[Path, Manifest], release: Release
+) -> list[Operation]:
+    """What the repository lacks of the builds and their card, and what it has too much."""
+    there = hub.tree(head)
+    operations: list[Operation] = []
     for folder, made in builds.items():
         promised = _promised(folder, made)
-        for name, sha256 in promised.items():
+        for name, digests in promised.items():
             path = f"{made['config']}/{name}"
-            if there.get(path) == sha256:
+            if there.get(path) in digests:
                 release.already_there.append(path)
-                continue
-            operations.append(_add(folder / name, path, sha256, release))
+            else:
+                operations.append(_add(folder / name, path, digests, release))
         for path in there:
-            if path.startswith(f"{made['config']}/") and path.split("/", 1)[1] not in promised:
+            config, _, name = path.partition("/")
+            if config == made["config"] and SHARD.fullmatch(name) and name not in promised:
                 operations.append(CommitOperationDelete(path))
                 release.delete.append(path)
-    text = _readme(api, repo, head, there, list(builds.values()))
+    text = _readme(hub, head, there, list(builds.values()))
     if text is not None:
         operations.append(CommitOperationAdd(card.FILE, text.encode()))
         release.send.append(card.FILE)
-    return operations
+    # what readers of the main branch see changes with the README and the deletions: they go last
+    return sorted(
+        operations,
+        key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE),
+    )
 
 
-def _promised(folder: Path, made: Manifest) -> dict[str, str | None]:
-    """File name -> sha256 of everything in a build; the manifest itself has none."""
+def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:
+    """File name -> digests that the Hub may know the file by, of everything in a build."""
     shards = [shard for split in made["splits"].values() for shard in split["shards"]]
-    files = {file["file"]: file["sha256"] for file in [*shards, made["ledger"]]}
+    files = {file["file"]: {file["sha256"]} for file in [*shards, made["ledger"]]}
     if absent := [name for name in files if not (folder / name).is_file()]:
         raise EdgeGlassError(f"{folder}: {', '.join(absent)} is missing: build again")
-    return files | {manifest.FILE: None}
+    text = (folder / manifest.FILE).read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False)
+    return files | {manifest.FILE: {hashlib.sha256(text).hexdigest(), blob.hexdigest()}}
 
 
-def _add(local: Path, path: str, sha256: str | None, release: Release) -> CommitOperationAdd:
+def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitOperationAdd:
     operation = CommitOperationAdd(path, local)
-    if sha256 not in (None, operation.upload_info.sha256.hex()):
+    if operation.upload_info.sha256.hex() not in digests:
         raise EdgeGlassError(f"{local}: sha256 differs from the manifest's: build again")
     release.send.append(path)
     release.send_bytes += operation.upload_info.size
     return operation
 
 
-def _tree(api: HfApi, repo: str, head: str | None) -> Iterator[tuple[str, str | None]]:
-    """Path and sha256 (of LFS files) of everything in the repository."""
-    if head is not None:
-        for item in api.list_repo_tree(repo, repo_type="dataset", revision=head, recursive=True):
-            if isinstance(item, RepoFile):
-                yield item.path, item.lfs.sha256 if item.lfs else None
-
-
 def _readme(
-    api: HfApi, repo: str, head: str | None, there: dict[str, str | None], ours: list[Manifest]
+    hub: "_Hub", head: str | None, there: dict[str, str], ours: list[Manifest]
 ) -> str | None:
     """The new README, None if the repository has the same one."""
     corpora, names = {m["corpus"] for m in ours}, {m["config"] for m in ours}
     others = [
-        json.loads(_download(api, repo, head, path))
+        _manifest(hub.read(head, path), path)
         for path in there
         if path.endswith(f"/{manifest.FILE}") and path.split("/")[0] not in names
     ]
     manifests = [m for m in others if m["corpus"] in corpora] + ours
-    manifests.sort(key=lambda m: m["config"])
-    previous = _download(api, repo, head, card.FILE) if card.FILE in there else None
-    text = card.render(manifests, repo, previous)
+    manifests.sort(key=lambda m: str(m["config"]))
+    previous = hub.read(head, card.FILE) if card.FILE in there else None
+    text = card.render(manifests, hub.repo, previous)
     return None if text == previous else text
 
 
-def _download(api: HfApi, repo: str, head: str | None, path: str) -> str:
-    local = api.hf_hub_download(repo, path, repo_type="dataset", revision=head)
-    return Path(local).read_text(encoding="utf-8")
+def _manifest(text: str, path: str) -> Manifest:
+    try:
+        made: Manifest = json.loads(text)
+    except ValueError:
+        raise EdgeGlassError(f"{path} in the repository is no JSON: mend or delete it") from None
+    return made
 
 
-def _commit(
-    api: HfApi,
-    repo: str,
-    head: str | None,
-    operations: list[CommitOperationAdd | CommitOperationDelete],
-    release: Release,
-    pr: bool,
-) -> str | None:
+def _commit(hub: "_Hub", head: str, operations: list[Operation], release: Release, pr: bool) -> str:
     """Commit everything on top of `head`; returns the commit to be tagged."""
-    # what readers of the main branch see changes with the README and the deletions: they go last
-    operations.sort(
-        key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE)
-    )
+    message = f"{', '.join(release.configs)} {release.tag}"
+    branch = None
     for start in range(0, len(operations), COMMIT_FILES):
-        info = api.create_commit(
-            repo,
-            operations[start : start + COMMIT_FILES],
-            repo_type="dataset",
-            commit_message=f"{', '.join(release.configs)} {release.version}",
+        info = hub.call(
+            "create_commit",
+            operations=operations[start : start + COMMIT_FILES],
+            commit_message=message,
             parent_commit=head,
-            create_pr=pr,
+            create_pr=pr and branch is None,
+            revision=branch,
         )
-        head, release.pull_request = info.oid, info.pr_url
-    release.commit = head
+        head = info.oid
+        if pr and branch is None:
+            branch, release.pull_request = info.pr_revision, info.pr_url
     return head
 
 
-@contextmanager
-def _plainly(api: HfApi) -> Iterator[None]:
-    """Turn what the Hub or the network says into one line that holds no token."""
-    try:
-        yield
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        raise EdgeGlassError(f"{_scrub(api, str(error))}\n{_advice(status)}") from None
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in CLIENTS:
-            raise
-        raise EdgeGlassError(
-            f"{type(error).__name__}: {_scrub(api, str(error))}\n{_advice(None)}"
-        ) from None
+class _Hub:
+    """A dataset's repository; whatever fails is told in one line that holds no token."""
+
+    def __init__(self, repo: str, endpoint: str | None) -> None:
+        self.repo = repo
+        self._api = HfApi(endpoint=endpoint)
+
+    def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
+        """A method of HfApi on this repository, which `maybe` does not exist (None)."""
+        try:
+            found = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
+            return list(found) if isinstance(found, Iterator) else found
+        except Exception as error:
+            if maybe and isinstance(error, RepositoryNotFoundError):
+                return None
+            # httpx, requests and urllib3 each have errors of their own, uploads a RuntimeError
+            raise EdgeGlassError(f"{self.repo}: {self._told(error)}") from None
+
+    def head(self, tag: str, private: bool) -> str | None:
+        """The commit to build on, None if there is no such repository."""
+        refs = self.call("list_repo_refs", maybe=True)
+        if refs is None:
+            return None
+        if tag in {ref.name for ref in refs.tags}:
+            raise EdgeGlassError(
+                f"{self.repo}: version {tag} exists and is never overwritten: choose another"
+            )
+        info = self.call("repo_info", revision="main")
+        if private and not info.private:
+            raise EdgeGlassError(
+                f"{self.repo} exists and is public: make it private in its settings first, or "
+                "leave --private out"
+            )
+        return str(info.sha)
+
+    def create(self, private: bool) -> str:
+        self.call("create_repo", private=private, exist_ok=True)
+        return str(self.call("repo_info").sha)
+
+    def tree(self, head: str | None) -> dict[str, str]:
+        """Path -> sha256 (LFS) or git's id of everything in the repository."""
+        if head is None:
+            return {}
+        items = self.call("list_repo_tree", revision=head, recursive=True)
+        files = [item for item in items if isinstance(item, RepoFile)]
+        return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+
+    def read(self, head: str | None, path: str) -> str:
+        local = self.call("hf_hub_download", filename=path, revision=head)
+        try:
+            return Path(local).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise EdgeGlassError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
+
+    def tag(self, tag: str, commit: str) -> None:
+        try:
+            self.call("create_tag", tag=tag, revision=commit)
+        except EdgeGlassError:
+            if not self._is_tagged(tag, commit):
+                raise
+
+    def _is_tagged(self, tag: str, commit: str) -> bool:
+        """Whether the tag is there all the same: an answer can be lost on its way."""
+        try:
+            refs = self.call("list_repo_refs")
+        except EdgeGlassError:
+            return False
+        return (tag, commit) in {(ref.name, ref.target_commit) for ref in refs.tags}
+
+    def _told(self, error: Exception) -> str:
+        response = getattr(error, "response", None) if isinstance(error, HfHubHTTPError) else None
+        causes = [error, *filter(None, [error.__cause__])]
+        text = " ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
+        for token in (self._api.token, get_token()):
+            if isinstance(token, str) and token:
+                text = text.replace(token, "***")
+        return f"{' '.join(text.split())}\n{_advice(getattr(response, 'status_code', None))}"
 
 
 def _advice(status: int | None) -> str:
@@ -223,10 +270,3 @@ def _advice(status: int | None) -> str:
     if status == 412:
         return "Someone else pushed meanwhile: look at the repository, then run the same command."
     return "Nothing is tagged. Run the same command again: what was sent is not sent twice."
-
-
-def _scrub(api: HfApi, text: str) -> str:
-    for token in (api.token, get_token()):
-        if isinstance(token, str) and token:
-            text = text.replace(token, "***")
-    return " ".join(text.split())

@@ -2,13 +2,15 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from edge_glass.fetch.raw import Raw
+from edge_glass.fetch.remote import Fetched
 from edge_glass.ledger import Outcome
 
 
@@ -22,13 +24,17 @@ class Row:
     media: tuple[str, str] | None = None  # archive or folder, member
     fields: dict[str, Any] = field(default_factory=dict)
     dropped: tuple[str, str] | None = None  # outcome, detail
+    ask: dict[str, Any] | None = None  # what a fetcher is asked for, if its source has one
 
 
 class Media:
     """The bytes that belong to one row, and what is to be said of them in the ledger."""
 
-    def __init__(self, raw: Raw, row: Row) -> None:
-        self._raw, self._row = raw, row
+    def __init__(self, raw: Raw, row: Row, fetched: Fetched | None = None) -> None:
+        self._raw, self._row, self._fetched = raw, row, fetched
+        self.name = fetched.name if fetched else row.media[1] if row.media else ""
+        self.url = fetched.url if fetched else None
+        self.status = fetched.status if fetched else None
         self._hash = hashlib.sha256()
         self.size = 0
         self.notes: list[str] = []
@@ -36,7 +42,7 @@ class Media:
     def read(self) -> bytes:
         """The row's media file, whole."""
         assert self._row.media is not None
-        data = self._raw.read(*self._row.media)
+        data = self._fetched.read() if self._fetched else self._raw.read(*self._row.media)
         self._hash.update(data)
         self.size += len(data)
         return data
@@ -86,6 +92,22 @@ def malformed(split: str, source: str, line: int) -> Row:
     where = f"line {line}"
     detail = "fields and header differ in number"
     return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+
+
+def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator[Row]:
+    """The rows of a few media files (a folder's), in the order of these files, `names`.
+
+    A file that no row has as its media is a row of its own, dropped; rows without a file come last.
+    """
+    waiting: dict[str | None, list[Row]] = {}
+    for row in rows:
+        waiting.setdefault(row.media[1] if row.media else None, []).append(row)
+    detail = (Outcome.MISSING_CAPTION, "no record names this file")
+    for name in names:
+        stranger = Row(PurePosixPath(name).stem, archive, name, dropped=detail)
+        yield from waiting.pop(name, [stranger])
+    for left in waiting.values():
+        yield from left
 
 
 def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator[Row]:

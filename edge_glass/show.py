@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge_glass.audit.diff import Difference, summary
+from edge_glass.audit.diff import Difference
 from edge_glass.audit.verify import Finding
 from edge_glass.corpus import Corpus
 from edge_glass.ledger import Outcome
@@ -130,44 +130,38 @@ def difference(found: Difference) -> None:
     """One config in two builds."""
     if found.identical:
         console.print(Text(f"{found.config}: byte-identical"))
-        return
-    groups = {"added": found.added, "removed": found.removed}
-    groups |= {f"changed {column}": ids for column, ids in found.changed.items()} | found.moved
-    rows = [(kind, n, _some(groups[kind])) for kind, n in summary(found).items()]
-    table(found.config, ["difference", "rows#", "ids"], rows)
-    for name, (old, new) in found.parameters.items():
-        console.print(Text(f"  parameter {name}: {old} -> {new}"))
+    elif not found.rows:
+        console.print(Text(f"{found.config}: the rows are equal, the files are not"))
+    else:
+        rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
+        table(found.config, ["difference", "rows#", "ids"], rows)
+    for name, (old, new) in found.inputs.items():
+        console.print(Text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
 
 
-def _some(ids: list[str]) -> str:
-    more = f", … {len(ids) - 3} more" if len(ids) > 3 else ""
+def _some(ids: list[str], total: int) -> str:
+    more = f", … {total - 3:,} more" if total > 3 else ""
     return ", ".join(ids[:3]) + more
 
 
 def release(done: Release, dry_run: bool) -> None:
     """What a push did or would do."""
     verb = "would send" if dry_run else "sent"
-    console.print(
-        Text(
-            f"{done.repo} {done.version}: {verb} {len(done.send)} files ({done.send_bytes / 1e6:.1f} MB), "
-            f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
-        )
-    )
+    files = f"{len(done.send)} files ({done.send_bytes / 1e6:.1f} MB)"
+    rest = f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
+    lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}"]
     if dry_run:
-        for path in done.send:
-            console.print(Text(f"  send {path}"))
-        for path in done.delete:
-            console.print(Text(f"  delete {path}"))
-    elif done.pull_request:
-        console.print(
-            Text(
-                f"Opened {done.pull_request}. Nothing is tagged: once it is merged, run the same command "
-                "without --pr."
-            )
-        )
+        lines += [f"  send {path}" for path in done.send]
+        lines += [f"  delete {path}" for path in done.delete]
+    elif done.tagged:
+        loading = f'load_dataset("{done.repo}", "{done.configs[0]}", revision="{done.tag}")'
+        lines.append(f"Tagged {done.tag}. Load it with\n  {loading}")
     else:
-        example = f'load_dataset("{done.repo}", "{done.configs[0]}", revision="v{done.version.removeprefix("v")}")'
-        console.print(Text(f"Tagged v{done.version.removeprefix('v')}. Load it with\n  {example}"))
+        where = (
+            f"Opened {done.pull_request}" if done.pull_request else "All of it is merged already"
+        )
+        lines.append(f"{where}. Nothing is tagged: run the same command without --pr once merged.")
+    console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def plain(value: Any) -> Any:

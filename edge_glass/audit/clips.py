@@ -10,7 +10,7 @@ SLACK = 0.05  # seconds
 
 
 def faults(features: dict[str, Any], example: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the frames and clips of an example; `features` as the manifest has them."""
+    """What is wrong with the frames and clips of an example; `features` as in the manifest."""
     for name, feature in features.items():
         if _holds_bytes(feature):
             yield from _frame_faults(name, example[name])

@@ -1,8 +1,10 @@
 """What changed between two builds: rows added and removed, columns changed, reasons that moved."""
 
 import hashlib
-from collections import Counter
+import json
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,30 +13,36 @@ import pyarrow.parquet as pq
 
 from edge_glass import ledger, manifest
 from edge_glass.errors import EdgeGlassError
+from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
 
-BUCKET = 500_000  # rows compared at a time
+BUCKET = 50_000  # rows that are compared at a time
+BUCKETS = 200  # files that are open at a time
+SHOWN = 100  # ids of each kind of difference
+ABSENT = "absent"
 
-Key = tuple[str, str]  # split, id
+Record = tuple[str, dict[str, Any]]  # split and id, what is compared
 
 
 @dataclass
 class Difference:
-    """One config in two builds."""
+    """One config in two builds.
+
+    Kinds of difference are `added`, `removed`, `changed COLUMN`, `REASON -> REASON` (of rows in the
+    ledger) and `ledger COLUMN`.
+    """
 
     config: str
-    identical: bool = False
-    added: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    changed: dict[str, list[str]] = field(default_factory=dict)  # column -> ids
-    moved: dict[str, list[str]] = field(default_factory=dict)  # "kept -> missing_media" -> ids
-    parameters: dict[str, list[Any]] = field(default_factory=dict)  # name -> old and new value
+    identical: bool = False  # all bytes of data
+    rows: dict[str, int] = field(default_factory=dict)  # how many, by kind
+    ids: dict[str, list[str]] = field(default_factory=dict)  # by kind, the first hundred
+    inputs: dict[str, list[Any]] = field(default_factory=dict)  # name -> old and new value
 
-    @property
-    def rows(self) -> int:
-        """How many rows differ, one that differs in several ways counted once for each."""
-        groups = [self.added, self.removed, *self.changed.values(), *self.moved.values()]
-        return sum(map(len, groups))
+    def note(self, kind: str, key: str) -> None:
+        """One more row of this kind."""
+        self.rows[kind] = self.rows.get(kind, 0) + 1
+        if self.rows[kind] <= SHOWN:
+            self.ids.setdefault(kind, []).append(key.split("\0")[1])
 
 
 def diff(old: Path, new: Path) -> Iterator[Difference]:
@@ -50,85 +58,108 @@ def diff(old: Path, new: Path) -> Iterator[Difference]:
 
 def _compare(config: str, old: Path, new: Path) -> Difference:
     before, after = manifest.read(old), manifest.read(new)
-    found = Difference(config, identical=_same(before, after))
-    names = [
-        *before["parameters"],
-        *(n for n in after["parameters"] if n not in before["parameters"]),
-    ]
-    pairs = {n: [before["parameters"].get(n), after["parameters"].get(n)] for n in names}
-    found.parameters = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    if not found.identical:
-        buckets = max(before["ledger"]["rows"], after["ledger"]["rows"]) // BUCKET + 1
-        for bucket in range(buckets):
-            _compare_ledgers(found, old, new, bucket, buckets)
-            _compare_rows(found, (old, before), (new, after), bucket, buckets)
+    identical = all(before[key] == after[key] for key in ("splits", "ledger", "features"))
+    found = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
+    if identical:
+        return found
+    buckets = max(before["ledger"]["rows"], after["ledger"]["rows"]) // BUCKET + 1
+    same = _hashes(before) & _hashes(after)
+    with tempfile.TemporaryDirectory() as temp:
+        for compare, read in ((_compare_rows, _rows), (_compare_outcomes, _outcomes)):
+            sides = [
+                _Spilled(Path(temp, f"{name}{read.__name__}"), min(buckets, BUCKETS))
+                for name in ("old", "new")
+            ]
+            sides[0].fill(read(old, before, same))
+            sides[1].fill(read(new, after, same))
+            for left, right in zip(sides[0].buckets(), sides[1].buckets(), strict=True):
+                compare(found, left, right)
     return found
 
 
-def _same(before: Manifest, after: Manifest) -> bool:
-    """Whether all the bytes of data are equal."""
-    return all(before[key] == after[key] for key in ("splits", "ledger", "features"))
+def _inputs(made: Manifest) -> dict[str, Any]:
+    """What went into a build, and what made it, by name."""
+    flat = {key: made[key] for key in ("version", "limit", "builder")}
+    for group in ("parameters", "features", "made_with"):
+        flat |= {f"{group}.{name}": value for name, value in made[group].items()}
+    named = {s["file"]: s.get("sha256", s.get("folder")) for s in made["sources"]}
+    return flat | {f"sources.{name}": value for name, value in named.items()}
 
 
-def _compare_ledgers(found: Difference, old: Path, new: Path, bucket: int, buckets: int) -> None:
-    before, after = (_outcomes(folder, bucket, buckets) for folder in (old, new))
-    for key in before.keys() & after.keys():
-        if before[key] != after[key]:
-            found.moved.setdefault(f"{before[key]} -> {after[key]}", []).append(key[1])
-    for ids in found.moved.values():
-        ids.sort()
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
+    pairs = {name: [before.get(name), after.get(name)] for name in before | after}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _outcomes(folder: Path, bucket: int, buckets: int) -> dict[Key, str]:
-    rows = ledger.read(folder / ledger.FILE, ["split", "id", "outcome"])
-    return {
-        (row["split"], row["id"]): row["outcome"]
-        for row in rows
-        if _bucket(row["id"], buckets) == bucket
-    }
+def _hashes(made: Manifest) -> set[str]:
+    return {shard["sha256"] for facts in made["splits"].values() for shard in facts["shards"]}
 
 
-def _compare_rows(
-    found: Difference,
-    old: tuple[Path, Manifest],
-    new: tuple[Path, Manifest],
-    bucket: int,
-    buckets: int,
-) -> None:
-    before, after = (_digests(*side, bucket, buckets) for side in (old, new))
-    found.removed += sorted(key[1] for key in before.keys() - after.keys())
-    found.added += sorted(key[1] for key in after.keys() - before.keys())
-    for key in sorted(before.keys() & after.keys()):
-        for column in sorted(before[key].keys() | after[key].keys()):
-            if before[key].get(column) != after[key].get(column):
-                found.changed.setdefault(column, []).append(key[1])
-
-
-def _digests(
-    folder: Path, made: Manifest, bucket: int, buckets: int
-) -> dict[Key, dict[str, bytes]]:
-    digests = {}
+def _rows(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
+    """All rows of shards that are not among the `same`, their values as digests."""
     for split, facts in made["splits"].items():
         for shard in facts["shards"]:
+            if shard["sha256"] in same:
+                continue
             with pq.ParquetFile(folder / shard["file"]) as file:
                 for group in range(file.num_row_groups):
                     for row in file.read_row_group(group).to_pylist():
-                        if _bucket(row["id"], buckets) == bucket:
-                            digests[split, row["id"]] = {k: _digest(v) for k, v in row.items()}
-    return digests
+                        yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
 
 
-def _digest(value: Any) -> bytes:
-    return hashlib.sha256(repr(value).encode()).digest()[:8]
+def _outcomes(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
+    for row in ledger.read(folder / ledger.FILE):
+        yield f"{row.pop('split')}\0{row.pop('id')}", row
 
 
-def _bucket(key: str, buckets: int) -> int:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % buckets if buckets > 1 else 0
+def _compare_rows(found: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+    for key in sorted(old.keys() | new.keys()):
+        if key not in new:
+            found.note("removed", key)
+        elif key not in old:
+            found.note("added", key)
+        else:
+            for column in _changed(old[key], new[key]):
+                found.note(f"changed {column}", key)
 
 
-def summary(found: Difference) -> dict[str, int]:
-    """Numbers of rows by kind of difference."""
-    counts = Counter({"added": len(found.added), "removed": len(found.removed)})
-    counts.update({f"changed {column}": len(ids) for column, ids in found.changed.items()})
-    counts.update({move: len(ids) for move, ids in found.moved.items()})
-    return {kind: n for kind, n in counts.items() if n}
+def _compare_outcomes(found: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+    absent = {"outcome": ABSENT}
+    for key in sorted(old.keys() | new.keys()):
+        changed = _changed(old.get(key, absent), new.get(key, absent))
+        if outcomes := changed.get("outcome"):
+            if set(outcomes) != {ABSENT, Outcome.KEPT}:  # those are added or removed
+                found.note(" -> ".join(outcomes), key)
+        else:
+            for column in changed:
+                found.note(f"ledger {column}", key)
+
+
+class _Spilled:
+    """Records on disk, in buckets that each fit in memory."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        folder.mkdir()
+        self._paths = [folder / str(number) for number in range(count)]
+
+    def fill(self, records: Iterator[Record]) -> None:
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("w", encoding="utf-8")) for path in self._paths]
+            for key, value in records:
+                number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(files)
+                files[number].write(json.dumps([key, value]) + "\n")
+
+    def buckets(self) -> Iterator[dict[str, Any]]:
+        for path in self._paths:
+            bucket: dict[str, Any] = {}
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    key, value = json.loads(line)
+                    while key in bucket:  # a second row of the same id
+                        key += "\0"
+                    bucket[key] = value
+            yield bucket
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode(errors="surrogatepass")).hexdigest()[:16]

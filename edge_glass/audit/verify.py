@@ -4,7 +4,8 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from edge_glass.media import audio
 from edge_glass.progress import Progress, Silent
 
 SLACK = 0.05  # seconds between the `duration` column and what decodes
+REPEATED = 1000  # ids that are reported as repeated, if there are more of them
 HOURS_SLACK = 0.1  # hours are published to a tenth
 
 
@@ -31,28 +33,32 @@ class Finding:
     where: str  # file or row
     what: str
 
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
-
 
 def verify(out: Path, progress: Progress | None = None) -> Iterator[Finding]:
     """Findings over every config built under `out`, as they are made."""
-    for config, folder in manifest.built(out).items():
+    built = manifest.built(out)
+    for config, folder in built.items():
         made = manifest.read(folder)
         yield from _Config(config, folder, made, progress or Silent()).findings()
+    for orphan in sorted(
+        {path.parent for path in out.glob("*/*-of-*.parquet")} - {*built.values()}
+    ):
+        what = f"shards without a {manifest.FILE}: build again, or delete the folder"
+        yield Finding("error", orphan.name, orphan.name, what)
 
 
 class _Config:
     def __init__(self, name: str, folder: Path, made: Manifest, progress: Progress) -> None:
         self._name, self._folder, self._made, self._progress = name, folder, made, progress
         self._done = self._bad = 0
+        self._unreadable: set[str] = set()  # files that are not what the manifest says
 
     def findings(self) -> Iterator[Finding]:
-        broken = list(self._files())
-        yield from broken
-        if not broken:
-            yield from self._rows()
+        yield from self._files()
+        yield from self._rows()
+        if ledger.FILE not in self._unreadable:
             yield from self._ledger()
+            yield from self._shared_media()
             yield from self._expected()
 
     def _error(self, where: str, what: str) -> Finding:
@@ -68,14 +74,22 @@ class _Config:
         for extra in sorted(present - {file["file"] for file in promised} - {manifest.FILE}):
             yield self._error(extra, "is in the folder but not in the manifest: delete it")
         for file in promised:
-            path = self._folder / file["file"]
-            if not path.is_file():
-                yield self._error(file["file"], "is missing: build again")
-            elif (found := _sha256(path)) != file["sha256"]:
-                yield self._error(
-                    file["file"],
-                    f"sha256 is {found}, the manifest says {file['sha256']}: build again",
-                )
+            if what := self._fault_of(file):
+                self._unreadable.add(file["file"])
+                yield self._error(file["file"], f"{what}: build again")
+
+    def _fault_of(self, file: dict[str, Any]) -> str | None:
+        path = self._folder / file["file"]
+        if not path.is_file():
+            return "is missing"
+        if (found := _sha256(path)) != file["sha256"]:
+            return f"sha256 is {found}, the manifest says {file['sha256']}"
+        if (rows := pq.read_metadata(path).num_rows) != file["rows"]:
+            return f"has {rows} rows, the manifest says {file['rows']}"
+        columns, wanted = pq.read_schema(path).names, list(self._made["features"])
+        if file["file"] != ledger.FILE and columns != wanted:
+            return f"has the columns {', '.join(columns)}, the manifest says {', '.join(wanted)}"
+        return None
 
     # Rows
 
@@ -90,12 +104,13 @@ class _Config:
                     self._done += 1
                     for what in self._faults(example):
                         yield self._error(f"{shard}: {split} {example['id']}", what)
-            for group in ids.groups():
-                yield from self._repeated(group)
+            yield from self._repeated(list(islice(ids.groups(), REPEATED)))
 
     def _examples(self, columns: list[str] | None = None) -> Iterator[tuple[str, str, Any]]:
         for split, facts in self._made["splits"].items():
             for shard in facts["shards"]:
+                if shard["file"] in self._unreadable:
+                    continue
                 with pq.ParquetFile(self._folder / shard["file"]) as file:
                     for group in range(file.num_row_groups):
                         for example in file.read_row_group(group, columns).to_pylist():
@@ -141,63 +156,62 @@ class _Config:
         if promised is not None and abs(seconds - promised) > SLACK:
             yield f"audio of {seconds:.3f} s where the column duration says {promised:.3f}"
 
-    def _repeated(self, positions: list[int]) -> Iterator[Finding]:
-        wanted, found = set(positions), []
-        for position, (split, shard, example) in enumerate(self._examples(["id"])):
-            if position in wanted:
-                found.append(f"{split} in {shard}")
-                name = example["id"]
-        yield self._error(name, f"the id stands {len(found)} times: {'; '.join(found)}")
+    def _repeated(self, groups: list[list[int]]) -> Iterator[Finding]:
+        owners = {position: group[0] for group in groups for position in group}
+        found: dict[int, list[str]] = {}
+        names = {}
+        for position, (split, shard, example) in enumerate(
+            self._examples(["id"]) if owners else ()
+        ):
+            if position in owners:
+                found.setdefault(owners[position], []).append(f"{split} in {shard}")
+                names[owners[position]] = example["id"]
+        for first, places in found.items():
+            what = f"the id stands {len(places)} times: {'; '.join(places)}"
+            yield self._error(names[first], what)
 
     # The ledger
 
     def _ledger(self) -> Iterator[Finding]:
-        path = self._folder / ledger.FILE
-        counts = ledger.count(path)
-        for split, facts in self._made["splits"].items():
-            if counts.get(split, {}) != facts["outcomes"]:
-                yield self._error(
-                    ledger.FILE,
-                    f"{split} has {counts.get(split)}, the manifest says {facts['outcomes']}",
-                )
-            yield from self._balance(split, facts)
-        yield from self._shared_audio(path)
+        counts = ledger.count(self._folder / ledger.FILE)
+        for split in sorted(counts.keys() | self._made["splits"].keys()):
+            facts = self._made["splits"].get(split, {"outcomes": {}, "rows": 0})
+            if (found := counts.get(split, {})) != facts["outcomes"]:
+                what = f"{split} has {found}, the manifest says {facts['outcomes']}"
+                yield self._error(ledger.FILE, what)
+            kept, rows = found.get(Outcome.KEPT, 0), facts["rows"]
+            each = self._made["parameters"].get("caption_mode") == "each"
+            if rows < kept or (rows > kept and not each):
+                yield self._error(ledger.FILE, f"{split}: {kept} rows kept, {rows} rows published")
 
-    def _balance(self, split: str, facts: dict[str, Any]) -> Iterator[Finding]:
-        kept, rows = facts["outcomes"].get(Outcome.KEPT, 0), facts["rows"]
-        each = self._made["parameters"].get("caption_mode") == "each"
-        if rows != kept and not (each and rows >= kept):
-            yield self._error(ledger.FILE, f"{split}: {kept} rows kept, {rows} rows published")
+    def _kept(self) -> Iterator[dict[str, Any]]:
+        for row in ledger.with_outcome(self._folder / ledger.FILE, Outcome.KEPT):
+            if row["sha256"]:
+                yield row
 
-    def _shared_audio(self, path: Path) -> Iterator[Finding]:
-        """Rows of different splits whose media are the same, byte for byte."""
-        kept = (
-            row for row in ledger.read(path) if row["outcome"] == Outcome.KEPT and row["sha256"]
-        )
+    def _shared_media(self) -> Iterator[Finding]:
+        """Rows of different splits whose media are the same at upstream, byte for byte."""
         with tempfile.TemporaryDirectory() as temp, Keys(Path(temp) / "media") as keys:
-            for row in kept:
+            for row in self._kept():
                 keys.add(row["sha256"])
-            groups = {position: group[0] for group in keys.groups() for position in group}
-        if not groups:
-            return
-        kept = (
-            row for row in ledger.read(path) if row["outcome"] == Outcome.KEPT and row["sha256"]
-        )
-        shared: dict[int, list[tuple[str, str]]] = {}
-        for position, row in enumerate(kept):
-            if position in groups:
-                shared.setdefault(groups[position], []).append((row["split"], row["id"]))
-        for rows in shared.values():
-            if len({split for split, _ in rows}) > 1:
-                others = ", ".join(name for _, name in rows[1:])
-                what = f"upstream's media is byte-identical in other splits: {others}"
-                yield Finding("note", self._name, rows[0][1], what)
+            owners = {position: group[0] for group in keys.groups() for position in group}
+        shared: dict[int, list[dict[str, Any]]] = {}
+        for position, row in enumerate(self._kept() if owners else ()):
+            if position in owners:
+                shared.setdefault(owners[position], []).append(row)
+        for first, *others in shared.values():
+            names = [row["id"] for row in others if row["split"] != first["split"]]
+            if names:
+                what = f"upstream has the same bytes in another split: {', '.join(names)}"
+                yield Finding("note", self._name, first["id"], what)
 
     # What upstream is known to hold
 
     def _expected(self) -> Iterator[Finding]:
         if self._made["parameters"].get("bundled"):
             return
+        if self._made["corpus"] not in catalog.corpora():
+            return  # somebody else's, and not installed here
         counts: dict[str, Counter[str]] = {}  # rows by split and source
         for row in ledger.read(self._folder / ledger.FILE, ["split", "source"]):
             counts.setdefault(row["split"], Counter())[row["source"]] += 1

@@ -28,7 +28,12 @@ MOST = 2**40  # bytes of a file whose size nobody tells
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "edge-glass"}
 HEALS = {408, 425, 429, 500, 502, 503, 504}
-LASTS = (aiohttp.TooManyRedirects, aiohttp.InvalidURL, aiohttp.ClientSSLError)
+LASTS = (
+    aiohttp.TooManyRedirects,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    aiohttp.ClientSSLError,
+)
 REMEDY = (
     "Make room there, or move it to a larger disk and set EDGE_GLASS_CACHE to its new place, and "
     "run the same command again: it goes on where it stopped."
@@ -200,7 +205,7 @@ async def _from(
             most = max(most, part.size)
             if vain == ATTEMPTS:
                 raise
-            await sleep(min(max(error.after, BACKOFF * 2**vain), LONGEST))
+            await sleep(min(max(error.after, BACKOFF * 2 ** max(vain - 1, 0)), LONGEST))
 
 
 async def _attempt(

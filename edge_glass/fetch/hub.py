@@ -8,7 +8,6 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoFile
-from pydantic import HttpUrl
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch import download
@@ -36,7 +35,7 @@ def files(source: Source, folder: Path) -> list[File]:
 
 def job(folder: Path, file: File) -> download.Job:
     """The download of one file into `folder`."""
-    source = Source(url=HttpUrl(file["url"]), bytes=file["bytes"], sha256=file["sha256"])
+    source = Source.model_validate({key: file[key] for key in ("url", "bytes", "sha256")})
     name = Path(file["path"]).name
     return download.Job(f"{folder.name}/{name}", folder / name, source, [file["url"]])
 

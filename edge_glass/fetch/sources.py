@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch import archives, download, hub, tars
 from edge_glass.fetch.raw import Place, Raw
+from edge_glass.fetch.remote import Network, Remote
 from edge_glass.fetch.tables import Tables
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
@@ -35,37 +36,55 @@ def obtain(
     *,
     mirror: str | None = None,
     unverified: bool = False,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Raw:
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
     alone; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
-    folder) being tried before upstream. `unverified` takes raw files whose checksum differs.
+    folder) being tried before upstream. `unverified` takes raw files whose checksum differs. What
+    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
     """
     progress = progress or Silent()
     if corpus.config.bundled:
         return _raw(corpus, corpus.room("samples") / corpus.corpus, True, progress)
     if raw is not None:
         return _raw(corpus, raw, unverified, progress)
-    return _fetched(corpus, mirror, progress)
+    return _fetched(corpus, mirror, network or Network(), progress)
 
 
-def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
+def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
     if mirror is None:
         raise_all(_by_hand(corpus))
     root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
+    remote = {name: _remote(s, network) for name, s in sources.items() if s.fetch and s.row_bytes}
+    for fetched in remote.values():
+        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
     listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
         for name, source in sources.items()
-        if name not in listed
+        if name not in listed and name not in remote
     ]
     jobs += [hub.job(root / name, file) for name, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
-    facts = {n: hub.facts(sources[n], listed[n]) if n in listed else found[n] for n in sources}
-    return _opened(corpus, {name: root / name for name in sources}, facts, progress)
+    found |= {name: hub.facts(sources[name], files) for name, files in listed.items()}
+    found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    places = {name: root / name for name in sources if name not in remote}
+    facts = {name: found[name] for name in sources}
+    return _opened(corpus, places, facts, progress, remote, _records(sources))
+
+
+def _remote(source: Source, network: Network) -> Remote:
+    assert source.fetch and source.row_bytes
+    folder = (store() / "clips").absolute()
+    return Remote(source.template, source.fetch, source.row_bytes, folder, network)
+
+
+def _records(sources: dict[str, Source]) -> dict[str, int]:
+    return {name: source.rows for name, source in sources.items() if source.rows is not None}
 
 
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
@@ -94,21 +113,24 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
-    return _opened(corpus, found, facts, progress)
+    checked = not unverified and not corpus.config.bundled
+    return _opened(corpus, found, facts, progress, {}, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
     """A source in a folder of raw files: unpacked or as published, at most two folders down.
 
-    Of the folder that an archive holds its last part is enough.
+    Of the folder that an archive holds its last part is enough. Clips lie in a folder of the
+    source's name, or all together in `folder` itself.
     """
     unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
     for wanted in (*unpacked, name):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
             for path in sorted(folder.glob(pattern)):
-                if path.is_dir() == (wanted != name):
+                if path.is_dir() == (wanted != name or source.fetch is not None):
                     return path
-    return folder if source.anywhere else None
+    together = source.anywhere or (source.fetch and not source.folder)
+    return folder if together else None
 
 
 def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
@@ -127,6 +149,8 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
 
 
 def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
+    if source.fetch:
+        return {"folder": source.folder or "."}  # its name is the user's affair
     if place.is_dir():
         return {"folder": source.folder}
     with progress.bytes(f"checksum {place.name}"):
@@ -150,7 +174,12 @@ def _differing(
 
 
 def _opened(
-    corpus: "Corpus", found: dict[str, Path], facts: dict[str, dict[str, Any]], progress: Progress
+    corpus: "Corpus",
+    found: dict[str, Path],
+    facts: dict[str, dict[str, Any]],
+    progress: Progress,
+    remote: dict[str, Remote],
+    expected: dict[str, int],
 ) -> Raw:
     """Make what was found ready to be read: tars are indexed, other archives unpacked."""
     paths, places = dict(found), dict[str, Place]()
@@ -162,7 +191,7 @@ def _opened(
             places[name] = _indexed(path, sha256, source, progress)
         elif path.is_file() and archives.is_archive(path.name):
             paths[name] = _unpacked(path, sha256, source, progress)
-    return Raw(corpus.corpus, paths, facts, places)
+    return Raw(corpus.corpus, paths, facts, places, remote, expected)
 
 
 def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:

@@ -1,15 +1,16 @@
 """Files inside .tar and .tar.gz, read where they lie: an index is made once, nothing is unpacked.
 
-The index of an archive is a folder of its own: `members.sqlite` (name, place and size of every file,
-in the archive's order, and the text of small text files) and for .tar.gz `seek.idx`, points from
-which inflating can begin.
+The index of an archive is a folder of its own: `members.sqlite` (name, place and size of every
+file, in the archive's order, and the text of small text files) and for .tar.gz `seek.idx`, points
+from which inflating can begin.
 """
 
+import errno
 import os
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,9 @@ import indexed_gzip
 from filelock import FileLock
 
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch import archives
+from edge_glass.shards import disk_full
+from edge_glass.shards import sync_folder as sync
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 FORMAT = 1  # of the index; one of another format is made again
@@ -28,10 +32,6 @@ STEP = 2**25
 BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the point before it
 MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
 MAX_HEADER = 2**20  # bytes of a member's header, long names included
-MAX_MEMBERS = 5_000_000
-MAX_GROWTH = 100  # times the archive's own size: media do not compress like this, bombs do
-_SPARE = 2**24
-
 _MEMBERS, _SEEK = "members.sqlite", "seek.idx"
 _TABLES = """
 CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
@@ -41,8 +41,6 @@ _INDEXES = """
 CREATE INDEX by_name ON members (folder, name, position);
 CREATE INDEX by_position ON members (folder, position);
 """
-
-Tick = Callable[[int, int | None], None]  # bytes read, bytes in all if known
 
 
 def is_tar(name: str) -> bool:
@@ -73,8 +71,8 @@ class Tar:
         query += " GROUP BY folder ORDER BY min(position)"
         for (folder,) in self._db().execute(query, self._below()):
             names = "SELECT name FROM members WHERE folder = ? ORDER BY position"
-            found = [os.fsdecode(name) for (name,) in self._db().execute(names, (folder,))]
-            yield self._inside(folder), found
+            found = self._db().execute(names, (folder,))
+            yield self._inside(folder), [self._inside(folder, name) for (name,) in found]
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None if it is not there."""
@@ -138,19 +136,24 @@ def _file(archive: Path, seek: Path | None = None) -> IO[bytes]:
     return file
 
 
-def index(archive: Path, folder: Path, tick: Tick) -> None:
+def index(archive: Path, folder: Path, tick: archives.Tick) -> None:
     """Make the index of a tar in `folder`, which appears only when all of it is there.
 
     Raises EdgeGlassError if the archive is damaged or cut short, holds links or members outside of
-    itself, or grows beyond all measure.
+    itself, grows beyond all measure, or the disk is full.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if _current(folder):
-            return
-        aside = folder.with_name(f"{folder.name}.partial")
-        for leftover in (folder, aside):
-            shutil.rmtree(leftover, ignore_errors=True)
+    with disk_full(folder.parent, archives.REMEDY):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
+            if not _current(folder):
+                _index(archive, folder, tick)
+
+
+def _index(archive: Path, folder: Path, tick: archives.Tick) -> None:
+    aside = folder.with_name(f"{folder.name}.partial")
+    for leftover in (folder, aside):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
         aside.mkdir()
         with closing(sqlite3.connect(aside / _MEMBERS)) as db, closing(_file(archive)) as file:
             db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA user_version={FORMAT}; {_TABLES}")
@@ -158,8 +161,16 @@ def index(archive: Path, folder: Path, tick: Tick) -> None:
             db.executescript(_INDEXES)
             if isinstance(file, indexed_gzip.IndexedGzipFile):
                 file.export_index(str(aside / _SEEK))
-        os.sync()
+        for path in (*aside.iterdir(), aside):
+            sync(path)
         aside.rename(folder)
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, str(error), str(aside)) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    sync(folder.parent)
 
 
 def _current(folder: Path) -> bool:
@@ -172,9 +183,11 @@ def _current(folder: Path) -> bool:
 class _Pass:
     """One reading of a tar from end to end."""
 
-    def __init__(self, archive: Path, file: IO[bytes], db: sqlite3.Connection, tick: Tick) -> None:
+    def __init__(
+        self, archive: Path, file: IO[bytes], db: sqlite3.Connection, tick: archives.Tick
+    ) -> None:
         self._archive, self._file, self._db, self._tick = archive, file, db, tick
-        self._limit = archive.stat().st_size * MAX_GROWTH + _SPARE
+        self._limit = archive.stat().st_size * archives.MAX_GROWTH + archives.SPARE
 
     def run(self) -> None:
         try:
@@ -201,10 +214,10 @@ class _Pass:
         regular = member.isdir() or (parts and member.isreg() and not member.issparse())
         if not regular or ".." in parts or name.startswith("/") or "\0" in name:
             _refuse(self._archive, f"member {name!r} is a link or would leave its folder")
-        if position >= MAX_MEMBERS:
-            _refuse(self._archive, f"more than {MAX_MEMBERS} members")
+        if position >= archives.MAX_MEMBERS:
+            _refuse(self._archive, f"more than {archives.MAX_MEMBERS} members")
         if member.size < 0 or member.offset_data + member.size > self._limit:
-            _refuse(self._archive, f"unpacks to more than {MAX_GROWTH} times its size")
+            _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
 
     def _add(self, member: tarfile.TarInfo, position: int) -> None:
         path = PurePosixPath(member.name)
@@ -226,7 +239,7 @@ class _Pass:
             _refuse(self._archive, f"damaged or cut short at byte {offset} of the tar")
         while self._file.read(2**20):  # to the end, where the checksum stands
             if self._file.tell() > self._limit:
-                _refuse(self._archive, f"unpacks to more than {MAX_GROWTH} times its size")
+                _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
 
 
 class _Headers:

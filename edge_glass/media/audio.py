@@ -182,7 +182,7 @@ def mono(samples: np.ndarray, rate: int, target: int | None) -> tuple[np.ndarray
 
 
 class _Bytes(io.BytesIO):
-    """Bytes where a damaged header's seek to nowhere fails quietly: in a callback none can catch."""
+    """A damaged header's seek to nowhere fails quietly: nobody could catch it in a callback."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         with suppress(ValueError, OverflowError):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,14 @@ def decode(
     if not blocks:
         raise Dropped(Outcome.EMPTY_MEDIA, f"no samples after {start or 0:g} s of {reached:.2f} s")
     return np.concatenate(blocks), rate
+
+
+def seconds(data: bytes) -> float:
+    """How long a whole clip is, sound and picture together. Raises Dropped if it does not say."""
+    with _opened(data) as file:
+        if not file.duration or file.duration < 0:
+            raise Dropped(Outcome.UNDECODABLE_MEDIA, "its header does not say how long it is")
+        return float(file.duration / 1_000_000)
 
 
 def kind(data: bytes) -> tuple[str, str] | None:
@@ -196,6 +205,14 @@ def _clock(text: str) -> float | None:
         hours, minutes, seconds = text.strip("\0 ").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
+        return None
+
+
+def version() -> str | None:
+    """PyAV's version, None if it is not installed."""
+    try:
+        return metadata.version("av")
+    except metadata.PackageNotFoundError:
         return None
 
 

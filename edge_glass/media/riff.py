@@ -16,13 +16,13 @@ def missing_bytes(data: bytes) -> int:
         return _ogg_missing(data)
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return 0
-    end = 12
-    for name, at, size in _chunks(data):
-        end = at + size
+    size = struct.unpack_from("<I", data, 4)[0]
+    at = 8  # if there is no data chunk, the size of the whole file counts
+    for name, place, length in _chunks(data):
         if name == b"data":
-            return 0 if size in _UNKNOWN else max(0, end - len(data))
-    promised = struct.unpack_from("<I", data, 4)[0]  # no data chunk: what the whole should hold
-    return max(0, end - len(data), 0 if promised in _UNKNOWN else promised + 8 - len(data))
+            at, size = place, length
+            break
+    return 0 if size in _UNKNOWN else max(0, at + size - len(data))
 
 
 def without_clock(data: bytes) -> bytes:

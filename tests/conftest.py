@@ -1,0 +1,64 @@
+"""Fixtures of several test files: the bundled samples, built once, and raw folders to spoil."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub import Hub
+from huggingface_hub import constants
+from kit import Cli
+
+from edge_glass import catalog, orders
+from edge_glass.build import build
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every bundled sample built; tests that change it copy it first."""
+    out = tmp_path_factory.mktemp("built")
+    for config in catalog.samples():
+        build(catalog.variant(config), out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def in_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clotho's sample in seven shards: as bytes on the Hub, another build than `built`."""
+    out = tmp_path_factory.mktemp("in_pieces")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "SHARD_BYTES", 250_000)
+        build(catalog.variant("clotho_sample"), out)
+    return out
+
+
+@pytest.fixture
+def clotho(tmp_path: Path) -> Path:
+    """Raw files of Clotho that a test may change."""
+    return Path(shutil.copytree(ROOT / "samples" / "clotho", tmp_path / "clotho-raw"))
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(capfd)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that clients ask for, not slept."""
+    naps: list[float] = []
+    monkeypatch.setattr(time, "sleep", naps.append)
+    return naps
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub that clients in this process talk to with its token and a cache of their own."""
+    with Hub() as hub:
+        monkeypatch.setenv("HF_TOKEN", hub.token)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        yield hub
