@@ -49,7 +49,8 @@ def _libraries(corpus: Corpus) -> dict[str, str | None]:
     }
     if any(source.fetch for source in corpus.spec().sources.values()):
         made_with["pyav"] = container.version()  # clips come in containers that it decodes
-    return made_with | corpus.config.made_with()
+    made_with |= corpus.config.made_with()
+    return made_with
 
 
 def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
