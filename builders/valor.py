@@ -16,12 +16,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from edge_glass.corpus import Corpus, Example, Media, Row, VideoParams
+from edge_glass.corpus import Corpus, Example, Media, Row, VideoParams, section_of
 from edge_glass.features import Features, Value
 from edge_glass.fetch.raw import Raw, check_text
 from edge_glass.ledger import Outcome
 from edge_glass.media import video
-from edge_glass.rows import section_of
 
 PARTS = {"train": "train", "validation": "val", "test": "test"}
 CLIPS, SHARDS = "clips", "valor32k_shards"
@@ -75,7 +74,7 @@ class Valor(Corpus):
             example |= self.config.parts_columns(*parts, rate, f"{row.id}.wav", media.notes)
             yield example | {"duration": promised}
             return
-        name = PurePosixPath(row.media[1]).name
+        name = row.id + PurePosixPath(media.name).suffix
         example |= self.config.video_columns(media.read(), name, media.notes)
         media.notes += video.length_doubts(example["duration"], promised)
         yield example
@@ -86,11 +85,12 @@ def _row(
 ) -> Row:
     section = section_of(name)
     if section is None or caption is None:
-        detail = "no video_id <ytid>_<start>_<end> with a description"
-        return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+        dropped = (Outcome.MALFORMED_ROW, "no video_id <ytid>_<start>_<end> with a description")
+        return Row(f"{split}/{where}", source, where, dropped=dropped)
     dropped = (Outcome.CORRUPT_CAPTION, caption) if re.fullmatch(r"[\d.\s]+", caption) else None
     dropped = dropped if caption.strip() else (Outcome.BLANK_CAPTION, "")
-    return Row(name, source, where, media, section | {"caption": caption}, dropped)
+    ask = {"id": section["video_id"]} | section
+    return Row(name, source, where, media, section | {"caption": caption}, dropped, ask)
 
 
 def _name(record: dict[str, Any]) -> str:

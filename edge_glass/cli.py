@@ -100,6 +100,9 @@ def build(
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Take raw files whose checksum differs.")
     ] = False,
+    fetch_clips: Annotated[
+        bool, typer.Option("--fetch-clips", help="Clips: fetched, though --raw has the rest.")
+    ] = False,
     cookies: Annotated[
         Path | None,
         typer.Option("--cookies", metavar="FILE", help="Clips: a cookies.txt to sign in with."),
@@ -128,7 +131,7 @@ def build(
     variants = _variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
         raise EdgeGlassError(f"--cookies {cookies}: no such file")
-    network = Network(cookies, proxy, at_once, per_minute, seconds)
+    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips)
     jobs = jobs or len(os.sched_getaffinity(0))
     options = Options(raw, jobs, limit, mirror, unverified, network)
     progress = Shown(Console(stderr=True))

@@ -28,7 +28,7 @@ from edge_glass.params import (
     model,
     own_fields,
 )
-from edge_glass.rows import Media, Row, malformed, matched, unclaimed
+from edge_glass.rows import Media, Row, malformed, matched, section_of, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "VideoParams",
     "malformed",
     "matched",
+    "section_of",
     "unclaimed",
 ]
 

@@ -79,8 +79,8 @@ class Raw:
 
     def names(self, source: str) -> Iterator[str]:
         """The files in an archive or folder, relative to it with `/`: an archive's in its order,
-        a folder's sorted."""
-        return self._place(source).names()
+        a folder's sorted. None of what is fetched row by row."""
+        return iter(()) if source in self.remote else self._place(source).names()
 
     def folders(self, source: str) -> Iterator[tuple[str, list[str]]]:
         """Each folder in an archive or folder that holds files, with their names, in that order."""
@@ -220,6 +220,7 @@ class Raw:
                 f"{self.corpus}: {path}: expected a JSON list, found {what}. Is it the file that "
                 f"upstream publishes as {source}?"
             )
+        self._check_count(source, len(found))
         for position, record in enumerate(found):
             whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
             yield position, record if whole else None

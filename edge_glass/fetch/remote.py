@@ -21,6 +21,7 @@ class Network:
     at_once: int = 4  # clips under way, over all processes
     per_minute: float | None = None  # clips begun in a minute at most, over all processes
     seconds: float = 180  # that one try at one clip may take
+    beside_raw: bool = False  # items are fetched, though a raw folder has the rest
 
 
 @dataclass(frozen=True)

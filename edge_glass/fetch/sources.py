@@ -42,25 +42,25 @@ def obtain(
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
-    alone; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
+    alone, unless it says that clips are fetched `beside_raw`; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
     folder) being tried before upstream. `unverified` takes raw files whose checksum differs. What
     is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
     """
     progress = progress or Silent()
     if corpus.config.bundled:
-        return _raw(corpus, corpus.room("samples") / corpus.corpus, True, progress)
+        return _raw(corpus, corpus.room("samples") / corpus.corpus, True, {}, progress)
+    network = network or Network()
     if raw is not None:
-        return _raw(corpus, raw, unverified, progress)
-    return _fetched(corpus, mirror, network or Network(), progress)
+        remote = _remotes(needed(corpus), network) if network.beside_raw else {}
+        return _raw(corpus, raw, unverified, remote, progress)
+    return _fetched(corpus, mirror, network, progress)
 
 
 def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
     if mirror is None:
         raise_all(_by_hand(corpus))
     root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
-    remote = {name: _remote(s, network) for name, s in sources.items() if s.fetch and s.row_bytes}
-    for fetched in remote.values():
-        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
+    remote = _remotes(sources, network)
     listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
@@ -77,10 +77,16 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
     return _opened(corpus, places, facts, progress, remote, _records(sources))
 
 
-def _remote(source: Source, network: Network) -> Remote:
-    assert source.fetch and source.row_bytes
+def _remotes(sources: dict[str, Source], network: Network) -> dict[str, Remote]:
     folder = (store() / "clips").absolute()
-    return Remote(source.template, source.fetch, source.row_bytes, folder, network)
+    remote = {
+        name: Remote(source.template, source.fetch, source.row_bytes, folder, network)
+        for name, source in sources.items()
+        if source.fetch and source.row_bytes
+    }
+    for fetched in remote.values():
+        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
+    return remote
 
 
 def _records(sources: dict[str, Source]) -> dict[str, int]:
@@ -99,14 +105,21 @@ def _by_hand(corpus: "Corpus") -> Iterable[str]:
         yield "\n".join(
             [f"{corpus.config.name}: upstream gives no address to fetch these from"]
             + [f"  {name}: see {page}" for name, page in pages.items()]
-            + ["  Get them there, put them into one folder and pass it as --raw DIR."]
+            + ["  Get them there, put them into one folder and pass it as --raw DIR"]
+            + ["  (with --fetch-clips if the clips are not there, too)."]
         )
 
 
-def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -> Raw:
+def _raw(
+    corpus: "Corpus",
+    folder: Path,
+    unverified: bool,
+    remote: dict[str, Remote],
+    progress: Progress,
+) -> Raw:
     if not folder.is_dir():
         raise EdgeGlassError(f"{corpus.config.name}: --raw {folder} is not a folder")
-    sources = needed(corpus)
+    sources = {name: source for name, source in needed(corpus).items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
@@ -114,7 +127,8 @@ def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
     checked = not unverified and not corpus.config.bundled
-    return _opened(corpus, found, facts, progress, {}, _records(sources) if checked else {})
+    facts |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    return _opened(corpus, found, facts, progress, remote, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
