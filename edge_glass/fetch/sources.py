@@ -42,9 +42,10 @@ def obtain(
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
-    alone, unless it says that clips are fetched `beside_raw`; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
-    folder) being tried before upstream. `unverified` takes raw files whose checksum differs. What
-    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
+    alone, unless it says that clips are fetched `beside_raw`. Otherwise they come from the store,
+    fetched first if need be, `mirror` (the URL of a folder) being tried before upstream.
+    `unverified` takes raw files whose checksum differs. What is fetched row by row (asked for as
+    `network` says) is fetched where rows are worked on.
     """
     progress = progress or Silent()
     if corpus.config.bundled:
