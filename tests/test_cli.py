@@ -105,6 +105,24 @@ def test_mistakes_are_told_in_one_line(
     assert told.out == ""
 
 
+def test_places_where_nothing_can_be_written(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "more"):
+        told = cli("build", SAMPLE, "--out", out)
+        assert told.code == 1
+        assert told.err.startswith(f"error: {tmp_path / 'file'}")
+        assert told.err.count("\n") == 1
+
+
+def test_a_manifest_that_is_damaged(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / SAMPLE).mkdir()
+    (tmp_path / SAMPLE / manifest.FILE).write_text("{")
+    told = cli("verify", tmp_path)
+    assert told.code == 1
+    assert told.err.startswith(f"error: {tmp_path / SAMPLE}")
+    assert "build" in told.err
+
+
 @pytest.mark.parametrize("arguments", [["build", "--jobs", "0"], ["bild"], ["plan"]])
 def test_wrong_usage(arguments: list[str], cli: Cli) -> None:
     assert cli(*arguments).code == 2
