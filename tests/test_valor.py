@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
+from clipsite import Site
 from PIL import Image
 
 import edge_glass
@@ -20,7 +21,9 @@ from edge_glass import catalog, ledger, manifest
 from edge_glass.audit.verify import verify
 from edge_glass.build import Options, build
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.remote import Network
 from edge_glass.plan import plan
+from edge_glass.spec import Source
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "valor"
 RABBIT, SQUIRREL = "egVid_Smp01_48.000_53.000", "-eg_VidSmp6_400.500_404.500"
@@ -222,6 +225,26 @@ def test_nothing_can_be_fetched(tmp_path: Path) -> None:
     planned = plan(catalog.variant("valor"), tmp_path)
     assert planned.rows == {"train": 25327, "validation": 3500, "test": 3491}
     assert {source.state for source in planned.sources} == {"by hand", "row by row"}
+
+
+def test_clips_are_fetched_where_raw_has_the_annotations(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("yt_dlp")
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    names = ["egVid_Smp01_1.000_4.000", "egVid_gone1_0.000_5.000"]
+    describe(raw, *({"video_id": name, "desc": "a rabbit"} for name in names))
+    with Site() as site:
+        site.media["egVid_Smp01"] = (".mp4", (raw / "videos" / f"{RABBIT}.mp4").read_bytes())
+        monkeypatch.setattr(Source, "template", property(lambda _: site.template))
+        variant = catalog.variant("valor", {"splits": ["train"]}, "valor_test")
+        network = Network(seconds=60, beside_raw=True)
+        build(variant, tmp_path / "out", Options(raw=raw, unverified=True, network=network))
+    folder = tmp_path / "out" / "valor_test"
+    row = rows(folder)[names[0]]
+    assert abs(row["duration"] - 3) < 0.1 and len(row["image_jpegs"]) == 8
+    assert row["audio"]["path"] == f"{names[0]}.flac" and errors(folder) == []
+    assert entries(folder)[names[1]]["outcome"] not in ("kept", "missing_media")
 
 
 def test_verify_looks_at_frames_and_clips(sample: Path, tmp_path: Path) -> None:
