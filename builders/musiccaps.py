@@ -73,11 +73,12 @@ class Musiccaps(Corpus):
     def _row(self, record: dict[str, str], raw: Raw) -> Row:
         id, flag = record["ytid"], PARTS.get(self.config.part)
         try:
+            int(record["author_id"])
             ask = {"id": id, "start": float(record["start_s"]), "end": float(record["end_s"])}
             if not (re.fullmatch(r"[\w-]{11}", id, re.ASCII) and 0 <= ask["start"] < ask["end"]):
                 raise ValueError
         except ValueError:
-            detail = f"ytid, start_s, end_s: {[record[n] for n in ('ytid', *NUMBERS[:2])]!a}"
+            detail = f"ytid and numbers: {[record[name] for name in ('ytid', *NUMBERS)]!a}"
             return Row(id, CSV, id, dropped=(Outcome.MALFORMED_ROW, detail))
         row = Row(id, CSV, id, (CLIPS, raw.named(CLIPS, id, SUFFIXES)), dict(record), ask=ask)
         if flag and record[flag] != "True":

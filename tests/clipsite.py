@@ -1,7 +1,6 @@
 """A site for tests: a page a clip, as the real ones have it, and pages that misbehave."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +8,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PAGE = '<html><head><title>{id}</title></head><body><{tag} src="/media/{id}{suffix}"></{tag}></body></html>'
+PAGE = '<html><body>{id} <{tag} src="/media/{id}{suffix}"></{tag}></body></html>'
 Answer = Callable[["Request"], None]
 
 
@@ -21,6 +20,7 @@ class Site:
         self.answers: dict[str, Answer] = {}
         self.asked: Counter[str] = Counter()  # id -> pages asked for
         self.now = self.most = 0  # answers under way, and the most there were
+        self.headers: dict[str, dict[str, str]] = {}  # id -> what its page was asked with
         self.lock = threading.Lock()
         self.closing = threading.Event()
 
@@ -30,7 +30,7 @@ class Site:
         class Handler(Request):
             site_ = site
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Quiet(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -43,6 +43,11 @@ class Site:
     @property
     def template(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}/watch?v={{id}}"
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Killed clients are the point of these tests."""
 
 
 class Request(BaseHTTPRequestHandler):
@@ -58,12 +63,15 @@ class Request(BaseHTTPRequestHandler):
         if not id:
             id = url.path.removeprefix("/media/").rpartition(".")[0] or url.path
         with site.lock:
+            site.headers.setdefault(id, dict(self.headers))
             site.asked[id] += url.path == "/watch"
             site.now += url.path == "/watch"
             site.most = max(site.most, site.now)
         try:
             if url.path == "/watch":
                 site.answers.get(id, page)(self)
+            elif answer := site.answers.get(url.path):
+                answer(self)
             else:
                 self._media(id)
         except (BrokenPipeError, ConnectionResetError):
@@ -115,6 +123,17 @@ def status(code: int) -> Answer:
     return lambda request: request.answer(code, b"no")
 
 
+def says(code: int, reason: str) -> Answer:
+    """A refusal with a reason of its own, which reaches whoever asked."""
+
+    def answer(request: Request) -> None:
+        request.send_response(code, reason)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return answer
+
+
 def html(text: str) -> Answer:
     return lambda request: request.answer(200, f"<html>{text}</html>".encode())
 
@@ -138,9 +157,11 @@ def drip(request: Request) -> None:
         request.wfile.write(b"O")
 
 
-def slowly(seconds: float) -> Answer:
+def when(event: threading.Event) -> Answer:
+    """The page, as soon as something has happened."""
+
     def answer(request: Request) -> None:
-        time.sleep(seconds)
+        event.wait(120)
         page(request)
 
     return answer
