@@ -22,7 +22,7 @@ lint: $(STAMP)
 $(CORE): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Edge Glass needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e .
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[video]'
 	touch $@
 
 $(STAMP): $(CORE)

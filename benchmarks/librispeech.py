@@ -2,8 +2,8 @@
 
 python benchmarks/librispeech.py [--utterances 2000 20000] [--rounds 3]
 
-The tarballs are made of the real speech in samples/, repeated under new ids, and of the same with one
-FLAC file left out. Each way runs in a fresh process with an empty cache, the ways in turn in every
+The tarballs are made of the real speech in samples/, repeated under new ids, and of the same with
+one FLAC file left out. Each way runs in a fresh process with an empty cache, the ways in turn in every
 round. CPU seconds are those of the process; the median over the rounds is printed.
 """
 
@@ -83,8 +83,7 @@ def run(code: str, raw: Path) -> dict[str, float]:
         done = subprocess.run(
             [sys.executable, "-c", HEAD + code + TAIL, str(raw), f"{temp}/out"],
             env={**os.environ, **quiet, "HF_HOME": f"{temp}/hf", "HF_HUB_OFFLINE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )

@@ -6,7 +6,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.raw import Raw
+from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
 from edge_glass.manifest import Manifest
 from edge_glass.pool import Counters
@@ -43,6 +44,7 @@ class Options:
     limit: int | None = None
     mirror: str | None = None
     unverified: bool = False
+    network: Network = field(default_factory=Network)
 
 
 def build(
@@ -51,7 +53,8 @@ def build(
     """Build `variant` into `out/<config>/` and list it in `out/README.md`.
 
     A build that was stopped goes on from its last whole shard; one that is complete and would come
-    out the same is left alone. Returns the manifest.
+    out the same is left alone, unless a clip did not arrive that may arrive now. Returns the
+    manifest.
     """
     options, progress = options or Options(), progress or Silent()
     hidden = out / HIDDEN
@@ -62,11 +65,14 @@ def build(
             options.raw,
             mirror=options.mirror,
             unverified=options.unverified,
+            network=options.network,
             progress=progress,
         )
         described = manifest.describe(corpus, raw, options.limit)
         final, folder = out / variant.name, hidden / "work" / variant.name
         made = _already(final, described)
+        if made is not None and raw.remote and manifest.heals(made):
+            made = None  # what did not arrive the last time may arrive now
         if made is None:
             made = _already(folder, described)
             if made is None:
@@ -163,7 +169,8 @@ def _state(raw: Raw) -> dict[str, str]:
 def _state_of(path: Path) -> str:
     found = sha256()
     for folder, folders, files in os.walk(path) if path.is_dir() else [(str(path), [], [""])]:
-        folders.sort()
+        # a build may go into the folder of raw files that it is made from
+        folders[:] = sorted(f for f in folders if not Path(folder, f, HIDDEN).exists())
         for name in sorted(files):
             stat = Path(folder, name).stat()
             found.update(

@@ -47,7 +47,7 @@ def render(manifests: list[Manifest], repo: str, previous: str | None) -> str:
     data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0]["config"]))
     configs = _by_name(data.get("configs"))
     default = next((name for name, config in configs.items() if config.get("default")), None)
-    configs |= _by_name([entry for m in manifests for entry in (_config(m), _ledger(m))])
+    configs |= _by_name([entry for m in manifests for entry in _configs(m)])
     _set_default(configs, default)
     infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
     data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
@@ -77,25 +77,23 @@ def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
     return {entry.get("config_name", "default"): entry for entry in entries}
 
 
-def ledger_config(made: Manifest) -> str:
-    """The config under which a ledger is published."""
-    return f"{made['config']}_ledger"
-
-
-def _config(made: Manifest) -> dict[str, Any]:
+def _configs(made: Manifest) -> Iterable[dict[str, Any]]:
+    """The config and its ledger's; `datasets` fails to load splits and configs without a row."""
     files = [
         {
             "split": split,
             "path": f"{made['config']}/{split}-*-of-{len(facts['shards']):05d}.parquet",
         }
         for split, facts in made["splits"].items()
+        if facts["rows"]
     ]
-    return {"config_name": made["config"], "data_files": files}
-
-
-def _ledger(made: Manifest) -> dict[str, Any]:
+    if files:
+        yield {"config_name": made["config"], "data_files": files}
     path = f"{made['config']}/{ledger.FILE}"
-    return {"config_name": ledger_config(made), "data_files": [{"split": "ledger", "path": path}]}
+    yield {
+        "config_name": f"{made['config']}_ledger",
+        "data_files": [{"split": "ledger", "path": path}],
+    }
 
 
 def _set_default(configs: dict[str, dict[str, Any]], default: str | None) -> None:
@@ -110,11 +108,15 @@ def _info(made: Manifest) -> dict[str, Any]:
     splits = [
         {"name": split, "num_bytes": facts["bytes"], "num_examples": facts["rows"]}
         for split, facts in made["splits"].items()
+        if facts["rows"]
     ]
     size = sum(split["num_bytes"] for split in splits)
+    # `datasets` before 3.2 knows no videos, and a README that names one spoils all configs for it
+    readable = not any(isinstance(feature, datasets.Video) for feature in features.values())
+    columns = {"features": _older(features._to_yaml_list())} if readable else {}
     return {
         "config_name": made["config"],
-        "features": _older(features._to_yaml_list()),
+        **columns,
         "splits": splits,
         "download_size": size,
         "dataset_size": size,

@@ -100,16 +100,40 @@ def build(
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Take raw files whose checksum differs.")
     ] = False,
+    fetch_clips: Annotated[
+        bool, typer.Option("--fetch-clips", help="Clips: fetched, though --raw has the rest.")
+    ] = False,
+    cookies: Annotated[
+        Path | None,
+        typer.Option("--cookies", metavar="FILE", help="Clips: a cookies.txt to sign in with."),
+    ] = None,
+    proxy: Annotated[
+        str | None, typer.Option("--proxy", metavar="URL", help="Clips: ask through this proxy.")
+    ] = None,
+    at_once: Annotated[
+        int, typer.Option("--clips-at-once", min=1, max=64, help="Clips: fetched at once.")
+    ] = 4,
+    per_minute: Annotated[
+        float | None, typer.Option("--clips-per-minute", min=0.1, help="Clips: no more than these.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--clip-seconds", min=1, help="Clips: time for one try at one.")
+    ] = 180,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass import catalog, show
     from edge_glass.build import Options
     from edge_glass.build import build as make
+    from edge_glass.fetch.remote import Network
     from edge_glass.progress import Shown
 
     variants = _variants(names or catalog.samples(), set_, name)
-    options = Options(raw, jobs or len(os.sched_getaffinity(0)), limit, mirror, unverified)
+    if cookies is not None and not cookies.is_file():
+        raise EdgeGlassError(f"--cookies {cookies}: no such file")
+    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips)
+    jobs = jobs or len(os.sched_getaffinity(0))
+    options = Options(raw, jobs, limit, mirror, unverified, network)
     progress = Shown(Console(stderr=True))
     manifests = [make(variant, out, options, progress) for variant in variants]
     if json:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
+from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.params import (
@@ -23,10 +24,11 @@ from edge_glass.params import (
     CaptionParams,
     CorpusConfig,
     TranscriptParams,
+    VideoParams,
     model,
     own_fields,
 )
-from edge_glass.rows import Media, Row, malformed, matched, unclaimed
+from edge_glass.rows import Media, Row, malformed, matched, section_of, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
 
 __all__ = [
@@ -38,8 +40,10 @@ __all__ = [
     "Media",
     "Row",
     "TranscriptParams",
+    "VideoParams",
     "malformed",
     "matched",
+    "section_of",
     "unclaimed",
 ]
 
@@ -202,11 +206,11 @@ class Corpus(datasets.GeneratorBasedBuilder):
     ) -> Iterator[tuple[str, Example]]:
         for start, stop in spans:
             chosen = selection[0].rows_of(self, split[0], raw[0])
-            for row in islice(chosen, start, stop):
+            for row, media in ahead.media(islice(chosen, start, stop), raw[0]):
                 try:
                     if row.dropped:
                         raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                    for example in self.examples(row, Media(raw[0], row)):
+                    for example in self.examples(row, media):
                         yield example["id"], example
                 except Dropped as drop:
                     self._log_drop(row, drop)

@@ -8,7 +8,7 @@ import datasets
 import pyarrow as pa
 from datasets import Features, Image, Sequence, Value
 
-__all__ = ["Audio", "Features", "Image", "Sequence", "Value", "arrow_schema", "portable"]
+__all__ = ["Audio", "Features", "Image", "Sequence", "Value", "Video", "arrow_schema", "portable"]
 
 Encoded = dict[str, bytes | str | None]
 
@@ -44,12 +44,23 @@ class Audio(datasets.Audio):
         return {"array": array, "sampling_rate": rate, "path": value.get("path")}
 
 
+@dataclass
+class Video(datasets.Video):
+    """Video files, written as they are; `datasets` (3.2 and newer) decodes them with torchcodec."""
+
+    def encode_example(self, value: Encoded) -> Encoded:
+        """Pass `{"bytes": …, "path": …}` through."""
+        return {"bytes": value["bytes"], "path": value["path"]}
+
+
 def portable(feature: Any) -> Any:
     """A feature's dictionary as every release of `datasets` from 2.14 on can read it.
 
     Newer releases write `List`, which older ones do not know; all of them read a `Sequence` of
-    values and a one-element JSON list of structs.
+    values and a one-element JSON list of structs. How a video is decoded is for the reader to say.
     """
+    if isinstance(feature, dict) and feature.get("_type") == "Video":
+        return {"_type": "Video"}
     if isinstance(feature, dict) and feature.get("_type") in ("List", "LargeList"):
         inner = portable(feature["feature"])
         if "_type" not in inner:

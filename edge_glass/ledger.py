@@ -19,10 +19,12 @@ class Outcome(StrEnum):
     KEPT = "kept"
     NOT_IN_SUBSET = "not_in_subset"  # the config's `subset` left it out
     BEYOND_LIMIT = "beyond_limit"  # the command line's `--limit` left it out
+    NOT_IN_CONFIG = "not_in_config"  # the config publishes another part of the corpus
     DUPLICATE_ID = "duplicate_id"  # an earlier row has the same id
     MALFORMED_ROW = "malformed_row"  # the record has too few or too many fields
     BAD_ENCODING = "bad_encoding"  # the text is not in the encoding that the source promises
     BLANK_CAPTION = "blank_caption"  # a caption is empty
+    CORRUPT_CAPTION = "corrupt_caption"  # a caption is no text, but a number by itself
     MISSING_CAPTION = "missing_caption"  # media that no caption row speaks of
     MISSING_MEDIA = "missing_media"  # a row whose media file is not there
     EMPTY_MEDIA = "empty_media"  # zero bytes, or a container that holds no samples
@@ -30,6 +32,18 @@ class Outcome(StrEnum):
     UNDECODABLE_MEDIA = "undecodable_media"  # not the kind of media it should be, or damaged
     OVERSIZED_MEDIA = "oversized_media"  # longer or larger than a decoder may be trusted with
     UNSUITABLE_MEDIA = "unsuitable_media"  # sound, but not what the config can convert
+    NO_AUDIO = "no_audio"  # a container without a sound track
+    WRONG_DURATION = "wrong_duration"  # shorter or longer than the section that was asked for
+    PRIVATE = "private"  # its owner shows it to some people only, or for money
+    REMOVED = "removed"  # taken away, by its owner or by the site, or never there
+    AGE_GATE = "age_gate"  # shown only to those who are signed in and of age
+    BOT_CHECK = "bot_check"  # the site wants proof of a person: stops the run
+    GEO_BLOCKED = "geo_blocked"  # not shown in the country of this address
+    NETWORK_ERROR = "network_error"  # no whole answer, after all attempts
+    TIMED_OUT = "timed_out"  # no whole answer in the time that one item may take
+
+
+HEALS = frozenset({Outcome.NETWORK_ERROR, Outcome.TIMED_OUT})  # another run may find otherwise
 
 
 class Dropped(Exception):

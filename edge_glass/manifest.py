@@ -17,6 +17,7 @@ from edge_glass.corpus import Corpus
 from edge_glass.errors import EdgeGlassError
 from edge_glass.features import Features, portable
 from edge_glass.fetch.raw import Raw
+from edge_glass.media import container
 
 FILE = "manifest.json"
 Manifest = dict[str, Any]
@@ -31,18 +32,25 @@ def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Manifest:
         "parameters": corpus.parameters(),
         "limit": limit,
         "builder": corpus.code_hash(),
-        "made_with": {
-            "edge_glass": edge_glass.__version__,
-            "pyarrow": pa.__version__,
-            "libsndfile": soundfile.__libsndfile_version__,
-            "soxr": soxr.__version__,
-        }
-        | corpus.config.made_with(),
-        "sources": [_source(corpus, raw, name) for name in sorted(raw.paths)],
+        "made_with": _libraries(corpus),
+        "sources": [_source(corpus, raw, name) for name in sorted(raw.facts)],
         "features": portable(Features(corpus.columns()).to_dict()),
     }
     plain: Manifest = json.loads(json.dumps(described))  # as it will be read back
     return plain
+
+
+def _libraries(corpus: Corpus) -> dict[str, str | None]:
+    made_with: dict[str, str | None] = {
+        "edge_glass": edge_glass.__version__,
+        "pyarrow": pa.__version__,
+        "libsndfile": soundfile.__libsndfile_version__,
+        "soxr": soxr.__version__,
+    }
+    if any(source.fetch for source in corpus.spec().sources.values()):
+        made_with["pyav"] = container.version()  # clips come in containers that it decodes
+    made_with |= corpus.config.made_with()
+    return made_with
 
 
 def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
@@ -52,7 +60,7 @@ def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
         published = facts[source.checksum[0]] == source.checksum[1]
     elif source.hub and "revision" in facts:
         published = facts["revision"] == source.hub.revision
-    return {"file": name, "url": str(source.url), "as_published": published, **facts}
+    return {"file": name, "url": source.template, "as_published": published, **facts}
 
 
 def complete(described: Manifest, records: list[dict[str, Any]], folder: Path) -> Manifest:
@@ -116,6 +124,11 @@ def check_balance(manifest: Manifest, expected: dict[str, int]) -> None:
                 f"{manifest['config']}: {split} has {rows} source rows, the ledger {accounted}: "
                 "this is a fault of the builder, please report it"
             )
+
+
+def heals(manifest: Manifest) -> bool:
+    """Whether rows were dropped for a reason that another run may not meet."""
+    return any(ledger.HEALS & set(split["outcomes"]) for split in manifest["splits"].values())
 
 
 def total(manifest: Manifest) -> tuple[int, int]:

@@ -10,11 +10,12 @@ from importlib.util import find_spec
 from typing import Annotated, Any, Literal, get_type_hints
 
 import datasets
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from edge_glass.features import Audio, Features, Sequence, Value
+from edge_glass.features import Audio, Features, Sequence, Value, Video
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import audio
+from edge_glass.media import audio, container, stills, video, waves
 
 NORMALISER = "whisper_normalizer"
 _INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
@@ -99,6 +100,25 @@ class AudioParams(CorpusConfig):
         path = f"{stem if dot else name}{clip.suffix}"
         return {"audio": {"bytes": clip.data, "path": path}} | duration
 
+    def sample_columns(
+        self, samples: np.ndarray, rate: int, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """Columns `audio` (and `sampling_rate`) out of samples that are decoded already.
+
+        Samples are float32 of shape (frames, channels) at `rate` Hz; `name` is their file's.
+        """
+        if self.format == "waveform":
+            wave, rate = audio.mono(samples, rate, self.sample_rate)
+            return {"audio": wave, "sampling_rate": rate}
+        clip = audio.encode(samples, rate, self.sample_rate, self.channels, self.format)
+        notes.extend(clip.notes)
+        path = f"{name.rpartition('.')[0] or name}{clip.suffix}"
+        return {"audio": {"bytes": clip.data, "path": path}}
+
+    def no_audio(self) -> dict[str, Any]:
+        """The columns of `audio_features` where there is no sound."""
+        return dict.fromkeys(self.audio_features())
+
     def audio_size(self, source_bytes: int) -> int:
         """About how many bytes a source file will take, to cut shards by."""
         of_cd_rate = (self.sample_rate or 44100) / 44100
@@ -134,6 +154,109 @@ class CaptionParams(CorpusConfig):
             random = self.caption_mode == "random"
             chosen = rank(self.seed, example["id"]) % len(captions) if random else 0
             yield example | {"caption": captions[chosen]}
+
+
+@dataclass
+class VideoParams(AudioParams):
+    """How clips of video are written: frames and sound, or the clip as it is."""
+
+    frames: Annotated[
+        Annotated[int, Field(ge=1, le=video.MAX_KEPT)] | Literal["keyframes"],
+        Field(description="evenly spaced frames a clip, or the keyframes"),
+    ] = 8
+    frame_rate: Annotated[
+        float | None, Field(gt=0, le=60, description="so many frames a second instead")
+    ] = None
+    frame_side: Annotated[
+        int | None, Field(ge=16, le=8192, description="longest side in pixels; never enlarged")
+    ] = 480
+    whole_video: Annotated[
+        bool, Field(description="the clip's own bytes instead of frames and sound")
+    ] = False
+    require_audio: Annotated[bool, Field(description="drop clips without a sound track")] = False
+
+    @property
+    def format(self) -> str:
+        """`audio_format`, or FLAC: sound inside a clip is no file that could be kept."""
+        return self.audio_format or "flac"
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from super().problems()
+        if self.audio_format == "source":
+            yield "audio_format source: sound inside a clip is no file; use flac, wav or waveform"
+        if self.frame_rate is not None and self.frames == "keyframes":
+            yield "frame_rate and frames keyframes ask for different frames: unset one of them"
+
+    def made_with(self) -> dict[str, str]:
+        """What decodes clips and writes frames."""
+        return super().made_with() | video.libraries()
+
+    def video_features(self) -> Features:
+        """The columns that `video_columns` fills."""
+        numbers = {"duration": "float64", "width": "int32", "height": "int32", "fps": "float64"}
+        sizes = {name: Value(kind) for name, kind in numbers.items()}
+        if self.whole_video:
+            return {"video": Video()} | sizes
+        return {"image_jpegs": Sequence(Value("binary"))} | self.audio_features() | sizes
+
+    def video_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+        """The columns of a clip: frames or the clip itself, sound, size; duration in seconds.
+
+        A clip without a sound track has None for audio. `notes` gets what the ledger should say of
+        a row that is kept. Raises Dropped.
+        """
+        count = 8 if self.frames == "keyframes" else self.frames
+        keyframes = self.frames == "keyframes"
+        clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
+        notes += clip.notes
+        found = container.decode(data) if clip.probe.has_audio else None
+        sound = self._sound(found, name, notes)
+        if found:
+            notes += audio.apart(*found, clip.probe.seconds)
+        columns = {"duration": round(clip.probe.seconds, 6), "fps": clip.probe.fps}
+        columns |= {"width": clip.width, "height": clip.height}
+        if self.whole_video:
+            return columns | {"video": {"bytes": data, "path": name}}
+        return columns | sound | {"image_jpegs": [still.jpeg for still in clip.stills]}
+
+    def _sound(
+        self, found: tuple[np.ndarray, int] | None, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        if found:
+            notes += audio.silence(found[0])
+            return self.sample_columns(*found, name, notes)
+        if self.require_audio:
+            raise Dropped(Outcome.NO_AUDIO, "no sound track")
+        notes.append("no sound track")
+        return self.no_audio()
+
+    def parts_columns(
+        self, jpegs: list[Any], sound: Any, rate: int | None, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """The same columns out of frames and sound that are apart already, but for `duration`.
+
+        Frames (JPEG bytes, or dicts of them) keep their bytes. `sound` is a file's bytes, a list of
+        numbers at `rate` Hz, or None.
+        """
+        frames = [frame["bytes"] if isinstance(frame, dict) else frame for frame in jpegs or []]
+        if not frames:
+            raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
+        checked = [stills.checked(frame) for frame in frames]
+        notes += stills.doubts([still for still, _ in checked])
+        width, height = checked[0][1]
+        found = waves.samples(sound, rate)
+        columns = self._sound(found, name, notes) | {"image_jpegs": frames}
+        return columns | {"width": width, "height": height, "fps": None}
+
+    def audio_size(self, source_bytes: int) -> int:
+        """About how many bytes frames and sound of ten seconds will take, to cut shards by."""
+        if self.whole_video:
+            return source_bytes
+        frames = 10 * self.frame_rate if self.frame_rate else self.frames
+        frames = 5 if isinstance(frames, str) else frames
+        side = min(self.frame_side or 1280, 1280)
+        return int(frames * 0.2 * side**2) + super().audio_size(10 * 44100 * 2)
 
 
 @dataclass

@@ -21,7 +21,7 @@ class SourcePlan:
     file: str
     url: str
     bytes: int | None
-    state: str  # "to fetch", "partly here", "here", "missing"
+    state: str  # "to fetch", "row by row", "partly here", "here", "missing", "by hand"
 
 
 @dataclass
@@ -41,9 +41,7 @@ class Plan:
     @property
     def fetch_bytes(self) -> int | None:
         """Bytes to be fetched; None if upstream does not say how large a file is."""
-        sizes = [
-            source.bytes for source in self.sources if source.state in ("to fetch", "partly here")
-        ]
+        sizes = [source.bytes for source in self.sources if source.state not in ("here", "missing")]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
@@ -73,17 +71,22 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
     plans = []
     for name, source in needed(corpus).items():
         size = source.bytes
-        if raw is not None:
+        if source.fetch and raw is None:
+            rows = sum(_stated_rows(corpus, split) or 0 for split in corpus.chosen_splits())
+            size, state = rows * (source.row_bytes or 0) or None, "row by row"
+        elif raw is not None:
             place = find(raw, name, source)
             state = "missing" if place is None else "here"
             size = place.stat().st_size if place and place.is_file() else None
+        elif source.by_hand:
+            state = "by hand"
         elif source.hub:
             size, state = hub.state(source, root / name)
         elif download.stored(root / name, source) is not None:
             state = "here"
         else:
             state = "partly here" if (root / f"{name}.part").exists() else "to fetch"
-        plans.append(SourcePlan(name, str(source.url), size, state))
+        plans.append(SourcePlan(name, source.template, size, state))
     return plans
 
 

@@ -1,5 +1,6 @@
 """Where shards are made: this process, or processes beside it."""
 
+import errno
 import multiprocessing
 import os
 import threading
@@ -14,6 +15,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 DEATHS = 3  # of workers in a row without a finished task between them
+CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET)
 SLOTS = 1024
 _counters: Any = None
 
@@ -69,7 +71,7 @@ class Counters:
                 while True:
                     # a few ahead of the workers, not all: the queue of a large build stays small
                     while len(waiting) < 2 * jobs and (task := next(rest, None)) is not None:
-                        waiting[pool.submit(work, task)] = task
+                        waiting[_submit(pool, work, task)] = task
                     if not waiting:
                         return
                     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -77,6 +79,17 @@ class Counters:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _submit(
+    pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Task
+) -> Future[Result]:
+    try:
+        return pool.submit(work, task)
+    except (OSError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno not in CLOSED:
+            raise
+        raise BrokenProcessPool("a worker died while another was started") from error
 
 
 def count(done: int, dropped: int) -> None:

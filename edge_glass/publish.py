@@ -48,6 +48,7 @@ def push(
     pr: bool = False,
     dry_run: bool = False,
     endpoint: str | None = None,
+    token: str | None = None,
 ) -> Release:
     """Publish built configs under `out` as version `version` of the dataset `repo`.
 
@@ -58,7 +59,7 @@ def push(
     """
     release = Release(repo, _tag(version), [*dict.fromkeys(configs)])
     builds = _builds(out, release.configs)
-    hub = _Hub(repo, endpoint)
+    hub = _Hub(repo, HfApi(endpoint=endpoint, token=token))
     head = hub.head(release.tag, private)
     operations = _operations(hub, head, builds, release)
     if dry_run:
@@ -88,6 +89,8 @@ def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
     builds = {built[name]: manifest.read(built[name]) for name in configs}
     if cut := [made["config"] for made in builds.values() if made["limit"] is not None]:
         raise EdgeGlassError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
+    if empty := [made["config"] for made in builds.values() if not manifest.total(made)[0]]:
+        raise EdgeGlassError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
     return builds
 
 
@@ -188,9 +191,8 @@ def _commit(hub: "_Hub", head: str, operations: list[Operation], release: Releas
 class _Hub:
     """A dataset's repository; whatever fails is told in one line that holds no token."""
 
-    def __init__(self, repo: str, endpoint: str | None) -> None:
-        self.repo = repo
-        self._api = HfApi(endpoint=endpoint)
+    def __init__(self, repo: str, api: HfApi) -> None:
+        self.repo, self._api = repo, api
 
     def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
         """A method of HfApi on this repository, which `maybe` does not exist (None)."""

@@ -1,12 +1,16 @@
 """A source's record, the media that belong to it, and rows that are dropped before any is read."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from edge_glass.fetch.raw import Raw
+from edge_glass.fetch.remote import Fetched
 from edge_glass.ledger import Outcome
 
 
@@ -20,13 +24,17 @@ class Row:
     media: tuple[str, str] | None = None  # archive or folder, member
     fields: dict[str, Any] = field(default_factory=dict)
     dropped: tuple[str, str] | None = None  # outcome, detail
+    ask: dict[str, Any] | None = None  # what a fetcher is asked for, if its source has one
 
 
 class Media:
     """The bytes that belong to one row, and what is to be said of them in the ledger."""
 
-    def __init__(self, raw: Raw, row: Row) -> None:
-        self._raw, self._row = raw, row
+    def __init__(self, raw: Raw, row: Row, fetched: Fetched | None = None) -> None:
+        self._raw, self._row, self._fetched = raw, row, fetched
+        self.name = fetched.name if fetched else row.media[1] if row.media else ""
+        self.url = fetched.url if fetched else None
+        self.status = fetched.status if fetched else None
         self._hash = hashlib.sha256()
         self.size = 0
         self.notes: list[str] = []
@@ -34,14 +42,49 @@ class Media:
     def read(self) -> bytes:
         """The row's media file, whole."""
         assert self._row.media is not None
-        data = self._raw.read(*self._row.media)
+        data = self._fetched.read() if self._fetched else self._raw.read(*self._row.media)
         self._hash.update(data)
         self.size += len(data)
         return data
 
+    def value(self, column: str) -> Any:
+        """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
+        assert self._row.media is not None
+        found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
+        for data in _bytes_of(found):
+            self._hash.update(data)
+            self.size += len(data)
+        return found
+
     @property
     def sha256(self) -> str | None:
         return self._hash.hexdigest() if self.size else None
+
+
+def _bytes_of(value: Any) -> Iterator[bytes]:
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        yield from _bytes_of(value.get("bytes"))
+    elif isinstance(value, list) and value and isinstance(value[0], bytes | dict | list):
+        for item in value:
+            yield from _bytes_of(item)
+    elif isinstance(value, list):
+        yield np.asarray(value).tobytes()
+
+
+def section_of(name: str) -> dict[str, Any] | None:
+    """What an id of the kind `<video id>_<start>_<end>` says (times in seconds); None for others.
+
+    A video id may hold `_` itself.
+    """
+    try:
+        video_id, *times = name.rsplit("_", 2)
+        start, end = map(float, times)
+    except ValueError:
+        return None
+    whole = bool(video_id) and 0 <= start < end < math.inf
+    return {"video_id": video_id, "start": start, "end": end} if whole else None
 
 
 def malformed(split: str, source: str, line: int) -> Row:

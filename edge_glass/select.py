@@ -28,15 +28,21 @@ class Selection:
     def of(cls, corpus: Corpus, raw: Raw, limit: int | None = None) -> "Selection":
         """Read through all rows once. `limit`: only the first so many of each split."""
         seed, subset = corpus.config.seed, corpus.config.subset
-        with tempfile.TemporaryDirectory() as folder, Keys(Path(folder) / "keys", seed) as keys:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Keys(Path(folder) / "keys", seed) as keys,
+            Keys(Path(folder) / "inside", seed) as inside,  # those that the subset is taken of
+        ):
             rows, starts = {}, {}
             for split in corpus.chosen_splits():
                 starts[split] = keys.count
                 for row in corpus.rows(split, raw):
                     keys.add(row.id)
+                    if subset is not None and not _outside(row):
+                        inside.add(row.id)
                 rows[split] = keys.count - starts[split]
-            wanted = round(subset * keys.count) if isinstance(subset, float) else subset
-            threshold = 2**64 - 1 if wanted is None else keys.threshold(max(1, wanted))
+            wanted = round(subset * inside.count) if isinstance(subset, float) else subset
+            threshold = 2**64 - 1 if wanted is None else inside.threshold(max(1, wanted))
             again = [position for group in keys.groups() for position in group[1:]]
         return cls(rows, seed, threshold, _by_split(again, starts), limit)
 
@@ -49,6 +55,8 @@ class Selection:
     def _outcome(self, row: Row, split: str, position: int) -> tuple[str, str] | None:
         if (split, position) in self.duplicates:
             return Outcome.DUPLICATE_ID, "an earlier row has this id"
+        if _outside(row):
+            return row.dropped
         if rank(self.seed, row.id) > self.threshold:
             return Outcome.NOT_IN_SUBSET, ""
         if self.limit is not None and position >= self.limit:
@@ -64,6 +72,10 @@ def _by_split(positions: list[int], starts: dict[str, int]) -> frozenset[tuple[s
         (splits[owner], position - edges[owner])
         for owner, position in zip(owners, positions, strict=True)
     )
+
+
+def _outside(row: Row) -> bool:
+    return row.dropped is not None and row.dropped[0] == Outcome.NOT_IN_CONFIG
 
 
 def _missing(row: Row, raw: Raw) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edge_glass.columns import column, leaves
 from edge_glass.errors import EdgeGlassError
 
 ROW_GROUP_ROWS = 100
@@ -40,11 +41,16 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
     uncompressed, everything else is zstd. Memory is one row group.
     """
     rows = 0
+    group = _Group(schema)
     with Whole(path) as file:
         with _writer(file, schema) as writer:
-            for group in _groups(examples):
-                writer.write_table(_table(group, schema), row_group_size=len(group))
-                rows += len(group)
+            for example in examples:
+                weight = sum(map(_weight, example.values()))
+                if not group.has_room(weight):
+                    rows += group.write(writer)
+                group.add(example, weight)
+                del example  # its media are in the group; the next row can use their memory
+            rows += group.write(writer)
         file.flush()
     return Written(rows, file.size, file.sha256)
 
@@ -138,8 +144,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
-    media = [path for path, type_ in _leaves(schema) if pa.types.is_binary(type_)]
-    text = [path for path, type_ in _leaves(schema) if not pa.types.is_binary(type_)]
+    stored = [leaf for field in schema for leaf in leaves(field.name, field.type)]
+    media = [path for path, type_ in stored if pa.types.is_binary(type_)]
+    text = [path for path, type_ in stored if not pa.types.is_binary(type_)]
     writer = pq.ParquetWriter(
         file,
         schema,
@@ -154,33 +161,35 @@ def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
     return writer
 
 
-def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
-    for field in schema:
-        yield from _leaves_of(field.name, field.type)
+class _Group:
+    """The rows of the next row group."""
 
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._columns = {field.name: column(field.type) for field in schema}
+        self.rows = self._bytes = 0
 
-def _leaves_of(path: str, type_: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    if pa.types.is_struct(type_):
-        for field in type_:
-            yield from _leaves_of(f"{path}.{field.name}", field.type)
-    elif pa.types.is_list(type_):
-        yield from _leaves_of(f"{path}.list.element", type_.value_type)
-    else:
-        yield path, type_
+    def has_room(self, weight: int) -> bool:
+        fits = self.rows < ROW_GROUP_ROWS and self._bytes + weight <= ROW_GROUP_BYTES
+        return fits or not self.rows
 
+    def add(self, example: dict[str, Any], weight: int) -> None:
+        if example.keys() != self._columns.keys():
+            promised = sorted(self._columns)
+            raise ValueError(f"columns {sorted(example)} where {promised} are promised")
+        for name, values in self._columns.items():
+            values.add(example[name])
+        self.rows += 1
+        self._bytes += weight
 
-def _groups(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    group: list[dict[str, Any]] = []
-    size = 0
-    for example in examples:
-        weight = sum(map(_weight, example.values()))
-        if group and (len(group) == ROW_GROUP_ROWS or size + weight > ROW_GROUP_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(example)
-        size += weight
-    if group:
-        yield group
+    def write(self, writer: pq.ParquetWriter) -> int:
+        """Write the rows, if there are any, and forget them; returns how many they were."""
+        if rows := self.rows:
+            arrays = [values.take() for values in self._columns.values()]
+            table = pa.Table.from_arrays(arrays, schema=self._schema)
+            writer.write_table(table, row_group_size=rows)
+            self.rows = self._bytes = 0
+        return rows
 
 
 def _weight(value: Any) -> int:
@@ -193,20 +202,3 @@ def _weight(value: Any) -> int:
     if isinstance(value, list):
         return sum(map(_weight, value))
     return 8
-
-
-def _table(group: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    for example in group:
-        if example.keys() != set(schema.names):
-            raise ValueError(f"columns {sorted(example)} where {sorted(schema.names)} are promised")
-    columns = [
-        _array([example[name] for example in group], schema.field(name)) for name in schema.names
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _array(values: list[Any], field: pa.Field) -> pa.Array:
-    if pa.types.is_struct(field.type) and all(values):
-        parts = [_array([value.get(sub.name) for value in values], sub) for sub in field.type]
-        return pa.StructArray.from_arrays(parts, fields=list(field.type))
-    return pa.array(values, type=field.type)

@@ -30,7 +30,16 @@ class Source(BaseModel):
     md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
     sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
     folder: str | None = Field(None, description="the folder that an archive holds")
+    by_hand: bool = Field(default=False, description="url is a page to get it from, not the file")
+    anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
+    tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     hub: Hub | None = None
+    fetch: Literal["audio", "video"] | None = Field(
+        None, description="one clip a row: url holds {id}, and rows ask for sections of it"
+    )
+    row_bytes: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="of one item that is fetched row by row, about"
+    )
     rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
     hours: Annotated[float, Field(ge=0)] | None = Field(None, description="hours expected in it")
 
@@ -39,6 +48,19 @@ class Source(BaseModel):
         if self.hub and not self.folder:
             raise ValueError("a source on the Hub needs `folder`, the folder of its Parquet files")
         return self
+
+    @model_validator(mode="after")
+    def _one_a_row(self) -> "Source":
+        if (self.fetch is None) != (self.row_bytes is None) or (
+            self.fetch and "{id}" not in self.template
+        ):
+            raise ValueError("fetch goes with row_bytes, and with a url that has {id} in it")
+        return self
+
+    @property
+    def template(self) -> str:
+        """The URL, with `{id}` in it where items are fetched row by row."""
+        return str(self.url).replace("%7Bid%7D", "{id}")
 
     @cached_property
     def checksum(self) -> tuple[Literal["sha256", "md5"], str] | None:

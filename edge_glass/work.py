@@ -14,6 +14,7 @@ from edge_glass import ledger, orders, pool
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus, Example, Media, Row
 from edge_glass.features import Features, arrow_schema
+from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Entry, Outcome
 from edge_glass.orders import Order
@@ -98,8 +99,7 @@ def _book(path: Path) -> Iterator[_Book]:
 
 def _examples(task: Task, corpus: Corpus, book: _Book) -> Iterator[Example]:
     """Examples of an order's rows; on the side what became of each row goes into the book."""
-    for row in orders.read(task.folder, task.order):
-        media = Media(task.raw, row)
+    for row, media in ahead.media(orders.read(task.folder, task.order), task.raw):
         outcome, detail, examples = _outcome(corpus, row, media)
         book.add(
             Entry(
@@ -109,6 +109,8 @@ def _examples(task: Task, corpus: Corpus, book: _Book) -> Iterator[Example]:
                 split=task.order.split,
                 outcome=outcome,
                 detail=_clean(detail),
+                url=media.url,
+                status=media.status,
                 bytes=media.size or None,
                 sha256=media.sha256,
             )

@@ -1,5 +1,6 @@
 """Bad input: a row of the ledger with its reason, or one clear error that names the file."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def test_damaged_sounds_are_dropped(
     found, why = outcome(build_clotho(clotho, tmp_path, config))
     assert found == reason
     assert detail in why
+
+
+def test_a_file_too_large_to_be_read_is_not_read(clotho: Path, tmp_path: Path) -> None:
+    os.truncate(clotho / HORSE_FILE, 2**40)
+    assert outcome(build_clotho(clotho, tmp_path))[0] == "oversized_media"
+
+
+@pytest.mark.parametrize("name", ["a.WAV", "a.wave", "a"])
+def test_a_suffix_that_fits_is_not_noted(name: str, clotho: Path, tmp_path: Path) -> None:
+    (clotho / HORSE_FILE).rename(clotho / "development" / name)
+    for table in (CAPTIONS, METADATA):
+        edit(clotho / table, lambda d: d.replace(b" Horse neigh.wav", name.encode()))
+    assert outcome(build_clotho(clotho, tmp_path), f"train/{name}") == ("kept", "")
 
 
 def test_another_kind_of_sound_is_kept_with_a_note(clotho: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_variants_are_named_by_what_is_set(cli: Cli, tmp_path: Path) -> None:
     ("arguments", "why"),
     [
         (["build", "clotho_17k"], "no config clotho_17k: did you mean clotho_16k"),
-        (["info", "cloto"], "no corpus cloto: did you mean clotho? (see `edge-glass list`)"),
+        (["info", "cloto"], "no corpus cloto: did you mean clotho"),
         (["build", SAMPLE, "--set", "sample_rate"], "--set sample_rate: write it as NAME=VALUE"),
         (["build", SAMPLE, "--set", "splits=[train"], "write it as NAME=VALUE"),
         (["build", SAMPLE, "--set", "rate=1"], "no parameter rate; there are subset, splits, "),
@@ -103,6 +103,24 @@ def test_mistakes_are_told_in_one_line(
     assert why in told.err
     assert told.err.startswith("error: ") and told.err.count("\n") == 1
     assert told.out == ""
+
+
+def test_places_where_nothing_can_be_written(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "more"):
+        told = cli("build", SAMPLE, "--out", out)
+        assert told.code == 1
+        assert told.err.startswith(f"error: {tmp_path / 'file'}")
+        assert told.err.count("\n") == 1
+
+
+def test_a_manifest_that_is_damaged(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / SAMPLE).mkdir()
+    (tmp_path / SAMPLE / manifest.FILE).write_text("{")
+    told = cli("verify", tmp_path)
+    assert told.code == 1
+    assert told.err.startswith(f"error: {tmp_path / SAMPLE}")
+    assert "build" in told.err
 
 
 @pytest.mark.parametrize("arguments", [["build", "--jobs", "0"], ["bild"], ["plan"]])

@@ -1,6 +1,7 @@
 """`edge_glass.load`: the version that was asked for, online or not, and audio without torch."""
 
-import os
+import inspect
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from hub import Fault, Hub
 from huggingface_hub import constants
-from kit import HORSE
+from kit import HORSE, build_clotho
 
 import edge_glass
-from edge_glass import build, catalog, publish
+from edge_glass import catalog, publish
+from edge_glass.build import build
 from edge_glass.errors import EdgeGlassError
 
 REPO = "org/edge-glass"
@@ -26,8 +28,8 @@ RATES = {"1.0.0": 44100, "2.0.0": 16000}
 def at_16_khz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample again under the same name, as a later version may have it."""
     out = tmp_path_factory.mktemp("at_16_khz")
-    build.build(catalog.Variant("clotho", SAMPLE, SAMPLE, {"sample_rate": 16000}), out)
-    build.build(catalog.variant("clotho_dcase_test_sample"), out)
+    build(catalog.Variant("clotho", SAMPLE, SAMPLE, {"sample_rate": 16000}), out)
+    build(catalog.variant("clotho_dcase_test_sample"), out)
     return out
 
 
@@ -58,6 +60,14 @@ def break_down(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hang_up(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.fail(Fault(".*", "", times=9999, lost=True))
+
+
+def test_the_function_is_not_the_module_of_its_name() -> None:
+    import edge_glass.build
+    import edge_glass.load
+
+    for _ in range(2):
+        assert inspect.isfunction(edge_glass.load) and inspect.isfunction(edge_glass.build)
 
 
 @pytest.mark.parametrize("go_down", [unplug, break_down, hang_up])
@@ -157,16 +167,29 @@ def test_what_is_not_on_the_disk(built: Path, tmp_path: Path) -> None:
         edge_glass.load(SAMPLE, tmp_path / "none")
 
 
-def test_a_part_of_a_version_in_the_cache_is_no_version(
-    released: Hub, naps: list[float], monkeypatch: pytest.MonkeyPatch
+def test_a_split_without_rows_is_left_out(
+    clotho: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    released.fail(Fault("GET", r"/resolve/.*train-0", times=9999, status=500))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
+    for path in (clotho / "development").iterdir():
+        path.write_bytes(b"")
+    out = build_clotho(clotho, tmp_path / "out").parent
+    assert list(edge_glass.load("clotho", out)) == ["validation", "test"]
+    assert edge_glass.load("clotho_ledger", out, split="ledger").num_rows == 11
+
+
+def test_a_part_of_a_version_in_the_cache_is_no_version(
+    released: Hub, naps: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released.fail(Fault("GET", r"/resolve/.*/train-0", times=9999, status=500))
     with pytest.raises(EdgeGlassError, match=r"version 1\.0\.0 is not \(all\) in the cache"):
         rate("1.0.0")
-    for folder, _, files in os.walk(constants.HF_HUB_CACHE):
-        if folder.endswith("/trees"):  # as a client that keeps no lists of files
-            for name in files:
-                Path(folder, name).unlink()
+    # as clients leave it that keep no lists of files
+    shutil.copytree(
+        constants.HF_HUB_CACHE, tmp_path / "older", symlinks=True,
+        ignore=shutil.ignore_patterns("trees"),
+    )  # fmt: skip
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "older"))
     unplug(released, monkeypatch)
     with pytest.raises(EdgeGlassError, match=r"lacks (train-00000|manifest\.json)"):
         rate("1.0.0")

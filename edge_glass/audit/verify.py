@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from edge_glass import catalog, ledger, manifest
+from edge_glass.audit import clips
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
@@ -19,8 +20,8 @@ from edge_glass.media import audio
 from edge_glass.progress import Progress, Silent
 
 SLACK = 0.05  # seconds between the `duration` column and what decodes
-HOURS_SLACK = 0.1  # hours are published to a tenth
 REPEATED = 1000  # ids that are reported as repeated, if there are more of them
+HOURS_SLACK = 0.1  # hours are published to a tenth
 
 
 @dataclass(frozen=True)
@@ -116,17 +117,23 @@ class _Config:
                             yield split, shard["file"], example
 
     def _faults(self, example: dict[str, Any]) -> Iterator[str]:
+        # the duration of a clip is that of its picture, and some have no sound
+        duration = None if "fps" in example else example.get("duration")
+        silent = (
+            example.get("audio") is None and self._made["parameters"].get("require_audio") is False
+        )
+        yield from clips.faults(self._made["features"], example)
         for name, feature in self._made["features"].items():
             value = example[name]
-            if isinstance(feature, dict) and feature.get("_type") == "Audio":
-                yield from self._audio_faults(value, example.get("duration"))
+            if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:
+                yield from self._audio_faults(value, duration)
             if name in ("caption", "captions", "text"):
                 texts = value if isinstance(value, list) else [value]
                 if not texts or not all(text and text.strip() for text in texts):
                     yield f"{name} is blank"
         if rate := example.get("sampling_rate"):  # a waveform
             yield from self._rate_fault(rate)
-            yield from self._duration_fault(len(example["audio"]) / rate, example.get("duration"))
+            yield from self._duration_fault(len(example["audio"]) / rate, duration)
 
     def _audio_faults(self, value: dict[str, Any] | None, duration: float | None) -> Iterator[str]:
         try:

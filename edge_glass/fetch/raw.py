@@ -1,18 +1,22 @@
 """Raw sources on disk, whatever way they came there: text files, and folders of media."""
 
+import ast
 import csv
 import io
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.remote import Remote
 from edge_glass.fetch.tables import Tables
 from edge_glass.ledger import Dropped, Outcome
 
 MAX_FIELD = 2**20  # characters in one CSV field
+MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 
 
@@ -70,18 +74,25 @@ class Raw:
     paths: dict[str, Path]
     facts: dict[str, dict[str, str | int]] = field(default_factory=dict)  # for the manifest
     places: dict[str, Place] = field(default_factory=dict)  # of sources that are no plain folder
+    remote: dict[str, Remote] = field(default_factory=dict)  # what is fetched row by row
+    expected: dict[str, int] = field(default_factory=dict)  # how many a text file must have
 
     def names(self, source: str) -> Iterator[str]:
         """The files in an archive or folder, relative to it with `/`: an archive's in its order,
-        a folder's sorted."""
-        return self._place(source).names()
+        a folder's sorted. None of what is fetched row by row."""
+        return iter(()) if source in self.remote else self._place(source).names()
 
     def folders(self, source: str) -> Iterator[tuple[str, list[str]]]:
         """Each folder in an archive or folder that holds files, with their names, in that order."""
         return self._place(source).folders()
 
     def size(self, source: str, name: str) -> int | None:
-        """Bytes of a file in an archive or folder, None if it is not there."""
+        """Bytes of a file in an archive or folder, None if it is not there.
+
+        About as many where it is fetched row by row, whether it is here already or not.
+        """
+        if source in self.remote:
+            return self.remote[source].row_bytes
         return self._place(source).size(_inside(source, name))
 
     def read(self, source: str, name: str) -> bytes:
@@ -127,14 +138,33 @@ class Raw:
             if len(found) == fields and not line.startswith(";"):
                 yield found
 
-    def records(self, source: str, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Name and columns of each row of a folder of Parquet files.
+    def records(
+        self, source: str, columns: list[str], prefix: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and columns of each row of those Parquet files of a folder that begin with `prefix`.
 
         `read(source, f"{name}/image.bytes")` gives the media in one of its columns.
         """
         place = self._place(source)
         assert isinstance(place, Tables)
-        return place.records(columns)
+        return place.records(columns, prefix)
+
+    def value(self, source: str, name: str) -> Any:
+        """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
+        place = self._place(source)
+        assert isinstance(place, Tables)
+        return place.value(_inside(source, name))
+
+    def named(self, source: str, stem: str, suffixes: Sequence[str]) -> str:
+        """The file of a folder that has this stem, the first of `suffixes` that is there.
+
+        Just the stem if there is none, or if the source is fetched row by row.
+        """
+        if source not in self.remote:
+            for suffix in suffixes:
+                if self.size(source, f"{stem}{suffix}") is not None:
+                    return f"{stem}{suffix}"
+        return stem
 
     def csv(
         self, source: str, columns: list[str], encoding: str = "utf-8", delimiter: str = ","
@@ -142,7 +172,7 @@ class Raw:
         """Line number and record of a CSV file with a header; None for a malformed record.
 
         A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
-        dropped by (`check_text`). Raises EdgeGlassError if a column is missing.
+        dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
         """
         csv.field_size_limit(MAX_FIELD)
         with self.paths[source].open("rb") as file:
@@ -155,7 +185,11 @@ class Raw:
                     f"found {', '.join(header) or 'an empty file'}. Is it the file that upstream "
                     f"publishes as {source}?"
                 )
-            yield from self._records(reader, header, source)
+            count = 0
+            for record in self._records(reader, header, source):
+                count += 1
+                yield record
+            self._check_count(source, count)
 
     def _records(
         self, reader: Any, header: list[str], source: str
@@ -169,6 +203,35 @@ class Raw:
                 f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
                 "Get the file again from upstream."
             ) from None
+
+    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
+        """Position and record of a JSON list of objects; None for one that lacks text under a key.
+
+        Raises EdgeGlassError if it is no such list.
+        """
+        path = self.paths[source]
+        try:
+            found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            found = error
+        if not isinstance(found, list):
+            what = found if isinstance(found, Exception) else f"a {type(found).__name__}"
+            raise EdgeGlassError(
+                f"{self.corpus}: {path}: expected a JSON list, found {what}. Is it the file that "
+                f"upstream publishes as {source}?"
+            )
+        self._check_count(source, len(found))
+        for position, record in enumerate(found):
+            whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
+            yield position, record if whole else None
+
+    def _check_count(self, source: str, count: int) -> None:
+        wanted = self.expected.get(source, count)
+        if count != wanted:
+            raise EdgeGlassError(
+                f"{self.corpus}: {self.paths[source]}: {count} records, upstream publishes "
+                f"{wanted}. Get the file again, or pass --unverified if you changed it on purpose."
+            )
 
     def _place(self, source: str) -> Place:
         return self.places.get(source) or Folder(self.paths[source])
@@ -196,3 +259,14 @@ def check_text(*texts: str) -> None:
         except UnicodeEncodeError as error:
             found = text[error.start].encode(errors="surrogateescape")
             raise Dropped(Outcome.BAD_ENCODING, f"byte {found!r} in {text[:40]!a}") from None
+
+
+def strings(text: str) -> list[str]:
+    """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
+    try:
+        found = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Dropped(Outcome.MALFORMED_ROW, f"no list of strings: {text[:60]!a}")
+    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch import archives, download, hub, tars
 from edge_glass.fetch.raw import Place, Raw
+from edge_glass.fetch.remote import Network, Remote
 from edge_glass.fetch.tables import Tables
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
@@ -35,68 +36,116 @@ def obtain(
     *,
     mirror: str | None = None,
     unverified: bool = False,
+    network: Network | None = None,
     progress: Progress | None = None,
 ) -> Raw:
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
-    alone; otherwise they come from the store, fetched first if need be, `mirror` (the URL of a
-    folder) being tried before upstream. `unverified` takes raw files whose checksum differs.
+    alone, unless it says that clips are fetched `beside_raw`; otherwise they come from the store,
+    fetched first if need be, `mirror` (the URL of a folder) being tried before upstream.
+    `unverified` takes raw files whose checksum differs. What
+    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
     """
     progress = progress or Silent()
     if corpus.config.bundled:
-        return _raw(corpus, corpus.room("samples") / corpus.corpus, True, progress)
+        return _raw(corpus, corpus.room("samples") / corpus.corpus, True, {}, progress)
+    network = network or Network()
     if raw is not None:
-        return _raw(corpus, raw, unverified, progress)
-    return _fetched(corpus, mirror, progress)
+        remote = _remotes(needed(corpus), network) if network.beside_raw else {}
+        return _raw(corpus, raw, unverified, remote, progress)
+    return _fetched(corpus, mirror, network, progress)
 
 
-def _fetched(corpus: "Corpus", mirror: str | None, progress: Progress) -> Raw:
+def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
+    if mirror is None:
+        raise_all(_by_hand(corpus))
     root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
+    remote = _remotes(sources, network)
     listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
         for name, source in sources.items()
-        if name not in listed
+        if name not in listed and name not in remote
     ]
     jobs += [hub.job(sources[n], root / n, file) for n, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
-    facts = {n: hub.facts(sources[n], listed[n]) if n in listed else found[n] for n in sources}
-    return _opened(corpus, {name: root / name for name in sources}, facts, progress)
+    found |= {name: hub.facts(sources[name], files) for name, files in listed.items()}
+    found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    places = {name: root / name for name in sources if name not in remote}
+    facts = {name: found[name] for name in sources}
+    return _opened(corpus, places, facts, progress, remote, _records(sources))
+
+
+def _remotes(sources: dict[str, Source], network: Network) -> dict[str, Remote]:
+    folder = (store() / "clips").absolute()
+    remote = {
+        name: Remote(source.template, source.fetch, source.row_bytes, folder, network)
+        for name, source in sources.items()
+        if source.fetch and source.row_bytes
+    }
+    for fetched in remote.values():
+        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
+    return remote
+
+
+def _records(sources: dict[str, Source]) -> dict[str, int]:
+    return {name: source.rows for name, source in sources.items() if source.rows is not None}
 
 
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
     if mirror:
         yield f"{mirror.rstrip('/')}/{name}"
-    yield from map(str, (source.url, *source.mirrors))
+    yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
 
 
-def _raw(corpus: "Corpus", folder: Path, unverified: bool, progress: Progress) -> Raw:
+def _by_hand(corpus: "Corpus") -> Iterable[str]:
+    pages = {name: source.url for name, source in needed(corpus).items() if source.by_hand}
+    if pages:
+        yield "\n".join(
+            [f"{corpus.config.name}: upstream gives no address to fetch these from"]
+            + [f"  {name}: see {page}" for name, page in pages.items()]
+            + ["  Get them there, put them into one folder and pass it as --raw DIR"]
+            + ["  (with --fetch-clips if the clips are not there, too)."]
+        )
+
+
+def _raw(
+    corpus: "Corpus",
+    folder: Path,
+    unverified: bool,
+    remote: dict[str, Remote],
+    progress: Progress,
+) -> Raw:
     if not folder.is_dir():
         raise EdgeGlassError(f"{corpus.config.name}: --raw {folder} is not a folder")
-    sources = needed(corpus)
+    sources = {name: source for name, source in needed(corpus).items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
-    facts = {name: _facts(place, progress) for name, place in found.items()}
+    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
-    return _opened(corpus, found, facts, progress)
+    checked = not unverified and not corpus.config.bundled
+    facts |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    return _opened(corpus, found, facts, progress, remote, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
     """A source in a folder of raw files: unpacked or as published, at most two folders down.
 
-    Of the folder that an archive holds its last part is enough.
+    Of the folder that an archive holds its last part is enough. Clips lie in a folder of the
+    source's name, or all together in `folder` itself.
     """
     unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
     for wanted in (*unpacked, name):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
             for path in sorted(folder.glob(pattern)):
-                if path.is_dir() == (wanted != name):
+                if path.is_dir() == (wanted != name or source.fetch is not None):
                     return path
-    return None
+    together = source.anywhere or (source.fetch and not source.folder)
+    return folder if together else None
 
 
 def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
@@ -114,9 +163,11 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _facts(place: Path, progress: Progress) -> dict[str, Any]:
+def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
+    if source.fetch:
+        return {"folder": source.folder or "."}  # its name is the user's affair
     if place.is_dir():
-        return {"folder": place.name}
+        return {"folder": source.folder}
     with progress.bytes(f"checksum {place.name}"):
         return download.checksums(place)
 
@@ -138,19 +189,24 @@ def _differing(
 
 
 def _opened(
-    corpus: "Corpus", found: dict[str, Path], facts: dict[str, dict[str, Any]], progress: Progress
+    corpus: "Corpus",
+    found: dict[str, Path],
+    facts: dict[str, dict[str, Any]],
+    progress: Progress,
+    remote: dict[str, Remote],
+    expected: dict[str, int],
 ) -> Raw:
     """Make what was found ready to be read: tars are indexed, other archives unpacked."""
     paths, places = dict(found), dict[str, Place]()
     for name, path in found.items():
         source, sha256 = corpus.spec().sources[name], str(facts[name].get("sha256", ""))
-        if source.hub:
+        if source.hub or source.tables:
             places[name] = Tables(path)
         elif path.is_file() and tars.is_tar(path.name):
             places[name] = _indexed(path, sha256, source, progress)
         elif path.is_file() and archives.is_archive(path.name):
             paths[name] = _unpacked(path, sha256, source, progress)
-    return Raw(corpus.corpus, paths, facts, places)
+    return Raw(corpus.corpus, paths, facts, places, remote, expected)
 
 
 def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:

@@ -29,16 +29,16 @@ class Tables:
 
     root: Path
 
-    def files(self) -> list[Path]:
-        """The files. Raises EdgeGlassError if there is none."""
-        found = sorted(path for path in self.root.iterdir() if path.suffix == SUFFIX)
+    def files(self, prefix: str = "") -> list[Path]:
+        """The files whose names begin so. Raises EdgeGlassError if there is none."""
+        found = sorted(self.root.glob(f"{prefix}*{SUFFIX}"))
         if not found:
-            raise EdgeGlassError(f"{self.root}: no {SUFFIX} file in it")
+            raise EdgeGlassError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
         return found
 
-    def records(self, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def records(self, columns: list[str], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and `columns` of each row. Raises EdgeGlassError if a column is missing."""
-        for path in self.files():
+        for path in self.files(prefix):
             with _damaged(path), pq.ParquetFile(path, buffer_size=BUFFER) as file:
                 there = file.schema_arrow.names
                 if missing := [name for name in columns if name not in there]:
@@ -68,11 +68,15 @@ class Tables:
 
     def read(self, name: str) -> bytes:
         """A value of a column of bytes. Raises FileNotFoundError if it is not there, or null."""
-        found = self._find(name)
-        value = found[0].value(found[1]) if found else None
+        value = self.value(name)
         if value is None:
             raise FileNotFoundError(name)
         return value.encode() if isinstance(value, str) else bytes(value)
+
+    def value(self, name: str) -> Any:
+        """A value of any column; None if it is not there, or null."""
+        found = self._find(name)
+        return found[0].value(found[1]) if found else None
 
     def beside(self) -> "Tables":
         """Nothing belongs to such a folder that lies beside it."""
@@ -103,13 +107,16 @@ class _Column:
             self._file = pq.ParquetFile(path, buffer_size=BUFFER)
         meta, schema = self._file.metadata, self._file.schema
         names = [schema.column(i).path for i in range(len(schema))]
-        if column not in names:
+        leaves = [i for i, path in enumerate(names) if f"{path}.".startswith(f"{column}.")]
+        if not leaves:
             raise EdgeGlassError(f"{path}: no column {column}; found {', '.join(names)}")
         groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
         self._ends = [0]
         for group in groups:
             self._ends.append(self._ends[-1] + group.num_rows)
-        self._sizes = [g.column(names.index(column)).total_uncompressed_size for g in groups]
+        self._sizes = [
+            sum(group.column(leaf).total_uncompressed_size for leaf in leaves) for group in groups
+        ]
         self.rows = self._ends[-1]
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._group_read = -1

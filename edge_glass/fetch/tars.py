@@ -33,6 +33,7 @@ BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the poin
 MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
 MAX_HEADER = 2**20  # bytes of a member's header, long names included
 
+_BELOW = "(folder = ?1 OR folder >= ?2 AND (?3 IS NULL OR folder < ?3))"
 _MEMBERS, _SEEK = "members.sqlite", "seek.idx"
 _TABLES = """
 CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
@@ -62,13 +63,13 @@ class Tar:
 
     def names(self) -> Iterator[str]:
         """All files, in the archive's order."""
-        query = "SELECT folder, name FROM members WHERE folder = ? OR folder >= ? AND folder < ?"
+        query = f"SELECT folder, name FROM members WHERE {_BELOW}"
         for folder, name in self._db().execute(f"{query} ORDER BY position", self._below()):
             yield self._inside(folder, name)
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder that holds files, by its first file, with their names in archive order."""
-        query = "SELECT folder FROM members WHERE folder = ? OR folder >= ? AND folder < ?"
+        query = f"SELECT folder FROM members WHERE {_BELOW}"
         query += " GROUP BY folder ORDER BY min(position)"
         for (folder,) in self._db().execute(query, self._below()):
             names = "SELECT name FROM members WHERE folder = ? ORDER BY position"
@@ -113,9 +114,9 @@ class Tar:
     def _db(self) -> sqlite3.Connection:
         return _opened(self.archive, self.index, os.getpid())[0]
 
-    def _below(self) -> tuple[bytes, bytes, bytes]:
+    def _below(self) -> tuple[bytes, bytes, bytes | None]:
         root = os.fsencode(self.root)
-        return (root, root + b"/", root + b"0") if root else (root, b"", b"\xff")
+        return (root, root + b"/", root + b"0") if root else (root, b"", None)
 
     def _inside(self, *parts: bytes) -> str:
         path = os.fsdecode(b"/".join(filter(None, parts)))

@@ -9,7 +9,7 @@ import soundfile as sf
 import soxr
 
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import riff
+from edge_glass.media import container, riff
 
 MAX_SECONDS = 20 * 60
 MAX_SAMPLES = 2**26  # over all channels, before and after resampling: 256 MB as float32
@@ -18,7 +18,16 @@ BLOCK = 2**18  # samples decoded at a time where nothing is kept
 # libsndfile knows many more containers; the others are older than anyone's corpus
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"riff")
 SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav"}
-ALIASES = {".aif": ".aiff", ".oga": ".ogg", ".opus": ".ogg", ".wave": ".wav", ".mp2": ".mp3"}
+ALIASES = {
+    ".aif": ".aiff",
+    ".oga": ".ogg",
+    ".opus": ".ogg",
+    ".wave": ".wav",
+    ".mp2": ".mp3",
+    ".mp4": ".m4a",
+}
+SILENCE = 10 ** (-60 / 20)  # of full scale: a quiet room recorded with any microphone is louder
+APART = 0.5  # seconds; encoders pad a sound track by up to 0.1
 FLOATS = {"FLOAT", "DOUBLE"}
 DEEP = {"PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"} | FLOATS  # more than 16 bits
 EXACT = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"}  # integers that FLAC holds bit for bit
@@ -67,7 +76,8 @@ def probe(data: bytes) -> Probe:
     if missing := riff.missing_bytes(data):
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its header promises")
     with _open(data) as file:
-        found = Probe(file.format, file.subtype, file.samplerate, file.channels, file.frames)
+        format, subtype = container.kind(data) or (file.format, file.subtype)
+        found = Probe(format, subtype, file.samplerate, file.channels, file.frames)
     if found.frames == 0:
         raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
     if found.frames == 2**63 - 1:
@@ -138,6 +148,39 @@ def waveform(data: bytes, rate: int | None) -> tuple[np.ndarray, int]:
     return _resample(samples, found.rate, target)[:, 0], target
 
 
+def encode(
+    samples: np.ndarray, rate: int, target: int | None, channels: int | None, format: str
+) -> Clip:
+    """Encode samples that another decoder gave, float32 of shape (frames, channels), with 16 bits.
+
+    `format` is flac or wav, at `target` Hz with `channels` (1 or 2) if given.
+    """
+    changed = _resample(_mix(samples, channels), rate, target or rate)
+    integers, clipped = _quantise(changed, 16)
+    notes = (f"{clipped} samples beyond full scale clipped",) if clipped else ()
+    return _write(integers, target or rate, format, "PCM_16", notes)
+
+
+def silence(samples: np.ndarray) -> list[str]:
+    """What the ledger should say of sound in which nothing can be heard."""
+    peak = float(np.abs(samples).max(initial=0))
+    if peak >= SILENCE:
+        return []
+    return [f"silent: peak {20 * np.log10(peak):.0f} dB" if peak else "silent: no sample but 0"]
+
+
+def apart(samples: np.ndarray, rate: int, seconds: float) -> list[str]:
+    """What the ledger should say of sound that is not as long as its picture of `seconds`."""
+    length = len(samples) / rate
+    differs = abs(length - seconds) > APART
+    return [f"sound of {length:.2f} s under a picture of {seconds:.2f} s"] if differs else []
+
+
+def mono(samples: np.ndarray, rate: int, target: int | None) -> tuple[np.ndarray, int]:
+    """Samples of shape (frames, channels) mixed to shape (frames,), and their rate in Hz."""
+    return _resample(_mix(samples, 1), rate, target or rate)[:, 0], target or rate
+
+
 class _Bytes(io.BytesIO):
     """A damaged header's seek to nowhere fails quietly: nobody could catch it in a callback."""
 
@@ -148,6 +191,8 @@ class _Bytes(io.BytesIO):
 
 
 def _open(data: bytes) -> sf.SoundFile:
+    if container.demuxer(data):
+        data = container.wav(data)
     mpeg = data[:1] == b"\xff" and data[1:2] >= b"\xe0"
     if not mpeg and not data.startswith(MAGIC):
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no audio, it begins with {data[:12]!r}")

@@ -1,0 +1,47 @@
+"""Rows with their media, in order; what comes from the network is fetched ahead, many at once."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+
+from edge_glass.fetch.raw import Raw
+from edge_glass.fetch.remote import Fetched, Fetcher
+from edge_glass.rows import Media, Row
+
+AHEAD = 2  # times a fetcher's `at_once`: the items that may be under way or done, and waiting
+MAX_ROWS = 10_000  # rows without media that may wait behind an item
+
+Waiting = tuple[Row, Future[Fetched] | None]
+
+
+def media(rows: Iterable[Row], raw: Raw) -> Iterator[tuple[Row, Media]]:
+    """Each row with its media, in the order of `rows` whatever arrives first.
+
+    Memory holds a window of rows, and of items what their fetcher keeps of them.
+    """
+    fetchers = {name: remote.fetcher() for name, remote in raw.remote.items()}
+    limit = AHEAD * max((fetcher.at_once for fetcher in fetchers.values()), default=0)
+    window: deque[Waiting] = deque()
+    pending = 0
+    try:
+        for row in rows:
+            window.append((row, _begin(row, fetchers)))
+            pending += window[-1][1] is not None
+            while window and (window[0][1] is None or pending > limit or len(window) > MAX_ROWS):
+                pending -= window[0][1] is not None
+                yield _end(raw, *window.popleft())
+        while window:
+            yield _end(raw, *window.popleft())
+    finally:
+        for fetcher in fetchers.values():
+            fetcher.close()
+
+
+def _begin(row: Row, fetchers: dict[str, Fetcher]) -> Future[Fetched] | None:
+    if row.dropped or row.media is None or row.media[0] not in fetchers:
+        return None
+    return fetchers[row.media[0]].submit(row)
+
+
+def _end(raw: Raw, row: Row, item: Future[Fetched] | None) -> tuple[Row, Media]:
+    return row, Media(raw, row, None if item is None else item.result())

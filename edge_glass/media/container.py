@@ -1,0 +1,227 @@
+"""Containers that libsndfile does not read (MP4, M4A, WebM, Matroska, ADTS): their audio, by PyAV.
+
+The demuxer follows from the magic bytes and is never left to guesses: among those that FFmpeg would
+guess are playlists, which open other files and addresses.
+"""
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+
+from edge_glass.errors import EdgeGlassError
+from edge_glass.ledger import Dropped, Outcome
+
+MAX_SECONDS = 20 * 60  # of audio that is given back
+MAX_SAMPLES = 2**26  # over all channels, given back: 256 MB
+MAX_DECODED = 2**28  # over all channels, decoded on the way to a section: some seconds of work
+SLACK = 0.5  # seconds that a header may promise beyond what is there
+CODECS = {
+    *("aac", "alac", "ac3", "eac3", "flac", "mp2", "mp3", "mp3float", "opus", "vorbis"),
+    *("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What a container says of its first audio track: seconds (None: not said), Hz, channels."""
+
+    duration: float | None
+    rate: int
+    channels: int
+    codec: str
+
+
+def demuxer(data: bytes) -> str | None:
+    """FFmpeg's name of the container, told by the magic bytes; None if it is another one."""
+    if data[4:8] == b"ftyp":
+        return "mov"
+    if data[:4] == b"\x1a\x45\xdf\xa3":
+        return "matroska"
+    if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
+        return "aac"
+    return None
+
+
+def suffix(data: bytes) -> str:
+    """The suffix of a file that holds these bytes and no picture: .m4a, .webm, .mkv or .aac."""
+    if demuxer(data) == "matroska":
+        return ".webm" if b"webm" in data[:64] else ".mkv"
+    return {"mov": ".m4a", "aac": ".aac"}[demuxer(data) or ""]
+
+
+def probe(data: bytes) -> AudioInfo | None:
+    """Read the header; None if there is no audio track. Raises Dropped if it is no container."""
+    with _opened(data) as file:
+        if not file.streams.audio:
+            return None
+        stream = file.streams.audio[0]
+        context = stream.codec_context
+        return AudioInfo(
+            stated(file, stream), int(context.sample_rate), int(context.channels), context.name
+        )
+
+
+def decode(
+    data: bytes, start: float | None = None, end: float | None = None
+) -> tuple[np.ndarray, int]:
+    """The first audio track from `start` to `end` (seconds) or whole, and its rate in Hz.
+
+    Samples are float32 of shape (frames, channels). A track that ends before `end` gives what is
+    there. Sections are counted in samples from the beginning, since seeking is not exact in every
+    container. Raises Dropped: no_audio, empty, truncated, undecodable, oversized.
+    """
+    with _opened(data) as file:
+        if not file.streams.audio:
+            raise Dropped(Outcome.NO_AUDIO, "no audio track")
+        stream = file.streams.audio[0]
+        blocks, rate, reached = _between(file, stream, start or 0.0, end)
+        promised = stated(file, stream)
+    if end is None and promised is not None and reached < promised - SLACK:
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{reached:.2f} s of {promised:.2f} s")
+    if not blocks:
+        raise Dropped(Outcome.EMPTY_MEDIA, f"no samples after {start or 0:g} s of {reached:.2f} s")
+    return np.concatenate(blocks), rate
+
+
+def seconds(data: bytes) -> float:
+    """How long a whole clip is, sound and picture together. Raises Dropped if it does not say."""
+    with _opened(data) as file:
+        if not file.duration or file.duration < 0:
+            raise Dropped(Outcome.UNDECODABLE_MEDIA, "its header does not say how long it is")
+        return float(file.duration / 1_000_000)
+
+
+def kind(data: bytes) -> tuple[str, str] | None:
+    """Format (M4A, WEBM, MKV, AAC) and codec in capitals; None if it is no container of these."""
+    if demuxer(data) is None:
+        return None
+    found = probe(data)
+    if found is None:
+        raise Dropped(Outcome.NO_AUDIO, "no audio track")
+    return suffix(data)[1:].upper(), "ALAC_24" if found.codec == "alac" else found.codec.upper()
+
+
+def wav(data: bytes) -> bytes:
+    """The first audio track as a WAV file of float32 samples."""
+    samples, rate = decode(data)
+    out = io.BytesIO()
+    sf.write(out, samples, rate, format="WAV", subtype="FLOAT")
+    return out.getvalue()
+
+
+def _between(
+    file: Any, stream: Any, start: float, end: float | None
+) -> tuple[list[np.ndarray], int, float]:
+    """Blocks of samples, their rate, and the time in seconds that decoding reached."""
+    blocks: list[np.ndarray] = []
+    rate, position, kept, decoded = 1, 0, 0, 0
+    for block, rate, time in _blocks(file, stream):
+        if not decoded:
+            position = max(0, round(time * rate))
+        decoded += block.size
+        first = max(0, round(start * rate) - position)
+        last = len(block) if end is None else max(0, round(end * rate) - position)
+        part = block[first:last]
+        kept += part.size
+        _check(part, kept, decoded, rate * block.shape[1])
+        if len(part):
+            blocks.append(part)
+        position += len(block)
+        if last < len(block):
+            break
+    return blocks, rate, position / rate
+
+
+def _check(block: np.ndarray, kept: int, decoded: int, a_second: int) -> None:
+    if kept > min(MAX_SAMPLES, MAX_SECONDS * a_second) or decoded > MAX_DECODED:
+        raise Dropped(
+            Outcome.OVERSIZED_MEDIA,
+            f"more than {decoded // a_second} s of audio, the limits are {MAX_SECONDS} s and "
+            f"{MAX_SAMPLES} samples",
+        )
+    if not np.isfinite(block).all():
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, "samples that are infinite or no numbers")
+
+
+def _blocks(file: Any, stream: Any) -> Iterator[tuple[np.ndarray, int, float]]:
+    """Decoded frames as float32 (frames, channels), with their rate and time in seconds."""
+    from av import AudioResampler
+
+    resampler = AudioResampler(format="flt")  # the layout and rate of the first frame
+    for frame in file.decode(stream):
+        for part in resampler.resample(frame):
+            samples = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+            yield samples, int(part.sample_rate), float(frame.time or 0.0)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
+    """The open container; whatever FFmpeg finds wrong is an undecodable file."""
+    av = pyav()
+    if not data:
+        raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
+    name = demuxer(data)
+    if name is None:
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no MP4 or WebM, it begins with {data[:12]!r}")
+    try:
+        with av.open(io.BytesIO(data), format=name, metadata_errors="replace") as file:
+            for stream in file.streams.audio[:1]:
+                _allow(stream.codec_context)
+            yield file
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"{name}: {detail}") from None
+
+
+def _allow(context: Any) -> None:
+    if context is None or context.name not in CODECS:
+        name = context.name if context else "unknown"
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"audio codec {name}")
+    context.flags |= 0x800000  # bitexact: the same samples on every processor, where FFmpeg can
+
+
+def stated(file: Any, stream: Any) -> float | None:
+    """Seconds of the audio track as the header has them; Matroska has them in a tag, if at all."""
+    seconds = None
+    if stream.duration is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif tag := stream.metadata.get("DURATION"):
+        seconds = _clock(tag)
+    elif file.duration is not None and len(file.streams) == 1 and file.format.name != "aac":
+        seconds = file.duration / 1_000_000
+    return seconds if seconds is not None and 0 < seconds < math.inf else None
+
+
+def _clock(text: str) -> float | None:
+    """`00:00:10.021000000` in seconds."""
+    try:
+        hours, minutes, seconds = text.strip("\0 ").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+def version() -> str | None:
+    """PyAV's version, None if it is not installed."""
+    try:
+        return metadata.version("av")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def pyav() -> Any:
+    try:
+        import av
+    except ImportError:
+        raise EdgeGlassError(
+            "MP4, M4A and WebM are read with PyAV, which is not installed: "
+            "pip install 'edge-glass[video]'"
+        ) from None
+    return av

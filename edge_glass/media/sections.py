@@ -1,0 +1,64 @@
+"""A clip out of what a folder of raw files holds: the clip itself, or the whole track."""
+
+import io
+
+import numpy as np
+import soundfile as sf
+
+from edge_glass.ledger import Dropped, Outcome
+from edge_glass.media import audio, container
+
+SLACK = 0.5  # seconds by which a clip may be shorter or longer than its section
+
+
+def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> tuple[bytes, str]:
+    """Bytes and name of seconds `start` to `end` of a track.
+
+    What is as long as the section is the clip already and keeps its bytes. What reaches to `end` is
+    the whole track: it is cut, as FLAC, and `notes` says so. Raises Dropped: anything else is
+    wrong_duration.
+    """
+    found = audio.probe(data)
+    wanted = end - start
+    if abs(found.seconds - wanted) <= SLACK:
+        return data, name
+    if found.seconds < end - SLACK:
+        detail = f"{found.seconds:.2f} s where {wanted:g} s were asked for"
+        raise Dropped(Outcome.WRONG_DURATION, detail)
+    notes.append(f"cut out of {found.seconds:.1f} s")
+    stem = name.rpartition(".")[0] or name
+    return _cut(data, found, (start, end), notes), f"{stem}.flac"
+
+
+def _cut(data: bytes, found: audio.Probe, at: tuple[float, float], notes: list[str]) -> bytes:
+    source = container.wav(data) if container.demuxer(data) else data
+    first, last = (min(round(second * found.rate), found.frames) for second in at)
+    bits = 24 if found.subtype in audio.DEEP else 16
+    exact = found.subtype in audio.EXACT
+    out = io.BytesIO()
+    try:
+        with sf.SoundFile(io.BytesIO(source)) as file:
+            file.seek(first)
+            samples = file.read(last - first, dtype=_integer(bits) if exact else "float64")
+        if len(samples) < last - first:
+            detail = f"{len(samples)} of {last - first} samples of the section"
+            raise Dropped(Outcome.TRUNCATED_MEDIA, detail)
+        whole = samples if exact else _whole(samples, bits, notes)
+        sf.write(out, whole, found.rate, f"PCM_{bits}", format="FLAC")
+    except sf.LibsndfileError as error:
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
+    return out.getvalue()
+
+
+def _whole(samples: np.ndarray, bits: int, notes: list[str]) -> np.ndarray:
+    """Integers of so many bits, the highest first; lossy codecs may go beyond full scale."""
+    top = 2 ** (bits - 1)
+    scaled = np.rint(samples * top)
+    if clipped := int(np.count_nonzero((scaled > top - 1) | (scaled < -top))):
+        notes.append(f"{clipped} samples beyond full scale clipped")
+    integers: np.ndarray = np.clip(scaled, -top, top - 1).astype(_integer(bits))
+    return integers << 8 if bits == 24 else integers
+
+
+def _integer(bits: int) -> str:
+    return "int16" if bits == 16 else "int32"

@@ -1,0 +1,88 @@
+"""Frames as JPEG, and what can be seen of a clip in a few of them."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from edge_glass.ledger import Dropped, Outcome
+
+QUALITY = 90
+SUBSAMPLING = "4:2:0"  # as nearly all video has it
+MAX_PIXELS = 2**24
+SMALL = (32, 32)  # what two frames are compared at: coding noise is averaged away
+# Deviation in grey levels of 255. Measured on black and white screens, clean and noisy: up to 0.5;
+# on a scene at 3 % of its brightness, where nothing can be made out: 1.3; at 6 %: 3.
+BLANK = 1.5
+# The largest mean difference of neighbours, in grey levels. Measured on a still picture, clean and
+# grainy, as H.264 at CRF 18 to 40: up to 0.5; with only a mouth moving in it: 0.7; film: 16 to 60.
+FROZEN = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A frame: JPEG bytes, and a small grey copy (float32 of shape 32, 32) to compare by."""
+
+    jpeg: bytes
+    small: np.ndarray
+
+
+def of(frame: Any, side: int | None) -> Still:
+    """A decoded PyAV frame, upright, its longer side at most `side` pixels."""
+    from av.video.reformatter import Interpolation
+
+    # without these flags the processor decides how a colour is rounded
+    exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+    image = frame.to_image(interpolation=exact, threads=1)
+    if frame.rotation:
+        image = image.rotate(frame.rotation, expand=True)
+    if side is not None and max(image.size) > side:
+        image = image.resize(_within(image.size, side), Image.Resampling.LANCZOS)
+    return Still(_jpeg(image), _small(image))
+
+
+def checked(jpeg: bytes) -> tuple[Still, tuple[int, int]]:
+    """JPEG bytes from elsewhere as they are, with width and height; raises Dropped."""
+    try:
+        image = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
+        if image.width * image.height > MAX_PIXELS:
+            raise Dropped(Outcome.OVERSIZED_MEDIA, f"a frame of {image.width}x{image.height}")
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"a frame that is no JPEG: {error}") from None
+    return Still(jpeg, _small(image)), image.size
+
+
+def shown(frame: Any) -> tuple[int, int]:
+    """Width and height of a PyAV frame as it is shown."""
+    turned = frame.rotation % 180 != 0
+    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+
+
+def doubts(stills: Sequence[Still]) -> list[str]:
+    """What the ledger should say of frames that show nothing, or always the same."""
+    blank = sum(float(still.small.std()) < BLANK for still in stills)
+    notes = [f"blank: {blank} of {len(stills)} frames"] if blank else []
+    moves = [float(np.abs(one.small - other.small).mean()) for one, other in pairwise(stills)]
+    if moves and max(moves) < FROZEN:
+        notes.append(f"frozen: no two of {len(stills)} frames differ")
+    return notes
+
+
+def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
+    longer = max(size)
+    return max(1, round(size[0] * side / longer)), max(1, round(size[1] * side / longer))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
+    return out.getvalue()
+
+
+def _small(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L").resize(SMALL, Image.Resampling.BOX), dtype=np.float32)

@@ -1,0 +1,269 @@
+"""Video by PyAV: looked over, decoded from end to end, frames of it kept as JPEG.
+
+Everything is bounded before it is decoded. What a header says of time is not believed: length and
+frame rate are those of the frames that are there, and a header that promises more is a cut file.
+"""
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import PIL
+
+from edge_glass.ledger import Dropped, Outcome
+from edge_glass.media import boxes, container, stills
+from edge_glass.media.stills import Still
+
+MAX_BYTES = 2**28
+MAX_SECONDS = 10 * 60
+MAX_SIDE = 2**13  # pixels
+MAX_PIXELS = 2**24  # of one frame: 25 MB as YUV 4:2:0, of which a decoder may hold 17
+MAX_SAMPLES = 2**22  # that a container's tables may promise: an index of 100 MB
+MAX_WORK = 2**35  # pixels of all frames together: ten minutes of 1080p
+MAX_KEPT = 1000  # frames of one clip
+MAX_STREAMS = 16
+SLACK = 0.5  # seconds that a header may promise beyond what is there
+WHOLE = 0.9  # of the frames must decode: a cut beside a keyframe costs a few, damage many
+TOLERANCE = 0.5  # seconds between a clip and its section: cuts lie on frames or keyframes
+FACTOR = 2  # a clip that is longer or shorter by that is not what was described
+SUFFIXES = (".mp4", ".mkv", ".webm")
+CODECS = {"h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "mpeg4", "mjpeg"}
+_OPTIONS = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which frames are kept: `count` evenly spaced ones, `rate` a second, or all keyframes.
+
+    Each is scaled down (never up) to `side` pixels at its longer side.
+    """
+
+    count: int = 8
+    rate: float | None = None
+    keyframes: bool = False
+    side: int | None = None
+
+    def times(self, start: Fraction, seconds: Fraction) -> list[Fraction]:
+        """The moments that are asked for: the middles of equal parts of the clip."""
+        if self.keyframes:
+            return []
+        count = self.count if self.rate is None else max(1, round(float(seconds) * self.rate))
+        if count > MAX_KEPT:
+            raise Dropped(Outcome.OVERSIZED_MEDIA, f"{count} frames to keep")
+        return [start + seconds * (2 * part + 1) / (2 * count) for part in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A clip as its packets have it, nothing decoded: `start` and `length` (s) are theirs."""
+
+    width: int
+    height: int
+    packets: int
+    start: Fraction
+    length: Fraction
+    has_audio: bool
+
+    @property
+    def seconds(self) -> float:
+        return float(self.length)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second on average; 0 for a single frame without length."""
+        return round(self.packets / self.seconds, 3) if self.seconds else 0.0
+
+
+@dataclass(slots=True)
+class Clip:
+    """A clip that was decoded; `width` and `height` are those of its frames as shown."""
+
+    probe: Probe
+    width: int = 0
+    height: int = 0
+    decoded: int = 0
+    stills: list[Still] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the ledger should say of a clip that is kept."""
+        lost = self.probe.packets - self.decoded
+        damage = [f"{lost} of {self.probe.packets} frames do not decode"] if lost > 0 else []
+        return damage + stills.doubts(self.stills)
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what decodes clips and writes frames, for the manifest."""
+    codecs = ".".join(map(str, container.pyav().library_versions["libavcodec"]))
+    return {"av": container.pyav().__version__, "libavcodec": codecs, "pillow": PIL.__version__}
+
+
+def probe(data: bytes) -> Probe:
+    """Look a clip over without decoding it.
+
+    Raises Dropped if it is empty, cut short, no video, or larger than the limits.
+    """
+    with _opened(data) as file:
+        return _probe(file, file.streams.video[0])
+
+
+def read(data: bytes, choice: Choice) -> Clip:
+    """Decode a clip from end to end and keep the chosen frames; raises Dropped as `probe` does.
+
+    Memory is one frame and the JPEGs.
+    """
+    clip = Clip(probe(data))
+    targets = choice.times(clip.probe.start, clip.probe.length)
+    with _opened(data) as file:
+        for frame in _chosen(_decoded(file, clip), targets, choice.keyframes):
+            if len(clip.stills) == MAX_KEPT:
+                raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_KEPT} frames to keep")
+            clip.stills.append(stills.of(frame, choice.side))
+    if clip.decoded < WHOLE * clip.probe.packets:
+        detail = f"{clip.decoded} of {clip.probe.packets} frames decode"
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
+    return clip
+
+
+def length_doubts(seconds: float, promised: float) -> list[str]:
+    """What the ledger should say of a clip that is not as long as its section.
+
+    Raises Dropped if it cannot be that section.
+    """
+    detail = f"{seconds:.2f} s where {promised:g} s are promised"
+    if not promised / FACTOR <= seconds <= promised * FACTOR:
+        raise Dropped(Outcome.WRONG_DURATION, detail)
+    return [detail] if abs(seconds - promised) > TOLERANCE else []
+
+
+def _probe(file: Any, stream: Any) -> Probe:
+    packets, first, last = 0, math.inf, -math.inf
+    for packet in file.demux(stream):
+        if packet.pts is None or packet.is_discard:
+            continue
+        packets += 1
+        first, last = min(first, packet.pts), max(last, packet.pts + (packet.duration or 0))
+    if not packets:
+        raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
+    found = Probe(
+        width=stream.codec_context.width,
+        height=stream.codec_context.height,
+        packets=packets,
+        start=first * stream.time_base,
+        length=(last - first) * stream.time_base,
+        has_audio=bool(file.streams.audio),
+    )
+    _check(found, container.stated(file, stream))
+    return found
+
+
+def _check(found: Probe, promised: float | None) -> None:
+    work = found.packets * found.width * found.height
+    if found.seconds > MAX_SECONDS or work > MAX_WORK:
+        size = f"{found.packets} frames of {found.width}x{found.height} in {found.seconds:.0f} s"
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size}, the limit is {MAX_SECONDS} s")
+    if promised is not None and promised > found.seconds + SLACK:
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{found.seconds:.2f} s of {promised:.2f} s")
+
+
+def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
+    """Every sound frame in the order in which it is shown."""
+    from av.error import InvalidDataError
+
+    work = 0
+    for packet in file.demux(file.streams.video[0]):
+        try:
+            frames = packet.decode()
+        except InvalidDataError:
+            continue
+        for frame in frames:
+            work += frame.width * frame.height
+            if work > MAX_WORK:
+                raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_WORK} pixels in all")
+            if frame.is_corrupt or frame.pts is None:
+                continue
+            if not clip.decoded:
+                clip.width, clip.height = stills.shown(frame)
+            clip.decoded += 1
+            yield frame
+
+
+def _chosen(frames: Iterator[Any], targets: list[Fraction], keyframes: bool) -> Iterator[Any]:
+    """The keyframes, or the frames that are on the screen at the times of `targets`; once each."""
+    shown, at = None, 0
+    for frame in chain(frames, [None]):
+        if keyframes and frame is not None and frame.key_frame:
+            yield frame
+        until = math.inf if frame is None else frame.pts * frame.time_base
+        if shown is not None and at < len(targets) and targets[at] < until:
+            yield shown
+            while at < len(targets) and targets[at] < until:
+                at += 1
+        shown = frame
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
+    """The open file with one thread a decoder; whatever FFmpeg finds wrong is undecodable."""
+    name = _demuxer(data)
+    av = container.pyav()
+    try:
+        with av.open(
+            io.BytesIO(data), format=name, options=_OPTIONS, metadata_errors="replace"
+        ) as file:
+            _allow(file)
+            yield file
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"{name}: {detail}") from None
+
+
+def _demuxer(data: bytes) -> str:
+    """The demuxer for the bytes, after what it may be asked to do has been looked at."""
+    name = container.demuxer(data)
+    if not data:
+        raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
+    if len(data) > MAX_BYTES:
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{len(data)} bytes, the limit is {MAX_BYTES}")
+    if name not in ("mov", "matroska"):
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no MP4 or WebM, it begins with {data[:12]!r}")
+    if name == "mov":
+        _check_boxes(data)
+    return name
+
+
+def _check_boxes(data: bytes) -> None:
+    if missing := boxes.missing_bytes(data):
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its boxes promise")
+    if (samples := boxes.samples(data)) > min(len(data), MAX_SAMPLES):
+        detail = f"tables promise {samples} samples in {len(data)} bytes"
+        raise Dropped(Outcome.OVERSIZED_MEDIA, detail)
+    for width, height in boxes.pictures(data):
+        _check_size(width, height)
+
+
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        limit = f"the limits are {MAX_SIDE} a side and {MAX_PIXELS} in all"
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{width}x{height} pixels, {limit}")
+
+
+def _allow(file: Any) -> None:
+    if len(file.streams) > MAX_STREAMS:
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{len(file.streams)} streams")
+    if not file.streams.video:
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, "no video track")
+    context = file.streams.video[0].codec_context
+    if context is None or context.name not in CODECS:
+        found = context.name if context else "unknown"
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"video codec {found}")
+    if not context.width:
+        detail = f"no picture, or one of more than {MAX_PIXELS} pixels"
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
+    _check_size(context.width, context.height)
+    context.options = _OPTIONS
