@@ -34,7 +34,7 @@ soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes
 
 bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of an hour and more
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[audit]'
-	$(BIN)/python benchmarks/clotho.py --clips 400 --rounds 3
+	$(BIN)/python benchmarks/clotho.py --clips 400 --memory 1600 --rounds 3
 	$(BIN)/python benchmarks/shards.py --rows 5000 --rounds 7
 	$(BIN)/python benchmarks/librispeech.py
 
