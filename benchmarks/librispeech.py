@@ -3,8 +3,8 @@
 python benchmarks/librispeech.py [--utterances 2000 20000] [--rounds 3]
 
 The tarballs are made of the real speech in samples/, repeated under new ids, and of the same with
-one FLAC file left out. Each way runs in a fresh process with an empty cache, the ways in turn in every
-round. CPU seconds are those of the process; the median over the rounds is printed.
+one FLAC file left out. Each way runs in a fresh process with an empty cache, the ways in turn in
+every round. CPU seconds are those of the process; the median over the rounds is printed.
 """
 
 import argparse
