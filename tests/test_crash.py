@@ -164,12 +164,12 @@ def disturb(run: Run, chance: random.Random) -> tuple[int, bool]:
     """Start a build, kill a helper of it or not, then itself; how many died, whether it ended."""
     kills = 0
     with run.start() as process:
-        if chance.random() < 0.5 and not wait(process, chance.uniform(0, run.site.seconds)):
+        if chance.random() < 0.5 and not wait(process, chance.uniform(0, 0.7 * run.site.seconds)):
             for helper in chance.sample(found := helpers(process), min(1, len(found))):
                 with suppress(psutil.NoSuchProcess):
                     helper.kill()
                     kills += 1
-        if not wait(process, chance.uniform(0, run.site.seconds)):
+        if not wait(process, chance.uniform(0, 0.7 * run.site.seconds)):
             process.kill()
             return kills + 1, False
         assert process.returncode == 0, run.log()
