@@ -18,7 +18,7 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
     CaptionParams,
@@ -212,7 +212,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
                     for example in self.examples(row, media):
                         yield example["id"], example
                 except Dropped as drop:
-                    self._log_drop(row, drop)
+                    if drop.outcome not in LEFT_OUT:
+                        self._log_drop(row, drop)
 
     def _log_drop(self, row: Row, drop: Dropped) -> None:
         message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"

@@ -46,6 +46,10 @@ class Outcome(StrEnum):
 HEALS = frozenset({Outcome.NETWORK_ERROR, Outcome.TIMED_OUT})  # another run may find otherwise
 
 
+# what the config itself leaves out: nothing is wrong with these rows
+LEFT_OUT = frozenset({Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG})
+
+
 class Dropped(Exception):
     """Raised by whatever finds that a row cannot be kept."""
 

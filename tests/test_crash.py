@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -63,6 +64,8 @@ class Run:
     out: Path
     shards: dict[str, tuple[int, int]] = field(default_factory=dict)  # whole ones: inode and time
     marks: list[str] = field(default_factory=list)
+    # not below pytest's folders: the name of a socket in it may have 100 characters and no more
+    temp: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="eg")))
 
     def finish(self) -> None:
         """Build in this process with one job, undisturbed."""
@@ -76,9 +79,8 @@ class Run:
         code = command(*arguments, shard_bytes=SHARD_BYTES)
         code[2] = READY + code[2]
         self.marks.append(uuid.uuid4().hex)
-        temp = self.out.parent / "temp"
-        temp.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, MARK: self.marks[-1], "TMPDIR": str(temp)}
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, MARK: self.marks[-1], "TMPDIR": str(self.temp)}
         log = (self.out.parent / "log").open("a+")
         process = subprocess.Popen(
             code,
@@ -112,7 +114,7 @@ class Run:
         assert contents(self.out) == self.site.whole, self.log()
         assert not list(self.out.rglob("*.tmp"))
         assert not list((self.out / ".edge_glass" / "work").iterdir())
-        assert not [path for path in (self.out.parent / "temp").rglob("*") if path.is_file()]
+        assert not [path for path in self.temp.rglob("*") if path.is_file()]
         for mark in self.marks:
             assert_gone(mark)
 
