@@ -87,7 +87,7 @@ class AudioParams(CorpusConfig):
         found = audio.probe(data)
         duration = {"duration": round(found.seconds, 6)}
         stem, dot, suffix = name.rpartition(".")
-        if dot and f".{suffix.lower()}" != found.suffix:
+        if dot and not found.has_name(f".{suffix}"):
             notes.append(f"{found.format} bytes under the suffix .{suffix}")
         if self.format == "source":
             audio.check(data)
