@@ -209,7 +209,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
                 try:
                     if row.dropped:
                         raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                    for example in self.examples(row, media):
+                    for example in list(self.examples(row, media)):
                         yield example["id"], example
                 except Dropped as drop:
                     if drop.outcome not in LEFT_OUT:
