@@ -5,14 +5,14 @@ BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint bench soak test-oldest-client test-newest-client docs clean
+.PHONY: demo test lint soak bench test-lowest test-oldest-client test-newest-client clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
 	$(BIN)/edge-glass verify demo
 
-test: $(STAMP)  ## the test suite
-	$(BIN)/pytest
+test: $(STAMP)  ## the test suite, on two processes
+	$(BIN)/pytest -n 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -29,5 +29,31 @@ $(STAMP): $(CORE)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint]'
 	touch $@
 
+soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes
+	$(BIN)/pytest -m slow
+
+bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of an hour and more
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[audit]'
+	$(BIN)/python benchmarks/clotho.py --clips 400 --memory 1600 --rounds 3
+	$(BIN)/python benchmarks/shards.py --rows 5000 --rounds 7
+	$(BIN)/python benchmarks/librispeech.py
+
+test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install -q -c requirements-lowest.txt -e '.[test]'
+	.venv-lowest/bin/pytest -n 2
+
+# the samples are published to the Hub for tests, then read by a client with nothing of ours
+test-newest-client: $(STAMP)
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U datasets
+	$(BIN)/python tests/old_client.py .venv-newest/bin/python
+
+test-oldest-client: $(STAMP)
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install -q --disable-pip-version-check datasets==2.14.7 \
+	  huggingface_hub==0.19.4 fsspec==2023.10.0 numpy==1.26.4 pyarrow==14.0.2
+	$(BIN)/python tests/old_client.py .venv-oldest/bin/python
+
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) .venv-* demo build dist *.egg-info

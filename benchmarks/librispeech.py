@@ -88,7 +88,9 @@ def run(code: str, raw: Path) -> dict[str, float]:
             check=False,
         )
     if done.returncode:
-        # the plain way ends in an error when nothing at all comes out
+        if code == OURS:
+            sys.exit(done.stderr)
+        # 0 rows in the table: the plain way ended in an error
         return {"cpu": float("nan"), "mb": float("nan"), "rows": 0}
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -93,7 +93,7 @@ def _doubts(metadata: dict[str, str], duration: float) -> list[str]:
     try:
         start, end = json.loads(metadata["start_end_samples"])
         promised = (end - start) / RATE
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return [f"start_end_samples is {metadata['start_end_samples'] or 'empty'}"]
     differs = abs(promised - duration) > TOLERANCE
     return [f"start_end_samples promises {promised:.2f} s"] if differs else []

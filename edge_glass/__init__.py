@@ -5,8 +5,10 @@
 >>> ds[0]["audio"]["array"], ds[0]["audio"]["sampling_rate"]
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +30,17 @@ _HOMES = {
     "build": "build",
     "load": "load",
 }
+
+
+class _Package(ModuleType):
+    """Keeps `edge_glass.load` and `edge_glass.build` functions once their modules are imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _HOMES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

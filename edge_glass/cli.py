@@ -277,10 +277,18 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except EdgeGlassError as error:
-        console = Console(stderr=True)
-        for problem in error.problems:
-            console.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
-        sys.exit(1)
+        _tell(*error.problems)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _tell(f"{error.filename}: {error.strerror}")
+
+
+def _tell(*problems: str) -> None:
+    console = Console(stderr=True)
+    for problem in problems:
+        console.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

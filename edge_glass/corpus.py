@@ -18,7 +18,7 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
     CaptionParams,
@@ -144,9 +144,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
         try:
             checked = model(kind)(**values)
         except ValidationError as error:
-            raise EdgeGlassError(
-                *(f"{where}: {_explain(e, kind)}" for e in error.errors())
-            ) from None
+            problems = _explain(error, kind)
+            raise EdgeGlassError(*(f"{where}: {problem}" for problem in problems)) from None
         clean = checked.model_dump()
         raise_all(f"{where}: {problem}" for problem in kind(name=name, **clean).problems())
         return clean
@@ -216,10 +215,11 @@ class Corpus(datasets.GeneratorBasedBuilder):
                 try:
                     if row.dropped:
                         raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                    for example in self.examples(row, media):
+                    for example in list(self.examples(row, media)):
                         yield example["id"], example
                 except Dropped as drop:
-                    self._log_drop(row, drop)
+                    if drop.outcome not in LEFT_OUT:
+                        self._log_drop(row, drop)
 
     def _log_drop(self, row: Row, drop: Dropped) -> None:
         message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
@@ -233,8 +233,14 @@ class Corpus(datasets.GeneratorBasedBuilder):
         return dataset
 
 
-def _explain(error: Any, kind: type[CorpusConfig]) -> str:
-    name = ".".join(str(part) for part in error["loc"][:1])
-    if error["type"] == "extra_forbidden":
-        return f"no parameter {name}; there are {', '.join(own_fields(kind))}"
-    return f"{name}: {error['msg']}, found {error['input']!r}"
+def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:
+    """One sentence a parameter, though each type that it could have had says why it has not."""
+    reasons: dict[str, list[Any]] = {}
+    for found in error.errors():
+        reasons.setdefault(str(found["loc"][0]), []).append(found)
+    for name, found_all in reasons.items():
+        if found_all[0]["type"] == "extra_forbidden":
+            yield f"no parameter {name}; there are {', '.join(own_fields(kind))}"
+        else:
+            why = " or ".join(dict.fromkeys(found["msg"] for found in found_all))
+            yield f"{name}: {why}, found {found_all[0]['input']!r}"

@@ -69,6 +69,10 @@ HEALS = frozenset(  # another run may find otherwise
 )
 
 
+# what the config itself leaves out: nothing is wrong with these rows
+LEFT_OUT = frozenset({Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG})
+
+
 class Dropped(Exception):
     """Raised by whatever finds that a row cannot be kept."""
 
@@ -122,14 +126,14 @@ def to_table(entries: list[Entry]) -> pa.Table:
 
 def tables(path: Path) -> Iterator[pa.Table]:
     """The row groups of a ledger file, one in memory at a time."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
 
 
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file, a batch in memory at a time."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(columns=columns):
             yield from batch.to_pylist()
 

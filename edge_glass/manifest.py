@@ -102,6 +102,10 @@ def read(folder: Path) -> Manifest:
             f"{folder}: no {FILE}: nothing is built here, or the build did not end; "
             "run `edge-glass build` again"
         ) from None
+    except ValueError as error:
+        raise EdgeGlassError(
+            f"{folder}/{FILE}: damaged ({error}): delete {folder} and build again"
+        ) from None
     return manifest
 
 

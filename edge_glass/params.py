@@ -70,6 +70,8 @@ class AudioParams(CorpusConfig):
         yield from super().problems()
         if self.format == "source" and (self.sample_rate or self.channels):
             yield "audio_format source keeps the bytes: unset sample_rate and channels, or use flac"
+        if self.format == "flac" and (rate := self.sample_rate or 0) > 65535 and rate % 10:
+            yield f"audio_format flac holds {rate} Hz only if it is a multiple of 10: use wav"
         if self.format == "waveform" and self.channels == 2:
             yield "audio_format waveform is mono: set channels to 1, or audio_format to flac or wav"
 
@@ -87,7 +89,7 @@ class AudioParams(CorpusConfig):
         found = audio.probe(data)
         duration = {"duration": round(found.seconds, 6)}
         stem, dot, suffix = name.rpartition(".")
-        if dot and f".{suffix.lower()}" != found.suffix:
+        if dot and not found.has_name(f".{suffix}"):
             notes.append(f"{found.format} bytes under the suffix .{suffix}")
         if self.format == "source":
             audio.check(data)

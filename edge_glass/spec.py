@@ -1,6 +1,6 @@
 """What a corpus's YAML file says, read with the line of every mistake."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -117,8 +117,12 @@ def read_spec(path: Path, corpus: str) -> Spec:
 
 def line_of(path: Path, *location: str) -> int:
     """The line where `location` stands in a YAML file, 1-based."""
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    return _line(_lines(root), location)
+    return _line(_lines_of(path), location)
+
+
+@cache
+def _lines_of(path: Path) -> dict[tuple[Any, ...], int]:
+    return _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
 
 
 def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hub import Hub
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 from kit import Cli
 
 from edge_glass import catalog, orders
@@ -60,7 +60,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with Hub() as hub:
         monkeypatch.setenv("HF_TOKEN", hub.token)
         template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        for module in (constants, file_download):  # older releases have one of their own there
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
         yield hub

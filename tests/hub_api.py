@@ -89,8 +89,14 @@ def create_repo(call: Call) -> Any:
     name = f"{ask['organization'] or USER}/{ask['name']}"
     if ask.get("type") != "dataset":
         raise HubError(400, "This Hub serves datasets only: pass repo_type='dataset'")
-    call.store.create(name, private=ask.get("visibility") == "private")
-    return {"url": f"{call.url}/datasets/{name}", "name": name}
+    made = {"url": f"{call.url}/datasets/{name}", "name": name}
+    try:
+        private = ask.get("visibility") == "private" or ask.get("private") is True  # before 1.0
+        call.store.create(name, private=private)
+    except HubError as error:  # clients that take what exists want to know where it is
+        body = json.dumps(made | {"error": str(error)})
+        return Answer(body.encode(), error.status, error.headers)
+    return made
 
 
 @route("DELETE", "/api/repos/delete", token=True)

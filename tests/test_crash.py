@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -63,6 +65,8 @@ class Run:
     out: Path
     shards: dict[str, tuple[int, int]] = field(default_factory=dict)  # whole ones: inode and time
     marks: list[str] = field(default_factory=list)
+    # not below pytest's folders: the name of a socket in it may have 100 characters and no more
+    temp: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="eg")))
 
     def finish(self) -> None:
         """Build in this process with one job, undisturbed."""
@@ -76,9 +80,8 @@ class Run:
         code = command(*arguments, shard_bytes=SHARD_BYTES)
         code[2] = READY + code[2]
         self.marks.append(uuid.uuid4().hex)
-        temp = self.out.parent / "temp"
-        temp.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, MARK: self.marks[-1], "TMPDIR": str(temp)}
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, MARK: self.marks[-1], "TMPDIR": str(self.temp)}
         log = (self.out.parent / "log").open("a+")
         process = subprocess.Popen(
             code,
@@ -112,7 +115,7 @@ class Run:
         assert contents(self.out) == self.site.whole, self.log()
         assert not list(self.out.rglob("*.tmp"))
         assert not list((self.out / ".edge_glass" / "work").iterdir())
-        assert not [path for path in (self.out.parent / "temp").rglob("*") if path.is_file()]
+        assert not [path for path in self.temp.rglob("*") if path.is_file()]
         for mark in self.marks:
             assert_gone(mark)
 
@@ -164,12 +167,12 @@ def disturb(run: Run, chance: random.Random) -> tuple[int, bool]:
     """Start a build, kill a helper of it or not, then itself; how many died, whether it ended."""
     kills = 0
     with run.start() as process:
-        if chance.random() < 0.5 and not wait(process, chance.uniform(0, run.site.seconds)):
+        if chance.random() < 0.5 and not wait(process, chance.uniform(0, 0.7 * run.site.seconds)):
             for helper in chance.sample(found := helpers(process), min(1, len(found))):
                 with suppress(psutil.NoSuchProcess):
                     helper.kill()
                     kills += 1
-        if not wait(process, chance.uniform(0, run.site.seconds)):
+        if not wait(process, chance.uniform(0, 0.7 * run.site.seconds)):
             process.kill()
             return kills + 1, False
         assert process.returncode == 0, run.log()
@@ -225,7 +228,8 @@ def test_workers_that_are_killed_again_and_again(site: Site, tmp_path: Path) -> 
                     worker.kill()
     assert process.returncode == 1
     assert "workers were killed 3 times" in run.log() and "--jobs" in run.log()
-    assert "Traceback" not in run.log()
+    # multiprocessing's own server may moan of a start that was broken off; we do not
+    assert not re.search(r'File ".*edge_glass', run.log())
     run.look()
     run.finish()
     run.check()

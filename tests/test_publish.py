@@ -7,20 +7,30 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hub import Fault, Hub, Request
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, HfApi
+from hub import Hub
+from huggingface_hub import CommitOperationDelete
 from kit import ROOT, Cli, build_clotho, client, edit
+from releases import (
+    README,
+    REPO,
+    SAMPLE,
+    api,
+    assert_released,
+    command,
+    commit,
+    header,
+    names,
+    push,
+    sent,
+    tags,
+)
 
 from edge_glass import manifest, publish
 from edge_glass.errors import EdgeGlassError
-from edge_glass.publish import Release
 
-REPO = "org/edge-glass"
-SAMPLE = "clotho_sample"
 LOAD = """if True:
     import datasets, hashlib, json
     def plain(row):
@@ -39,73 +49,6 @@ LOAD = """if True:
                 found[f"{config} {split} {streaming}"] = [plain(row) for row in rows]
     print(json.dumps(found))
 """
-README = """---
-license: cc0-1.0
-tags:
-- birds
-configs:
-- config_name: mine
-  data_files:
-  - split: train
-    path: mine/train-*.parquet
-dataset_info:
-- config_name: mine
-  features:
-  - name: id
-    dtype: string
----
-# Birds, and more
-
-By hand.
-"""
-
-
-def command(*more: object) -> list[object]:
-    """Arguments of a push."""
-    return ["push", SAMPLE, "--repo", REPO, "--version", "1.0.0", *more]
-
-
-def push(hub: Hub, out: Path, version: str = "1.0.0", *configs: str, **more: Any) -> Release:
-    return publish.push(out, [*configs] or [SAMPLE], REPO, version, **more)
-
-
-def api(hub: Hub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=hub.token)
-
-
-def commit(hub: Hub, files: dict[str, bytes]) -> None:
-    """Somebody else's commit."""
-    operations = [CommitOperationAdd(path, data) for path, data in files.items()]
-    if REPO not in hub.store.repos:
-        api(hub).create_repo(REPO, repo_type="dataset")
-    api(hub).create_commit(REPO, operations, commit_message="by hand", repo_type="dataset")
-
-
-def sent(hub: Hub) -> int:
-    """Bytes of all uploads that arrived whole."""
-    return sum(request.received for request in hub.seen("PUT", "/lfs/") if request.status == 200)
-
-
-def tags(hub: Hub) -> set[str]:
-    refs = hub.store.repos[REPO].refs if REPO in hub.store.repos else {}
-    return {ref.removeprefix("refs/tags/") for ref in refs if ref.startswith("refs/tags/")}
-
-
-def header(hub: Hub) -> dict[str, Any]:
-    return DatasetCard(hub.read(REPO, "README.md").decode()).data.to_dict()
-
-
-def names(hub: Hub, rev: str = "main") -> set[str]:
-    return {path for path in hub.files(REPO, rev) if path.startswith(f"{SAMPLE}/")}
-
-
-def assert_released(hub: Hub, out: Path, rev: str = "v1.0.0") -> None:
-    """The version holds the build, file by file, and a card that lists it."""
-    wanted = {f"{SAMPLE}/{path.name}": path.read_bytes() for path in (out / SAMPLE).iterdir()}
-    assert names(hub, rev) == wanted.keys()
-    assert {path: hub.read(REPO, path, rev) for path in wanted} == wanted
-    listed = DatasetCard(hub.read(REPO, "README.md", rev).decode()).data.get("configs")
-    assert {SAMPLE, f"{SAMPLE}_ledger"} <= {config["config_name"] for config in listed}
 
 
 # A first release
@@ -301,127 +244,6 @@ def test_a_pull_request_is_tagged_once_it_is_merged(
     assert done.code == 0 and "Tagged v1.0.0" in done.out
     assert not hub.seen("PUT", "") and not hub.seen("POST", "/commit/")
     assert_released(hub, in_pieces)
-
-
-# What goes wrong on the way
-
-PHASES = [
-    ("GET", "/refs$"),
-    ("POST", "/api/repos/create"),
-    ("GET", f"/api/datasets/{REPO}(/revision/|$)"),
-    ("POST", "/validate-yaml"),
-    ("POST", "/preupload/"),
-    ("POST", "/objects/batch"),
-    ("PUT", "/lfs/"),
-    ("POST", "/commit/"),
-    ("POST", "/tag/"),
-]
-LATER = [("GET", "/refs$"), ("GET", "/tree/"), ("GET|HEAD", "/resolve/"), ("POST", "/commit/")]
-
-
-def until_done(hub: Hub, out: Path, version: str) -> None:
-    """Push while something is wrong, and again when it no longer is."""
-    try:
-        push(hub, out, version)
-    except EdgeGlassError as error:
-        (told,) = error.problems
-        what, advice = told.split("\n")
-        assert what.startswith(f"{REPO}: ")
-        assert hub.token not in told
-        assert "Nothing is tagged. Run the same command again" in advice
-        assert f"v{version}" not in tags(hub)
-        hub.heal()
-        push(hub, out, version)
-    assert_released(hub, out, f"v{version}")
-
-
-@pytest.mark.parametrize(("status", "times"), [(500, 1), (500, 99), (429, 99)])
-@pytest.mark.parametrize(("method", "path"), PHASES)
-def test_a_hub_that_fails_a_first_release(
-    status: int, method: str, path: str, times: int, hub: Hub, built: Path, naps: list[float]
-) -> None:
-    wait = 7 if status == 429 else None
-    hub.fail(Fault(method, path, times=times, status=status, retry_after=wait))
-    until_done(hub, built, "1.0.0")
-    assert hub.seen(method, path)[0].status == status
-
-
-@pytest.mark.parametrize(("method", "path"), LATER)
-def test_a_hub_that_fails_a_later_release(
-    method: str, path: str, hub: Hub, built: Path, in_pieces: Path, naps: list[float]
-) -> None:
-    push(hub, in_pieces)
-    commit(hub, {"README.md": README.encode()})
-    hub.reset_log()
-    hub.fail(Fault(method, path, times=99, status=500))
-    until_done(hub, built, "2.0.0")
-    assert hub.seen(method, path)[0].status == 500
-    assert "By hand." in hub.read(REPO, "README.md").decode()
-
-
-@pytest.mark.parametrize("fault", [{"cut": 1000}, {"lost": True}])
-@pytest.mark.parametrize(("method", "path"), [*PHASES[-4:], ("GET", "/refs$")])
-def test_a_line_that_breaks(
-    fault: dict[str, Any], method: str, path: str, hub: Hub, in_pieces: Path, naps: list[float]
-) -> None:
-    hub.fail(Fault(method, path, times=99, **fault))
-    until_done(hub, in_pieces, "1.0.0")
-
-
-def test_uploads_that_arrived_are_not_sent_again(
-    hub: Hub, in_pieces: Path, naps: list[float]
-) -> None:
-    hub.fail(Fault("PUT", "/lfs/", nth=4, times=99, cut=50_000))
-    with pytest.raises(EdgeGlassError, match="Error while uploading"):
-        push(hub, in_pieces)
-    arrived = {request.path for request in hub.seen("PUT", "") if request.status == 200}
-    assert len(arrived) >= 3
-    assert names(hub) == set()
-    hub.heal()
-    hub.reset_log()
-    push(hub, in_pieces)
-    assert_released(hub, in_pieces)
-    assert not arrived & {request.path for request in hub.seen("PUT", "")}
-    stored = {blob.sha256: blob.size for blob in hub.files(REPO).values() if blob.lfs}
-    assert sent(hub) == sum(n for sha256, n in stored.items() if f"/lfs/{sha256}" not in arrived)
-
-
-def test_a_commit_whose_answer_is_lost_is_not_made_twice(hub: Hub, built: Path) -> None:
-    hub.fail(Fault("POST", "/commit/", lost=True))
-    with pytest.raises(EdgeGlassError, match="Nothing is tagged"):
-        push(hub, built)
-    commits = len(hub.store.repos[REPO].history("main"))
-    done = push(hub, built)
-    assert (done.send, len(hub.store.repos[REPO].history("main"))) == ([], commits)
-    assert_released(hub, built)
-
-
-def test_a_tag_whose_answer_is_lost_is_there(hub: Hub, built: Path) -> None:
-    hub.fail(Fault("POST", "/tag/", lost=True))
-    assert push(hub, built).tagged
-    assert tags(hub) == {"v1.0.0"}
-
-
-def test_somebody_who_pushes_meanwhile(
-    hub: Hub, built: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
-    api(hub).create_repo(REPO, repo_type="dataset")
-    ordinary, others = hub.next_fault, iter([{"README.md": README.encode()}])
-
-    def meanwhile(request: Request) -> Fault:
-        if "/commit/" in request.path and (files := next(others, None)):
-            commit(hub, files)
-        return ordinary(request)
-
-    monkeypatch.setattr(hub, "next_fault", meanwhile)
-    done = cli(*command("--from", built))
-    assert done.code == 1
-    assert "412" in done.err
-    assert "Someone else pushed meanwhile" in done.err
-    assert tags(hub) == set()
-    assert cli(*command("--from", built)).code == 0
-    assert_released(hub, built)
-    assert "By hand." in hub.read(REPO, "README.md").decode()
 
 
 # What is refused before anything is sent

@@ -46,7 +46,7 @@ def _split(folder: Path, made: Manifest, name: str) -> dict[str, Any]:
 
 
 def _first_rows(shard: Path) -> list[dict[str, Any]]:
-    with pq.ParquetFile(shard) as file:
+    with pq.ParquetFile(shard, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=ROWS):
             rows: list[dict[str, Any]] = batch.to_pylist()
             return rows

@@ -230,10 +230,11 @@ class _Config:
         rows = sum(counts.values(), Counter[str]())
         sources = catalog.corpus(self._made["corpus"]).spec().sources
         for used in self._made["sources"]:
-            expected = sources[used["file"]].rows
-            if expected is not None and rows[used["file"]] != expected:
-                what = f"{rows[used['file']]} rows, upstream publishes {expected}"
-                yield self._unlike_upstream([used["file"]], used["file"], what)
+            name = used["file"]
+            expected = sources[name].rows if name in sources else None
+            if expected is not None and rows[name] != expected:
+                what = f"{rows[name]} rows, upstream publishes {expected}"
+                yield self._unlike_upstream([name], name, what)
         for split, found in counts.items() if self._everything() else ():
             hours = [sources[name].hours for name in found if name in sources]
             seconds = self._made["splits"][split]["figures"].get("seconds", 0)

@@ -6,8 +6,10 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import Any, Protocol
 
 from edge_glass.errors import EdgeGlassError
@@ -53,9 +55,10 @@ class Folder:
     def size(self, name: str) -> int | None:
         """Bytes of a file, None if it is not there."""
         try:
-            return self.root.joinpath(name).stat().st_size
+            stat = self.root.joinpath(name).stat()
         except OSError:
             return None
+        return stat.st_size if S_ISREG(stat.st_mode) else None
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError if it is not there."""
@@ -178,7 +181,8 @@ class Raw:
         with self.paths[source].open("rb") as file:
             text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
             reader = csv.reader(text, delimiter=delimiter, strict=True)
-            header = [name.removeprefix("\ufeff") for name in next(reader, [])]
+            with self._readable(reader, source):
+                header = [name.removeprefix("\ufeff") for name in next(reader, [])]
             if missing := [name for name in columns if name not in header]:
                 raise EdgeGlassError(
                     f"{self.corpus}: {self.paths[source]}: no column {', '.join(missing)}; "
@@ -194,10 +198,15 @@ class Raw:
     def _records(
         self, reader: Any, header: list[str], source: str
     ) -> Iterator[tuple[int, dict[str, str] | None]]:
-        try:
-            for fields in reader:
+        with self._readable(reader, source):
+            for fields in filter(None, reader):  # an empty line is no record
                 whole = len(fields) == len(header)
                 yield reader.line_num, dict(zip(header, fields, strict=True)) if whole else None
+
+    @contextmanager
+    def _readable(self, reader: Any, source: str) -> Iterator[None]:
+        try:
+            yield
         except csv.Error as error:
             raise EdgeGlassError(
                 f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
@@ -252,8 +261,10 @@ def _numbered(text: str) -> Iterator[tuple[int, str]]:
 
 
 def check_text(*texts: str) -> None:
-    """Raise Dropped if a text holds bytes that its encoding could not explain."""
+    """Raise Dropped if a text holds bytes that its encoding could not explain, or NUL."""
     for text in texts:
+        if "\0" in text:
+            raise Dropped(Outcome.BAD_ENCODING, f"byte {bytes(1)!r} in {text[:40]!a}")
         try:
             text.encode()
         except UnicodeEncodeError as error:

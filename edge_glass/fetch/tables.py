@@ -39,7 +39,7 @@ class Tables:
     def records(self, columns: list[str], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and `columns` of each row. Raises EdgeGlassError if a column is missing."""
         for path in self.files(prefix):
-            with _damaged(path), pq.ParquetFile(path, buffer_size=BUFFER) as file:
+            with _damaged(path), pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 there = file.schema_arrow.names
                 if missing := [name for name in columns if name not in there]:
                     raise EdgeGlassError(
@@ -104,7 +104,7 @@ class _Column:
     def __init__(self, path: Path, column: str) -> None:
         self._path, self._name = path, column
         with _damaged(path):
-            self._file = pq.ParquetFile(path, buffer_size=BUFFER)
+            self._file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
         meta, schema = self._file.metadata, self._file.schema
         names = [schema.column(i).path for i in range(len(schema))]
         leaves = [i for i, path in enumerate(names) if f"{path}.".startswith(f"{column}.")]
