@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from edge_glass import card, ledger, manifest, orders, work
+from edge_glass.again import Before
 from edge_glass.audit import report
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
@@ -45,6 +46,7 @@ class Options:
     mirror: str | None = None
     unverified: bool = False
     network: Network = field(default_factory=Network)
+    retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
 
 
 def build(
@@ -53,8 +55,8 @@ def build(
     """Build `variant` into `out/<config>/` and list it in `out/README.md`.
 
     A build that was stopped goes on from its last whole shard; one that is complete and would come
-    out the same is left alone, unless a clip did not arrive that may arrive now. Returns the
-    manifest.
+    out the same is left alone, unless a clip did not arrive that may arrive now, or it is asked to
+    retry what failed. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
     hidden = out / HIDDEN
@@ -71,37 +73,60 @@ def build(
         described = manifest.describe(corpus, raw, options.limit)
         final, folder = out / variant.name, hidden / "work" / variant.name
         made = _already(final, described)
-        if made is not None and raw.remote and manifest.heals(made):
-            made = None  # what did not arrive the last time may arrive now
-        if made is None:
+        again = made is not None and manifest.heals(made) and _again(raw, options)
+        before = made if again and options.retry_failed else None
+        if made is None or again:
             made = _already(folder, described)
             if made is None:
-                made = _make(variant, corpus, raw, described, folder, options, progress)
+                job = _Job(variant, corpus, raw, options, described, folder, final, before)
+                made = _make(job, progress)
             _put(folder, final)
         _clear(folder)
         _present(out)
     return made
 
 
-def _make(
-    variant: Variant,
-    corpus: Corpus,
-    raw: Raw,
-    described: Manifest,
-    folder: Path,
-    options: Options,
-    progress: Progress,
-) -> Manifest:
-    """All shards, the ledger and last the manifest, in `folder`."""
-    _open_folder(folder, described | {"paths": _state(raw)})
-    selection = Selection.of(corpus, raw, options.limit)
-    planned = orders.plan(corpus, raw, selection, folder)
-    tasks = [
-        work.Task(variant, raw, folder, order, orders.shard_name(order, planned))
-        for order in planned
-    ]
-    _make_shards(tasks, options.jobs, progress)
-    return _finish(described, tasks, selection)
+def _again(raw: Raw, options: Options) -> bool:
+    """Whether to look once more for what did not arrive the last time.
+
+    Without being asked only where the rest is remembered, so that nothing is fetched twice.
+    """
+    remembered = all(remote.remembers for remote in raw.remote.values())
+    return bool(raw.remote) and (options.retry_failed or remembered)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A build that is to be made, in `folder`; `before` is the one in `final` to start from."""
+
+    variant: Variant
+    corpus: Corpus
+    raw: Raw
+    options: Options
+    described: Manifest
+    folder: Path
+    final: Path
+    before: Manifest | None
+
+
+def _make(job: _Job, progress: Progress) -> Manifest:
+    """All shards, the ledger and last the manifest."""
+    before = {"before": job.before["ledger"]["sha256"]} if job.before else {}
+    _open_folder(job.folder, job.described | {"paths": _state(job.raw)} | before)
+    selection = Selection.of(job.corpus, job.raw, job.options.limit)
+    planned = orders.plan(job.corpus, job.raw, selection, job.folder)
+    tasks = list(_tasks(job, planned))
+    _make_shards(tasks, job.options.jobs, progress)
+    return _finish(job.described, tasks, selection)
+
+
+def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
+    start = 0
+    for order in planned:
+        name = orders.shard_name(order, planned)
+        before = Before(job.final, name, start, order.rows) if job.before else None
+        yield work.Task(job.variant, job.raw, job.folder, order, name, before)
+        start += order.rows
 
 
 def _make_shards(tasks: list[work.Task], jobs: int, progress: Progress) -> None:

@@ -119,21 +119,34 @@ def build(
     seconds: Annotated[
         float, typer.Option("--clip-seconds", min=1, help="Clips: time for one try at one.")
     ] = 180,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, max=1000, help="URLs: at once, a process.")
+    ] = 128,
+    per_host: Annotated[
+        int, typer.Option("--per-host", min=1, max=1000, help="URLs: at once from one host.")
+    ] = 16,
+    intranet: Annotated[
+        bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass import catalog, show
     from edge_glass.build import Options
     from edge_glass.build import build as make
-    from edge_glass.fetch.remote import Network
+    from edge_glass.fetch.remote import Limits, Network
     from edge_glass.progress import Shown
 
     variants = _variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
         raise EdgeGlassError(f"--cookies {cookies}: no such file")
-    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips)
+    web = Limits(connections, per_host, intranet=intranet)
+    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs = jobs or len(os.sched_getaffinity(0))
-    options = Options(raw, jobs, limit, mirror, unverified, network)
+    options = Options(raw, jobs, limit, mirror, unverified, network, retry_failed)
     progress = Shown(Console(stderr=True))
     manifests = [make(variant, out, options, progress) for variant in variants]
     if json:
@@ -184,6 +197,25 @@ def ledger(
         show.builds([manifest.read(folder)])
         if rows:
             show.ledger_rows(config, rows if reason else rows[: show.SHOWN], len(rows))
+
+
+@app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
+def export(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
+    format: Annotated[
+        str, typer.Option("--format", help="webdataset (as img2dataset writes it), or files.")
+    ] = "webdataset",
+) -> None:
+    """Write a build in a layout that others read."""
+    from edge_glass import manifest
+    from edge_glass.export import export as write
+
+    if format not in ("webdataset", "files"):
+        raise EdgeGlassError(f"--format {format}: use webdataset or files")
+    folders = manifest.built(directory)
+    for name, folder in folders.items():
+        write(folder, out if len(folders) == 1 else out / name, format)
 
 
 @app.command(epilog="Example: edge-glass diff data-may data-june")

@@ -23,6 +23,8 @@ from edge_glass.params import (
     AudioParams,
     CaptionParams,
     CorpusConfig,
+    FetchParams,
+    ImageParams,
     TranscriptParams,
     VideoParams,
     model,
@@ -37,6 +39,8 @@ __all__ = [
     "Corpus",
     "CorpusConfig",
     "Example",
+    "FetchParams",
+    "ImageParams",
     "Media",
     "Row",
     "TranscriptParams",
@@ -106,6 +110,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
             size = self.config.audio_size(size)
         if isinstance(self.config, CaptionParams) and self.config.caption_mode == "each":
             size *= 5
+        if isinstance(self.config, ImageParams):
+            size = self.config.image_bytes(size)
         return size + 1000
 
     # What follows from it

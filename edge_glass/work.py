@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from edge_glass import ledger, orders, pool
+from edge_glass.again import Before, Replay
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus, Example, Media, Row
 from edge_glass.features import Features, arrow_schema
@@ -32,6 +33,7 @@ class Task:
     folder: Path
     order: Order
     name: str  # of the shard
+    before: Before | None = None  # what an earlier build made of it, where only failures are redone
 
     def __str__(self) -> str:
         return f"{self.variant.name}/{self.name}"
@@ -99,24 +101,35 @@ def _book(path: Path) -> Iterator[_Book]:
 
 def _examples(task: Task, corpus: Corpus, book: _Book) -> Iterator[Example]:
     """Examples of an order's rows; on the side what became of each row goes into the book."""
-    for row, media in ahead.media(orders.read(task.folder, task.order), task.raw):
-        outcome, detail, examples = _outcome(corpus, row, media)
-        book.add(
-            Entry(
-                source=row.source,
-                row=_clean(row.row),
-                id=_clean(row.id),
-                split=task.order.split,
-                outcome=outcome,
-                detail=_clean(detail),
-                url=media.url,
-                status=media.status,
-                bytes=media.size or None,
-                sha256=media.sha256,
-            )
-        )
-        pool.count(1, outcome != Outcome.KEPT)
+    rows = orders.read(task.folder, task.order)
+    replay = Replay(task.before) if task.before else None
+    for row, media in ahead.media(replay.marked(rows) if replay else rows, task.raw):
+        known = replay.take(row) if replay else None
+        entry, examples = known or _worked(corpus, task.order.split, row, media)
+        book.add(entry)
+        pool.count(1, entry.outcome != Outcome.KEPT)
         yield from examples
+
+
+def _worked(corpus: Corpus, split: str, row: Row, media: Media) -> tuple[Entry, list[Example]]:
+    """The ledger's entry of a row, and its examples."""
+    outcome, detail, examples = _outcome(corpus, row, media)
+    entry = Entry(
+        source=row.source,
+        row=_clean(row.row),
+        id=_clean(row.id),
+        split=split,
+        outcome=outcome,
+        detail=_clean(detail),
+        url=None if media.url is None else _clean(media.url),
+        status=media.status,
+        bytes=media.size or None,
+        sha256=media.sha256,
+        final_url=media.final_url,
+        etag=media.etag,
+        last_modified=media.last_modified,
+    )
+    return entry, examples
 
 
 def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list[Example]]:
