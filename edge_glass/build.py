@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from edge_glass import card, ledger, manifest, orders, work
+from edge_glass import pool as pools
 from edge_glass.again import Before
 from edge_glass.audit import report
 from edge_glass.catalog import Variant
@@ -24,7 +25,6 @@ from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
 from edge_glass.manifest import Manifest
-from edge_glass.pool import Counters
 from edge_glass.progress import Progress, Silent
 from edge_glass.select import Selection
 from edge_glass.shards import disk_full, sync_folder, write_json, write_table
@@ -46,6 +46,7 @@ class Options:
     mirror: str | None = None
     unverified: bool = False
     network: Network = field(default_factory=Network)
+    ray: str | None = None  # the address of a cluster that does the work in place of `jobs`
     retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
 
 
@@ -116,7 +117,7 @@ def _make(job: _Job, progress: Progress) -> Manifest:
     selection = Selection.of(job.corpus, job.raw, job.options.limit)
     planned = orders.plan(job.corpus, job.raw, selection, job.folder)
     tasks = list(_tasks(job, planned))
-    _make_shards(tasks, job.options.jobs, progress)
+    _make_shards(tasks, job.options, progress)
     return _finish(job.described, tasks, selection)
 
 
@@ -129,13 +130,17 @@ def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
         start += order.rows
 
 
-def _make_shards(tasks: list[work.Task], jobs: int, progress: Progress) -> None:
+def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -> None:
     left = [task for task in tasks if work.finished(task) is None]
     rows = sum(task.order.rows for task in left)
-    counters = Counters()
-    with progress.rows(f"build {tasks[0].variant.name}", rows, counters.read):
-        for _ in counters.run(_make_once, left, jobs):
-            pass
+    pool = pools.of(options.ray if left else None)
+    with progress.rows(f"build {tasks[0].variant.name}", rows, pool.read):
+        for task, _ in pool.run(_make_once, left, options.jobs):
+            if work.finished(task) is None:
+                raise EdgeGlassError(
+                    f"{task}: a node of the cluster made it, and it is not in {task.folder}: give "
+                    "--out a folder that all nodes share"
+                )
 
 
 def _make_once(task: work.Task) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,17 @@ import pyarrow.parquet as pq
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
+from edge_glass.tables import engine
 from edge_glass.tables.layout import Layout, quoted
+from edge_glass.tables.text import Text
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
+MEMORY = 500_000_000  # bytes, for one reader
+HIDDEN = ".edge_glass"  # marks a folder as an output
 HEADER = 2**16  # bytes in which a header must end
+REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 # what every batch has before the columns of the layout
 MARKS = {"row": pa.int64(), "dropped": pa.string(), "detail": pa.string()}
@@ -31,11 +38,31 @@ def files(folder: Path) -> list[Path]:
 
     Raises EdgeGlassError if there is none.
     """
-    found = (path for path in folder.rglob("*") if path.name.endswith(SUFFIXES))
-    chunks = sorted((p for p in found if p.is_file()), key=lambda p: p.relative_to(folder).parts)
-    if not chunks:
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        # what is built into a folder of chunks is none of them
+        folders[:] = [name for name in folders if not Path(place, name, HIDDEN).exists()]
+        found += (Path(place, name) for name in names if name.endswith(SUFFIXES))
+    if not found:
         raise EdgeGlassError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
-    return chunks
+    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+def records(
+    folder: Path, layout: Layout
+) -> Iterator[tuple[str, dict[str, Any], tuple[str, str] | None, str]]:
+    """Every record in a folder of chunks: where it stands, its columns, if and why it is dropped,
+    and what is odd about it. Raises EdgeGlassError for a chunk that is damaged."""
+    with engine.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
+        for path in files(folder):
+            name = path.relative_to(folder).as_posix()
+            for batch in read(path, layout, connection):
+                for record in batch.to_pylist():
+                    row, dropped, detail = (record.pop(mark) for mark in MARKS)
+                    if dropped == Outcome.DAMAGED_FILE:
+                        raise EdgeGlassError(f"{path}: row {row}: {detail}. {REMEDY}")
+                    why = (dropped, detail) if dropped else None
+                    yield f"{name} row {row}", record, why, "" if dropped else detail
 
 
 def read(
@@ -99,7 +126,7 @@ def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Tab
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
-    with pa.input_stream(str(path), compression="detect") as stream:
+    with Text(path) as stream:
         head = stream.read(HEADER).decode("utf-8-sig", errors="replace")
     return next(csv.reader(io.StringIO(head), delimiter=delimiter), [])
 
@@ -112,18 +139,23 @@ def _records(
         wrong.append((row.number - 2, told))  # the header is record 1
         return "skip"
 
-    if header:
-        yield from pyarrow.csv.open_csv(
-            str(path),
-            # records are numbered only where one thread reads them
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=note
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.binary()), include_columns=wanted
-            ),
-        )
+    with Text(path) as stream:
+        if header:
+            yield from pyarrow.csv.open_csv(
+                stream,
+                # records are numbered only where one thread reads them
+                read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=note
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(header, pa.binary()), include_columns=wanted
+                ),
+            )
+        else:
+            stream.read(1)  # to see whether it is empty, or cannot be read
+        if stream.fault:
+            raise pa.ArrowInvalid(stream.fault)
 
 
 def _as_text(table: pa.Table) -> tuple[pa.Table, dict[int, str]]:
@@ -166,7 +198,7 @@ def _marked(rows: list[int], outcome: str, details: list[str]) -> pa.Table:
 
 
 def _any(found: tuple[list[str], pa.Table]) -> bool:
-    return found[1].num_rows > 0
+    return bool(found[1].num_rows)
 
 
 def _aligned(
@@ -176,7 +208,8 @@ def _aligned(
     missing = [name for name in layout.required if name not in there]
     numbers = [n for n in there if layout.columns[n] != "VARCHAR"]
     raw = [f"CAST({quoted(n)} AS VARCHAR) AS {quoted(f'raw {n}')}" for n in numbers]
-    blank = " OR ".join(f"trim(coalesce({quoted(name)}, '')) = ''" for name in layout.keys)
+    blank = {name: f"trim(coalesce({quoted(name)}, '')) = ''" for name in layout.keys}
+    empty = " ".join(f"WHEN {test} THEN 'no {name}'" for name, test in blank.items())
     connection.register("chunk", table)
     result = connection.sql(f"""
         WITH typed AS (
@@ -187,11 +220,12 @@ def _aligned(
             CASE
                 WHEN dropped IS NOT NULL THEN dropped
                 WHEN {bool(missing)} THEN '{Outcome.MISSING_COLUMN}'
-                WHEN {blank} THEN '{Outcome.BLANK_FIELD}'
+                WHEN {" OR ".join(blank.values())} THEN '{Outcome.BLANK_FIELD}'
             END AS dropped,
             CASE
                 WHEN dropped IS NOT NULL THEN said
                 WHEN {bool(missing)} THEN 'no column {", ".join(missing)}'
+                {empty}
                 ELSE {layout.doubts(there)}
             END AS detail,
             {", ".join(map(quoted, layout.columns))}

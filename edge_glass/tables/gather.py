@@ -20,6 +20,7 @@ from edge_glass.tables import engine, stats
 from edge_glass.tables.layout import Layout, quoted
 from edge_glass.tables.scatter import ORDINAL
 
+FOLDER = "metadata"  # of the parts
 NAMES = "names.json"  # of all chunks, in source order
 ROWS = 100_000  # in memory at a time, and in a row group
 
@@ -63,11 +64,11 @@ def make(task: Task) -> dict[str, Any]:
 
 
 def _made(task: Task) -> dict[str, Any]:
-    book = f"ledger/{task.name}"
+    name, book = f"{FOLDER}/{task.name}", f"ledger/{task.name}"
     outcomes, flagged = Counter[str](), 0
     with (
         engine.connected(task.memory, task.work) as connection,
-        _File(task.out / task.name, task.layout.published()) as part,
+        _File(task.out / name, task.layout.published()) as part,
         _File(task.out / book, LEDGER) as ledger,
     ):
         for batch in _rows(task, connection):
@@ -83,9 +84,9 @@ def _made(task: Task) -> dict[str, Any]:
     return {
         "outcomes": dict(outcomes),
         "flagged": flagged,
-        "part": {"file": task.name, **part.written()},
+        "part": {"file": name, **part.written()},
         "ledger": {"file": book, **ledger.written()},
-        "stats": stats.of(task.out / task.name, task.layout, task.memory, task.work),
+        "stats": stats.of(task.out / name, task.layout, task.memory, task.work),
     }
 
 
@@ -152,4 +153,4 @@ def _rows(task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.Reco
         LEFT JOIN again ON dropped IS NULL AND {equal}
         LEFT JOIN names AS earlier ON earlier.chunk = again.first // {ORDINAL}
         ORDER BY {order}
-    """).fetch_arrow_reader(ROWS)
+    """).to_arrow_reader(ROWS)

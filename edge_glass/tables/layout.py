@@ -6,13 +6,19 @@ from typing import Literal
 import pyarrow as pa
 
 Type = Literal["BIGINT", "INTEGER", "DOUBLE", "VARCHAR"]
-ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
+ARROW = {
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+}
 
 
 @dataclass(frozen=True)
 class Layout:
     """Columns of a table whose chunks have some or all of them, in an order of their own."""
 
+    source: str  # the name in the YAML of the folder of chunks
     columns: dict[str, Type]  # in the order in which they are published
     keys: tuple[str, ...]  # rows that agree in all of these are duplicates
     delimiter: str = ","  # of the chunks that are CSV

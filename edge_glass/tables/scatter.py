@@ -18,6 +18,7 @@ from edge_glass.tables import chunks, engine
 from edge_glass.tables.layout import Layout, quoted
 
 ORDINAL = 2**40  # more rows than any chunk has: position = chunk * ORDINAL + row
+SPAN_BYTES = 64_000_000  # of chunks that one task reads
 BUFFERED = 500_000  # rows in memory, over all buckets
 
 
@@ -29,7 +30,6 @@ class Span:
     first: int  # the number of its first chunk among all
     names: tuple[str, ...]
     bytes: int
-    state: str  # changes with the names, sizes and times of the files
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,29 @@ class Task:
         return self.work / f"span-{self.span.number:06d}"
 
 
-def spans(raw: Path, files: Iterable[Path], size: int) -> list[Span]:
-    """Cut the chunks into spans of about `size` bytes, at least one chunk each."""
+def spans(raw: Path, files: Iterable[Path]) -> list[Span]:
+    """Cut the chunks into spans of about SPAN_BYTES, at least one chunk each."""
     found: list[Span] = []
     names: list[str] = []
-    total, first, state = 0, 0, hashlib.sha256()
+    total = first = 0
     for number, path in enumerate(files):
-        stat = path.stat()
-        if names and total + stat.st_size > size:
-            found.append(Span(len(found), first, tuple(names), total, state.hexdigest()))
-            names, total, first, state = [], 0, number, hashlib.sha256()
+        more = path.stat().st_size
+        if names and total + more > SPAN_BYTES:
+            found.append(Span(len(found), first, tuple(names), total))
+            names, total, first = [], 0, number
         names.append(path.relative_to(raw).as_posix())
-        total += stat.st_size
-        state.update(f"{names[-1]} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return [*found, Span(len(found), first, tuple(names), total, state.hexdigest())]
+        total += more
+    return [*found, Span(len(found), first, tuple(names), total)]
+
+
+def state(raw: Path, files: Iterable[Path]) -> str:
+    """Changes with the names, sizes and times of the chunks, and with how they are cut."""
+    found = hashlib.sha256(str(SPAN_BYTES).encode())
+    for path in files:
+        stat = path.stat()
+        name = path.relative_to(raw).as_posix()
+        found.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return found.hexdigest()
 
 
 def make(task: Task) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def _bin(name: str, layout: Layout) -> str:
     low, high = layout.bounds[name]
     width = layout.binned[name]
     inside = f"least(greatest({value}, {low}), {high})"
-    return f"CAST(round(floor({inside} / {width}) * {width}, 6) AS DOUBLE)"
+    edge = f"CAST(round(floor({inside} / {width}) * {width}, 6) AS DOUBLE)"
+    return f"CASE WHEN {value} IS NOT NULL THEN {edge} END"
 
 
 def merged(found: Iterable[Stats]) -> Stats:
