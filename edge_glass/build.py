@@ -15,7 +15,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from edge_glass import card, ledger, manifest, orders, work
-from edge_glass import pool as pools
 from edge_glass.again import Before
 from edge_glass.audit import report
 from edge_glass.catalog import Variant
@@ -25,6 +24,7 @@ from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
 from edge_glass.manifest import Manifest
+from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.select import Selection
 from edge_glass.shards import disk_full, sync_folder, write_json, write_table
@@ -133,8 +133,10 @@ def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
 def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -> None:
     left = [task for task in tasks if work.finished(task) is None]
     rows = sum(task.order.rows for task in left)
-    pool = pools.of(options.ray if left else None)
-    with progress.rows(f"build {tasks[0].variant.name}", rows, pool.read):
+    with (
+        started(options.ray if left else None) as pool,
+        progress.rows(f"build {tasks[0].variant.name}", rows, pool.read),
+    ):
         for task, _ in pool.run(_make_once, left, options.jobs):
             if work.finished(task) is None:
                 raise EdgeGlassError(

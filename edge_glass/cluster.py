@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -16,24 +17,34 @@ TRIES = 10  # of a task whose node or process is lost
 SAME = ("edge-glass", "duckdb", "numpy", "pillow", "pyarrow", "soundfile", "soxr")
 
 
-class Cluster:
-    """The cluster at an address. Each task takes one processor."""
+@contextmanager
+def connected(address: str) -> Iterator["Cluster"]:
+    """The cluster at an address. Raises EdgeGlassError if none answers."""
+    try:
+        import ray
+    except ImportError:
+        raise EdgeGlassError("--ray: Ray is missing: pip install 'edge-glass[ray]'") from None
+    if ray.is_initialized():  # by the program that calls us, which goes on with it
+        yield Cluster()
+        return
+    try:
+        ray.init(address, log_to_driver=False, logging_level="error")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise EdgeGlassError(
+            f"--ray {address}: no cluster answers ({said}). Start one with `ray start --head`, or "
+            "leave --ray out to work here."
+        ) from None
+    try:
+        yield Cluster()
+    finally:
+        ray.shutdown()
 
-    def __init__(self, address: str) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise EdgeGlassError(
-                "--ray: Ray is not installed: pip install 'edge-glass[ray]'"
-            ) from None
-        try:
-            ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise EdgeGlassError(
-                f"--ray {address}: no cluster answers ({said}). Start one with "
-                "`ray start --head`, or leave --ray out to work here."
-            ) from None
+
+class Cluster:
+    """The cluster that this process is connected to. Each task takes one processor."""
+
+    def __init__(self) -> None:
         self._done = self._dropped = 0
 
     def read(self) -> tuple[int, int]:

@@ -33,13 +33,16 @@ class Pool(Protocol):
         """Do all tasks and give each back with its result as it ends."""
 
 
-def of(ray: str | None) -> Pool:
+@contextmanager
+def started(ray: str | None) -> Iterator[Pool]:
     """Processes here, or the Ray cluster at an address."""
     if ray is None:
-        return Counters()
-    from edge_glass.cluster import Cluster
+        yield Counters()
+        return
+    from edge_glass.cluster import connected
 
-    return Cluster(ray)
+    with connected(ray) as cluster:
+        yield cluster
 
 
 class Counters:

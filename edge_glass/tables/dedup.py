@@ -21,7 +21,7 @@ from edge_glass.catalog import Variant
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch.sources import obtain
 from edge_glass.ledger import Outcome
-from edge_glass.pool import Pool, of
+from edge_glass.pool import Pool, started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import disk_full, write_json
 from edge_glass.tables import chunks, engine, gather, scatter, stats
@@ -73,12 +73,12 @@ def dedup(
     state = _fingerprint(scatter.state(raw, files), layout, wanted)
     if (made := _made(out, state)) is not None:
         return made
-    with disk_full(out, REMEDY):
+    with disk_full(out, REMEDY), started(wanted.ray) as pool:
         spans = scatter.spans(raw, files)
         work = out / chunks.HIDDEN / "dedup" / state
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
-        run = _Run(raw, layout, out, work, wanted, progress or Silent(), of(wanted.ray))
+        run = _Run(raw, layout, out, work, wanted, progress or Silent(), pool)
         read = run.read(spans)
         records = run.write(spans, read)
         made = _summary(layout, wanted, spans, records)
