@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge_glass import catalog, cluster, orders
+from edge_glass.away import Away
 from edge_glass.build import Options, build
 from edge_glass.cluster import Cluster, connected
 from edge_glass.errors import EdgeGlassError
@@ -96,14 +97,18 @@ def test_what_a_lost_node_was_at_is_done_again(nodes: Any, tmp_path: Path) -> No
     assert all(task.number == number for task, number in found.items())
 
 
+@pytest.mark.parametrize("sent_away", [False, True])
 def test_a_build_has_the_same_bytes(
-    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent_away: bool
 ) -> None:
     monkeypatch.setattr(orders, "SHARD_BYTES", 250_000)
     variant = catalog.variant("clotho_sample")
     build(variant, tmp_path / "one")
     killed = kill_at_the_first_result(nodes, monkeypatch)
-    build(variant, tmp_path / "two", Options(ray=nodes.address))
+    there = Away(f"file://{tmp_path}/two")
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    options = Options(ray=nodes.address, away=there if sent_away else None)
+    build(variant, there.staging if sent_away else tmp_path / "two", options)
     assert killed and len(list((tmp_path / "one").rglob("*-of-*.parquet"))) > 6
     assert files(tmp_path / "one" / variant.name) == files(tmp_path / "two" / variant.name)
 
