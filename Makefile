@@ -30,6 +30,7 @@ $(STAMP): $(CORE)
 	touch $@
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow
 
 bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of an hour and more
@@ -37,6 +38,7 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	$(BIN)/python benchmarks/clotho.py --clips 400 --memory 1600 --rounds 3
 	$(BIN)/python benchmarks/shards.py --rows 5000 --rounds 7
 	$(BIN)/python benchmarks/librispeech.py
+	$(BIN)/python benchmarks/dedup.py --rows 5000000
 
 test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim
 	$(PYTHON) -m venv .venv-lowest

@@ -54,7 +54,6 @@ NAMES = {  # ours -> upstream's
     "similarity": "similarity",
     "language": "LANGUAGE",
 }
-TYPES = {"BIGINT": "int64", "INTEGER": "int32", "DOUBLE": "float64", "VARCHAR": "string"}
 
 
 @dataclass
@@ -78,7 +77,7 @@ class Laion400m(Corpus):
 
     def columns(self) -> Features:
         images = self.config.image_features() if self.config.images else {}
-        names = {ours: Value(TYPES[TABLE.columns[name]]) for ours, name in NAMES.items()}
+        names = {ours: Value(TABLE.value(name)) for ours, name in NAMES.items()}
         unsafe = {"unsafe": Value("bool")} if self.config.nsfw == "flag" else {}
         return {"id": Value("string")} | images | names | {"outlier": Value("string")} | unsafe
 

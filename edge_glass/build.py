@@ -4,9 +4,10 @@ import json
 import os
 import platform
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass import card, ledger, manifest, orders, work
+from edge_glass import away, card, ledger, manifest, orders, work
 from edge_glass.again import Before
 from edge_glass.audit import report
+from edge_glass.away import Away
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
 from edge_glass.errors import EdgeGlassError
@@ -47,6 +49,7 @@ class Options:
     unverified: bool = False
     network: Network = field(default_factory=Network)
     ray: str | None = None  # the address of a cluster that does the work in place of `jobs`
+    away: Away | None = None  # where shards go, if not into the output folder
     retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
 
 
@@ -60,6 +63,11 @@ def build(
     retry what failed. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
+    if options.ray:  # nodes have working folders of their own
+        out = out.absolute()
+        options = replace(options, raw=options.raw and options.raw.absolute())
+    if options.away and options.retry_failed:
+        raise EdgeGlassError("--retry-failed needs the shards here: give --out a folder")
     hidden = out / HIDDEN
     with disk_full(out, REMEDY), _lock(hidden, variant), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
@@ -84,6 +92,10 @@ def build(
             _put(folder, final)
         _clear(folder)
         _present(out)
+        if options.away:
+            options.away.finish(made, final)
+            for name in (card.FILE, report.FILE):
+                options.away.put(out / name, name)
     return made
 
 
@@ -137,6 +149,9 @@ def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -
         started(options.ray if left else None) as pool,
         progress.rows(f"build {tasks[0].variant.name}", rows, pool.read),
     ):
+        if options.away:
+            deque(away.run(options.away, left, pool, options.jobs), maxlen=0)
+            return
         for task, _ in pool.run(_make_once, left, options.jobs):
             if work.finished(task) is None:
                 raise EdgeGlassError(
@@ -154,7 +169,7 @@ def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
     records = [record for task in tasks if (record := work.finished(task))]
-    made = manifest.complete(described, records, folder)
+    made = manifest.complete(described, records)
     manifest.check_balance(made, selection.rows)
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)

@@ -91,7 +91,9 @@ def plan(
 @app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")
 def build(
     names: Names = None,
-    out: Out = Path("data"),
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Gets DIR/<config>/; or a URL: s3://…")
+    ] = "data",
     raw: RawDir = None,
     jobs: Jobs = None,
     ray: Ray = None,
@@ -139,6 +141,7 @@ def build(
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass import catalog, show
+    from edge_glass.away import Away
     from edge_glass.build import Options
     from edge_glass.build import build as make
     from edge_glass.fetch.remote import Limits, Network
@@ -149,10 +152,13 @@ def build(
         raise EdgeGlassError(f"--cookies {cookies}: no such file")
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
-    jobs = jobs or _cores()
-    options = Options(raw, jobs, limit, mirror, unverified, network, ray, retry_failed)
+    jobs, away = jobs or _cores(), Away(out) if "://" in out else None
+    options = Options(raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed)
     progress = Shown(Console(stderr=True))
-    manifests = [make(variant, out, options, progress) for variant in variants]
+    manifests = [
+        make(variant, away.staging if away else Path(out), options, progress)
+        for variant in variants
+    ]
     if json:
         show.as_json(manifests)
         return

@@ -95,8 +95,11 @@ def _do(
     work: Callable[[Task], Result], task: Task, versions: dict[str, str]
 ) -> tuple[Result, tuple[int, int]]:
     """What a node does: a task, if it has the same libraries as the one that asked."""
+    here = _versions()
     different = [
-        f"{k} {v} (here {versions[k]})" for k, v in _versions().items() if v != versions[k]
+        f"{name} {here.get(name)} (here {wanted})"
+        for name, wanted in versions.items()
+        if here.get(name) != wanted
     ]
     if different:
         raise EdgeGlassError(

@@ -169,7 +169,7 @@ def plain(value: Any) -> Any:
     return asdict(value)
 
 
-def built(out: Path, config: str) -> None:
+def built(out: str, config: str) -> None:
     """Where a build lies and how it is loaded."""
     lines = [
         f"Parquet and ledgers: {out}/<config>/",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from edge_glass import ledger, orders, pool
+from edge_glass import ledger, manifest, orders, pool
 from edge_glass.again import Before, Replay
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus, Example, Media, Row
@@ -56,6 +56,7 @@ def make(task: Task) -> dict[str, Any]:
         written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(sorted(book.outcomes.items()))}
+    record |= {"figures": manifest.figures(task.folder / task.name)}
     write_json(task.record, record)
     return record
 

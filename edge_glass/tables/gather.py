@@ -65,29 +65,36 @@ def make(task: Task) -> dict[str, Any]:
 
 def _made(task: Task) -> dict[str, Any]:
     name, book = f"{FOLDER}/{task.name}", f"ledger/{task.name}"
+    with engine.connected(task.memory, task.work) as connection:
+        with (
+            _File(task.out / name, task.layout.published()) as part,
+            _File(task.out / book, LEDGER) as ledger,
+        ):
+            outcomes, flagged = _written(_rows(task, connection), part, ledger)
+        return {
+            "outcomes": outcomes,
+            "flagged": flagged,
+            "part": {"file": name, **part.written()},
+            "ledger": {"file": book, **ledger.written()},
+            "stats": stats.of(connection, task.out / name, task.layout),
+        }
+
+
+def _written(
+    rows: Iterator[pa.RecordBatch], part: "_File", ledger: "_File"
+) -> tuple[dict[str, int], int]:
+    """Outcomes, and how many of the rows that are kept have something odd about them."""
     outcomes, flagged = Counter[str](), 0
-    with (
-        engine.connected(task.memory, task.work) as connection,
-        _File(task.out / name, task.layout.published()) as part,
-        _File(task.out / book, LEDGER) as ledger,
-    ):
-        for batch in _rows(task, connection):
-            kept = pc.equal(batch["outcome"], Outcome.KEPT)
-            part.write(batch.filter(kept))
-            ledger.write(batch)
-            odd = pc.not_equal(batch["detail"], "")
-            flagged += pc.sum(pc.and_(kept, odd)).as_py() or 0
-            counts = batch["outcome"].value_counts().to_pylist()
-            found = Counter({item["values"]: item["counts"] for item in counts})
-            outcomes += found
-            pool.count(batch.num_rows, batch.num_rows - found[Outcome.KEPT])
-    return {
-        "outcomes": dict(outcomes),
-        "flagged": flagged,
-        "part": {"file": name, **part.written()},
-        "ledger": {"file": book, **ledger.written()},
-        "stats": stats.of(task.out / name, task.layout, task.memory, task.work),
-    }
+    for batch in rows:
+        kept = pc.equal(batch["outcome"], Outcome.KEPT)
+        part.write(batch.filter(kept))
+        ledger.write(batch)
+        flagged += pc.sum(pc.and_(kept, pc.not_equal(batch["detail"], ""))).as_py() or 0
+        counts = batch["outcome"].value_counts().to_pylist()
+        found = Counter({item["values"]: item["counts"] for item in counts})
+        outcomes += found
+        pool.count(batch.num_rows, batch.num_rows - found[Outcome.KEPT])
+    return dict(sorted(outcomes.items())), flagged
 
 
 class _File:

@@ -32,6 +32,12 @@ class Layout:
         marks = first | {"dropped": pa.string(), "detail": pa.string()}
         return pa.schema([*marks.items(), *self.published()])
 
+    def value(self, name: str) -> str:
+        """The type of a column as `datasets.Value` calls it."""
+        return {"VARCHAR": "string", "DOUBLE": "float64"}.get(
+            self.columns[name], str(ARROW[self.columns[name]])
+        )
+
     def published(self) -> pa.Schema:
         """Of the columns."""
         return pa.schema([(name, ARROW[type_]) for name, type_ in self.columns.items()])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import jinja2
 
 from edge_glass.shards import Whole, write_json
@@ -20,22 +21,23 @@ SHOWN = 20  # bars of a plot of values
 Stats = dict[str, Any]  # "rows", and by column "counts" or "bins": name or lower edge -> rows
 
 
-def of(path: Path, layout: Layout, memory: int, folder: Path) -> Stats:
+def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Stats:
     """The statistics of one Parquet file."""
-    with engine.connected(memory, folder) as connection:
 
-        def counted(value: str, limit: int) -> dict[str, int]:
-            found = connection.execute(f"""
-                SELECT coalesce(CAST({value} AS VARCHAR), '{NOTHING}') AS value, count(*) AS rows
-                FROM {engine.text(path)} GROUP BY ALL ORDER BY rows DESC, value
-            """).fetchall()
-            rest = sum(rows for _, rows in found[limit:])
-            return dict(found[:limit]) | ({OTHERS: rest} if rest else {})
+    def counted(value: str, limit: int) -> dict[str, int]:
+        found = connection.execute(f"""
+            SELECT coalesce(CAST({value} AS VARCHAR), '{NOTHING}') AS value, count(*) AS rows
+            FROM {engine.text(path)} GROUP BY ALL ORDER BY rows DESC, value
+        """).fetchall()
+        rest = sum(rows for _, rows in found[limit:])
+        return dict(found[:limit]) | ({OTHERS: rest} if rest else {})
 
-        [(rows,)] = connection.execute(f"SELECT count(*) FROM {engine.text(path)}").fetchall()
-        counts = {name: counted(quoted(name), VALUES) for name in layout.counted}
-        bins = {name: counted(_bin(name, layout), 10 * VALUES) for name in layout.binned}
-    return {"rows": rows, "counts": counts, "bins": bins}
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {engine.text(path)}").fetchall()
+    return {
+        "rows": rows,
+        "counts": {name: counted(quoted(name), VALUES) for name in layout.counted},
+        "bins": {name: counted(_bin(name, layout), 10 * VALUES) for name in layout.binned},
+    }
 
 
 def _bin(name: str, layout: Layout) -> str:

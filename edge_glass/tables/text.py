@@ -19,7 +19,8 @@ class Text(io.RawIOBase):
             gzip.GzipFile(fileobj=file) if packed else file
         )
         self._under = file
-        self._lines = self._start = b""  # whole lines; what is read of the next
+        self._lines = bytearray()
+        self._start = b""  # what is read of the line after these
         self._ended = False
         self.fault = ""
 
@@ -28,10 +29,11 @@ class Text(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """At most so many bytes, or all; none at the end."""
-        while not self._ended and (size < 0 or not self._lines):
-            self._more(size if size > 0 else io.DEFAULT_BUFFER_SIZE)
+        while not self._ended and (size < 0 or len(self._lines) < size):
+            self._more(size if size > 0 else LONGEST)
         end = size if size >= 0 else len(self._lines)
-        found, self._lines = self._lines[:end], self._lines[end:]
+        found = bytes(self._lines[:end])
+        del self._lines[:end]
         return found
 
     def _more(self, size: int) -> None:
@@ -44,7 +46,8 @@ class Text(io.RawIOBase):
         if self._ended and block:
             block += b"\n"  # a last line without its end is a line all the same
         cut = len(block) if len(block) > LONGEST else block.rfind(b"\n") + 1
-        self._lines, self._start = self._lines + block[:cut], block[cut:]
+        self._lines += block[:cut]
+        self._start = block[cut:]
 
     def close(self) -> None:
         self._file.close()
