@@ -242,15 +242,15 @@ def export(
     directory: Built,
     out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
     format: Annotated[
-        str, typer.Option("--format", help="webdataset (as img2dataset writes it), or files.")
+        str, typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv.")
     ] = "webdataset",
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass import manifest
     from edge_glass.export import export as write
 
-    if format not in ("webdataset", "files"):
-        raise EdgeGlassError(f"--format {format}: use webdataset or files")
+    if format not in ("webdataset", "files", "tsv"):
+        raise EdgeGlassError(f"--format {format}: use webdataset, files or tsv")
     folders = manifest.built(directory)
     for name, folder in folders.items():
         write(folder, out if len(folders) == 1 else out / name, format)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import datasets
 from pydantic import ValidationError
 
+from edge_glass.class_params import ClassNameParams, ClassParams
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
@@ -37,6 +38,8 @@ from edge_glass.tables.layout import Layout
 __all__ = [
     "AudioParams",
     "CaptionParams",
+    "ClassNameParams",
+    "ClassParams",
     "Corpus",
     "CorpusConfig",
     "Example",

@@ -235,6 +235,11 @@ class _Config:
             if expected is not None and rows[name] != expected:
                 what = f"{rows[name]} rows, upstream publishes {expected}"
                 yield self._unlike_upstream([name], name, what)
+        published = sum(split["rows"] for split in self._made["splits"].values())
+        expected = catalog.corpus(self._made["corpus"]).spec().expected.get(self._name)
+        if expected not in (None, published) and self._made["limit"] is None:
+            what = f"{published} rows, a full build is known to have {expected}"
+            yield self._unlike_upstream(list(sources), self._name, what)
         for split, found in counts.items() if self._everything() else ():
             hours = [sources[name].hours for name in found if name in sources]
             seconds = self._made["splits"][split]["figures"].get("seconds", 0)
