@@ -8,20 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from edge_glass.errors import EdgeGlassError
-from edge_glass.features import Features, Value
+from edge_glass.features import Features, Sequence, Value
 from edge_glass.ledger import Outcome
 from edge_glass.params import CorpusConfig, rank
 from edge_glass.rows import Row
 from edge_glass.tables import sample
 from edge_glass.tables.classes import imagenet, labels, listed, templates
+from edge_glass.tables.match import Rule, matcher
 from edge_glass.tables.sample import Ranks, Sample
 
 Rows = Callable[[], Iterator[Row]]
 
 
 @dataclass
-class ClassParams(CorpusConfig):
-    """Which classes are kept, and how many rows of them. Rows have `wnid` among their fields."""
+class ClassChoice(CorpusConfig):
+    """Which classes are kept."""
 
     classes: Annotated[
         list[str] | None,
@@ -47,8 +48,6 @@ class ClassParams(CorpusConfig):
         else:
             if self.k and number < self.k:
                 yield f"k: {self.k} classes of {number} that there are"
-        if self.ceil and not self.lastk:
-            yield "ceil says what the rarest classes keep: set lastk, too"
 
     @cached_property
     def kept_classes(self) -> frozenset[str]:
@@ -64,6 +63,23 @@ class ClassParams(CorpusConfig):
         """Wnid, label (its place among all 1,000 sorted wnids) and name of a class."""
         label = labels()[wnid]
         return {"wnid": wnid, "label": label, "class_name": imagenet()[label].name}
+
+
+@dataclass
+class ClassParams(ClassChoice):
+    """How many rows of a class are kept. Rows have `wnid` among their fields."""
+
+    lastk: Annotated[
+        int, Field(ge=0, le=1000, description="so many of the rarest classes are trimmed")
+    ] = 0
+    ceil: Annotated[int, Field(ge=0, description="rows that a trimmed class keeps at most")] = 0
+    shuffle: Annotated[bool, Field(description="rows in an order that follows from seed")] = False
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from super().problems()
+        if self.ceil and not self.lastk:
+            yield "ceil says what the rarest classes keep: set lastk, too"
 
     def sampled(self, rows: Rows) -> Iterator[Row]:
         """The rows in the config's order, those marked that it leaves out."""
@@ -144,3 +160,45 @@ class ClassNameParams(CorpusConfig):
         names = found.lemmas if self.use_synset else (found.name,)
         name = names[rank(self.seed, f"lemma {id}") % len(names)]
         return prompts[rank(self.seed, f"template {id}") % len(prompts)].format(name)
+
+
+@dataclass
+class MatchParams(ClassChoice):
+    """How captions are matched to classes, and how rows that match several are written."""
+
+    match: Annotated[
+        Rule, Field(description="cls: the paper's rule; word: the longest lemma wins; laionet")
+    ] = "cls"
+    class_mode: Annotated[
+        Literal["each", "all"], Field(description="each: one row a class; all: lists of classes")
+    ] = "each"
+
+    def match_features(self) -> Features:
+        """The columns that `with_classes` fills."""
+        found = self.class_features()
+        if self.class_mode == "each":
+            return found
+        return {f"{name}s": Sequence(column) for name, column in found.items()}
+
+    def matched(self, row: Row, caption: str | None) -> Row:
+        """The row with its classes among its fields, or dropped if it has none that is kept."""
+        if row.dropped or not caption or not caption.strip():
+            row.dropped = row.dropped or (Outcome.BLANK_CAPTION, "")
+            return row
+        found = [imagenet()[label].wnid for label in matcher(self.match)(caption)]
+        row.fields |= {"caption": caption, "wnids": [w for w in found if w in self.kept_classes]}
+        if not found:
+            row.dropped = (Outcome.NO_CLASS, "")
+        elif not row.fields["wnids"]:
+            row.dropped = (Outcome.NOT_IN_CONFIG, f"class {', '.join(found)}")
+        return row
+
+    def with_classes(self, example: dict[str, Any], wnids: list[str]) -> Iterator[dict[str, Any]]:
+        """The example once a class with `#wnid` after its id, or once with all its classes."""
+        columns = [self.class_columns(wnid) for wnid in wnids]
+        if self.class_mode == "each":
+            for found in columns:
+                yield example | {"id": f"{example['id']}#{found['wnid']}"} | found
+        else:
+            names = zip(self.match_features(), self.class_features(), strict=True)
+            yield example | {many: [found[one] for found in columns] for many, one in names}

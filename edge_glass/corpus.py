@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import datasets
 from pydantic import ValidationError
 
-from edge_glass.class_params import ClassNameParams, ClassParams
+from edge_glass.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
@@ -45,6 +45,7 @@ __all__ = [
     "Example",
     "FetchParams",
     "ImageParams",
+    "MatchParams",
     "Media",
     "Row",
     "TranscriptParams",

@@ -192,7 +192,7 @@ class _Config:
                 what = f"{split} has {found}, the manifest says {facts['outcomes']}"
                 yield self._error(ledger.FILE, what)
             kept, rows = found.get(Outcome.KEPT, 0), facts["rows"]
-            each = self._made["parameters"].get("caption_mode") == "each"
+            each = "each" in map(self._made["parameters"].get, ("caption_mode", "class_mode"))
             if rows < kept or (rows > kept and not each):
                 yield self._error(ledger.FILE, f"{split}: {kept} rows kept, {rows} rows published")
 

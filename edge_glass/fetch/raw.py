@@ -235,6 +235,17 @@ class Raw:
             whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
             yield position, record if whole else None
 
+    def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
+        """Line number and fields of a text file between tabs, without header and quotes; None for
+        a line with more or fewer fields. Raises EdgeGlassError if lines are missing."""
+        count = 0
+        with self.paths[source].open("rb") as file:
+            while line := file.readline(MAX_FIELD):
+                count += 1
+                fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
+                yield count, fields if len(fields) == width else None
+        self._check_count(source, count)
+
     def objects(self, source: str, name: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
         """Position and object of each item of JSON in a source that is a file or has it inside.
 
