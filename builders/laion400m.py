@@ -42,6 +42,7 @@ TABLE = Layout(
     bounds={"similarity": (0, 1), "HEIGHT": (1, 20_000), "WIDTH": (1, 20_000), "TEXT": (1, 5000)},
     counted=("LICENSE", "NSFW", "LANGUAGE"),
     binned={"similarity": 0.01, "HEIGHT": 200, "WIDTH": 200, "TEXT": 50},
+    caption="TEXT",
 )
 NAMES = {  # ours -> upstream's
     "url": "URL",

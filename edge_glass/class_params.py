@@ -18,6 +18,7 @@ from edge_glass.tables.match import Rule, matcher
 from edge_glass.tables.sample import Ranks, Sample
 
 Rows = Callable[[], Iterator[Row]]
+Counts = dict[str, int]
 
 
 @dataclass
@@ -81,14 +82,21 @@ class ClassParams(ClassChoice):
         if self.ceil and not self.lastk:
             yield "ceil says what the rarest classes keep: set lastk, too"
 
-    def sampled(self, rows: Rows) -> Iterator[Row]:
-        """The rows in the config's order, those marked that it leaves out."""
-        if self.shuffle:
-            return sample.shuffled(lambda: ((row.id, row) for row in self._marked(rows)), self.seed)
-        return self._marked(rows)
+    def sampled(self, rows: Rows, wanted: Counts | None = None) -> Iterator[Row]:
+        """The rows in the config's order, those marked that it leaves out.
 
-    def _marked(self, rows: Rows) -> Iterator[Row]:
-        found = self.sample(self.ranks(rows)) if self.needs_sample else None
+        `wanted`: wnid -> rows, where the config takes after the frequencies of others.
+        """
+
+        def marked() -> Iterator[Row]:
+            return self._marked(rows, wanted)
+
+        if self.shuffle:
+            return sample.shuffled(lambda: ((row.id, row) for row in marked()), self.seed)
+        return marked()
+
+    def _marked(self, rows: Rows, wanted: Counts | None) -> Iterator[Row]:
+        found = self.sample(self.ranks(rows), wanted) if self.needs_sample else None
         for position, row in enumerate(rows()):
             if not row.dropped and (why := self._left_out(row, position, found)):
                 row.dropped = (Outcome.NOT_IN_CONFIG, why)
@@ -103,19 +111,23 @@ class ClassParams(ClassChoice):
         """What a sample is drawn of."""
         return Ranks.of(
             (
-                (labels().get(row.fields.get("wnid", ""), 0), row.id, self.standing(row))
+                (self.group(row) if "wnid" in row.fields else 0, row.id, self.standing(row))
                 for row in rows()
             ),
             self.seed,
         )
 
-    def sample(self, ranks: Ranks) -> Sample:
+    def group(self, row: Row) -> int:
+        """The number of what a row is drawn from: its label, 0 if it has none."""
+        return labels().get(row.fields["wnid"], 0)
+
+    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Sample:
         """What is kept of each class: here the tail is trimmed."""
         counts = ranks.counts(len(labels()))
         kept = [labels()[wnid] for wnid in sorted(self.kept_classes)]
         trimmed = {kept[at] for at in sample.tail([counts[label] for label in kept], self.lastk)}
-        wanted = [self.ceil if label in trimmed else None for label in range(len(counts))]
-        return sample.quotas(ranks, wanted)
+        quotas = [self.ceil if label in trimmed else None for label in range(len(counts))]
+        return sample.quotas(ranks, quotas)
 
     def outside(self, row: Row) -> str | None:
         """Why the config leaves a row out, whatever other rows there are."""
@@ -130,8 +142,8 @@ class ClassParams(ClassChoice):
         why = self.outside(row)
         if found is None:
             return why
-        label, ranked = labels()[row.fields["wnid"]], rank(self.seed, row.id)
-        taken = found.takes(position, label, ranked, self.standing(row))
+        ranked = rank(self.seed, row.id)
+        taken = found.takes(position, self.group(row), ranked, self.standing(row))
         return None if taken else why or "its class has enough rows"
 
 

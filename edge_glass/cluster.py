@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 AHEAD = 2  # tasks waiting for each processor, so that none is idle
 TRIES = 10  # of a task whose node or process is lost
-SAME = ("edge-glass", "duckdb", "numpy", "pillow", "pyarrow", "soundfile", "soxr")
+SAME = ("edge-glass", "ahocorasick_rs", "duckdb", "numpy", "pillow", "pyarrow", "soundfile", "soxr")
 
 
 @contextmanager
