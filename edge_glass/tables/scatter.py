@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -81,11 +81,15 @@ def make(task: Task) -> dict[str, Any]:
     """Write the pieces of a span, then a record: its rows, and the chunks that are damaged."""
     record = task.folder / "done.json"
     if not record.is_file():
-        aside = task.folder.with_suffix(".tmp")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        write_json(aside / record.name, _pieces(task, aside))
-        aside.rename(task.folder)
+        with TemporaryDirectory(dir=task.work, prefix="aside-") as temp:
+            aside = Path(temp) / "span"
+            aside.mkdir()
+            write_json(aside / record.name, _pieces(task, aside))
+            try:
+                aside.rename(task.folder)
+            except OSError:
+                if not record.is_file():  # of a node that was thought lost, and was not
+                    raise
         sync_folder(task.work)
     found: dict[str, Any] = json.loads(record.read_text())
     return found
