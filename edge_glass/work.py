@@ -53,7 +53,7 @@ def make(task: Task) -> dict[str, Any]:
     with _book(task.ledger) as book:
         written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
-    record |= {"outcomes": dict(sorted(book.outcomes.items()))}
+    record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
     write_json(task.record, record)
     return record
 
@@ -74,10 +74,13 @@ class _Book:
         self._writer = writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
+        self.doubts: Counter[str] = Counter()
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
         self.outcomes[entry.outcome] += 1
+        if entry.outcome == Outcome.KEPT:
+            self.doubts.update(ledger.doubts(entry.detail))
         if len(self._entries) == LEDGER_BATCH:
             self.flush()
 
