@@ -87,9 +87,8 @@ def _row(
     if section is None or caption is None:
         detail = "no video_id <ytid>_<start>_<end> with a description"
         return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
-    no_words = not re.search(r"[^\d.\s]", caption)
     reason = Outcome.CORRUPT_CAPTION if caption.strip() else Outcome.BLANK_CAPTION
-    dropped = (reason, caption.strip()) if no_words else None
+    dropped = None if re.search(r"[^\d.\s]", caption) else (reason, caption.strip())
     ask = {"id": section["video_id"]} | section
     return Row(name, source, where, media, section | {"caption": caption}, dropped, ask)
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import datasets
 from pydantic import ValidationError
 
+from edge_glass import interrupts
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
@@ -163,6 +164,11 @@ class Corpus(datasets.GeneratorBasedBuilder):
             )
         return [split for split in present if asked is None or split in asked]
 
+    def all_examples(self, row: Row, media: Media) -> list[Example]:
+        """The examples of a row: all of them, or Dropped is raised."""
+        with interrupts.held():
+            return list(self.examples(row, media))
+
     # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
 
     def _info(self) -> datasets.DatasetInfo:
@@ -208,7 +214,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
             try:
                 if row.dropped:
                     raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                for example in list(self.examples(row, media)):
+                for example in self.all_examples(row, media):
                     yield example["id"], example
             except Dropped as drop:
                 if drop.outcome not in LEFT_OUT:

@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -116,6 +117,7 @@ def _start(values: Any) -> None:
 
 def _worker(values: Any) -> None:
     _start(values)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -126,8 +126,7 @@ def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list
     if row.dropped:
         return Outcome(row.dropped[0]), row.dropped[1], []
     try:
-        # a row is all there or not at all: no example leaves before the last is made
-        examples = list(corpus.examples(row, media))
+        examples = corpus.all_examples(row, media)
     except Dropped as drop:
         return drop.outcome, drop.detail, []
     return Outcome.KEPT, "; ".join(media.notes), examples

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.parquet as pq
 
-from edge_glass import catalog, ledger, manifest
+from edge_glass import catalog, interrupts, ledger, manifest
 from edge_glass.audit import clips
 from edge_glass.audit.doubles import Sound, across_splits
 from edge_glass.keys import Keys
@@ -111,7 +111,9 @@ class _Config:
                     ids.add(example["id"])
                     self._done += 1
                     sound = Sound()
-                    for what in self._faults(example, sound):
+                    with interrupts.held():
+                        faults = list(self._faults(example, sound))
+                    for what in faults:
                         yield self._error(f"{shard}: {split} {example['id']}", what)
                     key = (split, sound.digest() if sound.heard else "")
                     # the captions of a clip follow each other, a row each: it counts once
