@@ -1,13 +1,15 @@
 """One order -> one shard with its ledger: what a worker process does."""
 
+import ctypes
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass import ledger, orders, pool
@@ -55,7 +57,15 @@ def make(task: Task) -> dict[str, Any]:
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
     write_json(task.record, record)
+    _give_back()
     return record
+
+
+def _give_back() -> None:
+    """Return what is free to the system: the leftovers of many shards would add up."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError, OSError):  # other C libraries do without
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def finished(task: Task) -> dict[str, Any] | None:
