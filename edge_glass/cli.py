@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables; rows a line each.")]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
 ]
