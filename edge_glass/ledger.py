@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ SCHEMA = pa.schema(
 
 def to_table(entries: list[Entry]) -> pa.Table:
     """Ledger entries as an Arrow table of `SCHEMA`."""
-    return pa.Table.from_pylist([asdict(entry) for entry in entries], schema=SCHEMA)
+    columns = {name: [getattr(entry, name) for entry in entries] for name in SCHEMA.names}
+    return pa.Table.from_pydict(columns, schema=SCHEMA)
 
 
 def tables(path: Path) -> Iterator[pa.Table]:

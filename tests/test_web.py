@@ -11,9 +11,10 @@ from PIL import Image
 from wildsite import Names, Site, drip, endless, hang_up, header_drip, in_turn, moved, page, silence
 
 from edge_glass.fetch import hosts, safety
+from edge_glass.fetch.answers import Answer
 from edge_glass.fetch.consent import directives, reservations
 from edge_glass.fetch.remote import Limits
-from edge_glass.fetch.web import Answer, Web
+from edge_glass.fetch.web import Web
 from edge_glass.ledger import Outcome
 
 MB = 1_000_000

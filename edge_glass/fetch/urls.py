@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,19 @@ class Urls:
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self._thread: threading.Thread | None = None
+        self._asked: deque[tuple[str, Future[Fetched]]] = deque()
+        self._under_way: set[asyncio.Task[None]] = set()  # the loop itself would forget them
 
     def submit(self, row: "Row") -> Future[Fetched]:
         """Begin to fetch a row's URL."""
         assert row.ask is not None
         if self._thread is None:
             self._start()
-        return asyncio.run_coroutine_threadsafe(self._one(row.ask["url"]), self._loop)
+        future: Future[Fetched] = Future()
+        self._asked.append((row.ask["url"], future))
+        if len(self._asked) == 1:  # or else the loop is told already
+            self._loop.call_soon_threadsafe(self._begin)
+        return future
 
     def close(self) -> None:
         """Stop whatever is under way."""
@@ -65,7 +72,19 @@ class Urls:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
-    async def _one(self, url: str) -> Fetched:
+    def _begin(self) -> None:
+        while self._asked:
+            task = asyncio.create_task(self._one(*self._asked.popleft()))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _one(self, url: str, future: Future[Fetched]) -> None:
+        try:
+            future.set_result(await self._fetch(url))
+        except Exception as error:
+            future.set_exception(error)  # raised where the row is waited for
+
+    async def _fetch(self, url: str) -> Fetched:
         answer = await self._web.get(url, self._remote.want)
         return Fetched(
             url=url,
