@@ -1,5 +1,6 @@
 """One order -> one shard with its ledger: what a worker process does."""
 
+import gc
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -52,12 +53,22 @@ def make(task: Task) -> dict[str, Any]:
     """Write a shard with its ledger, then its record, which is returned."""
     corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
     schema = arrow_schema(Features(corpus.columns()))
-    with _book(task.ledger) as book:
+    with _book(task.ledger) as book, _few_to_collect():
         written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(sorted(book.outcomes.items()))}
     write_json(task.record, record)
     return record
+
+
+@contextmanager
+def _few_to_collect() -> Iterator[None]:
+    """The garbage collector need not look again and again at all that was there before."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def finished(task: Task) -> dict[str, Any] | None:
