@@ -47,6 +47,7 @@ class Options:
     unverified: bool = False
     network: Network = field(default_factory=Network)
     retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
+    refresh: Path | None = None  # an earlier build: fetch only what changed since
 
 
 def build(
@@ -56,7 +57,7 @@ def build(
 
     A build that was stopped goes on from its last whole shard; one that is complete and would come
     out the same is left alone, unless a clip did not arrive that may arrive now, or it is asked to
-    retry what failed. Returns the manifest.
+    retry what failed, or to refresh it in its place. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
     hidden = out / HIDDEN
@@ -72,13 +73,17 @@ def build(
         )
         described = manifest.describe(corpus, raw, options.limit)
         final, folder = out / variant.name, hidden / "work" / variant.name
-        made = _already(final, described)
+        made, before = _already(final, described), None
         again = made is not None and manifest.heals(made) and _again(raw, options)
-        before = made if again and options.retry_failed else None
+        if again and options.retry_failed:
+            before = final
+        if options.refresh:
+            before = _refreshed(options.refresh, variant, described)
+            again = again or before.resolve() == final.resolve()
         if made is None or again:
             made = _already(folder, described)
             if made is None:
-                job = _Job(variant, corpus, raw, options, described, folder, final, before)
+                job = _Job(variant, corpus, raw, options, described, folder, before)
                 made = _make(job, progress)
             _put(folder, final)
         _clear(folder)
@@ -95,9 +100,21 @@ def _again(raw: Raw, options: Options) -> bool:
     return bool(raw.remote) and (options.retry_failed or remembered)
 
 
+def _refreshed(place: Path, variant: Variant, described: Manifest) -> Path:
+    """The folder of the build that is to be refreshed. Raises if it was made of something else."""
+    folder = manifest.built(place).get(variant.name, place / variant.name)
+    made = manifest.read(folder)
+    if other := [key for key, value in described.items() if made.get(key) != value]:
+        raise EdgeGlassError(
+            f"{variant.name}: {folder} was made with other {', '.join(other)}; only the same rows "
+            "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
+        )
+    return folder
+
+
 @dataclass(frozen=True)
 class _Job:
-    """A build that is to be made, in `folder`; `before` is the one in `final` to start from."""
+    """A build that is to be made, in `folder`; `before` is where one lies to start from."""
 
     variant: Variant
     corpus: Corpus
@@ -105,13 +122,12 @@ class _Job:
     options: Options
     described: Manifest
     folder: Path
-    final: Path
-    before: Manifest | None
+    before: Path | None
 
 
 def _make(job: _Job, progress: Progress) -> Manifest:
     """All shards, the ledger and last the manifest."""
-    before = {"before": job.before["ledger"]["sha256"]} if job.before else {}
+    before = {"before": manifest.read(job.before)["ledger"]["sha256"]} if job.before else {}
     _open_folder(job.folder, job.described | {"paths": _state(job.raw)} | before)
     selection = Selection.of(job.corpus, job.raw, job.options.limit)
     planned = orders.plan(job.corpus, job.raw, selection, job.folder)
@@ -124,7 +140,8 @@ def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
     start = 0
     for order in planned:
         name = orders.shard_name(order, planned)
-        before = Before(job.final, name, start, order.rows) if job.before else None
+        refresh = job.options.refresh is not None
+        before = Before(job.before, name, start, order.rows, refresh) if job.before else None
         yield work.Task(job.variant, job.raw, job.folder, order, name, before)
         start += order.rows
 

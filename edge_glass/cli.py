@@ -131,6 +131,10 @@ def build(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
     ] = False,
+    refresh: Annotated[
+        Path | None,
+        typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
@@ -146,7 +150,7 @@ def build(
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs = jobs or len(os.sched_getaffinity(0))
-    options = Options(raw, jobs, limit, mirror, unverified, network, retry_failed)
+    options = Options(raw, jobs, limit, mirror, unverified, network, retry_failed, refresh)
     progress = Shown(Console(stderr=True))
     manifests = [make(variant, out, options, progress) for variant in variants]
     if json:
@@ -219,12 +223,22 @@ def export(
 
 
 @app.command(epilog="Example: edge-glass diff data-may data-june")
-def diff(old: Built, new: Built, json: Json = False) -> None:
-    """What changed between two builds. Exits 1 if anything did."""
+def diff(
+    old: Built,
+    new: Built,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Outcomes as a picture, an SVG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
     from edge_glass import show
+    from edge_glass.audit import rot
     from edge_glass.audit.diff import diff as compare
 
     found = list(compare(old, new))
+    if plot is not None:
+        rot.write(found, plot)
     if json:
         show.as_json([show.plain(difference) for difference in found])
     else:

@@ -35,9 +35,9 @@ class Source(BaseModel):
     anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     hub: Hub | None = None
-    fetch: Literal["audio", "video", "image", "file"] | None = Field(
+    fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
         None,
-        description="audio, video: a clip a row, url holds {id}; image, file: rows name their URLs",
+        description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
     )
     row_bytes: Annotated[int, Field(gt=0)] | None = Field(
         None, description="of one item that is fetched row by row, about"

@@ -115,7 +115,7 @@ def _examples(task: Task, corpus: Corpus, book: _Book) -> Iterator[Example]:
     rows = orders.read(task.folder, task.order)
     replay = Replay(task.before) if task.before else None
     for row, media in ahead.media(replay.marked(rows) if replay else rows, task.raw):
-        known = replay.take(row) if replay else None
+        known = replay.take(row, media.status) if replay else None
         entry, examples = known or _worked(corpus, task.order.split, row, media)
         book.add(entry)
         pool.count(1, entry.outcome != Outcome.KEPT)

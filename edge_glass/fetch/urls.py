@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_glass.fetch.bodies import Bodies
 from edge_glass.fetch.bundle import Bundle
@@ -16,6 +16,7 @@ from edge_glass.fetch.web import Web
 if TYPE_CHECKING:
     from edge_glass.rows import Row
 
+Ask = dict[str, Any]
 WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody
 
 
@@ -34,14 +35,17 @@ class _Awaited(Future[Fetched]):
 
 
 class Urls:
-    """Fetches the URLs that rows ask for: `{"url": …}`."""
+    """Fetches the URLs that rows ask for: `{"url": …}`.
+
+    With `etag` and `modified` of an earlier answer it may be 304, without a body.
+    """
 
     at_once = WINDOW
 
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self._thread: threading.Thread | None = None
-        self._asked: deque[tuple[str, _Awaited]] = deque()
+        self._asked: deque[tuple[Ask, _Awaited]] = deque()
         self._waited_for = self._paused = False
         self._under_way: set[asyncio.Task[None]] = set()  # the loop itself would forget them
 
@@ -51,7 +55,7 @@ class Urls:
         if self._thread is None:
             self._start()
         future = _Awaited(self)
-        self._asked.append((row.ask["url"], future))
+        self._asked.append((row.ask, future))
         if len(self._asked) == 1:  # or else the loop is told already
             self._wake()
         return future
@@ -118,14 +122,15 @@ class Urls:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
-    async def _one(self, url: str, future: _Awaited) -> None:
+    async def _one(self, ask: Ask, future: _Awaited) -> None:
         try:
-            future.set_result(await self._fetch(url))
+            future.set_result(await self._fetch(ask))
         except Exception as error:
             future.set_exception(error)  # raised where the row is waited for
 
-    async def _fetch(self, url: str) -> Fetched:
-        answer = await self._web.get(url, self._remote.want)
+    async def _fetch(self, ask: Ask) -> Fetched:
+        url, want = ask["url"], self._remote.want
+        answer = await self._web.get(url, want, ask.get("etag"), ask.get("modified"))
         return Fetched(
             url=url,
             content=self._bodies.keep(answer.body),

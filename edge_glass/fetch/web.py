@@ -36,7 +36,7 @@ TRIES = {  # of what may heal
     Outcome.SERVER_ERROR: 2,
     Outcome.NETWORK_ERROR: 2,
 }
-WANTED = {"image": ("image/",), "audio": ("audio/", "video/mp4", "video/webm"), "file": ("",)}
+WANTED = {"image": ("image/",), "sound": ("audio/", "video/mp4", "video/webm"), "file": ("",)}
 Headers = dict[str, str] | None
 
 
@@ -89,12 +89,16 @@ class Web:
         await self._session.close()
         self._names.shutdown(wait=False, cancel_futures=True)
 
-    async def get(self, url: str, want: str = "file", etag: str | None = None) -> Answer:
+    async def get(
+        self, url: str, want: str = "file", etag: str | None = None, modified: str | None = None
+    ) -> Answer:
         """What becomes of `url`; `want` is a key of WANTED. Nothing is raised for the far end.
 
-        With `etag` (of an earlier answer) a server may say 304: unchanged, without a body.
+        With `etag` or `modified` (the Last-Modified of an earlier answer) a server may say 304:
+        unchanged, without a body.
         """
-        extra = {"If-None-Match": etag} if etag else None
+        since = {"If-None-Match": etag, "If-Modified-Since": modified}
+        extra = {name: value for name, value in since.items() if value} or None
         for attempt in range(1, max(TRIES.values()) + 1):
             answer = await self._try(url, WANTED[want], extra)
             if answer.dropped is None or attempt >= TRIES.get(answer.dropped[0], 1):
@@ -107,6 +111,8 @@ class Web:
         answer = Answer(url)
         try:
             await self._follow(safety.parse(url), want, extra, answer)
+            if answer.status == 304 and not extra:
+                raise Dropped(Outcome.BAD_ANSWER, "HTTP 304")
             return answer
         except Dropped as drop:
             answer.dropped = drop.outcome, drop.detail
