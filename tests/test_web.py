@@ -4,16 +4,22 @@ import asyncio
 import gzip
 import io
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from kit import encoded, entries, tones
 from PIL import Image
+from test_images import huge_png
+from test_pixmo_cap import listed
 from wildsite import Names, Site, drip, endless, hang_up, header_drip, in_turn, moved, page, silence
 
+from edge_glass import catalog
+from edge_glass.build import Options, build
 from edge_glass.fetch import hosts, safety
 from edge_glass.fetch.answers import Answer
 from edge_glass.fetch.consent import directives, reservations
-from edge_glass.fetch.remote import Limits
+from edge_glass.fetch.remote import Limits, Network
 from edge_glass.fetch.web import Web
 from edge_glass.ledger import Outcome
 
@@ -81,6 +87,7 @@ MALICE = {
     "/ftp": (moved("ftp://127.0.0.1/x"), "bad_url"),
     "/no-url": (moved("http://[::1"), "bad_url"),
     "/bomb": (page(BOMB, 200, "Content-Encoding: gzip"), "oversized_media"),
+    "/cut-gzip": (page(gzip.compress(JPEG)[:-9], 200, "Content-Encoding: gzip"), "bad_answer"),
     "/no-gzip": (page(JPEG, 200, "Content-Encoding: gzip"), "bad_answer"),
     "/br": (page(JPEG, 200, "Content-Encoding: br"), "bad_answer"),
     "/big-header": (page(JPEG, 200, "X-Large: " + "a" * MB), "bad_answer"),
@@ -110,6 +117,35 @@ def test_malice_is_an_outcome_and_keeps_nobody_waiting(no_rest: list[float]) -> 
     assert found == {path: kind for path, (_, kind) in MALICE.items()} | dict.fromkeys(good, "kept")
     assert all(a.body == JPEG for a in answers[len(MALICE) :])
     assert all(a.body == b"" for a in answers[: len(MALICE)])
+
+
+def test_malice_in_a_build_costs_its_own_rows_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "BACK_OFF", 0.01)
+    pages = {path: answer for path, (answer, _) in MALICE.items()}
+    pages |= {f"/good/{n}.jpg": page(JPEG) for n in range(20)}
+    pages["/huge.png"] = page(huge_png(10_000, 10_000))
+    with Site(pages) as site:
+        raw = listed(tmp_path / "raw", [site.url + path for path in pages])
+        options = Options(raw, unverified=True, network=Network(web=LIMITS))
+        settings = {"max_bytes": MB}
+        build(catalog.variant("pixmo_cap", settings, "pixmo_cap_malice"), tmp_path, options)
+        found = entries(tmp_path / "pixmo_cap_malice").values()
+        outcomes = {row["url"].removeprefix(site.url): row["outcome"] for row in found}
+    kept = {path: "kept" for path in pages if "good" in path}
+    malice = {path: kind for path, (_, kind) in MALICE.items()} | {"/huge.png": "oversized_media"}
+    assert outcomes == malice | kept
+    assert list(outcomes) == list(pages)
+
+
+def test_sounds_and_other_files_by_url() -> None:
+    wave, text = encoded(tones(0.1, 8000, 440), 8000), b"plain words"
+    pages = {"/a.wav": page(wave), "/a.jpg": page(JPEG), "/a.txt": page(text)}
+    with Site(pages) as site:
+        urls = [site.url + path for path in pages]
+        assert [outcome(a) for a in fetch(*urls, want="sound")] == ["kept", *["wrong_kind"] * 2]
+        assert [a.body for a in fetch(*urls, want="file")] == [wave, JPEG, text]
 
 
 def test_details_say_the_same_every_time(no_rest: list[float]) -> None:
