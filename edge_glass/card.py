@@ -189,7 +189,21 @@ def _tables(manifests: list[Manifest]) -> str:
                 ", ".join(drops) or "none",
             )
             rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, *_licences(manifests)])
+    return "\n".join([*rows, *_doubts(manifests), *_licences(manifests)])
+
+
+def _doubts(manifests: list[Manifest]) -> Iterable[str]:
+    """What the ledger's details say of rows that are kept."""
+    found = [
+        f"| {made['config']} | {split} | {_cell(kind)} | {rows:,} |"
+        for made in manifests
+        for split, facts in made["splits"].items()
+        for kind, rows in facts.get("doubts", {}).items()
+    ]
+    if found:
+        yield "\nNoted on rows that are kept (`detail` in the ledger):\n"
+        yield "| config | split | note | rows |\n|---|---|---|--:|"
+        yield from found
 
 
 def _licences(manifests: list[Manifest]) -> Iterable[str]:

@@ -31,8 +31,11 @@ def load(
     Audio decodes without torch to `{"array": float32, "sampling_rate": Hz, "path": …}`.
 
     Returns a Dataset, or a DatasetDict without `split`; iterable ones with `streaming`, which reads
-    shards as they are needed. Raises EdgeGlassError if there is no such folder, dataset, version or
-    config, or if it is neither online nor cached.
+    shards as they are needed (a stream left half read can make Python abort when it exits, with all
+    rows delivered: apache/arrow issue 45214).
+
+    Raises EdgeGlassError if there is no such folder, dataset, version or config, or if it is
+    neither online nor cached.
     """
     if Path(repo).is_dir():
         if version:

@@ -71,8 +71,9 @@ def complete(described: Manifest, records: list[dict[str, Any]], folder: Path) -
         split["shards"].append(record["shard"])
         split["rows"] += record["shard"]["rows"]
         split["bytes"] += record["shard"]["bytes"]
-        outcomes = Counter(split.get("outcomes", {})) + Counter(record["outcomes"])
-        split["outcomes"] = dict(sorted(outcomes.items()))
+        for counts in ("outcomes", "doubts"):
+            total = Counter(split.get(counts, {})) + Counter(record[counts])
+            split[counts] = dict(sorted(total.items()))
     for split in splits.values():
         split["figures"] = _figures([folder / shard["file"] for shard in split["shards"]])
     return described | {"splits": splits}

@@ -14,7 +14,7 @@ from edge_glass.select import Selection
 from edge_glass.shards import SHARD_BYTES, Whole, write_json
 
 PLAN = "plan.json"
-FIELDS = tuple(field.name for field in fields(Row))
+ROW = [field.name for field in fields(Row)]
 MAX_FETCHED = 10_000  # rows of a shard that are fetched one by one: what a kill can cost
 
 
@@ -92,7 +92,8 @@ def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
         gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,
     ):
         for row in rows:
-            file.write(json.dumps({name: getattr(row, name) for name in FIELDS}).encode() + b"\n")
+            record = {name: getattr(row, name) for name in ROW}
+            file.write(json.dumps(record).encode() + b"\n")
             count += 1
     return Order(split, number, count)
 

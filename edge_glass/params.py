@@ -86,13 +86,12 @@ class AudioParams(CorpusConfig):
 
         `notes` gets what the ledger should say of a row that is kept. Raises Dropped.
         """
-        found = audio.probe(data)
+        found = audio.check(data) if self.format == "source" else audio.probe(data)
         duration = {"duration": round(found.seconds, 6)}
         stem, dot, suffix = name.rpartition(".")
         if dot and not found.has_name(f".{suffix}"):
             notes.append(f"{found.format} bytes under the suffix .{suffix}")
         if self.format == "source":
-            audio.check(data)
             return {"audio": {"bytes": data, "path": name}} | duration
         if self.format == "waveform":
             samples, rate = audio.waveform(data, self.sample_rate)

@@ -3,7 +3,9 @@
 import errno
 import multiprocessing
 import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +18,7 @@ Result = TypeVar("Result")
 
 DEATHS = 3  # of workers in a row without a finished task between them
 CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET)
+SETTLED = 0.2  # seconds in which a killed process is gone
 SLOTS = 1024
 _counters: Any = None
 
@@ -89,6 +92,7 @@ def _submit(
     except (OSError, EOFError) as error:
         if isinstance(error, OSError) and error.errno not in CLOSED:
             raise
+        time.sleep(SETTLED)  # else the next start finds the dying process that workers come from
         raise BrokenProcessPool("a worker died while another was started") from error
 
 
@@ -113,6 +117,7 @@ def _start(values: Any) -> None:
 
 def _worker(values: Any) -> None:
     _start(values)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -34,7 +34,10 @@ def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None
     for column in columns:
         right = column.endswith("#")
         made.add_column(
-            column.removesuffix("#"), justify="right" if right else "left", overflow="fold"
+            column.removesuffix("#"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=column in ("config", "split"),  # names are there to be copied
         )
     for row in rows:
         made.add_row(*(Text(_cell(value)) for value in row))

@@ -56,7 +56,7 @@ def make(task: Task) -> dict[str, Any]:
     with _book(task.ledger) as book, _few_to_collect():
         written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
-    record |= {"outcomes": dict(sorted(book.outcomes.items()))}
+    record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
     write_json(task.record, record)
     return record
 
@@ -87,10 +87,13 @@ class _Book:
         self._writer = writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
+        self.doubts: Counter[str] = Counter()
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
         self.outcomes[entry.outcome] += 1
+        if entry.outcome == Outcome.KEPT:
+            self.doubts.update(ledger.doubts(entry.detail))
         if len(self._entries) == LEDGER_BATCH:
             self.flush()
 
@@ -147,8 +150,7 @@ def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list
     if row.dropped:
         return Outcome(row.dropped[0]), row.dropped[1], []
     try:
-        # a row is all there or not at all: no example leaves before the last is made
-        examples = list(corpus.examples(row, media))
+        examples = corpus.all_examples(row, media)
     except Dropped as drop:
         return drop.outcome, drop.detail, []
     return Outcome.KEPT, "; ".join(media.notes), examples
