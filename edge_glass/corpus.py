@@ -19,13 +19,12 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
+from edge_glass.image_params import FetchParams, ImageParams
 from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
     CaptionParams,
     CorpusConfig,
-    FetchParams,
-    ImageParams,
     TranscriptParams,
     VideoParams,
     model,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from edge_glass.image_params import ImageParams
 from edge_glass.ledger import Dropped
 from edge_glass.media import images, jpeg, magic
-from edge_glass.params import ImageParams
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:

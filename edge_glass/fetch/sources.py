@@ -13,7 +13,7 @@ from edge_glass.fetch import archives, download, hub, tars
 from edge_glass.fetch.raw import Place, Raw
 from edge_glass.fetch.remote import BODIES, CLIPS, Network, Remote
 from edge_glass.fetch.tables import Tables
-from edge_glass.params import FetchParams
+from edge_glass.image_params import FetchParams
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
 
