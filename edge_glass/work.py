@@ -158,4 +158,4 @@ def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list
 
 def _clean(text: str) -> str:
     """Text that fits UTF-8: a byte that was no text is shown as \\udcXX."""
-    return text.encode(errors="backslashreplace").decode()
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from webkit import JPEG, fetch, outcome
-from wildsite import Site, hang_up, moved, page, silence
+from wildsite import Site, hang_up, in_turn, moved, page, silence
 
 from edge_glass.fetch.consent import directives, reservations
 
@@ -55,6 +55,15 @@ def test_robots_txt_of_every_kind(answer: Any, expected: str, no_rest: list[floa
     pages = {"/robots.txt": answer, "/elsewhere.txt": page(ROBOTS), "/no-glass": page(JPEG)}
     with Site(pages) as site:
         assert outcome(fetch(f"{site.url}/no-glass")[0]) == expected
+
+
+def test_one_bad_moment_of_a_host_does_not_cost_its_rows(no_rest: list[float]) -> None:
+    for bad in (hang_up, page(b"", 503)):
+        pages = {"/robots.txt": in_turn(bad, page(ROBOTS)), "/a.jpg": page(JPEG)}
+        with Site(pages | {"/no-glass": page(JPEG)}) as site:
+            found = fetch(f"{site.url}/a.jpg", f"{site.url}/no-glass")
+            assert [outcome(a) for a in found] == ["kept", "robots_txt"]
+            assert site.count("/robots.txt") == 2
 
 
 @pytest.mark.parametrize(

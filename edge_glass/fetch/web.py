@@ -21,7 +21,7 @@ from edge_glass.fetch.bundle import Bundle
 from edge_glass.fetch.consent import AGENT, Consent
 from edge_glass.fetch.remote import Limits
 from edge_glass.fetch.watch import Watch
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.ledger import HEALS, Dropped, Outcome
 from edge_glass.media import magic
 
 HEADERS = {
@@ -36,6 +36,7 @@ TRIES = {  # of what may heal
     Outcome.SERVER_ERROR: 2,
     Outcome.NETWORK_ERROR: 2,
 }
+ROBOTS_TRIES = 2  # one bad moment of a host should not cost all its rows
 WANTED = {"image": ("image/",), "sound": ("audio/", "video/mp4", "video/webm"), "file": ("",)}
 Headers = dict[str, str] | None
 
@@ -139,7 +140,7 @@ class Web:
         self, url: URL, origin: str, extra: Headers, answer: Answer
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, URL | None]]:
         """The answer to one request, in the host's turn and time, and where it leads on to."""
-        async with self._hosts.turn(origin):
+        async with self._hosts.turn(origin) as host:
             request = None
             try:
                 async with asyncio.timeout(None) as timeout:
@@ -147,7 +148,7 @@ class Web:
                     get = self._session.get(url, headers=extra, allow_redirects=False)
                     async with get as response:
                         self._watch.answered(request, response.content)
-                        yield response, self._begin(response, origin, answer)
+                        yield response, self._begin(response, host, answer)
             except TimeoutError:
                 if request and request.why:
                     raise Dropped(Outcome.TIMED_OUT, request.why) from None
@@ -156,7 +157,9 @@ class Web:
                 if request:
                     self._watch.end(request)
 
-    def _begin(self, response: aiohttp.ClientResponse, origin: str, answer: Answer) -> URL | None:
+    def _begin(
+        self, response: aiohttp.ClientResponse, host: hosts.Host, answer: Answer
+    ) -> URL | None:
         """Note what the headers say; the URL that they lead on to."""
         status, headers = response.status, response.headers
         answer.status = status
@@ -165,9 +168,9 @@ class Web:
         if status in (429, 503):
             after = hosts.retry_after(headers.get("Retry-After"))
             if status == 429 or after:
-                self._hosts.refused(origin, after)
+                host.refused(after)
                 raise Dropped(Outcome.RATE_LIMITED, f"HTTP {status}")
-        self._hosts.answered(origin)
+        host.refusals = 0
         if status in REDIRECTS and "Location" in headers:
             return safety.onward(response.url, headers["Location"])
         return None
@@ -205,7 +208,19 @@ class Web:
 
     async def _small(self, url: URL, most: int) -> tuple[int, bytes]:
         """Status and the first bytes of a text that a host keeps for robots. Raises Dropped."""
-        answer = Answer(str(url))
+        for attempt in range(1, ROBOTS_TRIES + 1):
+            try:
+                status, body = await self._text(url, most)
+                if status < 500 or attempt == ROBOTS_TRIES:
+                    return status, body
+            except Dropped as drop:
+                if attempt == ROBOTS_TRIES or drop.outcome not in HEALS:
+                    raise
+            await hosts.sleep(hosts.BACK_OFF * attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _text(self, url: URL, most: int) -> tuple[int, bytes]:
+        path, answer = url.path, Answer(str(url))
         try:
             for _ in range(self.limits.redirects + 1):
                 async with self._asked(url, safety.origin(url), None, answer) as (response, onward):
@@ -215,7 +230,7 @@ class Web:
             return 404, b""
         except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
             outcome, detail = explain(error)
-            raise Dropped(outcome, f"{url.path}: {detail}") from None
+            raise Dropped(outcome, f"{path}: {detail}") from None
 
     async def _head(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         body = b""
