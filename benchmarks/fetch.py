@@ -12,6 +12,7 @@ five hang. Each contender turns the list into Parquet with the images' bytes:
   with sha256, order of the list, shard hashed and fsynced
 - Edge Glass, decoded: the same, and each JPEG is decoded to see that it is whole (the default)
 - img2dataset 1.47: bytes as they are to Parquet, one process of 256 threads, as by default
+- img2dataset, decoded: the same, and each image is decoded (`skip_reencode`)
 - Pool(16) + requests: a process pool, a list of dicts, `Dataset.from_list`, `to_parquet`
 
 `--peer` is a Python that has `img2dataset==1.47` and `rich`; without it that one is left out. CPU
@@ -155,7 +156,7 @@ def decoded(raw: Path, out: Path) -> int:
     return ours(raw, out, decode=True)
 
 
-def img2dataset(raw: Path, out: Path) -> int:
+def img2dataset(raw: Path, out: Path, decode: bool = False) -> int:
     from img2dataset import download
 
     download(
@@ -165,13 +166,18 @@ def img2dataset(raw: Path, out: Path) -> int:
         caption_col="caption",
         output_folder=str(out / "parquet"),
         output_format="parquet",
-        disable_all_reencoding=True,
+        disable_all_reencoding=not decode,
+        skip_reencode=True,
         resize_mode="no",
         timeout=TIMEOUT,
         number_sample_per_shard=10_000,
     )
     stats = json.loads((out / "parquet" / "00000_stats.json").read_text())
     return int(stats["successes"])
+
+
+def img2dataset_decoded(raw: Path, out: Path) -> int:
+    return img2dataset(raw, out, decode=True)
 
 
 def _requested(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -202,6 +208,7 @@ CONTENDERS: dict[str, Callable[[Path, Path], int]] = {
     "Edge Glass": ours,
     "Edge Glass, decoded": decoded,
     "img2dataset": img2dataset,
+    "img2dataset, decoded": img2dataset_decoded,
     "Pool(16) + requests": pool,
 }
 
@@ -237,15 +244,15 @@ def main() -> None:
 
     datasets.disable_progress_bars()
     count, peer = options.images, options.peer
-    with scratch(5 * count * 100_000) as folder:
+    with scratch(6 * count * 100_000) as folder:
         make_images(folder / "web", count)
         with nginx(folder / "web", folder / "nginx") as port, tar_pit() as pit:
             lists = ("warm-up", 40, None), ("hang", count, pit), ("plain", count, None)
             for name, images, hang in lists:
                 (folder / name).mkdir()
                 make_list(folder / name, images, port, hang)
-            names = [name for name in CONTENDERS if peer or name != "img2dataset"]
-            pythons = {"img2dataset": peer}
+            names = [name for name in CONTENDERS if peer or "img2dataset" not in name]
+            pythons = dict.fromkeys(("img2dataset", "img2dataset, decoded"), peer)
             for name, alone in (("hang", False), ("plain", True)):
                 jobs = [[contender, f"--raw={folder / name}"] for contender in names]
                 rounds = 1 if alone else options.rounds
