@@ -123,7 +123,8 @@ def build(
         int, typer.Option("--connections", min=1, max=1000, help="URLs: at once, a process.")
     ] = 128,
     per_host: Annotated[
-        int, typer.Option("--per-host", min=1, max=1000, help="URLs: at once from one host.")
+        int,
+        typer.Option("--per-host", min=1, max=1000, help="URLs: at once from a host, a process."),
     ] = 16,
     intranet: Annotated[
         bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")

@@ -29,14 +29,12 @@ class Body:
 class Bodies:
     """A store of bodies for one process. Its file has no name, so that a kill leaves nothing."""
 
-    def __init__(
-        self, folder: Path, on_room: Callable[[], None], in_memory: int = IN_MEMORY
-    ) -> None:
+    def __init__(self, folder: Path, on_room: Callable[[], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - until close
         self._lock = threading.RLock()  # a body may be forgotten while another one is kept
-        self._room, self._on_disk, self._end = in_memory, 0, 0
-        self._on_room, self._least = on_room, int(in_memory * (1 - FULL))
+        self._room, self._on_disk, self._end = IN_MEMORY, 0, 0
+        self._on_room, self._least = on_room, int(IN_MEMORY * (1 - FULL))
 
     @property
     def full(self) -> bool:
