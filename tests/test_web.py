@@ -126,3 +126,16 @@ def test_unchanged_since_last_time() -> None:
 
 def test_all_outcomes_have_one_word() -> None:
     assert all(name == name.lower() == Outcome[name.upper()] for name in Outcome)
+
+
+def test_a_server_that_does_not_speak_tls() -> None:
+    def plain(_: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async def ask() -> Answer:
+        async with await asyncio.start_server(plain, "127.0.0.1", 0) as server, Web(LIMITS) as web:
+            port = server.sockets[0].getsockname()[1]
+            return await web.get(f"https://127.0.0.1:{port}/a.jpg")
+
+    assert outcome(asyncio.run(ask())) == "tls_error"
