@@ -1,14 +1,16 @@
 """One order -> one shard with its ledger: what a worker process does."""
 
+import ctypes
 import gc
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass import ledger, orders, pool
@@ -59,6 +61,7 @@ def make(task: Task) -> dict[str, Any]:
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
     write_json(task.record, record)
+    _give_back()
     return record
 
 
@@ -73,6 +76,13 @@ def _few_to_collect() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _give_back() -> None:
+    """Return what is free to the system: the leftovers of many shards would add up."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError, OSError):  # other C libraries do without
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def finished(task: Task) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Fixtures of several test files: the bundled samples, built once, and raw folders to spoil."""
 
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from edge_glass.build import build
 from edge_glass.fetch import hosts
 
 ROOT = Path(__file__).parents[1]
+# a suite that a shell runs in the background is deaf to Ctrl-C, and so are its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
