@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from edge_glass import card, ledger, manifest, orders, work
+from edge_glass.again import Before
 from edge_glass.audit import report
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
@@ -45,6 +46,8 @@ class Options:
     mirror: str | None = None
     unverified: bool = False
     network: Network = field(default_factory=Network)
+    retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
+    refresh: Path | None = None  # an earlier build: fetch only what changed since
 
 
 def build(
@@ -53,8 +56,8 @@ def build(
     """Build `variant` into `out/<config>/` and list it in `out/README.md`.
 
     A build that was stopped goes on from its last whole shard; one that is complete and would come
-    out the same is left alone, unless a clip did not arrive that may arrive now. Returns the
-    manifest.
+    out the same is left alone, unless a clip did not arrive that may arrive now, or it is asked to
+    retry what failed, or to refresh it in its place. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
     hidden = out / HIDDEN
@@ -70,38 +73,77 @@ def build(
         )
         described = manifest.describe(corpus, raw, options.limit)
         final, folder = out / variant.name, hidden / "work" / variant.name
-        made = _already(final, described)
-        if made is not None and raw.remote and manifest.heals(made):
-            made = None  # what did not arrive the last time may arrive now
-        if made is None:
+        made, before = _already(final, described), None
+        again = made is not None and manifest.heals(made) and _again(raw, options)
+        if again and options.retry_failed:
+            before = final
+        if options.refresh:
+            before = _refreshed(options.refresh, variant, described)
+            again = again or before.resolve() == final.resolve()
+        if made is None or again:
             made = _already(folder, described)
             if made is None:
-                made = _make(variant, corpus, raw, described, folder, options, progress)
+                job = _Job(variant, corpus, raw, options, described, folder, before)
+                made = _make(job, progress)
             _put(folder, final)
         _clear(folder)
         _present(out)
     return made
 
 
-def _make(
-    variant: Variant,
-    corpus: Corpus,
-    raw: Raw,
-    described: Manifest,
-    folder: Path,
-    options: Options,
-    progress: Progress,
-) -> Manifest:
-    """All shards, the ledger and last the manifest, in `folder`."""
-    _open_folder(folder, described | {"paths": _state(raw)})
-    selection = Selection.of(corpus, raw, options.limit)
-    planned = orders.plan(corpus, raw, selection, folder)
-    tasks = [
-        work.Task(variant, raw, folder, order, orders.shard_name(order, planned))
-        for order in planned
-    ]
-    _make_shards(tasks, options.jobs, progress)
-    return _finish(described, tasks, selection)
+def _again(raw: Raw, options: Options) -> bool:
+    """Whether to look once more for what did not arrive the last time.
+
+    Without being asked only where the rest is remembered, so that nothing is fetched twice.
+    """
+    remembered = all(remote.remembers for remote in raw.remote.values())
+    return bool(raw.remote) and (options.retry_failed or remembered)
+
+
+def _refreshed(place: Path, variant: Variant, described: Manifest) -> Path:
+    """The folder of the build that is to be refreshed. Raises if it was made of something else."""
+    folder = manifest.built(place).get(variant.name, place / variant.name)
+    made = manifest.read(folder)
+    if other := [key for key, value in described.items() if made.get(key) != value]:
+        raise EdgeGlassError(
+            f"{variant.name}: {folder} was made with other {', '.join(other)}; only the same rows "
+            "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A build that is to be made, in `folder`; `before` is where one lies to start from."""
+
+    variant: Variant
+    corpus: Corpus
+    raw: Raw
+    options: Options
+    described: Manifest
+    folder: Path
+    before: Path | None
+
+
+def _make(job: _Job, progress: Progress) -> Manifest:
+    """All shards, the ledger and last the manifest."""
+    before = {"before": manifest.read(job.before)["ledger"]["sha256"]} if job.before else {}
+    _open_folder(job.folder, job.described | {"paths": _state(job.raw)} | before)
+    selection = Selection.of(job.corpus, job.raw, job.options.limit)
+    planned = orders.plan(job.corpus, job.raw, selection, job.folder)
+    tasks = list(_tasks(job, planned))
+    _make_shards(tasks, job.options.jobs, progress)
+    return _finish(job.described, tasks, selection)
+
+
+def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
+    start = 0
+    for order in planned:
+        name = orders.shard_name(order, planned)
+        refresh = job.options.refresh is not None
+        before = Before(job.before, name, start, order.rows, refresh) if job.before else None
+        yield work.Task(job.variant, job.raw, job.folder, order, name, before)
+        start += order.rows
 
 
 def _make_shards(tasks: list[work.Task], jobs: int, progress: Progress) -> None:

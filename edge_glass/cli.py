@@ -119,21 +119,39 @@ def build(
     seconds: Annotated[
         float, typer.Option("--clip-seconds", min=1, help="Clips: time for one try at one.")
     ] = 180,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, max=1000, help="URLs: at once, a process.")
+    ] = 128,
+    per_host: Annotated[
+        int,
+        typer.Option("--per-host", min=1, max=1000, help="URLs: at once from a host, a process."),
+    ] = 16,
+    intranet: Annotated[
+        bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
+    ] = False,
+    refresh: Annotated[
+        Path | None,
+        typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass import catalog, show
     from edge_glass.build import Options
     from edge_glass.build import build as make
-    from edge_glass.fetch.remote import Network
+    from edge_glass.fetch.remote import Limits, Network
     from edge_glass.progress import Shown
 
     variants = _variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
         raise EdgeGlassError(f"--cookies {cookies}: no such file")
-    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips)
+    web = Limits(connections, per_host, intranet=intranet)
+    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs = jobs or len(os.sched_getaffinity(0))
-    options = Options(raw, jobs, limit, mirror, unverified, network)
+    options = Options(raw, jobs, limit, mirror, unverified, network, retry_failed, refresh)
     progress = Shown(Console(stderr=True))
     manifests = [make(variant, out, options, progress) for variant in variants]
     if json:
@@ -186,13 +204,42 @@ def ledger(
             show.ledger_rows(config, rows if reason else rows[: show.SHOWN], len(rows))
 
 
+@app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
+def export(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
+    format: Annotated[
+        str, typer.Option("--format", help="webdataset (as img2dataset writes it), or files.")
+    ] = "webdataset",
+) -> None:
+    """Write a build in a layout that others read."""
+    from edge_glass import manifest
+    from edge_glass.export import export as write
+
+    if format not in ("webdataset", "files"):
+        raise EdgeGlassError(f"--format {format}: use webdataset or files")
+    folders = manifest.built(directory)
+    for name, folder in folders.items():
+        write(folder, out if len(folders) == 1 else out / name, format)
+
+
 @app.command(epilog="Example: edge-glass diff data-may data-june")
-def diff(old: Built, new: Built, json: Json = False) -> None:
-    """What changed between two builds. Exits 1 if anything did."""
+def diff(
+    old: Built,
+    new: Built,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Outcomes as a picture, an SVG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
     from edge_glass import show
+    from edge_glass.audit import rot
     from edge_glass.audit.diff import diff as compare
 
     found = list(compare(old, new))
+    if plot is not None:
+        rot.write(found, plot)
     if json:
         show.as_json([show.plain(difference) for difference in found])
     else:

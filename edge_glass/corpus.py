@@ -19,6 +19,7 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
+from edge_glass.image_params import FetchParams, ImageParams
 from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
@@ -38,6 +39,8 @@ __all__ = [
     "Corpus",
     "CorpusConfig",
     "Example",
+    "FetchParams",
+    "ImageParams",
     "Media",
     "Row",
     "TranscriptParams",
@@ -107,6 +110,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
             size = self.config.audio_size(size)
         if isinstance(self.config, CaptionParams) and self.config.caption_mode == "each":
             size *= 5
+        if isinstance(self.config, ImageParams):
+            size = self.config.image_bytes(size)
         return size + 1000
 
     # What follows from it

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,32 @@ class Outcome(StrEnum):
     GEO_BLOCKED = "geo_blocked"  # not shown in the country of this address
     NETWORK_ERROR = "network_error"  # no whole answer, after all attempts
     TIMED_OUT = "timed_out"  # no whole answer in the time that one item may take
+    BAD_URL = "bad_url"  # no URL, or not one of http or https
+    PRIVATE_ADDRESS = "private_address"  # a URL or redirect into a network that is not public
+    HOST_NOT_FOUND = "host_not_found"  # its name has no address
+    TLS_ERROR = "tls_error"  # a certificate that does not hold, or no common protocol
+    REDIRECTED_TOO_OFTEN = "redirected_too_often"  # a loop, or a longer way than anyone needs
+    FORBIDDEN = "forbidden"  # HTTP 401, 402, 403: not for us
+    RATE_LIMITED = "rate_limited"  # the host wants to be asked less often, after all attempts
+    SERVER_ERROR = "server_error"  # HTTP 5xx, after all attempts
+    BAD_ANSWER = "bad_answer"  # a status or headers that nothing can be made of
+    WRONG_KIND = "wrong_kind"  # a web page, a drawing or another kind of file in its place
+    ROBOTS_TXT = "robots_txt"  # the host's robots.txt asks that it be left alone
+    X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI
+    TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
+    TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for
+    WRONG_ASPECT = "wrong_aspect"  # longer and narrower than the config asks for
 
 
-HEALS = frozenset({Outcome.NETWORK_ERROR, Outcome.TIMED_OUT})  # another run may find otherwise
+HEALS = frozenset(  # another run may find otherwise
+    {
+        Outcome.NETWORK_ERROR,
+        Outcome.TIMED_OUT,
+        Outcome.HOST_NOT_FOUND,
+        Outcome.RATE_LIMITED,
+        Outcome.SERVER_ERROR,
+    }
+)
 
 
 # what the config itself leaves out: nothing is wrong with these rows
@@ -73,6 +96,9 @@ class Entry:
     status: int | None = None
     bytes: int | None = None
     sha256: str | None = None
+    final_url: str | None = None  # where redirects led, if they did
+    etag: str | None = None
+    last_modified: str | None = None  # the server's words; when it was fetched, the run log says
 
 
 SCHEMA = pa.schema(
@@ -87,13 +113,17 @@ SCHEMA = pa.schema(
         ("status", pa.int32()),
         ("bytes", pa.int64()),
         ("sha256", pa.string()),
+        ("final_url", pa.string()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
     ]
 )
 
 
 def to_table(entries: list[Entry]) -> pa.Table:
     """Ledger entries as an Arrow table of `SCHEMA`."""
-    return pa.Table.from_pylist([asdict(entry) for entry in entries], schema=SCHEMA)
+    columns = {name: [getattr(entry, name) for entry in entries] for name in SCHEMA.names}
+    return pa.Table.from_pydict(columns, schema=SCHEMA)
 
 
 def tables(path: Path) -> Iterator[pa.Table]:

@@ -15,6 +15,7 @@ from edge_glass.shards import SHARD_BYTES, Whole, write_json
 
 PLAN = "plan.json"
 ROW = [field.name for field in fields(Row)]
+MAX_FETCHED = 10_000  # rows of a shard that are fetched one by one: what a kill can cost
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,16 @@ def _numbered(
     corpus: Corpus, raw: Raw, selection: Selection, split: str
 ) -> Iterator[tuple[int, Row]]:
     """Each row with the number of its shard."""
-    number = size = 0
+    number = size = fetched = 0
     for row in selection.rows_of(corpus, split, raw):
         weight = 0
         if row.dropped is None:
             media = raw.size(*row.media) if row.media else 0
             weight = corpus.row_bytes(media or 0)
-        if size and size + weight > SHARD_BYTES:
-            number, size = number + 1, 0
+        if size and (size + weight > SHARD_BYTES or fetched == MAX_FETCHED):
+            number, size, fetched = number + 1, 0, 0
         size += weight
+        fetched += bool(weight and row.ask)
         yield number, row
 
 

@@ -35,6 +35,9 @@ class Media:
         self.name = fetched.name if fetched else row.media[1] if row.media else ""
         self.url = fetched.url if fetched else None
         self.status = fetched.status if fetched else None
+        self.final_url = fetched.final_url if fetched else None
+        self.etag = fetched.etag if fetched else None
+        self.last_modified = fetched.last_modified if fetched else None
         self._hash = hashlib.sha256()
         self.size = 0
         self.notes: list[str] = []

@@ -138,6 +138,9 @@ def difference(found: Difference) -> None:
     else:
         rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
         table(found.config, ["difference", "rows#", "ids"], rows)
+    if any(" -> " in kind for kind in found.rows):
+        counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in found.outcomes.items()]
+        table("", ["outcome", "old#", "new#", "change#"], counts)
     for name, (old, new) in found.inputs.items():
         console.print(Text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
 

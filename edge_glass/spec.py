@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.remote import CLIPS
 
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
@@ -17,7 +18,7 @@ class Hub(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    revision: Annotated[Hex, Field(min_length=40, max_length=40)]
+    revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|main)$")]
 
 
 class Source(BaseModel):
@@ -34,8 +35,9 @@ class Source(BaseModel):
     anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     hub: Hub | None = None
-    fetch: Literal["audio", "video"] | None = Field(
-        None, description="one clip a row: url holds {id}, and rows ask for sections of it"
+    fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
+        None,
+        description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
     )
     row_bytes: Annotated[int, Field(gt=0)] | None = Field(
         None, description="of one item that is fetched row by row, about"
@@ -52,7 +54,7 @@ class Source(BaseModel):
     @model_validator(mode="after")
     def _one_a_row(self) -> "Source":
         if (self.fetch is None) != (self.row_bytes is None) or (
-            self.fetch and "{id}" not in self.template
+            self.fetch in CLIPS and "{id}" not in self.template
         ):
             raise ValueError("fetch goes with row_bytes, and with a url that has {id} in it")
         return self

@@ -10,21 +10,12 @@ import pyarrow.parquet as pq
 from edge_glass import manifest
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
-from edge_glass.media import audio
+from edge_glass.media import magic
 from edge_glass.shards import Whole
 
 FILE = "report.html"
 ROWS = 3  # shown of each split
 MEDIA_BYTES = 300_000  # of one row; larger media are not put into the page
-TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
-
-
-PICTURES = (
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"\x89PNG", "image/png"),
-    (4, b"ftyp", "video/mp4"),
-    (0, b"\x1a\x45\xdf\xa3", "video/webm"),
-)
 
 
 def write(out: Path) -> None:
@@ -67,6 +58,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if isinstance(value, dict) and "bytes" in value:
             media.append(_player(value["bytes"]))
+        elif isinstance(value, bytes):
+            media.append(_player(value))
         elif isinstance(value, list) and value and isinstance(value[0], bytes):
             media += map(_player, value)
         elif isinstance(value, list) and value and isinstance(value[0], str):
@@ -80,6 +73,5 @@ def _player(data: bytes | None) -> str | None:
     """A data URL, None for media too large for the page."""
     if not data or len(data) > MEDIA_BYTES:
         return None
-    seen = next((kind for at, magic, kind in PICTURES if data[at:].startswith(magic)), None)
-    kind = seen or TYPES.get(audio.probe(data).suffix, "application/octet-stream")
+    kind = magic.kind(data[: magic.HEAD]) or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"

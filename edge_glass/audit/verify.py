@@ -18,7 +18,7 @@ from edge_glass.audit.doubles import Sound, across_splits
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
-from edge_glass.media import audio
+from edge_glass.media import audio, images
 from edge_glass.progress import Progress, Silent
 
 SLACK = 0.05  # seconds between the `duration` column and what decodes
@@ -150,6 +150,8 @@ class _Config:
             value = example[name]
             if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:
                 yield from self._audio_faults(value, duration, sound)
+            if isinstance(feature, dict) and feature.get("_type") == "Image":
+                yield from self._image_faults(value, example)
             if name in ("caption", "captions", "text"):
                 texts = value if isinstance(value, list) else [value]
                 if not texts or not all(text and text.strip() for text in texts):
@@ -172,6 +174,16 @@ class _Config:
         if channels and found.channels != channels:
             yield f"{found.channels} channels where the config promises {channels}"
         yield from self._duration_fault(found.seconds, duration)
+
+    def _image_faults(self, value: dict[str, Any] | None, row: dict[str, Any]) -> Iterator[str]:
+        try:
+            found = images.check((value or {}).get("bytes") or b"")
+        except Dropped as drop:
+            yield f"image does not decode: {drop.outcome} {drop.detail}"
+            return
+        promised = row.get("width", found.width), row.get("height", found.height)
+        if promised != (found.width, found.height):
+            yield f"{found.width}x{found.height} pixels where the columns say {promised}"
 
     def _rate_fault(self, rate: int) -> Iterator[str]:
         promised = self._made["parameters"].get("sample_rate")

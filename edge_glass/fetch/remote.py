@@ -11,6 +11,24 @@ from edge_glass.ledger import Dropped, Outcome
 if TYPE_CHECKING:
     from edge_glass.rows import Row
 
+CLIPS = ("audio", "video")  # what is cut out of a site's pages
+BODIES = ("image", "sound", "file")  # what is the body of a URL that a row names
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one URL, one host and one process may take; seconds and bytes."""
+
+    at_once: int = 128  # connections
+    per_host: int = 16
+    connect: float = 10
+    silence: float = 15  # before the first byte, and between two
+    total: float = 60
+    min_rate: float = 1000  # bytes a second, after `grace` seconds
+    grace: float = 5
+    redirects: int = 5
+    intranet: bool = False  # go to addresses that are not public, too
+
 
 @dataclass(frozen=True)
 class Network:
@@ -22,17 +40,29 @@ class Network:
     per_minute: float | None = None  # clips begun in a minute at most, over all processes
     seconds: float = 180  # that one try at one clip may take
     beside_raw: bool = False  # items are fetched, though a raw folder has the rest
+    web: Limits = field(default_factory=Limits)  # of what is fetched by URL
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A source of one item a row: its URL with `{id}` in it, and what is wanted of the item."""
+    """A source of one item a row: its URL with `{id}` in it, and what is wanted of the item.
+
+    For images and files rows name the URLs, and the template says where the list comes from.
+    """
 
     template: str
-    want: str  # audio, or video (with its audio)
+    want: str  # of CLIPS or BODIES; video comes with its audio
     row_bytes: int  # of one item, about
     store: Path
     network: Network = field(default_factory=Network)
+    max_bytes: int = 50_000_000  # of one file
+    ignored: tuple[str, ...] = ()  # checks of consent that the config opts out of
+    bundle: Path | None = None  # the folder that stands for the web
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what was fetched, or will never come, is kept from one build to the next."""
+        return self.want in CLIPS
 
     def url(self, id: str) -> str:
         """The URL of one item."""
@@ -40,9 +70,13 @@ class Remote:
 
     def fetcher(self) -> "Fetcher":
         """A fetcher of these items. Raises EdgeGlassError if it needs what is not installed."""
-        from edge_glass.fetch.clips import Clips
+        if self.want in CLIPS:
+            from edge_glass.fetch.clips import Clips
 
-        return Clips(self)
+            return Clips(self)
+        from edge_glass.fetch.urls import Urls
+
+        return Urls(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +85,27 @@ class Fetched:
 
     url: str
     name: str = ""
-    content: Path | bytes = b""
+    content: "Path | bytes | Body" = b""
     status: int | None = None  # HTTP's, where one is known
     dropped: tuple[Outcome, str] | None = None
+    final_url: str | None = None  # where redirects led
+    etag: str | None = None
+    last_modified: str | None = None  # the server's words
 
     def read(self) -> bytes:
         """The item's bytes. Raises Dropped if there are none."""
         if self.dropped:
             raise Dropped(*self.dropped)
-        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+        if isinstance(self.content, bytes):
+            return self.content
+        return self.content.read_bytes()
+
+
+class Body(Protocol):
+    """Bytes that are somewhere."""
+
+    def read_bytes(self) -> bytes:
+        """All of them."""
 
 
 class Fetcher(Protocol):

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch import archives, download, hub, tars
 from edge_glass.fetch.raw import Place, Raw
-from edge_glass.fetch.remote import Network, Remote
+from edge_glass.fetch.remote import BODIES, CLIPS, Network, Remote
 from edge_glass.fetch.tables import Tables
+from edge_glass.image_params import FetchParams
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
 
@@ -42,18 +44,18 @@ def obtain(
     """Make every source of the chosen splits ready to be read.
 
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
-    alone, unless it says that clips are fetched `beside_raw`; otherwise they come from the store,
-    fetched first if need be, `mirror` (the URL of a folder) being tried before upstream.
-    `unverified` takes raw files whose checksum differs. What
+    alone, unless it says that clips are fetched `beside_raw`, and but for what rows name by URL;
+    otherwise they come from the store, fetched first if need be, `mirror` (the URL of a folder)
+    being tried before upstream. `unverified` takes raw files whose checksum differs. What
     is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
     """
-    progress = progress or Silent()
+    progress, network = progress or Silent(), network or Network()
     if corpus.config.bundled:
-        return _raw(corpus, corpus.room("samples") / corpus.corpus, True, {}, progress)
-    network = network or Network()
+        folder = corpus.room("samples") / corpus.corpus
+        return _raw(corpus, folder, True, _remotes(corpus, network, BODIES), progress)
     if raw is not None:
-        remote = _remotes(needed(corpus), network) if network.beside_raw else {}
-        return _raw(corpus, raw, unverified, remote, progress)
+        kinds = (*BODIES, *CLIPS) if network.beside_raw else BODIES
+        return _raw(corpus, raw, unverified, _remotes(corpus, network, kinds), progress)
     return _fetched(corpus, mirror, network, progress)
 
 
@@ -61,7 +63,7 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
     if mirror is None:
         raise_all(_by_hand(corpus))
     root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
-    remote = _remotes(sources, network)
+    remote = _remotes(corpus, network, (*BODIES, *CLIPS))
     listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
@@ -78,16 +80,28 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
     return _opened(corpus, places, facts, progress, remote, _records(sources))
 
 
-def _remotes(sources: dict[str, Source], network: Network) -> dict[str, Remote]:
-    folder = (store() / "clips").absolute()
+def _remotes(corpus: "Corpus", network: Network, kinds: tuple[str, ...]) -> dict[str, Remote]:
+    """The sources of these kinds that are fetched row by row."""
     remote = {
-        name: Remote(source.template, source.fetch, source.row_bytes, folder, network)
-        for name, source in sources.items()
-        if source.fetch and source.row_bytes
+        name: _remote(corpus, source, network)
+        for name, source in needed(corpus).items()
+        if source.fetch in kinds
     }
     for fetched in remote.values():
         fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
     return remote
+
+
+def _remote(corpus: "Corpus", source: Source, network: Network) -> Remote:
+    assert source.fetch and source.row_bytes
+    folder = store() / ("clips" if source.fetch in CLIPS else "bodies")
+    made = Remote(source.template, source.fetch, source.row_bytes, folder.absolute(), network)
+    if isinstance(corpus.config, FetchParams):
+        ignored = tuple(sorted(corpus.config.ignore_opt_outs or ()))
+        made = replace(made, ignored=ignored, max_bytes=corpus.config.max_bytes)
+    if corpus.config.bundled:
+        made = replace(made, bundle=corpus.room("samples") / corpus.corpus / "web")
+    return made
 
 
 def _records(sources: dict[str, Source]) -> dict[str, int]:

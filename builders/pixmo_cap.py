@@ -1,0 +1,69 @@
+"""PixMo-Cap: 717,042 images of the web, each described by people speaking for a minute or more.
+
+Parquet on the Hub with `image_url`, `caption` (written by a language model out of the transcripts)
+and `transcripts`. There is no id: it is derived from URL and caption, which no two rows share.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, Media, Row
+from edge_glass.features import Features, Sequence, Value
+from edge_glass.fetch.raw import Raw, check_text
+from edge_glass.ledger import Dropped, Outcome
+
+LIST, IMAGES = "pixmo-cap", "images"
+COLUMNS = ["image_url", "caption", "transcripts"]
+
+
+@dataclass
+class PixmoCapConfig(ImageParams, FetchParams):
+    image_column: Annotated[
+        Literal["image", "image_bytes"],
+        Field(description="image: shown by the Hub and decoded; image_bytes: plain bytes"),
+    ] = "image"
+
+
+class PixmoCap(Corpus):
+    """Images with long captions."""
+
+    BUILDER_CONFIG_CLASS = PixmoCapConfig
+
+    def splits(self) -> list[str]:
+        return ["train"]
+
+    def sources(self, split: str) -> list[str]:
+        return [LIST, IMAGES]
+
+    def columns(self) -> Features:
+        images = self.config.image_features()
+        if self.config.image_column == "image_bytes":
+            images = {"image_bytes": Value("binary")} | images
+            del images["image"]
+        text = {"caption": Value("string"), "transcripts": Sequence(Value("string"))}
+        return {"id": Value("string")} | images | {"image_url": Value("string")} | text
+
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        for name, record in raw.records(LIST, COLUMNS):
+            url, caption = record["image_url"] or "", record["caption"] or ""
+            id = hashlib.sha256(f"{url}\n{caption}".encode(errors="replace")).hexdigest()[:32]
+            fields = {"caption": caption, "transcripts": record["transcripts"] or []}
+            row = Row(id, LIST, name, (IMAGES, url), fields, ask={"url": url})
+            if not caption.strip():
+                row.dropped = (Outcome.BLANK_CAPTION, "")
+            yield row
+
+    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+        caption, transcripts = row.fields["caption"], row.fields["transcripts"]
+        check_text(caption, *transcripts)
+        if not all(isinstance(text, str) for text in transcripts):
+            raise Dropped(Outcome.MALFORMED_ROW, "a transcript is no text")
+        images = self.config.image_columns(media.read(), row.id)
+        if self.config.image_column == "image_bytes":
+            images["image_bytes"] = images.pop("image")["bytes"]
+        text = {"caption": caption, "transcripts": transcripts}
+        yield {"id": row.id} | images | {"image_url": media.url} | text

@@ -1,0 +1,192 @@
+"""Images: measure by the header, decode, resize, encode. What bytes are is told by the bytes."""
+
+import io
+import math
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import PIL
+from PIL import Image, ImageOps, features
+
+from edge_glass.ledger import Dropped, Outcome
+from edge_glass.media import jpeg, magic
+
+FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty more
+    "image/jpeg": ["JPEG", "MPO"],
+    "image/png": ["PNG"],
+    "image/webp": ["WEBP"],
+    "image/gif": ["GIF"],
+    "image/avif": ["AVIF"],
+    "image/bmp": ["BMP"],
+    "image/tiff": ["TIFF"],
+}
+SUFFIXES = {"image/jpeg": ".jpg"}
+MAX_PIXELS = 2**26  # 67 million, 200 MB as RGB
+MAX_FILE = 2**28
+ORIENTATION, TURNED = 0x0112, {5, 6, 7, 8}  # EXIF: width and height change places
+BROKEN = (  # what Pillow raises for bytes that are not what they should be
+    OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, EOFError,
+    ArithmeticError, RuntimeError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+RESIZES = Literal["longest", "smallest", "center_crop", "border"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the header says: media type, and pixels as the image is shown (EXIF orientation)."""
+
+    kind: str
+    width: int
+    height: int
+
+    @property
+    def suffix(self) -> str:
+        """With its dot."""
+        return SUFFIXES.get(self.kind, f".{self.kind.removeprefix('image/')}")
+
+
+def probe(data: bytes) -> Probe:
+    """Read the header; no pixel is decoded.
+
+    Raises Dropped if bytes are empty, no image, or larger than a decoder may be trusted with.
+    """
+    if len(data) <= MAX_FILE and data.startswith(b"\xff\xd8\xff") and (found := jpeg.header(data)):
+        width, height, exif = found
+        if width * height <= MAX_PIXELS:
+            return _shown("image/jpeg", width, height, _turn(exif))
+    with _open(data) as (image, kind):
+        return _shown(kind, *image.size, orientation(image))
+
+
+def _shown(kind: str, width: int, height: int, turn: int) -> Probe:
+    return Probe(kind, height, width) if turn in TURNED else Probe(kind, width, height)
+
+
+def check(data: bytes) -> Probe:
+    """Decode an image from end to end, keeping nothing; raises Dropped as `probe` does."""
+    found = probe(data)
+    with _open(data) as (image, _):
+        image.draft("RGB", (image.width // 8, image.height // 8))  # JPEG: all bytes, fewer pixels
+        image.load()
+    return found
+
+
+def convert(
+    data: bytes, format: str, quality: int, resize: RESIZES | None = None, side: int = 0
+) -> tuple[bytes, Probe]:
+    """The image upright, no larger than asked for, as jpeg, webp or png.
+
+    `longest` and `border` see to it that the longest side has at most `side` pixels, `smallest`
+    and `center_crop` that the smallest has; `border` then fills up to a white square, `center_crop`
+    cuts one out. What is not larger keeps its pixels, and its bytes if it is in `format` already.
+    """
+    found = check(data)
+    smaller = resize is not None and _larger(found.width, found.height, resize, side)
+    if not smaller and found.kind == f"image/{format}":
+        return data, found
+    with _open(data) as (image, _):
+        size = _scaled(found.width, found.height, resize, side) if resize and smaller else None
+        if size:
+            turned = (size[1], size[0]) if orientation(image) in TURNED else size
+            image.draft("RGB", (turned[0] * 2, turned[1] * 2))
+        pixels = _plain(ImageOps.exif_transpose(image), format)
+        if size:
+            pixels = pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        if smaller and resize in ("center_crop", "border"):
+            pixels = _square(pixels, side)
+        out = io.BytesIO()
+        pixels.save(out, format.upper(), quality=quality)
+        return out.getvalue(), Probe(f"image/{format}", *pixels.size)
+
+
+def library() -> dict[str, str]:
+    """Library -> version of what decodes and encodes."""
+    codecs = {name: features.version(name) for name in ("jpg", "webp", "zlib", "avif")}
+    found = {"pillow": PIL.__version__} | {k: str(v) for k, v in codecs.items() if v}
+    return found
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's number of how the image is turned and mirrored, 1 if it does not say."""
+    return _turn(image.info.get("exif") or b"")
+
+
+def _turn(block: bytes) -> int:
+    if not block:
+        return 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damage: it says nothing of the pixels
+            exif = Image.Exif()
+            exif.load(block)
+            found = exif.get(ORIENTATION, 1)
+    except BROKEN:
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+@contextmanager
+def _open(data: bytes) -> Iterator[tuple[Image.Image, str]]:
+    """The image with its header read, and its media type. Turns what Pillow raises into Dropped."""
+    if not data:
+        raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
+    if len(data) > MAX_FILE:
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{len(data)} bytes, the limit is {MAX_FILE}")
+    kind = magic.kind(data[: magic.HEAD])
+    if kind not in FORMATS:
+        raise Dropped(Outcome.WRONG_KIND, magic.looks_like(data))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes: they are checked here
+            image = Image.open(io.BytesIO(data), formats=FORMATS[kind])
+        if image.width * image.height > MAX_PIXELS:
+            raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
+        with image:
+            yield image, kind
+    except Image.DecompressionBombError:
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_PIXELS} pixels") from None
+    except BROKEN as error:
+        outcome = Outcome.UNDECODABLE_MEDIA
+        if "truncated" in str(error) or isinstance(error, EOFError):
+            outcome = Outcome.TRUNCATED_MEDIA
+        raise Dropped(outcome, f"{kind}: {type(error).__name__}") from None
+
+
+def _pixels(width: int, height: int) -> str:
+    return f"{width}x{height} pixels, the limit is {MAX_PIXELS}"
+
+
+def _larger(width: int, height: int, resize: RESIZES, side: int) -> bool:
+    measured = max if resize in ("longest", "border") else min
+    return measured(width, height) > side
+
+
+def _scaled(width: int, height: int, resize: RESIZES, side: int) -> tuple[int, int]:
+    measured = max if resize in ("longest", "border") else min
+    scale = side / measured(width, height)
+    return max(1, math.floor(width * scale + 0.5)), max(1, math.floor(height * scale + 0.5))
+
+
+def _square(image: Image.Image, side: int) -> Image.Image:
+    """`side` by `side` pixels out of the middle, white where there is no image."""
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    white = Image.new(image.mode, (side, side), (255,) * len(image.getbands()))
+    white.paste(image, (-left, -top))
+    return white
+
+
+def _plain(image: Image.Image, format: str) -> Image.Image:
+    """RGB, or with transparency where the format has it; JPEG gets a white ground."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = image.point(lambda value: value / 257).convert("L")  # 16 bits to 8
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    if format != "jpeg":
+        return image
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image).convert("RGB")

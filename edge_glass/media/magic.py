@@ -1,0 +1,58 @@
+"""What bytes are, told by the bytes alone."""
+
+HEAD = 512  # bytes that tell
+FIXED = [
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
+    (b"\xff\x0a", "image/jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+]
+INSIDE_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/avi"}
+BRANDS = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"mif1": "image/heic",
+    b"M4A ": "audio/mp4",
+}
+
+
+def kind(data: bytes) -> str | None:
+    """The media type that the first bytes speak of; None for text and whatever is not known.
+
+    Text is never an image: a drawing (SVG) can hold scripts and name other files.
+    """
+    for start, found in FIXED:
+        if data.startswith(start):
+            return found
+    if data[:4] in (b"RIFF", b"RF64"):
+        return INSIDE_RIFF.get(data[8:12])
+    if data[4:8] == b"ftyp":
+        return BRANDS.get(data[8:12], "video/mp4")
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
+        return "audio/mpeg" if data[1] & 0x06 else "audio/aac"  # frames without a tag before them
+    return None
+
+
+def looks_like(data: bytes) -> str:
+    """What to call bytes that are not the kind they should be, in a ledger."""
+    head = data[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<script")):
+        return "a web page"
+    if b"<svg" in head:
+        return "an SVG drawing"
+    return kind(data) or ("text or markup" if head.startswith((b"<", b"{")) else "unknown bytes")
