@@ -60,6 +60,8 @@ def build(
     retry what failed, or to refresh it in its place. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
+    if out.is_file():
+        raise EdgeGlassError(f"{out} is a file: give a folder, which will hold {variant.name}/")
     hidden = out / HIDDEN
     with disk_full(out, REMEDY), _lock(hidden, variant), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))

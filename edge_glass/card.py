@@ -25,7 +25,7 @@ of every source row, kept or dropped and why.
 ```python
 from datasets import load_dataset
 
-ds = load_dataset("{repo}", "{config}")
+ds = load_dataset("{repo}", "{config}")  # to decode sound it wants torchcodec, pictures Pillow
 rows = load_dataset("{repo}", "{config}_ledger", split="ledger")  # what became of each source row
 ```
 """
@@ -189,7 +189,16 @@ def _tables(manifests: list[Manifest]) -> str:
                 ", ".join(drops) or "none",
             )
             rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, *_doubts(manifests), *_licences(manifests)])
+    return "\n".join([*rows, *_others(manifests), *_doubts(manifests), *_licences(manifests)])
+
+
+def _others(manifests: list[Manifest]) -> Iterable[str]:
+    """Sources that are not what upstream publishes."""
+    for made in manifests:
+        files = [used["file"] for used in made["sources"] if used["as_published"] is False]
+        if files and not made["parameters"].get("bundled"):
+            names = ", ".join(map(_cell, files))
+            yield f"\n`{made['config']}` is **not upstream's data**: other checksums: {names}."
 
 
 def _doubts(manifests: list[Manifest]) -> Iterable[str]:

@@ -3,13 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from edge_glass.errors import EdgeGlassError
+from edge_glass.errors import EdgeGlassError, raise_all
 
 app = typer.Typer(
     help="Multimodal training data as self-contained Parquet, every source row accounted for.",
@@ -19,7 +19,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables; rows a line each.")]
+INTERRUPTED = 130
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
 ]
@@ -37,6 +38,18 @@ Set = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the variant made by --set.")]
 Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Multimodal training data as self-contained Parquet, every source row accounted for."""
+    if version:
+        from edge_glass import __version__
+
+        print(__version__)
+        raise typer.Exit
 
 
 @app.command("list")
@@ -61,7 +74,7 @@ def info(corpus: str, json: Json = False) -> None:
     show.as_json(kind.spec().model_dump(mode="json")) if json else show.info(kind)
 
 
-@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=[validation]'")
+@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=\\[validation]'")
 def plan(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs, see `list`.")],
     out: Out = Path("data"),
@@ -153,12 +166,19 @@ def build(
     jobs = jobs or len(os.sched_getaffinity(0))
     options = Options(raw, jobs, limit, mirror, unverified, network, retry_failed, refresh)
     progress = Shown(Console(stderr=True))
-    manifests = [make(variant, out, options, progress) for variant in variants]
+    manifests: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for variant in variants:
+        try:
+            manifests.append(make(variant, out, options, progress))
+        except EdgeGlassError as error:  # the others can be built all the same
+            problems += error.problems
     if json:
         show.as_json(manifests)
-        return
-    show.builds(manifests)
-    show.built(out, manifests[0]["config"])
+    elif manifests:
+        show.builds(manifests)
+        show.built(out, manifests[0]["config"])
+    raise_all(problems)
 
 
 @app.command(epilog="Example: edge-glass verify data")
@@ -291,6 +311,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is told without a traceback and exits with 1."""
     try:
         app(arguments)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("stopped: the same command goes on from where it was", file=sys.stderr)
+        raise
     except EdgeGlassError as error:
         _tell(*error.problems)
     except OSError as error:

@@ -135,12 +135,18 @@ class Corpus(datasets.GeneratorBasedBuilder):
     def configure(cls, base: str, name: str, **overrides: Any) -> CorpusConfig:
         """The published config `base`, with parameters overridden, under `name`."""
         spec = cls.spec()
-        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, spec.configs[base] | overrides)
+        values = spec.configs[base] | overrides
+        where = f"{base} with {_said(overrides)}" if overrides else None
+        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, values, where)
         return cls.BUILDER_CONFIG_CLASS(name=name, version=spec.version, **values)
 
     @classmethod
-    def _check(cls, kind: type[CorpusConfig], name: str, values: dict[str, Any]) -> dict[str, Any]:
-        where = f"{cls.corpus}.yaml:{line_of(cls.spec_path(), 'configs', name)}: config {name}"
+    def _check(
+        cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
+    ) -> dict[str, Any]:
+        if where is None:
+            line = line_of(cls.spec_path(), "configs", name)
+            where = f"{cls.corpus}.yaml:{line}: config {name}"
         try:
             checked = model(kind)(**values)
         except ValidationError as error:
@@ -245,6 +251,10 @@ def _inside(read: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> 
             at, left = 0, read()
         yield from islice(left, start - at, stop - at)
         at = stop
+
+
+def _said(overrides: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in overrides.items())
 
 
 def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:

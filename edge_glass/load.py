@@ -42,7 +42,7 @@ def load(
             raise EdgeGlassError(f"{repo} is a folder, which has no versions: leave version out")
         place, commit = str(repo), None
         _check_config(name, Path(repo, card.FILE), str(repo))
-    elif re.fullmatch(r"[\w.-]+/[\w.-]+", str(repo)):
+    elif re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(repo)):
         place, commit = _Hub(str(repo), version).place(name, streaming)
     else:
         raise EdgeGlassError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")

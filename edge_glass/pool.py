@@ -2,6 +2,7 @@
 
 import errno
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import threading
@@ -65,6 +66,7 @@ class Counters:
     def _once(
         self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
     ) -> Iterator[tuple[Task, Result]]:
+        _start_server()
         with ProcessPoolExecutor(
             min(jobs, len(tasks)), _context(), initializer=_worker, initargs=(self._values,)
         ) as pool:
@@ -108,6 +110,18 @@ def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["edge_glass.build"])
     return context
+
+
+def _start_server() -> None:
+    """Start the process that workers are forked from, deaf to Ctrl-C: it would moan of it."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # the first worker starts it
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _context()
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _start(values: Any) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, mod
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.remote import CLIPS
 
+MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
@@ -18,7 +19,7 @@ class Hub(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|main)$")]
+    revision: Annotated[str, Field(pattern=rf"^([0-9a-f]{{40}}|{MAIN})$")]
 
 
 class Source(BaseModel):

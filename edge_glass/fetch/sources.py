@@ -73,7 +73,7 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
     jobs += [hub.job(sources[n], root / n, file) for n, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
-    found |= {name: hub.facts(sources[name], files) for name, files in listed.items()}
+    found |= {name: hub.facts(files) for name, files in listed.items()}
     found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
     places = {name: root / name for name in sources if name not in remote}
     facts = {name: found[name] for name in sources}
