@@ -194,7 +194,7 @@ class _Group:
 
 
 def _weight(value: Any) -> int:
-    if isinstance(value, bytes | str):
+    if isinstance(value, (bytes, str)):
         return len(value)
     if isinstance(value, np.ndarray):
         return int(value.nbytes)
