@@ -6,11 +6,13 @@ nginx on loopback serves JPEGs of 60 to 100 kB under eight names; of the URLs 5 
 five hang. Each contender turns the list into Parquet with the images' bytes:
 - bare loop: aiohttp, 128 requests at once, no check, no hash, whatever arrives first, pyarrow's
   writer with our settings: the least that the result costs
+- bare + sha256: the same with the hash of every image in a column, and of the file in the end
 - Edge Glass: a build of PixMo-Cap with one job. Every address, redirect and header checked,
   robots.txt, TDM-Rep and X-Robots-Tag asked for, kind by magic bytes, size by the header, ledger
   with sha256, order of the list, shard hashed and fsynced
 - Edge Glass, decoded: the same, and each JPEG is decoded to see that it is whole (the default)
 - img2dataset 1.47: bytes as they are to Parquet, one process of 256 threads, as by default
+- img2dataset, decoded: the same, and each image is decoded (`skip_reencode`)
 - Pool(16) + requests: a process pool, a list of dicts, `Dataset.from_list`, `to_parquet`
 
 `--peer` is a Python that has `img2dataset==1.47` and `rich`; without it that one is left out. CPU
@@ -83,13 +85,16 @@ def read_list(raw: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def bare(raw: Path, out: Path) -> int:
+def bare(raw: Path, out: Path, hashed: bool = False) -> int:
+    import hashlib
+
     import aiohttp
+    import pyarrow as pa
 
     from edge_glass.features import Features, Image, Value, arrow_schema
     from edge_glass.shards import _writer
 
-    names = ("caption", "image_url")
+    names = ("caption", "image_url", "sha256")
     schema = arrow_schema(Features({"image": Image()} | {n: Value("string") for n in names}))
 
     async def fetch_all() -> int:
@@ -105,7 +110,8 @@ def bare(raw: Path, out: Path) -> int:
                         data = await response.read()
                 except (aiohttp.ClientError, TimeoutError):
                     continue
-                left.append(row | {"image": {"bytes": data, "path": None}})
+                sha256 = hashlib.sha256(data).hexdigest() if hashed else None
+                left.append(row | {"image": {"bytes": data, "path": None}, "sha256": sha256})
                 kept += 1
                 if len(left) == 100:
                     writer.write_table(pa.Table.from_pylist(left, schema=schema))
@@ -120,9 +126,15 @@ def bare(raw: Path, out: Path) -> int:
                     writer.write_table(pa.Table.from_pylist(left, schema=schema))
         return kept
 
-    import pyarrow as pa
+    kept = asyncio.run(fetch_all())
+    if hashed:
+        with (out / "train.parquet").open("rb") as file:
+            hashlib.file_digest(file, "sha256").hexdigest()
+    return kept
 
-    return asyncio.run(fetch_all())
+
+def bare_hashed(raw: Path, out: Path) -> int:
+    return bare(raw, out, hashed=True)
 
 
 def ours(raw: Path, out: Path, decode: bool = False) -> int:
@@ -144,7 +156,7 @@ def decoded(raw: Path, out: Path) -> int:
     return ours(raw, out, decode=True)
 
 
-def img2dataset(raw: Path, out: Path) -> int:
+def img2dataset(raw: Path, out: Path, decode: bool = False) -> int:
     from img2dataset import download
 
     download(
@@ -154,13 +166,18 @@ def img2dataset(raw: Path, out: Path) -> int:
         caption_col="caption",
         output_folder=str(out / "parquet"),
         output_format="parquet",
-        disable_all_reencoding=True,
+        disable_all_reencoding=not decode,
+        skip_reencode=True,
         resize_mode="no",
         timeout=TIMEOUT,
         number_sample_per_shard=10_000,
     )
     stats = json.loads((out / "parquet" / "00000_stats.json").read_text())
     return int(stats["successes"])
+
+
+def img2dataset_decoded(raw: Path, out: Path) -> int:
+    return img2dataset(raw, out, decode=True)
 
 
 def _requested(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -187,9 +204,11 @@ def pool(raw: Path, out: Path) -> int:
 
 CONTENDERS: dict[str, Callable[[Path, Path], int]] = {
     "bare loop": bare,
+    "bare + sha256": bare_hashed,
     "Edge Glass": ours,
     "Edge Glass, decoded": decoded,
     "img2dataset": img2dataset,
+    "img2dataset, decoded": img2dataset_decoded,
     "Pool(16) + requests": pool,
 }
 
@@ -225,22 +244,22 @@ def main() -> None:
 
     datasets.disable_progress_bars()
     count, peer = options.images, options.peer
-    with scratch(5 * count * 100_000) as folder:
+    with scratch(6 * count * 100_000) as folder:
         make_images(folder / "web", count)
         with nginx(folder / "web", folder / "nginx") as port, tar_pit() as pit:
             lists = ("warm-up", 40, None), ("hang", count, pit), ("plain", count, None)
             for name, images, hang in lists:
                 (folder / name).mkdir()
                 make_list(folder / name, images, port, hang)
-            names = [name for name in CONTENDERS if peer or name != "img2dataset"]
-            pythons = {"img2dataset": peer}
+            names = [name for name in CONTENDERS if peer or "img2dataset" not in name]
+            pythons = dict.fromkeys(("img2dataset", "img2dataset, decoded"), peer)
             for name, alone in (("hang", False), ("plain", True)):
                 jobs = [[contender, f"--raw={folder / name}"] for contender in names]
                 rounds = 1 if alone else options.rounds
                 runs = side_by_side(jobs, rounds, count * 400_000, pythons, alone=alone)
                 title = f"{count} URLs, {rounds} rounds" + (", one after another" if alone else "")
                 check(runs, count)
-                compare(title, runs, ["bare loop", "Edge Glass"], per_second=alone)
+                compare(title, runs, ["bare loop", "bare + sha256", "Edge Glass"], per_second=alone)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ error_log {work}/error.log crit;
 worker_processes 1;
 events {{ worker_connections 4096; }}
 http {{
-  access_log {log};
   log_format path '$request_uri';
+  access_log {log};
   keepalive_requests 1000000;
   client_body_temp_path {work}/1; proxy_temp_path {work}/2; fastcgi_temp_path {work}/3;
   uwsgi_temp_path {work}/4; scgi_temp_path {work}/5;

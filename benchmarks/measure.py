@@ -113,7 +113,7 @@ def _turns(waiting: "dict[str, subprocess.Popen[bytes]]") -> dict[str, Taken]:
             except subprocess.TimeoutExpired:
                 if len(waiting) > 1:
                     os.killpg(child.pid, signal.SIGSTOP)
-                peaks[name] = max(peaks[name], _group_mb(child.pid))
+                peaks[name] = max(peaks[name], group_mb(child.pid))
                 continue
             if code or child.stdout is None:
                 sys.exit(f"{name} failed")
@@ -128,7 +128,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _group_mb(group: int) -> float:
+def group_mb(group: int) -> float:
     """What the processes of a group hold now, pages that several share counted once."""
     total = 0
     for folder in Path("/proc").glob("[0-9]*"):

@@ -60,7 +60,7 @@ class ImagenetCaptions(Corpus):
         return names | images | {"caption": Value("string")} | self.config.class_features()
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        return self.config.sampled(lambda: self._rows(raw))
+        yield from self.config.sampled(lambda: self._rows(raw))
 
     def _rows(self, raw: Raw) -> Iterator[Row]:
         for position, item in raw.objects(JSON, "imagenet_captions.json"):

@@ -64,7 +64,7 @@ class Laionet(Corpus):
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         found = raw.file(FREQUENCIES, FREQUENCIES) if self.config.match_freq else None
-        return self.config.sampled(lambda: self._rows(raw), frequencies(found) if found else None)
+        yield from self.config.sampled(lambda: self._rows(raw), frequencies(found) if found else None)
 
     def _rows(self, raw: Raw) -> Iterator[Row]:
         for source in [OWN, MORE] if self.config.match_freq else [OWN]:

@@ -9,7 +9,6 @@ hold a `|` of its own (speaker 60 is `|CBW|Simon`). The Hub's Parquet has no suc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -81,7 +80,7 @@ def _lines(raw: Raw, source: str, names: list[str], about: dict[str, Any]) -> It
         for number, line in raw.lines(source, name):
             where = f"{name} line {number}"
             if found := LINE.fullmatch(line):
-                media = (source, str(PurePosixPath(name).with_name(f"{found[1]}.flac")))
+                media = (source, f"{name[: name.rfind('/') + 1]}{found[1]}.flac")
                 yield Row(found[1], source, where, media, {"text": found[4]} | about)
             else:
                 yield Row(where, source, where, dropped=(Outcome.MALFORMED_ROW, "not `<id> TEXT`"))

@@ -5,6 +5,7 @@ are written as a Python list. The Hub has one split. The audio is fetched sectio
 comes as `{ytid}.wav`, `.m4a`, … beside the CSV: a clip of 10 s, or the whole track.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,9 +32,7 @@ SECONDS = 10
 class MusiccapsConfig(AudioParams):
     part: Annotated[
         Literal["eval", "balanced"] | None,
-        Field(
-            description="AudioSet's evaluation set, or the part balanced over genres; all if not"
-        ),
+        Field(description="AudioSet's evaluation set, or its balanced part; all if not given"),
     ] = None
 
 
@@ -74,12 +73,13 @@ class Musiccaps(Corpus):
         id, flag = record["ytid"], PARTS.get(self.config.part)
         try:
             int(record["author_id"])
-            ask = {"id": id, "start": float(record["start_s"]), "end": float(record["end_s"])}
-            if not (re.fullmatch(r"[\w-]{11}", id, re.ASCII) and 0 <= ask["start"] < ask["end"]):
+            start, end = float(record["start_s"]), float(record["end_s"])
+            if not (re.fullmatch(r"[\w-]{11}", id, re.ASCII) and 0 <= start < end < math.inf):
                 raise ValueError
         except ValueError:
             detail = f"ytid and numbers: {[record[name] for name in ('ytid', *NUMBERS)]!a}"
             return Row(id, CSV, id, dropped=(Outcome.MALFORMED_ROW, detail))
+        ask = {"id": id, "start": start, "end": end}
         row = Row(id, CSV, id, (CLIPS, raw.named(CLIPS, id, SUFFIXES)), dict(record), ask=ask)
         if flag and record[flag] != "True":
             row.dropped = (Outcome.NOT_IN_CONFIG, f"{flag} is {record[flag]}")

@@ -85,10 +85,10 @@ def _row(
 ) -> Row:
     section = section_of(name)
     if section is None or caption is None:
-        dropped = (Outcome.MALFORMED_ROW, "no video_id <ytid>_<start>_<end> with a description")
-        return Row(f"{split}/{where}", source, where, dropped=dropped)
-    dropped = (Outcome.CORRUPT_CAPTION, caption) if re.fullmatch(r"[\d.\s]+", caption) else None
-    dropped = dropped if caption.strip() else (Outcome.BLANK_CAPTION, "")
+        detail = "no video_id <ytid>_<start>_<end> with a description"
+        return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+    reason = Outcome.CORRUPT_CAPTION if caption.strip() else Outcome.BLANK_CAPTION
+    dropped = None if re.search(r"[^\d.\s]", caption) else (reason, caption.strip())
     ask = {"id": section["video_id"]} | section
     return Row(name, source, where, media, section | {"caption": caption}, dropped, ask)
 

@@ -1,4 +1,4 @@
-"""A build once more, with only those rows fetched that may fare better this time."""
+"""A build once more: fetched are only rows that may fare better, or have changed meanwhile."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,7 @@ from edge_glass.ledger import HEALS, Entry, Outcome
 from edge_glass.rows import Row
 
 Examples = list[dict[str, Any]]
+OK, UNCHANGED = 200, 304  # of HTTP
 
 
 @dataclass(frozen=True)
@@ -23,36 +24,44 @@ class Before:
     shard: str
     start: int  # of its rows in the ledger
     rows: int
+    refresh: bool = False  # ask for all that was fetched, not for what failed alone
 
 
 class Replay:
     """Takes rows that need not be fetched out of an earlier build, all others as they come."""
 
     def __init__(self, before: Before) -> None:
+        self._refresh = before.refresh
         self._entries = _entries(before)
         self._examples = examples(before.folder / before.shard)
         self._next = next(self._examples, None)
-        self._known: deque[Entry | None] = deque()
+        self._known: deque[Entry] = deque()
 
     def marked(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows; those whose outcome stands are not to be fetched."""
+        """The rows; those whose outcome stands are not to be fetched, others if they changed."""
         for row, entry in zip(rows, self._entries, strict=True):
-            again = entry.outcome in HEALS
-            self._known.append(None if again else entry)
-            if not again:
+            self._known.append(entry)
+            if not self._again(entry):
                 row.media = None
+            elif row.ask and entry.status == OK:
+                row.ask |= {"etag": entry.etag, "modified": entry.last_modified}
             yield row
 
-    def take(self, row: Row) -> tuple[Entry, Examples] | None:
-        """The entry and examples of the next row that `marked` gave; None if it was fetched."""
-        entry = self._known.popleft()
-        if entry is None:
-            return None
-        examples = []
+    def take(self, row: Row, status: int | None) -> tuple[Entry, Examples] | None:
+        """The entry and examples of the next row that `marked` gave; None if there are new ones.
+
+        `status` is what the server said now, if it was asked.
+        """
+        entry, examples = self._known.popleft(), []
         while entry.outcome == Outcome.KEPT and self._next and of(self._next["id"], row.id):
             examples.append(self._next)
             self._next = next(self._examples, None)
+        if self._again(entry) and status != UNCHANGED:
+            return None
         return entry, examples
+
+    def _again(self, entry: Entry) -> bool:
+        return entry.outcome in HEALS or (self._refresh and entry.url is not None)
 
 
 def of(id: str, row: str) -> bool:

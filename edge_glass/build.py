@@ -51,6 +51,12 @@ class Options:
     ray: str | None = None  # the address of a cluster that does the work in place of `jobs`
     away: Away | None = None  # where shards go, if not into the output folder
     retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
+    refresh: Path | None = None  # an earlier build: fetch only what changed since
+
+    def everywhere(self) -> "Options":
+        """With paths that mean the same in any process."""
+        raw, refresh = self.raw, self.refresh
+        return replace(self, raw=raw and raw.absolute(), refresh=refresh and refresh.absolute())
 
 
 def build(
@@ -60,14 +66,17 @@ def build(
 
     A build that was stopped goes on from its last whole shard; one that is complete and would come
     out the same is left alone, unless a clip did not arrive that may arrive now, or it is asked to
-    retry what failed. Returns the manifest.
+    retry what failed, or to refresh it in its place. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
+    if out.is_file():
+        raise EdgeGlassError(f"{out} is a file: give a folder, which will hold {variant.name}/")
     if options.ray:  # nodes have working folders of their own
-        out = out.absolute()
-        options = replace(options, raw=options.raw and options.raw.absolute())
-    if options.away and options.retry_failed:
-        raise EdgeGlassError("--retry-failed needs the shards here: give --out a folder")
+        out, options = out.absolute(), options.everywhere()
+    if options.away and (options.retry_failed or options.refresh):
+        raise EdgeGlassError(
+            "--retry-failed and --refresh need the shards here: give --out a folder"
+        )
     hidden = out / HIDDEN
     with disk_full(out, REMEDY), _lock(hidden, variant), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
@@ -81,13 +90,17 @@ def build(
         )
         described = manifest.describe(corpus, raw, options.limit)
         final, folder = out / variant.name, hidden / "work" / variant.name
-        made = _already(final, described)
+        made, before = _already(final, described), None
         again = made is not None and manifest.heals(made) and _again(raw, options)
-        before = made if again and options.retry_failed else None
+        if again and options.retry_failed:
+            before = final
+        if options.refresh:
+            before = _refreshed(options.refresh, variant, described)
+            again = again or before.resolve() == final.resolve()
         if made is None or again:
             made = _already(folder, described)
             if made is None:
-                job = _Job(variant, corpus, raw, options, described, folder, final, before)
+                job = _Job(variant, corpus, raw, options, described, folder, before)
                 made = _make(job, progress)
             _put(folder, final)
         _clear(folder)
@@ -108,9 +121,21 @@ def _again(raw: Raw, options: Options) -> bool:
     return bool(raw.remote) and (options.retry_failed or remembered)
 
 
+def _refreshed(place: Path, variant: Variant, described: Manifest) -> Path:
+    """The folder of the build that is to be refreshed. Raises if it was made of something else."""
+    folder = manifest.built(place).get(variant.name, place / variant.name)
+    made = manifest.read(folder)
+    if other := [key for key, value in described.items() if made.get(key) != value]:
+        raise EdgeGlassError(
+            f"{variant.name}: {folder} was made with other {', '.join(other)}; only the same rows "
+            "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
+        )
+    return folder
+
+
 @dataclass(frozen=True)
 class _Job:
-    """A build that is to be made, in `folder`; `before` is the one in `final` to start from."""
+    """A build that is to be made, in `folder`; `before` is where one lies to start from."""
 
     variant: Variant
     corpus: Corpus
@@ -118,13 +143,12 @@ class _Job:
     options: Options
     described: Manifest
     folder: Path
-    final: Path
-    before: Manifest | None
+    before: Path | None
 
 
 def _make(job: _Job, progress: Progress) -> Manifest:
     """All shards, the ledger and last the manifest."""
-    before = {"before": job.before["ledger"]["sha256"]} if job.before else {}
+    before = {"before": manifest.read(job.before)["ledger"]["sha256"]} if job.before else {}
     _open_folder(job.folder, job.described | {"paths": _state(job.raw)} | before)
     selection = Selection.of(job.corpus, job.raw, job.options.limit)
     planned = orders.plan(job.corpus, job.raw, selection, job.folder)
@@ -137,7 +161,8 @@ def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
     start = 0
     for order in planned:
         name = orders.shard_name(order, planned)
-        before = Before(job.final, name, start, order.rows) if job.before else None
+        refresh = job.options.refresh is not None
+        before = Before(job.before, name, start, order.rows, refresh) if job.before else None
         yield work.Task(job.variant, job.raw, job.folder, order, name, before)
         start += order.rows
 

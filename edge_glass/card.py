@@ -25,7 +25,7 @@ of every source row, kept or dropped and why.
 ```python
 from datasets import load_dataset
 
-ds = load_dataset("{repo}", "{config}")
+ds = load_dataset("{repo}", "{config}")  # to decode sound it wants torchcodec, pictures Pillow
 rows = load_dataset("{repo}", "{config}_ledger", split="ledger")  # what became of each source row
 ```
 """
@@ -189,7 +189,30 @@ def _tables(manifests: list[Manifest]) -> str:
                 ", ".join(drops) or "none",
             )
             rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, *_licences(manifests)])
+    return "\n".join([*rows, *_others(manifests), *_doubts(manifests), *_licences(manifests)])
+
+
+def _others(manifests: list[Manifest]) -> Iterable[str]:
+    """Sources that are not what upstream publishes."""
+    for made in manifests:
+        files = [used["file"] for used in made["sources"] if used["as_published"] is False]
+        if files and not made["parameters"].get("bundled"):
+            names = ", ".join(map(_cell, files))
+            yield f"\n`{made['config']}` is **not upstream's data**: other checksums: {names}."
+
+
+def _doubts(manifests: list[Manifest]) -> Iterable[str]:
+    """What the ledger's details say of rows that are kept."""
+    found = [
+        f"| {made['config']} | {split} | {_cell(kind)} | {rows:,} |"
+        for made in manifests
+        for split, facts in made["splits"].items()
+        for kind, rows in facts.get("doubts", {}).items()
+    ]
+    if found:
+        yield "\nNoted on rows that are kept (`detail` in the ledger):\n"
+        yield "| config | split | note | rows |\n|---|---|---|--:|"
+        yield from found
 
 
 def _licences(manifests: list[Manifest]) -> Iterable[str]:

@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from edge_glass import cli_tables
-from edge_glass.errors import EdgeGlassError
+from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.options import (
     Built,
     Jobs,
@@ -32,6 +32,20 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
+
+INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Multimodal training data as self-contained Parquet, every source row accounted for."""
+    if version:
+        from edge_glass import __version__
+
+        print(__version__)
+        raise typer.Exit
 
 
 @app.command("list")
@@ -56,7 +70,7 @@ def info(corpus: str, json: Json = False) -> None:
     show.as_json(kind.spec().model_dump(mode="json")) if json else show.info(kind)
 
 
-@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=[validation]'")
+@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=\\[validation]'")
 def plan(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs, see `list`.")],
     out: Out = Path("data"),
@@ -119,7 +133,8 @@ def build(
         int, typer.Option("--connections", min=1, max=1000, help="URLs: at once, a process.")
     ] = 128,
     per_host: Annotated[
-        int, typer.Option("--per-host", min=1, max=1000, help="URLs: at once from one host.")
+        int,
+        typer.Option("--per-host", min=1, max=1000, help="URLs: at once from a host, a process."),
     ] = 16,
     intranet: Annotated[
         bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
@@ -127,6 +142,10 @@ def build(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
     ] = False,
+    refresh: Annotated[
+        Path | None,
+        typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
@@ -143,16 +162,24 @@ def build(
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs, away = jobs or cores(), Away(out) if "://" in out else None
-    options = Options(raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed)
+    options = Options(
+        raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh
+    )
+    folder = away.staging if away else Path(out)
     progress = Shown(Console(stderr=True))
-    manifests = [
-        make(variant, away.staging if away else Path(out), options, progress) for variant in wanted
-    ]
+    manifests: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for variant in wanted:
+        try:
+            manifests.append(make(variant, folder, options, progress))
+        except EdgeGlassError as error:  # the others can be built all the same
+            problems += error.problems
     if json:
         show.as_json(manifests)
-        return
-    show.builds(manifests)
-    show.built(out, manifests[0]["config"])
+    elif manifests:
+        show.builds(manifests)
+        show.built(out, manifests[0]["config"])
+    raise_all(problems)
 
 
 @app.command(epilog="Example: edge-glass verify data")
@@ -218,12 +245,22 @@ def export(
 
 
 @app.command(epilog="Example: edge-glass diff data-may data-june")
-def diff(old: Built, new: Built, json: Json = False) -> None:
-    """What changed between two builds. Exits 1 if anything did."""
+def diff(
+    old: Built,
+    new: Built,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Outcomes as a picture, an SVG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
     from edge_glass import show
+    from edge_glass.audit import rot
     from edge_glass.audit.diff import diff as compare
 
     found = list(compare(old, new))
+    if plot is not None:
+        rot.write(found, plot)
     if json:
         show.as_json([show.plain(difference) for difference in found])
     else:
@@ -269,6 +306,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is told without a traceback and exits with 1."""
     try:
         app(arguments)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("stopped: the same command goes on from where it was", file=sys.stderr)
+        raise
     except EdgeGlassError as error:
         _tell(*error.problems)
     except OSError as error:

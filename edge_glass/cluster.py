@@ -1,5 +1,6 @@
 """Tasks on a Ray cluster, whose nodes share the storage of the output and of the raw files."""
 
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 AHEAD = 2  # tasks waiting for each processor, so that none is idle
+SECONDS = 10  # for a cluster to answer
 TRIES = 10  # of a task whose node or process is lost
 SAME = ("edge-glass", "ahocorasick_rs", "duckdb", "numpy", "pillow", "pyarrow", "soundfile", "soxr")
 
@@ -28,8 +30,9 @@ def connected(address: str) -> Iterator["Cluster"]:
         yield Cluster()
         return
     try:
+        _reach(address)
         ray.init(address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise EdgeGlassError(
             f"--ray {address}: no cluster answers ({said}). Start one with `ray start --head`, or "
@@ -39,6 +42,13 @@ def connected(address: str) -> Iterator["Cluster"]:
         yield Cluster()
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError at once where nobody listens: Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), SECONDS).close()
 
 
 class Cluster:

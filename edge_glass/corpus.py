@@ -3,9 +3,9 @@
 import hashlib
 import inspect
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from itertools import islice, pairwise
 from pathlib import Path
@@ -14,18 +14,18 @@ from typing import Any, ClassVar
 import datasets
 from pydantic import ValidationError
 
+from edge_glass import interrupts
 from edge_glass.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
+from edge_glass.image_params import FetchParams, ImageParams
 from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
     CaptionParams,
     CorpusConfig,
-    FetchParams,
-    ImageParams,
     TranscriptParams,
     VideoParams,
     model,
@@ -141,12 +141,18 @@ class Corpus(datasets.GeneratorBasedBuilder):
     def configure(cls, base: str, name: str, **overrides: Any) -> CorpusConfig:
         """The published config `base`, with parameters overridden, under `name`."""
         spec = cls.spec()
-        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, spec.configs[base] | overrides)
+        values = spec.configs[base] | overrides
+        where = f"{base} with {_said(overrides)}" if overrides else None
+        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, values, where)
         return cls.BUILDER_CONFIG_CLASS(name=name, version=spec.version, **values)
 
     @classmethod
-    def _check(cls, kind: type[CorpusConfig], name: str, values: dict[str, Any]) -> dict[str, Any]:
-        where = f"{cls.corpus}.yaml:{line_of(cls.spec_path(), 'configs', name)}: config {name}"
+    def _check(
+        cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
+    ) -> dict[str, Any]:
+        if where is None:
+            line = line_of(cls.spec_path(), "configs", name)
+            where = f"{cls.corpus}.yaml:{line}: config {name}"
         try:
             checked = model(kind)(**values)
         except ValidationError as error:
@@ -174,6 +180,11 @@ class Corpus(datasets.GeneratorBasedBuilder):
                 f"{self.config.name}: no split {', '.join(unknown)}; there are {', '.join(present)}"
             )
         return [split for split in present if asked is None or split in asked]
+
+    def all_examples(self, row: Row, media: Media) -> list[Example]:
+        """The examples of a row: all of them, or Dropped is raised."""
+        with interrupts.held():
+            return list(self.examples(row, media))
 
     # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
 
@@ -215,17 +226,16 @@ class Corpus(datasets.GeneratorBasedBuilder):
         selection: tuple[Any],
         spans: list[tuple[int, int]],
     ) -> Iterator[tuple[str, Example]]:
-        for start, stop in spans:
-            chosen = selection[0].rows_of(self, split[0], raw[0])
-            for row, media in ahead.media(islice(chosen, start, stop), raw[0]):
-                try:
-                    if row.dropped:
-                        raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                    for example in list(self.examples(row, media)):
-                        yield example["id"], example
-                except Dropped as drop:
-                    if drop.outcome not in LEFT_OUT:
-                        self._log_drop(row, drop)
+        read = partial(selection[0].rows_of, self, split[0], raw[0])
+        for row, media in ahead.media(_inside(read, spans), raw[0]):
+            try:
+                if row.dropped:
+                    raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
+                for example in self.all_examples(row, media):
+                    yield example["id"], example
+            except Dropped as drop:
+                if drop.outcome not in LEFT_OUT:
+                    self._log_drop(row, drop)
 
     def _log_drop(self, row: Row, drop: Dropped) -> None:
         message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
@@ -237,6 +247,20 @@ class Corpus(datasets.GeneratorBasedBuilder):
             if isinstance(column, datasets.Audio):
                 dataset = dataset.cast_column(name, Audio(sampling_rate=column.sampling_rate))
         return dataset
+
+
+def _inside(read: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> Iterator[Row]:
+    """The rows whose positions lie in the spans; they are read again only where spans go back."""
+    at, left = 0, read()
+    for start, stop in spans:
+        if start < at:
+            at, left = 0, read()
+        yield from islice(left, start - at, stop - at)
+        at = stop
+
+
+def _said(overrides: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in overrides.items())
 
 
 def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:

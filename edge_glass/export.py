@@ -56,7 +56,8 @@ def export(folder: Path, out: Path, format: str) -> None:
         )
     write = {"webdataset": _webdataset, "files": _files}[format]
     for split in made["splits"]:
-        write(_pairs(folder, made, split), out / split, media[0])
+        whole_size = made["parameters"].get("resize") is None
+        write(_pairs(folder, made, split), out / split, media[0], whole_size)
 
 
 def _is_media(feature: Any) -> bool:
@@ -78,13 +79,13 @@ def _pairs(folder: Path, made: Manifest, split: str) -> Iterator[Pair]:
             waiting = next(examples, None)
 
 
-def _webdataset(pairs: Iterator[Pair], out: Path, column: str) -> None:
+def _webdataset(pairs: Iterator[Pair], out: Path, column: str, whole_size: bool) -> None:
     shard, pair = 0, next(pairs, None)
     while pair is not None:
         rows: list[dict[str, Any]] = []
         with Whole(out / f"{shard:05d}.tar") as whole, tarfile.open(fileobj=whole, mode="w") as tar:  # type: ignore[call-overload]
             while pair is not None and len(rows) < ROWS:
-                rows.append(_row(f"{shard * ROWS + len(rows):09d}", *pair))
+                rows.append(_row(f"{shard * ROWS + len(rows):09d}", *pair, whole_size))
                 if pair[1] is not None:
                     _add(tar, rows[-1], pair[1], column)
                 pair = next(pairs, None)
@@ -94,8 +95,10 @@ def _webdataset(pairs: Iterator[Pair], out: Path, column: str) -> None:
         shard += 1
 
 
-def _row(key: str, entry: dict[str, Any], example: dict[str, Any] | None) -> dict[str, Any]:
-    """A row as img2dataset has it."""
+def _row(
+    key: str, entry: dict[str, Any], example: dict[str, Any] | None, whole_size: bool
+) -> dict[str, Any]:
+    """A row as img2dataset has it; of an image that was resized nobody knows the size before."""
     outcome = entry["outcome"]
     failed = "failed_to_resize" if outcome in RESIZING else "failed_to_download"
     example = example or {}
@@ -107,9 +110,9 @@ def _row(key: str, entry: dict[str, Any], example: dict[str, Any] | None) -> dic
         "error_message": None if example else f"{outcome} {entry['detail']}".strip(),
         "width": example.get("width"),
         "height": example.get("height"),
-        "original_width": None,
-        "original_height": None,
-        "exif": None,
+        "original_width": example.get("width") if whole_size else None,
+        "original_height": example.get("height") if whole_size else None,
+        "exif": "{}" if example else None,
         "sha256": entry["sha256"],
     }
 
@@ -151,7 +154,7 @@ def _stats(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _files(pairs: Iterator[Pair], out: Path, column: str) -> None:
+def _files(pairs: Iterator[Pair], out: Path, column: str, _: bool) -> None:
     with Whole(out / "metadata.jsonl") as lines:
         for number, example in enumerate(example for _, example in pairs if example):
             value = example[column]

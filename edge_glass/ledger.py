@@ -1,8 +1,9 @@
 """The outcome of every source row: kept, or dropped for one reason out of a closed list."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ SCHEMA = pa.schema(
 
 def to_table(entries: list[Entry]) -> pa.Table:
     """Ledger entries as an Arrow table of `SCHEMA`."""
-    return pa.Table.from_pylist([asdict(entry) for entry in entries], schema=SCHEMA)
+    columns = {name: [getattr(entry, name) for entry in entries] for name in SCHEMA.names}
+    return pa.Table.from_pydict(columns, schema=SCHEMA)
 
 
 def tables(path: Path) -> Iterator[pa.Table]:
@@ -147,6 +149,15 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
 def dropped(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file that are not kept."""
     return (row for row in read(path) if row["outcome"] != Outcome.KEPT)
+
+
+def doubts(detail: str) -> Iterator[str]:
+    """What the detail of a row that is kept says of it, a kind each, without its numbers.
+
+    `"blank: 3 of 8 frames; cut out of 61.5 s"` gives `"blank"` and `"cut out of n s"`.
+    """
+    for note in filter(None, detail.split("; ")):
+        yield re.sub(r"-?\d+(\.\d+)?", "n", note.partition(":")[0])[:80]
 
 
 def with_outcome(path: Path, outcome: str) -> Iterator[dict[str, Any]]:

@@ -31,15 +31,18 @@ def load(
     Audio decodes without torch to `{"array": float32, "sampling_rate": Hz, "path": …}`.
 
     Returns a Dataset, or a DatasetDict without `split`; iterable ones with `streaming`, which reads
-    shards as they are needed. Raises EdgeGlassError if there is no such folder, dataset, version or
-    config, or if it is neither online nor cached.
+    shards as they are needed (a stream left half read can make Python abort when it exits, with all
+    rows delivered: apache/arrow issue 45214).
+
+    Raises EdgeGlassError if there is no such folder, dataset, version or config, or if it is
+    neither online nor cached.
     """
     if Path(repo).is_dir():
         if version:
             raise EdgeGlassError(f"{repo} is a folder, which has no versions: leave version out")
         place, commit = str(repo), None
         _check_config(name, Path(repo, card.FILE), str(repo))
-    elif re.fullmatch(r"[\w.-]+/[\w.-]+", str(repo)):
+    elif re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(repo)):
         place, commit = _Hub(str(repo), version).place(name, streaming)
     else:
         raise EdgeGlassError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")

@@ -18,6 +18,7 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.features import Features, portable
 from edge_glass.fetch.raw import Raw
 from edge_glass.media import container
+from edge_glass.spec import MAIN
 
 FILE = "manifest.json"
 Manifest = dict[str, Any]
@@ -58,7 +59,7 @@ def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
     published = None  # nobody can tell of an unpacked folder, or without a checksum
     if source.checksum and "sha256" in facts:
         published = facts[source.checksum[0]] == source.checksum[1]
-    elif source.hub and "revision" in facts:
+    elif source.hub and source.hub.revision != MAIN and "revision" in facts:
         published = facts["revision"] == source.hub.revision
     return {"file": name, "url": source.template, "as_published": published, **facts}
 
@@ -71,8 +72,9 @@ def complete(described: Manifest, records: list[dict[str, Any]]) -> Manifest:
         split["shards"].append(record["shard"])
         split["rows"] += record["shard"]["rows"]
         split["bytes"] += record["shard"]["bytes"]
-        outcomes = Counter(split.get("outcomes", {})) + Counter(record["outcomes"])
-        split["outcomes"] = dict(sorted(outcomes.items()))
+        for counts in ("outcomes", "doubts"):
+            total = Counter(split.get(counts, {})) + Counter(record[counts])
+            split[counts] = dict(sorted(total.items()))
     for name, split in splits.items():
         split["figures"] = _summed([r["figures"] for r in records if r["split"] == name])
     return described | {"splits": splits}

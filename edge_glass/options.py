@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge_glass.catalog import Variant
     from edge_glass.progress import Progress
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
 ]

@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from edge_glass.select import Selection
 from edge_glass.shards import SHARD_BYTES, Whole, write_json
 
 PLAN = "plan.json"
+ROW = [field.name for field in fields(Row)]
 MAX_FETCHED = 10_000  # rows of a shard that are fetched one by one: what a kill can cost
 
 
@@ -91,7 +92,8 @@ def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
         gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,
     ):
         for row in rows:
-            file.write(json.dumps(asdict(row)).encode() + b"\n")
+            record = {name: getattr(row, name) for name in ROW}
+            file.write(json.dumps(record).encode() + b"\n")
             count += 1
     return Order(split, number, count)
 

@@ -2,8 +2,11 @@
 
 import errno
 import multiprocessing
+import multiprocessing.forkserver
 import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +20,7 @@ Result = TypeVar("Result")
 
 DEATHS = 3  # of workers in a row without a finished task between them
 CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET)
+SETTLED = 0.2  # seconds in which a killed process is gone
 SLOTS = 1024
 _counters: Any = None
 
@@ -87,6 +91,7 @@ class Counters:
     def _once(
         self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
     ) -> Iterator[tuple[Task, Result]]:
+        _start_server()
         with ProcessPoolExecutor(
             min(jobs, len(tasks)), _context(), initializer=_worker, initargs=(self._values,)
         ) as pool:
@@ -114,6 +119,7 @@ def _submit(
     except (OSError, EOFError) as error:
         if isinstance(error, OSError) and error.errno not in CLOSED:
             raise
+        time.sleep(SETTLED)  # else the next start finds the dying process that workers come from
         raise BrokenProcessPool("a worker died while another was started") from error
 
 
@@ -144,6 +150,18 @@ def _context() -> Any:
     return context
 
 
+def _start_server() -> None:
+    """Start the process that workers are forked from, deaf to Ctrl-C: it would moan of it."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # the first worker starts it
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _context()
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+
+
 def _start(values: Any) -> None:
     global _counters  # noqa: PLW0603 - one build a process
     _counters = values
@@ -151,6 +169,7 @@ def _start(values: Any) -> None:
 
 def _worker(values: Any) -> None:
     _start(values)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

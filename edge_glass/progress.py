@@ -11,11 +11,13 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 LOG_EVERY = 10.0  # seconds, where there is no terminal to draw on
 POLL_EVERY = 0.2
@@ -72,10 +74,8 @@ class Shown:
 
     @contextmanager
     def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
-        numbers = TextColumn(
-            "{task.completed}/{task.total} rows, {task.fields[dropped]} dropped, {task.speed:.0f}/s"
-        )
-        with self._bars(numbers, TimeRemainingColumn()) as bars:
+        numbers = TextColumn("{task.completed}/{task.total} rows, {task.fields[dropped]} dropped")
+        with self._bars(numbers, _Rate(), TimeRemainingColumn()) as bars:
             task = bars.add_task(what, total=total, dropped=0)
             stop = threading.Event()
 
@@ -103,6 +103,13 @@ class Shown:
         return Bars(
             name, BarColumn(), *columns, console=self._console, transient=True, disable=disable
         )
+
+
+class _Rate(ProgressColumn):
+    """Rows a second; nobody knows of them at first."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.0f}/s")
 
 
 def _line(what: str, total: int, done: int, dropped: int, seconds: float) -> str:

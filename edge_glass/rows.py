@@ -107,8 +107,10 @@ def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator
         waiting.setdefault(row.media[1] if row.media else None, []).append(row)
     detail = (Outcome.MISSING_CAPTION, "no record names this file")
     for name in names:
-        stranger = Row(PurePosixPath(name).stem, archive, name, dropped=detail)
-        yield from waiting.pop(name, [stranger])
+        if name in waiting:
+            yield from waiting.pop(name)
+        else:
+            yield Row(PurePosixPath(name).stem, archive, name, dropped=detail)
     for left in waiting.values():
         yield from left
 

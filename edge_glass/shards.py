@@ -80,7 +80,7 @@ class Whole:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._aside = path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp")
+        self._aside = path.with_name(f"{path.name}.{platform.node()}.{os.getpid()}.tmp")
         self._hash = hashlib.sha256()
         self.size = 0
         self.closed = False
@@ -194,7 +194,7 @@ class _Group:
 
 
 def _weight(value: Any) -> int:
-    if isinstance(value, bytes | str):
+    if isinstance(value, (bytes, str)):
         return len(value)
     if isinstance(value, np.ndarray):
         return int(value.nbytes)

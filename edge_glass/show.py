@@ -20,6 +20,7 @@ from edge_glass.plan import Plan
 from edge_glass.publish import Release
 
 console = Console()
+NAMES = 20  # characters of a config's name on one line, at least
 SHOWN = 20  # ids or rows of a long list
 
 
@@ -34,7 +35,11 @@ def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None
     for column in columns:
         right = column.endswith("#")
         made.add_column(
-            column.removesuffix("#"), justify="right" if right else "left", overflow="fold"
+            column.removesuffix("#"),
+            justify="right" if right else "left",
+            overflow="fold",
+            min_width=NAMES if column == "config" else None,  # names are there to be copied
+            no_wrap=column in ("split", "reasons"),
         )
     for row in rows:
         made.add_row(*(Text(_cell(value)) for value in row))
@@ -95,7 +100,8 @@ def plan(made: Plan) -> None:
     counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
     how = "counted" if made.exact else "as upstream states them"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
-    size = "an unknown number of" if made.fetch_bytes is None else f"{made.fetch_bytes:,}"
+    known = sum(s.bytes or 0 for s in made.sources if s.state not in ("here", "missing"))
+    size = f"{known:,}" if made.fetch_bytes is not None else f"more than {known:,}"
     console.print(Text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
 
 
@@ -106,7 +112,7 @@ def builds(manifests: list[Manifest]) -> None:
         for split, facts in made["splits"].items():
             outcomes = dict(facts["outcomes"])
             kept = outcomes.pop(Outcome.KEPT, 0)
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in outcomes.items())
+            reasons = "\n".join(f"{n:,} {reason}" for reason, n in outcomes.items())
             source_rows = kept + sum(outcomes.values())
             rows.append((made["config"], split, source_rows, kept, sum(outcomes.values()), reasons))
     table("Source rows", ["config", "split", "rows#", "kept#", "dropped#", "reasons"], rows)
@@ -135,6 +141,9 @@ def difference(found: Difference) -> None:
     else:
         rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
         table(found.config, ["difference", "rows#", "ids"], rows)
+    if any(" -> " in kind for kind in found.rows):
+        counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in found.outcomes.items()]
+        table("", ["outcome", "old#", "new#", "change#"], counts)
     for name, (old, new) in found.inputs.items():
         console.print(Text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
 

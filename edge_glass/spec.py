@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, mod
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.remote import CLIPS
 
+MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
@@ -18,7 +19,7 @@ class Hub(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|main)$")]
+    revision: Annotated[str, Field(pattern=rf"^([0-9a-f]{{40}}|{MAIN})$")]
 
 
 class Source(BaseModel):
@@ -36,9 +37,9 @@ class Source(BaseModel):
     index: bool = Field(default=False, description="url is a page that links to its files")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     hub: Hub | None = None
-    fetch: Literal["audio", "video", "image", "file"] | None = Field(
+    fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
         None,
-        description="audio, video: a clip a row, url holds {id}; image, file: rows name their URLs",
+        description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
     )
     row_bytes: Annotated[int, Field(gt=0)] | None = Field(
         None, description="of one item that is fetched row by row, about"

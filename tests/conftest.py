@@ -1,6 +1,7 @@
 """Fixtures of several test files: the bundled samples, built once, and raw folders to spoil."""
 
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ from kit import Cli
 
 from edge_glass import catalog, orders
 from edge_glass.build import build
+from edge_glass.fetch import hosts
 
 ROOT = Path(__file__).parents[1]
+# a suite that a shell runs in the background is deaf to Ctrl-C, and so are its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +56,20 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     naps: list[float] = []
     monkeypatch.setattr(time, "sleep", naps.append)
     return naps
+
+
+@pytest.fixture
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Pauses that pass at once, on a clock of their own."""
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    real = hosts.clock
+    monkeypatch.setattr(hosts, "sleep", nap)
+    monkeypatch.setattr(hosts, "clock", lambda: real() + sum(naps))
+    yield naps
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def problem(cli: Cli, raw: Path, out: Path, *more: str) -> str:
     assert result.code == 1
     assert result.out == ""
     assert not (out / "clotho").exists()
-    return result.err
+    return result.err.lstrip()  # older releases of rich leave empty lines
 
 
 def test_a_missing_column(clotho: Path, tmp_path: Path, cli: Cli) -> None:

@@ -97,7 +97,7 @@ def test_settings_are_yaml() -> None:
     found = catalog.parse_overrides(["a=1", "b=[x, y]", "c=null", "d = a=b"])
     assert found == {"a": 1, "b": ["x", "y"], "c": None, "d": "a=b"}
     for bad in ("a", "a=[", "="):
-        with pytest.raises(EdgeGlassError, match="NAME=VALUE"):
+        with pytest.raises(EdgeGlassError, match=r"NAME=VALUE|no YAML value"):
             catalog.parse_overrides([bad])
 
 

@@ -74,7 +74,7 @@ def test_variants_are_named_by_what_is_set(cli: Cli, tmp_path: Path) -> None:
         (["build", "clotho_17k"], "no config clotho_17k: did you mean clotho_16k"),
         (["info", "cloto"], "no corpus cloto: did you mean clotho"),
         (["build", SAMPLE, "--set", "sample_rate"], "--set sample_rate: write it as NAME=VALUE"),
-        (["build", SAMPLE, "--set", "splits=[train"], "write it as NAME=VALUE"),
+        (["build", SAMPLE, "--set", "splits=[train"], "[train is no YAML value"),
         (["build", SAMPLE, "--set", "rate=1"], "no parameter rate; there are subset, splits, "),
         (["build", SAMPLE, "--set", "sample_rate=fast"], "sample_rate: Input should be a valid in"),
         (["build", SAMPLE, "--set", "sample_rate=10"], "greater than or equal to 1000, found 10"),

@@ -23,12 +23,11 @@ from kit import ROOT, encoded, tones
 
 from edge_glass import ledger
 from edge_glass.errors import EdgeGlassError
-from edge_glass.fetch import clips, refusals
+from edge_glass.fetch import clips
 from edge_glass.fetch.ahead import media
-from edge_glass.fetch.clip_store import ClipStore, Record, Section
 from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Fetched, Network, Remote
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.ledger import Outcome
 from edge_glass.rows import Row
 
 av = pytest.importorskip("av")
@@ -261,165 +260,13 @@ def test_clips_are_begun_so_many_a_minute(site: Site, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     fetcher.close()
-    assert 0.6 <= time.monotonic() - start < 3
+    assert time.monotonic() - start >= 0.6
 
 
 def test_what_is_not_installed_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
     with pytest.raises(EdgeGlassError, match=r"yt_dlp.*pip install 'edge-glass\[clips\]'.*--raw"):
         clips.ffmpeg()
-
-
-# The words of refusals
-
-
-SAID = {
-    "[youtube] rVXeIRY6H9c: Sign in to confirm you’re not a bot. Use --cookies-from-browser or "
-    "--cookies for the authentication. See  https://github.com/yt-dlp/yt-dlp/wiki/FAQ": "bot_check",
-    "[youtube] a: Video unavailable. This content isn't available, try again later. The current "
-    "session has been rate-limited by YouTube for up to an hour.": "bot_check",
-    "[youtube] a: Some reason. YouTube is requiring a captcha challenge": "bot_check",
-    "[youtube] a: Sign in to confirm your age. This video may be inappropriate for some users. "
-    "Use --cookies-from-browser or --cookies": "age_gate",
-    "[youtube] a: This video is age-restricted and only available on YouTube": "age_gate",
-    "[youtube] a: Private video. Sign in if you've been granted access to this video": "private",
-    "[youtube] a: Join this channel to get access to members-only content": "private",
-    "[youtube] a: This video requires payment to watch": "private",
-    "[youtube] a: The uploader has not made this video available in your country": "geo_blocked",
-    "[youtube] a: Video unavailable. The uploader has not made this video available in your "
-    "country\nYou might want to use a VPN or a proxy server to workaround.": "geo_blocked",
-    "[youtube] a: Video unavailable. This video contains content from SME, who has blocked it in "
-    "your country on copyright grounds": "geo_blocked",
-    "[generic] a: This video is not available from your location due to geo": "geo_blocked",
-    "[youtube] a: Video unavailable. This video has been removed by the uploader": "removed",
-    "[youtube] a: Video unavailable. This video is no longer available because the YouTube account "
-    "associated with this video has been terminated.": "removed",
-    "[youtube] a: Video unavailable. This video is private": "private",
-    "[youtube] a: Video unavailable": "removed",
-    "[youtube] a: This video isn't available anymore": "removed",
-    "[youtube] a: This video is not available": "removed",
-    "[youtube] a: Requested format is not available. Use --list-formats for a list": "no_audio",
-    "[youtube] a: This video is DRM protected": "undecodable_media",
-    "[generic] Unsupported URL: http://example.org/a": "undecodable_media",
-    "unable to download video data: HTTP Error 403: Forbidden": "network_error",
-    "[youtube] a: Unable to download API page: HTTP Error 429: Too Many Requests": "network_error",
-    "[youtube] a: Unable to download webpage: <urlopen error [Errno -3] Temporary failure in name "
-    "resolution> (caused by URLError(gaierror(-3, 'x')))": "network_error",
-    "ffmpeg exited with code 8\nServer returned 404 Not Found": "removed",
-    "ffmpeg exited with code 8\nServer returned 5XX Server Error reply": "network_error",
-    "ffmpeg exited with code 1\nOutput file does not contain any stream": "no_audio",
-}
-
-
-@pytest.mark.parametrize("message", SAID)
-def test_words_have_a_meaning(message: str) -> None:
-    assert refusals.outcome(f"ERROR: {message}") == SAID[message]
-
-
-def test_a_detail_is_the_same_in_every_run() -> None:
-    message = (
-        "\x1b[0;31mERROR:\x1b[0m [youtube] abc: Unable to download webpage: <Connection object at "
-        "0x7f12ab> refused at https://127.0.0.1:4711/x (caused by Error('0x99')); please report"
-    )
-    wanted = "Unable to download webpage: <Connection object> refused at"
-    assert refusals.sentence(message) == wanted
-    assert len(refusals.sentence("no " * 1000)) == refusals.MAX_DETAIL
-    assert refusals.status("HTTP Error 418: I'm a teapot") == 418
-
-
-# The store
-
-
-SECTION = Section("https://example.org/a", 1, 11, "audio")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "same_tool", "other_tool"),
-    [
-        (Outcome.REMOVED, True, True),
-        (Outcome.PRIVATE, True, False),
-        (Outcome.AGE_GATE, True, False),
-        (Outcome.WRONG_DURATION, True, False),
-        (Outcome.NETWORK_ERROR, False, False),
-        (Outcome.TIMED_OUT, False, False),
-        (Outcome.BOT_CHECK, False, False),
-    ],
-)
-def test_what_is_remembered(
-    outcome: Outcome, same_tool: bool, other_tool: bool, tmp_path: Path
-) -> None:
-    store = ClipStore(tmp_path)
-    record = store.keep(Record(SECTION, outcome, "why", "yt-dlp 1", 403))
-    assert store.find(SECTION, "yt-dlp 1") == (record if same_tool else None)
-    assert (store.find(SECTION, "yt-dlp 1, cookies") is not None) == other_tool
-
-
-def test_a_clip_is_whole_or_absent(tmp_path: Path) -> None:
-    store = ClipStore(tmp_path)
-    record = store.keep(Record(SECTION, Outcome.KEPT, "", "yt-dlp 1", suffix=".flac"), b"sound")
-    assert store.find(SECTION, "yt-dlp 2") == record
-    assert store.path(record).read_bytes() == b"sound"
-    assert record.sha256 and record.sha256 in store.path(record).name
-    store.path(record).write_bytes(b"sou")
-    assert store.find(SECTION, "yt-dlp 1") is None
-    store.keep(record, b"sound")
-    next((tmp_path / "records").rglob("*.json")).write_text('{"outcome": "ke')
-    assert store.find(SECTION, "yt-dlp 1") is None
-
-
-# Fetching ahead
-
-
-class Slow:
-    """A fetcher that gives a row's item when it is told to."""
-
-    at_once = 2
-
-    def __init__(self) -> None:
-        self.begun: dict[str, Future[Fetched]] = {}
-        self.closed = False
-
-    def submit(self, row: Row) -> Future[Fetched]:
-        self.begun[row.id] = Future()
-        return self.begun[row.id]
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_order_is_that_of_the_rows_and_the_window_is_bounded() -> None:
-    slow = Slow()
-
-    class Far:
-        def fetcher(self) -> Slow:
-            return slow
-
-    asked: list[str] = []
-
-    def rows() -> Iterator[Row]:
-        for number in range(1000):
-            asked.append(str(number))
-            yield ask(str(number))
-
-    found = media(rows(), Raw("x", {}, remote={"clips": Far()}))  # type: ignore[dict-item]
-    result: list[Any] = []
-    thread = threading.Thread(target=lambda: result.append(next(found)))
-    thread.start()
-    time.sleep(0.2)
-    assert len(asked) == 5 and thread.is_alive()  # the last to arrive is the first in line
-    for id in ("3", "2", "1", "0"):
-        slow.begun[id].set_result(Fetched(f"https://{id}", id, id.encode()))
-    thread.join()
-    row, item = result[0]
-    assert (row.id, item.read(), item.url) == ("0", b"0", "https://0")
-    assert [next(found)[0].id for _ in range(3)] == ["1", "2", "3"]
-    slow.begun["4"].set_result(Fetched("u", dropped=(Outcome.PRIVATE, "no"), status=403))
-    item = next(found)[1]
-    with pytest.raises(Dropped, match="no"):
-        item.read()
-    assert item.status == 403
-    found.close()  # type: ignore[attr-defined]
-    assert slow.closed
 
 
 # A build

@@ -240,13 +240,17 @@ def test_workers_that_are_killed_again_and_again(site: Site, tmp_path: Path) -> 
 )
 def test_stopped_by_a_signal(site: Site, tmp_path: Path, sign: signal.Signals) -> None:
     """Ctrl-C reaches every process of a terminal."""
-    run = Run(site, tmp_path / "out")
-    with run.start() as process:
-        while not list(run.out.rglob("*.done.json")):
-            assert not wait(process, 0.005)
-        os.killpg(process.pid, sign)
-        assert process.wait(600) != 0
+    for attempt in range(10):  # on a busy machine a build may end before the signal comes
+        run = Run(site, tmp_path / str(attempt) / "out")
+        with run.start() as process:
+            while not list(run.out.rglob("*.done.json")):
+                assert not wait(process, 0.005)
+            os.killpg(process.pid, sign)
+            if process.wait(600) != 0:
+                break
+    assert process.returncode != 0
     assert "Traceback" not in run.log()
+    assert ("goes on from where it was" in run.log()) == (sign == signal.SIGINT)
     assert_gone(run.marks[0])
     run.look()
     run.finish()

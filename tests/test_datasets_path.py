@@ -49,6 +49,17 @@ def test_processes_share_a_split(
     assert found["test"].to_dict() == sample["test"].to_dict()
 
 
+def test_streamed_spans_may_come_in_any_order(
+    sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "SPAN", 1)
+    builder = Clotho(config_name="clotho_sample", cache_dir=str(tmp_path))
+    train = builder.as_streaming_dataset()["train"]
+    ids = [row["id"] for row in sample["train"]]
+    shuffled = [row["id"] for row in train.shuffle(seed=1, buffer_size=1)]
+    assert sorted(shuffled) == sorted(ids) and shuffled != ids
+
+
 def test_streaming(sample: Any, tmp_path: Path) -> None:
     builder = Clotho(config_name="clotho_sample", cache_dir=str(tmp_path))
     streamed = builder.as_streaming_dataset()

@@ -118,11 +118,11 @@ def test_datasets_loads_and_streams_a_tag(hub: Hub, api: HfApi, tmp_path: Path) 
         from datasets import load_dataset
         from functools import partial
         load = partial(load_dataset, "{REPO}", split="train")
-        stream = load("large", revision="v1.0.0", streaming=True)
+        rows = list(load("large", revision="v1.0.0", streaming=True))
         print(json.dumps({{
             "v1": load("small", revision="v1.0.0").num_rows,
             "main": load().num_rows,
-            "streamed": [sum(1 for _ in stream), next(iter(stream))],
+            "streamed": [len(rows), rows[0]],
         }}))
     """
     first = {"id": 0, "name": "bird 0"}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from edge_glass.image_params import ImageParams
 from edge_glass.ledger import Dropped
-from edge_glass.media import images, magic
-from edge_glass.params import ImageParams
+from edge_glass.media import images, jpeg, magic
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -233,3 +233,34 @@ def test_the_same_bytes_every_time_and_nothing_of_the_camera() -> None:
     first, again = (images.convert(data, "jpeg", 90, "longest", 100)[0] for _ in range(2))
     assert first == again
     assert not Image.open(io.BytesIO(first)).getexif()
+
+
+def as_decoded(data: bytes) -> Any:
+    """Size as shown, the way that a decoder tells it; None if it cannot."""
+    try:
+        with images._open(data) as (image, _):
+            turned = images.orientation(image) in images.TURNED
+            return image.size[::-1] if turned else image.size
+    except Dropped:
+        return None
+
+
+def test_the_size_of_a_jpeg_is_told_as_a_decoder_tells_it() -> None:
+    random = np.random.default_rng(0)
+    noise = Image.fromarray(random.integers(0, 255, (41, 70, 3), dtype=np.uint8))
+    kinds = [
+        turned(noise.convert(mode), number) for mode in ("L", "RGB", "CMYK") for number in (1, 6)
+    ]
+    kinds.append(encoded(noise, "JPEG", progressive=True))
+    told = 0
+    for number in range(3000):
+        data = bytearray(kinds[number % len(kinds)])
+        for at in random.integers(2, 700, number % 4):
+            data[at] = random.integers(256)
+        size, found = as_decoded(bytes(data)), jpeg.header(bytes(data))
+        told += found is not None
+        if size and found:
+            assert found[:2] in (size, size[::-1])
+            shown = images.probe(bytes(data))
+            assert (shown.width, shown.height) == size
+    assert told > 1000

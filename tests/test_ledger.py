@@ -94,3 +94,24 @@ def test_the_command_counts_and_lists(with_drops: Path, cli: Cli) -> None:
 def test_outcomes_are_a_closed_list() -> None:
     assert all(outcome == outcome.lower() for outcome in Outcome)
     assert len(set(Outcome)) == len(Outcome)
+
+
+@pytest.mark.parametrize(
+    ("detail", "kinds"),
+    [
+        ("", []),
+        ("blank: 3 of 8 frames; frozen: no two of 8 frames differ", ["blank", "frozen"]),
+        ("sound of 9.50 s under a picture of 10.00 s", ["sound of n s under a picture of n s"]),
+        ("silent: peak -72 dB; 12 samples beyond full scale clipped",
+         ["silent", "n samples beyond full scale clipped"]),
+    ],
+)  # fmt: skip
+def test_notes_of_kept_rows_have_kinds(detail: str, kinds: list[str]) -> None:
+    assert list(ledger.doubts(detail)) == kinds
+
+
+def test_the_card_counts_what_is_noted_on_kept_rows(built: Path) -> None:
+    made = manifest.read(built / "clotho_sample")["splits"]["train"]
+    assert made["doubts"] == {"start_end_samples is empty": 1}
+    card = (built / "README.md").read_text()
+    assert "| clotho_sample | train | start_end_samples is empty | 1 |" in card

@@ -22,6 +22,7 @@ from edge_glass import catalog, manifest, orders
 from edge_glass.audit.verify import verify
 from edge_glass.build import Options, build
 from edge_glass.export import export
+from edge_glass.fetch import bodies
 from edge_glass.fetch.remote import Limits, Network
 
 COUNTS = {"kept": 4, "removed": 1, "wrong_kind": 1, "robots_txt": 1, "blank_caption": 1}
@@ -93,6 +94,17 @@ def test_order_is_the_list_s_whatever_arrives_first(tmp_path: Path) -> None:
     names = [row["image_url"].rpartition("/")[2] for row in rows(one).values()]
     assert names == [f"{n}.jpg" for n in range(60)]
     assert files(one) == files(again)
+
+
+@pytest.mark.parametrize("room", [0, 3000])
+def test_bodies_that_have_no_room_in_memory(
+    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(60)}) as site:
+        raw = listed(tmp_path / "raw", [f"{site.url}/{n}.jpg" for n in range(60)])
+        whole = made(raw, tmp_path / "whole")
+        monkeypatch.setattr(bodies, "IN_MEMORY", room)
+        assert files(made(raw, tmp_path / "short")) == files(whole)
 
 
 def test_retry_failed_fetches_what_can_heal_and_nothing_else(
@@ -197,6 +209,7 @@ def test_webdataset_is_laid_out_as_img2dataset_does(built: Path, tmp_path: Path)
     table = pq.read_table(folder / "00000.parquet").to_pylist()
     assert len(table) == 8 and sum(row["status"] == "success" for row in table) == 4
     stats = json.loads((folder / "00000_stats.json").read_text())
+    assert (sample["original_width"], sample["exif"]) == (sample["width"], "{}")
     assert (stats["count"], stats["successes"]) == (8, 4)
     assert stats["failed_to_download"] + stats["failed_to_resize"] == 4
 

@@ -89,8 +89,8 @@ def test_no_yaml_at_all(tmp_path: Path) -> None:
         ({"audio_format": "waveform", "channels": 2}, "waveform is mono"),
     ],
 )
-def test_wrong_parameters_name_config_line_and_value(overrides: dict, message: str) -> None:
-    with pytest.raises(EdgeGlassError, match=r"clotho.yaml:\d+: config clotho_sample") as caught:
+def test_wrong_parameters_name_config_and_value(overrides: dict, message: str) -> None:
+    with pytest.raises(EdgeGlassError, match=r"^clotho_sample with ") as caught:
         catalog.variant("clotho_sample", overrides)
     assert message in str(caught.value)
 
@@ -98,4 +98,4 @@ def test_wrong_parameters_name_config_line_and_value(overrides: dict, message: s
 def test_several_wrong_parameters_are_shown_together() -> None:
     with pytest.raises(EdgeGlassError) as caught:
         catalog.variant("clotho", {"sample_rate": "fast", "channels": 7})
-    assert {p.split(": ")[2] for p in caught.value.problems} == {"sample_rate", "channels"}
+    assert {p.split(": ")[1] for p in caught.value.problems} == {"sample_rate", "channels"}

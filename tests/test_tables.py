@@ -149,7 +149,7 @@ def source(hub: Hub, tmp_path: Path) -> Source:
 def fetch(source: Source, folder: Path) -> dict[str, str | int]:
     files = hubs.files(source, folder)
     download.fetch([hubs.job(source, folder, file) for file in files], lambda *_: None)
-    return hubs.facts(source, files)
+    return hubs.facts(files)
 
 
 def test_files_of_a_commit(source: Source, hub: Hub, tmp_path: Path) -> None:
@@ -168,6 +168,18 @@ def test_files_of_a_commit(source: Source, hub: Hub, tmp_path: Path) -> None:
     assert hubs.state(source, folder)[1] == "partly here"
 
 
+def test_main_is_the_commit_that_it_was_at_first(source: Source, hub: Hub, tmp_path: Path) -> None:
+    assert source.hub
+    unpinned = source.model_copy(update={"hub": source.hub.model_copy(update={"revision": "main"})})
+    facts = fetch(unpinned, tmp_path / "store")
+    head = HfApi(endpoint=hub.url).dataset_info(REPO).sha
+    assert facts["revision"] == head != source.hub.revision and facts["files"] == 4
+    late = CommitOperationAdd("all/dev/0004.parquet", b"x")
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_commit(REPO, [late], repo_type="dataset", commit_message="three")
+    assert fetch(unpinned, tmp_path / "store") == facts
+
+
 def test_what_the_hub_does_not_have(source: Source, tmp_path: Path) -> None:
     def changed(**parts: str) -> Source:
         hub = source.model_dump(mode="json")["hub"] | {k: parts[k] for k in parts if k != "folder"}
@@ -181,4 +193,4 @@ def test_what_the_hub_does_not_have(source: Source, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs `folder`"):
         Source.model_validate({"url": "https://x.org", "hub": source.hub})
     with pytest.raises(ValueError, match="revision"):
-        changed(revision="main")
+        changed(revision="v1")

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile as sf
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, encoded, tones
 
 from edge_glass import ledger, manifest
@@ -171,16 +172,32 @@ def test_a_split_that_only_the_ledger_knows(sample: Path) -> None:
     assert told(sample)[0] == (ledger.FILE, "dev has {'kept': 1}, the manifest says {}")
 
 
-def test_media_that_upstream_has_in_two_splits_are_a_note(
+def test_a_sound_that_stands_in_two_splits_is_a_note(
     clotho: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    twin = clotho / "evaluation" / "Ship horn.wav"
-    twin.write_bytes((clotho / HORSE_FILE).read_bytes())
+    samples, rate = sf.read(clotho / HORSE_FILE, dtype="float32", always_2d=True)
+    sf.write(clotho / "evaluation" / "Ship horn.wav", samples, rate, subtype="PCM_24")
     folder = build_clotho(clotho, tmp_path)
-    what = "upstream has the same bytes in another split: test/Ship horn.wav"
+    what = "another split has the same sound, sample for sample: test/Ship horn.wav"
     notes = [f for f in verify(folder) if "rows, upstream publishes" not in f.what]
     assert notes == [Finding("note", "clotho", HORSE, what)]
     assert cli("verify", tmp_path).code == 0
+
+
+def test_captions_of_one_sound_are_no_second_sound(clotho: Path, tmp_path: Path) -> None:
+    folder = build_clotho(clotho, tmp_path, "clotho_each")
+    assert not [f for f in verify(folder) if "same" in f.what]
+
+
+def test_files_that_upstream_has_in_two_splits_are_a_note(sample: Path) -> None:
+    horn = "test/Ship horn.wav"
+
+    def twins(rows: list[Row]) -> list[Row]:
+        return [row | {"sha256": "c0ffee" if row["id"] in (HORSE, horn) else None} for row in rows]
+
+    forge(sample, ledger.FILE, twins)
+    what = f"upstream has the same bytes in another split: {horn}"
+    assert list(verify(sample)) == [Finding("note", "clotho_sample", HORSE, what)]
 
 
 def test_numbers_of_rows_are_those_that_upstream_publishes(clotho: Path, tmp_path: Path) -> None:

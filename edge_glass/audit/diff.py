@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Difference:
     rows: dict[str, int] = field(default_factory=dict)  # how many, by kind
     ids: dict[str, list[str]] = field(default_factory=dict)  # by kind, the first hundred
     inputs: dict[str, list[Any]] = field(default_factory=dict)  # name -> old and new value
+    outcomes: dict[str, list[int]] = field(default_factory=dict)  # how many rows, old and new
 
     def note(self, kind: str, key: str) -> None:
         """One more row of this kind."""
@@ -62,6 +64,7 @@ def _compare(config: str, old: Path, new: Path) -> Difference:
     found = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
     if identical:
         return found
+    found.outcomes = _counted(before, after)
     buckets = max(before["ledger"]["rows"], after["ledger"]["rows"]) // BUCKET + 1
     same = _hashes(before) & _hashes(after)
     with tempfile.TemporaryDirectory() as temp:
@@ -89,6 +92,16 @@ def _inputs(made: Manifest) -> dict[str, Any]:
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
     pairs = {name: [before.get(name), after.get(name)] for name in before | after}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _counted(before: Manifest, after: Manifest) -> dict[str, list[int]]:
+    """Outcomes with the rows that had them in each build; kept ones first, then the most."""
+    old, new = (
+        sum((Counter(split["outcomes"]) for split in made["splits"].values()), Counter[str]())
+        for made in (before, after)
+    )
+    names = sorted(old | new, key=lambda name: (name != Outcome.KEPT, -new[name], name))
+    return {name: [old[name], new[name]] for name in names}
 
 
 def _hashes(made: Manifest) -> set[str]:

@@ -9,10 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow.parquet as pq
 
-from edge_glass import catalog, ledger, manifest
+from edge_glass import catalog, interrupts, ledger, manifest
 from edge_glass.audit import clips
+from edge_glass.audit.doubles import Sound, across_splits
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
@@ -52,13 +54,14 @@ class _Config:
         self._name, self._folder, self._made, self._progress = name, folder, made, progress
         self._done = self._bad = 0
         self._unreadable: set[str] = set()  # files that are not what the manifest says
+        self._told: set[str] = set()  # rows whose sound stands in another split
 
     def findings(self) -> Iterator[Finding]:
         yield from self._files()
         yield from self._rows()
         if ledger.FILE not in self._unreadable:
             yield from self._ledger()
-            yield from self._shared_media()
+            yield from self._same_files()
             yield from self._expected()
 
     def _error(self, where: str, what: str) -> Finding:
@@ -95,16 +98,36 @@ class _Config:
 
     def _rows(self) -> Iterator[Finding]:
         total = sum(split["rows"] for split in self._made["splits"].values())
-        with tempfile.TemporaryDirectory() as temp, Keys(Path(temp) / "ids") as ids:
+        with (
+            tempfile.TemporaryDirectory() as temp,
+            Keys(Path(temp) / "ids") as ids,
+            Keys(Path(temp) / "sounds") as sounds,
+        ):
             with self._progress.rows(
                 f"verify {self._name}", total, lambda: (self._done, self._bad)
             ):
+                before = ("", "")
                 for split, shard, example in self._examples():
                     ids.add(example["id"])
                     self._done += 1
-                    for what in self._faults(example):
+                    sound = Sound()
+                    with interrupts.held():
+                        faults = list(self._faults(example, sound))
+                    for what in faults:
                         yield self._error(f"{shard}: {split} {example['id']}", what)
+                    key = (split, sound.digest() if sound.heard else "")
+                    # the captions of a clip follow each other, a row each: it counts once
+                    sounds.add(key[1] if key[1] and key != before else f"row {self._done}")
+                    before = key
             yield from self._repeated(list(islice(ids.groups(), REPEATED)))
+            for id, others in across_splits(sounds, self._ids):
+                self._told.add(id)
+                what = f"another split has the same sound, sample for sample: {', '.join(others)}"
+                yield Finding("note", self._name, id, what)
+
+    def _ids(self) -> Iterator[tuple[str, str]]:
+        for split, _, example in self._examples(["id"]):
+            yield split, example["id"]
 
     def _examples(self, columns: list[str] | None = None) -> Iterator[tuple[str, str, Any]]:
         for split, facts in self._made["splits"].items():
@@ -116,7 +139,7 @@ class _Config:
                         for example in file.read_row_group(group, columns).to_pylist():
                             yield split, shard["file"], example
 
-    def _faults(self, example: dict[str, Any]) -> Iterator[str]:
+    def _faults(self, example: dict[str, Any], sound: Sound) -> Iterator[str]:
         # the duration of a clip is that of its picture, and some have no sound
         duration = None if "fps" in example else example.get("duration")
         silent = (
@@ -126,7 +149,7 @@ class _Config:
         for name, feature in self._made["features"].items():
             value = example[name]
             if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:
-                yield from self._audio_faults(value, duration)
+                yield from self._audio_faults(value, duration, sound)
             if isinstance(feature, dict) and feature.get("_type") == "Image":
                 yield from self._image_faults(value, example)
             if name in ("caption", "captions", "text"):
@@ -134,12 +157,15 @@ class _Config:
                 if not texts or not all(text and text.strip() for text in texts):
                     yield f"{name} is blank"
         if rate := example.get("sampling_rate"):  # a waveform
+            sound.hear(np.array(example["audio"], dtype=np.float32))
             yield from self._rate_fault(rate)
             yield from self._duration_fault(len(example["audio"]) / rate, duration)
 
-    def _audio_faults(self, value: dict[str, Any] | None, duration: float | None) -> Iterator[str]:
+    def _audio_faults(
+        self, value: dict[str, Any] | None, duration: float | None, sound: Sound
+    ) -> Iterator[str]:
         try:
-            found = audio.check((value or {}).get("bytes") or b"")
+            found = audio.check((value or {}).get("bytes") or b"", sound.hear)
         except Dropped as drop:
             yield f"audio does not decode: {drop.outcome} {drop.detail}"
             return
@@ -201,21 +227,17 @@ class _Config:
             if row["sha256"]:
                 yield row
 
-    def _shared_media(self) -> Iterator[Finding]:
+    def _same_files(self) -> Iterator[Finding]:
         """Rows of different splits whose media are the same at upstream, byte for byte."""
         with tempfile.TemporaryDirectory() as temp, Keys(Path(temp) / "media") as keys:
             for row in self._kept():
                 keys.add(row["sha256"])
-            owners = {position: group[0] for group in keys.groups() for position in group}
-        shared: dict[int, list[dict[str, Any]]] = {}
-        for position, row in enumerate(self._kept() if owners else ()):
-            if position in owners:
-                shared.setdefault(owners[position], []).append(row)
-        for first, *others in shared.values():
-            names = [row["id"] for row in others if row["split"] != first["split"]]
-            if names:
-                what = f"upstream has the same bytes in another split: {', '.join(names)}"
-                yield Finding("note", self._name, first["id"], what)
+            names = ((row["split"], row["id"]) for row in self._kept())
+            for id, others in across_splits(keys, lambda: names):
+                if id in self._told:
+                    continue
+                what = f"upstream has the same bytes in another split: {', '.join(others)}"
+                yield Finding("note", self._name, id, what)
 
     # What upstream is known to hold
 

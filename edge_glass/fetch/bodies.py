@@ -3,9 +3,11 @@
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-IN_MEMORY = 64_000_000  # bytes
+IN_MEMORY = 32_000_000  # bytes
+FULL = 2 / 3  # of them: what is under way needs room, too
 
 
 class Body:
@@ -27,11 +29,17 @@ class Body:
 class Bodies:
     """A store of bodies for one process. Its file has no name, so that a kill leaves nothing."""
 
-    def __init__(self, folder: Path, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self, folder: Path, on_room: Callable[[], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - until close
         self._lock = threading.RLock()  # a body may be forgotten while another one is kept
-        self._room, self._on_disk, self._end = in_memory, 0, 0
+        self._room, self._on_disk, self._end = IN_MEMORY, 0, 0
+        self._on_room, self._least = on_room, int(IN_MEMORY * (1 - FULL))
+
+    @property
+    def full(self) -> bool:
+        """Whether what comes from now on may have to go to the disk."""
+        return self._room < self._least
 
     def keep(self, data: bytes) -> Body:
         """Keep a body until it is forgotten."""
@@ -55,7 +63,9 @@ class Bodies:
         """Nobody holds a body any more."""
         with self._lock:
             if in_memory:
-                self._room += size
+                was_full, self._room = self.full, self._room + size
+                if was_full and not self.full:
+                    self._on_room()
                 return
             self._on_disk -= 1
             if self._on_disk == 0 and not self._file.closed:

@@ -10,7 +10,6 @@ from multidict import CIMultiDictProxy
 from protego import Protego
 from yarl import URL
 
-from edge_glass.fetch.safety import origin
 from edge_glass.ledger import Dropped, Outcome
 
 AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
@@ -40,11 +39,11 @@ class Consent:
         self._sites: OrderedDict[str, asyncio.Task[_Site]] = OrderedDict()
         self._weight = 0
 
-    async def may_ask(self, url: URL) -> None:
+    async def may_ask(self, url: URL, origin: str) -> None:
         """Raises Dropped if the host does not want `url` to be asked for, or cannot be asked."""
         if not self._checks & {ROBOTS_TXT, TDM_REP}:
             return
-        site = await self._site(url)
+        site = await self._site(url, origin)
         if site.robots and not site.robots.can_fetch(str(url), AGENT):
             raise Dropped(Outcome.ROBOTS_TXT, "")
         if site.mining and not site.mining.can_fetch(str(url), AGENT):
@@ -59,14 +58,13 @@ class Consent:
             if refused := sorted(asked & REFUSALS):
                 raise Dropped(Outcome.X_ROBOTS_TAG, ", ".join(refused))
 
-    async def _site(self, url: URL) -> _Site:
-        key = origin(url)
-        task = self._sites.get(key)
+    async def _site(self, url: URL, origin: str) -> _Site:
+        task = self._sites.get(origin)
         if task is None:
-            task = self._sites[key] = asyncio.create_task(self._ask(url.origin()))
+            task = self._sites[origin] = asyncio.create_task(self._ask(url.origin()))
             task.add_done_callback(self._weigh)
-        self._sites.move_to_end(key)
-        return await asyncio.shield(task)
+        self._sites.move_to_end(origin)
+        return task.result() if task.done() else await asyncio.shield(task)
 
     async def _ask(self, host: URL) -> _Site:
         robots = mining = None

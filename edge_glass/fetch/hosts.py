@@ -20,11 +20,19 @@ clock = time.monotonic
 
 
 @dataclass
-class _Host:
+class Host:
+    """What is known of a host while it is asked."""
+
     gate: asyncio.Semaphore
     users: int = 0  # those who wait or are connected
     refusals: int = 0  # in a row
     rests_until: float = 0.0
+
+    def refused(self, after: float) -> None:
+        """It said that it is asked too often; `after` is its Retry-After in seconds."""
+        rest = max(after, BACK_OFF * 2**self.refusals)
+        self.refusals += 1
+        self.rests_until = max(self.rests_until, clock() + rest)
 
 
 class Hosts:
@@ -33,10 +41,10 @@ class Hosts:
     def __init__(self, at_once: int, per_host: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
         self._per_host = per_host
-        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._hosts: OrderedDict[str, Host] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, origin: str) -> AsyncIterator[None]:
+    async def turn(self, origin: str) -> AsyncIterator[Host]:
         """One connection to `origin`.
 
         Raises Dropped if the host wants a longer rest than a build can wait for. Who waits for a
@@ -52,25 +60,14 @@ class Hosts:
                         raise Dropped(Outcome.RATE_LIMITED, detail)
                     await sleep(wait)
                 async with self._slots:
-                    yield
+                    yield host
         finally:
             host.users -= 1
 
-    def refused(self, origin: str, after: float) -> None:
-        """`origin` said that it is asked too often; `after` is its Retry-After in seconds."""
-        host = self._host(origin)
-        rest = max(after, BACK_OFF * 2**host.refusals)
-        host.refusals += 1
-        host.rests_until = max(host.rests_until, clock() + rest)
-
-    def answered(self, origin: str) -> None:
-        """`origin` gave an answer that is no refusal."""
-        self._host(origin).refusals = 0
-
-    def _host(self, origin: str) -> _Host:
+    def _host(self, origin: str) -> Host:
         host = self._hosts.get(origin)
         if host is None:
-            host = self._hosts[origin] = _Host(asyncio.Semaphore(self._per_host))
+            host = self._hosts[origin] = Host(asyncio.Semaphore(self._per_host))
             if len(self._hosts) > MAX_HOSTS:
                 self._forget()
         self._hosts.move_to_end(origin)

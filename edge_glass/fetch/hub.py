@@ -12,9 +12,9 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch import download
 from edge_glass.fetch.tables import SUFFIX
 from edge_glass.shards import write_json
-from edge_glass.spec import Source
+from edge_glass.spec import MAIN, Source
 
-File = dict[str, Any]  # path in the repository, bytes, sha256
+File = dict[str, Any]  # path in the repository, commit, bytes, sha256
 
 
 def files(source: Source, folder: Path) -> list[File]:
@@ -34,19 +34,18 @@ def files(source: Source, folder: Path) -> list[File]:
 def job(source: Source, folder: Path, file: File) -> download.Job:
     """The download of one file into `folder`."""
     assert source.hub
-    repo, revision, endpoint = source.hub.repo, source.hub.revision, HfApi().endpoint
-    url = hf_hub_url(repo, file["path"], repo_type="dataset", revision=revision, endpoint=endpoint)
+    repo, commit, endpoint = source.hub.repo, file["commit"], HfApi().endpoint
+    url = hf_hub_url(repo, file["path"], repo_type="dataset", revision=commit, endpoint=endpoint)
     known = {"url": url, "bytes": file["bytes"], "sha256": file["sha256"]}
     name = Path(file["path"]).name
     return download.Job(f"{folder.name}/{name}", folder / name, Source(**known), [url])
 
 
-def facts(source: Source, files: list[File]) -> dict[str, str | int]:
+def facts(files: list[File]) -> dict[str, str | int]:
     """What the manifest says of a source whose files were fetched; one checksum over them all."""
-    assert source.hub
     sums = "".join(f"{file['sha256']}  {file['path']}\n" for file in files)
     return {
-        "revision": source.hub.revision,
+        "revision": files[0]["commit"],
         "files": len(files),
         "bytes": sum(file["bytes"] for file in files),
         "sha256": hashlib.sha256(sums.encode()).hexdigest(),
@@ -74,8 +73,10 @@ def _asked(source: Source) -> list[File]:
     repo, revision = source.hub.repo, source.hub.revision
     where = f"{repo} at {revision}, folder {source.folder}"
     try:
+        # main is whatever it is today: the commit is what the manifest names, and what stays
+        commit = HfApi().dataset_info(repo, revision=revision).sha if revision == MAIN else revision
         tree = list(
-            HfApi().list_repo_tree(repo, source.folder, revision=revision, repo_type="dataset")
+            HfApi().list_repo_tree(repo, source.folder, revision=commit, repo_type="dataset")
         )
     except Exception as error:  # httpx, requests and urllib3 each have errors of their own
         detail = " ".join(f"{type(error).__name__}: {error}".split())
@@ -89,6 +90,7 @@ def _asked(source: Source) -> list[File]:
     return [
         {
             "path": item.path,
+            "commit": commit,
             "bytes": item.size,
             "sha256": item.lfs.sha256 if item.lfs else None,
         }

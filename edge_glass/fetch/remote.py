@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge_glass.rows import Row
 
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
-BODIES = ("image", "file")  # what is the body of a URL that a row names
+BODIES = ("image", "sound", "file")  # what is the body of a URL that a row names
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Remote:
     """
 
     template: str
-    want: str  # audio, video (with its audio), image, file
+    want: str  # of CLIPS or BODIES; video comes with its audio
     row_bytes: int  # of one item, about
     store: Path
     network: Network = field(default_factory=Network)

@@ -43,7 +43,9 @@ def parse(text: str) -> URL:
         url = URL(text.strip())
         if url.scheme not in ("http", "https") or not url.host or not url.port:
             raise ValueError(f"scheme {url.scheme or 'none'!a}, host {url.host or 'none'!a}")
-        return url.with_fragment(None).with_user(None)
+        if url.raw_fragment:
+            url = url.with_fragment(None)
+        return url.with_user(None) if url.raw_user or url.raw_password else url
     except (ValueError, TypeError) as error:
         raise Dropped(Outcome.BAD_URL, f"{error}"[:200]) from None
 

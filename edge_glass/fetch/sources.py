@@ -13,7 +13,7 @@ from edge_glass.fetch import archives, download, hub, index, tars
 from edge_glass.fetch.raw import Place, Raw
 from edge_glass.fetch.remote import BODIES, CLIPS, Network, Remote
 from edge_glass.fetch.tables import Tables
-from edge_glass.params import FetchParams
+from edge_glass.image_params import FetchParams
 from edge_glass.progress import Progress, Silent
 from edge_glass.spec import Source
 
@@ -78,7 +78,7 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
             many, seen = index.jobs(root / name, urls, mirror), index.together(name, tick)
             arrived = download.fetch(many, seen, index.AT_ONCE)
             found[name] = index.facts([arrived[job.name] for job in many], urls)
-    found |= {name: hub.facts(sources[name], files) for name, files in listed.items()}
+    found |= {name: hub.facts(files) for name, files in listed.items()}
     found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
     places = {name: root / name for name in sources if name not in remote}
     facts = {name: found[name] for name in sources}

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, NoReturn
 
 import indexed_gzip
@@ -212,21 +212,20 @@ class _Pass:
         self._db.commit()
 
     def _check(self, member: tarfile.TarInfo, position: int) -> None:
-        name, parts = member.name, PurePosixPath(member.name).parts
+        name, parts = member.name, _parts(member.name)
+        if ".." in parts or name.startswith("/") or "\0" in name:
+            _refuse(self._archive, f"member {name!r} would leave its folder")
         regular = member.isdir() or (bool(parts) and member.isreg() and not member.issparse())
         if not regular:
             _refuse(self._archive, f"member {name!r} is no regular file")
-        if ".." in parts or name.startswith("/") or "\0" in name:
-            _refuse(self._archive, f"member {name!r} would leave its folder")
         if position >= archives.MAX_MEMBERS:
             _refuse(self._archive, f"more than {archives.MAX_MEMBERS} members")
         if member.size < 0 or member.offset_data + member.size > self._limit:
             _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
 
     def _add(self, member: tarfile.TarInfo, position: int) -> None:
-        path = PurePosixPath(member.name)
-        folder = "" if path.parent == PurePosixPath() else path.parent.as_posix()
-        row = (position, os.fsencode(folder), os.fsencode(path.name))
+        *folders, name = _parts(member.name)
+        row = (position, os.fsencode("/".join(folders)), os.fsencode(name))
         add = "INSERT INTO members VALUES (?, ?, ?, ?, ?)"
         self._db.execute(add, (*row, member.offset_data, member.size))
         if member.size <= MAX_TEXT:
@@ -257,6 +256,11 @@ class _Headers:
         if not 0 <= size <= MAX_HEADER:
             _refuse(self._archive, "a member's header is larger than any name")
         return self._file.read(size)
+
+
+def _parts(name: str) -> list[str]:
+    # not pathlib: it interns each part, and a tar may have millions
+    return [part for part in name.split("/") if part not in ("", ".")]
 
 
 def _refuse(archive: Path, why: str) -> NoReturn:

@@ -2,8 +2,11 @@
 
 import asyncio
 import threading
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from edge_glass.fetch.bodies import Bodies
 from edge_glass.fetch.bundle import Bundle
@@ -13,24 +16,67 @@ from edge_glass.fetch.web import Web
 if TYPE_CHECKING:
     from edge_glass.rows import Row
 
+Ask = dict[str, Any]
 WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody
 
 
+class _Awaited(Future[Fetched]):
+    """Tells the fetcher when somebody has nothing else to do than to wait for it."""
+
+    def __init__(self, urls: "Urls") -> None:
+        super().__init__()
+        self._urls = urls
+
+    def result(self, timeout: float | None = None) -> Fetched:
+        if self.done():
+            return super().result(timeout)
+        with self._urls.waited_for():
+            return super().result(timeout)
+
+
 class Urls:
-    """Fetches the URLs that rows ask for: `{"url": …}`."""
+    """Fetches the URLs that rows ask for: `{"url": …}`.
+
+    With `etag` and `modified` of an earlier answer it may be 304, without a body.
+    """
 
     at_once = WINDOW
 
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self._thread: threading.Thread | None = None
+        self._asked: deque[tuple[Ask, _Awaited]] = deque()
+        self._waited_for = self._paused = False
+        self._under_way: set[asyncio.Task[None]] = set()  # the loop itself would forget them
 
     def submit(self, row: "Row") -> Future[Fetched]:
         """Begin to fetch a row's URL."""
         assert row.ask is not None
         if self._thread is None:
             self._start()
-        return asyncio.run_coroutine_threadsafe(self._one(row.ask["url"]), self._loop)
+        future = _Awaited(self)
+        self._asked.append((row.ask, future))
+        if len(self._asked) == 1:  # or else the loop is told already
+            self._wake()
+        return future
+
+    @contextmanager
+    def waited_for(self) -> Iterator[None]:
+        """Somebody waits: go on with what comes after, wherever the bodies have to be put."""
+        self._waited_for = True
+        if self._paused:
+            self._wake()
+        try:
+            yield
+        finally:
+            self._waited_for = False
+
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _room(self) -> None:
+        if self._paused and not self._loop.is_closed():
+            self._wake()
 
     def close(self) -> None:
         """Stop whatever is under way."""
@@ -40,7 +86,7 @@ class Urls:
             self._bodies.close()
 
     def _start(self) -> None:
-        self._bodies = Bodies(self._remote.store)
+        self._bodies = Bodies(self._remote.store, self._room)
         self._loop, self._end = asyncio.new_event_loop(), asyncio.Event()
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
@@ -65,8 +111,26 @@ class Urls:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
-    async def _one(self, url: str) -> Fetched:
-        answer = await self._web.get(url, self._remote.want)
+    def _begin(self) -> None:
+        """Fetch what is asked for; but not faster than rows are worked on, while they are."""
+        while self._asked:
+            self._paused = True  # before the look: whoever changes what is seen looks at this
+            if self._bodies.full and not self._waited_for:
+                return
+            self._paused = False
+            task = asyncio.create_task(self._one(*self._asked.popleft()))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _one(self, ask: Ask, future: _Awaited) -> None:
+        try:
+            future.set_result(await self._fetch(ask))
+        except Exception as error:
+            future.set_exception(error)  # raised where the row is waited for
+
+    async def _fetch(self, ask: Ask) -> Fetched:
+        url, want = ask["url"], self._remote.want
+        answer = await self._web.get(url, want, ask.get("etag"), ask.get("modified"))
         return Fetched(
             url=url,
             content=self._bodies.keep(answer.body),

@@ -1,6 +1,7 @@
 """Audio: probe, decode, resample, encode. Decoders see what the bytes are, never the file name."""
 
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -90,8 +91,11 @@ def probe(data: bytes) -> Probe:
     return found
 
 
-def check(data: bytes) -> Probe:
-    """Decode audio bytes from end to end, keeping nothing; raises Dropped as `probe` does."""
+def check(data: bytes, hear: Callable[[np.ndarray], None] | None = None) -> Probe:
+    """Decode audio bytes from end to end, keeping nothing; raises Dropped as `probe` does.
+
+    `hear` is called with one block of samples after another, float32 of shape (frames, channels).
+    """
     found = probe(data)
     block = np.empty((max(1, BLOCK // found.channels), found.channels), dtype=np.float32)
     frames, read = 0, block
@@ -100,6 +104,8 @@ def check(data: bytes) -> Probe:
             read = _read(file, block)
             _only_numbers(read, found)
             frames += len(read)
+            if hear:
+                hear(read)
     _all_there(frames, found)
     return found
 

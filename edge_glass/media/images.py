@@ -13,7 +13,7 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import magic
+from edge_glass.media import jpeg, magic
 
 FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty more
     "image/jpeg": ["JPEG", "MPO"],
@@ -54,11 +54,16 @@ def probe(data: bytes) -> Probe:
 
     Raises Dropped if bytes are empty, no image, or larger than a decoder may be trusted with.
     """
+    if len(data) <= MAX_FILE and data.startswith(b"\xff\xd8\xff") and (found := jpeg.header(data)):
+        width, height, exif = found
+        if width * height <= MAX_PIXELS:
+            return _shown("image/jpeg", width, height, _turn(exif))
     with _open(data) as (image, kind):
-        width, height = image.size
-        if orientation(image) in TURNED:
-            width, height = height, width
-        return Probe(kind, width, height)
+        return _shown(kind, *image.size, orientation(image))
+
+
+def _shown(kind: str, width: int, height: int, turn: int) -> Probe:
+    return Probe(kind, height, width) if turn in TURNED else Probe(kind, width, height)
 
 
 def check(data: bytes) -> Probe:
@@ -107,10 +112,18 @@ def library() -> dict[str, str]:
 
 def orientation(image: Image.Image) -> int:
     """EXIF's number of how the image is turned and mirrored, 1 if it does not say."""
+    return _turn(image.info.get("exif") or b"")
+
+
+def _turn(block: bytes) -> int:
+    if not block:
+        return 1
     try:
-        exif = Image.Exif()
-        exif.load(image.info.get("exif") or b"")
-        found = exif.get(ORIENTATION, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damage: it says nothing of the pixels
+            exif = Image.Exif()
+            exif.load(block)
+            found = exif.get(ORIENTATION, 1)
     except BROKEN:
         return 1
     return found if isinstance(found, int) else 1

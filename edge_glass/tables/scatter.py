@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -18,7 +18,8 @@ from edge_glass.tables import chunks, engine
 from edge_glass.tables.layout import Layout, quoted
 
 ORDINAL = 2**40  # more rows than any chunk has: position = chunk * ORDINAL + row
-SPAN_BYTES = 64_000_000  # of chunks that one task reads
+SPAN_BYTES = 64_000_000  # of chunks that one task reads, or more:
+SPANS = 1000  # so many at most, for each has a piece in every bucket
 BUFFERED = 500_000  # rows in memory, over all buckets
 
 
@@ -52,14 +53,15 @@ class Task:
         return self.work / f"span-{self.span.number:06d}"
 
 
-def spans(raw: Path, files: Iterable[Path]) -> list[Span]:
-    """Cut the chunks into spans of about SPAN_BYTES, at least one chunk each."""
+def spans(raw: Path, files: Sequence[Path]) -> list[Span]:
+    """Cut the chunks into spans of about the same size, at least one chunk each."""
     found: list[Span] = []
+    size = max(SPAN_BYTES, sum(path.stat().st_size for path in files) // SPANS)
     names: list[str] = []
     total = first = 0
     for number, path in enumerate(files):
         more = path.stat().st_size
-        if names and total + more > SPAN_BYTES:
+        if names and total + more > size:
             found.append(Span(len(found), first, tuple(names), total))
             names, total, first = [], 0, number
         names.append(path.relative_to(raw).as_posix())
@@ -81,11 +83,15 @@ def make(task: Task) -> dict[str, Any]:
     """Write the pieces of a span, then a record: its rows, and the chunks that are damaged."""
     record = task.folder / "done.json"
     if not record.is_file():
-        aside = task.folder.with_suffix(".tmp")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        write_json(aside / record.name, _pieces(task, aside))
-        aside.rename(task.folder)
+        with TemporaryDirectory(dir=task.work, prefix="aside-") as temp:
+            aside = Path(temp) / "span"
+            aside.mkdir()
+            write_json(aside / record.name, _pieces(task, aside))
+            try:
+                aside.rename(task.folder)
+            except OSError:
+                if not record.is_file():  # of a node that was thought lost, and was not
+                    raise
         sync_folder(task.work)
     found: dict[str, Any] = json.loads(record.read_text())
     return found
