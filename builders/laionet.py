@@ -63,8 +63,8 @@ class Laionet(Corpus):
         return {"id": Value("string")} | images | names | self.config.class_features() | scores
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        found = raw.file(FREQUENCIES, FREQUENCIES) if self.config.match_freq else None
-        yield from self.config.sampled(lambda: self._rows(raw), frequencies(found) if found else None)
+        wanted = frequencies(raw.paths[FREQUENCIES]) if self.config.match_freq else None
+        yield from self.config.sampled(lambda: self._rows(raw), wanted)
 
     def _rows(self, raw: Raw) -> Iterator[Row]:
         for source in [OWN, MORE] if self.config.match_freq else [OWN]:
