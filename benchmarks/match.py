@@ -4,7 +4,7 @@ python benchmarks/match.py [--rows 10000000] [--few 20000]
 
 Captions are generated: common words, and a lemma in about half of them. Our three rules go through
 all of them; a tenth of them shows whether memory is flat. The regexes (one a lemma) and the pandas
-loop (`str.contains` with one pattern a class, as the source of YFCC15M-Cls has it) get `--few`: they
+loop (`str.contains` with one pattern a class, as the source of YFCC15M-Cls does) get `--few`: they
 would take hours. So look at the rows a second. All with the rule `cls` must find the same pairs.
 """
 

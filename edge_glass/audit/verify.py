@@ -261,7 +261,8 @@ class _Config:
         expected = catalog.corpus(self._made["corpus"]).spec().expected.get(self._name)
         if expected not in (None, published) and self._made["limit"] is None:
             what = f"{published} rows, a full build is known to have {expected}"
-            yield self._unlike_upstream(list(sources), self._name, what)
+            used = [source["file"] for source in self._made["sources"]]
+            yield self._unlike_upstream(used, self._name, what)
         for split, found in counts.items() if self._everything() else ():
             hours = [sources[name].hours for name in found if name in sources]
             seconds = self._made["splits"][split]["figures"].get("seconds", 0)
