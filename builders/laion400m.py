@@ -90,9 +90,8 @@ class Laion400m(Corpus):
             dropped = why or (left_out if self.config.nsfw == "drop" and not unlikely else None)
             key = where if why else f"{fields['url']}\n{fields['caption']}"
             id = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
-            fetched = self.config.images and not dropped
-            media = (IMAGES, fields["url"]) if fetched else None
-            yield Row(id, CHUNKS, where, media, fields, dropped, ask if fetched else None)
+            media = (IMAGES, fields["url"]) if self.config.images and not dropped else None
+            yield Row(id, CHUNKS, where, media, fields, dropped, ask if media else None)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.fields["url"], row.fields["caption"])
