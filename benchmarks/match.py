@@ -50,7 +50,7 @@ def generate(path: Path, rows: int) -> None:
 def batches(path: Path, rows: int) -> Iterator[list[str]]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(BATCH):
             yield batch["caption"].slice(0, rows).to_pylist()
             rows -= batch.num_rows

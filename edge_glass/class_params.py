@@ -88,19 +88,17 @@ class ClassParams(ClassChoice):
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
 
+        found = self.sample(self.ranks(rows), wanted) if self.needs_sample else None
+
         def marked() -> Iterator[Row]:
-            return self._marked(rows, wanted)
+            for position, row in enumerate(rows()):
+                if not row.dropped and (why := self._left_out(row, position, found)):
+                    row.dropped = (Outcome.NOT_IN_CONFIG, why)
+                yield row
 
         if self.shuffle:
             return sample.shuffled(lambda: ((row.id, row) for row in marked()), self.seed)
         return marked()
-
-    def _marked(self, rows: Rows, wanted: Counts | None) -> Iterator[Row]:
-        found = self.sample(self.ranks(rows), wanted) if self.needs_sample else None
-        for position, row in enumerate(rows()):
-            if not row.dropped and (why := self._left_out(row, position, found)):
-                row.dropped = (Outcome.NOT_IN_CONFIG, why)
-            yield row
 
     @property
     def needs_sample(self) -> bool:
