@@ -30,6 +30,7 @@ $(STAMP): $(CORE)
 	touch $@
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow
 	$(BIN)/python benchmarks/soak.py
 
@@ -42,6 +43,7 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check img2dataset==1.47 rich
 	$(BIN)/python -m pip install -q --disable-pip-version-check requests
 	$(BIN)/python benchmarks/fetch.py --images 5000 --rounds 3 --peer .venv-peers/bin/python
+	$(BIN)/python benchmarks/dedup.py --rows 5000000
 
 # test_hub.py is left out: it holds the Hub for tests against what the newest client does
 test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim

@@ -4,9 +4,10 @@ import json
 import os
 import platform
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass import card, ledger, manifest, orders, work
+from edge_glass import away, card, ledger, manifest, orders, work
 from edge_glass.again import Before
 from edge_glass.audit import report
+from edge_glass.away import Away
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
 from edge_glass.errors import EdgeGlassError
@@ -24,7 +26,7 @@ from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
 from edge_glass.manifest import Manifest
-from edge_glass.pool import Counters
+from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.select import Selection
 from edge_glass.shards import disk_full, sync_folder, write_json, write_table
@@ -46,8 +48,15 @@ class Options:
     mirror: str | None = None
     unverified: bool = False
     network: Network = field(default_factory=Network)
+    ray: str | None = None  # the address of a cluster that does the work in place of `jobs`
+    away: Away | None = None  # where shards go, if not into the output folder
     retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
     refresh: Path | None = None  # an earlier build: fetch only what changed since
+
+    def everywhere(self) -> "Options":
+        """With paths that mean the same in any process."""
+        raw, refresh = self.raw, self.refresh
+        return replace(self, raw=raw and raw.absolute(), refresh=refresh and refresh.absolute())
 
 
 def build(
@@ -62,6 +71,12 @@ def build(
     options, progress = options or Options(), progress or Silent()
     if out.is_file():
         raise EdgeGlassError(f"{out} is a file: give a folder, which will hold {variant.name}/")
+    if options.ray:  # nodes have working folders of their own
+        out, options = out.absolute(), options.everywhere()
+    if options.away and (options.retry_failed or options.refresh):
+        raise EdgeGlassError(
+            "--retry-failed and --refresh need the shards here: give --out a folder"
+        )
     hidden = out / HIDDEN
     with disk_full(out, REMEDY), _lock(hidden, variant), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
@@ -90,6 +105,10 @@ def build(
             _put(folder, final)
         _clear(folder)
         _present(out)
+        if options.away:
+            options.away.finish(made, final)
+            for name in (card.FILE, report.FILE):
+                options.away.put(out / name, name)
     return made
 
 
@@ -134,7 +153,7 @@ def _make(job: _Job, progress: Progress) -> Manifest:
     selection = Selection.of(job.corpus, job.raw, job.options.limit)
     planned = orders.plan(job.corpus, job.raw, selection, job.folder)
     tasks = list(_tasks(job, planned))
-    _make_shards(tasks, job.options.jobs, progress)
+    _make_shards(tasks, job.options, progress)
     return _finish(job.described, tasks, selection)
 
 
@@ -148,13 +167,22 @@ def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
         start += order.rows
 
 
-def _make_shards(tasks: list[work.Task], jobs: int, progress: Progress) -> None:
+def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -> None:
     left = [task for task in tasks if work.finished(task) is None]
     rows = sum(task.order.rows for task in left)
-    counters = Counters()
-    with progress.rows(f"build {tasks[0].variant.name}", rows, counters.read):
-        for _ in counters.run(_make_once, left, jobs):
-            pass
+    with (
+        started(options.ray if left else None) as pool,
+        progress.rows(f"build {tasks[0].variant.name}", rows, pool.read),
+    ):
+        if options.away:
+            deque(away.run(options.away, left, pool, options.jobs), maxlen=0)
+            return
+        for task, _ in pool.run(_make_once, left, options.jobs):
+            if work.finished(task) is None:
+                raise EdgeGlassError(
+                    f"{task}: a node of the cluster made it, and it is not in {task.folder}: give "
+                    "--out a folder that all nodes share"
+                )
 
 
 def _make_once(task: work.Task) -> dict[str, Any]:
@@ -166,7 +194,7 @@ def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
     records = [record for task in tasks if (record := work.finished(task))]
-    made = manifest.complete(described, records, folder)
+    made = manifest.complete(described, records)
     manifest.check_balance(made, selection.rows)
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)

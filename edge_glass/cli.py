@@ -32,6 +32,11 @@ RawDir = Annotated[
     typer.Option("--raw", metavar="DIR", help="Raw files on disk; the network is left alone."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N rows a split.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster, e.g. auto or host:6379."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="K=V", help="Override a parameter, e.g. sample_rate=22050."),
@@ -99,11 +104,12 @@ def plan(
 @app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")
 def build(
     names: Names = None,
-    out: Out = Path("data"),
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Gets DIR/<config>/; or a URL: s3://…")
+    ] = "data",
     raw: RawDir = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")
-    ] = None,
+    jobs: Jobs = None,
+    ray: Ray = None,
     limit: Limit = None,
     set_: Set = None,
     name: Name = None,
@@ -153,6 +159,7 @@ def build(
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass import catalog, show
+    from edge_glass.away import Away
     from edge_glass.build import Options
     from edge_glass.build import build as make
     from edge_glass.fetch.remote import Limits, Network
@@ -163,14 +170,17 @@ def build(
         raise EdgeGlassError(f"--cookies {cookies}: no such file")
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
-    jobs = jobs or len(os.sched_getaffinity(0))
-    options = Options(raw, jobs, limit, mirror, unverified, network, retry_failed, refresh)
+    jobs, away = jobs or _cores(), Away(out) if "://" in out else None
+    options = Options(
+        raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh
+    )
+    folder = away.staging if away else Path(out)
     progress = Shown(Console(stderr=True))
     manifests: list[dict[str, Any]] = []
     problems: list[str] = []
     for variant in variants:
         try:
-            manifests.append(make(variant, out, options, progress))
+            manifests.append(make(variant, folder, options, progress))
         except EdgeGlassError as error:  # the others can be built all the same
             problems += error.problems
     if json:
@@ -179,6 +189,34 @@ def build(
         show.builds(manifests)
         show.built(out, manifests[0]["config"])
     raise_all(problems)
+
+
+@app.command(epilog="Example: edge-glass dedup laion400m --raw chunks --out unique --parts 32")
+def dedup(
+    name: Annotated[str, typer.Argument(help="A config whose source is a table in chunks.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    raw: RawDir = None,
+    parts: Annotated[int, typer.Option("--parts", min=1, max=10_000, help="Files to make.")] = 32,
+    shuffle: Annotated[
+        int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle the rows, seeded.")
+    ] = None,
+    memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
+    jobs: Jobs = None,
+    ray: Ray = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Take what can be read of damaged chunks.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Rows of a table once each, in N parts: the first of equal rows stays, all are in a ledger."""
+    from edge_glass import show
+    from edge_glass.progress import Shown
+    from edge_glass.tables.dedup import Wanted, deduplicate
+
+    progress = Shown(Console(stderr=True))
+    wanted = Wanted(parts, shuffle, skip_damaged, jobs or _cores(), int(memory * 1e9), ray)
+    made = deduplicate(_variants([name], None, None)[0], raw, out, wanted, progress)
+    show.as_json(made) if json else show.deduplicated(out, made)
 
 
 @app.command(epilog="Example: edge-glass verify data")
@@ -299,6 +337,10 @@ def _variants(names: list[str], settings: list[str] | None, name: str | None) ->
         raise EdgeGlassError("--name names one variant: give one config with it")
     overrides = catalog.parse_overrides(settings or [])
     return [catalog.variant(config, overrides, name) for config in names]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _json_line(row: dict[str, object]) -> str:

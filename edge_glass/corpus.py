@@ -32,6 +32,7 @@ from edge_glass.params import (
 )
 from edge_glass.rows import Media, Row, malformed, matched, section_of, unclaimed
 from edge_glass.spec import Spec, line_of, read_spec
+from edge_glass.tables.layout import Layout
 
 __all__ = [
     "AudioParams",
@@ -63,6 +64,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
     """
 
     BUILDER_CONFIG_CLASS: ClassVar[type[CorpusConfig]] = CorpusConfig
+    TABLE: ClassVar[Layout | None] = None  # of a source that is a table in chunks
     corpus: ClassVar[str]
     package: ClassVar[str]
     config: Any

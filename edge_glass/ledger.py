@@ -22,6 +22,10 @@ class Outcome(StrEnum):
     BEYOND_LIMIT = "beyond_limit"  # the command line's `--limit` left it out
     NOT_IN_CONFIG = "not_in_config"  # the config publishes another part of the corpus
     DUPLICATE_ID = "duplicate_id"  # an earlier row has the same id
+    DUPLICATE = "duplicate"  # an earlier row says the same in what rows are told apart by
+    MISSING_COLUMN = "missing_column"  # its file lacks a column without which rows are not taken
+    BLANK_FIELD = "blank_field"  # a field is empty without which a row is nothing
+    DAMAGED_FILE = "damaged_file"  # its file cannot be read from here on
     MALFORMED_ROW = "malformed_row"  # the record has too few or too many fields
     BAD_ENCODING = "bad_encoding"  # the text is not in the encoding that the source promises
     BLANK_CAPTION = "blank_caption"  # a caption is empty

@@ -64,8 +64,8 @@ def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
     return {"file": name, "url": source.template, "as_published": published, **facts}
 
 
-def complete(described: Manifest, records: list[dict[str, Any]], folder: Path) -> Manifest:
-    """The whole manifest, out of the records of all shards in `folder`."""
+def complete(described: Manifest, records: list[dict[str, Any]]) -> Manifest:
+    """The whole manifest, out of the records of all shards."""
     splits: dict[str, Any] = {}
     for record in records:
         split = splits.setdefault(record["split"], {"rows": 0, "bytes": 0, "shards": []})
@@ -75,24 +75,25 @@ def complete(described: Manifest, records: list[dict[str, Any]], folder: Path) -
         for counts in ("outcomes", "doubts"):
             total = Counter(split.get(counts, {})) + Counter(record[counts])
             split[counts] = dict(sorted(total.items()))
-    for split in splits.values():
-        split["figures"] = _figures([folder / shard["file"] for shard in split["shards"]])
+    for name, split in splits.items():
+        split["figures"] = _summed([r["figures"] for r in records if r["split"] == name])
     return described | {"splits": splits}
 
 
-def _figures(shards: list[Path]) -> dict[str, Any]:
+def figures(shard: Path) -> dict[str, Any]:
     """Sums over columns that many corpora have."""
-    seconds, licences = 0.0, Counter[str]()
-    for path in shards:
-        wanted = {"duration", "license"} & set(pq.read_schema(path).names)
-        table = pq.read_table(path, columns=sorted(wanted))
-        if "duration" in wanted:
-            seconds += pc.sum(table["duration"]).as_py() or 0
-        if "license" in wanted:
-            for item in table["license"].value_counts().to_pylist():
-                licences[item["values"] or ""] += item["counts"]
-    figures: dict[str, Any] = {"seconds": round(seconds, 3)} if seconds else {}
-    return figures | ({"licences": dict(sorted(licences.items()))} if licences else {})
+    wanted = {"duration", "license"} & set(pq.read_schema(shard).names)
+    table = pq.read_table(shard, columns=sorted(wanted))
+    seconds = (pc.sum(table["duration"]).as_py() or 0) if "duration" in wanted else 0
+    counts = table["license"].value_counts().to_pylist() if "license" in wanted else []
+    return {"seconds": seconds, "licences": {c["values"] or "": c["counts"] for c in counts}}
+
+
+def _summed(shards: list[dict[str, Any]]) -> dict[str, Any]:
+    seconds = sum(shard["seconds"] for shard in shards)
+    licences = sum((Counter(shard["licences"]) for shard in shards), Counter[str]())
+    found: dict[str, Any] = {"seconds": round(seconds, 3)} if seconds else {}
+    return found | ({"licences": dict(sorted(licences.items()))} if licences else {})
 
 
 def read(folder: Path) -> Manifest:

@@ -36,18 +36,18 @@ def plan(corpus: Corpus, raw: Raw, selection: Selection, folder: Path) -> list[O
 
     The cut depends on the rows and the sizes of their media alone.
     """
-    path = folder / PLAN
-    if not path.exists():
+    planned = folder / PLAN
+    if not planned.exists():
         orders = [
             o for split in selection.rows for o in _cut(corpus, raw, selection, split, folder)
         ]
-        write_json(path, [asdict(order) for order in orders])
-    return [Order(**order) for order in json.loads(path.read_text())]
+        write_json(planned, [asdict(order) for order in orders])
+    return [Order(**order) for order in json.loads(planned.read_text())]
 
 
 def read(folder: Path, order: Order) -> Iterator[Row]:
     """The source rows of an order."""
-    with gzip.open(_path(folder, order.stem), "rt", encoding="utf-8") as file:
+    with gzip.open(path(folder, order.stem), "rt", encoding="utf-8") as file:
         for line in file:
             yield _row(json.loads(line))
 
@@ -88,7 +88,7 @@ def _numbered(
 def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
     count = 0
     with (
-        Whole(_path(folder, f"{split}-{number:05d}")) as whole,
+        Whole(path(folder, f"{split}-{number:05d}")) as whole,
         gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,
     ):
         for row in rows:
@@ -98,7 +98,8 @@ def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
     return Order(split, number, count)
 
 
-def _path(folder: Path, stem: str) -> Path:
+def path(folder: Path, stem: str) -> Path:
+    """The file that lists the rows of a shard."""
     return folder / f"{stem}.rows.gz"
 
 

@@ -80,6 +80,8 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
             size = place.stat().st_size if place and place.is_file() else None
         elif source.by_hand:
             state = "by hand"
+        elif source.index:
+            state = "partly here" if (root / name).is_dir() else "to fetch"
         elif source.hub:
             size, state = hub.state(source, root / name)
         elif download.stored(root / name, source) is not None:

@@ -1,4 +1,4 @@
-"""Where shards are made: this process, or processes beside it."""
+"""Where shards are made: this process, processes beside it, or a Ray cluster."""
 
 import errno
 import multiprocessing
@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 from edge_glass.errors import EdgeGlassError
 
@@ -18,10 +19,35 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 DEATHS = 3  # of workers in a row without a finished task between them
-CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET)
+# None: multiprocessing's own "handle is closed"
+CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
 SLOTS = 1024
 _counters: Any = None
+
+
+class Pool(Protocol):
+    """Does tasks somewhere, and counts the rows that are worked on there."""
+
+    def read(self) -> tuple[int, int]:
+        """Rows done, and dropped among them."""
+
+    def run(
+        self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
+    ) -> Iterator[tuple[Task, Result]]:
+        """Do all tasks and give each back with its result as it ends."""
+
+
+@contextmanager
+def started(ray: str | None) -> Iterator[Pool]:
+    """Processes here, or the Ray cluster at an address."""
+    if ray is None:
+        yield Counters()
+        return
+    from edge_glass.cluster import connected
+
+    with connected(ray) as cluster:
+        yield cluster
 
 
 class Counters:
@@ -104,6 +130,19 @@ def count(done: int, dropped: int) -> None:
         slot = 2 * (os.getpid() % SLOTS)
         _counters[slot] += done
         _counters[slot + 1] += dropped
+
+
+@contextmanager
+def tally() -> Iterator[list[int]]:
+    """Rows done and dropped in this process meanwhile."""
+    global _counters  # noqa: PLW0603 - one task at a time
+    values = [0] * (2 * SLOTS)
+    total = [0, 0]
+    _counters = values
+    try:
+        yield total
+    finally:
+        total[:] = [sum(values[0::2]), sum(values[1::2])]
 
 
 def _context() -> Any:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Whole:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        self._aside = path.with_name(f"{path.name}.{platform.node()}.{os.getpid()}.tmp")
         self._hash = hashlib.sha256()
         self.size = 0
         self.closed = False

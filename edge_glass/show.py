@@ -178,7 +178,7 @@ def plain(value: Any) -> Any:
     return asdict(value)
 
 
-def built(out: Path, config: str) -> None:
+def built(out: str, config: str) -> None:
     """Where a build lies and how it is loaded."""
     lines = [
         f"Parquet and ledgers: {out}/<config>/",
@@ -187,5 +187,28 @@ def built(out: Path, config: str) -> None:
         "Load it:",
         f'  datasets.load_dataset("{out}", "{config}")',
         f'  edge_glass.load("{config}", repo="{out}")   # decodes audio without torch',
+    ]
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def deduplicated(out: Path, made: dict[str, Any]) -> None:
+    """What became of the rows of a table, and what the kept ones look like."""
+    from edge_glass.tables import stats
+
+    source = made["source"]
+    table("Source rows", ["outcome", "rows#"], made["outcomes"].items())
+    found = stats.read(out)
+    rows = [
+        (name, value, count, f"{100 * count / max(found['rows'], 1):.2f}")
+        for name, values in found["counts"].items()
+        for value, count in list(values.items())[:5]
+    ]
+    table("Rows kept, by their most frequent values", ["column", "value", "rows#", "%#"], rows)
+    lines = [
+        f"{source['rows']:,} rows of {source['files']:,} chunks, {made['flagged']:,} kept with a "
+        "value that is odd",
+        f"Parts:      {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
+        f"Ledger:     {(out / made['ledger'][0]['file']).parent}/",
+        f"Statistics: {out / stats.PAGE}",
     ]
     console.print(Text("\n".join(lines)), soft_wrap=True)

@@ -34,6 +34,7 @@ class Source(BaseModel):
     folder: str | None = Field(None, description="the folder that an archive holds")
     by_hand: bool = Field(default=False, description="url is a page to get it from, not the file")
     anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
+    index: bool = Field(default=False, description="url is a page that links to its files")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     hub: Hub | None = None
     fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(

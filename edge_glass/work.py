@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_glass import ledger, orders, pool
+from edge_glass import ledger, manifest, orders, pool
 from edge_glass.again import Before, Replay
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus, Example, Media, Row
@@ -60,6 +60,7 @@ def make(task: Task) -> dict[str, Any]:
         written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
+    record |= {"figures": manifest.figures(task.folder / task.name)}
     write_json(task.record, record)
     _give_back()
     return record

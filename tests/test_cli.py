@@ -15,7 +15,7 @@ SAMPLE = "clotho_sample"
 
 def test_every_command_has_help(cli: Cli) -> None:
     shown = cli("--help")
-    verbs = ["list", "info", "plan", "build", "verify", "ledger", "diff", "push"]
+    verbs = ["list", "info", "plan", "build", "dedup", "verify", "ledger", "diff", "push"]
     assert all(verb in shown.out for verb in verbs)
     for verb in verbs:
         assert cli(verb, "--help").code == 0

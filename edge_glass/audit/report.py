@@ -46,6 +46,8 @@ def _split(folder: Path, made: Manifest, name: str) -> dict[str, Any]:
 
 
 def _first_rows(shard: Path) -> list[dict[str, Any]]:
+    if not shard.is_file():  # it was sent away
+        return []
     with pq.ParquetFile(shard, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=ROWS):
             rows: list[dict[str, Any]] = batch.to_pylist()

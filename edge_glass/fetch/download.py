@@ -64,7 +64,7 @@ class Job:
     urls: list[str]
 
 
-def fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
+def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, dict[str, Any]]:
     """Fetch every file that is not in the store; what is there is not asked for again.
 
     Returns bytes and checksums by file name. Raises EdgeGlassError with all files that no URL
@@ -73,13 +73,13 @@ def fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_fetch(jobs, tick))
+        return asyncio.run(_fetch(jobs, tick, at_once))
     with ThreadPoolExecutor(1) as apart:  # a notebook's own loop runs in this thread
-        return apart.submit(lambda: asyncio.run(_fetch(jobs, tick))).result()
+        return apart.submit(lambda: asyncio.run(_fetch(jobs, tick, at_once))).result()
 
 
-async def _fetch(jobs: list[Job], tick: ByteTick) -> dict[str, dict[str, Any]]:
-    gate = asyncio.Semaphore(AT_ONCE)
+async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dict[str, Any]]:
+    gate = asyncio.Semaphore(at_once)
     async with aiohttp.ClientSession(
         timeout=TIMEOUT, headers=HEADERS, auto_decompress=False, trust_env=True
     ) as session:

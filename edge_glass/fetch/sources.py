@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_glass.errors import EdgeGlassError, raise_all
-from edge_glass.fetch import archives, download, hub, tars
+from edge_glass.fetch import archives, download, hub, index, tars
 from edge_glass.fetch.raw import Place, Raw
 from edge_glass.fetch.remote import BODIES, CLIPS, Network, Remote
 from edge_glass.fetch.tables import Tables
@@ -65,14 +65,19 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
     root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
     remote = _remotes(corpus, network, (*BODIES, *CLIPS))
     listed = {n: hub.files(s, root / n) for n, s in sources.items() if s.hub}
+    linked = {n: index.files(s, root / n) for n, s in sources.items() if s.index}
     jobs = [
         download.Job(name, root / name, source, list(_urls(name, source, mirror)))
         for name, source in sources.items()
-        if name not in listed and name not in remote
+        if name not in {**listed, **linked, **remote}
     ]
     jobs += [hub.job(sources[n], root / n, file) for n, files in listed.items() for file in files]
     with progress.bytes("fetch") as tick:
         found = download.fetch(jobs, tick)
+        for name, urls in linked.items():
+            many, seen = index.jobs(root / name, urls, mirror), index.together(name, tick)
+            arrived = download.fetch(many, seen, index.AT_ONCE)
+            found[name] = index.facts([arrived[job.name] for job in many], urls)
     found |= {name: hub.facts(files) for name, files in listed.items()}
     found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
     places = {name: root / name for name in sources if name not in remote}

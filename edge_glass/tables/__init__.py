@@ -1,0 +1,1 @@
+"""Work on metadata at any size: read chunks, deduplicate, describe."""

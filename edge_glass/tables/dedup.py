@@ -1,0 +1,198 @@
+"""Deduplicate a table that comes in chunks: rows apart by a hash, then each part by itself.
+
+Two passes, whatever the size. `scatter` reads spans of chunks and lays every row, the bad ones
+too, into one of N buckets by the hash of its keys, so that equal rows meet. `gather` makes one
+bucket into one part: the first of equal rows in source order stays, and it is the keys themselves
+that are compared. Both run one DuckDB on one thread per task, which spills beyond its share of the
+memory. So one SQL text serves one machine and a cluster, and the bytes are the same.
+"""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import edge_glass
+from edge_glass.catalog import Variant
+from edge_glass.errors import EdgeGlassError, raise_all
+from edge_glass.fetch.sources import obtain
+from edge_glass.ledger import Outcome
+from edge_glass.pool import Pool, started
+from edge_glass.progress import Progress, Silent
+from edge_glass.shards import disk_full, write_json
+from edge_glass.tables import chunks, engine, gather, scatter, stats
+from edge_glass.tables.layout import Layout
+
+FILE = "dedup.json"
+REMEDY = "Make room and run the same command again: it goes on where it stopped."
+STATE = "dedup.state"  # in the hidden folder: what the last finished run was made of
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a deduplication does; `jobs`, `memory` and `ray` are no part of its output."""
+
+    parts: int = 32
+    seed: int | None = None  # shuffles; without it a part's rows stand in source order
+    skip_damaged: bool = False
+    jobs: int = 1
+    memory: int = 4_000_000_000  # bytes, over all jobs of one machine
+    ray: str | None = None  # the address of a cluster
+
+
+def deduplicate(
+    variant: Variant, raw: Path | None, out: Path, wanted: Wanted, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Deduplicate the table that a config is made of: in the folder `raw`, or fetched first.
+
+    Raises EdgeGlassError if there is no such table, or chunks are damaged.
+    """
+    progress = progress or Silent()
+    with tempfile.TemporaryDirectory() as temp:
+        corpus = variant.builder(temp)
+    if corpus.TABLE is None:
+        raise EdgeGlassError(f"{variant.name}: it is not made of a table in chunks")
+    sources = obtain(corpus, raw, progress=progress)
+    return dedup(sources.paths[corpus.TABLE.source], corpus.TABLE, out, wanted, progress)
+
+
+def dedup(
+    raw: Path, layout: Layout, out: Path, wanted: Wanted, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Write the parts, their ledger and the statistics into `out`; returns what `FILE` says.
+
+    Which part a row goes to follows from its keys, the order within a part from the source or the
+    seed: the same chunks give the same bytes. A run that was stopped goes on where it was.
+    """
+    raw, out = raw.absolute(), out.absolute()
+    files = chunks.files(raw)
+    state = _fingerprint(scatter.state(raw, files), layout, wanted)
+    if (made := _made(out, state)) is not None:
+        return made
+    with disk_full(out, REMEDY), started(wanted.ray) as pool:
+        spans = scatter.spans(raw, files)
+        work = out / chunks.HIDDEN / "dedup" / state
+        work.mkdir(parents=True, exist_ok=True)
+        (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
+        run = _Run(raw, layout, out, work, wanted, progress or Silent(), pool)
+        read = run.read(spans)
+        records = run.write(spans, read)
+        made = _summary(layout, wanted, spans, records)
+        _check_balance(read, made)
+        stats.write(out, made, [record["stats"] for record in records])
+        _clear(out, made)
+        write_json(out / FILE, made)
+        write_json(out / chunks.HIDDEN / STATE, state)
+        shutil.rmtree(work.parent)
+    return made
+
+
+@dataclass(frozen=True)
+class _Run:
+    raw: Path
+    layout: Layout
+    out: Path
+    work: Path
+    wanted: Wanted
+    progress: Progress
+    pool: Pool
+
+    @property
+    def memory(self) -> int:
+        return self.wanted.memory // self.wanted.jobs
+
+    def read(self, spans: list[scatter.Span]) -> int:
+        """All pieces on disk; returns how many rows they hold."""
+        parts, seed = self.wanted.parts, self.wanted.seed
+        tasks = [
+            scatter.Task(self.raw, span, self.work, self.layout, parts, seed, self.memory)
+            for span in spans
+        ]
+        total, done, rows = sum(span.bytes for span in spans), 0, 0
+        damaged: list[list[str]] = []
+        with self.progress.bytes("read chunks") as tick:
+            for task, record in self.pool.run(scatter.make, tasks, self.wanted.jobs):
+                done, rows = done + task.span.bytes, rows + record["rows"]
+                damaged += record["damaged"]
+                tick("read chunks", done, total)
+        if not self.wanted.skip_damaged:
+            raise_all(
+                f"{self.raw / name}: {detail}. Get the file again, or pass --skip-damaged: what "
+                "can be read of it is taken, and the ledger says where it ends."
+                for name, detail in sorted(damaged)
+            )
+        return rows
+
+    def write(self, spans: list[scatter.Span], rows: int) -> list[dict[str, Any]]:
+        """All parts on disk; returns the record of each."""
+        write_json(self.work / gather.NAMES, [name for span in spans for name in span.names])
+        parts, seed = self.wanted.parts, self.wanted.seed
+        tasks = [
+            gather.Task(self.work, self.out, number, parts, self.layout, seed, self.memory)
+            for number in range(parts)
+        ]
+        with self.progress.rows("write parts", rows, self.pool.read):
+            made = self.pool.run(gather.make, tasks, self.wanted.jobs)
+            records = {task.part: record for task, record in made}
+        return [records[number] for number in range(parts)]
+
+
+def _summary(
+    layout: Layout, wanted: Wanted, spans: list[scatter.Span], records: list[dict[str, Any]]
+) -> dict[str, Any]:
+    outcomes = sum((Counter(record["outcomes"]) for record in records), Counter[str]())
+    return {
+        "keys": list(layout.keys),
+        "columns": layout.columns,
+        "seed": wanted.seed,
+        "source": {
+            "files": sum(len(span.names) for span in spans),
+            "bytes": sum(span.bytes for span in spans),
+            "rows": outcomes.total() - outcomes[Outcome.DAMAGED_FILE],
+        },
+        "outcomes": dict(sorted(outcomes.items())),
+        "flagged": sum(record["flagged"] for record in records),
+        "parts": [record["part"] for record in records],
+        "ledger": [record["ledger"] for record in records],
+        "made_with": {"edge_glass": edge_glass.__version__, **engine.libraries()},
+    }
+
+
+def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
+    """Of all that the output depends on: the chunks, the wishes, the libraries."""
+    inputs = [chunks, asdict(layout), wanted.parts, wanted.seed, wanted.skip_damaged]
+    inputs += [edge_glass.__version__, engine.libraries()]
+    return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+
+
+def _made(out: Path, state: str) -> dict[str, Any] | None:
+    """What a finished run with the same inputs said."""
+    try:
+        made: dict[str, Any] = json.loads((out / FILE).read_text())
+        same = json.loads((out / chunks.HIDDEN / STATE).read_text()) == state
+    except (FileNotFoundError, ValueError):
+        return None
+    whole = all((out / part["file"]).is_file() for part in made["parts"] + made["ledger"])
+    return made if same and whole else None
+
+
+def _clear(out: Path, made: dict[str, Any]) -> None:
+    """Remove the parts of an earlier run that were more, or others."""
+    for files in (made["parts"], made["ledger"]):
+        wanted = {Path(file["file"]).name for file in files}
+        for path in (out / files[0]["file"]).parent.glob("part-*"):
+            if path.name not in wanted:
+                path.unlink()
+
+
+def _check_balance(read: int, made: dict[str, Any]) -> None:
+    told = sum(made["outcomes"].values())
+    if told != read:
+        raise EdgeGlassError(
+            f"{read} rows were read and {told} are in the ledger: this is a fault of the program, "
+            "please report it"
+        )

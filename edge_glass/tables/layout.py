@@ -1,0 +1,85 @@
+"""What the chunks of a table hold, as a corpus describes it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+
+Type = Literal["BIGINT", "INTEGER", "DOUBLE", "VARCHAR"]
+ARROW = {
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns of a table whose chunks have some or all of them, in an order of their own."""
+
+    source: str  # the name in the YAML of the folder of chunks
+    columns: dict[str, Type]  # in the order in which they are published
+    keys: tuple[str, ...]  # rows that agree in all of these are duplicates
+    delimiter: str = ","  # of the chunks that are CSV
+    required: tuple[str, ...] = ()  # rows of a chunk without these are dropped
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)  # outside: an outlier
+    counted: tuple[str, ...] = ()  # columns with few values, for the statistics
+    binned: dict[str, float] = field(default_factory=dict)  # column -> bin, for the statistics
+
+    def schema(self, **first: pa.DataType) -> pa.Schema:
+        """Of rows on their way: the position, what became of them, and all columns."""
+        marks = first | {"dropped": pa.string(), "detail": pa.string()}
+        return pa.schema([*marks.items(), *self.published()])
+
+    def value(self, name: str) -> str:
+        """The type of a column as `datasets.Value` calls it."""
+        return {"VARCHAR": "string", "DOUBLE": "float64"}.get(
+            self.columns[name], str(ARROW[self.columns[name]])
+        )
+
+    def published(self) -> pa.Schema:
+        """Of the columns."""
+        return pa.schema([(name, ARROW[type_]) for name, type_ in self.columns.items()])
+
+    def aligned(self, there: list[str]) -> str:
+        """SQL: the columns, cast; null where a chunk lacks one or its value is no such type."""
+        return ", ".join(
+            f"{self._cast(name) if name in there else f'CAST(NULL AS {type_})'} AS {quoted(name)}"
+            for name, type_ in self.columns.items()
+        )
+
+    def doubts(self, there: list[str]) -> str:
+        """SQL: what is odd about a row, for people; empty if nothing is."""
+        found = [self._miscast(name) for name in there if self.columns[name] != "VARCHAR"]
+        found += [self._outlier(name) for name in self.bounds]
+        return f"concat_ws('; ', {', '.join(found)})" if found and there else "''"
+
+    def _cast(self, name: str) -> str:
+        column, type_ = quoted(name), self.columns[name]
+        if type_ == "VARCHAR":
+            return f"nullif(CAST({column} AS VARCHAR), '')"
+        if type_ == "DOUBLE":
+            return f"TRY_CAST({column} AS DOUBLE)"
+        # pandas writes whole numbers as 512.0 once a column has gaps
+        return (
+            f"coalesce(TRY_CAST({column} AS {type_}), "
+            f"TRY_CAST(TRY_CAST({column} AS DOUBLE) AS {type_}))"
+        )
+
+    def _miscast(self, name: str) -> str:
+        raw, column = quoted(f"raw {name}"), quoted(name)
+        told = f"'{name} is no {self.columns[name]}: ' || left({raw}, 40)"
+        return f"CASE WHEN {column} IS NULL AND {raw} <> '' THEN {told} END"
+
+    def _outlier(self, name: str) -> str:
+        low, high = self.bounds[name]
+        text = self.columns[name] == "VARCHAR"
+        value = f"length({quoted(name)})" if text else quoted(name)
+        told = f"'{name} {'of length ' if text else ''}' || {value}"
+        return f"CASE WHEN NOT {value} BETWEEN {low} AND {high} THEN {told} END"
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,132 @@
+"""The first pass: a span of chunks -> pieces, one a bucket, in which equal rows meet."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.ledger import Outcome
+from edge_glass.shards import sync_folder, write_json
+from edge_glass.tables import chunks, engine
+from edge_glass.tables.layout import Layout, quoted
+
+ORDINAL = 2**40  # more rows than any chunk has: position = chunk * ORDINAL + row
+SPAN_BYTES = 64_000_000  # of chunks that one task reads, or more:
+SPANS = 1000  # so many at most, for each has a piece in every bucket
+BUFFERED = 500_000  # rows in memory, over all buckets
+
+
+@dataclass(frozen=True)
+class Span:
+    """Chunks that one task reads."""
+
+    number: int
+    first: int  # the number of its first chunk among all
+    names: tuple[str, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A span to be read: everything a process needs to know of it."""
+
+    raw: Path
+    span: Span
+    work: Path
+    layout: Layout
+    parts: int
+    seed: int | None
+    memory: int
+
+    def __str__(self) -> str:
+        return f"span {self.span.number} ({self.span.names[0]}…)"
+
+    @property
+    def folder(self) -> Path:
+        return self.work / f"span-{self.span.number:06d}"
+
+
+def spans(raw: Path, files: Sequence[Path]) -> list[Span]:
+    """Cut the chunks into spans of about the same size, at least one chunk each."""
+    found: list[Span] = []
+    size = max(SPAN_BYTES, sum(path.stat().st_size for path in files) // SPANS)
+    names: list[str] = []
+    total = first = 0
+    for number, path in enumerate(files):
+        more = path.stat().st_size
+        if names and total + more > size:
+            found.append(Span(len(found), first, tuple(names), total))
+            names, total, first = [], 0, number
+        names.append(path.relative_to(raw).as_posix())
+        total += more
+    return [*found, Span(len(found), first, tuple(names), total)]
+
+
+def state(raw: Path, files: Iterable[Path]) -> str:
+    """Changes with the names, sizes and times of the chunks, and with how they are cut."""
+    found = hashlib.sha256(str(SPAN_BYTES).encode())
+    for path in files:
+        stat = path.stat()
+        name = path.relative_to(raw).as_posix()
+        found.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return found.hexdigest()
+
+
+def make(task: Task) -> dict[str, Any]:
+    """Write the pieces of a span, then a record: its rows, and the chunks that are damaged."""
+    record = task.folder / "done.json"
+    if not record.is_file():
+        with TemporaryDirectory(dir=task.work, prefix="aside-") as temp:
+            aside = Path(temp) / "span"
+            aside.mkdir()
+            write_json(aside / record.name, _pieces(task, aside))
+            try:
+                aside.rename(task.folder)
+            except OSError:
+                if not record.is_file():  # of a node that was thought lost, and was not
+                    raise
+        sync_folder(task.work)
+    found: dict[str, Any] = json.loads(record.read_text())
+    return found
+
+
+def _pieces(task: Task, folder: Path) -> dict[str, Any]:
+    damaged: list[tuple[str, str]] = []
+    half = task.memory // 2
+    with engine.connected(half, folder) as source, engine.connected(half, folder) as sink:
+        sink.register("rows", _reader(_rows(task, source, damaged), task.layout))
+        hashed = ", ".join([*map(quoted, task.layout.keys), str(task.seed or 0)])
+        sink.execute(f"SET partitioned_write_flush_threshold = {BUFFERED // task.parts + 1}")
+        [(written,)] = sink.execute(f"""
+            COPY (
+                SELECT *, CASE WHEN dropped IS NULL THEN hash({hashed}) ELSE hash(position) END
+                    % {task.parts} AS bucket
+                FROM rows
+            ) TO {engine.text(folder / "pieces")}
+            (FORMAT parquet, COMPRESSION lz4, PARTITION_BY (bucket))
+        """).fetchall()
+    return {"rows": written, "damaged": damaged}
+
+
+def _rows(
+    task: Task, connection: duckdb.DuckDBPyConnection, damaged: list[tuple[str, str]]
+) -> Iterator[pa.RecordBatch]:
+    """All rows of a span, `position` in place of their number in the chunk."""
+    for number, name in enumerate(task.span.names, task.span.first):
+        for batch in chunks.read(task.raw / name, task.layout, connection):
+            ends = pc.equal(batch["dropped"], Outcome.DAMAGED_FILE)
+            damaged += [(name, detail) for detail in batch["detail"].filter(ends).to_pylist()]
+            position = pc.add(batch["row"], number * ORDINAL)
+            columns = [position, *batch.columns[1:]]
+            yield pa.record_batch(columns, names=["position", *batch.schema.names[1:]])
+
+
+def _reader(rows: Iterator[pa.RecordBatch], layout: Layout) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(layout.schema(position=pa.int64()), rows)
