@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint soak bench test-lowest test-oldest-client test-newest-client clean
+.PHONY: demo test test-cluster lint soak bench test-lowest test-oldest-client test-newest-client clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -28,6 +28,10 @@ $(CORE): pyproject.toml requirements.lock
 $(STAMP): $(CORE)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint]'
 	touch $@
+
+test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this machine
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
+	$(BIN)/pytest -m slow tests/test_cluster.py
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'

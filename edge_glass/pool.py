@@ -19,7 +19,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 DEATHS = 3  # of workers in a row without a finished task between them
-CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET)
+# None: multiprocessing's own "handle is closed"
+CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
 SLOTS = 1024
 _counters: Any = None

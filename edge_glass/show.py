@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +32,14 @@ def as_json(value: Any) -> None:
 
 def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a table; columns whose names end in # are numbers."""
-    made = Table(title=Text(title), title_justify="left", title_style="bold")
+    made = Table(
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,  # of 80 columns the names and figures need all
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for column in columns:
         right = column.endswith("#")
         made.add_column(
@@ -39,7 +47,7 @@ def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None
             justify="right" if right else "left",
             overflow="fold",
             min_width=NAMES if column == "config" else None,  # names are there to be copied
-            no_wrap=column in ("split", "reasons"),
+            no_wrap=column == "split",
         )
     for row in rows:
         made.add_row(*(Text(_cell(value)) for value in row))

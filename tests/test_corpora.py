@@ -48,7 +48,8 @@ def test_everything_is_there(name: str) -> None:
     assert spec.licence.strip() and spec.citation.strip()
     assert (kind.room("cards") / f"{name}.md").is_file()
     assert any((kind.room("samples") / name).iterdir())
-    assert name in (kind.room("samples") / "LICENSES.md").read_text()
+    licences = (kind.room("samples") / "LICENSES.md").read_text()
+    assert name in licences, f"samples/LICENSES.md: say where the files of {name} come from"
     assert all(source.checksum or source.bytes is None for source in spec.sources.values())
 
 

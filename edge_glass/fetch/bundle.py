@@ -18,6 +18,12 @@ from edge_glass.fetch.safety import PrivateAddress
 
 HOST = "127.0.0.1"
 MAX_REQUEST = 2**14
+ENDS = (  # of a connection; asyncio prints a traceback for one that the loop's end cancels
+    ConnectionError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+    asyncio.CancelledError,
+)
 
 
 class Bundle(AbstractResolver):
@@ -52,7 +58,7 @@ class Bundle(AbstractResolver):
         self._server.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        with suppress(*ENDS):
             while True:
                 request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 writer.write(self._answer(request))
