@@ -42,6 +42,7 @@ TABLE = Layout(
     bounds={"similarity": (0, 1), "HEIGHT": (1, 20_000), "WIDTH": (1, 20_000), "TEXT": (1, 5000)},
     counted=("LICENSE", "NSFW", "LANGUAGE"),
     binned={"similarity": 0.01, "HEIGHT": 200, "WIDTH": 200, "TEXT": 50},
+    caption="TEXT",
 )
 NAMES = {  # ours -> upstream's
     "url": "URL",
@@ -89,9 +90,8 @@ class Laion400m(Corpus):
             dropped = why or (left_out if self.config.nsfw == "drop" and not unlikely else None)
             key = where if why else f"{fields['url']}\n{fields['caption']}"
             id = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
-            fetched = self.config.images and not dropped
-            media = (IMAGES, fields["url"]) if fetched else None
-            yield Row(id, CHUNKS, where, media, fields, dropped, ask if fetched else None)
+            media = (IMAGES, fields["url"]) if self.config.images and not dropped else None
+            yield Row(id, CHUNKS, where, media, fields, dropped, ask if media else None)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.fields["url"], row.fields["caption"])

@@ -1,6 +1,5 @@
 """The command line: one command a verb."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +8,22 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from edge_glass import cli_tables
 from edge_glass.errors import EdgeGlassError, raise_all
+from edge_glass.options import (
+    Built,
+    Jobs,
+    Json,
+    Limit,
+    Name,
+    Names,
+    Out,
+    RawDir,
+    Ray,
+    Set,
+    cores,
+    variants,
+)
 
 app = typer.Typer(
     help="Multimodal training data as self-contained Parquet, every source row accounted for.",
@@ -20,29 +34,6 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
-]
-Out = Annotated[
-    Path, typer.Option("--out", help="The folder that gets DIR/<config>/.", metavar="DIR")
-]
-RawDir = Annotated[
-    Path | None,
-    typer.Option("--raw", metavar="DIR", help="Raw files on disk; the network is left alone."),
-]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N rows a split.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")]
-Ray = Annotated[
-    str | None,
-    typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster, e.g. auto or host:6379."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="K=V", help="Override a parameter, e.g. sample_rate=22050."),
-]
-Name = Annotated[str | None, typer.Option("--name", help="Name of the variant made by --set.")]
-Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -93,7 +84,7 @@ def plan(
     from edge_glass import plan as planning
     from edge_glass import show
 
-    plans = [planning.plan(v, out, raw, limit) for v in _variants(names, set_, name)]
+    plans = [planning.plan(v, out, raw, limit) for v in variants(names, set_, name)]
     if json:
         show.as_json([show.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans])
     else:
@@ -165,12 +156,12 @@ def build(
     from edge_glass.fetch.remote import Limits, Network
     from edge_glass.progress import Shown
 
-    variants = _variants(names or catalog.samples(), set_, name)
+    wanted = variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
         raise EdgeGlassError(f"--cookies {cookies}: no such file")
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
-    jobs, away = jobs or _cores(), Away(out) if "://" in out else None
+    jobs, away = jobs or cores(), Away(out) if "://" in out else None
     options = Options(
         raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh
     )
@@ -178,7 +169,7 @@ def build(
     progress = Shown(Console(stderr=True))
     manifests: list[dict[str, Any]] = []
     problems: list[str] = []
-    for variant in variants:
+    for variant in wanted:
         try:
             manifests.append(make(variant, folder, options, progress))
         except EdgeGlassError as error:  # the others can be built all the same
@@ -189,34 +180,6 @@ def build(
         show.builds(manifests)
         show.built(out, manifests[0]["config"])
     raise_all(problems)
-
-
-@app.command(epilog="Example: edge-glass dedup laion400m --raw chunks --out unique --parts 32")
-def dedup(
-    name: Annotated[str, typer.Argument(help="A config whose source is a table in chunks.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
-    raw: RawDir = None,
-    parts: Annotated[int, typer.Option("--parts", min=1, max=10_000, help="Files to make.")] = 32,
-    shuffle: Annotated[
-        int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle the rows, seeded.")
-    ] = None,
-    memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
-    jobs: Jobs = None,
-    ray: Ray = None,
-    skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Take what can be read of damaged chunks.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Rows of a table once each, in N parts: the first of equal rows stays, all are in a ledger."""
-    from edge_glass import show
-    from edge_glass.progress import Shown
-    from edge_glass.tables.dedup import Wanted, deduplicate
-
-    progress = Shown(Console(stderr=True))
-    wanted = Wanted(parts, shuffle, skip_damaged, jobs or _cores(), int(memory * 1e9), ray)
-    made = deduplicate(_variants([name], None, None)[0], raw, out, wanted, progress)
-    show.as_json(made) if json else show.deduplicated(out, made)
 
 
 @app.command(epilog="Example: edge-glass verify data")
@@ -267,15 +230,15 @@ def export(
     directory: Built,
     out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
     format: Annotated[
-        str, typer.Option("--format", help="webdataset (as img2dataset writes it), or files.")
+        str, typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv.")
     ] = "webdataset",
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass import manifest
     from edge_glass.export import export as write
 
-    if format not in ("webdataset", "files"):
-        raise EdgeGlassError(f"--format {format}: use webdataset or files")
+    if format not in ("webdataset", "files", "tsv"):
+        raise EdgeGlassError(f"--format {format}: use webdataset, files or tsv")
     folders = manifest.built(directory)
     for name, folder in folders.items():
         write(folder, out if len(folders) == 1 else out / name, format)
@@ -330,17 +293,7 @@ def push(
     show.as_json(show.plain(done)) if json else show.release(done, dry_run)
 
 
-def _variants(names: list[str], settings: list[str] | None, name: str | None) -> list["Variant"]:  # type: ignore[name-defined] # noqa: F821
-    from edge_glass import catalog
-
-    if name and len(names) != 1:
-        raise EdgeGlassError("--name names one variant: give one config with it")
-    overrides = catalog.parse_overrides(settings or [])
-    return [catalog.variant(config, overrides, name) for config in names]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+app.registered_commands += cli_tables.app.registered_commands
 
 
 def _json_line(row: dict[str, object]) -> str:

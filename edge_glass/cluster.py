@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 AHEAD = 2  # tasks waiting for each processor, so that none is idle
 SECONDS = 10  # for a cluster to answer
 TRIES = 10  # of a task whose node or process is lost
-SAME = ("edge-glass", "duckdb", "numpy", "pillow", "pyarrow", "soundfile", "soxr")
+SAME = ("edge-glass", "ahocorasick_rs", "duckdb", "numpy", "pillow", "pyarrow", "soundfile", "soxr")
 
 
 @contextmanager

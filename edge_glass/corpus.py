@@ -15,6 +15,7 @@ import datasets
 from pydantic import ValidationError
 
 from edge_glass import interrupts
+from edge_glass.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
@@ -37,11 +38,14 @@ from edge_glass.tables.layout import Layout
 __all__ = [
     "AudioParams",
     "CaptionParams",
+    "ClassNameParams",
+    "ClassParams",
     "Corpus",
     "CorpusConfig",
     "Example",
     "FetchParams",
     "ImageParams",
+    "MatchParams",
     "Media",
     "Row",
     "TranscriptParams",

@@ -3,7 +3,9 @@
 `webdataset` is what img2dataset writes, so that its users' loaders run unchanged: `00000.tar` with
 `<key>.jpg`, `.txt` and `.json` of every row that is kept, `00000.parquet` with all rows that were
 tried, and `00000_stats.json`. `files` is a folder of media with a `metadata.jsonl`, which
-`datasets` reads as an image or audio folder. Both depend on the build alone: times in them are 0.
+`datasets` reads as an image or audio folder; of rows that have a class, `<wnid>/<id>` as ImageNet
+has it. `tsv` lists them without media, `filepath`, `label`, `caption`, and says beside it how many
+rows each class has. All depend on the build alone: times in them are 0.
 """
 
 import io
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -21,8 +24,10 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
 from edge_glass.shards import Whole, write_json, write_table
+from edge_glass.tables.classes import write_frequencies
 
 ROWS = 10_000  # of one tar
+BREAKS = str.maketrans("\n\r\t", "   ")
 LEFT_OUT = {Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG}  # never tried
 RESIZING = {  # the media came, but was not what the config wants
     Outcome.UNDECODABLE_MEDIA, Outcome.TRUNCATED_MEDIA, Outcome.EMPTY_MEDIA, Outcome.WRONG_KIND,
@@ -37,8 +42,12 @@ Pair = tuple[dict[str, Any], dict[str, Any] | None]  # of the ledger, and the ex
 
 
 def export(folder: Path, out: Path, format: str) -> None:
-    """Write the build in `folder` to `out/<split>/` as `webdataset` or `files`."""
+    """Write the build in `folder` to `out/<split>/` as `webdataset`, `files` or `tsv`."""
     made = manifest.read(folder)
+    if format == "tsv":
+        for split in made["splits"]:
+            _tsv(folder, made, split, out / split)
+        return
     media = [name for name, feature in made["features"].items() if _is_media(feature)]
     if len(media) != 1:
         raise EdgeGlassError(
@@ -115,7 +124,7 @@ def _caption(example: dict[str, Any]) -> str | None:
 
 def _add(tar: tarfile.TarFile, row: dict[str, Any], example: dict[str, Any], column: str) -> None:
     value = example[column]
-    suffix = Path(value["path"] or "").suffix or ".bin"
+    suffix = _suffix(value)
     others = {name: v for name, v in example.items() if name != column and _plain(v)}
     sample = json.dumps(others | row, ensure_ascii=False).encode()
     parts = {suffix: value["bytes"], ".txt": (row["caption"] or "").encode(), ".json": sample}
@@ -149,9 +158,39 @@ def _files(pairs: Iterator[Pair], out: Path, column: str, _: bool) -> None:
     with Whole(out / "metadata.jsonl") as lines:
         for number, example in enumerate(example for _, example in pairs if example):
             value = example[column]
-            name = f"{number:09d}{Path(value['path'] or '').suffix or '.bin'}"
+            name = _class_path(example, value) or f"{number:09d}{_suffix(value)}"
             with Whole(out / name) as file:
                 file.write(value["bytes"])
             others = {key: v for key, v in example.items() if key != column and _plain(v)}
             line = json.dumps({"file_name": name} | others, ensure_ascii=False)
             lines.write(f"{line}\n".encode())
+
+
+def _suffix(value: dict[str, Any]) -> str:
+    return Path(value["path"] or "").suffix or ".bin"
+
+
+def _class_path(example: dict[str, Any], value: dict[str, Any] | None) -> str | None:
+    """`<wnid>/<id>.<suffix>`, None for rows without a class."""
+    suffix = _suffix(value) if value else ".jpg"
+    return (
+        f"{example['wnid']}/{quote(example['id'], safe='')}{suffix}" if "wnid" in example else None
+    )
+
+
+def _tsv(folder: Path, made: Manifest, split: str, out: Path) -> None:
+    """Nothing is quoted (read it so: a caption may hold quotes), breaks and tabs are spaces."""
+    if not {"wnid", "label", "caption"} <= set(made["features"]):
+        raise EdgeGlassError(f"{made['config']}: tsv wants columns wnid, label and caption")
+    counts = Counter[str]()
+    media = [name for name, feature in made["features"].items() if _is_media(feature)]
+    with Whole(out / f"{made['config']}.tsv") as file:
+        file.write(b"filepath\tlabel\tcaption\n")
+        for _, example in _pairs(folder, made, split):
+            if example:
+                path = example.get("filepath")
+                path = path or _class_path(example, example[media[0]] if media else None)
+                caption = example["caption"].translate(BREAKS)
+                file.write(f"{path}\t{example['label']}\t{caption}\n".encode())
+                counts[example["wnid"]] += 1
+    write_frequencies(out, f"class_frequency_{made['config']}", counts)

@@ -60,6 +60,8 @@ class Outcome(StrEnum):
     X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI
     TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
     TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for
+    NO_CLASS = "no_class"  # of no class that the corpus has, or no lemma of one stands in it
+    SEVERAL_CLASSES = "several_classes"  # lemmas of more than one class stand in its caption
     WRONG_ASPECT = "wrong_aspect"  # longer and narrower than the config asks for
 
 

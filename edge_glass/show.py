@@ -199,6 +199,16 @@ def built(out: str, config: str) -> None:
     console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
+def step(out: Path, made: dict[str, Any]) -> None:
+    """What became of the rows of a table in a step."""
+    table("Source rows", ["outcome", "rows#"], made["outcomes"].items())
+    lines = [
+        f"Parts:  {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
+        f"Ledger: {(out / made['ledger'][0]['file']).parent}/",
+    ]
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
 def deduplicated(out: Path, made: dict[str, Any]) -> None:
     """What became of the rows of a table, and what the kept ones look like."""
     from edge_glass.tables import stats

@@ -87,6 +87,9 @@ class Spec(BaseModel):
     languages: list[str] = []
     tasks: list[str] = []
     sources: dict[str, Source]
+    expected: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        {}, description="rows that a full build of a config publishes, by config"
+    )
     configs: dict[str, dict[str, Any]]
 
 
@@ -109,6 +112,11 @@ def read_spec(path: Path, corpus: str) -> Spec:
             (_line(lines, ("configs", name)), f"config {name!r}: must be {corpus} or {corpus}_…")
             for name in spec.configs
             if name != corpus and not name.startswith(f"{corpus}_")
+        ]
+        problems += [
+            (_line(lines, ("expected", name)), f"expected {name!r}: no such config")
+            for name in spec.expected
+            if name not in spec.configs
         ]
         if f"{corpus}_sample" not in spec.configs:
             problems.append((_line(lines, ("configs",)), f"configs: {corpus}_sample is missing"))

@@ -14,7 +14,8 @@ from edge_glass.away import Away
 from edge_glass.build import Options, build
 from edge_glass.cluster import Cluster, connected
 from edge_glass.errors import EdgeGlassError
-from edge_glass.tables import dedup, scatter
+from edge_glass.tables import dedup, nearest, scatter, steps
+from edge_glass.tables.classify import Matched, Scored
 
 ray = pytest.importorskip("ray", reason="pip install 'edge-glass[ray]'")
 pytestmark = pytest.mark.slow
@@ -136,3 +137,19 @@ def test_nodes_with_other_libraries(
 def test_no_cluster_there(tmp_path: Path) -> None:
     with pytest.raises(EdgeGlassError, match=r"--ray 127.0.0.1:9: no cluster answers"):
         build(catalog.variant("clotho_sample"), tmp_path, Options(ray="127.0.0.1:9"))
+
+
+def test_steps_and_searches_on_nodes(nodes: Any, tmp_path: Path) -> None:
+    layout, raw = catalog.corpus("laion400m").TABLE, SAMPLES / "laion400m" / "metadata"
+    assert layout is not None
+    build(catalog.variant("imagenet_captions_metadata_sample"), tmp_path)
+    asked = tmp_path / "imagenet_captions_metadata_sample"
+    for address, name in ((None, "here"), (nodes.address, "there")):
+        steps.run(Matched(layout, "word"), raw, tmp_path / name / "matched", 1, address)
+        parts, scored = tmp_path / name / "matched" / "metadata", tmp_path / name / "scored"
+        steps.run(Scored("wordbag:encode"), parts, scored, 1, address)
+        near = tmp_path / name / "near"
+        nearest.retrieve(asked, raw, layout, near, "wordbag:encode", 5, 1, address)
+    here, there = (files(tmp_path / name) for name in ("here", "there"))
+    parquet = [path for path in here if path.endswith(".parquet")]
+    assert parquet and all(there[path] == here[path] for path in parquet)

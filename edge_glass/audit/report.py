@@ -8,6 +8,7 @@ import jinja2
 import pyarrow.parquet as pq
 
 from edge_glass import manifest
+from edge_glass.audit import balance
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
 from edge_glass.media import magic
@@ -20,11 +21,17 @@ MEDIA_BYTES = 300_000  # of one row; larger media are not put into the page
 
 def write(out: Path) -> None:
     """Write `out/report.html`: self-contained, it loads nothing and runs no script."""
-    configs = [_config(folder) for folder in manifest.built(out).values()]
+    folders = manifest.built(out).values()
+    configs = [_config(folder) for folder in folders]
+    found = (balance.of(folder, manifest.read(folder)) for folder in folders)
+    balances = [one for one in found if one]
     loader = jinja2.PackageLoader("edge_glass", "audit")
     template = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html.jinja")
     with Whole(out / FILE) as file:
-        file.write(template.render(configs=configs).encode())
+        page = template.render(
+            configs=configs, balances=balances, overlaps=balance.overlaps(balances)
+        )
+        file.write(page.encode())
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class _Config:
                 what = f"{split} has {found}, the manifest says {facts['outcomes']}"
                 yield self._error(ledger.FILE, what)
             kept, rows = found.get(Outcome.KEPT, 0), facts["rows"]
-            each = self._made["parameters"].get("caption_mode") == "each"
+            each = "each" in map(self._made["parameters"].get, ("caption_mode", "class_mode"))
             if rows < kept or (rows > kept and not each):
                 yield self._error(ledger.FILE, f"{split}: {kept} rows kept, {rows} rows published")
 
@@ -257,6 +257,12 @@ class _Config:
             if expected is not None and rows[name] != expected:
                 what = f"{rows[name]} rows, upstream publishes {expected}"
                 yield self._unlike_upstream([name], name, what)
+        published = sum(split["rows"] for split in self._made["splits"].values())
+        expected = catalog.corpus(self._made["corpus"]).spec().expected.get(self._name)
+        if expected not in (None, published) and self._made["limit"] is None:
+            what = f"{published} rows, a full build is known to have {expected}"
+            used = [source["file"] for source in self._made["sources"]]
+            yield self._unlike_upstream(used, self._name, what)
         for split, found in counts.items() if self._everything() else ():
             hours = [sources[name].hours for name in found if name in sources]
             seconds = self._made["splits"][split]["figures"].get("seconds", 0)

@@ -13,6 +13,7 @@ from stat import S_ISREG
 from typing import Any, Protocol
 
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch import jsontext
 from edge_glass.fetch.remote import Remote
 from edge_glass.fetch.tables import Tables
 from edge_glass.ledger import Dropped, Outcome
@@ -233,6 +234,39 @@ class Raw:
         for position, record in enumerate(found):
             whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
             yield position, record if whole else None
+
+    def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
+        """Line number and fields of a text file between tabs, without header and quotes; None for
+        a line with more or fewer fields. Raises EdgeGlassError if lines are missing."""
+        count = 0
+        with self.paths[source].open("rb") as file:
+            while line := file.readline(MAX_FIELD):
+                count += 1
+                fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
+                yield count, fields if len(fields) == width else None
+        self._check_count(source, count)
+
+    def objects(self, source: str, name: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        """Position and object of each item of JSON in a source that is a file or has it inside.
+
+        A list of objects, or (`.jsonl`) one a line, of any length; None for what is no object.
+        Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
+        """
+        path, count = self.file(source, name), 0
+        read = jsontext.lines if name.endswith(".jsonl") else jsontext.items
+        for count, item in enumerate(read(path), 1):
+            yield count - 1, item if isinstance(item, dict) else None
+        self._check_count(source, count)
+
+    def file(self, source: str, name: str) -> Path:
+        """A source that is a file, or the file of this name in it, at most two folders down."""
+        root = self.paths[source]
+        if root.is_file():
+            return root
+        for pattern in (name, f"*/{name}", f"*/*/{name}"):
+            for path in sorted(root.glob(pattern)):
+                return path
+        raise EdgeGlassError(f"{self.corpus}: no {name} in {root}. Get it from upstream.")
 
     def _check_count(self, source: str, count: int) -> None:
         wanted = self.expected.get(source, count)

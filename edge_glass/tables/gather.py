@@ -67,8 +67,8 @@ def _made(task: Task) -> dict[str, Any]:
     name, book = f"{FOLDER}/{task.name}", f"ledger/{task.name}"
     with engine.connected(task.memory, task.work) as connection:
         with (
-            _File(task.out / name, task.layout.published()) as part,
-            _File(task.out / book, LEDGER) as ledger,
+            File(task.out / name, task.layout.published()) as part,
+            File(task.out / book, LEDGER) as ledger,
         ):
             outcomes, flagged = _written(_rows(task, connection), part, ledger)
         return {
@@ -81,7 +81,7 @@ def _made(task: Task) -> dict[str, Any]:
 
 
 def _written(
-    rows: Iterator[pa.RecordBatch], part: "_File", ledger: "_File"
+    rows: Iterator[pa.RecordBatch], part: "File", ledger: "File"
 ) -> tuple[dict[str, int], int]:
     """Outcomes, and how many of the rows that are kept have something odd about them."""
     outcomes, flagged = Counter[str](), 0
@@ -97,13 +97,13 @@ def _written(
     return dict(sorted(outcomes.items())), flagged
 
 
-class _File:
+class File:
     """A Parquet file that is whole or absent, written a batch at a time."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._whole, self._schema, self._rows = Whole(path), schema, 0
 
-    def __enter__(self) -> "_File":
+    def __enter__(self) -> "File":
         with ExitStack() as stack:
             file = stack.enter_context(self._whole)
             writer = pq.ParquetWriter(

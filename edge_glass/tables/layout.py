@@ -26,6 +26,7 @@ class Layout:
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)  # outside: an outlier
     counted: tuple[str, ...] = ()  # columns with few values, for the statistics
     binned: dict[str, float] = field(default_factory=dict)  # column -> bin, for the statistics
+    caption: str = ""  # the column of texts that classes are looked for in
 
     def schema(self, **first: pa.DataType) -> pa.Schema:
         """Of rows on their way: the position, what became of them, and all columns."""

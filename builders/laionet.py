@@ -1,0 +1,94 @@
+"""LAIONet: images of LAION-400M whose captions name one class of ImageNet and mean it.
+
+Tables of LAION's columns with `wnid` and `text_to_name_def_wnid_similarity` (of the caption and
+`<lemma> which is <definition>`), as `edge-glass match` and `edge-glass similarity` make them; the
+metadata that Wen et al. (2024) publish are such tables, too. To match the class frequencies of
+another corpus, rows that `edge-glass retrieve` found by its captions fill up what is missing.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from edge_glass.builders.laion400m import NAMES, UNLIKELY
+from edge_glass.builders.laion400m import TABLE as LAION
+from pydantic import Field
+
+from edge_glass.balance_params import RETRIEVED, BalanceParams
+from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, Media, Row
+from edge_glass.features import Features, Value
+from edge_glass.fetch.raw import Raw, check_text
+from edge_glass.ledger import Outcome
+from edge_glass.tables import chunks
+from edge_glass.tables.classes import frequencies, labels
+from edge_glass.tables.classify import SIMILARITY
+
+OWN, MORE, IMAGES = "laionet_metadata", "laionet_retrieved", "images"
+FREQUENCIES = "class_frequency_incaps_imagenet_ori.txt"
+TABLE = replace(
+    LAION,
+    source=OWN,
+    columns=LAION.columns | {"wnid": "VARCHAR", SIMILARITY: "DOUBLE"},
+    required=("wnid",),
+)
+
+
+@dataclass
+class LaionetConfig(BalanceParams, ImageParams, FetchParams):
+    images: Annotated[bool, Field(description="fetch the images; without: metadata alone")] = True
+    nsfw: Annotated[bool, Field(description="rows whose NSFW is not UNLIKELY, too")] = False
+
+    def outside(self, row: Row) -> str | None:
+        """Why the config leaves a row out."""
+        unlikely = self.nsfw or row.fields["nsfw"] == UNLIKELY
+        return super().outside(row) if unlikely else f"NSFW is {row.fields['nsfw']}"
+
+
+class Laionet(Corpus):
+    BUILDER_CONFIG_CLASS = LaionetConfig
+    TABLE = TABLE
+
+    def splits(self) -> list[str]:
+        return ["train"]
+
+    def sources(self, split: str) -> list[str]:
+        more = [MORE, FREQUENCIES] if self.config.match_freq else []
+        return [OWN, *more, *([IMAGES] if self.config.images else [])]
+
+    def columns(self) -> Features:
+        images = self.config.image_features() if self.config.images else {}
+        names = {ours: Value(LAION.value(name)) for ours, name in NAMES.items()}
+        scores = {"text_similarity": Value("float64"), "origin": Value("string")}
+        return {"id": Value("string")} | images | names | self.config.class_features() | scores
+
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        wanted = frequencies(raw.paths[FREQUENCIES]) if self.config.match_freq else None
+        yield from self.config.sampled(lambda: self._rows(raw), wanted)
+
+    def _rows(self, raw: Raw) -> Iterator[Row]:
+        for source in [OWN, MORE] if self.config.match_freq else [OWN]:
+            origin = RETRIEVED if source == MORE else "laionet"
+            for where, record, why, _ in chunks.records(raw.paths[source], TABLE):
+                fields = {ours: record[name] for ours, name in NAMES.items()} | {"origin": origin}
+                fields |= {"wnid": record["wnid"], "text_similarity": record[SIMILARITY]}
+                dropped = why or _fault(fields, source)
+                key = where if dropped else f"{fields['url']}\n{fields['caption']}"
+                id = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
+                media, ask = None, None
+                if self.config.images and not dropped:
+                    media, ask = (IMAGES, fields["url"]), {"url": fields["url"]}
+                yield Row(id, source, where, media, fields, dropped, ask)
+
+    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+        check_text(row.fields["url"], row.fields["caption"])
+        images = self.config.image_columns(media.read(), row.id) if self.config.images else {}
+        yield {"id": row.id} | images | row.fields | self.config.class_columns(row.fields["wnid"])
+
+
+def _fault(fields: dict[str, Any], source: str) -> tuple[str, str] | None:
+    if fields["wnid"] not in labels():
+        return Outcome.NO_CLASS, str(fields["wnid"])
+    if source == OWN and fields["text_similarity"] is None:
+        return Outcome.BLANK_FIELD, "no similarity: see `edge-glass similarity`"
+    return None

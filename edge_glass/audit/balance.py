@@ -1,0 +1,99 @@
+"""How a build's rows fall on classes: frequencies from head to tail, caption lengths, overlaps."""
+
+import math
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edge_glass.manifest import Manifest
+from edge_glass.params import rank
+from edge_glass.tables.classes import imagenet, labels
+
+SHOWN = 8  # classes of the head, and of the tail
+WIDTH, HEIGHT, PAD = 420, 220, 34  # of a plot, in pixels
+STEP = 20  # characters in a bar of caption lengths
+BARS = 20
+BATCH = 50_000
+
+
+@dataclass
+class Balance:
+    """The classes, captions and ids of one config."""
+
+    config: str
+    counts: Counter[str]  # wnid -> rows
+    lengths: Counter[int]  # bar -> captions
+    ids: np.ndarray[Any, Any]  # ranks of the ids, sorted: 8 bytes a row
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    def ends(self) -> list[dict[str, Any]]:
+        """The largest classes and the smallest, those without a row last."""
+        names = {found.wnid: found.name for found in imagenet()}
+        ranked = sorted(names, key=lambda wnid: (-self.counts[wnid], wnid))
+        shown = [*ranked[:SHOWN], *ranked[-SHOWN:]]
+        return [{"wnid": w, "name": names[w], "rows": self.counts[w]} for w in shown]
+
+    def points(self) -> str:
+        """Rank and frequency of the classes that have rows, for an SVG with logarithmic axes."""
+        found = sorted(self.counts.values(), reverse=True)
+        top = math.log10(max(found, default=1)) or 1
+        spots = (
+            (math.log10(place) / 3, math.log10(count) / top) for place, count in enumerate(found, 1)
+        )
+        return " ".join(
+            f"{PAD + x * (WIDTH - 2 * PAD):.1f},{HEIGHT - PAD - y * (HEIGHT - 2 * PAD):.1f}"
+            for x, y in spots
+        )
+
+    def bars(self) -> list[tuple[str, int, float]]:
+        """Captions by length: the characters, how many, and their share of the longest bar."""
+        top = max(self.lengths.values(), default=1)
+        names = [f"{STEP * n} to {STEP * (n + 1) - 1}" for n in range(BARS - 1)]
+        names.append(f"{STEP * (BARS - 1)} and more")
+        return [(name, self.lengths[n], self.lengths[n] / top) for n, name in enumerate(names)]
+
+
+def of(folder: Path, made: Manifest) -> Balance | None:
+    """The balance of a build, None if its rows have no classes."""
+    name = next((n for n in ("wnid", "wnids") if n in made["features"]), None)
+    if name is None or "caption" not in made["features"]:
+        return None
+    counts, lengths, ids = Counter[str](), Counter[int](), array("Q")
+    for split in made["splits"].values():
+        for shard in split["shards"]:
+            if not (folder / shard["file"]).is_file():  # it was sent away
+                continue
+            with pq.ParquetFile(folder / shard["file"], pre_buffer=False) as file:
+                for batch in file.iter_batches(BATCH, columns=["id", "caption", name]):
+                    column = batch[name].flatten() if name == "wnids" else batch[name]
+                    counts.update(column.to_pylist())
+                    sizes = pc.divide(
+                        pc.utf8_length(batch["caption"].fill_null("")), STEP
+                    ).to_pylist()
+                    lengths.update(min(size, BARS - 1) for size in sizes)
+                    ids.extend(rank(0, id.partition("#")[0]) for id in batch["id"].to_pylist())
+    return Balance(made["config"], counts, lengths, np.unique(np.array(ids)))
+
+
+def overlaps(found: list[Balance]) -> list[dict[str, Any]]:
+    """Of each two configs: the ids and the classes that both have."""
+    return [
+        {
+            "configs": f"{one.config} and {other.config}",
+            "rows": (shared := len(np.intersect1d(one.ids, other.ids, assume_unique=True))),
+            "share": shared / max(1, min(len(one.ids), len(other.ids))),
+            "classes": len((+one.counts).keys() & (+other.counts).keys()),
+            "of": len(labels()),
+        }
+        for one, other in combinations(found, 2)
+    ]

@@ -1,0 +1,123 @@
+"""Rows of one class out of captions, and how near they are to its definition: steps of LAIONet.
+
+Shirali and Hardt, *What Makes ImageNet Look Unlike LAION* (2023): (1) the lemmas of the classes are
+looked for in captions, (2) rows of one class alone stay, (3) a text encoder says how similar a
+caption and `<lemma> which is <definition>` are. (4) The threshold and the rule of NSFW, (5) images
+and (6) folders of classes are the builder's, the fetch engine's and export's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_glass.errors import EdgeGlassError
+from edge_glass.ledger import Outcome
+from edge_glass.tables import chunks, encoders, engine, match
+from edge_glass.tables.classes import imagenet, labels
+from edge_glass.tables.layout import Layout
+
+SIMILARITY = "text_to_name_def_wnid_similarity"
+ROWS = 20_000  # at a time
+REMEDY = "Get the file again from upstream, or take it out of the folder."
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Steps 1 and 2: rows whose captions name one class, with its `wnid`."""
+
+    layout: Layout
+    rule: match.Rule
+
+    def schema(self, raw: Path) -> pa.Schema:
+        """The columns of the table, and `wnid`."""
+        return self.layout.published().append(pa.field("wnid", pa.string()))
+
+    def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
+        """All rows of a chunk, each with what became of it. Raises EdgeGlassError for damage."""
+        with engine.connected(chunks.MEMORY, work) as connection:
+            for batch in chunks.read(path, self.layout, connection):
+                yield self._of(pa.Table.from_batches([batch]), path)
+
+    def libraries(self) -> dict[str, str]:
+        """What finds the lemmas."""
+        return {"ahocorasick_rs": version("ahocorasick_rs"), "duckdb": duckdb.__version__}
+
+    def _of(self, table: pa.Table, path: Path) -> pa.Table:
+        if Outcome.DAMAGED_FILE in set(table["dropped"].to_pylist()):
+            raise EdgeGlassError(f"{path}: {table['detail'][-1]}. {REMEDY}")
+        found = match.column(self.rule, table[self.layout.caption].combine_chunks())
+        wnids, outcomes, details = [], [], []
+        told = zip(found.to_pylist(), *(table[n].to_pylist() for n in chunks.MARKS), strict=True)
+        for classes, _, dropped, detail in told:
+            names = [imagenet()[label].wnid for label in classes]
+            wnids.append(names[0] if names else None)
+            why = (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)[min(len(names), 2)]
+            outcomes.append(dropped or why)
+            details.append(detail if dropped or len(names) < 2 else ", ".join(names))
+        columns = {"wnid": wnids, "outcome": outcomes, "detail": details}
+        table = table.drop_columns([name for name in columns if name in table.column_names])
+        for name, values in columns.items():
+            table = table.append_column(name, pa.array(values, pa.string()))
+        return table
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Step 3: the similarity of a caption and its class's definition; none is left out."""
+
+    encoder: str
+    text: str = "TEXT"
+    batch: int = 256
+
+    def schema(self, raw: Path) -> pa.Schema:
+        """The columns of the parts, and the similarity."""
+        there = pq.read_schema(chunks.files(raw)[0]).remove_metadata()
+        if missing := {self.text, "wnid"} - set(there.names):
+            raise EdgeGlassError(
+                f"{raw}: no column {', '.join(sorted(missing))}: do `edge-glass match` first"
+            )
+        position = there.get_field_index(SIMILARITY)
+        there = there if position < 0 else there.remove(position)
+        return there.append(pa.field(SIMILARITY, pa.float64()))
+
+    def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
+        """All rows of a part; a similarity that it has already is taken as it is."""
+        row = 0
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(ROWS):
+                table = pa.Table.from_batches([batch])
+                if SIMILARITY not in table.column_names:
+                    table = table.append_column(SIMILARITY, self._similarity(table))
+                count = table.num_rows
+                marks = {
+                    "row": pa.array(np.arange(row, row + count)),
+                    "outcome": pa.array([Outcome.KEPT] * count, pa.string()),
+                    "detail": pa.array([""] * count),
+                }
+                for name, values in marks.items():
+                    table = table.append_column(name, values)
+                row += count
+                yield table
+
+    def libraries(self) -> dict[str, str]:
+        """What encodes the texts."""
+        return encoders.libraries(self.encoder)
+
+    def _similarity(self, table: pa.Table) -> pa.Array:
+        encode = encoders.load(self.encoder)
+        queries = encoders.encoded(encode, self.encoder, tuple(c.query for c in imagenet()))
+        texts, wanted = table[self.text].to_pylist(), table["wnid"].to_pylist()
+        found = np.empty(len(texts))
+        order = np.argsort([len(text) for text in texts], kind="stable")  # alike in one batch
+        for start in range(0, len(texts), self.batch):
+            part = order[start : start + self.batch]
+            vectors = encoders.normal(encode([texts[i] for i in part]))
+            classes = queries[[labels()[wanted[i]] for i in part]]
+            found[part] = np.einsum("ij,ij->i", vectors, classes)
+        return pa.array(found.round(6))
