@@ -225,6 +225,17 @@ def ledger(
             show.ledger_rows(config, rows if reason else rows[: show.SHOWN], len(rows))
 
 
+@app.command(epilog="Example: edge-glass report data")
+def report(directory: Built) -> None:
+    """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
+    from edge_glass import manifest
+    from edge_glass.audit import report as page
+
+    folder = directory.parent if (directory / manifest.FILE).is_file() else directory
+    page.write(folder)
+    print(folder / page.FILE)
+
+
 @app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
 def export(
     directory: Built,

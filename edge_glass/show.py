@@ -21,7 +21,7 @@ from edge_glass.plan import Plan
 from edge_glass.publish import Release
 
 console = Console()
-NAMES = 20  # characters of a config's name on one line, at least
+NAMES = 24  # characters of a config's name on one line, at least
 SHOWN = 20  # ids or rows of a long list
 
 

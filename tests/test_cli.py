@@ -1,6 +1,7 @@
 """The command line: what it says, in tables and in JSON, and how it takes mistakes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,20 @@ SAMPLE = "clotho_sample"
 
 def test_every_command_has_help(cli: Cli) -> None:
     shown = cli("--help")
-    verbs = ["list", "info", "plan", "build", "dedup", "verify", "ledger", "diff", "push"]
+    verbs = ["list", "info", "plan", "build", "verify", "ledger", "report", "export", "diff"]
+    verbs += ["push", "dedup", "match", "similarity", "retrieve"]
     assert all(verb in shown.out for verb in verbs)
     for verb in verbs:
         assert cli(verb, "--help").code == 0
+
+
+def test_report_is_drawn_anew(built: Path, tmp_path: Path, cli: Cli) -> None:
+    shutil.copytree(built, tmp_path / "data")
+    (tmp_path / "data" / "report.html").unlink()
+    for folder in ("data", "data/clotho_sample"):
+        assert cli("report", tmp_path / folder).out.strip() == str(tmp_path / "data/report.html")
+    page = (tmp_path / "data" / "report.html").read_text()
+    assert page == (built / "report.html").read_text()
 
 
 def test_list_and_info(cli: Cli) -> None:
