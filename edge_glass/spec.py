@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, mod
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.remote import CLIPS
 
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
@@ -100,9 +101,9 @@ def read_spec(path: Path, corpus: str) -> Spec:
     """
     text = path.read_text(encoding="utf-8")
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=Loader)
         lines, problems = _lines(root), _repeated(root)
-        spec = Spec.model_validate(yaml.safe_load(text))
+        spec = Spec.model_validate(yaml.load(text, Loader))
     except yaml.YAMLError as error:
         raise EdgeGlassError(f"{path}: not YAML: {error}") from None
     except ValidationError as error:
@@ -132,7 +133,7 @@ def line_of(path: Path, *location: str) -> int:
 
 @cache
 def _lines_of(path: Path) -> dict[tuple[Any, ...], int]:
-    return _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+    return _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader))
 
 
 def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:
