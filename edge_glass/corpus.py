@@ -19,7 +19,7 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
-from edge_glass.image_params import FetchParams, ImageParams
+from edge_glass.image_params import BrokenImageParams, FetchParams, ImageParams
 from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
@@ -35,6 +35,7 @@ from edge_glass.spec import Spec, line_of, read_spec
 
 __all__ = [
     "AudioParams",
+    "BrokenImageParams",
     "CaptionParams",
     "Corpus",
     "CorpusConfig",

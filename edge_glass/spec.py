@@ -73,6 +73,14 @@ class Source(BaseModel):
         return ("md5", self.md5) if self.md5 else None
 
 
+class Expected(BaseModel):
+    """What the whole corpus is known to hold, for `verify` to hold a full build against."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: dict[str, int] = {}  # source rows by split
+    values: dict[str, dict[str, int]] = {}  # by column: rows with each value, over all splits
+
+
 class Spec(BaseModel):
     """A corpus: where it comes from, under which terms, and the configs that are published."""
 
@@ -86,6 +94,7 @@ class Spec(BaseModel):
     languages: list[str] = []
     tasks: list[str] = []
     sources: dict[str, Source]
+    expected: Expected = Expected()
     configs: dict[str, dict[str, Any]]
 
 

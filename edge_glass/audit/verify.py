@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from edge_glass import catalog, interrupts, ledger, manifest
 from edge_glass.audit import clips
 from edge_glass.audit.doubles import Sound, across_splits
+from edge_glass.audit.expected import differences
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
@@ -264,6 +265,11 @@ class _Config:
             if expected_hours and abs(seconds / 3600 - expected_hours) > HOURS_SLACK:
                 what = f"{seconds / 3600:.1f} hours, upstream publishes {expected_hours:.1f}"
                 yield self._unlike_upstream(list(found), split, what)
+
+        if self._everything() and self._made["parameters"].get("splits") is None:
+            known = catalog.corpus(self._made["corpus"]).spec().expected
+            for where, what in differences(self._folder, self._made, known, self._unreadable):
+                yield self._unlike_upstream([s["file"] for s in self._made["sources"]], where, what)
 
     def _everything(self) -> bool:
         """Whether nothing was left out on purpose, and each row was written once."""
