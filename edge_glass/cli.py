@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from edge_glass.encode import verbs
 from edge_glass.errors import EdgeGlassError, raise_all
 
 app = typer.Typer(
@@ -290,6 +291,11 @@ def push(
 
     done = publish.push(from_, names, repo, version, private=private, pr=pr, dry_run=dry_run)
     show.as_json(show.plain(done)) if json else show.release(done, dry_run)
+
+
+app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
+    verbs.embed
+)
 
 
 def _variants(names: list[str], settings: list[str] | None, name: str | None) -> list["Variant"]:  # type: ignore[name-defined] # noqa: F821

@@ -103,6 +103,12 @@ def convert(
         return out.getvalue(), Probe(f"image/{format}", *pixels.size)
 
 
+def rgb(data: bytes) -> Image.Image:
+    """The decoded image upright, RGB, on white where it is transparent; raises Dropped."""
+    with _open(data) as (image, _):
+        return _plain(ImageOps.exif_transpose(image), "jpeg")
+
+
 def black(side: int) -> bytes:
     """A PNG of `side` by `side` black pixels."""
     out = io.BytesIO()
