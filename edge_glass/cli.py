@@ -230,15 +230,16 @@ def export(
     directory: Built,
     out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
     format: Annotated[
-        str, typer.Option("--format", help="webdataset (as img2dataset writes it), or files.")
+        str,
+        typer.Option("--format", help="webdataset (as img2dataset writes it), files, or labels."),
     ] = "webdataset",
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass import manifest
     from edge_glass.export import export as write
 
-    if format not in ("webdataset", "files"):
-        raise EdgeGlassError(f"--format {format}: use webdataset or files")
+    if format not in ("webdataset", "files", "labels"):
+        raise EdgeGlassError(f"--format {format}: use webdataset, files or labels")
     folders = manifest.built(directory)
     for name, folder in folders.items():
         write(folder, out if len(folders) == 1 else out / name, format)
@@ -295,6 +296,9 @@ def push(
 
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     verbs.embed
+)
+app.command(epilog="Example: edge-glass views data/mm_imdb --encoder clip --out arrays")(
+    verbs.views
 )
 
 

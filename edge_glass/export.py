@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass import again, ledger, manifest
+from edge_glass.encode import labels
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
@@ -37,7 +38,10 @@ Pair = tuple[dict[str, Any], dict[str, Any] | None]  # of the ledger, and the ex
 
 
 def export(folder: Path, out: Path, format: str) -> None:
-    """Write the build in `folder` to `out/<split>/` as `webdataset` or `files`."""
+    """Write the build in `folder` to `out/<split>/` as `webdataset` or `files`, or its `labels`."""
+    if format == "labels":
+        labels.export(folder, out)
+        return
     made = manifest.read(folder)
     media = [name for name, feature in made["features"].items() if _is_media(feature)]
     if len(media) != 1:

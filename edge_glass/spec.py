@@ -95,6 +95,7 @@ class Spec(BaseModel):
     tasks: list[str] = []
     sources: dict[str, Source]
     expected: Expected = Expected()
+    arrays: str | None = Field(None, description="what files of arrays of views begin with")
     configs: dict[str, dict[str, Any]]
 
 

@@ -41,6 +41,41 @@ def embed(
         print(target)
 
 
+def views(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets the arrays.")],
+    encoder: Annotated[
+        list[str],
+        typer.Option(help="clip, blip2, or NAME=IMAGE,TEXT of two encoders; may stand twice."),
+    ],
+    count: Annotated[int, typer.Option("--views", min=1, help="Of each original.")] = 70,
+    fit: Annotated[
+        str, typer.Option(help="What the z-score is fitted on: train, or all as in the paper.")
+    ] = "train",
+    noisy_labels: Annotated[
+        bool, typer.Option("--noisy-labels", help="Labels with noise for each view, too.")
+    ] = False,
+    image: Annotated[str, typer.Option("--image-column")] = "image",
+    text: Annotated[str, typer.Option("--text-column")] = "plot",
+    jobs: Jobs = None,
+) -> None:
+    """Embeddings of augmented views of images and texts, as arrays; goes on after a stop."""
+    from edge_glass import catalog, manifest
+    from edge_glass.encode.artefacts import Options, export, pair
+    from edge_glass.errors import EdgeGlassError
+
+    if fit not in ("train", "all"):
+        raise EdgeGlassError(f"--fit {fit}: use train or all")
+    pairs = dict(map(pair, encoder))
+    for config, folder in manifest.built(directory).items():
+        corpus = manifest.read(folder)["corpus"]
+        known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
+        prefix = known or f"{config}_globals"
+        options = Options(pairs, prefix, count, fit, noisy_labels, image, text, jobs or processes())  # type: ignore[arg-type]
+        export(folder, out, options)
+        print(out / f"{options.base}_manifest.json")
+
+
 def short(encoder: str) -> str:
     """An encoder's name as that of a folder."""
     path = Path(encoder)
