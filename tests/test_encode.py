@@ -150,6 +150,11 @@ def test_a_batch_that_does_not_fit_is_halved(models: Path, monkeypatch: pytest.M
     assert encoder.batch_size(TEXTS[0]) == 4
 
 
+def test_a_worker_that_is_killed_is_told_plainly() -> None:
+    with Workers(2) as workers, pytest.raises(EdgeGlassError, match="Try fewer --jobs"):
+        list(workers.map(os._exit, [9, 9]))
+
+
 # ONNX
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import edge_glass
 from edge_glass import catalog, orders
+from edge_glass.build import Options as Options_
 from edge_glass.build import build
 from edge_glass.encode import views
 from edge_glass.encode.artefacts import Options, export
@@ -142,6 +144,14 @@ def test_masks() -> None:
     assert len({views.text_view(PLOT, 5, view) for view in range(70)}) == 70
 
 
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
+def test_jitter_with_nothing_to_change_changes_nothing_much(name: str) -> None:
+    found = np.asarray(views._CHANGES[name](POSTER, 0.0)).astype(int)
+    assert abs(found - np.asarray(POSTER).astype(int)).max() <= (8 if name == "hue" else 0)
+    other = np.asarray(views._CHANGES[name](POSTER, -0.09)).astype(int)
+    assert abs(other - found).mean() > 1
+
+
 # Arrays
 
 
@@ -229,6 +239,40 @@ def test_the_same_bytes_after_kills(films: Path, clip: Path, arrays: Path, tmp_p
         process.wait()
     subprocess.run(run, check=True, capture_output=True)
     assert files(tmp_path) == files(arrays)
+
+
+@pytest.mark.slow
+def test_300_posters_with_real_plots(clip: Path, tmp_path: Path) -> None:
+    """70 views: the same arrays with one process and three, and after five kills."""
+    raw = tmp_path / "raw" / "dataset"
+    raw.mkdir(parents=True)
+    draw, stems = np.random.default_rng(0), [f"{n:07d}" for n in range(1, 301)]
+    for stem in stems:
+        id = KEPT[int(stem) % 7]
+        image = Image.open(FILMS / f"{id}.jpeg")
+        left, top = (int(n) for n in draw.integers(60, size=2))
+        image.crop((left, top, left + 140, top + 200)).save(raw / f"{stem}.jpeg", quality=90)
+        (raw / f"{stem}.json").write_bytes((FILMS / f"{id}.json").read_bytes())
+    listed = {"train": stems[:180], "dev": stems[180:210], "test": stems[210:]}
+    (raw.parent / "split.json").write_text(json.dumps(listed))
+    build(catalog.variant("mm_imdb"), tmp_path / "data", Options_(raw=raw.parent))
+    films = tmp_path / "data" / "mm_imdb"
+    export(films, tmp_path / "one", options(clip, count=70, noisy_labels=True))
+    export(films, tmp_path / "three", options(clip, count=70, noisy_labels=True, jobs=3))
+    assert files(tmp_path / "three") == files(tmp_path / "one")
+    run = [sys.executable, "-m", "edge_glass.cli", "views", str(films), "--noisy-labels"]
+    run += ["--out", str(tmp_path / "killed"), "--encoder", f"tiny={clip},{clip}", "--jobs", "2"]
+    done = tmp_path / "killed" / f".{BASE[:-1]}70" / "done.npy"
+    for goal in (1, 65, 129, 193, 257):  # originals that are there when it is killed
+        process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
+        while not done.exists() or np.load(done).sum() < goal:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+            assert process.returncode is None
+        process.kill()
+        process.wait()
+    subprocess.run(run, check=True, capture_output=True)
+    assert files(tmp_path / "killed") == files(tmp_path / "one")
 
 
 def test_what_is_done_is_not_done_again(

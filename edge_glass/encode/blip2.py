@@ -48,7 +48,7 @@ def _images(net: Any, model: Model) -> Callable[[Sequence[Any]], Any]:
         told = net.qformer(
             query_embeds=asked, encoder_hidden_states=seen, encoder_attention_mask=mask
         )
-        return told.last_hidden_state.mean(1)
+        return told.last_hidden_state.float().mean(1)
 
     return torched.forward(compute)
 

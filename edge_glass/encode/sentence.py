@@ -47,6 +47,7 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
         ).to(device)
         states = net(**found).last_hidden_state
         pooled = states[:, 0] if by_first else torched.masked_mean(states, found["attention_mask"])
+        pooled = pooled.to(net.dtype)
         for layer in layers:
             pooled = layer(pooled)
         return normalize(pooled.float(), dim=1) if unit else pooled

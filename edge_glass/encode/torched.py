@@ -80,5 +80,5 @@ def pixel_values(rows: Sequence[Array], pixels: Pixels, like: Any) -> Any:
 
 def masked_mean(states: Any, mask: Any) -> Any:
     """The mean over the positions (rows, positions, dim) that the mask (rows, positions) has."""
-    weight = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weight).sum(1) / weight.sum(1).clamp(min=1)
+    weight = mask.unsqueeze(-1).float()  # bfloat16 cannot count beyond 256
+    return (states.float() * weight).sum(1) / weight.sum(1).clamp(min=1)

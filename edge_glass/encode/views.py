@@ -101,7 +101,7 @@ def _jittered(image: Image.Image, draw: Random) -> Image.Image:
 def _shifted(image: Image.Image, turn: float) -> Image.Image:
     """The hue turned by `turn` of a whole turn."""
     hue, saturation, value = image.convert("HSV").split()
-    step = round(turn * 255)
+    step = int(turn * 255)
     hue = hue.point([(level + step) % 256 for level in range(256)])
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 

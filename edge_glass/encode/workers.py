@@ -1,11 +1,16 @@
 """Work that is done ahead in other processes, its results in order, so that a GPU never waits."""
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from edge_glass.errors import EdgeGlassError
+from edge_glass.pool import die_with_parent
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -18,7 +23,7 @@ class Workers:
         self._jobs = jobs
         # not forked: a fork of a process that has computed on threads can hang
         context = get_context("spawn")
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context) if jobs > 1 else None
+        self._pool = ProcessPoolExecutor(jobs, context, _worker) if jobs > 1 else None
 
     def __enter__(self) -> "Workers":
         return self
@@ -38,7 +43,18 @@ class Workers:
                 waiting.append(self._pool.submit(_each, work, taken))
             if not waiting:
                 return
-            yield from waiting.popleft().result()
+            try:
+                yield from waiting.popleft().result()
+            except BrokenProcessPool:
+                raise EdgeGlassError(
+                    "a worker was killed. Short of memory? Try fewer --jobs; the same command goes "
+                    "on from where it was."
+                ) from None
+
+
+def _worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent says what is to be said
+    die_with_parent()
 
 
 def _each(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
