@@ -26,7 +26,7 @@ $(CORE): pyproject.toml requirements.lock
 	touch $@
 
 $(STAMP): $(CORE)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint,encoders-test]'
 	touch $@
 
 test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this machine

@@ -4,6 +4,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from edge_glass.build import build
 from edge_glass.fetch import hosts
 
 ROOT = Path(__file__).parents[1]
+# what `pip install '.[encoders-test]'` brings
+ENCODERS = all(map(find_spec, ("torch", "transformers", "onnx", "onnxruntime")))
+collect_ignore = [] if ENCODERS else ["test_encode.py", "test_views.py"]
 # a suite that a shell runs in the background is deaf to Ctrl-C, and so are its children
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
