@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-cluster lint soak bench test-lowest test-oldest-client test-newest-client clean
+.PHONY: demo test test-cluster test-encoders lint soak bench test-lowest test-oldest-client test-newest-client clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -26,12 +26,18 @@ $(CORE): pyproject.toml requirements.lock
 	touch $@
 
 $(STAMP): $(CORE)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint,encoders-test]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint]'
 	touch $@
 
 test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this machine
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow tests/test_cluster.py
+
+# torch by itself and at the locked version: a range takes the newest, with gigabytes of CUDA
+test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and transformers
+	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
+	$(BIN)/pytest -n 2 tests/test_encode.py tests/test_views.py tests/test_encoders.py tests/test_laionet.py
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'

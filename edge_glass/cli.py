@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from edge_glass import cli_tables
 from edge_glass.encode import verbs
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.options import (
@@ -306,6 +307,7 @@ def push(
     show.as_json(show.plain(done)) if json else show.release(done, dry_run)
 
 
+app.registered_commands += cli_tables.app.registered_commands
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     verbs.embed
 )

@@ -123,8 +123,8 @@ def read_spec(path: Path, corpus: str) -> Spec:
             if name != corpus and not name.startswith(f"{corpus}_")
         ]
         problems += [
-            (_line(lines, ("expected", name)), f"expected {name!r}: no such config")
-            for name in spec.expected
+            (_line(lines, ("expected", "published", name)), f"expected {name!r}: no such config")
+            for name in spec.expected.published
             if name not in spec.configs
         ]
         if f"{corpus}_sample" not in spec.configs:
