@@ -42,6 +42,9 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check img2dataset==1.47 rich
 	$(BIN)/python -m pip install -q --disable-pip-version-check requests
 	$(BIN)/python benchmarks/fetch.py --images 5000 --rounds 3 --peer .venv-peers/bin/python
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps 'torchvision==0.28.*'
+	$(BIN)/python benchmarks/views.py --images 100 --same 300 --peer .venv-peers/bin/python
 
 # test_hub.py is left out: it holds the Hub for tests against what the newest client does
 test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim
