@@ -42,7 +42,7 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check img2dataset==1.47 rich
 	$(BIN)/python -m pip install -q --disable-pip-version-check requests
 	$(BIN)/python benchmarks/fetch.py --images 5000 --rounds 3 --peer .venv-peers/bin/python
-	.venv-peers/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check numpy pillow torch==2.13.0
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps 'torchvision==0.28.*'
 	$(BIN)/python benchmarks/views.py --images 100 --same 300 --peer .venv-peers/bin/python
 
