@@ -55,6 +55,9 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	$(BIN)/python -m pip install -q --disable-pip-version-check requests
 	$(BIN)/python benchmarks/fetch.py --images 5000 --rounds 3 --peer .venv-peers/bin/python
 	$(BIN)/python benchmarks/dedup.py --rows 5000000
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check numpy pillow torch==2.13.0
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps 'torchvision==0.28.*'
+	$(BIN)/python benchmarks/views.py --images 100 --same 300 --peer .venv-peers/bin/python
 
 # test_hub.py is left out: it holds the Hub for tests against what the newest client does
 test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim

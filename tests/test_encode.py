@@ -1,7 +1,9 @@
 """Encoders: tiny models with real classes and processors, a real sentence encoder, ONNX by path."""
 
 import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,6 +236,21 @@ def test_offline_and_absent_is_one_clear_error(films: Path, tmp_path: Path) -> N
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "openai/clip-vit-base-patch32 is not in the Hub's cache" in done.stderr
     assert "hf download openai/clip-vit-base-patch32" in done.stderr
+
+
+def test_offline_and_in_the_cache_is_enough(films: Path, models: Path, tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "home" / "hub" / "models--org--tiny"
+    shutil.copytree(models / "clip", cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    run = [sys.executable, "-m", "edge_glass.cli", "embed", films, "--columns", "image"]
+    run += ["--encoder", "org/tiny", "--out", tmp_path / "out"]
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    subprocess.run(run, env=env, check=True, capture_output=True)
+    folder = tmp_path / "out" / "mm_imdb_sample" / "org--tiny"
+    made = json.loads((folder / embedding.FILE).read_text())
+    assert made["model"] == {"name": "org/tiny", "revision": commit}
 
 
 # Beside a build

@@ -67,13 +67,15 @@ def views(
     if fit not in ("train", "all"):
         raise EdgeGlassError(f"--fit {fit}: use train or all")
     pairs = dict(map(pair, encoder))
-    for config, folder in manifest.built(directory).items():
+    folders = manifest.built(directory)
+    for config, folder in folders.items():
         corpus = manifest.read(folder)["corpus"]
         known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
         prefix = known or f"{config}_globals"
         options = Options(pairs, prefix, count, fit, noisy_labels, image, text, jobs or processes())  # type: ignore[arg-type]
-        export(folder, out, options)
-        print(out / f"{options.base}_manifest.json")
+        target = out if len(folders) == 1 else out / config
+        export(folder, target, options)
+        print(target / f"{options.base}_manifest.json")
 
 
 def short(encoder: str) -> str:
