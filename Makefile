@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-cluster lint soak bench test-lowest test-oldest-client test-newest-client clean
+.PHONY: demo test test-cluster test-encoders lint soak bench test-lowest test-oldest-client test-newest-client clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -33,6 +33,12 @@ test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this mac
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow tests/test_cluster.py
 
+# torch by itself and at the locked version: a range takes the newest, with gigabytes of CUDA
+test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and transformers
+	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
+	$(BIN)/pytest -n 2 tests/test_encode.py tests/test_views.py tests/test_encoders.py tests/test_laionet.py
+
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow
@@ -49,6 +55,9 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	$(BIN)/python -m pip install -q --disable-pip-version-check requests
 	$(BIN)/python benchmarks/fetch.py --images 5000 --rounds 3 --peer .venv-peers/bin/python
 	$(BIN)/python benchmarks/dedup.py --rows 5000000
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check numpy pillow torch==2.13.0
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps 'torchvision==0.28.*'
+	$(BIN)/python benchmarks/views.py --images 100 --same 300 --peer .venv-peers/bin/python
 
 # test_hub.py is left out: it holds the Hub for tests against what the newest client does
 test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim

@@ -45,6 +45,8 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: `import edge_glass` alone stays fast."""
+    if name == "train":
+        return import_module("edge_glass.train")
     if name not in _HOMES:
         raise AttributeError(f"module 'edge_glass' has no attribute {name!r}")
     return getattr(import_module(f"edge_glass.{_HOMES[name]}"), name)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from edge_glass import cli_tables
+from edge_glass.encode import verbs
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.options import (
     Built,
@@ -33,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
+FORMATS = ("webdataset", "files", "tsv", "labels")
 INTERRUPTED = 130
 
 
@@ -241,15 +243,16 @@ def export(
     directory: Built,
     out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
     format: Annotated[
-        str, typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv.")
+        str,
+        typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv, labels."),
     ] = "webdataset",
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass import manifest
     from edge_glass.export import export as write
 
-    if format not in ("webdataset", "files", "tsv"):
-        raise EdgeGlassError(f"--format {format}: use webdataset, files or tsv")
+    if format not in FORMATS:
+        raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
     folders = manifest.built(directory)
     for name, folder in folders.items():
         write(folder, out if len(folders) == 1 else out / name, format)
@@ -305,6 +308,12 @@ def push(
 
 
 app.registered_commands += cli_tables.app.registered_commands
+app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
+    verbs.embed
+)
+app.command(epilog="Example: edge-glass views data/mm_imdb --encoder clip --out arrays")(
+    verbs.views
+)
 
 
 def _json_line(row: dict[str, object]) -> str:

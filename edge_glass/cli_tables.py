@@ -64,11 +64,11 @@ def match(
     show.as_json(made) if json else show.step(out, made)
 
 
-@app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip")
+@app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")
 def similarity(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `match` made.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
-    encoder: Encoder = "clip",
+    encoder: Encoder = "clip-vit-b32",
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")] = 1,
     ray: Ray = None,
     json: Json = False,
@@ -91,7 +91,7 @@ def retrieve(
     name: Annotated[str, typer.Argument(help="A config whose source is a table of captions.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
     raw: RawDir = None,
-    encoder: Encoder = "clip",
+    encoder: Encoder = "clip-vit-b32",
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Nearest texts of each.")] = 50,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")] = 1,
     ray: Ray = None,

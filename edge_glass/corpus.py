@@ -20,7 +20,7 @@ from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.features import Audio, Features
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
-from edge_glass.image_params import FetchParams, ImageParams
+from edge_glass.image_params import BrokenImageParams, FetchParams, ImageParams
 from edge_glass.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.params import (
     AudioParams,
@@ -37,6 +37,7 @@ from edge_glass.tables.layout import Layout
 
 __all__ = [
     "AudioParams",
+    "BrokenImageParams",
     "CaptionParams",
     "ClassNameParams",
     "ClassParams",

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from edge_glass import again, ledger, manifest
+from edge_glass.encode import labels
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
@@ -42,7 +43,13 @@ Pair = tuple[dict[str, Any], dict[str, Any] | None]  # of the ledger, and the ex
 
 
 def export(folder: Path, out: Path, format: str) -> None:
-    """Write the build in `folder` to `out/<split>/` as `webdataset`, `files` or `tsv`."""
+    """Write the build in `folder` to `out/<split>/` as `webdataset`, `files` or `tsv`.
+
+    `labels` are its classes as multi-hot arrays, over all splits together.
+    """
+    if format == "labels":
+        labels.export(folder, out)
+        return
     made = manifest.read(folder)
     if format == "tsv":
         for split in made["splits"]:

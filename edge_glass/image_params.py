@@ -11,6 +11,10 @@ from edge_glass.ledger import Dropped, Outcome
 from edge_glass.media import images
 from edge_glass.params import CorpusConfig
 
+BROKEN = {
+    Outcome.EMPTY_MEDIA, Outcome.TRUNCATED_MEDIA, Outcome.UNDECODABLE_MEDIA, Outcome.WRONG_KIND,
+}  # fmt: skip
+
 
 @dataclass
 class FetchParams(CorpusConfig):
@@ -94,3 +98,22 @@ class ImageParams(CorpusConfig):
             images.check(data)
         image = {"bytes": data, "path": f"{stem}{found.suffix}"}
         return {"image": image, "width": found.width, "height": found.height}
+
+
+@dataclass
+class BrokenImageParams(ImageParams):
+    """What becomes of a row whose image is broken, where its text alone is worth keeping."""
+
+    broken_images: Annotated[
+        Literal["drop", "black"], Field(description="black: 224x224 black pixels in their place")
+    ] = "drop"
+
+    def image_or_black(self, data: bytes, stem: str, notes: list[str]) -> dict[str, Any]:
+        """As `image_columns`; a broken image is black if the config says so, and noted."""
+        try:
+            return self.image_columns(data, stem)
+        except Dropped as drop:
+            if self.broken_images == "drop" or drop.outcome not in BROKEN:
+                raise
+            notes.append(f"black in place of the image: {drop.outcome} {drop.detail}")
+            return self.image_columns(images.black(224), stem)

@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     BLANK_CAPTION = "blank_caption"  # a caption is empty
     CORRUPT_CAPTION = "corrupt_caption"  # a caption is no text, but a number by itself
     MISSING_CAPTION = "missing_caption"  # media that no caption row speaks of
+    NO_LABEL = "no_label"  # none of the classes that the config asks for
     MISSING_MEDIA = "missing_media"  # a row whose media file is not there
     EMPTY_MEDIA = "empty_media"  # zero bytes, or a container that holds no samples
     TRUNCATED_MEDIA = "truncated_media"  # fewer bytes than its own header promises

@@ -38,7 +38,7 @@ Name = Annotated[str | None, typer.Option("--name", help="Name of the variant ma
 Encoder = Annotated[
     str,
     typer.Option(
-        "--encoder", help="clip, a sentence encoder's name or folder, or module:function."
+        "--encoder", help="clip-vit-b32, minilm, org/model, a folder, .onnx, or module:function."
     ),
 ]
 Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]

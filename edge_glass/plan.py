@@ -93,6 +93,8 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
 
 
 def _stated_rows(corpus: Corpus, split: str) -> int | None:
+    if not corpus.config.bundled and split in corpus.spec().expected.rows:
+        return corpus.spec().expected.rows[split]
     stated = [corpus.spec().sources[name].rows for name in corpus.sources(split)]
     known = [rows for rows in stated if rows is not None]
     return None if corpus.config.bundled or not known else sum(known)

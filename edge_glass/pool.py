@@ -171,11 +171,15 @@ def _start(values: Any) -> None:
 def _worker(values: Any) -> None:
     _start(values)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
 
 
-def _die_with_parent() -> None:
-    # a worker that outlives a killed build would write beside the one that resumes it
+def die_with_parent() -> None:
+    """Called in a worker, which else would outlive a killed build and write beside its heir."""
+    threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def _await_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

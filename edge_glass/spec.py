@@ -75,6 +75,15 @@ class Source(BaseModel):
         return ("md5", self.md5) if self.md5 else None
 
 
+class Expected(BaseModel):
+    """What the whole corpus is known to hold, for `verify` to hold a full build against."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: dict[str, int] = {}  # source rows by split
+    values: dict[str, dict[str, int]] = {}  # by column: rows with each value, over all splits
+    published: dict[str, int] = {}  # rows that a full build publishes, by config
+
+
 class Spec(BaseModel):
     """A corpus: where it comes from, under which terms, and the configs that are published."""
 
@@ -88,9 +97,8 @@ class Spec(BaseModel):
     languages: list[str] = []
     tasks: list[str] = []
     sources: dict[str, Source]
-    expected: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        {}, description="rows that a full build of a config publishes, by config"
-    )
+    expected: Expected = Expected()
+    arrays: str | None = Field(None, description="what files of arrays of views begin with")
     configs: dict[str, dict[str, Any]]
 
 
@@ -115,8 +123,8 @@ def read_spec(path: Path, corpus: str) -> Spec:
             if name != corpus and not name.startswith(f"{corpus}_")
         ]
         problems += [
-            (_line(lines, ("expected", name)), f"expected {name!r}: no such config")
-            for name in spec.expected
+            (_line(lines, ("expected", "published", name)), f"expected {name!r}: no such config")
+            for name in spec.expected.published
             if name not in spec.configs
         ]
         if f"{corpus}_sample" not in spec.configs:

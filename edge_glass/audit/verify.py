@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from edge_glass import catalog, interrupts, ledger, manifest
 from edge_glass.audit import clips
 from edge_glass.audit.doubles import Sound, across_splits
+from edge_glass.audit.expected import differences
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.manifest import Manifest
@@ -258,7 +259,7 @@ class _Config:
                 what = f"{rows[name]} rows, upstream publishes {expected}"
                 yield self._unlike_upstream([name], name, what)
         published = sum(split["rows"] for split in self._made["splits"].values())
-        expected = catalog.corpus(self._made["corpus"]).spec().expected.get(self._name)
+        expected = catalog.corpus(self._made["corpus"]).spec().expected.published.get(self._name)
         if expected not in (None, published) and self._made["limit"] is None:
             what = f"{published} rows, a full build is known to have {expected}"
             used = [source["file"] for source in self._made["sources"]]
@@ -270,6 +271,11 @@ class _Config:
             if expected_hours and abs(seconds / 3600 - expected_hours) > HOURS_SLACK:
                 what = f"{seconds / 3600:.1f} hours, upstream publishes {expected_hours:.1f}"
                 yield self._unlike_upstream(list(found), split, what)
+
+        if self._everything() and self._made["parameters"].get("splits") is None:
+            known = catalog.corpus(self._made["corpus"]).spec().expected
+            for where, what in differences(self._folder, self._made, known, self._unreadable):
+                yield self._unlike_upstream([s["file"] for s in self._made["sources"]], where, what)
 
     def _everything(self) -> bool:
         """Whether nothing was left out on purpose, and each row was written once."""

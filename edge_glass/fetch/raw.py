@@ -109,6 +109,40 @@ class Raw:
         except FileNotFoundError:
             raise Dropped(Outcome.MISSING_MEDIA, f"{name} is not in {source}") from None
 
+    def record(self, source: str, name: str) -> dict[str, Any]:
+        """The JSON object that a file of an archive or folder holds. Raises Dropped if it is none.
+
+        A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
+        """
+        try:
+            text = self.read(source, name)
+        except Dropped as drop:
+            raise Dropped(Outcome.MISSING_CAPTION, drop.detail) from None
+        try:
+            found = json.loads(text.decode(errors="surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
+        if not isinstance(found, dict):
+            raise Dropped(Outcome.MALFORMED_ROW, f"{name}: a {type(found).__name__}, no object")
+        return found
+
+    def listed(self, source: str, name: str, key: str) -> list[str]:
+        """The list of names under `key` of a JSON file in an archive or folder.
+
+        Raises EdgeGlassError if there is none: no single row can be dropped for it.
+        """
+        try:
+            found = self.record(source, name).get(key)
+        except Dropped as drop:
+            found = drop.detail
+        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+            what = found if isinstance(found, str) else f"a {type(found).__name__}"
+            raise EdgeGlassError(
+                f"{self.corpus}: {self.paths[source]}: {name} should list names under {key!r}, "
+                f"found: {what}. Pass the folder or archive that holds {name}."
+            )
+        return found
+
     def lines(self, source: str, name: str) -> Iterator[tuple[int, str]]:
         """Number and text of each line of a text file in an archive or folder.
 

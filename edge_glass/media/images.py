@@ -103,6 +103,19 @@ def convert(
         return out.getvalue(), Probe(f"image/{format}", *pixels.size)
 
 
+def rgb(data: bytes) -> Image.Image:
+    """The decoded image upright, RGB, on white where it is transparent; raises Dropped."""
+    with _open(data) as (image, _):
+        return _plain(ImageOps.exif_transpose(image), "jpeg")
+
+
+def black(side: int) -> bytes:
+    """A PNG of `side` by `side` black pixels."""
+    out = io.BytesIO()
+    Image.new("RGB", (side, side)).save(out, "PNG")
+    return out.getvalue()
+
+
 def library() -> dict[str, str]:
     """Library -> version of what decodes and encodes."""
     codecs = {name: features.version(name) for name in ("jpg", "webp", "zlib", "avif")}

@@ -1,0 +1,100 @@
+"""MM-IMDb 1.0: 25,959 films, each with its poster, its plots and its genres out of IMDb.
+
+One tarball: `split.json` (train, dev and test, each a list of stems) and for each stem
+`dataset/<stem>.jpeg` and `dataset/<stem>.json`, IMDbPY's record of the film, often with several
+plots. 23 genres are labels; News, Adult, Talk-Show and Reality-TV were too rare to be. What
+`split.json` does not name belongs to no split and is no row.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from datasets import ClassLabel
+from pydantic import Field
+
+from edge_glass.corpus import BrokenImageParams, Corpus, Example, Media, Row
+from edge_glass.features import Features, Sequence, Value
+from edge_glass.fetch.raw import Raw, check_text
+from edge_glass.ledger import Dropped, Outcome
+
+ARCHIVE = "mmimdb.tar.gz"
+PARTS = {"train": "train", "validation": "dev", "test": "test"}
+BY_FREQUENCY = [
+    "Drama", "Comedy", "Romance", "Thriller", "Crime", "Action", "Adventure", "Horror",
+    "Documentary", "Mystery", "Sci-Fi", "Fantasy", "Family", "Biography", "War", "History", "Music",
+    "Animation", "Musical", "Western", "Sport", "Short", "Film-Noir",
+]  # fmt: skip
+
+
+@dataclass
+class MMIMDbConfig(BrokenImageParams):
+    plot_mode: Annotated[
+        Literal["all", "first", "longest"], Field(description="plot: all joined by spaces, or one")
+    ] = "all"
+    label_order: Annotated[
+        Literal["alphabetical", "frequency"], Field(description="how the 23 labels are numbered")
+    ] = "alphabetical"
+    unlabelled: Annotated[
+        Literal["keep", "drop"], Field(description="films of none of the 23 genres")
+    ] = "keep"
+
+
+class MMIMDb(Corpus):
+    """Posters with plots and genres."""
+
+    BUILDER_CONFIG_CLASS = MMIMDbConfig
+
+    def splits(self) -> list[str]:
+        return list(PARTS)
+
+    def sources(self, split: str) -> list[str]:
+        return [ARCHIVE]
+
+    def columns(self) -> Features:
+        frequent = self.config.label_order == "frequency"
+        labels = ClassLabel(names=BY_FREQUENCY if frequent else sorted(BY_FREQUENCY))
+        text, texts = Value("string"), Sequence(Value("string"))
+        film = {"plot": text, "plots": texts, "title": text, "year": Value("int32")}
+        film |= {"genres": texts, "labels": Sequence(labels)}
+        return {"id": text} | self.config.image_features() | film
+
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        part = PARTS[split]
+        for number, stem in enumerate(raw.listed(ARCHIVE, "split.json", part)):
+            row = Row(stem, ARCHIVE, f"split.json {part} {number}")
+            try:
+                image = raw.named(ARCHIVE, f"dataset/{stem}", (".jpeg", ".jpg"))
+                row.media = (ARCHIVE, image)
+                row.fields = _film(raw.record(ARCHIVE, f"dataset/{stem}.json"))
+            except Dropped as drop:
+                row.dropped = (drop.outcome, drop.detail)
+            yield row
+
+    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+        plots, genres = row.fields["plots"], row.fields["genres"]
+        check_text(row.id, row.fields["title"] or "", *plots, *genres)
+        if not (told := [plot for plot in plots if plot.strip()]):
+            raise Dropped(Outcome.BLANK_CAPTION, "no plot")
+        names = self.columns()["labels"].feature
+        labels = sorted({names.str2int(genre) for genre in genres if genre in BY_FREQUENCY})
+        if not labels and self.config.unlabelled == "drop":
+            raise Dropped(Outcome.NO_LABEL, ", ".join(genres))
+        images = self.config.image_or_black(media.read(), row.id, media.notes)
+        other = [genre for genre in genres if genre not in BY_FREQUENCY]
+        media.notes += [f"genre that is no label: {', '.join(other)}"] if other else []
+        media.notes += [] if labels else ["no label left"]
+        chosen = {"all": " ".join(told), "first": told[0], "longest": max(told, key=len)}
+        text = {"plot": chosen[self.config.plot_mode], "labels": labels}
+        yield {"id": row.id} | images | text | row.fields
+
+
+def _film(record: dict[str, Any]) -> dict[str, Any]:
+    film = {"plots": record.get("plot") or [], "genres": record.get("genres") or []}
+    for name, texts in film.items():
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Dropped(Outcome.MALFORMED_ROW, f"{name} is no list of texts")
+    title, year = record.get("title"), record.get("year")
+    if not isinstance(title, str | None) or year not in (None, *range(1800, 2200)):
+        raise Dropped(Outcome.MALFORMED_ROW, "title is no text, or year no year")
+    return film | {"title": title, "year": year}

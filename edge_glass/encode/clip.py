@@ -1,0 +1,50 @@
+"""CLIP (Radford et al., 2021): images and texts in one space, not normalised."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edge_glass.encode import torched
+from edge_glass.encode.models import Modality, Model
+from edge_glass.encode.pixels import Pixels
+
+
+def modalities(model: Model) -> tuple[Modality, ...]:
+    return ("image", "text")
+
+
+def dim(model: Model, modality: Modality) -> int:
+    return int(model.config.get("projection_dim", 512))
+
+
+def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    return Pixels.of(model) if modality == "image" else str
+
+
+def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    return (_images if modality == "image" else _texts)(model, device)
+
+
+def _images(model: Model, device: str) -> Callable[[Sequence[Any]], Any]:
+    from transformers import CLIPVisionModelWithProjection
+
+    net, pixels = torched.weights(CLIPVisionModelWithProjection, model, device), Pixels.of(model)
+    return torched.forward(lambda rows: net(torched.pixel_values(rows, pixels, net)).image_embeds)
+
+
+def _texts(model: Model, device: str) -> Callable[[Sequence[Any]], Any]:
+    from transformers import CLIPTextModelWithProjection
+
+    net, tokens = (
+        torched.weights(CLIPTextModelWithProjection, model, device),
+        torched.tokenizer(model),
+    )
+    longest = net.config.max_position_embeddings
+
+    def compute(rows: Sequence[str]) -> Any:
+        found = tokens(
+            list(rows), padding="max_length", truncation=True, max_length=longest,
+            return_tensors="pt",
+        ).to(device)  # fmt: skip
+        return net(found["input_ids"], found["attention_mask"]).text_embeds
+
+    return torched.forward(compute)

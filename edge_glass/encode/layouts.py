@@ -1,0 +1,122 @@
+"""Files that embeddings are written to: Parquet beside the data, or clip-retrieval's folders.
+
+clip-retrieval reads `img_emb/img_emb_<n>.npy` and `text_emb/text_emb_<n>.npy` (float16, length 1)
+and `metadata/metadata_<n>.parquet` with `image_path`, `caption` and what else a row has; n has as
+many digits as the number of files asks for.
+"""
+
+import io
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_glass.encode.models import Modality
+from edge_glass.errors import EdgeGlassError
+from edge_glass.shards import Whole, write_table
+
+Array = np.ndarray[Any, Any]
+FOLDERS = {"image": "img_emb", "text": "text_emb"}
+
+
+def check(layout: str, modalities: list[Modality]) -> None:
+    """Raise EdgeGlassError if a layout has no place for what is encoded."""
+    if layout not in ("parquet", "clip-retrieval"):
+        raise EdgeGlassError(f"--layout {layout}: use parquet or clip-retrieval")
+    twice = len(set(modalities)) < len(modalities)
+    if layout == "clip-retrieval" and (twice or set(modalities) - set(FOLDERS)):
+        raise EdgeGlassError("--layout clip-retrieval takes one column of images and one of texts")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the embeddings of the `number`th of `count` shards go."""
+
+    layout: str
+    out: Path
+    number: int
+    count: int
+    shard: Path
+
+    @property
+    def last(self) -> Path:
+        """The file that is written last, and says that all is there."""
+        if self.layout == "parquet":
+            return self.out / self.shard.name
+        return self.out / "metadata" / f"metadata_{_padded(self.number, self.count)}.parquet"
+
+    def is_whole(self) -> bool:
+        return self.last.is_file()
+
+    def write(self, embedded: dict[str, Array], encoded: dict[str, Any]) -> None:
+        """Write arrays (rows, dim) by column; `encoded` says what each column holds."""
+        if self.layout == "parquet":
+            table = _parquet(self.shard, embedded)
+        else:
+            modalities = {facts["modality"]: column for column, facts in encoded.items()}
+            for modality, column in modalities.items():
+                self._array(FOLDERS[modality], embedded[column])
+            table = _metadata(self.shard, modalities)
+        write_table(self.last, [table], table.schema)
+
+    def _array(self, kind: str, array: Array) -> None:
+        data = io.BytesIO()
+        np.save(data, _unit(array).astype(np.float16))
+        with Whole(self.out / kind / f"{kind}_{_padded(self.number, self.count)}.npy") as file:
+            file.write(data.getbuffer())
+
+
+def _padded(number: int, count: int) -> str:
+    return f"{number:0{int(math.log10(max(count, 1))) + 1}d}"
+
+
+def _parquet(shard: Path, embedded: dict[str, Array]) -> pa.Table:
+    """`id` and a `<column>_embedding` for each; null where a row has none."""
+    columns = {"id": pq.read_table(shard, columns=["id"])["id"].combine_chunks()}
+    columns |= {f"{column}_embedding": _vectors(array) for column, array in embedded.items()}
+    return pa.table(columns)
+
+
+def _vectors(array: Array) -> pa.Array:
+    missing = pa.array(np.isnan(array[:, 0]))
+    flat = pa.array(np.ascontiguousarray(array).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, array.shape[1], mask=missing)
+
+
+def _unit(array: Array) -> Array:
+    """Vectors of length 1; zeros where a row has none."""
+    array = np.nan_to_num(array)
+    length = np.linalg.norm(array, axis=1, keepdims=True)
+    unit: Array = array / np.maximum(length, 1e-12)
+    return unit
+
+
+def _metadata(shard: Path, modalities: dict[Modality, str]) -> pa.Table:
+    """All columns of a shard but its media: the image's path, its caption, lists as JSON."""
+    schema = pq.read_schema(shard)
+    names = [field.name for field in schema if not _is_media(field.type)]
+    table = pq.read_table(shard, columns=names)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [json.dumps(v, ensure_ascii=False) for v in table[field.name].to_pylist()]
+            table = table.set_column(place, field.name, pa.array(texts, type=pa.string()))
+    if "image" in modalities:
+        name = modalities["image"]
+        with pq.ParquetFile(shard, pre_buffer=False) as file:
+            image = file.read(columns=[f"{name}.path"])[name]
+        paths = pa.array([value["path"] for value in image.to_pylist()], type=pa.string())
+        table = table.append_column("image_path", paths)
+    if "text" in modalities and "caption" not in names:
+        table = table.append_column("caption", table[modalities["text"]])
+    return table.replace_schema_metadata(None)
+
+
+def _is_media(type_: pa.DataType) -> bool:
+    inner = type_.value_type if pa.types.is_list(type_) else type_
+    fields = list(inner) if pa.types.is_struct(inner) else []
+    return any(pa.types.is_binary(field.type) for field in fields) or pa.types.is_binary(inner)

@@ -1,0 +1,95 @@
+"""The command line's verbs that turn rows into vectors."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, help="Processes that decode; default: cores if on a GPU, or 1."),
+]
+
+
+def embed(
+    directory: Built,
+    encoder: Annotated[
+        str, typer.Option(help="clip-vit-b32, minilm, …; org/model on the Hub; a folder or .onnx.")
+    ],
+    columns: Annotated[str, typer.Option(help="Columns, with commas: image,caption")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="OUT/<config>/<encoder>/; default: DIR/embeddings.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="parquet, or clip-retrieval.")] = "parquet",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows at once; found by itself if not set.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Embeddings of columns, beside the data; run it again to go on after a stop."""
+    from edge_glass import manifest
+    from edge_glass.encode.embed import embed as make
+
+    folders = manifest.built(directory)
+    for config, folder in folders.items():
+        root = out or folder.parent / "embeddings"
+        target = root / config / short(encoder)
+        names = [name.strip() for name in columns.split(",")]
+        make(folder, target, encoder, names, layout, batch_size, jobs or processes())  # type: ignore[arg-type]
+        print(target)
+
+
+def views(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets the arrays.")],
+    encoder: Annotated[
+        list[str],
+        typer.Option(help="clip, blip2, or NAME=IMAGE,TEXT of two encoders; may stand twice."),
+    ],
+    count: Annotated[int, typer.Option("--views", min=1, help="Of each original.")] = 70,
+    fit: Annotated[
+        str, typer.Option(help="What the z-score is fitted on: train, or all as in the paper.")
+    ] = "train",
+    noisy_labels: Annotated[
+        bool, typer.Option("--noisy-labels", help="Labels with noise for each view, too.")
+    ] = False,
+    image: Annotated[str, typer.Option("--image-column")] = "image",
+    text: Annotated[str, typer.Option("--text-column")] = "plot",
+    jobs: Jobs = None,
+) -> None:
+    """Embeddings of augmented views of images and texts, as arrays; goes on after a stop."""
+    from edge_glass import catalog, manifest
+    from edge_glass.encode.artefacts import Options, export, pair
+    from edge_glass.errors import EdgeGlassError
+
+    if fit not in ("train", "all"):
+        raise EdgeGlassError(f"--fit {fit}: use train or all")
+    pairs = dict(map(pair, encoder))
+    folders = manifest.built(directory)
+    for config, folder in folders.items():
+        corpus = manifest.read(folder)["corpus"]
+        known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
+        prefix = known or f"{config}_globals"
+        options = Options(pairs, prefix, count, fit, noisy_labels, image, text, jobs or processes())  # type: ignore[arg-type]
+        target = out if len(folders) == 1 else out / config
+        export(folder, target, options)
+        print(target / f"{options.base}_manifest.json")
+
+
+def short(encoder: str) -> str:
+    """An encoder's name as that of a folder."""
+    path = Path(encoder)
+    return path.stem if path.suffix == ".onnx" or path.exists() else encoder.replace("/", "--")
+
+
+def processes() -> int:
+    """Cores where a GPU is to be fed; one where the encoder takes them itself."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        return 1
+    import torch
+
+    return len(os.sched_getaffinity(0)) if torch.cuda.is_available() else 1

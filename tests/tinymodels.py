@@ -1,0 +1,87 @@
+"""Models of a few thousand random weights with real classes and real processors, on disk."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import (
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    BlipImageProcessorPil,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    PreTrainedTokenizerFast,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperModel,
+)  # fmt: skip
+
+TEXTS = ["a dog on a beach", "the pad at night", "two reporters in a café share one table"]
+
+
+def tokenizer(folder: Path, longest: int) -> int:
+    """A byte-pair tokenizer trained on a few words; the size of its vocabulary."""
+    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    bpe.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=90, special_tokens=special))
+    bpe.post_processor = processors.TemplateProcessing(
+        "<s> $A </s>", None, [("<s>", 1), ("</s>", 2)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=bpe, pad_token="<pad>", bos_token="<s>", eos_token="</s>",
+        unk_token="<unk>", model_max_length=longest,
+    ).save_pretrained(folder)  # fmt: skip
+    return bpe.get_vocab_size()
+
+
+def clip(folder: Path, seed: int = 0) -> Path:
+    """CLIP with vectors of 24 numbers, images of 32x32 pixels, texts of 16 tokens."""
+    torch.manual_seed(seed)
+    words = tokenizer(folder, 16)
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    small |= {"num_attention_heads": 2, "projection_dim": 24}
+    config = CLIPConfig(
+        text_config=small | {"vocab_size": words, "max_position_embeddings": 16}
+        | {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0},
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=24,
+    )  # fmt: skip
+    CLIPModel(config).save_pretrained(folder)
+    size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    CLIPImageProcessorPil(**size).save_pretrained(folder)
+    return folder
+
+
+def blip2(folder: Path) -> Path:
+    """BLIP-2 with a T5: images of 20 numbers, texts of 28."""
+    torch.manual_seed(0)
+    words = tokenizer(folder, 512)
+    small = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
+    config = Blip2Config(
+        vision_config=small | {"hidden_size": 32, "image_size": 32, "patch_size": 8},
+        qformer_config=small | {"hidden_size": 20, "encoder_hidden_size": 32, "vocab_size": 40},
+        text_config={
+            "model_type": "t5", "d_model": 28, "d_kv": 14, "d_ff": 40, "num_layers": 2,
+            "num_heads": 2, "vocab_size": words, "decoder_start_token_id": 0,
+        },
+        num_query_tokens=4,
+    )  # fmt: skip
+    Blip2ForConditionalGeneration(config).save_pretrained(folder)
+    BlipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def whisper(folder: Path) -> Path:
+    """Whisper with states of 16 numbers."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, vocab_size=40,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+        suppress_tokens=None, begin_suppress_tokens=None,
+    )  # fmt: skip
+    WhisperModel(config).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
