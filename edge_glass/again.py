@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from edge_glass import ledger
+from edge_glass import ledger, parquet
 from edge_glass.ledger import HEALS, Entry, Outcome
 from edge_glass.rows import Row
 
@@ -33,7 +31,7 @@ class Replay:
     def __init__(self, before: Before) -> None:
         self._refresh = before.refresh
         self._entries = _entries(before)
-        self._examples = examples(before.folder / before.shard)
+        self._examples = parquet.rows(before.folder / before.shard)
         self._next = next(self._examples, None)
         self._known: deque[Entry] = deque()
 
@@ -73,7 +71,7 @@ def _entries(before: Before) -> Iterator[Entry]:
     """A stretch of the ledger, one row group in memory."""
     start, stop, position = before.start, before.start + before.rows, 0
     names = [field.name for field in fields(Entry)]
-    with pq.ParquetFile(before.folder / ledger.FILE) as file:
+    with parquet.opened(before.folder / ledger.FILE) as file:
         for group in range(file.num_row_groups):
             end = position + file.metadata.row_group(group).num_rows
             if end > start and position < stop:
@@ -82,10 +80,3 @@ def _entries(before: Before) -> Iterator[Entry]:
                 for record in part.to_pylist():
                     yield Entry(**record | {"outcome": Outcome(record["outcome"])})
             position = end
-
-
-def examples(shard: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a shard, one row group in memory."""
-    with pq.ParquetFile(shard) as file:
-        for group in range(file.num_row_groups):
-            yield from file.read_row_group(group).to_pylist()

@@ -32,12 +32,6 @@ class ClassChoice(CorpusConfig):
     k: Annotated[
         int | None, Field(ge=1, le=1000, description="so many of the classes; 10 lie inside 100")
     ] = None
-    lastk: Annotated[
-        int, Field(ge=0, le=1000, description="so many of the rarest classes are trimmed")
-    ] = 0
-    ceil: Annotated[int, Field(ge=0, description="rows that a trimmed class keeps at most")] = 0
-
-    shuffle: Annotated[bool, Field(description="rows in an order that follows from seed")] = False
 
     def problems(self) -> Iterator[str]:
         """Parameters that contradict each other."""

@@ -76,7 +76,7 @@ def similarity(
     """How similar each caption is to the definition of its class, by a text encoder."""
     from edge_glass import show
     from edge_glass.tables import classify, steps
-    from edge_glass.tables.gather import FOLDER
+    from edge_glass.tables.parts import FOLDER
 
     parts = directory / FOLDER if (directory / FOLDER).is_dir() else directory
     made = steps.run(classify.Scored(encoder), parts, out, jobs, ray, shown())

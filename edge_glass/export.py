@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from edge_glass import again, ledger, manifest
+from edge_glass import again, ledger, manifest, parquet
 from edge_glass.encode import labels
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
@@ -74,7 +74,7 @@ def _is_media(feature: Any) -> bool:
 def _pairs(folder: Path, made: Manifest, split: str) -> Iterator[Pair]:
     """Each source row that was tried, with its example; of a row of several, each of them."""
     shards = (folder / shard["file"] for shard in made["splits"][split]["shards"])
-    examples = (example for shard in shards for example in again.examples(shard))
+    examples = (example for shard in shards for example in parquet.rows(shard))
     waiting = next(examples, None)
     for entry in ledger.read(folder / ledger.FILE):
         if entry["split"] != split or entry["outcome"] in LEFT_OUT:

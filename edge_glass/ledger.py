@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from edge_glass import parquet
 
 FILE = "ledger.parquet"
 
@@ -135,14 +136,12 @@ def to_table(entries: list[Entry]) -> pa.Table:
 
 def tables(path: Path) -> Iterator[pa.Table]:
     """The row groups of a ledger file, one in memory at a time."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group)
+    return parquet.groups(path)
 
 
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file, a batch in memory at a time."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with parquet.opened(path) as file:
         for batch in file.iter_batches(columns=columns):
             yield from batch.to_pylist()
 

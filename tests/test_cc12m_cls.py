@@ -34,6 +34,12 @@ def test_caption_first(tmp_path: Path) -> None:
     assert [entry["outcome"] for entry in book] == ["kept", "bad_encoding"]
 
 
+@pytest.mark.parametrize("name", ["lastk", "ceil", "shuffle"])
+def test_what_other_corpora_draw_by_is_no_parameter(name: str) -> None:
+    with pytest.raises(EdgeGlassError, match=f"no parameter {name}"):
+        catalog.variant("cc12m_cls_metadata", {name: 1}, "cc12m_cls_x")
+
+
 def test_nothing_but_json_lines(tmp_path: Path) -> None:
     (tmp_path / "cc12m.jsonl").write_text('{"filepath": "1.jpg", "caption": "a tench"}\n[]\n')
     build(catalog.variant("cc12m_cls_jsonl"), tmp_path / "out", Options(raw=tmp_path))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kit import Cli, rows
 
 from edge_glass.tables import encoders, nearest
-from edge_glass.tables.gather import FOLDER
+from edge_glass.tables.parts import FOLDER
 
 
 def vectors(numbers: list[int]) -> Any:

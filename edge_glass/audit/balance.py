@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from edge_glass import parquet
 from edge_glass.manifest import Manifest
 from edge_glass.params import rank
 from edge_glass.tables.classes import imagenet, labels
@@ -73,7 +73,7 @@ def of(folder: Path, made: Manifest) -> Balance | None:
         for shard in split["shards"]:
             if not (folder / shard["file"]).is_file():  # it was sent away
                 continue
-            with pq.ParquetFile(folder / shard["file"], pre_buffer=False) as file:
+            with parquet.opened(folder / shard["file"]) as file:
                 for batch in file.iter_batches(BATCH, columns=["id", "caption", name]):
                     column = batch[name].flatten() if name == "wnids" else batch[name]
                     counts.update(column.to_pylist())

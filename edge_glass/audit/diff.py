@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from edge_glass import ledger, manifest
+from edge_glass import ledger, manifest, parquet
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
@@ -114,10 +112,8 @@ def _rows(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
         for shard in facts["shards"]:
             if shard["sha256"] in same:
                 continue
-            with pq.ParquetFile(folder / shard["file"]) as file:
-                for group in range(file.num_row_groups):
-                    for row in file.read_row_group(group).to_pylist():
-                        yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
+            for row in parquet.rows(folder / shard["file"]):
+                yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
 
 
 def _outcomes(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import pyarrow.parquet as pq
 
-from edge_glass import manifest
+from edge_glass import manifest, parquet
 from edge_glass.audit import balance
 from edge_glass.ledger import Outcome
 from edge_glass.manifest import Manifest
@@ -55,7 +54,7 @@ def _split(folder: Path, made: Manifest, name: str) -> dict[str, Any]:
 def _first_rows(shard: Path) -> list[dict[str, Any]]:
     if not shard.is_file():  # it was sent away
         return []
-    with pq.ParquetFile(shard, pre_buffer=False) as file:
+    with parquet.opened(shard) as file:
         for batch in file.iter_batches(batch_size=ROWS):
             rows: list[dict[str, Any]] = batch.to_pylist()
             return rows

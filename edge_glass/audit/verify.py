@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.parquet as pq
 
-from edge_glass import catalog, interrupts, ledger, manifest
+from edge_glass import catalog, interrupts, ledger, manifest, parquet
 from edge_glass.audit import clips
 from edge_glass.audit.doubles import Sound, across_splits
 from edge_glass.audit.expected import differences
@@ -135,10 +135,8 @@ class _Config:
             for shard in facts["shards"]:
                 if shard["file"] in self._unreadable:
                     continue
-                with pq.ParquetFile(self._folder / shard["file"]) as file:
-                    for group in range(file.num_row_groups):
-                        for example in file.read_row_group(group, columns).to_pylist():
-                            yield split, shard["file"], example
+                for example in parquet.rows(self._folder / shard["file"], columns):
+                    yield split, shard["file"], example
 
     def _faults(self, example: dict[str, Any], sound: Sound) -> Iterator[str]:
         # the duration of a clip is that of its picture, and some have no sound

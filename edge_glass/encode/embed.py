@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from edge_glass import manifest
+from edge_glass import manifest, parquet
 from edge_glass.encode import layouts
 from edge_glass.encode.encoder import Encoder, of_model
 from edge_glass.encode.models import Modality, Model, locate
@@ -92,11 +91,10 @@ def modality_of(made: Manifest, column: str) -> Modality:
 
 def _values(path: Path, column: str) -> Iterator[Any]:
     """A column row by row: bytes of media, or a text (of a list of texts the first)."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        for group in range(file.num_row_groups):
-            for value in file.read_row_group(group, columns=[column])[column].to_pylist():
-                found = value.get("bytes") if isinstance(value, dict) else value
-                yield (found[0] if found else None) if isinstance(found, list) else found
+    for row in parquet.rows(path, [column]):
+        value = row[column]
+        found = value.get("bytes") if isinstance(value, dict) else value
+        yield (found[0] if found else None) if isinstance(found, list) else found
 
 
 def _shards(folder: Path, made: Manifest) -> list[Shard]:

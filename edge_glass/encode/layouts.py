@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edge_glass import parquet
 from edge_glass.encode.models import Modality
 from edge_glass.errors import EdgeGlassError
 from edge_glass.shards import Whole, write_table
@@ -107,7 +108,7 @@ def _metadata(shard: Path, modalities: dict[Modality, str]) -> pa.Table:
             table = table.set_column(place, field.name, pa.array(texts, type=pa.string()))
     if "image" in modalities:
         name = modalities["image"]
-        with pq.ParquetFile(shard, pre_buffer=False) as file:
+        with parquet.opened(shard) as file:
             image = file.read(columns=[f"{name}.path"])[name]
         paths = pa.array([value["path"] for value in image.to_pylist()], type=pa.string())
         table = table.append_column("image_path", paths)

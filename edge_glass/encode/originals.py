@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from edge_glass import manifest
+from edge_glass import manifest, parquet
 from edge_glass.errors import EdgeGlassError
 
 UPSTREAM = {"validation": "dev"}  # our names of splits -> those of split.json
@@ -59,7 +59,7 @@ class Originals:
         made = manifest.read(self.folder)
         for facts in made["splits"].values():
             for shard in facts["shards"]:
-                with pq.ParquetFile(self.folder / shard["file"], pre_buffer=False) as file:
+                with parquet.opened(self.folder / shard["file"]) as file:
                     for group in range(file.num_row_groups):
                         yield from self._group(file, group, columns, places, done)
 

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
+from edge_glass import parquet
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
 from edge_glass.tables import engine
@@ -87,7 +87,7 @@ def read(
 
 
 def _parquet(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with parquet.opened(path) as file:
         there = [name for name in layout.columns if name in file.schema_arrow.names]
         start = 0
         for batch in file.iter_batches(ROWS, columns=there):

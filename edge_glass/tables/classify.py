@@ -8,6 +8,7 @@ and (6) folders of classes are the builder's, the fetch engine's and export's.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edge_glass import parquet
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
 from edge_glass.tables import chunks, encoders, engine, match
@@ -73,7 +75,6 @@ class Scored:
 
     encoder: str
     text: str = "TEXT"
-    batch: int = 256
 
     def schema(self, raw: Path) -> pa.Schema:
         """The columns of the parts, and the similarity."""
@@ -89,7 +90,7 @@ class Scored:
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a part; a similarity that it has already is taken as it is."""
         row = 0
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with parquet.opened(path) as file:
             for batch in file.iter_batches(ROWS):
                 table = pa.Table.from_batches([batch])
                 if SIMILARITY not in table.column_names:
@@ -111,13 +112,18 @@ class Scored:
 
     def _similarity(self, table: pa.Table) -> pa.Array:
         encode = encoders.load(self.encoder)
-        queries = encoders.encoded(encode, self.encoder, tuple(c.query for c in imagenet()))
+        queries = _queries(self.encoder)
         texts, wanted = table[self.text].to_pylist(), table["wnid"].to_pylist()
         found = np.empty(len(texts))
         order = np.argsort([len(text) for text in texts], kind="stable")  # alike in one batch
-        for start in range(0, len(texts), self.batch):
-            part = order[start : start + self.batch]
+        for start in range(0, len(texts), encoders.AT_ONCE):
+            part = order[start : start + encoders.AT_ONCE]
             vectors = encoders.normal(encode([texts[i] for i in part]))
             classes = queries[[labels()[wanted[i]] for i in part]]
             found[part] = np.einsum("ij,ij->i", vectors, classes)
         return pa.array(found.round(6))
+
+
+@cache
+def _queries(encoder: str) -> encoders.Vectors:
+    return encoders.encoded(encoder, [found.query for found in imagenet()])

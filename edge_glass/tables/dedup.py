@@ -10,7 +10,6 @@ memory. So one SQL text serves one machine and a cluster, and the bytes are the 
 import json
 import shutil
 import tempfile
-from collections import Counter
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,12 +23,10 @@ from edge_glass.ledger import Outcome
 from edge_glass.pool import Pool, started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import disk_full, write_json
-from edge_glass.tables import chunks, engine, gather, scatter, stats
+from edge_glass.tables import chunks, engine, gather, parts, scatter, stats
 from edge_glass.tables.layout import Layout
 
 FILE = "dedup.json"
-REMEDY = "Make room and run the same command again: it goes on where it stopped."
-STATE = "dedup.state"  # in the hidden folder: what the last finished run was made of
 
 
 @dataclass(frozen=True)
@@ -71,9 +68,9 @@ def dedup(
     raw, out = raw.absolute(), out.absolute()
     files = chunks.files(raw)
     state = _fingerprint(scatter.state(raw, files), layout, wanted)
-    if (made := _made(out, state)) is not None:
+    if (made := parts.finished(out, FILE, state)) is not None:
         return made
-    with disk_full(out, REMEDY), started(wanted.ray) as pool:
+    with disk_full(out, parts.REMEDY), started(wanted.ray) as pool:
         spans = scatter.spans(raw, files)
         work = out / chunks.HIDDEN / "dedup" / state
         work.mkdir(parents=True, exist_ok=True)
@@ -84,9 +81,7 @@ def dedup(
         made = _summary(layout, wanted, spans, records)
         _check_balance(read, made)
         stats.write(out, made, [record["stats"] for record in records])
-        _clear(out, made)
-        write_json(out / FILE, made)
-        write_json(out / chunks.HIDDEN / STATE, state)
+        parts.finish(out, FILE, state, made)
         shutil.rmtree(work.parent)
     return made
 
@@ -107,9 +102,9 @@ class _Run:
 
     def read(self, spans: list[scatter.Span]) -> int:
         """All pieces on disk; returns how many rows they hold."""
-        parts, seed = self.wanted.parts, self.wanted.seed
+        count, seed = self.wanted.parts, self.wanted.seed
         tasks = [
-            scatter.Task(self.raw, span, self.work, self.layout, parts, seed, self.memory)
+            scatter.Task(self.raw, span, self.work, self.layout, count, seed, self.memory)
             for span in spans
         ]
         total, done, rows = sum(span.bytes for span in spans), 0, 0
@@ -130,21 +125,22 @@ class _Run:
     def write(self, spans: list[scatter.Span], rows: int) -> list[dict[str, Any]]:
         """All parts on disk; returns the record of each."""
         write_json(self.work / gather.NAMES, [name for span in spans for name in span.names])
-        parts, seed = self.wanted.parts, self.wanted.seed
+        count, seed = self.wanted.parts, self.wanted.seed
         tasks = [
-            gather.Task(self.work, self.out, number, parts, self.layout, seed, self.memory)
-            for number in range(parts)
+            gather.Task(self.work, self.out, number, count, self.layout, seed, self.memory)
+            for number in range(count)
         ]
         with self.progress.rows("write parts", rows, self.pool.read):
             made = self.pool.run(gather.make, tasks, self.wanted.jobs)
             records = {task.part: record for task, record in made}
-        return [records[number] for number in range(parts)]
+        return [records[number] for number in range(count)]
 
 
 def _summary(
     layout: Layout, wanted: Wanted, spans: list[scatter.Span], records: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    outcomes = sum((Counter(record["outcomes"]) for record in records), Counter[str]())
+    found = parts.summary(records)
+    outcomes = found["outcomes"]
     return {
         "keys": list(layout.keys),
         "columns": layout.columns,
@@ -152,12 +148,12 @@ def _summary(
         "source": {
             "files": sum(len(span.names) for span in spans),
             "bytes": sum(span.bytes for span in spans),
-            "rows": outcomes.total() - outcomes[Outcome.DAMAGED_FILE],
+            "rows": sum(outcomes.values()) - outcomes.get(Outcome.DAMAGED_FILE, 0),
         },
-        "outcomes": dict(sorted(outcomes.items())),
+        "outcomes": outcomes,
         "flagged": sum(record["flagged"] for record in records),
-        "parts": [record["part"] for record in records],
-        "ledger": [record["ledger"] for record in records],
+        "parts": found["parts"],
+        "ledger": found["ledger"],
         "made_with": {"edge_glass": edge_glass.__version__, **engine.libraries()},
     }
 
@@ -167,26 +163,6 @@ def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
     inputs = [chunks, asdict(layout), wanted.parts, wanted.seed, wanted.skip_damaged]
     inputs += [edge_glass.__version__, engine.libraries()]
     return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
-
-
-def _made(out: Path, state: str) -> dict[str, Any] | None:
-    """What a finished run with the same inputs said."""
-    try:
-        made: dict[str, Any] = json.loads((out / FILE).read_text())
-        same = json.loads((out / chunks.HIDDEN / STATE).read_text()) == state
-    except (FileNotFoundError, ValueError):
-        return None
-    whole = all((out / part["file"]).is_file() for part in made["parts"] + made["ledger"])
-    return made if same and whole else None
-
-
-def _clear(out: Path, made: dict[str, Any]) -> None:
-    """Remove the parts of an earlier run that were more, or others."""
-    for files in (made["parts"], made["ledger"]):
-        wanted = {Path(file["file"]).name for file in files}
-        for path in (out / files[0]["file"]).parent.glob("part-*"):
-            if path.name not in wanted:
-                path.unlink()
 
 
 def _check_balance(read: int, made: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ folder or an ONNX file as `edge_glass.encode` knows them.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -17,8 +17,7 @@ from edge_glass.errors import EdgeGlassError
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Encode = Callable[[list[str]], Vectors]
-CLIP = "clip-vit-b32"
-AT_ONCE = 100  # texts in a batch
+AT_ONCE = 256  # texts in a batch
 
 
 @cache
@@ -27,19 +26,13 @@ def load(name: str) -> Encode:
     if ":" in name:
         return _function(name)
     encoder = open_encoder(name, "text")
-
-    def encode(texts: list[str]) -> Vectors:
-        prepared = [encoder.prepare(text) for text in texts]
-        starts = range(0, len(prepared), AT_ONCE)
-        return np.concatenate([encoder.encode(prepared[n : n + AT_ONCE]) for n in starts])
-
-    return encode
+    return lambda texts: encoder.encode([encoder.prepare(text) for text in texts])
 
 
-@cache
-def encoded(encode: Encode, name: str, texts: tuple[str, ...]) -> Vectors:
-    """The unit vectors of a few texts that are wanted again and again."""
-    return normal(encode(list(texts)))
+def encoded(name: str, texts: Sequence[str]) -> Vectors:
+    """The unit vectors of texts."""
+    encode, starts = load(name), range(0, len(texts), AT_ONCE)
+    return normal(np.concatenate([encode(list(texts[at : at + AT_ONCE])) for at in starts]))
 
 
 def normal(vectors: Any) -> Vectors:

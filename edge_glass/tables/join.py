@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 from filelock import FileLock
 
+from edge_glass import parquet
 from edge_glass.errors import EdgeGlassError
 from edge_glass.shards import disk_full, write_table
 from edge_glass.tables import engine
@@ -78,7 +78,7 @@ def joined(
         with FileLock(f"{path}.lock"):
             if not path.is_file():
                 _join(listed, table, key, path, memory)
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with parquet.opened(path) as file:
         for batch in file.iter_batches(1000):
             yield from batch.to_pylist()
 

@@ -121,7 +121,8 @@ def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
         sound = table.filter(pa.compute.is_null(table["dropped"]))
         for batch in sound.select(["row", task.layout.caption]).to_batches(max_chunksize=BLOCK):
             rows, texts = batch.columns
-            vectors = [encode(texts[at : at + 256].to_pylist()) for at in range(0, len(texts), 256)]
+            starts = range(0, len(texts), encoders.AT_ONCE)
+            vectors = [encode(texts.slice(at, encoders.AT_ONCE).to_pylist()) for at in starts]
             yield rows.to_numpy() + start, encoders.normal(np.concatenate(vectors))
 
 
@@ -187,7 +188,7 @@ def retrieve(
     work = out / chunks.HIDDEN / "nearest" / state
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "queries.npy").is_file():
-        vectors = encoders.encoded(encoders.load(encoder), encoder, tuple(texts))
+        vectors = encoders.encoded(encoder, texts)
         with Whole(work / "queries.npy") as file:
             np.save(file, vectors)
     names = [path.relative_to(raw).as_posix() for path in files]
@@ -197,7 +198,8 @@ def retrieve(
             tick("chunks", done, len(tasks))
     taken = assigned(*_hits(tasks, len(texts), k), wnids)
     numbers = {name: number for number, name in enumerate(names)}
-    made = steps.run(Chosen(layout, state, taken, numbers, raw), raw, out, jobs, ray, progress)
+    digest = sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
+    made = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
     shutil.rmtree(work.parent)
     return made
 

@@ -1,0 +1,154 @@
+"""Parts of a table, each with a ledger of the rows it was made of, and what says they are whole.
+
+A run writes pairs of a part and its ledger, each with a record, and once all are there the summary.
+What the summary was made of stands beside it in the hidden folder: it changes with the times of the
+chunks, and the output must not.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edge_glass import pool
+from edge_glass.ledger import Outcome
+from edge_glass.shards import CHUNKING, Whole, Written, write_json
+from edge_glass.tables.chunks import HIDDEN
+
+FOLDER = "metadata"  # of the parts
+REMEDY = "Make room and run the same command again: it goes on where it stopped."
+LEDGER = pa.schema(
+    [
+        ("source", pa.string()),
+        ("row", pa.int64()),  # in its chunk, from 0, without the header
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+Record = dict[str, Any]
+
+
+def name(number: int, of: int) -> str:
+    """`part-00000-of-00032.parquet`"""
+    return f"part-{number:05d}-of-{of:05d}.parquet"
+
+
+def recorded(record: Path, make: Callable[[], Record]) -> Record:
+    """What the record of a part says; the part is made if it has none yet."""
+    if not record.is_file():
+        write_json(record, make())
+    found: Record = json.loads(record.read_text())
+    return found
+
+
+class Pair:
+    """A part and its ledger, whole or absent, written a batch of rows at a time."""
+
+    def __init__(self, out: Path, name: str, schema: pa.Schema) -> None:
+        self._names = {"part": f"{FOLDER}/{name}", "ledger": f"ledger/{name}"}
+        schemas = {"part": schema, "ledger": LEDGER}
+        self._files = {kind: _File(out / name, schemas[kind]) for kind, name in self._names.items()}
+        self._outcomes = Counter[str]()
+
+    def __enter__(self) -> "Pair":
+        with ExitStack() as stack:
+            for file in self._files.values():
+                stack.enter_context(file)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows into the ledger, those that are kept into the part; returns the latter."""
+        kept = batch.filter(pc.equal(batch["outcome"], Outcome.KEPT))
+        self._files["part"].write(kept)
+        self._files["ledger"].write(batch)
+        counts = batch["outcome"].value_counts().to_pylist()
+        self._outcomes += Counter({item["values"]: item["counts"] for item in counts})
+        pool.count(batch.num_rows, batch.num_rows - kept.num_rows)
+        return kept
+
+    def written(self) -> Record:
+        """Outcomes, and name, rows, bytes and sha256 of both files, once they are whole."""
+        files = {
+            kind: {"file": self._names[kind], **file.written()}
+            for kind, file in self._files.items()
+        }
+        return {"outcomes": dict(sorted(self._outcomes.items())), **files}
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+class _File:
+    """A Parquet file that is whole or absent."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._whole, self._schema, self._rows = Whole(path), schema, 0
+
+    def __enter__(self) -> "_File":
+        with ExitStack() as stack:
+            file = stack.enter_context(self._whole)
+            writer = pq.ParquetWriter(
+                file,
+                self._schema,
+                compression="zstd",
+                write_page_index=True,
+                use_content_defined_chunking=CHUNKING,
+            )
+            self._writer = stack.enter_context(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Those columns of a batch that the file has."""
+        self._writer.write_batch(batch.select(self._schema.names).cast(self._schema))
+        self._rows += batch.num_rows
+
+    def written(self) -> Record:
+        return asdict(Written(self._rows, self._whole.size, self._whole.sha256))
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+def summary(records: list[Record]) -> Record:
+    """What the records of all parts say together."""
+    outcomes = sum((Counter(record["outcomes"]) for record in records), Counter[str]())
+    return {
+        "outcomes": dict(sorted(outcomes.items())),
+        "parts": [record["part"] for record in records],
+        "ledger": [record["ledger"] for record in records],
+    }
+
+
+def finished(out: Path, file: str, state: str) -> Record | None:
+    """The summary `file` of a finished run that had the same inputs."""
+    try:
+        made: Record = json.loads((out / file).read_text())
+        same = json.loads(_state(out, file).read_text()) == state
+    except (FileNotFoundError, ValueError):
+        return None
+    whole = all((out / part["file"]).is_file() for part in made["parts"] + made["ledger"])
+    return made if same and whole else None
+
+
+def finish(out: Path, file: str, state: str, made: Record) -> None:
+    """Remove the parts of an earlier run that were more, or others; write the summary."""
+    for files in (made["parts"], made["ledger"]):
+        wanted = {Path(part["file"]).name for part in files}
+        for path in (out / files[0]["file"]).parent.glob("part-*"):
+            if path.name not in wanted:
+                path.unlink()
+    write_json(out / file, made)
+    write_json(_state(out, file), state)
+
+
+def _state(out: Path, file: str) -> Path:
+    return out / HIDDEN / f"{Path(file).stem}.state"
