@@ -15,9 +15,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass import away, card, ledger, manifest, orders, work
+from edge_glass import away, ledger, manifest, orders, present, work
 from edge_glass.again import Before
-from edge_glass.audit import report
 from edge_glass.away import Away
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
@@ -25,13 +24,12 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
-from edge_glass.manifest import Manifest
+from edge_glass.manifest import HIDDEN, Manifest
 from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.select import Selection
 from edge_glass.shards import disk_full, sync_folder, write_json, write_table
 
-HIDDEN = ".edge_glass"  # in the output folder: work under way, locks, the run log
 REMEDY = (
     "Make room and run the same command again: it goes on from the last whole shard and fetches "
     "nothing twice."
@@ -103,12 +101,11 @@ def build(
                 job = _Job(variant, corpus, raw, options, described, folder, before)
                 made = _make(job, progress)
             put(folder, final)
+            present.outdated(out, variant.name)
         _clear(folder)
-        names = present(out)
         if options.away:
             options.away.finish(made, final)
-            for name in names:
-                options.away.put(out / name, name)
+        present.listed(out, options.away)
     return made
 
 
@@ -274,20 +271,6 @@ def _clear(folder: Path) -> None:
 
 def _previous(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.previous")
-
-
-def present(out: Path) -> list[str]:
-    """Write the card and the report over all that is built; builds of other configs may run.
-
-    Returns the names of what it wrote.
-    """
-    with FileLock(out / HIDDEN / "present.lock"):
-        for name in (card.FILE, report.FILE, f"{card.PLOTS}/*"):
-            for leftover in out.glob(f"{name}.*.tmp"):
-                leftover.unlink()
-        names = report.write(out)
-        card.write(out)
-    return [*names, card.FILE]
 
 
 @contextmanager

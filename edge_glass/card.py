@@ -17,6 +17,7 @@ from edge_glass.manifest import Manifest
 from edge_glass.shards import Whole
 
 FILE = "README.md"
+REPORT = "report.html"
 PLOTS = "plots"  # the folder with a picture of each config
 HEAD = """# {name}
 
@@ -61,6 +62,11 @@ def render(
         ours = [m for m in manifests if m["corpus"] == corpus]
         text = _replace(text, corpus, ours, drawn)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
+
+
+def picture(config: str) -> str:
+    """The name of a config's plots as PNG."""
+    return f"{PLOTS}/{config}.png"
 
 
 def doi(readme: str | None) -> str | None:

@@ -155,7 +155,7 @@ def build(
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
-    from edge_glass import catalog, show
+    from edge_glass import catalog, present, show
     from edge_glass.away import Away
     from edge_glass.build import Options
     from edge_glass.build import build as make
@@ -180,6 +180,8 @@ def build(
             manifests.append(make(variant, folder, options, progress))
         except EdgeGlassError as error:  # the others can be built all the same
             problems += error.problems
+    if manifests:
+        present.drawn(folder, away)
     if json:
         show.as_json(manifests)
     elif manifests:
@@ -236,12 +238,11 @@ def ledger(
 @app.command(epilog="Example: edge-glass report data")
 def report(directory: Built) -> None:
     """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
-    from edge_glass import manifest
-    from edge_glass.audit import report as page
+    from edge_glass import card, manifest, present
 
     folder = directory.parent if (directory / manifest.FILE).is_file() else directory
-    page.write(folder)
-    print(folder / page.FILE)
+    present.drawn(folder)
+    print(folder / card.REPORT)
 
 
 @app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")

@@ -22,6 +22,7 @@ from edge_glass.places import told
 from edge_glass.spec import MAIN
 
 FILE = "manifest.json"
+HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
 Manifest = dict[str, Any]
 
 

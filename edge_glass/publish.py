@@ -12,7 +12,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from edge_glass import card, citation, croissant, manifest
+from edge_glass import card, citation, croissant, manifest, present
 from edge_glass.errors import EdgeGlassError
 from edge_glass.manifest import Manifest
 
@@ -129,12 +129,13 @@ def _plots(
 ) -> Iterator[Operation]:
     """The pictures of the card that the repository lacks; `there` has them all afterwards."""
     for folder, made in builds.items():
-        path = f"{card.PLOTS}/{made['config']}.png"
-        if (folder.parent / path).is_file():
-            digests = _digests((folder.parent / path).read_bytes())
-            if there.get(path) not in digests:
-                yield _add(folder.parent / path, path, digests, release)
-            there[path] = ""
+        path = card.picture(made["config"])
+        if not (folder.parent / path).is_file():
+            present.drawn(folder.parent)
+        digests = _digests((folder.parent / path).read_bytes())
+        if there.get(path) not in digests:
+            yield _add(folder.parent / path, path, digests, release)
+        there[path] = ""
 
 
 def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:

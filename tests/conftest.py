@@ -14,7 +14,7 @@ from hub import Hub
 from huggingface_hub import constants, file_download
 from kit import Cli, build_in_pieces
 
-from edge_glass import catalog
+from edge_glass import catalog, present
 from edge_glass.build import build
 from edge_glass.export import export
 from edge_glass.fetch import hosts
@@ -64,6 +64,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built")
     for config in catalog.samples():
         build(catalog.variant(config), out)
+    present.drawn(out)
     return out
 
 
@@ -153,7 +154,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield hub
 
 
-@pytest.fixture(scope="session")
+# not for the whole session: while its event loop runs no other can be started in this thread
+@pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
     """A headless Chromium: `make test-pages` brings what drives it."""
     from playwright.sync_api import sync_playwright

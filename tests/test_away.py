@@ -6,7 +6,7 @@ import datasets
 import pytest
 from kit import Cli
 
-from edge_glass import away, catalog, orders, work
+from edge_glass import away, catalog, orders, present, work
 from edge_glass.away import Away
 from edge_glass.build import Options, build
 from edge_glass.errors import EdgeGlassError
@@ -22,6 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sent(there: Away, jobs: int = 1) -> None:
     build(VARIANT, there.staging, Options(jobs=jobs, away=there))
+    present.drawn(there.staging, there)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -32,6 +33,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_same_bytes(tmp_path: Path, jobs: int) -> None:
     build(VARIANT, tmp_path / "out")
+    present.drawn(tmp_path / "out")
     there = Away(f"file://{tmp_path}/there/out")
     sent(there, jobs)
     found = files(tmp_path / "there" / "out")

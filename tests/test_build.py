@@ -10,8 +10,9 @@ from filelock import FileLock
 from rich.console import Console
 
 from edge_glass import catalog, ledger, manifest
-from edge_glass.build import HIDDEN, Options, build
+from edge_glass.build import Options, build
 from edge_glass.errors import EdgeGlassError
+from edge_glass.manifest import HIDDEN
 from edge_glass.plan import plan
 from edge_glass.progress import Shown
 

@@ -10,6 +10,7 @@ import pytest
 from kit import ROOT, Cli
 
 from edge_glass import catalog, manifest
+from edge_glass.build import Options, build
 
 SAMPLE = "clotho_sample"
 
@@ -30,6 +31,20 @@ def test_report_is_drawn_anew(built: Path, tmp_path: Path, cli: Cli) -> None:
         assert cli("report", tmp_path / folder).out.strip() == str(tmp_path / "data/report.html")
     page = (tmp_path / "data" / "report.html").read_text()
     assert page == (built / "report.html").read_text()
+
+
+def test_what_was_drawn_of_an_earlier_build_goes(tmp_path: Path, cli: Cli) -> None:
+    """A build from Python draws nothing; the command draws once, whatever the number of configs."""
+    drawn = [tmp_path / name for name in ("report.html", f"plots/{SAMPLE}.png")]
+    assert cli("build", SAMPLE, "--out", tmp_path).code == 0
+    assert (
+        all(path.is_file() for path in drawn) and "plots/" in (tmp_path / "README.md").read_text()
+    )
+    build(catalog.variant(SAMPLE), tmp_path)
+    assert all(path.is_file() for path in drawn)
+    build(catalog.variant(SAMPLE), tmp_path, Options(limit=1))
+    assert not any(path.exists() for path in drawn)
+    assert "plots/" not in (tmp_path / "README.md").read_text()
 
 
 def test_list_and_info(cli: Cli) -> None:
@@ -154,3 +169,15 @@ def test_the_installed_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: no config clotho_17k")
     assert (ROOT / "upload.py").is_file()
+
+
+def test_workers_are_of_the_installed_package(tmp_path: Path) -> None:
+    """Not of sources that happen to lie where the command is called."""
+    (tmp_path / "edge_glass").mkdir()
+    (tmp_path / "edge_glass" / "__init__.py").write_text("raise SystemExit('wrong package')\n")
+    command = Path(sys.executable).with_name("edge-glass")
+    done = subprocess.run(
+        [command, "build", SAMPLE, "--jobs", "2", "--out", "data", "--json"],
+        cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and "wrong package" not in done.stderr, done.stderr

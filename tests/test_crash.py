@@ -7,13 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 import psutil
@@ -21,7 +21,7 @@ import pytest
 from filelock import FileLock
 from rawclotho import command, contents, write_raw
 
-from edge_glass import orders
+from edge_glass import orders, present
 from edge_glass.build import Options, build
 from edge_glass.catalog import variant
 from edge_glass.errors import EdgeGlassError
@@ -66,12 +66,13 @@ class Run:
     shards: dict[str, tuple[int, int]] = field(default_factory=dict)  # whole ones: inode and time
     marks: list[str] = field(default_factory=list)
     # not below pytest's folders: the name of a socket in it may have 100 characters and no more
-    temp: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="eg")))
+    temp: TemporaryDirectory[str] = field(default_factory=lambda: TemporaryDirectory(prefix="eg"))
 
     def finish(self) -> None:
         """Build in this process with one job, undisturbed."""
         with mock.patch.object(orders, "SHARD_BYTES", SHARD_BYTES):
             build(variant(CONFIG), self.out, Options(self.site.raw, unverified=True))
+        present.drawn(self.out)
 
     def start(self) -> subprocess.Popen[str]:
         """A build that has loaded its code and is about to do something."""
@@ -81,7 +82,7 @@ class Run:
         code[2] = READY + code[2]
         self.marks.append(uuid.uuid4().hex)
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, MARK: self.marks[-1], "TMPDIR": str(self.temp)}
+        environment = {**os.environ, MARK: self.marks[-1], "TMPDIR": self.temp.name}
         log = (self.out.parent / "log").open("a+")
         process = subprocess.Popen(
             code,
@@ -115,7 +116,7 @@ class Run:
         assert contents(self.out) == self.site.whole, self.log()
         assert not list(self.out.rglob("*.tmp"))
         assert not list((self.out / ".edge_glass" / "work").iterdir())
-        assert not [path for path in self.temp.rglob("*") if path.is_file()]
+        assert not [path for path in Path(self.temp.name).rglob("*") if path.is_file()]
         for mark in self.marks:
             assert_gone(mark)
 

@@ -13,7 +13,7 @@ from rawclotho import House, contents, edge_glass, write_raw
 from server import Files
 from test_archives import MAKERS, MEMBERS, read
 
-from edge_glass import orders
+from edge_glass import orders, present
 from edge_glass.build import Options, build
 from edge_glass.catalog import variant
 from edge_glass.errors import EdgeGlassError
@@ -93,6 +93,7 @@ def test_the_output_disk_is_full(
     monkeypatch.setattr(orders, "SHARD_BYTES", 300_000)
     undisturbed = tmp_path / "whole" / "out"
     build(variant("clotho"), undisturbed, Options(raw, unverified=True))
+    present.drawn(undisturbed)
     expected = contents(undisturbed)
     arguments = ("build", "clotho", "--raw", raw, "--unverified", "--out", out)
     shards: dict[str, tuple[int, int]] = {}

@@ -21,6 +21,7 @@ from edge_glass.audit import alike, findings, kinds, rules, sources, traces
 from edge_glass.audit.media_trace import Media
 from edge_glass.audit.text_trace import Texts
 from edge_glass.errors import EdgeGlassError
+from edge_glass.manifest import HIDDEN
 from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import disk_full, write_json
@@ -28,7 +29,6 @@ from edge_glass.tables import engine
 
 FILE = "audit.json"
 FOLDER = "audit"
-HIDDEN = ".edge_glass"
 CHECKS: dict[str, tuple[str, ...]] = {
     "duplicates": tuple(k.check for k in (kinds.BYTES, kinds.IMAGES, kinds.SOUNDS, kinds.CAPTIONS)),
     "signals": tuple(rule.check for rule in rules.SIGNALS),

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from edge_glass import again, ledger, manifest, parquet, pool
 from edge_glass.audit import audits
-from edge_glass.build import HIDDEN, REMEDY, lock, present, put
+from edge_glass.build import REMEDY, lock, put
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
-from edge_glass.manifest import Manifest
+from edge_glass.manifest import HIDDEN, Manifest
+from edge_glass.present import drawn
 from edge_glass.shards import disk_full, write_json, write_shard, write_table
 from edge_glass.tables import engine
 
@@ -74,7 +75,7 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
             _make(folder, made, described, out, work, jobs)
             put(work, final)
             shutil.rmtree(work.with_name(f"{name}.previous"), ignore_errors=True)
-        present(out)
+        drawn(out)
     return manifest.read(final)
 
 

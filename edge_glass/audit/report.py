@@ -9,14 +9,13 @@ import jinja2
 
 from edge_glass import catalog, manifest
 from edge_glass.audit import audits, balance, facts, findings, plots, shown
-from edge_glass.card import PLOTS
+from edge_glass.card import REPORT as FILE
+from edge_glass.card import picture
 from edge_glass.ledger import Outcome
-from edge_glass.manifest import Manifest
+from edge_glass.manifest import HIDDEN, Manifest
 from edge_glass.shards import Whole
 from edge_glass.tables import engine
 
-FILE = "report.html"
-HIDDEN = ".edge_glass"
 WORST = 3  # of each check
 SHARDS = 50  # that are listed with their checksums
 
@@ -45,11 +44,6 @@ def write(out: Path) -> list[str]:
         with Whole(out / picture(name)) as file:
             file.write(plots.png(name, plotted))
     return [FILE, *map(picture, folders)]
-
-
-def picture(config: str) -> str:
-    """The name of a config's plots as PNG."""
-    return f"{PLOTS}/{config}.png"
 
 
 def _page(out: Path, **values: Any) -> None:

@@ -17,6 +17,7 @@ import pyarrow.csv
 from edge_glass import parquet
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
+from edge_glass.manifest import HIDDEN
 from edge_glass.tables import engine
 from edge_glass.tables.layout import Layout, quoted
 from edge_glass.tables.text import Text
@@ -25,7 +26,6 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
 MEMORY = 500_000_000  # bytes, for one reader
-HIDDEN = ".edge_glass"  # marks a folder as an output
 HEADER = 2**16  # bytes in which a header must end
 REMEDY = "Get the file again from upstream, or take it out of the folder."
 

@@ -20,6 +20,7 @@ from edge_glass.catalog import Variant
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch.sources import obtain
 from edge_glass.ledger import Outcome
+from edge_glass.manifest import HIDDEN
 from edge_glass.pool import Pool, started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import disk_full, write_json
@@ -72,7 +73,7 @@ def dedup(
         return made
     with disk_full(out, parts.REMEDY), started(wanted.ray) as pool:
         spans = scatter.spans(raw, files)
-        work = out / chunks.HIDDEN / "dedup" / state
+        work = out / HIDDEN / "dedup" / state
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
         run = _Run(raw, layout, out, work, wanted, progress or Silent(), pool)

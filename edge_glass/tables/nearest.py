@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from edge_glass import manifest
 from edge_glass.ledger import Outcome
+from edge_glass.manifest import HIDDEN
 from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import Whole
@@ -185,7 +186,7 @@ def retrieve(
     texts, wnids = _captions(queries)
     inputs = f"{scatter.state(raw, files)} {encoder} {k} {texts} {wnids}"
     state = sha256(inputs.encode(errors="replace")).hexdigest()[:16]
-    work = out / chunks.HIDDEN / "nearest" / state
+    work = out / HIDDEN / "nearest" / state
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "queries.npy").is_file():
         vectors = encoders.encoded(encoder, texts)

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from edge_glass import pool
 from edge_glass.ledger import Outcome
+from edge_glass.manifest import HIDDEN
 from edge_glass.shards import CHUNKING, Whole, Written, write_json
-from edge_glass.tables.chunks import HIDDEN
 
 FOLDER = "metadata"  # of the parts
 REMEDY = "Make room and run the same command again: it goes on where it stopped."

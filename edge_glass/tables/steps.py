@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 import edge_glass
+from edge_glass.manifest import HIDDEN
 from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import disk_full
@@ -70,7 +71,7 @@ def run(
     state = _fingerprint(step, scatter.state(raw, files))
     if (made := parts.finished(out, FILE, state)) is not None:
         return made
-    work = out / chunks.HIDDEN / "steps" / state
+    work = out / HIDDEN / "steps" / state
     with disk_full(out, parts.REMEDY), started(ray) as workers:
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
