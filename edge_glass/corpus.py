@@ -186,7 +186,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
     def all_examples(self, row: Row, media: Media) -> list[Example]:
         """The examples of a row: all of them, or Dropped is raised."""
-        with interrupts.held():
+        with interrupts.held:
             return list(self.examples(row, media))
 
     # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
@@ -234,7 +234,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
             try:
                 if row.dropped:
                     raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                for example in self.all_examples(row, media):
+                with interrupts.guarded():
+                    examples = self.all_examples(row, media)
+                for example in examples:
                     yield example["id"], example
             except Dropped as drop:
                 if drop.outcome not in LEFT_OUT:

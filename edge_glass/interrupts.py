@@ -7,24 +7,48 @@ from contextlib import contextmanager
 from typing import Any
 
 
-@contextmanager
-def held() -> Iterator[None]:
-    """An interrupt inside the block comes at its end.
+class _Held(threading.local):
+    """`with held:` an interrupt comes at the block's end, if `guarded` is around it.
 
     Raised in a decoder's callback it would be swallowed, and what was decoded there be wrong.
     """
+
+    _inside = _pressed = False
+
+    def __enter__(self) -> None:
+        self._inside = True
+
+    def __exit__(self, *_: object) -> None:
+        self._inside = False
+        if self._pressed:
+            self._pressed = False
+            signal.raise_signal(signal.SIGINT)
+
+    def remembers(self) -> bool:
+        """Whether an interrupt has to wait."""
+        self._pressed = self._inside
+        return self._inside
+
+
+held = _Held()
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Around many rows: setting a signal's handler for each of them would take its time."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    pressed: list[int] = []
 
-    def remember(number: int, _: Any) -> None:
-        pressed.append(number)
+    def obey(number: int, _: Any) -> None:
+        if not held.remembers():
+            signal.signal(number, before)
+            signal.raise_signal(number)
+            signal.signal(number, obey)
 
-    before = signal.signal(signal.SIGINT, remember)
+    before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL
+    signal.signal(signal.SIGINT, obey)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-        if pressed:
-            signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)

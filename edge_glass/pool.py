@@ -24,6 +24,7 @@ CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
 SLOTS = 1024
 _counters: Any = None
+_slot = 0
 
 
 def cores() -> int:
@@ -134,18 +135,16 @@ def _submit(
 def count(done: int, dropped: int) -> None:
     """Called where rows are worked on."""
     if _counters is not None:
-        slot = 2 * (os.getpid() % SLOTS)
-        _counters[slot] += done
-        _counters[slot + 1] += dropped
+        _counters[_slot] += done
+        _counters[_slot + 1] += dropped
 
 
 @contextmanager
 def tally() -> Iterator[list[int]]:
     """Rows done and dropped in this process meanwhile."""
-    global _counters  # noqa: PLW0603 - one task at a time
     values = [0] * (2 * SLOTS)
     total = [0, 0]
-    _counters = values
+    _start(values)  # one task at a time
     try:
         yield total
     finally:
@@ -175,8 +174,8 @@ def _start_server() -> None:
 
 
 def _start(values: Any) -> None:
-    global _counters  # noqa: PLW0603 - one build a process
-    _counters = values
+    global _counters, _slot
+    _counters, _slot = values, 2 * (os.getpid() % SLOTS)
 
 
 def _worker(values: Any) -> None:

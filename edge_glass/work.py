@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_glass import ledger, manifest, orders, pool
+from edge_glass import interrupts, ledger, manifest, orders, pool
 from edge_glass.again import Before, Replay
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus, Example, Media, Row
@@ -56,7 +56,7 @@ def make(task: Task) -> dict[str, Any]:
     """Write a shard with its ledger, then its record, which is returned."""
     corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
     schema = arrow_schema(Features(corpus.columns()))
-    with _book(task.ledger) as book, _few_to_collect():
+    with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
         written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}

@@ -107,6 +107,7 @@ class _Config:
             tempfile.TemporaryDirectory() as temp,
             Keys(Path(temp) / "ids") as ids,
             Keys(Path(temp) / "sounds") as sounds,
+            interrupts.guarded(),
         ):
             with self._progress.rows(
                 f"verify {self._name}", total, lambda: (self._done, self._bad)
@@ -116,7 +117,7 @@ class _Config:
                     ids.add(example["id"])
                     self._done += 1
                     sound = Sound()
-                    with interrupts.held():
+                    with interrupts.held:
                         faults = list(self._faults(example, sound))
                     for what in faults:
                         yield self._error(f"{shard}: {split} {example['id']}", what)

@@ -2,16 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 
 from edge_glass.fetch.raw import Raw
-from edge_glass.fetch.remote import Fetched, Fetcher
+from edge_glass.fetch.remote import Awaited, Fetcher
 from edge_glass.rows import Media, Row
 
 AHEAD = 2  # times a fetcher's `at_once`: the items that may be under way or done, and waiting
 MAX_ROWS = 10_000  # rows without media that may wait behind an item
 
-Waiting = tuple[Row, Future[Fetched] | None]
+Waiting = tuple[Row, Awaited | None]
 
 
 def media(rows: Iterable[Row], raw: Raw) -> Iterator[tuple[Row, Media]]:
@@ -37,11 +36,11 @@ def media(rows: Iterable[Row], raw: Raw) -> Iterator[tuple[Row, Media]]:
             fetcher.close()
 
 
-def _begin(row: Row, fetchers: dict[str, Fetcher]) -> Future[Fetched] | None:
+def _begin(row: Row, fetchers: dict[str, Fetcher]) -> Awaited | None:
     if row.dropped or row.media is None or row.media[0] not in fetchers:
         return None
     return fetchers[row.media[0]].submit(row)
 
 
-def _end(raw: Raw, row: Row, item: Future[Fetched] | None) -> tuple[Row, Media]:
+def _end(raw: Raw, row: Row, item: Awaited | None) -> tuple[Row, Media]:
     return row, Media(raw, row, None if item is None else item.result())

@@ -2,12 +2,9 @@
 
 import os
 import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 IN_MEMORY = 32_000_000  # bytes
-FULL = 2 / 3  # of them: what is under way needs room, too
 
 
 class Body:
@@ -29,26 +26,18 @@ class Body:
 class Bodies:
     """A store of bodies for one process. Its file has no name, so that a kill leaves nothing."""
 
-    def __init__(self, folder: Path, on_room: Callable[[], None]) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - until close
-        self._lock = threading.RLock()  # a body may be forgotten while another one is kept
         self._room, self._on_disk, self._end = IN_MEMORY, 0, 0
-        self._on_room, self._least = on_room, int(IN_MEMORY * (1 - FULL))
-
-    @property
-    def full(self) -> bool:
-        """Whether what comes from now on may have to go to the disk."""
-        return self._room < self._least
 
     def keep(self, data: bytes) -> Body:
         """Keep a body until it is forgotten."""
-        with self._lock:
-            if len(data) <= self._room:
-                self._room -= len(data)
-                return Body(self, data, 0, len(data))
-            offset, self._end = self._end, self._end + len(data)
-            self._on_disk += 1
+        if len(data) <= self._room:
+            self._room -= len(data)
+            return Body(self, data, 0, len(data))
+        offset, self._end = self._end, self._end + len(data)
+        self._on_disk += 1
         left, at = memoryview(data), offset
         while left:
             written = os.pwrite(self._file.fileno(), left, at)
@@ -61,16 +50,13 @@ class Bodies:
 
     def forget(self, size: int, *, in_memory: bool) -> None:
         """Nobody holds a body any more."""
-        with self._lock:
-            if in_memory:
-                was_full, self._room = self.full, self._room + size
-                if was_full and not self.full:
-                    self._on_room()
-                return
-            self._on_disk -= 1
-            if self._on_disk == 0 and not self._file.closed:
-                self._file.truncate(0)
-                self._end = 0
+        if in_memory:
+            self._room += size
+            return
+        self._on_disk -= 1
+        if self._on_disk == 0 and not self._file.closed:
+            self._file.truncate(0)
+            self._end = 0
 
     def close(self) -> None:
         self._file.close()

@@ -1,6 +1,5 @@
 """Sources whose rows are fetched one by one: what a fetcher is told, and what it gives back."""
 
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -108,13 +107,20 @@ class Body(Protocol):
         """All of them."""
 
 
+class Awaited(Protocol):
+    """What will have become of one item."""
+
+    def result(self) -> Fetched:
+        """Wait for it. An EdgeGlassError stops the build."""
+
+
 class Fetcher(Protocol):
     """Fetches the items that rows ask for, so many at once."""
 
     at_once: int
 
-    def submit(self, row: "Row") -> Future[Fetched]:
-        """Begin to fetch what `row.ask` says; an EdgeGlassError in the future stops the build."""
+    def submit(self, row: "Row") -> Awaited:
+        """Begin to fetch what `row.ask` says."""
 
     def close(self) -> None:
         """Stop whatever is under way."""

@@ -1,11 +1,11 @@
-"""Rows that name a URL, fetched ahead by an event loop in a thread of the worker process."""
+"""Rows that name a URL, fetched ahead by an event loop that runs while a row is waited for.
+
+It has no thread of its own: two that take turns at Python's lock cost more than they win. While
+rows are worked on, what arrives waits in the sockets.
+"""
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from edge_glass.fetch.bodies import Bodies
@@ -25,18 +25,18 @@ Ask = dict[str, Any]
 WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody
 
 
-class _Awaited(Future[Fetched]):
-    """Tells the fetcher when somebody has nothing else to do than to wait for it."""
+class _Task:
+    """A URL under way; who waits for it lets the others get on, too."""
 
-    def __init__(self, urls: "Urls") -> None:
-        super().__init__()
-        self._urls = urls
+    __slots__ = ("_task", "_urls")
 
-    def result(self, timeout: float | None = None) -> Fetched:
-        if self.done():
-            return super().result(timeout)
-        with self._urls.waited_for():
-            return super().result(timeout)
+    def __init__(self, urls: "Urls", task: asyncio.Task[Fetched]) -> None:
+        self._urls, self._task = urls, task
+
+    def result(self) -> Fetched:
+        if not self._task.done():
+            self._urls.run_until(self._task)
+        return self._task.result()
 
 
 class Urls:
@@ -49,89 +49,58 @@ class Urls:
 
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
-        self._thread: threading.Thread | None = None
-        self._asked: deque[tuple[Ask, _Awaited]] = deque()
-        self._waited_for = self._paused = False
-        self._under_way: set[asyncio.Task[None]] = set()  # the loop itself would forget them
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._elsewhere: ThreadPoolExecutor | None = None
 
-    def submit(self, row: "Row") -> Future[Fetched]:
+    def submit(self, row: "Row") -> _Task:
         """Begin to fetch a row's URL."""
         assert row.ask is not None
-        if self._thread is None:
-            self._start()
-        future = _Awaited(self)
-        self._asked.append((row.ask, future))
-        if len(self._asked) == 1:  # or else the loop is told already
-            self._wake()
-        return future
+        if self._loop is None:
+            self._loop = self._start()
+        return _Task(self, self._loop.create_task(self._fetch(row.ask)))
 
-    @contextmanager
-    def waited_for(self) -> Iterator[None]:
-        """Somebody waits: go on with what comes after, wherever the bodies have to be put."""
-        self._waited_for = True
-        if self._paused:
-            self._wake()
-        try:
-            yield
-        finally:
-            self._waited_for = False
-
-    def _wake(self) -> None:
-        self._loop.call_soon_threadsafe(self._begin)
-
-    def _room(self) -> None:
-        if self._paused and not self._loop.is_closed():
-            self._wake()
+    def run_until(self, task: asyncio.Task[Any]) -> None:
+        """Run the event loop until `task` is done."""
+        loop = task.get_loop()
+        task.add_done_callback(lambda _: loop.stop())
+        self._elsewhere.submit(loop.run_forever).result() if self._elsewhere else loop.run_forever()
 
     def close(self) -> None:
         """Stop whatever is under way."""
-        if self._thread is not None:
-            self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join()
+        if self._loop is not None:
+            self.run_until(self._loop.create_task(self._end()))
+            self._loop.close()
             self._bodies.close()
+        if self._elsewhere:
+            self._elsewhere.shutdown()
 
-    def _start(self) -> None:
-        self._bodies = Bodies(self._remote.store, self._room)
-        self._loop, self._end = loops.new_event_loop(), asyncio.Event()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
-        self._thread.start()
-        started.wait()
+    def _start(self) -> asyncio.AbstractEventLoop:
+        try:
+            asyncio.get_running_loop()
+            self._elsewhere = ThreadPoolExecutor(1)  # in a notebook this thread has a loop already
+        except RuntimeError:
+            pass
+        self._bodies = Bodies(self._remote.store)
+        self._loop = loops.new_event_loop()
+        task = self._loop.create_task(self._begin())
+        self.run_until(task)
+        task.result()
+        return self._loop
 
-    def _run(self, started: threading.Event) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(started))
-
-    async def _serve(self, started: threading.Event) -> None:
+    async def _begin(self) -> None:
         remote = self._remote
         bundle = Bundle(remote.bundle) if remote.bundle else None
         if bundle:
             await bundle.start()
-        limits = remote.network.web
-        async with Web(limits, remote.ignored, bundle, remote.max_bytes) as self._web:
-            started.set()
-            await self._end.wait()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+        self._web = Web(remote.network.web, remote.ignored, bundle, remote.max_bytes)
+        await self._web.__aenter__()
 
-    def _begin(self) -> None:
-        """Fetch what is asked for; but not faster than rows are worked on, while they are."""
-        while self._asked:
-            self._paused = True  # before the look: whoever changes what is seen looks at this
-            if self._bodies.full and not self._waited_for:
-                return
-            self._paused = False
-            task = asyncio.create_task(self._one(*self._asked.popleft()))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-
-    async def _one(self, ask: Ask, future: _Awaited) -> None:
-        try:
-            future.set_result(await self._fetch(ask))
-        except Exception as error:
-            future.set_exception(error)  # raised where the row is waited for
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._web.__aexit__()
 
     async def _fetch(self, ask: Ask) -> Fetched:
         url, want = ask["url"], self._remote.want

@@ -147,7 +147,7 @@ class Web:
         async with self._hosts.turn(origin) as host:
             request = None
             try:
-                async with asyncio.timeout(None) as timeout:
+                async with asyncio.Timeout(None) as timeout:
                     request = self._watch.begin(timeout)
                     get = self._session.get(url, headers=extra, allow_redirects=False)
                     async with get as response:
