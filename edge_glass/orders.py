@@ -1,6 +1,7 @@
 """The plan of a build on disk: one file a shard that lists its source rows, cut by size."""
 
 import gzip
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -90,7 +91,8 @@ def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
     count = 0
     with (
         Whole(path(folder, f"{split}-{number:05d}")) as whole,
-        gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as file,
+        gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as packed,
+        io.BufferedWriter(packed) as file,
     ):
         for row in rows:
             record = {name: getattr(row, name) for name in ROW}

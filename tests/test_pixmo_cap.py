@@ -1,5 +1,6 @@
 """PixMo-Cap: the sample's rows and what became of them, and builds whose web changes under them."""
 
+import asyncio
 import io
 import json
 import os
@@ -7,7 +8,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from kit import entries, rows
 from PIL import Image
-from wildsite import Site, in_turn, page
+from wildsite import Site, in_turn, page, silence
 
 from edge_glass import catalog, manifest, orders
 from edge_glass.audit.verify import verify
@@ -188,6 +191,33 @@ def test_killed_builds_fetch_nothing_twice_beyond_the_shard_under_way(tmp_path: 
     assert len(set(asked)) == count
     assert len(asked) - count <= shard
     assert len(rows(tmp_path / "out" / "pixmo_cap_killed")) == count
+
+
+def test_a_build_in_a_notebook_where_a_loop_runs_already(built: Path, tmp_path: Path) -> None:
+    async def cell() -> None:
+        build(catalog.variant("pixmo_cap_sample"), tmp_path)
+
+    asyncio.run(cell())
+    assert files(tmp_path / "pixmo_cap_sample") == files(built / "pixmo_cap_sample")
+
+
+def test_an_interrupt_while_a_url_is_waited_for(tmp_path: Path) -> None:
+    """It is obeyed at once, not when the far end has answered."""
+    patient = replace(INTRANET, web=replace(INTRANET.web, silence=3600, total=3600))
+    options = Options(unverified=True, network=patient)
+    with Site({"/0.jpg": silence}) as site:
+        raw = listed(tmp_path / "raw", [f"{site.url}/0.jpg"])
+
+        def press() -> None:
+            while "/0.jpg" not in site.log:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        presser = threading.Thread(target=press)
+        presser.start()
+        with pytest.raises(KeyboardInterrupt):
+            build(catalog.variant("pixmo_cap"), tmp_path / "out", replace(options, raw=raw))
+        presser.join()
 
 
 def test_webdataset_is_laid_out_as_img2dataset_does(built: Path, tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ Every limit ends in an outcome, and none of them keeps other URLs waiting.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -39,6 +39,7 @@ TRIES = {  # of what may heal
 ROBOTS_TRIES = 2  # one bad moment of a host should not cost all its rows
 WANTED = {"image": ("image/",), "sound": ("audio/", "video/mp4", "video/webm"), "file": ("",)}
 Headers = dict[str, str] | None
+Receive = Callable[[aiohttp.ClientResponse], Awaitable[None]]
 
 
 class Web:
@@ -132,18 +133,18 @@ class Web:
         for _ in range(self.limits.redirects + 1):
             origin = safety.origin(url)
             await self._consent.may_ask(url, origin)
-            async with self._asked(url, origin, extra, answer) as (response, onward):
-                if onward is None:
-                    return await self._receive(response, want, answer)
+            receive = partial(self._receive, want=want, answer=answer)
+            onward = await self._ask(url, origin, extra, answer, receive)
+            if onward is None:
+                return
             url = onward
             answer.final_url = str(url)
         raise Dropped(Outcome.REDIRECTED_TOO_OFTEN, f"more than {self.limits.redirects} times")
 
-    @asynccontextmanager
-    async def _asked(
-        self, url: URL, origin: str, extra: Headers, answer: Answer
-    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, URL | None]]:
-        """The answer to one request, in the host's turn and time, and where it leads on to."""
+    async def _ask(
+        self, url: URL, origin: str, extra: Headers, answer: Answer, receive: Receive
+    ) -> URL | None:
+        """One request, in the host's turn and time: received, or the URL that it leads on to."""
         async with self._hosts.turn(origin) as host:
             request = None
             try:
@@ -152,7 +153,10 @@ class Web:
                     get = self._session.get(url, headers=extra, allow_redirects=False)
                     async with get as response:
                         self._watch.answered(request, response.content)
-                        yield response, self._begin(response, host, answer)
+                        onward = self._begin(response, host, answer)
+                        if onward is None:
+                            await receive(response)
+                        return onward
             except TimeoutError:
                 if request and request.why:
                     raise Dropped(Outcome.TIMED_OUT, request.why) from None
@@ -225,11 +229,15 @@ class Web:
 
     async def _text(self, url: URL, most: int) -> tuple[int, bytes]:
         path, answer = url.path, Answer(str(url))
+
+        async def receive(response: aiohttp.ClientResponse) -> None:
+            answer.body = await self._head(response, most)
+
         try:
             for _ in range(self.limits.redirects + 1):
-                async with self._asked(url, safety.origin(url), None, answer) as (response, onward):
-                    if onward is None:
-                        return response.status, await self._head(response, most)
+                onward = await self._ask(url, safety.origin(url), None, answer, receive)
+                if onward is None:
+                    return answer.status or 0, answer.body
                 url = onward
             return 404, b""
         except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
