@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from measure import arguments, scratch, show
-from read import pictures
+from read_data import pictures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 ACCESSES = 60
