@@ -125,9 +125,9 @@ class Loader:
         self.epoch, self._given = self.epoch + 1, 0
 
     def run(self, numbers: Iterable[int], beside: int = 1) -> Iterator[Made]:
-        """Make batches in this order, some ahead; `beside` processes share the processors."""
+        """Make batches in this order, some ahead; `beside` processes share cores and prefetch."""
         threads = self._threads or max(1, cores() // beside)
-        depth = max(self._prefetch, threads)
+        depth = max(self._prefetch // beside, threads)
         readers = ThreadPoolExecutor(READERS, "edge-glass-read")
         makers = ThreadPoolExecutor(threads, "edge-glass-make")
         ahead: deque[Callable[[], Made]] = deque()

@@ -72,6 +72,7 @@ class _Stream(IterableDataset[Made]):
             if worker:
                 batch = {name: _packed(value) for name, value in batch.items()}
             yield Made(batch, made.skipped)
+            del made, batch  # while the next one is made
 
 
 class _Packed(NamedTuple):
@@ -87,8 +88,12 @@ def _packed(value: Any) -> Any:
     if bytes not in kinds or not kinds <= {bytes, type(None)} or not any(value):
         return value
     sizes = [None if cell is None else len(cell) for cell in value]
-    data = bytearray().join(cell for cell in value if cell)
-    return _Packed(torch.frombuffer(data, dtype=torch.uint8), sizes)
+    data = torch.empty(sum(map(len, filter(None, value))), dtype=torch.uint8).share_memory_()
+    view, at = memoryview(data.numpy()), 0
+    for cell in filter(None, value):
+        view[at : at + len(cell)] = cell
+        at += len(cell)
+    return _Packed(data, sizes)
 
 
 def _unpacked(value: Any) -> Any:
