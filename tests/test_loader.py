@@ -191,6 +191,9 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         loader(folder)
     with pytest.raises(EdgeGlassError, match="each source needs one above 0"):
         loader({folder: 0})
+    small, large = tiny(tmp_path / "small", 9), tiny(tmp_path / "large", 900)
+    with pytest.raises(EdgeGlassError, match=r"small with 9 rows.*before a batch of 64 is full"):
+        loader({large: 1, small: 1})
     with pytest.raises(EdgeGlassError, match="what://is/this"):
         loader("what://is/this")
 

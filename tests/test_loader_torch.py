@@ -1,5 +1,6 @@
 """The loader with torch: workers that change nothing, states of what was received, ranks."""
 
+import ast
 import json
 import random
 import subprocess
@@ -7,11 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from hub import Hub
 from test_loader import PHOTOGRAPHS, SAMPLES, flat, ids, pictures, taken, tiny
 from torch.utils.data import DataLoader
 
+from edge_glass import catalog, publish
+from edge_glass.build import build
 from edge_glass.train import Picture, loader
 
 RANK = """
@@ -97,6 +103,35 @@ def test_two_processes_have_halves_of_the_rows(tmp_path: Path) -> None:
     rows = flat(one["seen"]) + flat(other["seen"])
     assert len(one["seen"]) == len(other["seen"]) == 62 and len(set(rows)) == len(rows) == 992
     assert one["total"] == other["total"] == sum(rows)
+
+
+def test_the_page_on_training_as_it_stands(
+    hub: Hub, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With samples under the names of what the page reads; all that it makes is read to its end."""
+    variants = {"pixmo_cap": ("pixmo_cap", {}), "clotho_16k": ("clotho", {"sample_rate": 16000})}
+    for name, (corpus, set_to) in variants.items():
+        build(catalog.Variant(corpus, f"{corpus}_sample", name, set_to), tmp_path / "data")
+    publish.push(tmp_path / "data", list(variants), "org/edge-glass", "1.0.0")
+    for name in ("clotho", "musiccaps"):
+        rows = pq.read_table(next((built / f"{name}_sample").glob("train-*")))
+        (tmp_path / "data" / name).mkdir()
+        path = tmp_path / "data" / name / "train-00000-of-00001.parquet"
+        pq.write_table(pa.concat_tables([rows] * 20), path)
+    monkeypatch.chdir(tmp_path)
+    page = (SAMPLES.parent / "docs" / "training.md").read_text()
+    names: dict[str, Any] = {}
+    read = []
+    for line in ast.parse(page.split("```python")[1].split("```")[0]).body:
+        if isinstance(line, ast.Expr):
+            read.append(list(eval(ast.unparse(line), names)))
+        else:
+            exec(ast.unparse(line), names)
+    sounds, captions, mixture = read
+    assert names["batch"]["image"].shape[1:] == (224, 224, 3)
+    assert isinstance(names["batch"]["image"], torch.Tensor) and names["state"]["batches"] == 1
+    assert sounds[0]["audio"].shape[1:] == (160000,) and captions[0]["caption"]
+    assert len(mixture[0]["audio"]) == 64
 
 
 def test_the_example_learns() -> None:

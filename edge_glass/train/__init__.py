@@ -88,7 +88,14 @@ def loader(
     places = [Place(group, split, columns) for group in groups]
     _check_decode(places, decode or {})
     order = _order(places, weights, batch_size, shuffle, seed, buffer, lanes, world, until)
-    return Loader(places, order, decode or {}, drop_last, rank, world, threads, prefetch)
+    made = Loader(places, order, decode or {}, drop_last, rank, world, threads, prefetch)
+    if not made.batches:
+        names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
+        raise EdgeGlassError(
+            f"{names}: one ends before a batch of {batch_size} is full. Give a smaller batch_size, "
+            "or until='last'"
+        )
+    return made
 
 
 def cached(name: str, repo: str, version: str | None = None) -> Path:

@@ -86,9 +86,8 @@ class Sound:
         """Raises Dropped where bytes are no sound that can be decoded."""
         at = float(draw.uniform()) if self.random else 0.5
         samples, _ = audio.section(data, self.rate, self.seconds, at)
-        out = np.zeros(round(self.seconds * self.rate), dtype=np.float32)
-        out[: len(samples)] = samples[: len(out)]
-        return out
+        size = round(self.seconds * self.rate)
+        return np.pad(samples, (0, size - len(samples))) if len(samples) < size else samples[:size]
 
 
 def _scaled(data: bytes, needed: tuple[int, int]) -> np.ndarray | None:

@@ -51,6 +51,11 @@ class Loader:
         """Batches that this rank gets in an epoch."""
         return len(self._numbers(0))
 
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch, those of all ranks."""
+        return self._planned().batches
+
     def __iter__(self) -> Iterator[Batch]:
         for made in self.run(self.begin()):
             yield self.received(made)
