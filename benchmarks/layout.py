@@ -128,7 +128,7 @@ def over_http(hub: Any, folder: Path, name: str) -> tuple[str, str]:
     images = Place([place], "train", ["image"])
     hub.reset_log()
     for group in range(5):
-        images.table(group * len(images.shape.rows) // 5)
+        images.table(group * len(images.shape.rows) // 5, images.columns)
     asked = hub.seen("GET", "resolve")
     one = f"{len(asked) / 5:.0f}, {sum(r.sent for r in asked) / 5e6:.1f}"
     text = Place([place], "train", ["caption"]).bytes
