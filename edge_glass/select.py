@@ -13,7 +13,6 @@ from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.params import rank
 
-
 EVERY = 2**64 - 1  # the largest rank
 
 
