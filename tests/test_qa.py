@@ -261,6 +261,13 @@ def test_a_server_that_is_not_there_ends_the_run(root: Path) -> None:
         ask(root, Options("m", "http://127.0.0.1:9/v1", pairs=1, at_once=1))
 
 
+def test_a_server_that_is_not_there_is_named_however_few_slides(tmp_path: Path, cli: Cli) -> None:
+    deck(tmp_path / "decks", "a", LINES[:1])
+    url = "http://127.0.0.1:9/v1"
+    result = cli("qa", tmp_path / "decks", "--model", "m", "--base-url", url, "--task", "docvqa")
+    assert result.code == 1 and f"{url}, model m: unreachable" in result.err
+
+
 def test_the_key_is_never_shown(root: Path, cli: Cli) -> None:
     echo = Trouble(status=400, error=f"Authorization: Bearer {SECRET}")
     with Model(root, script=lambda a, n: echo) as model:
