@@ -54,7 +54,7 @@ def about(
         raise typer.Exit
 
 
-@app.command("list")
+@app.command("list", epilog="Example: edge-glass list")
 def list_(json: Json = False) -> None:
     """All corpora with their published configs."""
     from edge_glass import catalog, show
@@ -63,8 +63,8 @@ def list_(json: Json = False) -> None:
     if json:
         show.as_json({kind.corpus: list(kind.spec().configs) for kind in kinds})
         return
-    rows = ((k.corpus, k.spec().title, ", ".join(k.spec().configs)) for k in kinds)
-    show.table("Corpora", ["corpus", "title", "configs"], rows)
+    rows = ((f"{k.corpus}\n  {k.spec().title}", ", ".join(k.spec().configs)) for k in kinds)
+    show.table("Corpora", ["corpus", "configs"], rows)
 
 
 @app.command(epilog="Example: edge-glass info clotho")

@@ -21,7 +21,7 @@ from edge_glass.plan import Plan
 from edge_glass.publish import Release
 
 console = Console()
-NAMES = 24  # characters of a config's name on one line, at least
+WHOLE = ("config", "config, split", "file", "split")  # columns of names that get copied
 SHOWN = 20  # ids or rows of a long list
 SHORT = 200  # characters of a caption
 CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
@@ -35,24 +35,21 @@ def as_json(value: Any) -> None:
 def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a table; columns whose names end in # are numbers."""
     made = Table(
-        title=Text(title),
-        title_justify="left",
-        title_style="bold",
         box=SIMPLE_HEAD,  # of 80 columns the names and figures need all
         pad_edge=False,
         collapse_padding=True,
     )
     for column in columns:
-        right = column.endswith("#")
         made.add_column(
             column.removesuffix("#"),
-            justify="right" if right else "left",
+            justify="right" if column.endswith("#") else "left",
             overflow="fold",
-            min_width=NAMES if column == "config" else None,  # names are there to be copied
-            no_wrap=column == "split",
+            no_wrap=column in WHOLE,
         )
     for row in rows:
         made.add_row(*(Text(_cell(value)) for value in row))
+    if title:
+        console.print(Text(title, style="bold"))  # the table's own would fold at its width
     console.print(made)
 
 
@@ -129,15 +126,16 @@ def plan(made: Plan) -> None:
 
 def builds(manifests: list[Manifest]) -> None:
     """Rows kept and dropped, by config and split."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for made in manifests:
+        rows.append((made["config"], "", "", "", ""))
         for split, facts in made["splits"].items():
             outcomes = dict(facts["outcomes"])
             kept = outcomes.pop(Outcome.KEPT, 0)
             reasons = "\n".join(f"{n:,} {reason}" for reason, n in outcomes.items())
-            source_rows = kept + sum(outcomes.values())
-            rows.append((made["config"], split, source_rows, kept, sum(outcomes.values()), reasons))
-    table("Source rows", ["config", "split", "rows#", "kept#", "dropped#", "reasons"], rows)
+            lost = sum(outcomes.values())
+            rows.append((f"  {split}", kept + lost, kept, lost, reasons))
+    table("Source rows", ["config, split", "rows#", "kept#", "dropped#", "reasons"], rows)
 
 
 def findings(found: list[Finding]) -> None:
