@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -308,6 +310,10 @@ def test_the_same_bytes_whatever_the_jobs_and_no_shard_twice(
     folder = in_pieces / SAMPLE
     one = audit(folder, tmp_path / "one")
     assert audit(folder, tmp_path / "two", Options(jobs=2)) == one
+    line = [sys.executable, "-m", "edge_glass.cli", "audit", folder, "--out", tmp_path / "three"]
+    subprocess.run(line, check=True, capture_output=True)
+    told = tmp_path / "three" / "audit" / SAMPLE / audits.FILE
+    assert json.loads(told.read_text()) == one  # in whatever process
     from edge_glass.audit import media_trace
 
     def never(*_: object) -> None:
