@@ -222,6 +222,7 @@ def ledger(
 
     if reason is not None and reason not in list(ledgers.Outcome):
         raise EdgeGlassError(f"no outcome {reason}; there are {', '.join(ledgers.Outcome)}")
+    listed = 0
     for config, folder in manifest.built(directory).items():
         path = folder / ledgers.FILE
         found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
@@ -230,9 +231,12 @@ def ledger(
                 print(_json_line({"config": config} | row))
             continue
         rows = list(found)
+        listed += len(rows)
         show.builds([manifest.read(folder)])
         if rows:
             show.ledger_rows(config, rows if reason else rows[: show.SHOWN], len(rows))
+    if reason and not listed and not json:
+        show.console.print(Text(f"No row of {directory} has the outcome {reason}."))
 
 
 @app.command(epilog="Example: edge-glass report data")

@@ -1,7 +1,7 @@
 """Tables for the command line. Text from outside is printed as it is, never as markup."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,17 @@ def _values(schema: dict[str, Any]) -> str:
     return str(schema.get("const", schema.get("type", "any")))
 
 
-def audit(folder: Path, made: dict[str, Any]) -> None:
-    """What an audit found, by check."""
-    rows = [
+def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
+    """What an audit found, by check: of those that were asked for."""
+    all_ = [
         (group, check, count, folder / found["file"] if count else "")
         for group, found in made["groups"].items()
         for check, count in found["checks"].items()
     ]
+    rows = [row for row in all_ if row[1] in asked]
     table(f"{made['config']}: {made['rows']:,} rows", ["", "check", "found#", "in"], rows)
+    if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
+        console.print(Text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
 
 
 def plan(made: Plan) -> None:

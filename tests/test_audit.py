@@ -276,6 +276,10 @@ def test_flagged_rows_are_dropped_and_the_ledger_says_so(tmp_path: Path, cli: Cl
     kept = {path.name: path.read_bytes() for path in clean.iterdir()}
     assert cli("audit", folder, "--check", "leaks", "--drop-flagged", "--name", "noleak").code == 0
     assert rows(tmp_path / "noleak").keys() == rows(folder).keys() - {second}
+    shown = cli("audit", folder, "--check", "silence").out
+    table, _, earlier = shown.partition("Found by earlier audits, in ")
+    assert "silence" in table and "clipping" not in table and "like_sound" not in table
+    assert "2 like_sound" in " ".join(earlier.split())
     cli("audit", folder, "--check", "duplicates", "--drop-flagged", "--name", "clean")
     assert {path.name: path.read_bytes() for path in clean.iterdir()} == kept
 
