@@ -4,21 +4,23 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge_glass.audit.diff import Difference
-from edge_glass.audit.verify import Finding
-from edge_glass.corpus import Corpus
 from edge_glass.ledger import Outcome
-from edge_glass.manifest import Manifest
-from edge_glass.params import CorpusConfig, model
-from edge_glass.plan import Plan
-from edge_glass.publish import Release
+
+if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
+    from edge_glass.audit.diff import Difference
+    from edge_glass.audit.verify import Finding
+    from edge_glass.corpus import Corpus
+    from edge_glass.manifest import Manifest
+    from edge_glass.params import CorpusConfig
+    from edge_glass.plan import Plan
+    from edge_glass.publish import Release
 
 console = Console()
 WHOLE = ("config", "config, split", "file", "split")  # columns of names that get copied
@@ -61,7 +63,7 @@ def _cell(value: Any) -> str:
     return str(value).translate(CONTROLS)
 
 
-def info(kind: type[Corpus]) -> None:
+def info(kind: "type[Corpus]") -> None:
     """What there is to know of a corpus before it is built."""
     spec = kind.spec()
     console.print(Text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
@@ -81,8 +83,10 @@ def info(kind: type[Corpus]) -> None:
     console.print(Text(f"\n{spec.citation}"))
 
 
-def parameters(kind: type[CorpusConfig]) -> list[tuple[str, str, str, str]]:
+def parameters(kind: "type[CorpusConfig]") -> list[tuple[str, str, str, str]]:
     """Name, values, default and meaning of each parameter of a config."""
+    from edge_glass.params import model
+
     schema = model(kind).model_json_schema()["properties"]
     return [
         (name, _values(schema[name]), json.dumps(field.default), field.description or "")
@@ -113,7 +117,7 @@ def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
         console.print(Text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
 
 
-def plan(made: Plan) -> None:
+def plan(made: "Plan") -> None:
     """One config's plan."""
     console.print(Text(f"{made.config} — {made.title}", style="bold"))
     console.print(Text(f"Licence: {made.licence}"))
@@ -127,7 +131,7 @@ def plan(made: Plan) -> None:
     console.print(Text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
 
 
-def builds(manifests: list[Manifest]) -> None:
+def builds(manifests: "list[Manifest]") -> None:
     """Rows kept and dropped, by config and split."""
     rows: list[tuple[Any, ...]] = []
     for made in manifests:
@@ -141,7 +145,7 @@ def builds(manifests: list[Manifest]) -> None:
     table("Source rows", ["config, split", "rows#", "kept#", "dropped#", "reasons"], rows)
 
 
-def findings(found: list[Finding]) -> None:
+def findings(found: "list[Finding]") -> None:
     """What verify found."""
     rows = [(f.kind, f.config, f.where, f.what) for f in found]
     if rows:
@@ -155,7 +159,7 @@ def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
     table(title, columns, ([row[column] for column in columns] for row in rows))
 
 
-def difference(found: Difference) -> None:
+def difference(found: "Difference") -> None:
     """One config in two builds."""
     if found.identical:
         console.print(Text(f"{found.config}: byte-identical"))
@@ -176,7 +180,7 @@ def _some(ids: list[str], total: int) -> str:
     return ", ".join(ids[:3]) + more
 
 
-def release(done: Release, dry_run: bool) -> None:
+def release(done: "Release", dry_run: bool) -> None:
     """What a push did or would do."""
     verb = "would send" if dry_run else "sent"
     files = f"{len(done.send)} files ({done.send_bytes / 1e6:.1f} MB)"
