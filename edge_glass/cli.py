@@ -266,7 +266,9 @@ def export(
         raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
     folders = manifest.built(directory)
     for name, folder in folders.items():
-        write(folder, out if len(folders) == 1 else out / name, format)
+        target = out if len(folders) == 1 else out / name
+        write(folder, target, format)
+        print(target)
 
 
 for more in (cli_versions.app, cli_tables.app):
