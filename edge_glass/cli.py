@@ -54,7 +54,7 @@ def about(
         raise typer.Exit
 
 
-@app.command("list")
+@app.command("list", epilog="Example: edge-glass list")
 def list_(json: Json = False) -> None:
     """All corpora with their published configs."""
     from edge_glass import catalog, show
@@ -63,8 +63,8 @@ def list_(json: Json = False) -> None:
     if json:
         show.as_json({kind.corpus: list(kind.spec().configs) for kind in kinds})
         return
-    rows = ((k.corpus, k.spec().title, ", ".join(k.spec().configs)) for k in kinds)
-    show.table("Corpora", ["corpus", "title", "configs"], rows)
+    rows = ((f"{k.corpus}\n  {k.spec().title}", ", ".join(k.spec().configs)) for k in kinds)
+    show.table("Corpora", ["corpus", "configs"], rows)
 
 
 @app.command(epilog="Example: edge-glass info clotho")
@@ -222,6 +222,7 @@ def ledger(
 
     if reason is not None and reason not in list(ledgers.Outcome):
         raise EdgeGlassError(f"no outcome {reason}; there are {', '.join(ledgers.Outcome)}")
+    listed = 0
     for config, folder in manifest.built(directory).items():
         path = folder / ledgers.FILE
         found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
@@ -230,9 +231,12 @@ def ledger(
                 print(_json_line({"config": config} | row))
             continue
         rows = list(found)
+        listed += len(rows)
         show.builds([manifest.read(folder)])
         if rows:
             show.ledger_rows(config, rows if reason else rows[: show.SHOWN], len(rows))
+    if reason and not listed and not json:
+        show.console.print(Text(f"No row of {directory} has the outcome {reason}."))
 
 
 @app.command(epilog="Example: edge-glass report data")
@@ -262,7 +266,9 @@ def export(
         raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
     folders = manifest.built(directory)
     for name, folder in folders.items():
-        write(folder, out if len(folders) == 1 else out / name, format)
+        target = out if len(folders) == 1 else out / name
+        write(folder, target, format)
+        print(target)
 
 
 for more in (cli_versions.app, cli_tables.app):

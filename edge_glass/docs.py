@@ -1,12 +1,13 @@
 """The catalogue as a page: every corpus with what it is, how much, its licence and a row of it."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from edge_glass import catalog
+from edge_glass import catalog, units
 from edge_glass.audit import shown
 from edge_glass.build import build
 from edge_glass.corpus import Corpus
@@ -15,6 +16,7 @@ from edge_glass.fetch.sources import needed
 from edge_glass.plan import stated_rows
 from edge_glass.progress import Progress
 from edge_glass.shards import Whole
+from edge_glass.spec import Source
 
 FILE = "index.html"
 
@@ -39,19 +41,36 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     sample = f"{kind.corpus}_sample"
     made = build(catalog.variant(sample), temp, progress=progress)
     corpus = catalog.variant(kind.corpus).builder(str(temp / "datasets"))
-    sources = needed(corpus).values()
-    sizes = [source.bytes for source in sources if not source.fetch]
+    sources = needed(corpus)
+    sizes = [source.bytes for source in sources.values() if not source.fetch]
     rows = {split: stated_rows(corpus, split) for split in corpus.chosen_splits()}
     known = [count for count in rows.values() if count is not None]
+    total = sum(known) if len(known) == len(rows) else None
     return {
         "name": kind.corpus,
         "spec": kind.spec(),
         "rows": rows,
-        "total": sum(known) if len(known) == len(rows) else None,
+        "total": total,
         "published": kind.spec().expected.published.get(kind.corpus),
-        "bytes": sum(size or 0 for size in sizes),
-        "at_least": None in sizes,
-        "hours": sum(source.hours or 0 for source in sources),
+        "files": [*_files(sizes), *_fetched(sources, total)],
+        "hours": sum(source.hours or 0 for source in sources.values()),
+        "lasts": any("Audio" in str(kind) for kind in made["features"].values()),
         "columns": {name: told(feature) for name, feature in made["features"].items()},
         "row": next(iter(shown.drawn(temp / sample, made, 1)), None),
     }
+
+
+def _files(sizes: list[int | None]) -> Iterator[str]:
+    """How large the files are that a build begins with, as far as it is stated."""
+    if known := sum(size or 0 for size in sizes):
+        yield f"{'more than ' if None in sizes else ''}{units.size(known)}"
+    elif sizes:
+        yield "not stated"
+
+
+def _fetched(sources: dict[str, Source], rows: int | None) -> Iterator[str]:
+    """What is fetched row by row, and about how much that is."""
+    for name, source in sources.items():
+        if source.fetch and source.row_bytes:
+            much = f", about {units.size(rows * source.row_bytes)}" if rows else ""
+            yield f"{name} row by row{much}"

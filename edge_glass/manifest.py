@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,21 +13,24 @@ import soxr
 
 import edge_glass
 from edge_glass import ledger
-from edge_glass.corpus import Corpus
 from edge_glass.errors import EdgeGlassError
-from edge_glass.features import Features, portable
-from edge_glass.fetch.raw import Raw
 from edge_glass.media import container
 from edge_glass.places import told
 from edge_glass.spec import MAIN
+
+if TYPE_CHECKING:  # who only reads a manifest need not wait for `datasets`
+    from edge_glass.corpus import Corpus
+    from edge_glass.fetch.raw import Raw
 
 FILE = "manifest.json"
 HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
 Manifest = dict[str, Any]
 
 
-def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Manifest:
+def describe(corpus: "Corpus", raw: "Raw", limit: int | None) -> Manifest:
     """The part that is known before a build: what goes in, and what makes it."""
+    from edge_glass.features import Features, portable
+
     described = {
         "config": corpus.config.name,
         "corpus": corpus.corpus,
@@ -43,7 +46,7 @@ def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Manifest:
     return plain
 
 
-def _libraries(corpus: Corpus) -> dict[str, str | None]:
+def _libraries(corpus: "Corpus") -> dict[str, str | None]:
     made_with: dict[str, str | None] = {
         "edge_glass": edge_glass.__version__,
         "pyarrow": pa.__version__,
@@ -56,7 +59,7 @@ def _libraries(corpus: Corpus) -> dict[str, str | None]:
     return made_with
 
 
-def _source(corpus: Corpus, raw: Raw, name: str) -> dict[str, Any]:
+def _source(corpus: "Corpus", raw: "Raw", name: str) -> dict[str, Any]:
     source, facts = corpus.spec().sources[name], raw.facts[name]
     published = None  # nobody can tell of an unpacked folder, or without a checksum
     if source.checksum and "sha256" in facts:

@@ -9,7 +9,7 @@ from typing import Any
 from edge_glass import orders
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
-from edge_glass.fetch import archives, download, hub, tars
+from edge_glass.fetch import archives, download, hub, index, tars
 from edge_glass.fetch.sources import find, needed, obtain, store
 from edge_glass.select import Selection
 
@@ -81,13 +81,13 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
         elif source.by_hand:
             state = "by hand"
         elif source.index:
-            state = "partly here" if (root / name).is_dir() else "to fetch"
+            state = "partly here" if (root / name / index.PAGE).is_file() else "to fetch"
         elif source.hub:
             size, state = hub.state(source, root / name)
         elif download.stored(root / name, source) is not None:
             state = "here"
         else:
-            state = "partly here" if (root / f"{name}.part").exists() else "to fetch"
+            state = "partly here" if download.begun(root / name) else "to fetch"
         plans.append(SourcePlan(name, source.template, size, state))
     return plans
 

@@ -13,6 +13,8 @@ from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.params import rank
 
+EVERY = 2**64 - 1  # the largest rank
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -42,7 +44,7 @@ class Selection:
                         inside.add(row.id)
                 rows[split] = keys.count - starts[split]
             wanted = round(subset * inside.count) if isinstance(subset, float) else subset
-            threshold = 2**64 - 1 if wanted is None else inside.threshold(max(1, wanted))
+            threshold = EVERY if wanted is None else inside.threshold(max(1, wanted))
             again = [position for group in keys.groups() for position in group[1:]]
         return cls(rows, seed, threshold, _by_split(again, starts), limit)
 
@@ -57,7 +59,7 @@ class Selection:
             return Outcome.DUPLICATE_ID, "an earlier row has this id"
         if _outside(row):
             return row.dropped
-        if rank(self.seed, row.id) > self.threshold:
+        if self.threshold < EVERY and rank(self.seed, row.id) > self.threshold:
             return Outcome.NOT_IN_SUBSET, ""
         if self.limit is not None and position >= self.limit:
             return Outcome.BEYOND_LIMIT, ""

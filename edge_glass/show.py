@@ -1,27 +1,29 @@
 """Tables for the command line. Text from outside is printed as it is, never as markup."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge_glass.audit.diff import Difference
-from edge_glass.audit.verify import Finding
-from edge_glass.corpus import Corpus
 from edge_glass.ledger import Outcome
-from edge_glass.manifest import Manifest
-from edge_glass.params import CorpusConfig, model
-from edge_glass.plan import Plan
-from edge_glass.publish import Release
+
+if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
+    from edge_glass.audit.diff import Difference
+    from edge_glass.audit.verify import Finding
+    from edge_glass.corpus import Corpus
+    from edge_glass.manifest import Manifest
+    from edge_glass.params import CorpusConfig
+    from edge_glass.plan import Plan
+    from edge_glass.publish import Release
 
 console = Console()
-NAMES = 24  # characters of a config's name on one line, at least
+WHOLE = ("config", "config, split", "file", "split")  # columns of names that get copied
 SHOWN = 20  # ids or rows of a long list
 SHORT = 200  # characters of a caption
 CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
@@ -35,24 +37,21 @@ def as_json(value: Any) -> None:
 def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a table; columns whose names end in # are numbers."""
     made = Table(
-        title=Text(title),
-        title_justify="left",
-        title_style="bold",
         box=SIMPLE_HEAD,  # of 80 columns the names and figures need all
         pad_edge=False,
         collapse_padding=True,
     )
     for column in columns:
-        right = column.endswith("#")
         made.add_column(
             column.removesuffix("#"),
-            justify="right" if right else "left",
+            justify="right" if column.endswith("#") else "left",
             overflow="fold",
-            min_width=NAMES if column == "config" else None,  # names are there to be copied
-            no_wrap=column == "split",
+            no_wrap=column in WHOLE,
         )
     for row in rows:
         made.add_row(*(Text(_cell(value)) for value in row))
+    if title:
+        console.print(Text(title, style="bold"))  # the table's own would fold at its width
     console.print(made)
 
 
@@ -64,7 +63,7 @@ def _cell(value: Any) -> str:
     return str(value).translate(CONTROLS)
 
 
-def info(kind: type[Corpus]) -> None:
+def info(kind: "type[Corpus]") -> None:
     """What there is to know of a corpus before it is built."""
     spec = kind.spec()
     console.print(Text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
@@ -84,8 +83,10 @@ def info(kind: type[Corpus]) -> None:
     console.print(Text(f"\n{spec.citation}"))
 
 
-def parameters(kind: type[CorpusConfig]) -> list[tuple[str, str, str, str]]:
+def parameters(kind: "type[CorpusConfig]") -> list[tuple[str, str, str, str]]:
     """Name, values, default and meaning of each parameter of a config."""
+    from edge_glass.params import model
+
     schema = model(kind).model_json_schema()["properties"]
     return [
         (name, _values(schema[name]), json.dumps(field.default), field.description or "")
@@ -103,17 +104,20 @@ def _values(schema: dict[str, Any]) -> str:
     return str(schema.get("const", schema.get("type", "any")))
 
 
-def audit(folder: Path, made: dict[str, Any]) -> None:
-    """What an audit found, by check."""
-    rows = [
+def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
+    """What an audit found, by check: of those that were asked for."""
+    all_ = [
         (group, check, count, folder / found["file"] if count else "")
         for group, found in made["groups"].items()
         for check, count in found["checks"].items()
     ]
+    rows = [row for row in all_ if row[1] in asked]
     table(f"{made['config']}: {made['rows']:,} rows", ["", "check", "found#", "in"], rows)
+    if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
+        console.print(Text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
 
 
-def plan(made: Plan) -> None:
+def plan(made: "Plan") -> None:
     """One config's plan."""
     console.print(Text(f"{made.config} — {made.title}", style="bold"))
     console.print(Text(f"Licence: {made.licence}"))
@@ -127,20 +131,21 @@ def plan(made: Plan) -> None:
     console.print(Text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
 
 
-def builds(manifests: list[Manifest]) -> None:
+def builds(manifests: "list[Manifest]") -> None:
     """Rows kept and dropped, by config and split."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for made in manifests:
+        rows.append((made["config"], "", "", "", ""))
         for split, facts in made["splits"].items():
             outcomes = dict(facts["outcomes"])
             kept = outcomes.pop(Outcome.KEPT, 0)
             reasons = "\n".join(f"{n:,} {reason}" for reason, n in outcomes.items())
-            source_rows = kept + sum(outcomes.values())
-            rows.append((made["config"], split, source_rows, kept, sum(outcomes.values()), reasons))
-    table("Source rows", ["config", "split", "rows#", "kept#", "dropped#", "reasons"], rows)
+            lost = sum(outcomes.values())
+            rows.append((f"  {split}", kept + lost, kept, lost, reasons))
+    table("Source rows", ["config, split", "rows#", "kept#", "dropped#", "reasons"], rows)
 
 
-def findings(found: list[Finding]) -> None:
+def findings(found: "list[Finding]") -> None:
     """What verify found."""
     rows = [(f.kind, f.config, f.where, f.what) for f in found]
     if rows:
@@ -154,7 +159,7 @@ def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
     table(title, columns, ([row[column] for column in columns] for row in rows))
 
 
-def difference(found: Difference) -> None:
+def difference(found: "Difference") -> None:
     """One config in two builds."""
     if found.identical:
         console.print(Text(f"{found.config}: byte-identical"))
@@ -175,7 +180,7 @@ def _some(ids: list[str], total: int) -> str:
     return ", ".join(ids[:3]) + more
 
 
-def release(done: Release, dry_run: bool) -> None:
+def release(done: "Release", dry_run: bool) -> None:
     """What a push did or would do."""
     verb = "would send" if dry_run else "sent"
     files = f"{len(done.send)} files ({done.send_bytes / 1e6:.1f} MB)"

@@ -1,5 +1,6 @@
 """Transcripts are held against what a real Whisper hears: a model that a package brings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def speech() -> list[dict[str, Any]]:
     ]
 
 
-def test_wrong_transcripts_are_found(tmp_path: Path) -> None:
+def test_wrong_transcripts_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = speech()
     assert len(rows) > 6
     said = {row["id"]: row["text"] for row in rows}
@@ -41,6 +42,10 @@ def test_wrong_transcripts_are_found(tmp_path: Path) -> None:
     assert figures["normaliser"] == "whisper english" and figures["words"] > 50
     again = audit(folder, tmp_path / "again", Options(("asr",), model=MODEL))
     assert again == made  # the same model hears the same
+    [rule] = audits.RULES["asr"]
+    monkeypatch.setitem(audits.RULES, "asr", (replace(rule, threshold=100),))
+    made = audit(folder, tmp_path, Options(("asr",), model=MODEL))
+    assert made["groups"]["asr"]["checks"] == {"transcript": 0}  # by the new rule
 
 
 def test_words_that_are_cut_otherwise_are_no_other_words(tmp_path: Path) -> None:

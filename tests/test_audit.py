@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -274,6 +276,10 @@ def test_flagged_rows_are_dropped_and_the_ledger_says_so(tmp_path: Path, cli: Cl
     kept = {path.name: path.read_bytes() for path in clean.iterdir()}
     assert cli("audit", folder, "--check", "leaks", "--drop-flagged", "--name", "noleak").code == 0
     assert rows(tmp_path / "noleak").keys() == rows(folder).keys() - {second}
+    shown = cli("audit", folder, "--check", "silence").out
+    table, _, earlier = shown.partition("Found by earlier audits, in ")
+    assert "silence" in table and "clipping" not in table and "like_sound" not in table
+    assert "2 like_sound" in " ".join(earlier.split())
     cli("audit", folder, "--check", "duplicates", "--drop-flagged", "--name", "clean")
     assert {path.name: path.read_bytes() for path in clean.iterdir()} == kept
 
@@ -308,6 +314,10 @@ def test_the_same_bytes_whatever_the_jobs_and_no_shard_twice(
     folder = in_pieces / SAMPLE
     one = audit(folder, tmp_path / "one")
     assert audit(folder, tmp_path / "two", Options(jobs=2)) == one
+    line = [sys.executable, "-m", "edge_glass.cli", "audit", folder, "--out", tmp_path / "three"]
+    subprocess.run(line, check=True, capture_output=True)
+    told = tmp_path / "three" / "audit" / SAMPLE / audits.FILE
+    assert json.loads(told.read_text()) == one  # in whatever process
     from edge_glass.audit import media_trace
 
     def never(*_: object) -> None:

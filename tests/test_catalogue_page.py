@@ -26,6 +26,11 @@ def test_every_corpus_has_its_row(site: Path, page: Page) -> None:
         assert shown.locator("dd").first.inner_text()
         assert page.locator(f"a[href='#{name}']").count() == 1
     assert page.get_by_text(spec.licence_tag).count()
+    text = page.inner_text("table")
+    for told in ("5.1 MB; clips row by row, about 48.5 GB", "982", "not stated"):
+        assert told in text
+    cut = "lists => lists.filter(list => list.scrollHeight > list.clientHeight).length"
+    assert page.eval_on_selector_all("article dl", cut) == 0
     loaded = "images => images.every(image => image.complete && image.naturalWidth > 0)"
     assert page.eval_on_selector_all("img", loaded)
     media = page.locator("article img, article audio, article video")

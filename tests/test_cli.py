@@ -181,3 +181,9 @@ def test_workers_are_of_the_installed_package(tmp_path: Path) -> None:
         cwd=tmp_path, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0 and "wrong package" not in done.stderr, done.stderr
+
+
+def test_tables_and_searches_do_not_wait_for_what_builds_need() -> None:
+    code = "import sys, edge_glass.show, edge_glass.search.query; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"datasets", "pandas", "torch", "transformers"} & set(done.stdout.split())

@@ -14,8 +14,10 @@ import pytest
 from rawclotho import SAMPLES, House, command, edge_glass, write_raw
 from server import Files, Lie
 
+from edge_glass import catalog
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch import download
+from edge_glass.plan import plan
 from edge_glass.spec import Source
 
 DATA = b"".join(path.read_bytes() for path in sorted(SAMPLES.rglob("*.wav")))[:1_200_000]
@@ -233,12 +235,40 @@ def test_several_files_fail_together_and_the_good_one_stays(files: Files) -> Non
         path = files.folder.parent / "store" / name
         return download.Job(name, path, Source(url=files.url, md5=MD5), [f"{files.url}/{name}"])
 
-    jobs = [job(name) for name in ("a", "none", "nil")]
+    files.lie("c", Lie(status=410))
+    jobs = [job(name) for name in ("a", "none", "nil", "c")]
     with pytest.raises(EdgeGlassError) as error:
         download.fetch(jobs, lambda *_: None)
-    assert [problem.split()[0] for problem in error.value.problems] == ["none", "nil"]
+    [problem] = error.value.problems
+    assert problem.splitlines()[:3] == [
+        "none, nil, c could not be fetched:",
+        f"  {files.url}/: HTTP 404 (none, nil)",  # a cause is told once
+        f"  {files.url}/: HTTP 410 (c)",
+    ]
+    assert "--raw" in problem and "--mirror" in problem
     download.fetch(jobs[:1], lambda *_: None)
     assert len(files.asked("a")) == 1
+
+
+def test_a_plan_tells_what_has_arrived(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path))
+    name = "clotho_audio_validation.7z"
+
+    def state(url: str) -> str:
+        path = tmp_path / "downloads" / "clotho" / name
+        job = download.Job(name, path, Source(url=files.url, md5=MD5), [f"{files.url}/{url}"])
+        with pytest.raises(EdgeGlassError):
+            download.fetch([job], lambda *_: None)
+        assert path.with_name(f"{name}.part").exists()
+        return next(
+            s.state for s in plan(catalog.variant("clotho"), tmp_path).sources if s.file == name
+        )
+
+    assert state("none") == "to fetch"  # a file was opened, and nothing came
+    files.always("a", Lie(cut=400_000, ranges=False))
+    assert state("a") == "partly here"
 
 
 def test_inside_a_running_loop_as_in_a_notebook(files: Files) -> None:

@@ -226,6 +226,13 @@ def test_offline_and_absent_is_one_clear_error(films: Path, tmp_path: Path) -> N
     assert "hf download openai/clip-vit-base-patch32" in done.stderr
 
 
+def test_columns_are_looked_for_before_the_model(films: Path, cli: Cli) -> None:
+    done = cli("embed", films.parent, "--encoder", "no/such-model", "--columns", "image,poster")
+    assert done.code == 1 and "no column poster; there are id, image" in done.err
+    with pytest.raises(EdgeGlassError, match="no column poster"):
+        embedding.embed(films, films.parent / "x", "no/such-model", ["poster"])
+
+
 def test_offline_and_in_the_cache_is_enough(films: Path, models: Path, tmp_path: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     cached = tmp_path / "home" / "hub" / "models--org--tiny"

@@ -86,6 +86,9 @@ def test_the_command_counts_and_lists(with_drops: Path, cli: Cli) -> None:
     ]  # fmt: skip
     kept = cli("ledger", out, "--reason", "kept", "--json")
     assert len(kept.out.splitlines()) == 6
+    none = cli("ledger", out, "--reason", "no_audio").out
+    assert "has the outcome no_audio" in " ".join(none.split())
+    assert "has the outcome" not in cli("ledger", out, "--reason", "missing_media").out
     wrong = cli("ledger", out, "--reason", "missing")
     assert wrong.code == 1
     assert wrong.err.startswith("error: no outcome missing; there are kept, not_in_subset, ")

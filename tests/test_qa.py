@@ -16,7 +16,7 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.qa import calls, decks, limits, prompts, talk
 from edge_glass.qa.ask import Options, ask
 from edge_glass.qa.budget import Prices
-from edge_glass.qa.calls import Calls, Key, Use
+from edge_glass.qa.calls import Calls
 
 SECRET = "sk-very-secret-0123456789"
 PRICES = Prices(3.0, 15.0)
@@ -182,21 +182,6 @@ def test_the_pace_is_learned_from_the_answers(root: Path, no_naps: list[float]) 
     assert max(no_naps) == pytest.approx(63, abs=0.1)
 
 
-def test_a_refused_pace_is_halved_and_grows_again() -> None:
-    gate = limits.Gate(16)
-    for _ in range(3):  # which were under way together
-        gate.refused({})
-    assert gate.allowed == 8
-    for _ in range(200):
-        gate.answered({}, 100)
-    assert gate.allowed == 16
-
-
-def test_durations() -> None:
-    said = ["20ms", "1.5s", "6m0s", "7", "1h1s", "soon", None, ""]
-    assert [limits.seconds(text) for text in said] == [0.02, 1.5, 360, 7, 3601, 0, 0, 0]
-
-
 def test_an_answer_that_is_cut_is_counted_and_asked_for_again(root: Path) -> None:
     with Model(root, script=once(Trouble(cut=True))) as model:
         made = ask(root, options(model, at_once=1, prices=PRICES))
@@ -276,6 +261,13 @@ def test_a_server_that_is_not_there_ends_the_run(root: Path) -> None:
         ask(root, Options("m", "http://127.0.0.1:9/v1", pairs=1, at_once=1))
 
 
+def test_a_server_that_is_not_there_is_named_however_few_slides(tmp_path: Path, cli: Cli) -> None:
+    deck(tmp_path / "decks", "a", LINES[:1])
+    url = "http://127.0.0.1:9/v1"
+    result = cli("qa", tmp_path / "decks", "--model", "m", "--base-url", url, "--task", "docvqa")
+    assert result.code == 1 and f"{url}, model m: unreachable" in result.err
+
+
 def test_the_key_is_never_shown(root: Path, cli: Cli) -> None:
     echo = Trouble(status=400, error=f"Authorization: Bearer {SECRET}")
     with Model(root, script=lambda a, n: echo) as model:
@@ -292,26 +284,6 @@ def test_two_runs_at_once_are_told_apart(root: Path) -> None:
     with Model(root) as model, pytest.raises(EdgeGlassError, match="another run is at it"):
         ask(root, options(model))
     held.close()
-
-
-def test_an_answer_and_its_cost_are_one_record(root: Path) -> None:
-    """A crash between the two leaves neither; the next run counts the call at its most."""
-    book, key, most = Calls(root), Key("a", 1, "docvqa"), Use(900, 1000, 0.5, True)
-    call = book.begin(key, 1, "p", "m", most)
-    book._base.execute("begin immediate")
-    book.end(call, "answered", Use(10, 10, 0.1), 1, 200, "")
-    book._base.close()  # as a kill would
-    again = Calls(root)
-    assert again.answer(key) is None and again.cost == 0.5
-    assert again.outcomes()["docvqa, lost"]["calls"] == 1
-    again.close()
-    assert Calls(root).cost == 0.5  # counted once
-
-
-def test_a_damaged_book_is_told_plainly(root: Path) -> None:
-    (root / calls.FILE).write_bytes(b"no database " * 100)
-    with pytest.raises(EdgeGlassError, match=r"calls\.sqlite: damaged"):
-        Calls(root)
 
 
 def test_questions_by_hand_stay_and_are_not_asked_for(root: Path) -> None:
@@ -358,21 +330,6 @@ def test_prompts_of_ones_own(root: Path, tmp_path: Path) -> None:
         ask(root, options(model, prompts=tmp_path / "prompts"))
         assert model.log[0].text == "Escribe 1 preguntas en español. Cuesta $5."
     assert table(root)[0]["prompt"].startswith("es/docvqa@")  # type: ignore[attr-defined]
-
-
-def test_a_language_without_a_prompt_is_named_in_the_english_one() -> None:
-    found = prompts.prompt("retrieval", "gl")
-    assert found.version.startswith("en/retrieval@")
-    assert "in galego" in found.filled(count=2, language=prompts.name("gl"))
-    assert "code xx" in prompts.name("xx")
-
-
-@pytest.mark.parametrize("path", sorted(prompts.HERE.glob("*/*.txt")), ids=lambda p: str(p)[-15:])
-def test_shipped_prompts_name_the_form(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert "JSON" in text
-    if path.stem in decks.TASKS:
-        assert "$count" in text and "$language" in text and '"pairs"' in text
 
 
 def test_the_command_line(root: Path, cli: Cli) -> None:

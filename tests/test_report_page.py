@@ -35,6 +35,11 @@ def test_report(built: Path, page: Page) -> None:
     assert page.evaluate(loaded)
     seconds = "a => new Promise(say => { a.ondurationchange = () => say(a.duration); a.load() })"
     assert page.locator("audio").first.evaluate(seconds) > 1
+    assert "5.5 s" in text and "all 4: 107" in text  # seconds of speech; one width of all pictures
+    table = page.locator(".wide").first
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth")  # at 1200 pixels, and all names
+    whole = "all => all.every(one => one.getClientRects().length == 1)"  # are on one line
+    assert page.eval_on_selector_all("td a, .whole", whole)
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -129,4 +129,9 @@ def test_mistakes_are_told_plainly(data: Path, tmp_path: Path, cli: Cli) -> None
     build(catalog.variant("slides_qa_retrieval_sample-qrels"), tmp_path / "part", Options())
     assert "is not built" in cli("eval", tmp_path / "part").err
     build(catalog.variant("slides_qa_sample"), tmp_path / "other", Options())
-    assert "no retrieval set" in cli("eval", tmp_path / "other").err
+    error = cli("eval", tmp_path / "other").err
+    assert "no retrieval set" in error and "build slides_qa_retrieval-corpus" in error
+    (tmp_path / "nothing").mkdir()
+    line = ("eval", tmp_path / "nothing")
+    assert "build slides_qa_retrieval-corpus" in cli(*line).err
+    assert "build slides_qa_pages" in cli(*line, "--predictions", tmp_path / "p.json").err

@@ -2,6 +2,9 @@
 models with real classes for the rest."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +120,11 @@ def test_other_weights_under_the_same_name_are_told(
     tinymodels.clip(tmp_path / "clip", seed=1)
     with pytest.raises(EdgeGlassError, match="other weights than those"):
         Finder(folder).find(Query("text", "a dog"))
+
+
+def test_ctrl_c_waits_for_no_weights_that_are_read(indexed: Path) -> None:
+    line = [sys.executable, "-m", "edge_glass.cli", "serve", indexed / "clotho_sample"]
+    with subprocess.Popen([*line, "--port", "0"], stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline().startswith(b"http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)  # torch has only begun to be imported
+        assert process.wait(2) == 0

@@ -2,11 +2,14 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from edge_glass import catalog
 
 
 def on_a_terminal(*arguments: str | Path) -> tuple[int, str]:
@@ -44,3 +47,14 @@ def test_progress_is_drawn(jobs: str, tmp_path: Path) -> None:
     code, shown = on_a_terminal("verify", tmp_path)
     assert code == 0, shown
     assert "0/11 rows, 0 dropped" in shown
+
+
+def test_names_and_reasons_stay_whole_in_80_columns(tmp_path: Path) -> None:
+    _, shown = on_a_terminal("list")
+    names = [name for corpus in catalog.corpora() for name in catalog.corpus(corpus).spec().configs]
+    assert set(names) <= set(re.findall(r"[^\s,]+", shown))
+    longest = "imagenet_captions_metadata_sample"
+    code, shown = on_a_terminal("build", longest, "laion400m_sample", "--out", tmp_path)
+    assert code == 0, shown
+    words = set(shown.split())
+    assert {longest, "laion400m_sample", "duplicate_id", "missing_column"} <= words

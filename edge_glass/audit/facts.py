@@ -136,7 +136,7 @@ def drawn(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Plot]
     )
     if reasons:
         plotted.append(plots.bars("Why rows were dropped", [(r, 0, n) for r, n in reasons]))
-    plotted += [plots.columns(h["title"], h["counts"], *_ends(h)) for h in found["histograms"]]
+    plotted += [_spread(one) for one in found["histograms"]]
     spoken = list((languages or found["languages"]).items())[:SHOWN]
     if spoken:
         plotted.append(plots.bars("Languages of the captions", plots.lines(spoken)))
@@ -156,6 +156,14 @@ def funnel(outcomes: dict[str, int]) -> list[tuple[str, int, int]]:
             left -= lost
             stages.append((str(reason), left, lost))
     return [*stages, ("kept", left, 0)]
+
+
+def _spread(found: Facts) -> Plot:
+    if found["low"] < found["most"]:
+        return plots.columns(found["title"], found["counts"], *_ends(found))
+    count = sum(found["counts"])
+    value = f"{found['low']:,.6g}"
+    return plots.words(found["title"], f"all {count:,}: {value}" if count > 1 else f"one: {value}")
 
 
 def _ends(found: Facts) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """What may be alike in two rows, how candidates are found, and how near is near enough."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Kind:
     meet: str = ""
     near: str = "true"
     candidates: str = ""
-    compare: Callable[[dict[str, Any]], float] | None = None
+    compare: Callable[[dict[str, Any]], float] | None = field(default=None, repr=False)
 
     def count(self, rows: int) -> int:
         """Into how many tasks the search falls."""
@@ -102,3 +102,4 @@ CAPTIONS = Kind(
     candidates="SELECT DISTINCT a, b FROM {pairs}",
     compare=_texts,
 )
+ALL = (BYTES, IMAGES, SOUNDS, CAPTIONS)

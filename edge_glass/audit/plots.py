@@ -76,6 +76,11 @@ def columns(title: str, counts: Sequence[int], low: str, high: str) -> Plot:
     return Plot(title, HEIGHT + 36, tuple(shapes))
 
 
+def words(title: str, text: str) -> Plot:
+    """What takes no drawing to say."""
+    return Plot(title, LINE, (Words(0, BAR, text),))
+
+
 def svg(plot: Plot) -> Markup:
     """The plot as an element of a page; all text is escaped."""
     inner = Markup("").join(map(_element, plot.shapes))

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import jinja2
 
-from edge_glass import catalog, manifest
+from edge_glass import catalog, manifest, units
 from edge_glass.audit import audits, balance, facts, findings, plots, shown
 from edge_glass.card import REPORT as FILE
 from edge_glass.card import picture
@@ -83,8 +83,8 @@ def _split(name: str, facts: dict[str, Any]) -> dict[str, Any]:
         "kept": outcomes.get(Outcome.KEPT, 0),
         "dropped": {reason: n for reason, n in outcomes.items() if reason != Outcome.KEPT},
         "rows": facts["rows"],
-        "seconds": facts["figures"].get("seconds"),
-        "megabytes": facts["bytes"] / 1e6,
+        "length": units.length(seconds) if (seconds := facts["figures"].get("seconds")) else "",
+        "size": units.size(facts["bytes"]),
     }
 
 

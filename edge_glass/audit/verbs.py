@@ -46,14 +46,15 @@ def audit(
     """Duplicates, leaks, odd signals and captions, wrong transcripts: a table that names rows."""
     from edge_glass import manifest, places, show
     from edge_glass.audit import audits
-    from edge_glass.audit.drop import drop, known
+    from edge_glass.audit.drop import LEAKS, drop, known
 
     where = places.at(directory)
     built = manifest.built(where)
     if name and len(built) != 1:
         raise EdgeGlassError("--name names one config: give the folder of one")
     given = [part.strip() for part in check.split(",")] if check else list(audits.DEFAULT)
-    groups, _ = known(given)
+    groups, checks = known(given)
+    asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
     languages = [part.strip() for part in language.split(",")] if language else None
     workers = jobs or cores()
     options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9))
@@ -65,7 +66,7 @@ def audit(
             found = audits.audit(folder, place, options, others, shown())
             told.append(found)
             if not json:
-                show.audit(place / audits.FOLDER / config, found)
+                show.audit(place / audits.FOLDER / config, found, asked)
             if drop_flagged:
                 made = drop(folder, place, name or f"{config}_audited", given, workers)
                 show.builds([made])

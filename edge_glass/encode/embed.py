@@ -51,8 +51,9 @@ def embed(
     embeddings that were made otherwise.
     """
     made = manifest.read(folder)
+    modalities = {column: modality_of(made, column) for column in columns}
     model = locate(name)
-    encoders = {column: of_model(model, modality_of(made, column)) for column in columns}
+    encoders = {column: of_model(model, modality) for column, modality in modalities.items()}
     layouts.check(layout, [one.modality for one in encoders.values()])
     shards = _shards(folder, made)
     settings = _settings(made, model, encoders, layout)

@@ -32,12 +32,16 @@ def embed(
     """Embeddings of columns, beside the data; run it again to go on after a stop."""
     from edge_glass import manifest
     from edge_glass.encode.embed import embed as make
+    from edge_glass.encode.embed import modality_of
 
     folders = manifest.built(directory)
+    names = [name.strip() for name in columns.split(",")]
+    for folder in folders.values():  # of all, before the first one takes hours
+        for name in names:
+            modality_of(manifest.read(folder), name)
     for config, folder in folders.items():
         root = out or folder.parent / "embeddings"
         target = root / config / short(encoder)
-        names = [name.strip() for name in columns.split(",")]
         make(folder, target, encoder, names, layout, batch_size, jobs or processes())  # type: ignore[arg-type]
         print(target)
 

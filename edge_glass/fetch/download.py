@@ -24,6 +24,7 @@ AT_ONCE = 4
 ATTEMPTS = 5  # in a row that bring less than a chunk, per url
 CHUNK = 2**18
 BACKOFF, LONGEST = 0.5, 120.0  # seconds before the second attempt, and before any
+NAMED = 12  # files that an error names
 MOST = 2**40  # bytes of a file whose size nobody tells
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "edge-glass"}
@@ -52,6 +53,14 @@ class _Again(Exception):
 
 class _Refused(Exception):
     """A failure that this URL will repeat."""
+
+
+class _Failed(Exception):
+    """A file that no URL gave; `reasons` are URLs with what became of them."""
+
+    def __init__(self, name: str, reasons: list[tuple[str, str]]) -> None:
+        super().__init__(name)
+        self.name, self.reasons = name, reasons
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,8 @@ async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dic
         tasks = [_one(session, gate, job, tick) for job in jobs]
         results = await asyncio.gather(*tasks, return_exceptions=True)
     problems = [problem for r in results if isinstance(r, EdgeGlassError) for problem in r.problems]
+    if failed := [result for result in results if isinstance(result, _Failed)]:
+        problems.append(_told(failed))
     if problems:
         raise EdgeGlassError(*dict.fromkeys(problems))
     if broken := [result for result in results if isinstance(result, BaseException)]:
@@ -183,13 +194,35 @@ async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) ->
                 await asyncio.to_thread(part.store, job.path)
                 return part.facts()
             except (_Again, _Refused) as error:
-                reasons.append(f"{url}: {error}")
+                reasons.append((url, str(error)))
     finally:
         part.close()
-    raise EdgeGlassError(
-        f"{job.name} could not be fetched ({'; '.join(reasons)}). What arrived is kept: run the "
-        "same command again to go on, or get the file by other means and pass its folder as --raw."
+    raise _Failed(job.name, reasons)
+
+
+def _told(failed: list[_Failed]) -> str:
+    """All files that could not be fetched as one problem: each cause is named once."""
+    causes: dict[str, list[str]] = {}
+    for one in failed:
+        for url, reason in one.reasons:
+            where = url if len(failed) == 1 else url.rpartition("/")[0] + "/"
+            causes.setdefault(f"{where}: {reason}", []).append(one.name)
+    which = "it" if len(failed) == 1 else "them"
+    lines = [f"{_several([one.name for one in failed], NAMED)} could not be fetched:"]
+    for cause, names in causes.items():
+        lines.append(
+            f"  {cause}" + (f" ({_several(names, 3)})" if len(names) < len(failed) else "")
+        )
+    lines.append(
+        "  What arrived is kept: run the same command again to go on; or fetch from a mirror of "
+        f"yours (--mirror URL), or get {which} by other means and pass the folder as --raw DIR."
     )
+    return "\n".join(lines)
+
+
+def _several(names: list[str], most: int) -> str:
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more:,} more"
 
 
 async def _from(
@@ -315,6 +348,12 @@ def checksums(path: Path) -> dict[str, Any]:
         while chunk := file.read(2**20):
             found.update(chunk)
     return found.facts()
+
+
+def begun(path: Path) -> bool:
+    """Whether some of a file has arrived that is not whole yet."""
+    part = path.with_name(path.name + ".part")
+    return part.exists() and part.stat().st_size > 0
 
 
 def _record(path: Path) -> Path:

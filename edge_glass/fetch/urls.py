@@ -63,7 +63,11 @@ class Urls:
         """Run the event loop until `task` is done."""
         loop = task.get_loop()
         task.add_done_callback(lambda _: loop.stop())
-        self._elsewhere.submit(loop.run_forever).result() if self._elsewhere else loop.run_forever()
+        while not task.done():  # a stop may be that of a wait before, which was interrupted
+            if self._elsewhere:
+                self._elsewhere.submit(loop.run_forever).result()
+            else:
+                loop.run_forever()
 
     def close(self) -> None:
         """Stop whatever is under way."""

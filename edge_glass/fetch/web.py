@@ -21,7 +21,7 @@ from edge_glass.fetch.bundle import Bundle
 from edge_glass.fetch.consent import AGENT, Consent
 from edge_glass.fetch.remote import Limits
 from edge_glass.fetch.watch import Watch
-from edge_glass.ledger import HEALS, Dropped, Outcome
+from edge_glass.ledger import Dropped, Outcome
 from edge_glass.media import magic
 
 HEADERS = {
@@ -222,7 +222,7 @@ class Web:
                 if status < 500 or attempt == ROBOTS_TRIES:
                     return status, body
             except Dropped as drop:
-                if attempt == ROBOTS_TRIES or drop.outcome not in HEALS:
+                if attempt == ROBOTS_TRIES or drop.outcome not in TRIES:
                     raise
             await hosts.sleep(hosts.BACK_OFF * attempt)
         raise AssertionError("the last attempt returns or raises")

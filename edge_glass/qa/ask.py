@@ -56,6 +56,7 @@ class Asked:
     tokens: int
     calls: dict[str, dict[str, float]]
     stopped: str | None = None
+    failure: str | None = None  # the last one: where, which model, and why
 
 
 def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked:
@@ -78,7 +79,9 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
             calls.write(root / books.TABLE)
         states = Counter(run.states)
         states[LEFT] = total - states.total()
-        return Asked(dict(states), calls.cost, calls.tokens, calls.outcomes(), run.stopped)
+        return Asked(
+            dict(states), calls.cost, calls.tokens, calls.outcomes(), run.stopped, run.failure
+        )
     finally:
         calls.close()
 
@@ -94,6 +97,7 @@ class _Run:
         self._others = Others(folders, options.others) if options.others else None
         self.states: list[str] = []
         self.stopped: str | None = None
+        self.failure: str | None = None
         self._in_a_row = 0
 
     def count(self) -> tuple[int, int]:
@@ -142,12 +146,13 @@ class _Run:
 
     def _check(self, failed: FailedError) -> None:
         """End the run where the next call will fare no better."""
+        self.failure = f"{self._options.base_url}, model {self._options.model}: {failed}"
         self._in_a_row += failed.reply.outcome != talk.INVALID
         most = IN_A_ROW if DONE in self.states else AT_FIRST
         if failed.reply.outcome == model.DENIED or self._in_a_row >= most:
             raise EdgeGlassError(
-                f"{self._options.base_url}, model {self._options.model}: {failed}. Nothing "
-                f"is lost: mend it (the key: ${model.KEY}), and the same command goes on."
+                f"{self.failure}. Nothing is lost: mend it (the key: ${model.KEY}), and the same "
+                "command goes on."
             )
 
     async def _slide(self, folder: Path, deck: Deck, number: int) -> None:

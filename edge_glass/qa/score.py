@@ -18,6 +18,10 @@ from edge_glass.shards import Whole
 THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth nothing
 DEPTH = 100  # documents of a query that BM25 gives
 TEXTS = ("transcript", "text")  # where a corpus has its words
+BUILD_PAGES = "build slides_qa_pages"
+BUILD_RETRIEVAL = (
+    "build slides_qa_retrieval-corpus, slides_qa_retrieval-queries and slides_qa_retrieval-qrels"
+)
 Run = dict[str, dict[str, float]]
 
 
@@ -43,8 +47,9 @@ def answers(out: Path, predictions: Path, split: str) -> dict[str, Any]:
     said = _predictions(predictions)
     right = dict(_questions(out, split))
     if not right:
-        raise EdgeGlassError(f"{out}: no question in split {split}: build slides_qa_pages, or "
-                             "name another --split")  # fmt: skip
+        raise EdgeGlassError(
+            f"{out}: no question in split {split}: {BUILD_PAGES}, or name another --split"
+        )
     scores = [anls(said[id], [answer]) if id in said else 0.0 for id, answer in right.items()]
     exact = [id in said and _plain(said[id]) == _plain(answer) for id, answer in right.items()]
     return {
@@ -69,7 +74,7 @@ def _predictions(path: Path) -> dict[str, str]:
 
 def _questions(out: Path, split: str) -> Iterator[tuple[str, str]]:
     """Each question of a split with its answer, out of the first config that has a row a slide."""
-    for folder in manifest.built(out).values():
+    for folder in _built(out, BUILD_PAGES).values():
         if {"pairs", "image"} <= manifest.read(folder)["features"].keys():
             for row in _rows(folder, split, ["pairs"]):
                 yield from ((pair["id"], pair["answer"]) for pair in row["pairs"])
@@ -103,15 +108,27 @@ def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dic
 
 def _parts(out: Path) -> dict[str, Path]:
     """The three configs of a retrieval set, told by their names and columns."""
-    built = manifest.built(out)
+    built = _built(out, BUILD_RETRIEVAL)
     for name, folder in built.items():
         stem = name.removesuffix("-qrels")
         if stem != name and {"query-id", "corpus-id"} <= manifest.read(folder)["features"].keys():
             parts = {part: f"{stem}-{part}" for part in ("corpus", "queries", "qrels")}
             if missing := [config for config in parts.values() if config not in built]:
-                raise EdgeGlassError(f"{out}: {', '.join(missing)} is not built: build it as well")
+                raise EdgeGlassError(
+                    f"{out}: {', '.join(missing)} is not built: build it as well, from the same "
+                    f"decks and with the same options as {name}"
+                )
             return {part: built[config] for part, config in parts.items()}
-    raise EdgeGlassError(f"{out}: no retrieval set (<config>-corpus, -queries, -qrels) is built")
+    raise EdgeGlassError(
+        f"{out}: no retrieval set (<config>-corpus, -queries, -qrels) is built: {BUILD_RETRIEVAL}"
+    )
+
+
+def _built(out: Path, remedy: str) -> dict[str, Path]:
+    try:
+        return manifest.built(out)
+    except EdgeGlassError as error:
+        raise EdgeGlassError(f"{error}. To judge, {remedy}") from None
 
 
 def bm25(parts: dict[str, Path], split: str) -> Run:

@@ -164,7 +164,7 @@ def qa(
         print(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
         print(f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}")
     if made.stopped or made.slides.get(ask.FAILED):
-        why = made.stopped or "some slides brought no answer"
+        why = made.stopped or f"some slides brought no answer (last: {made.failure})"
         raise EdgeGlassError(f"{directory}: {why}. The same command goes on where it is.")
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import jinja2
@@ -27,6 +28,7 @@ HERE = Path(__file__).parent
 LARGEST = 2**25  # bytes of a file to search by: 32 MB
 SIDE = 480  # pixels of the longest side of a picture in the grid
 MOST = 200  # rows that are shown
+SECONDS = 1.0  # that answers under way get at the end
 FRAMES = 16  # files of one column of a row
 SHOWN = (  # what a browser draws or plays, and cannot run; a drawing (SVG) can
     "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp",
@@ -193,17 +195,16 @@ def serve(finder: Finder, host: str, port: int) -> None:
         print(f"Whoever reaches {host} can see this data: there is no password.", flush=True)
 
     async def run() -> None:
-        runner = web.AppRunner(site.app(), access_log=None)
+        runner = web.AppRunner(site.app(), access_log=None, shutdown_timeout=SECONDS)
         await runner.setup()
         await web.TCPSite(runner, host, port).start()
-        # weights are read while somebody still thinks of what to ask
-        warming = asyncio.create_task(asyncio.to_thread(finder.warm))
+        # weights are read while somebody still thinks of what to ask; the end does not wait for it
+        Thread(target=finder.warm, daemon=True).start()
         where = runner.addresses[0]
         print(f"http://{f'[{where[0]}]' if ':' in where[0] else where[0]}:{where[1]}/", flush=True)
         try:
             await asyncio.Event().wait()
         finally:
-            warming.cancel()
             await runner.cleanup()
 
     try:

@@ -1,5 +1,7 @@
 """The command line's verbs that find rows that are alike."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,6 +80,8 @@ def serve(
     from edge_glass.search.serve import serve as run
 
     run(_finder(directory, embeddings), host, port)
+    sys.stdout.flush()
+    os._exit(0)  # nothing was written, and torch takes seconds to be taken apart
 
 
 def _finder(directory: Path, embeddings: Path | None) -> "Finder":

@@ -1,0 +1,17 @@
+"""Sizes and lengths as a person reads them: three digits and a unit that fits."""
+
+
+def size(count: float) -> str:
+    """Bytes, e.g. 5.1 MB; powers of a thousand."""
+    return _in((("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1)), count)
+
+
+def length(seconds: float) -> str:
+    """A length of time, e.g. 5.1 min."""
+    return _in((("h", 3600), ("min", 60), ("s", 1)), seconds)
+
+
+def _in(units: tuple[tuple[str, float], ...], value: float) -> str:
+    name, one = next((unit for unit in units if value >= unit[1]), units[-1])
+    count = value / one
+    return f"{count:,.0f} {name}" if count >= 100 or count == int(count) else f"{count:.1f} {name}"
