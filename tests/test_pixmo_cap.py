@@ -201,7 +201,8 @@ def test_a_build_in_a_notebook_where_a_loop_runs_already(built: Path, tmp_path: 
     assert files(tmp_path / "pixmo_cap_sample") == files(built / "pixmo_cap_sample")
 
 
-def test_an_interrupt_while_a_url_is_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("notebook", [False, True])
+def test_an_interrupt_while_a_url_is_waited_for(tmp_path: Path, notebook: bool) -> None:
     """It is obeyed at once, not when the far end has answered."""
     patient = replace(INTRANET, web=replace(INTRANET.web, silence=3600, total=3600))
     options = Options(unverified=True, network=patient)
@@ -213,10 +214,22 @@ def test_an_interrupt_while_a_url_is_waited_for(tmp_path: Path) -> None:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)
 
+        def waiting() -> None:
+            build(catalog.variant("pixmo_cap"), tmp_path / "out", replace(options, raw=raw))
+
+        async def cell() -> None:
+            with pytest.raises(KeyboardInterrupt):
+                waiting()
+
         presser = threading.Thread(target=press)
         presser.start()
-        with pytest.raises(KeyboardInterrupt):
-            build(catalog.variant("pixmo_cap"), tmp_path / "out", replace(options, raw=raw))
+        if notebook:
+            loop = asyncio.new_event_loop()  # asyncio.run would take Ctrl-C for its own
+            loop.run_until_complete(cell())
+            loop.close()
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                waiting()
         presser.join()
 
 

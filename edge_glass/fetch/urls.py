@@ -64,10 +64,19 @@ class Urls:
         loop = task.get_loop()
         task.add_done_callback(lambda _: loop.stop())
         while not task.done():  # a stop may be that of a wait before, which was interrupted
-            if self._elsewhere:
-                self._elsewhere.submit(loop.run_forever).result()
-            else:
-                loop.run_forever()
+            self._run(loop)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._elsewhere is None:
+            loop.run_forever()
+            return
+        running = self._elsewhere.submit(loop.run_forever)
+        try:
+            running.result()
+        except BaseException:  # an interrupt comes to this thread, not to the one that has the loop
+            loop.call_soon_threadsafe(loop.stop)
+            running.result()
+            raise
 
     def close(self) -> None:
         """Stop whatever is under way."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_glass import manifest, parquet
+from edge_glass import catalog, manifest, parquet
 from edge_glass.errors import EdgeGlassError
 from edge_glass.qa.bm25 import Index
 from edge_glass.qa.language import needs
@@ -18,10 +18,7 @@ from edge_glass.shards import Whole
 THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth nothing
 DEPTH = 100  # documents of a query that BM25 gives
 TEXTS = ("transcript", "text")  # where a corpus has its words
-BUILD_PAGES = "build slides_qa_pages"
-BUILD_RETRIEVAL = (
-    "build slides_qa_retrieval-corpus, slides_qa_retrieval-queries and slides_qa_retrieval-qrels"
-)
+PAGES, RETRIEVAL = ("_pages",), ("-corpus", "-queries", "-qrels")  # ends of configs' names
 Run = dict[str, dict[str, float]]
 
 
@@ -48,7 +45,7 @@ def answers(out: Path, predictions: Path, split: str) -> dict[str, Any]:
     right = dict(_questions(out, split))
     if not right:
         raise EdgeGlassError(
-            f"{out}: no question in split {split}: {BUILD_PAGES}, or name another --split"
+            f"{out}: no question in split {split}: {_remedy(PAGES)}, or name another --split"
         )
     scores = [anls(said[id], [answer]) if id in said else 0.0 for id, answer in right.items()]
     exact = [id in said and _plain(said[id]) == _plain(answer) for id, answer in right.items()]
@@ -74,7 +71,7 @@ def _predictions(path: Path) -> dict[str, str]:
 
 def _questions(out: Path, split: str) -> Iterator[tuple[str, str]]:
     """Each question of a split with its answer, out of the first config that has a row a slide."""
-    for folder in _built(out, BUILD_PAGES).values():
+    for folder in _built(out, PAGES).values():
         if {"pairs", "image"} <= manifest.read(folder)["features"].keys():
             for row in _rows(folder, split, ["pairs"]):
                 yield from ((pair["id"], pair["answer"]) for pair in row["pairs"])
@@ -108,7 +105,7 @@ def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dic
 
 def _parts(out: Path) -> dict[str, Path]:
     """The three configs of a retrieval set, told by their names and columns."""
-    built = _built(out, BUILD_RETRIEVAL)
+    built = _built(out, RETRIEVAL)
     for name, folder in built.items():
         stem = name.removesuffix("-qrels")
         if stem != name and {"query-id", "corpus-id"} <= manifest.read(folder)["features"].keys():
@@ -120,15 +117,23 @@ def _parts(out: Path) -> dict[str, Path]:
                 )
             return {part: built[config] for part, config in parts.items()}
     raise EdgeGlassError(
-        f"{out}: no retrieval set (<config>-corpus, -queries, -qrels) is built: {BUILD_RETRIEVAL}"
+        f"{out}: no retrieval set (<config>-corpus, -queries, -qrels) is built: "
+        f"{_remedy(RETRIEVAL)}"
     )
 
 
-def _built(out: Path, remedy: str) -> dict[str, Path]:
+def _built(out: Path, ends: tuple[str, ...]) -> dict[str, Path]:
     try:
         return manifest.built(out)
     except EdgeGlassError as error:
-        raise EdgeGlassError(f"{error}. To judge, {remedy}") from None
+        raise EdgeGlassError(f"{error}. To judge, {_remedy(ends)}") from None
+
+
+def _remedy(ends: tuple[str, ...]) -> str:
+    """Which configs to build, of those whose names end so."""
+    published = [name for _, name in catalog.configs() if "_sample" not in name]
+    names = [name for name in published if name.endswith(ends)]
+    return f"build {' and '.join(filter(None, [', '.join(names[:-1]), *names[-1:]]))}"
 
 
 def bm25(parts: dict[str, Path], split: str) -> Run:
