@@ -100,7 +100,7 @@ def make(errand: Errand) -> dict[str, Any]:
         task = replace(errand.task, folder=Path(temp) / "work" / errand.task.variant.name)
         rows = orders.path(task.folder, task.order.stem)
         errand.away.get(errand.name(rows), rows)
-        record = work.make(task)
+        [record] = work.make([task])
         for path in (task.folder / task.name, task.ledger):
             errand.away.put(path, errand.name(path))
         return record

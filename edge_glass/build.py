@@ -25,11 +25,13 @@ from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
 from edge_glass.manifest import HIDDEN, Manifest
-from edge_glass.pool import started
+from edge_glass.pool import Pool, started
 from edge_glass.progress import Progress, Silent
 from edge_glass.select import Selection
 from edge_glass.shards import disk_full, sync_folder, write_json, write_table
 
+BATCH = 8  # shards at most that one of several workers takes at once
+BATCHES = 4  # for each worker at least, so that they end at about the same time
 REMEDY = (
     "Make room and run the same command again: it goes on from the last whole shard and fetches "
     "nothing twice."
@@ -174,17 +176,37 @@ def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -
         if options.away:
             deque(away.run(options.away, left, pool, options.jobs), maxlen=0)
             return
-        for task, _ in pool.run(_make_once, left, options.jobs):
-            if work.finished(task) is None:
+        for batch, _ in pool.run(_make_batch, _batches(left, pool, options), options.jobs):
+            if lost := [task for task in batch.tasks if work.finished(task) is None]:
                 raise EdgeGlassError(
-                    f"{task}: a node of the cluster made it, and it is not in {task.folder}: give "
-                    "--out a folder that all nodes share"
+                    f"{lost[0]}: a node of the cluster made it, and it is not in "
+                    f"{lost[0].folder}: give --out a folder that all nodes share"
                 )
 
 
-def _make_once(task: work.Task) -> dict[str, Any]:
-    """A worker may be killed between the end of a shard and telling of it."""
-    return work.finished(task) or work.make(task)
+@dataclass(frozen=True)
+class _Batch:
+    """Shards that one process makes, one after another."""
+
+    tasks: list[work.Task]
+
+    def __str__(self) -> str:
+        return " to ".join(dict.fromkeys((str(self.tasks[0]), str(self.tasks[-1]))))
+
+
+def _batches(tasks: list[work.Task], pool: Pool, options: Options) -> list[_Batch]:
+    """Shards with rows to be fetched go together, so that a slow URL keeps no process idle."""
+    workers, size = pool.workers(options.jobs), 1
+    if tasks and tasks[0].raw.remote:
+        size = len(tasks) if workers == 1 else min(BATCH, len(tasks) // (BATCHES * workers)) or 1
+    return [_Batch(tasks[at : at + size]) for at in range(0, len(tasks), size)]
+
+
+def _make_batch(batch: _Batch) -> None:
+    """A worker may be killed in the middle, or between the end of a shard and telling of it."""
+    left = [task for task in batch.tasks if work.finished(task) is None]
+    if left:
+        deque(work.make(left), maxlen=0)
 
 
 def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -> Manifest:

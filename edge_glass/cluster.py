@@ -61,13 +61,19 @@ class Cluster:
         """Rows done, and dropped among them, of the tasks that have ended."""
         return self._done, self._dropped
 
+    def workers(self, jobs: int) -> int:
+        """The processors of all nodes; `jobs` is for one machine."""
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
     def run(
         self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
     ) -> Iterator[tuple[Task, Result]]:
         """Do all tasks, as many at once as there are processors, and give each back as it ends.
 
         What a lost node was at is done again by another. Raises what a task raises, and
-        EdgeGlassError if it cannot be done anywhere. `jobs` is for one machine.
+        EdgeGlassError if it cannot be done anywhere.
         """
         import ray
 
@@ -75,7 +81,7 @@ class Cluster:
         rest, waiting = deque(tasks), dict[Any, Task]()
         try:
             while rest or waiting:
-                most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+                most = AHEAD * self.workers(jobs)
                 while rest and len(waiting) < most:
                     task = rest.popleft()
                     waiting[remote.remote(work, task, _versions())] = task

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-START, KEEP = 2**20, 2**25  # bytes of buffer at first, and most that stay for the next row group
+# bytes of buffer at first (memory that is not written to is not there), and most that stay for the
+# next row group
+START, KEEP = 2**24, 2**25
 
 
 class Column(Protocol):
@@ -61,14 +63,14 @@ class _Plain:
 
 class _Media:
     def __init__(self) -> None:
-        self._buffer = memoryview(bytearray(START))
+        self._buffer = _room(START)
         self._ends, self._nulls = [0], [False]
 
     def add(self, value: bytes | None) -> None:
         start = self._ends[-1]
         end = start if value is None else start + len(value)
         if end > len(self._buffer):
-            larger = memoryview(bytearray(max(end, 2 * len(self._buffer))))
+            larger = _room(max(end, 2 * len(self._buffer)))
             larger[:start] = self._buffer[:start]
             self._buffer = larger
         if value is not None:
@@ -82,9 +84,13 @@ class _Media:
         parts = [valid if any(nulls) else None, pa.py_buffer(ends), pa.py_buffer(self._buffer)]
         taken = pa.Array.from_buffers(pa.binary(), len(nulls), parts)
         if len(self._buffer) > KEEP:
-            self._buffer = memoryview(bytearray(START))
+            self._buffer = _room(START)
         self._ends, self._nulls = [0], [False]
         return taken
+
+
+def _room(size: int) -> memoryview:
+    return memoryview(np.empty(size, np.uint8))  # type: ignore[arg-type] # before Python 3.12
 
 
 class _Struct:

@@ -40,6 +40,9 @@ class Pool(Protocol):
     def read(self) -> tuple[int, int]:
         """Rows done, and dropped among them."""
 
+    def workers(self, jobs: int) -> int:
+        """How many tasks are done at once."""
+
     def run(
         self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
     ) -> Iterator[tuple[Task, Result]]:
@@ -70,6 +73,10 @@ class Counters:
 
     def read(self) -> tuple[int, int]:
         return sum(self._values[0::2]), sum(self._values[1::2])
+
+    def workers(self, jobs: int) -> int:
+        """As many processes as are wanted."""
+        return jobs
 
     def run(
         self, work: Callable[[Task], Result], tasks: list[Task], jobs: int

@@ -39,7 +39,7 @@ class Media:
         self.final_url = fetched.final_url if fetched else None
         self.etag = fetched.etag if fetched else None
         self.last_modified = fetched.last_modified if fetched else None
-        self._hash = hashlib.sha256()
+        self._hash = (fetched and fetched.hash) or hashlib.sha256()
         self.size = 0
         self.notes: list[str] = []
 
@@ -47,7 +47,8 @@ class Media:
         """The row's media file, whole."""
         assert self._row.media is not None
         data = self._fetched.read() if self._fetched else self._raw.read(*self._row.media)
-        self._hash.update(data)
+        if not (self._fetched and self._fetched.hash):
+            self._hash.update(data)
         self.size += len(data)
         return data
 

@@ -1,12 +1,13 @@
-"""One order -> one shard with its ledger: what a worker process does."""
+"""Orders -> shards with their ledgers: what a worker process does."""
 
 import ctypes
 import gc
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,35 @@ class Task:
         return self.folder / f"{self.order.stem}.ledger.parquet"
 
 
-def make(task: Task) -> dict[str, Any]:
-    """Write a shard with its ledger, then its record, which is returned."""
+def make(tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    """Write shards with their ledgers, one after another; gives the record of each that is whole.
+
+    What a shard needs of the network is asked for while the one before it waits for its last rows.
+    """
+    replays: dict[str, Replay] = {}
+    with closing(ahead.media(_rows(tasks, replays), tasks[0].raw)) as rows:
+        for task in tasks:
+            yield _make(task, islice(rows, task.order.rows), replays)
+
+
+def _rows(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Row]:
+    for task in tasks:
+        rows = orders.read(task.folder, task.order)
+        if task.before:
+            replay = replays[task.name] = Replay(task.before)
+            rows = replay.marked(rows)
+        yield from rows
+
+
+def _make(
+    task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]
+) -> dict[str, Any]:
     corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
     schema = arrow_schema(Features(corpus.columns()))
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
-        written = write_shard(task.folder / task.name, _examples(task, corpus, book), schema)
+        examples = _examples(task, corpus, rows, replays, book)
+        written = write_shard(task.folder / task.name, examples, schema)
+    replays.pop(task.name, None)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
     record |= {"figures": manifest.figures(task.folder / task.name)}
@@ -128,12 +152,16 @@ def _book(path: Path) -> Iterator[_Book]:
         book.flush()
 
 
-def _examples(task: Task, corpus: Corpus, book: _Book) -> Iterator[Example]:
+def _examples(
+    task: Task,
+    corpus: Corpus,
+    rows: Iterable[tuple[Row, Media]],
+    replays: dict[str, Replay],
+    book: _Book,
+) -> Iterator[Example]:
     """Examples of an order's rows; on the side what became of each row goes into the book."""
-    rows = orders.read(task.folder, task.order)
-    replay = Replay(task.before) if task.before else None
-    for row, media in ahead.media(replay.marked(rows) if replay else rows, task.raw):
-        known = replay.take(row, media.status) if replay else None
+    for row, media in rows:
+        known = replays[task.name].take(row, media.status) if task.before else None
         entry, examples = known or _worked(corpus, task.order.split, row, media)
         book.add(entry)
         pool.count(1, entry.outcome != Outcome.KEPT)

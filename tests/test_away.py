@@ -52,11 +52,11 @@ def test_a_stopped_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     there = Away(f"file://{tmp_path}/out")
     make, made = work.make, []
 
-    def broken(task: work.Task) -> object:
-        made.append(task.name)
+    def broken(tasks: list[work.Task]) -> object:
+        made.extend(task.name for task in tasks)
         if len(made) == 3:
             raise EdgeGlassError("stopped")
-        return make(task)
+        return make(tasks)
 
     monkeypatch.setattr(work, "make", broken)
     with pytest.raises(EdgeGlassError, match="stopped"):

@@ -1,12 +1,15 @@
 """What sites ask of robots, and of those who mine text and data."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from webkit import JPEG, fetch, outcome
+from webkit import JPEG, LIMITS, fetch, outcome
 from wildsite import Site, hang_up, in_turn, moved, page, silence
 
+from edge_glass.fetch import consent
 from edge_glass.fetch.consent import directives, reservations
+from edge_glass.fetch.web import Web
 
 ROBOTS = b"""User-agent: *
 Disallow: /private
@@ -64,6 +67,30 @@ def test_one_bad_moment_of_a_host_does_not_cost_its_rows(no_rest: list[float]) -
             found = fetch(f"{site.url}/a.jpg", f"{site.url}/no-glass")
             assert [outcome(a) for a in found] == ["kept", "robots_txt"]
             assert site.count("/robots.txt") == 2
+
+
+def test_a_long_run_asks_again(no_rest: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(consent, "clock", lambda: now[0])
+    bad, gone, rules = page(b"", 503), page(b"", 404), page(ROBOTS)
+    pages = {"/robots.txt": in_turn(bad, bad, gone, rules), "/no-glass": page(JPEG)}
+
+    async def run(url: str) -> list[tuple[str, int]]:
+        found = []
+        async with Web(LIMITS) as web:
+            for seconds in (0, consent.WHILE - 1, 2, consent.DAY - 1, 2):
+                now[0] += seconds
+                found.append((outcome(await web.get(url)), site.count("/robots.txt")))
+        return found
+
+    with Site(pages) as site:
+        assert asyncio.run(run(f"{site.url}/no-glass")) == [
+            ("server_error", 2),
+            ("server_error", 2),
+            ("kept", 3),
+            ("kept", 3),
+            ("robots_txt", 4),
+        ]
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,10 @@ import sys
 from pathlib import Path
 from edge_glass import catalog, orders
 from edge_glass.build import Options, build
+from edge_glass.fetch import urls
 from edge_glass.fetch.remote import Limits, Network
 orders.MAX_FETCHED = 50
+urls.WINDOW = 25  # what is under way goes no further than the next shard
 network = Network(web=Limits(intranet=True))
 options = Options(raw=Path(sys.argv[1]), unverified=True, network=network)
 variant = catalog.variant("pixmo_cap", {"decode_all": False}, "pixmo_cap_killed")
@@ -175,7 +177,7 @@ build(variant, Path(sys.argv[2]), options)
 """
 
 
-def test_killed_builds_fetch_nothing_twice_beyond_the_shard_under_way(tmp_path: Path) -> None:
+def test_killed_builds_fetch_nothing_twice_beyond_the_shards_under_way(tmp_path: Path) -> None:
     count, shard = 600, 50
     with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(count)}) as site:
         raw = listed(tmp_path / "raw", [f"{site.url}/{n}.jpg" for n in range(count)])
@@ -189,8 +191,28 @@ def test_killed_builds_fetch_nothing_twice_beyond_the_shard_under_way(tmp_path: 
         subprocess.run(run, check=True)
         asked = [path for path in site.log if path.endswith(".jpg")]
     assert len(set(asked)) == count
-    assert len(asked) - count <= shard
+    assert len(asked) - count <= 2 * shard
     assert len(rows(tmp_path / "out" / "pixmo_cap_killed")) == count
+
+
+def test_a_slow_url_keeps_no_later_shard_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "MAX_FETCHED", 5)
+    count = 40
+
+    async def last(writer: Any, headers: Any) -> None:
+        while sum(path.endswith(".jpg") for path in site.log) < count:
+            await asyncio.sleep(0.02)
+        await page(jpeg(4))(writer, headers)
+
+    with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(count)} | {"/4.jpg": last}) as site:
+        urls = [f"{site.url}/{n}.jpg" for n in range(count)]
+        folder = made(listed(tmp_path / "raw", urls), tmp_path / "out")
+        assert site.count("/robots.txt") == 1  # for all shards
+    assert len(list(folder.glob("train-*"))) == 8
+    assert [row["image_url"] for row in rows(folder).values()] == urls
+    assert not [finding for finding in verify(folder) if finding.kind == "error"]
 
 
 def test_a_build_in_a_notebook_where_a_loop_runs_already(built: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Rows with their media, in order; what comes from the network is fetched ahead, many at once."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Awaited, Fetcher
@@ -13,7 +13,7 @@ MAX_ROWS = 10_000  # rows without media that may wait behind an item
 Waiting = tuple[Row, Awaited | None]
 
 
-def media(rows: Iterable[Row], raw: Raw) -> Iterator[tuple[Row, Media]]:
+def media(rows: Iterable[Row], raw: Raw) -> Generator[tuple[Row, Media]]:
     """Each row with its media, in the order of `rows` whatever arrives first.
 
     Memory holds a window of rows, and of items what their fetcher keeps of them.

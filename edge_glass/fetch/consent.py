@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -18,20 +19,24 @@ REFUSALS = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 MAX_BYTES = 500 * 1024  # of robots.txt that are read (RFC 9309), and of tdmrep.json
 MAX_SITES = 4096
+DAY, WHILE = 24 * 3600, 300  # seconds after which a host that answered, or did not, is asked again
 MAX_WEIGHT = 8_000_000  # bytes of robots.txt and tdmrep.json behind all that is remembered
 
+clock = time.monotonic
 Get = Callable[[URL, int], Awaitable[tuple[int, bytes]]]  # url, most bytes -> status, body
 
 
 @dataclass
 class _Site:
-    robots: Protego | None
-    mining: Protego | None
-    weight: int
+    until: float  # by the clock, this holds
+    robots: Protego | None = None
+    mining: Protego | None = None
+    weight: int = 1000
+    dropped: Dropped | None = None  # it cannot be asked
 
 
 class Consent:
-    """Asks each host once. `ignored` are the checks that a config opts out of."""
+    """Asks each host once a day. `ignored` are the checks that a config opts out of."""
 
     def __init__(self, get: Get, ignored: Collection[str] = ()) -> None:
         self._get = get
@@ -70,39 +75,53 @@ class Consent:
 
     async def _site(self, url: URL, origin: str) -> _Site:
         task = self._sites.get(origin)
+        if task is not None and task.done() and task.result().until < clock():
+            self._forget(origin)
+            task = None
         if task is None:
             task = self._sites[origin] = asyncio.create_task(self._ask(url.origin()))
             task.add_done_callback(self._weigh)
         self._sites.move_to_end(origin)
-        return task.result() if task.done() else await asyncio.shield(task)
+        site = task.result() if task.done() else await asyncio.shield(task)
+        if site.dropped:
+            raise Dropped(site.dropped.outcome, site.dropped.detail)
+        return site
 
     async def _ask(self, host: URL) -> _Site:
-        robots = mining = None
-        weight = 1000
+        site = _Site(clock() + DAY)
         if ROBOTS_TXT in self._checks:
-            status, body = await self._get(host / "robots.txt", MAX_BYTES)
-            if status >= 500:
-                # the standard's word for it: as long as nobody can tell, nothing is allowed
-                raise Dropped(Outcome.SERVER_ERROR, f"robots.txt: HTTP {status}")
+            try:
+                status, body = await self._get(host / "robots.txt", MAX_BYTES)
+                if status >= 500:
+                    # the standard's word for it: as long as nobody can tell, nothing is allowed
+                    raise Dropped(Outcome.SERVER_ERROR, f"robots.txt: HTTP {status}")
+            except Dropped as drop:
+                return _Site(clock() + WHILE, dropped=drop)
             if status == 200:
-                robots = Protego.parse(body.decode(errors="replace"))
-                weight += len(body)
+                site.robots = Protego.parse(body.decode(errors="replace"))
+                site.weight += len(body)
         if TDM_REP in self._checks:
             try:
                 status, body = await self._get(host / ".well-known" / "tdmrep.json", MAX_BYTES)
             except Dropped:
                 status, body = 0, b""
-            mining = reservations(body) if status == 200 else None
-            weight += len(body) if mining else 0
-        return _Site(robots, mining, weight)
+            site.mining = reservations(body) if status == 200 else None
+            site.weight += len(body) if site.mining else 0
+        return site
 
     def _weigh(self, done: "asyncio.Task[_Site]") -> None:
         if not done.cancelled():
-            self._weight += _weight(done)
+            self._weight += done.result().weight
         while len(self._sites) > MAX_SITES or (self._weight > MAX_WEIGHT and len(self._sites) > 1):
-            if not next(iter(self._sites.values())).done():
+            oldest = next(iter(self._sites))
+            if not self._sites[oldest].done():
                 return
-            self._weight -= _weight(self._sites.popitem(last=False)[1])
+            self._forget(oldest)
+
+    def _forget(self, origin: str) -> None:
+        task = self._sites.pop(origin)
+        if not task.cancelled():
+            self._weight -= task.result().weight
 
 
 def directives(lines: Iterable[str]) -> set[str]:
@@ -138,7 +157,3 @@ def reservations(body: bytes) -> Protego | None:
     if not any(line.startswith("Disallow") for line in lines):
         return None
     return Protego.parse("\n".join(["User-agent: *", *lines]))
-
-
-def _weight(task: "asyncio.Task[_Site]") -> int:
-    return 1000 if task.cancelled() or task.exception() else task.result().weight

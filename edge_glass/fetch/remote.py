@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from edge_glass.ledger import Dropped, Outcome
@@ -85,6 +85,7 @@ class Fetched:
     url: str
     name: str = ""
     content: "Path | bytes | Body" = b""
+    hash: Any = None  # hashlib's, of the content, where that was at hand
     status: int | None = None  # HTTP's, where one is known
     dropped: tuple[Outcome, str] | None = None
     final_url: str | None = None  # where redirects led

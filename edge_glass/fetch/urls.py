@@ -6,6 +6,7 @@ rows are worked on, what arrives waits in the sockets.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from edge_glass.fetch.bodies import Bodies
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from edge_glass.rows import Row
 
 Ask = dict[str, Any]
-WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody
+# rows under way for each that is waited for, so that a slow one holds up nobody: so many, and so
+# many bytes on disk
+WINDOW, WINDOW_BYTES = 1024, 250_000_000
 
 
 class _Task:
@@ -45,10 +48,9 @@ class Urls:
     With `etag` and `modified` of an earlier answer it may be 304, without a body.
     """
 
-    at_once = WINDOW
-
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
+        self.at_once = min(WINDOW, WINDOW_BYTES // remote.row_bytes) or 1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._elsewhere: ThreadPoolExecutor | None = None
 
@@ -121,6 +123,7 @@ class Urls:
         return Fetched(
             url=url,
             content=self._bodies.keep(answer.body),
+            hash=sha256(answer.body),  # now that it is in the processor's cache
             status=answer.status,
             dropped=answer.dropped,
             final_url=answer.final_url,

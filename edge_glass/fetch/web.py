@@ -146,24 +146,14 @@ class Web:
     ) -> URL | None:
         """One request, in the host's turn and time: received, or the URL that it leads on to."""
         async with self._hosts.turn(origin) as host:
-            request = None
-            try:
-                async with asyncio.Timeout(None) as timeout:
-                    request = self._watch.begin(timeout)
-                    get = self._session.get(url, headers=extra, allow_redirects=False)
-                    async with get as response:
-                        self._watch.answered(request, response.content)
-                        onward = self._begin(response, host, answer)
-                        if onward is None:
-                            await receive(response)
-                        return onward
-            except TimeoutError:
-                if request and request.why:
-                    raise Dropped(Outcome.TIMED_OUT, request.why) from None
-                raise
-            finally:
-                if request:
-                    self._watch.end(request)
+            with self._watch.request() as request:
+                get = self._session.get(url, headers=extra, allow_redirects=False)
+                async with get as response:
+                    request.begun(response.content)
+                    onward = self._begin(response, host, answer)
+                    if onward is None:
+                        await receive(response)
+                    return onward
 
     def _begin(
         self, response: aiohttp.ClientResponse, host: hosts.Host, answer: Answer
