@@ -5,6 +5,8 @@ rows are worked on, what arrives waits in the sockets.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -28,18 +30,32 @@ Ask = dict[str, Any]
 WINDOW, WINDOW_BYTES = 1024, 250_000_000
 
 
-class _Task:
-    """A URL under way; who waits for it lets the others get on, too."""
+class _Line:
+    """The URLs of one host. Nothing is begun for those that wait: they would crowd the caches."""
 
-    __slots__ = ("_task", "_urls")
+    __slots__ = ("under_way", "waiting")
 
-    def __init__(self, urls: "Urls", task: asyncio.Task[Fetched]) -> None:
-        self._urls, self._task = urls, task
+    def __init__(self) -> None:
+        self.under_way, self.waiting = 0, deque[_Url]()
+
+
+class _Url:
+    """What a row asks for; who waits for it lets the others get on, too."""
+
+    __slots__ = ("_urls", "ask", "host", "task")
+
+    def __init__(self, urls: "Urls", ask: Ask) -> None:
+        self._urls, self.ask = urls, ask
+        self.host: str = ask["url"].partition("://")[2].partition("/")[0]
+        self.task: asyncio.Task[Fetched] | None = None
+
+    def done(self) -> bool:
+        return self.task is not None and self.task.done()
 
     def result(self) -> Fetched:
-        if not self._task.done():
-            self._urls.run_until(self._task)
-        return self._task.result()
+        self._urls.run_until(self)
+        assert self.task is not None
+        return self.task.result()
 
 
 class Urls:
@@ -52,21 +68,44 @@ class Urls:
         self._remote = remote
         self.at_once = min(WINDOW, WINDOW_BYTES // remote.row_bytes) or 1
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._lines: dict[str, _Line] = {}
+        self._wanted: _Url | None = None
         self._elsewhere: ThreadPoolExecutor | None = None
 
-    def submit(self, row: "Row") -> _Task:
-        """Begin to fetch a row's URL."""
+    def submit(self, row: "Row") -> _Url:
+        """Begin to fetch a row's URL, or let it stand in line at its host."""
         assert row.ask is not None
         if self._loop is None:
             self._loop = self._start()
-        return _Task(self, self._loop.create_task(self._fetch(row.ask)))
+        url = _Url(self, row.ask)
+        line = self._lines.setdefault(url.host, _Line())
+        if line.under_way < self._remote.network.web.per_host:
+            self._begin(url, line)
+        else:
+            line.waiting.append(url)
+        return url
 
-    def run_until(self, task: asyncio.Task[Any]) -> None:
-        """Run the event loop until `task` is done."""
-        loop = task.get_loop()
-        task.add_done_callback(lambda _: loop.stop())
-        while not task.done():  # a stop may be that of a wait before, which was interrupted
-            self._run(loop)
+    def _begin(self, url: _Url, line: _Line) -> None:
+        assert self._loop is not None
+        line.under_way += 1
+        url.task = self._loop.create_task(self._fetch(url.ask))
+        url.task.add_done_callback(lambda _: self._ended(url, line))
+
+    def _ended(self, url: _Url, line: _Line) -> None:
+        if url is self._wanted and self._loop:
+            self._loop.stop()
+        line.under_way -= 1
+        if line.waiting:
+            self._begin(line.waiting.popleft(), line)
+        elif not line.under_way:
+            del self._lines[url.host]
+
+    def run_until(self, url: _Url) -> None:
+        """Run the event loop until `url` is done."""
+        assert self._loop is not None
+        self._wanted = url
+        while not url.done():  # a stop may be that of a wait before, which was interrupted
+            self._run(self._loop)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._elsewhere is None:
@@ -83,7 +122,9 @@ class Urls:
     def close(self) -> None:
         """Stop whatever is under way."""
         if self._loop is not None:
-            self.run_until(self._loop.create_task(self._end()))
+            for line in self._lines.values():
+                line.waiting.clear()
+            self._complete(self._loop, self._end())
             self._loop.close()
             self._bodies.close()
         if self._elsewhere:
@@ -96,13 +137,18 @@ class Urls:
         except RuntimeError:
             pass
         self._bodies = Bodies(self._remote.store)
-        self._loop = loops.new_event_loop()
-        task = self._loop.create_task(self._begin())
-        self.run_until(task)
-        task.result()
-        return self._loop
+        loop = loops.new_event_loop()
+        self._complete(loop, self._open())
+        return loop
 
-    async def _begin(self) -> None:
+    def _complete(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+        task = loop.create_task(work)
+        task.add_done_callback(lambda _: loop.stop())
+        while not task.done():
+            self._run(loop)
+        task.result()
+
+    async def _open(self) -> None:
         remote = self._remote
         bundle = Bundle(remote.bundle) if remote.bundle else None
         if bundle:
