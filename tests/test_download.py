@@ -110,6 +110,14 @@ def test_no_progress_ends(files: Files) -> None:
     assert len(files.asked("a")) == download.ATTEMPTS + 1
 
 
+def test_no_network_is_told_soon(files: Files, naps: list[float]) -> None:
+    path = files.folder.parent / "store" / "a"
+    job = download.Job("a", path, Source(url=files.url, md5=MD5), ["http://nowhere.invalid/a"])
+    with pytest.raises(EdgeGlassError, match="invalid is not known here: is there a net"):
+        download.fetch([job], lambda *_: None)
+    assert len(naps) == download.UNKNOWN - 1
+
+
 TOTAL = len(DATA)
 WRONG_RANGES = [
     Lie(status=206, headers={"Content-Range": None}),
@@ -242,8 +250,8 @@ def test_several_files_fail_together_and_the_good_one_stays(files: Files) -> Non
     [problem] = error.value.problems
     assert problem.splitlines()[:3] == [
         "none, nil, c could not be fetched:",
-        f"  {files.url}/: HTTP 404 (none, nil)",  # a cause is told once
-        f"  {files.url}/: HTTP 410 (c)",
+        f"  {files.url}/…: HTTP 404 (none, nil)",  # a cause is told once
+        f"  {files.url}/…: HTTP 410 (c)",
     ]
     assert "--raw" in problem and "--mirror" in problem
     download.fetch(jobs[:1], lambda *_: None)

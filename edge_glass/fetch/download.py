@@ -22,6 +22,7 @@ from edge_glass.spec import Source
 
 AT_ONCE = 4
 ATTEMPTS = 5  # in a row that bring less than a chunk, per url
+UNKNOWN = 2  # at a host whose name is not known, before anything arrived: there is no network
 CHUNK = 2**18
 BACKOFF, LONGEST = 0.5, 120.0  # seconds before the second attempt, and before any
 NAMED = 12  # files that an error names
@@ -49,6 +50,10 @@ class _Again(Exception):
     def __init__(self, reason: str, after: float = 0) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class _Unknown(_Again):
+    """The name of the host is not known."""
 
 
 class _Refused(Exception):
@@ -205,7 +210,7 @@ def _told(failed: list[_Failed]) -> str:
     causes: dict[str, list[str]] = {}
     for one in failed:
         for url, reason in one.reasons:
-            where = url if len(failed) == 1 else url.rpartition("/")[0] + "/"
+            where = url if len(failed) == 1 else "…".join(url.rsplit(one.name, 1))
             causes.setdefault(f"{where}: {reason}", []).append(one.name)
     which = "it" if len(failed) == 1 else "them"
     lines = [f"{_several([one.name for one in failed], NAMED)} could not be fetched:"]
@@ -229,14 +234,15 @@ async def _from(
     session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
 ) -> None:
     """Fetch from one URL until the file is whole, or as long as attempts bring something new."""
-    vain, most = 0, part.size
+    vain, most, begun = 0, part.size, part.size
     while True:
         try:
             return await _attempt(session, url, job, part, tick)
         except _Again as error:
             vain = 0 if part.size >= most + CHUNK else vain + 1
             most = max(most, part.size)
-            if vain == ATTEMPTS:
+            hopeless = isinstance(error, _Unknown) and most == begun
+            if vain == (UNKNOWN if hopeless else ATTEMPTS):
                 raise
             await sleep(min(max(error.after, BACKOFF * 2 ** max(vain - 1, 0)), LONGEST))
 
@@ -253,6 +259,8 @@ async def _attempt(
             await _receive(session, url, job, part, tick)
         except LASTS as error:
             raise _Refused(f"{type(error).__name__}: {error}") from error
+        except aiohttp.ClientConnectorDNSError as error:
+            raise _Unknown(f"{error.host} is not known here: is there a network?") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _Again(f"{type(error).__name__}: {error}") from error
     if wanted is not None and (found := part.facts()[wanted[0]]) != wanted[1]:
