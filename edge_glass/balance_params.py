@@ -16,6 +16,7 @@ from edge_glass.tables.sample import Ranks, Sample
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
 CLASSES = 1000
 LOW = "similarity"
+SIMILAR = 0.7  # of a text to the lemmas and definition of its class, in what was published
 
 
 @dataclass
@@ -27,10 +28,10 @@ class BalanceParams(ClassParams):
 
     above: Annotated[
         float, Field(ge=-1, le=1, description="text similarity that every row exceeds")
-    ] = 0.7
+    ] = SIMILAR
     threshold: Annotated[
         float, Field(ge=-1, le=1, description="similarity of a row, if its class is not lost by it")
-    ] = 0.7
+    ] = SIMILAR
     fraction: Annotated[
         float | None,
         Field(gt=0, le=1, description="of the rows; a class that is lost gets its first row back"),
@@ -50,6 +51,8 @@ class BalanceParams(ClassParams):
         asked |= {"lastk": self.lastk}
         if len(names := [name for name, value in asked.items() if value]) > 1:
             yield f"{' and '.join(names)} each say how many rows a class keeps: set one of them"
+        if SIMILAR != self.threshold < self.above:
+            yield f"threshold: every row exceeds {self.above:g} (above) anyway: set above, too"
 
     @property
     def needs_sample(self) -> bool:

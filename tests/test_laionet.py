@@ -194,6 +194,10 @@ def test_frequencies_of_another_corpus(scored: Path, tmp_path: Path) -> None:
 def test_wrong_parameters() -> None:
     with pytest.raises(EdgeGlassError, match="set one of them"):
         catalog.variant("laionet", {"n": 5, "fraction": 0.5}, "laionet_x")
+    with pytest.raises(EdgeGlassError, match="set above, too"):
+        catalog.variant("laionet", {"threshold": 0.6}, "laionet_x")
+    catalog.variant("laionet", {"threshold": 0.6, "above": 0.5}, "laionet_x")
+    catalog.variant("laionet", {"above": 0.8}, "laionet_x")
 
 
 def test_a_real_sentence_encoder(laion: Path, tmp_path: Path) -> None:
