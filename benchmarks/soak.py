@@ -5,8 +5,9 @@
 nginx on loopback serves a JPEG of 1 kB under as many names as there are rows. The build (PixMo-Cap,
 all checks on) is killed with SIGKILL, all processes at once, at even distances, and run again each
 time. nginx's log says which URLs were asked for how often. Exits 1 if a row is missing, if more was
-fetched twice than the shards under way at a kill, or if memory grows by more than a tenth from the
-first quarter to the last.
+fetched twice than the shards under way at a kill (of each process the one that it writes and the
+next, whose URLs are asked for meanwhile), or if memory grows by more than a tenth from the first
+quarter to the last.
 """
 
 import argparse
@@ -96,7 +97,7 @@ def judge(
     twice = len(asked) - len(set(asked))
     made = manifest.read(out / CONFIG)
     shards = made["splits"]["train"]["shards"]
-    under_way = options.kills * options.jobs * max(shard["rows"] for shard in shards)
+    under_way = options.kills * options.jobs * 2 * max(shard["rows"] for shard in shards)
     quarters = [[mb for n, mb in seen if q <= 4 * n / options.urls < q + 1] for q in range(4)]
     peaks = [max(quarter, default=0.0) for quarter in quarters]
     kept = manifest.total(made)[0]
