@@ -5,6 +5,7 @@ arrives, so that a row can be forgotten at once, and the next row group uses tha
 """
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,7 +91,8 @@ class _Media:
 
 
 def _room(size: int) -> memoryview:
-    return memoryview(np.empty(size, np.uint8))  # type: ignore[arg-type] # before Python 3.12
+    """Memory that the C library knows nothing of: it would keep as much again after its end."""
+    return memoryview(mmap(-1, size))
 
 
 class _Struct:
