@@ -196,9 +196,11 @@ class _Batch:
 
 def _batches(tasks: list[work.Task], pool: Pool, options: Options) -> list[_Batch]:
     """Shards with rows to be fetched go together, so that a slow URL keeps no process idle."""
-    workers, size = pool.workers(options.jobs), 1
+    size = 1
     if tasks and tasks[0].raw.remote:
-        size = len(tasks) if workers == 1 else min(BATCH, len(tasks) // (BATCHES * workers)) or 1
+        size = min(BATCH, len(tasks) // (BATCHES * pool.workers(options.jobs))) or 1
+        if options.jobs == 1 and not options.ray:  # in this process, where nobody else waits
+            size = len(tasks)
     return [_Batch(tasks[at : at + size]) for at in range(0, len(tasks), size)]
 
 

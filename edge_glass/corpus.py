@@ -230,7 +230,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
         spans: list[tuple[int, int]],
     ) -> Iterator[tuple[str, Example]]:
         read = partial(selection[0].rows_of, self, split[0], raw[0])
-        for row, media in ahead.media(_inside(read, spans), raw[0]):
+        for row, media in ahead.media([_inside(read, spans)], raw[0]):
             try:
                 if row.dropped:
                     raise Dropped(Outcome(row.dropped[0]), row.dropped[1])

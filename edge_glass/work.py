@@ -59,18 +59,18 @@ def make(tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
     What a shard needs of the network is asked for while the one before it waits for its last rows.
     """
     replays: dict[str, Replay] = {}
-    with closing(ahead.media(_rows(tasks, replays), tasks[0].raw)) as rows:
+    with closing(ahead.media(_shards(tasks, replays), tasks[0].raw)) as rows:
         for task in tasks:
             yield _make(task, islice(rows, task.order.rows), replays)
 
 
-def _rows(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Row]:
+def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Iterable[Row]]:
     for task in tasks:
         rows = orders.read(task.folder, task.order)
         if task.before:
             replay = replays[task.name] = Replay(task.before)
             rows = replay.marked(rows)
-        yield from rows
+        yield rows
 
 
 def _make(

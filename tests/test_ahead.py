@@ -48,7 +48,7 @@ def test_order_is_that_of_the_rows_and_the_window_is_bounded() -> None:
                 str(number), "x", str(number), ("clips", str(number)), ask={"id": str(number)}
             )
 
-    found = media(rows(), Raw("x", {}, remote={"clips": Far()}))  # type: ignore[dict-item]
+    found = media([rows()], Raw("x", {}, remote={"clips": Far()}))  # type: ignore[dict-item]
     result: list[Any] = []
     thread = threading.Thread(target=lambda: result.append(next(found)))
     thread.start()

@@ -222,7 +222,7 @@ def test_a_bot_check_stops_the_run(site: Site, tmp_path: Path) -> None:
     rows = [ask("bot"), *map(ask, ids * 10)]
     raw = Raw("x", {}, remote={"clips": remote(site, tmp_path, Network(seconds=120, at_once=1))})
     with pytest.raises(EdgeGlassError, match=r"takes us for a bot.*--cookies.*goes on from there"):
-        list(media(rows, raw))
+        list(media([rows], raw))
     assert sum(site.asked.values()) == 1
 
 

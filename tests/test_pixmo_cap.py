@@ -166,10 +166,8 @@ import sys
 from pathlib import Path
 from edge_glass import catalog, orders
 from edge_glass.build import Options, build
-from edge_glass.fetch import urls
 from edge_glass.fetch.remote import Limits, Network
 orders.MAX_FETCHED = 50
-urls.WINDOW = 25  # what is under way goes no further than the next shard
 network = Network(web=Limits(intranet=True))
 options = Options(raw=Path(sys.argv[1]), unverified=True, network=network)
 variant = catalog.variant("pixmo_cap", {"decode_all": False}, "pixmo_cap_killed")
@@ -195,22 +193,27 @@ def test_killed_builds_fetch_nothing_twice_beyond_the_shards_under_way(tmp_path:
     assert len(rows(tmp_path / "out" / "pixmo_cap_killed")) == count
 
 
-def test_a_slow_url_keeps_no_later_shard_waiting(
+def test_while_a_url_is_slow_the_next_shard_is_begun_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "MAX_FETCHED", 5)
-    count = 40
+    count, begun = 80, []
 
     async def last(writer: Any, headers: Any) -> None:
-        while sum(path.endswith(".jpg") for path in site.log) < count:
+        """The last one of the first shard."""
+        while len(asked := {path for path in site.log if path.endswith(".jpg")}) < 10:
             await asyncio.sleep(0.02)
+        begun.append(asked)
         await page(jpeg(4))(writer, headers)
 
     with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(count)} | {"/4.jpg": last}) as site:
         urls = [f"{site.url}/{n}.jpg" for n in range(count)]
         folder = made(listed(tmp_path / "raw", urls), tmp_path / "out")
         assert site.count("/robots.txt") == 1  # for all shards
-    assert len(list(folder.glob("train-*"))) == 8
+        assert begun == [{f"/{n}.jpg" for n in range(10)}]
+        # two workers that take two shards at a time make the same
+        assert files(made(tmp_path / "raw", tmp_path / "two", jobs=2)) == files(folder)
+    assert len(list(folder.glob("train-*"))) == 16
     assert [row["image_url"] for row in rows(folder).values()] == urls
     assert not [finding for finding in verify(folder) if finding.kind == "error"]
 

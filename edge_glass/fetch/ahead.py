@@ -13,20 +13,28 @@ MAX_ROWS = 10_000  # rows without media that may wait behind an item
 Waiting = tuple[Row, Awaited | None]
 
 
-def media(rows: Iterable[Row], raw: Raw) -> Generator[tuple[Row, Media]]:
-    """Each row with its media, in the order of `rows` whatever arrives first.
+def media(shards: Iterable[Iterable[Row]], raw: Raw) -> Generator[tuple[Row, Media]]:
+    """Each row of the shards with its media, in their order whatever arrives first.
 
-    Memory holds a window of rows, and of items what their fetcher keeps of them.
+    Memory holds a window of rows, of two shards at most, and of items what their fetcher keeps.
     """
     fetchers = {name: remote.fetcher() for name, remote in raw.remote.items()}
     limit = AHEAD * max((fetcher.at_once for fetcher in fetchers.values()), default=0)
     window: deque[Waiting] = deque()
     pending = 0
     try:
-        for row in rows:
-            window.append((row, _begin(row, fetchers)))
-            pending += window[-1][1] is not None
-            while window and (window[0][1] is None or pending > limit or len(window) > MAX_ROWS):
+        for shard in shards:
+            count = 0
+            for row in shard:
+                window.append((row, _begin(row, fetchers)))
+                pending += window[-1][1] is not None
+                count += 1
+                while window and (
+                    window[0][1] is None or pending > limit or len(window) > MAX_ROWS
+                ):
+                    pending -= window[0][1] is not None
+                    yield _end(raw, *window.popleft())
+            while len(window) > count:  # the one before is given before the next is begun
                 pending -= window[0][1] is not None
                 yield _end(raw, *window.popleft())
         while window:

@@ -75,7 +75,7 @@ class Consent:
 
     async def _site(self, url: URL, origin: str) -> _Site:
         task = self._sites.get(origin)
-        if task is not None and task.done() and task.result().until < clock():
+        if task is not None and (known := _answer(task)) and known.until < clock():
             self._forget(origin)
             task = None
         if task is None:
@@ -110,8 +110,8 @@ class Consent:
         return site
 
     def _weigh(self, done: "asyncio.Task[_Site]") -> None:
-        if not done.cancelled():
-            self._weight += done.result().weight
+        if known := _answer(done):
+            self._weight += known.weight
         while len(self._sites) > MAX_SITES or (self._weight > MAX_WEIGHT and len(self._sites) > 1):
             oldest = next(iter(self._sites))
             if not self._sites[oldest].done():
@@ -119,9 +119,8 @@ class Consent:
             self._forget(oldest)
 
     def _forget(self, origin: str) -> None:
-        task = self._sites.pop(origin)
-        if not task.cancelled():
-            self._weight -= task.result().weight
+        if known := _answer(self._sites.pop(origin)):
+            self._weight -= known.weight
 
 
 def directives(lines: Iterable[str]) -> set[str]:
@@ -157,3 +156,9 @@ def reservations(body: bytes) -> Protego | None:
     if not any(line.startswith("Disallow") for line in lines):
         return None
     return Protego.parse("\n".join(["User-agent: *", *lines]))
+
+
+def _answer(task: "asyncio.Task[_Site]") -> _Site | None:
+    """What is known of a host; None while it is asked, and if that went wrong."""
+    whole = task.done() and not task.cancelled() and not task.exception()
+    return task.result() if whole else None

@@ -234,14 +234,14 @@ async def _from(
     session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
 ) -> None:
     """Fetch from one URL until the file is whole, or as long as attempts bring something new."""
-    vain, most, begun = 0, part.size, part.size
+    vain, most, start = 0, part.size, part.size
     while True:
         try:
             return await _attempt(session, url, job, part, tick)
         except _Again as error:
             vain = 0 if part.size >= most + CHUNK else vain + 1
             most = max(most, part.size)
-            hopeless = isinstance(error, _Unknown) and most == begun
+            hopeless = isinstance(error, _Unknown) and most == start
             if vain == (UNKNOWN if hopeless else ATTEMPTS):
                 raise
             await sleep(min(max(error.after, BACKOFF * 2 ** max(vain - 1, 0)), LONGEST))

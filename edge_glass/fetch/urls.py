@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from edge_glass.rows import Row
 
 Ask = dict[str, Any]
-# rows under way for each that is waited for, so that a slow one holds up nobody: so many, and so
-# many bytes on disk
-WINDOW, WINDOW_BYTES = 1024, 250_000_000
+WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody
 
 
 class _Line:
@@ -64,9 +62,10 @@ class Urls:
     With `etag` and `modified` of an earlier answer it may be 304, without a body.
     """
 
+    at_once = WINDOW
+
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
-        self.at_once = min(WINDOW, WINDOW_BYTES // remote.row_bytes) or 1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lines: dict[str, _Line] = {}
         self._wanted: _Url | None = None
