@@ -1,13 +1,17 @@
 """Examples -> one Parquet file: deterministic, and either whole or absent."""
 
 import errno
+import fcntl
 import hashlib
+import io
 import json
 import os
 import platform
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +79,8 @@ def write_json(path: Path, value: Any) -> None:
 class Whole:
     """A file for writing that appears under its name, fsynced, if the `with` block ends well.
 
-    Counts and hashes what is written.
+    Counts and hashes what is written. What a killed process left of such a file is removed by the
+    next that writes into the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +92,8 @@ class Whole:
 
     def __enter__(self) -> "Whole":
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._aside.open("wb", buffering=0)
+        _sweep(self._path.parent)
+        self._file = _held(self._aside)
         return self
 
     def write(self, data: Any) -> int:
@@ -120,6 +126,26 @@ class Whole:
         finally:
             self._file.close()
             self._aside.unlink(missing_ok=True)
+
+
+def _held(path: Path) -> io.FileIO:
+    """Open a file for writing that nobody takes for a leftover: it is locked while it is open."""
+    while True:
+        file = path.open("wb", buffering=0)
+        with suppress(OSError):  # where files cannot be locked none is taken for a leftover
+            fcntl.flock(file, fcntl.LOCK_SH)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # it was swept before it was locked
+
+
+@lru_cache(maxsize=1000)
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder; once a process is enough."""
+    for path in folder.glob(f"*.{escape(platform.node())}.*.tmp"):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 @contextmanager
