@@ -1,16 +1,16 @@
 """Outputs on storage that is no disk of this machine (s3://…, whatever fsspec knows).
 
 What a build has to remember stays here, in a folder of the store: plan, ledgers, records, manifest.
-A worker, wherever it is, fetches the rows of its shard from the storage, makes the shard on its own
-disk and sends it there. Once all are whole they are moved to their place, the manifest last.
+A worker, wherever it is, fetches the rows of its shards from the storage, makes each shard on its
+own disk and sends it there, its record last. Once all are whole they are moved to their place, the
+manifest last.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import fsspec
 
@@ -18,8 +18,8 @@ from edge_glass import ledger, manifest, orders, work
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.sources import store
 from edge_glass.manifest import Manifest
-from edge_glass.pool import Pool
-from edge_glass.shards import write_json
+from edge_glass.shards import Whole
+from edge_glass.work import Task
 
 WORK = ".edge_glass/work"  # below the URL: shards under way
 
@@ -51,10 +51,46 @@ class Away:
     def get(self, name: str, path: Path) -> None:
         """Fetch a file. Raises FileNotFoundError."""
         fs, root = fsspec.core.url_to_fs(self.url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.tmp")
-        fs.get_file(f"{root}/{name}", str(aside))
-        aside.rename(path)
+        with fs.open(f"{root}/{name}") as there, Whole(path) as here:
+            copyfileobj(there, here)
+
+    def forget(self, config: str) -> None:
+        """Remove what is left of a build that was made of something else."""
+        fs, root = fsspec.core.url_to_fs(self.url)
+        if fs.exists(f"{root}/{WORK}/{config}"):
+            fs.rm(f"{root}/{WORK}/{config}", recursive=True)
+
+    def begin(self, tasks: list[Task]) -> None:
+        """Send the rows of shards that are to be made."""
+        for task in tasks:
+            rows = orders.path(task.folder, task.order.stem)
+            self.put(rows, _under_way(rows))
+
+    def make(self, tasks: list[Task]) -> None:
+        """What a worker does: rows from there, to there each shard and ledger, and their record."""
+        fs, root = fsspec.core.url_to_fs(self.url)
+        left = [task for task in tasks if not fs.exists(f"{root}/{_under_way(task.record)}")]
+        if not left:  # killed between the end of the last shard and telling of it
+            return
+        with TemporaryDirectory(prefix="edge-glass-") as temp:
+            folder = Path(temp) / "work" / left[0].folder.name
+            left = [replace(task, folder=folder) for task in left]
+            for task in left:
+                rows = orders.path(folder, task.order.stem)
+                self.get(_under_way(rows), rows)
+            for task, _ in zip(left, work.make(left), strict=True):
+                for path in (folder / task.name, task.ledger):
+                    self.put(path, _under_way(path))
+                    path.unlink()
+                record = _under_way(task.record)
+                self.put(task.record, f"{record}.tmp")  # not every storage shows whole files only
+                fs.mv(f"{root}/{record}.tmp", f"{root}/{record}")
+
+    def collect(self, tasks: list[Task]) -> None:
+        """Fetch what a build has to remember of shards that were made."""
+        for task in tasks:
+            for path in (task.ledger, task.record):
+                self.get(_under_way(path), path)
 
     def finish(self, made: Manifest, final: Path) -> None:
         """Move the shards of a build to their place, then its ledger, and last the manifest."""
@@ -75,44 +111,9 @@ class Away:
             )
         for name in (ledger.FILE, manifest.FILE):
             self.put(final / name, f"{config}/{name}")
-        if fs.exists(below):
-            fs.rm(below, recursive=True)
+        self.forget(config)
 
 
-@dataclass(frozen=True)
-class Errand:
-    """A shard to be made and sent away."""
-
-    task: work.Task
-    away: Away
-
-    def __str__(self) -> str:
-        return str(self.task)
-
-    def name(self, path: Path) -> str:
-        """Where a file of this shard lies below the URL while work is under way."""
-        return f"{WORK}/{self.task.variant.name}/{path.name}"
-
-
-def make(errand: Errand) -> dict[str, Any]:
-    """What a worker does: rows from there, shard and ledger to there; returns the record."""
-    with TemporaryDirectory(prefix="edge-glass-") as temp:
-        task = replace(errand.task, folder=Path(temp) / "work" / errand.task.variant.name)
-        rows = orders.path(task.folder, task.order.stem)
-        errand.away.get(errand.name(rows), rows)
-        [record] = work.make([task])
-        for path in (task.folder / task.name, task.ledger):
-            errand.away.put(path, errand.name(path))
-        return record
-
-
-def run(away: Away, tasks: list[work.Task], pool: Pool, jobs: int) -> Iterator[work.Task]:
-    """Make the shards of these tasks; each comes back once its ledger and record are here."""
-    errands = [Errand(task, away) for task in tasks]
-    for errand in errands:
-        rows = orders.path(errand.task.folder, errand.task.order.stem)
-        away.put(rows, errand.name(rows))
-    for errand, record in pool.run(make, errands, jobs):
-        away.get(errand.name(errand.task.ledger), errand.task.ledger)
-        write_json(errand.task.record, record)
-        yield errand.task
+def _under_way(path: Path) -> str:
+    """Where a file of a shard lies below the URL while work is under way."""
+    return f"{WORK}/{path.parent.name}/{path.name}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass import away, ledger, manifest, orders, present, work
+from edge_glass import ledger, manifest, orders, present, work
 from edge_glass.again import Before
 from edge_glass.away import Away
 from edge_glass.catalog import Variant
@@ -148,7 +148,8 @@ class _Job:
 def _make(job: _Job, progress: Progress) -> Manifest:
     """All shards, the ledger and last the manifest."""
     before = {"before": manifest.read(job.before)["ledger"]["sha256"]} if job.before else {}
-    _open_folder(job.folder, job.described | {"paths": _state(job.raw)} | before)
+    inputs = job.described | {"paths": _state(job.raw)} | before
+    _open_folder(job.folder, inputs, job.options.away)
     selection = Selection.of(job.corpus, job.raw, job.options.limit)
     planned = orders.plan(job.corpus, job.raw, selection, job.folder)
     tasks = list(_tasks(job, planned))
@@ -174,9 +175,10 @@ def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -
         progress.rows(f"build {tasks[0].variant.name}", rows, pool.read),
     ):
         if options.away:
-            deque(away.run(options.away, left, pool, options.jobs), maxlen=0)
-            return
+            options.away.begin(left)
         for batch, _ in pool.run(_make_batch, _batches(left, pool, options), options.jobs):
+            if options.away:
+                options.away.collect(batch.tasks)
             if lost := [task for task in batch.tasks if work.finished(task) is None]:
                 raise EdgeGlassError(
                     f"{lost[0]}: a node of the cluster made it, and it is not in "
@@ -186,9 +188,10 @@ def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -
 
 @dataclass(frozen=True)
 class _Batch:
-    """Shards that one process makes, one after another."""
+    """Shards that one process makes, one after another, and sends away if they go elsewhere."""
 
     tasks: list[work.Task]
+    away: Away | None
 
     def __str__(self) -> str:
         return " to ".join(dict.fromkeys((str(self.tasks[0]), str(self.tasks[-1]))))
@@ -199,16 +202,19 @@ def _batches(tasks: list[work.Task], pool: Pool, options: Options) -> list[_Batc
     size = 1
     if tasks and tasks[0].raw.remote:
         size = min(BATCH, len(tasks) // (BATCHES * pool.workers(options.jobs))) or 1
-        if options.jobs == 1 and not options.ray:  # in this process, where nobody else waits
+        if options.jobs == 1 and not (options.ray or options.away):  # nobody else waits
             size = len(tasks)
-    return [_Batch(tasks[at : at + size]) for at in range(0, len(tasks), size)]
+    return [_Batch(tasks[at : at + size], options.away) for at in range(0, len(tasks), size)]
 
 
 def _make_batch(batch: _Batch) -> None:
     """A worker may be killed in the middle, or between the end of a shard and telling of it."""
+    if batch.away:
+        return batch.away.make(batch.tasks)
     left = [task for task in batch.tasks if work.finished(task) is None]
     if left:
         deque(work.make(left), maxlen=0)
+    return None
 
 
 def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -> Manifest:
@@ -238,7 +244,7 @@ def _already(final: Path, described: Manifest) -> Manifest | None:
     return made if all(made.get(key) == value for key, value in described.items()) else None
 
 
-def _open_folder(folder: Path, inputs: dict[str, Any]) -> None:
+def _open_folder(folder: Path, inputs: dict[str, Any], away: Away | None) -> None:
     """Keep the work of a build that was stopped if it had the same inputs, else start afresh."""
     inputs_file = folder / "inputs.json"
     try:
@@ -249,6 +255,8 @@ def _open_folder(folder: Path, inputs: dict[str, Any]) -> None:
         inputs_file.unlink(missing_ok=True)  # first: what is half removed is nobody's
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+        if away:
+            away.forget(folder.name)
         write_json(inputs_file, inputs)
     for leftover in folder.glob("*.tmp"):
         leftover.unlink()

@@ -5,6 +5,8 @@ from pathlib import Path
 import datasets
 import pytest
 from kit import Cli
+from test_pixmo_cap import INTRANET, jpeg, listed, made
+from wildsite import Site, page
 
 from edge_glass import away, catalog, orders, present, work
 from edge_glass.away import Away
@@ -12,6 +14,7 @@ from edge_glass.build import Options, build
 from edge_glass.errors import EdgeGlassError
 
 VARIANT = catalog.variant("clotho_sample")
+VARIANT_OF_URLS = catalog.variant("pixmo_cap")
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +73,63 @@ def test_a_stopped_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     next((tmp_path / "out" / "clotho_sample").glob("train-*")).unlink()
     with pytest.raises(EdgeGlassError, match="is there no more"):
         sent(there)
+
+
+@pytest.fixture
+def fives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard for every five URLs."""
+    monkeypatch.setattr(orders, "SHARD_BYTES", 500_000_000)
+    monkeypatch.setattr(orders, "MAX_FETCHED", 5)
+
+
+def test_a_batch_of_shards_that_breaks_off_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fives: None
+) -> None:
+    """What is whole there is not fetched again, though nobody here was told of it."""
+    count, there, put = 80, Away(f"file://{tmp_path}/there"), Away.put
+    options = {"network": INTRANET, "unverified": True, "away": there}
+
+    def breaks(away: Away, path: Path, name: str) -> None:
+        if path.name.endswith("00006-of-00016.parquet"):  # the third of a batch of four
+            raise OSError("the storage is gone")
+        put(away, path, name)
+
+    with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(count)}) as site:
+        raw = listed(tmp_path / "raw", [f"{site.url}/{n}.jpg" for n in range(count)])
+        here = made(raw, tmp_path / "here")
+        site.log.clear()
+        for jobs in (1, 2):
+            monkeypatch.setattr(Away, "put", breaks if jobs == 1 else put)
+            try:
+                build(VARIANT_OF_URLS, there.staging, Options(raw, jobs, **options))
+            except OSError:
+                before = len(site.log)
+        asked = [path for path in site.log if path.endswith(".jpg")]
+        assert 35 <= before < count <= len(asked) <= count + 2 * 5
+    assert files(tmp_path / "there" / here.name) == files(here)
+    assert not list((tmp_path / "there").rglob("*.rows.gz"))
+
+
+def test_what_was_made_of_another_list_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fives: None
+) -> None:
+    there, run = Away(f"file://{tmp_path}/there"), Away.collect
+
+    def stops(away: Away, tasks: list[work.Task]) -> None:
+        raise EdgeGlassError("stopped")
+
+    with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(40)}) as site:
+        for first in (0, 20):
+            urls = [f"{site.url}/{n}.jpg" for n in range(first, first + 20)]
+            raw = listed(tmp_path / f"raw{first}", urls)
+            monkeypatch.setattr(Away, "collect", run if first else stops)
+            options = Options(raw, network=INTRANET, unverified=True, away=there)
+            try:
+                build(VARIANT_OF_URLS, there.staging, options)
+            except EdgeGlassError:
+                assert list((tmp_path / "there").rglob("*.done.json"))
+        here = made(raw, tmp_path / "here")
+    assert files(tmp_path / "there" / here.name) == files(here)
 
 
 def test_storage_that_is_not_known(cli: Cli) -> None:
