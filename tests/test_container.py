@@ -96,6 +96,7 @@ def cut_short(data: bytes) -> bytes:
         (CLIPS["m4a"][:2000], Outcome.UNDECODABLE_MEDIA),
         (cut_short(CLIPS["webm"]), Outcome.TRUNCATED_MEDIA),
     ],
+    ids=["empty", "playlist", "ffconcat", "html", "m4a", "webm"],
 )
 def test_what_is_wrong_has_a_name(data: bytes, outcome: Outcome) -> None:
     with pytest.raises(Dropped) as drop:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tinymodels
@@ -309,7 +310,8 @@ def test_sounds_and_lists_of_texts(models: Path, tmp_path: Path) -> None:
     embedding.embed(folder, tmp_path / "t", str(models / "clip"), ["captions"])
     [shard] = folder.glob("*-of-*.parquet")
     heard = pq.read_table(tmp_path / "a" / shard.name)["audio_embedding"]
-    assert heard.type.list_size == 16 and heard.null_count == 0
+    assert {len(vector) for vector in heard.to_pylist()} == {16}
+    assert pa.types.is_list(heard.type)  # of no fixed size, which older readers fail at with nulls
     first = [captions[0] for captions in pq.read_table(shard)["captions"].to_pylist()]
     told = np.array(pq.read_table(tmp_path / "t" / shard.name)["captions_embedding"].to_pylist())
     expected = vectors(open_encoder(str(models / "clip"), "text"), list(first))

@@ -85,10 +85,17 @@ def _parquet(shard: Path, embedded: dict[str, Array]) -> pa.Table:
     return pa.table(columns)
 
 
-def _vectors(array: Array) -> pa.Array:
-    missing = pa.array(np.isnan(array[:, 0]))
-    flat = pa.array(np.ascontiguousarray(array).reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, array.shape[1], mask=missing)
+def _vectors(array: Array) -> pa.ChunkedArray:
+    """Lists, and not of a fixed size: pyarrow before 26 cannot read those where a row has none."""
+    pieces = [_lists(array[at : at + ROWS]) for at in range(0, len(array), ROWS)]
+    return pa.chunked_array(pieces, pa.list_(pa.float32()))
+
+
+def _lists(array: Array) -> pa.ListArray:
+    missing = np.isnan(array[:, 0])
+    ends = np.cumsum(~missing, dtype=np.int32) * array.shape[1]
+    flat = pa.array(array[~missing].reshape(-1), pa.float32())
+    return pa.ListArray.from_arrays(np.append(np.int32(0), ends), flat, mask=pa.array(missing))
 
 
 def _unit(array: Array) -> Array:

