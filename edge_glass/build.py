@@ -27,7 +27,6 @@ from edge_glass.fetch.sources import obtain
 from edge_glass.manifest import HIDDEN, Manifest
 from edge_glass.pool import Pool, started
 from edge_glass.progress import Progress, Silent
-from edge_glass.select import Selection
 from edge_glass.shards import disk_full, sync_folder, write_json, write_table
 
 BATCH = 8  # shards at most that one of several workers takes at once
@@ -150,17 +149,16 @@ def _make(job: _Job, progress: Progress) -> Manifest:
     before = {"before": manifest.read(job.before)["ledger"]["sha256"]} if job.before else {}
     inputs = job.described | {"paths": _state(job.raw)} | before
     _open_folder(job.folder, inputs, job.options.away)
-    selection = Selection.of(job.corpus, job.raw, job.options.limit)
-    planned = orders.plan(job.corpus, job.raw, selection, job.folder)
+    planned = orders.plan(job.corpus, job.raw, job.folder, job.options.limit, progress)
     tasks = list(_tasks(job, planned))
     _make_shards(tasks, job.options, progress)
-    return _finish(job.described, tasks, selection)
+    return _finish(job.described, tasks, planned.rows)
 
 
-def _tasks(job: _Job, planned: list[orders.Order]) -> Iterator[work.Task]:
+def _tasks(job: _Job, planned: orders.Planned) -> Iterator[work.Task]:
     start = 0
-    for order in planned:
-        name = orders.shard_name(order, planned)
+    for order in planned.orders:
+        name = planned.name(order)
         refresh = job.options.refresh is not None
         before = Before(job.before, name, start, order.rows, refresh) if job.before else None
         yield work.Task(job.variant, job.raw, job.folder, order, name, before)
@@ -217,12 +215,12 @@ def _make_batch(batch: _Batch) -> None:
     return None
 
 
-def _finish(described: Manifest, tasks: list[work.Task], selection: Selection) -> Manifest:
+def _finish(described: Manifest, tasks: list[work.Task], rows: dict[str, int]) -> Manifest:
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
     records = [record for task in tasks if (record := work.finished(task))]
     made = manifest.complete(described, records)
-    manifest.check_balance(made, selection.rows)
+    manifest.check_balance(made, rows)
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
     made["ledger"] = {

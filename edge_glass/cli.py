@@ -24,6 +24,7 @@ from edge_glass.options import (
     RawDir,
     Ray,
     Set,
+    shown,
     variants,
 )
 from edge_glass.pool import cores
@@ -90,7 +91,7 @@ def plan(
     from edge_glass import plan as planning
     from edge_glass import show
 
-    plans = [planning.plan(v, out, raw, limit) for v in variants(names, set_, name)]
+    plans = [planning.plan(v, out, raw, limit, shown()) for v in variants(names, set_, name)]
     if json:
         show.as_json([show.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans])
     else:
@@ -160,7 +161,6 @@ def build(
     from edge_glass.build import Options
     from edge_glass.build import build as make
     from edge_glass.fetch.remote import Limits, Network
-    from edge_glass.progress import Shown
 
     wanted = variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
@@ -172,7 +172,7 @@ def build(
         raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh
     )
     folder = away.staging if away else Path(out)
-    progress = Shown(Console(stderr=True))
+    progress = shown()
     manifests: list[dict[str, Any]] = []
     problems: list[str] = []
     for variant in wanted:
@@ -195,11 +195,10 @@ def verify(directory: Place, json: Json = False) -> None:
     """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
     from edge_glass import manifest, places, show
     from edge_glass.audit.verify import verify as check
-    from edge_glass.progress import Shown
 
     where = places.at(directory)
     with places.told(where):
-        found = list(check(where, Shown(Console(stderr=True))))
+        found = list(check(where, shown()))
     errors = sum(finding.kind == "error" for finding in found)
     if json:
         show.as_json([show.plain(finding) for finding in found])

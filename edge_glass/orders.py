@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 from edge_glass.corpus import Corpus, Row
 from edge_glass.fetch.raw import Raw
+from edge_glass.progress import Progress, Silent, Tally
 from edge_glass.select import Selection
 from edge_glass.shards import SHARD_BYTES, Whole, write_json
 
@@ -34,18 +37,44 @@ class Order:
         return f"{self.split}-{self.number:05d}"
 
 
-def plan(corpus: Corpus, raw: Raw, selection: Selection, folder: Path) -> list[Order]:
+@dataclass(frozen=True)
+class Planned:
+    """The source rows of each split, and the shards that they are cut into."""
+
+    rows: dict[str, int]
+    orders: list[Order]
+
+    @cached_property
+    def shards(self) -> Counter[str]:
+        """How many a split has."""
+        return Counter(order.split for order in self.orders)
+
+    def name(self, order: Order) -> str:
+        """`train-00000-of-00003.parquet`"""
+        return f"{order.stem}-of-{self.shards[order.split]:05d}.parquet"
+
+
+def plan(
+    corpus: Corpus,
+    raw: Raw,
+    folder: Path,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Planned:
     """Cut all rows into orders of about 500 MB of Parquet; a second call reads the first's plan.
 
     The cut depends on the rows and the sizes of their media alone.
     """
-    planned = folder / PLAN
+    planned, progress = folder / PLAN, progress or Silent()
     if not planned.exists():
-        orders = [
-            o for split in selection.rows for o in _cut(corpus, raw, selection, split, folder)
-        ]
-        write_json(planned, [asdict(order) for order in orders])
-    return [Order(**order) for order in json.loads(planned.read_text())]
+        selection, tally = Selection.of(corpus, raw, limit, progress), Tally()
+        what, total = f"plan {corpus.config.name}", sum(selection.rows.values())
+        cutter = _Cutter(corpus, raw, selection, folder, tally)
+        with progress.rows(what, total, tally):
+            orders = [asdict(o) for split in selection.rows for o in cutter.orders(split)]
+        write_json(planned, {"rows": selection.rows, "orders": orders})
+    found = json.loads(planned.read_text())
+    return Planned(found["rows"], [Order(**order) for order in found["orders"]])
 
 
 def read(folder: Path, order: Order) -> Iterator[Row]:
@@ -55,51 +84,50 @@ def read(folder: Path, order: Order) -> Iterator[Row]:
             yield from map(_row, json.loads(line))
 
 
-def shard_name(order: Order, orders: list[Order]) -> str:
-    """`train-00000-of-00003.parquet`"""
-    of = sum(other.split == order.split for other in orders)
-    return f"{order.stem}-of-{of:05d}.parquet"
+@dataclass(frozen=True)
+class _Cutter:
+    """Writes down the rows of a corpus, a file for each shard to be."""
 
+    corpus: Corpus
+    raw: Raw
+    selection: Selection
+    folder: Path
+    tally: Tally
 
-def _cut(
-    corpus: Corpus, raw: Raw, selection: Selection, split: str, folder: Path
-) -> Iterator[Order]:
-    number = -1
-    for number, group in groupby(_numbered(corpus, raw, selection, split), lambda item: item[0]):
-        yield _write(folder, split, number, (row for _, row in group))
-    if number == -1:
-        yield _write(folder, split, 0, ())
+    def orders(self, split: str) -> Iterator[Order]:
+        number = -1
+        for number, group in groupby(self._numbered(split), lambda item: item[0]):
+            yield self._write(split, number, (row for _, row in group))
+        if number == -1:
+            yield self._write(split, 0, ())
 
+    def _numbered(self, split: str) -> Iterator[tuple[int, Row]]:
+        """Each row with the number of its shard."""
+        number = size = fetched = 0
+        for row in self.selection.rows_of(self.corpus, split, self.raw):
+            weight = 0
+            if row.dropped is None:
+                names = [row.media[1], *row.also] if row.media else []
+                sizes = [self.raw.size(row.media[0], name) for name in names] if row.media else []
+                weight = self.corpus.row_bytes(sum(filter(None, sizes)))
+            if size and (size + weight > SHARD_BYTES or fetched == MAX_FETCHED):
+                number, size, fetched = number + 1, 0, 0
+            size += weight
+            fetched += bool(weight and row.ask)
+            yield number, row
 
-def _numbered(
-    corpus: Corpus, raw: Raw, selection: Selection, split: str
-) -> Iterator[tuple[int, Row]]:
-    """Each row with the number of its shard."""
-    number = size = fetched = 0
-    for row in selection.rows_of(corpus, split, raw):
-        weight = 0
-        if row.dropped is None:
-            names = [row.media[1], *row.also] if row.media else []
-            sizes = [raw.size(row.media[0], name) for name in names] if row.media else []
-            weight = corpus.row_bytes(sum(filter(None, sizes)))
-        if size and (size + weight > SHARD_BYTES or fetched == MAX_FETCHED):
-            number, size, fetched = number + 1, 0, 0
-        size += weight
-        fetched += bool(weight and row.ask)
-        yield number, row
-
-
-def _write(folder: Path, split: str, number: int, rows: Iterable[Row]) -> Order:
-    count, left = 0, iter(rows)
-    with (
-        Whole(path(folder, f"{split}-{number:05d}")) as whole,
-        gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as packed,
-        io.BufferedWriter(packed) as file,
-    ):
-        while block := [_values(row) for row in islice(left, BLOCK)]:
-            file.write(json.dumps(block).encode() + b"\n")
-            count += len(block)
-    return Order(split, number, count)
+    def _write(self, split: str, number: int, rows: Iterable[Row]) -> Order:
+        count, left = 0, iter(rows)
+        with (
+            Whole(path(self.folder, f"{split}-{number:05d}")) as whole,
+            gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as packed,
+            io.BufferedWriter(packed) as file,
+        ):
+            while block := [_values(row) for row in islice(left, BLOCK)]:
+                file.write(json.dumps(block).encode() + b"\n")
+                count += len(block)
+                self.tally.add(len(block))
+        return Order(split, number, count)
 
 
 def path(folder: Path, stem: str) -> Path:

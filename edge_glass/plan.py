@@ -11,7 +11,7 @@ from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus
 from edge_glass.fetch import archives, download, hub, index, tars
 from edge_glass.fetch.sources import find, needed, obtain, store
-from edge_glass.select import Selection
+from edge_glass.progress import Progress
 
 
 @dataclass
@@ -45,7 +45,13 @@ class Plan:
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def plan(variant: Variant, out: Path, raw: Path | None = None, limit: int | None = None) -> Plan:
+def plan(
+    variant: Variant,
+    out: Path,
+    raw: Path | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
     """Plan the build of `variant` into `out`."""
     with tempfile.TemporaryDirectory() as temp:
         corpus = variant.builder(temp)
@@ -60,7 +66,9 @@ def plan(variant: Variant, out: Path, raw: Path | None = None, limit: int | None
             free_bytes=shutil.disk_usage(_existing(out)).free,
         )
         if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
-            _count(made, corpus, raw, limit, Path(temp))
+            files = obtain(corpus, raw, unverified=True)
+            planned = orders.plan(corpus, files, Path(temp), limit, progress)
+            made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True
     return made
 
 
@@ -106,15 +114,6 @@ def _readable(corpus: Corpus, raw: Path) -> bool:
     places = [find(raw, name, source) for name, source in needed(corpus).items()]
     packed = [p and (archives.is_archive(p.name) or tars.is_tar(p.name)) for p in places]
     return all(p and (p.is_dir() or not shut) for p, shut in zip(places, packed, strict=True))
-
-
-def _count(made: Plan, corpus: Corpus, raw: Path | None, limit: int | None, temp: Path) -> None:
-    files = obtain(corpus, raw, unverified=True)
-    selection = Selection.of(corpus, files, limit)
-    made.rows = dict(selection.rows)
-    planned = orders.plan(corpus, files, selection, temp)
-    made.shards = {split: sum(o.split == split for o in planned) for split in selection.rows}
-    made.exact = True
 
 
 def _existing(path: Path) -> Path:

@@ -12,6 +12,7 @@ from edge_glass.fetch.raw import Raw
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
 from edge_glass.params import rank
+from edge_glass.progress import Progress, Silent
 
 EVERY = 2**64 - 1  # the largest rank
 
@@ -27,13 +28,21 @@ class Selection:
     limit: int | None = None
 
     @classmethod
-    def of(cls, corpus: Corpus, raw: Raw, limit: int | None = None) -> "Selection":
+    def of(
+        cls,
+        corpus: Corpus,
+        raw: Raw,
+        limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> "Selection":
         """Read through all rows once. `limit`: only the first so many of each split."""
         seed, subset = corpus.config.seed, corpus.config.subset
+        what, progress = f"read {corpus.config.name}", progress or Silent()
         with (
             tempfile.TemporaryDirectory() as folder,
             Keys(Path(folder) / "keys", seed) as keys,
             Keys(Path(folder) / "inside", seed) as inside,  # those that the subset is taken of
+            progress.rows(what, 0, lambda: (keys.count, 0)),
         ):
             rows, starts = {}, {}
             for split in corpus.chosen_splits():

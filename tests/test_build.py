@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ from edge_glass.build import Options, build
 from edge_glass.errors import EdgeGlassError
 from edge_glass.manifest import HIDDEN
 from edge_glass.plan import plan
-from edge_glass.progress import Shown
+from edge_glass.progress import RowCount, Shown, Silent
 
 
 def ids(folder: Path) -> set[str]:
@@ -124,3 +126,31 @@ def test_progress_speaks_without_a_terminal(
         while "left" not in said.getvalue():
             pass
     assert "build x: 5 of 10 rows, 1 dropped" in said.getvalue()
+
+
+class Recorded(Silent):
+    """What was said of rows: what, how many in all, and how many at the end."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
+        yield
+        self.said.append((what, total, count()[0]))
+
+
+def test_reading_and_planning_are_told_and_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, then = Recorded(), Recorded()
+
+    def stop(*_: object) -> None:
+        raise EdgeGlassError("stopped")
+
+    with monkeypatch.context() as patched, pytest.raises(EdgeGlassError, match="stopped"):
+        patched.setattr(manifest, "check_balance", stop)
+        build(variant("v"), tmp_path, progress=first)
+    assert first.said == [("read v", 0, 11), ("plan v", 11, 11), ("build v", 11, 11)]
+    assert sum(manifest.total(build(variant("v"), tmp_path, progress=then))) == 11
+    assert [what for what, _, _ in then.said] == ["build v"]
