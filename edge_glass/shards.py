@@ -133,7 +133,7 @@ def _held(path: Path) -> io.FileIO:
     while True:
         file = path.open("wb", buffering=0)
         with suppress(OSError):  # where files cannot be locked none is taken for a leftover
-            fcntl.flock(file, fcntl.LOCK_SH)
+            fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # it was swept before it was locked
@@ -143,7 +143,7 @@ def _held(path: Path) -> io.FileIO:
 def _sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left in a folder; once a process is enough."""
     for path in folder.glob(f"*.{escape(platform.node())}.*.tmp"):
-        with suppress(OSError), path.open("rb") as file:
+        with suppress(OSError), path.open("r+b") as file:  # NFS locks what is open for writing
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
 
