@@ -86,7 +86,7 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 
 # test_hub.py is left out: it holds the Hub for tests against what the newest client does; and the
 # oldest client asks the Hub itself whether a card is valid
-test-lowest: pyproject.toml requirements-lowest.txt  ## the suite with the oldest libraries we claim
+test-lowest: pyproject.toml requirements-lowest.txt requirements-lowest-models.txt  ## the suite with the oldest libraries we claim
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install -q -c requirements-lowest.txt -e '.[test]'
 	.venv-lowest/bin/pytest -n 2 --ignore tests/test_hub.py \

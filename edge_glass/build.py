@@ -200,7 +200,7 @@ def _batches(tasks: list[work.Task], pool: Pool, options: Options) -> list[_Batc
     size = 1
     if tasks and tasks[0].raw.remote:
         size = min(BATCH, len(tasks) // (BATCHES * pool.workers(options.jobs))) or 1
-        if options.jobs == 1 and not (options.ray or options.away):  # nobody else waits
+        if options.jobs == 1 and not (options.ray or options.away):  # here, each known at once
             size = len(tasks)
     return [_Batch(tasks[at : at + size], options.away) for at in range(0, len(tasks), size)]
 
@@ -208,11 +208,9 @@ def _batches(tasks: list[work.Task], pool: Pool, options: Options) -> list[_Batc
 def _make_batch(batch: _Batch) -> None:
     """A worker may be killed in the middle, or between the end of a shard and telling of it."""
     if batch.away:
-        return batch.away.make(batch.tasks)
-    left = [task for task in batch.tasks if work.finished(task) is None]
-    if left:
+        batch.away.make(batch.tasks)
+    elif left := [task for task in batch.tasks if work.finished(task) is None]:
         deque(work.make(left), maxlen=0)
-    return None
 
 
 def _finish(described: Manifest, tasks: list[work.Task], rows: dict[str, int]) -> Manifest:

@@ -40,6 +40,9 @@ def _alone(out: Path) -> Iterator[None]:
     """Builds of other configs may run into the same folder."""
     (out / HIDDEN).mkdir(parents=True, exist_ok=True)
     with FileLock(out / HIDDEN / "present.lock"):
+        for name in (card.FILE, card.REPORT, f"{card.PLOTS}/*"):
+            for leftover in out.glob(f"{name}.*.tmp"):
+                leftover.unlink()
         yield
 
 

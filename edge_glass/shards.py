@@ -79,8 +79,8 @@ def write_json(path: Path, value: Any) -> None:
 class Whole:
     """A file for writing that appears under its name, fsynced, if the `with` block ends well.
 
-    Counts and hashes what is written. What a killed process left of such a file is removed by the
-    next that writes into the folder.
+    Counts and hashes what is written. What a killed process of this machine left of such a file is
+    removed by the next that writes into the folder.
     """
 
     def __init__(self, path: Path) -> None:

@@ -98,12 +98,11 @@ def test_a_batch_of_shards_that_breaks_off_goes_on(
         raw = listed(tmp_path / "raw", [f"{site.url}/{n}.jpg" for n in range(count)])
         here = made(raw, tmp_path / "here")
         site.log.clear()
-        for jobs in (1, 2):
-            monkeypatch.setattr(Away, "put", breaks if jobs == 1 else put)
-            try:
-                build(VARIANT_OF_URLS, there.staging, Options(raw, jobs, **options))
-            except OSError:
-                before = len(site.log)
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="storage is gone"):
+            patched.setattr(Away, "put", breaks)
+            build(VARIANT_OF_URLS, there.staging, Options(raw, **options))
+        before = len(site.log)
+        build(VARIANT_OF_URLS, there.staging, Options(raw, jobs=2, **options))
         asked = [path for path in site.log if path.endswith(".jpg")]
         assert 35 <= before < count <= len(asked) <= count + 2 * 5
     assert files(tmp_path / "there" / here.name) == files(here)
@@ -113,22 +112,21 @@ def test_a_batch_of_shards_that_breaks_off_goes_on(
 def test_what_was_made_of_another_list_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fives: None
 ) -> None:
-    there, run = Away(f"file://{tmp_path}/there"), Away.collect
+    there = Away(f"file://{tmp_path}/there")
+    options = {"network": INTRANET, "unverified": True, "away": there}
 
     def stops(away: Away, tasks: list[work.Task]) -> None:
         raise EdgeGlassError("stopped")
 
     with Site({f"/{n}.jpg": page(jpeg(n)) for n in range(40)}) as site:
-        for first in (0, 20):
-            urls = [f"{site.url}/{n}.jpg" for n in range(first, first + 20)]
-            raw = listed(tmp_path / f"raw{first}", urls)
-            monkeypatch.setattr(Away, "collect", run if first else stops)
-            options = Options(raw, network=INTRANET, unverified=True, away=there)
-            try:
-                build(VARIANT_OF_URLS, there.staging, options)
-            except EdgeGlassError:
-                assert list((tmp_path / "there").rglob("*.done.json"))
-        here = made(raw, tmp_path / "here")
+        urls = [f"{site.url}/{n}.jpg" for n in range(40)]
+        one, other = listed(tmp_path / "one", urls[:20]), listed(tmp_path / "other", urls[20:])
+        with monkeypatch.context() as patched, pytest.raises(EdgeGlassError, match="stopped"):
+            patched.setattr(Away, "collect", stops)
+            build(VARIANT_OF_URLS, there.staging, Options(one, **options))
+        assert list((tmp_path / "there").rglob("*.done.json"))
+        build(VARIANT_OF_URLS, there.staging, Options(other, **options))
+        here = made(other, tmp_path / "here")
     assert files(tmp_path / "there" / here.name) == files(here)
 
 
