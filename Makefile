@@ -51,7 +51,7 @@ test-pages: $(STAMP)  ## the pages, in a headless Chromium (Debian: apt install 
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -o faulthandler_timeout=3600
 	$(BIN)/python benchmarks/soak.py
 
 bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of an hour and more

@@ -1,10 +1,13 @@
 """Ctrl-C at a moment when it can be obeyed."""
 
+import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class _Held(threading.local):
@@ -52,3 +55,36 @@ def guarded() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """As `asyncio.run`, whose loop may sleep on through a Ctrl-C if other threads are busy.
+
+    Raises KeyboardInterrupt when the work has ended after the first; a second one ends it at once.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return asyncio.run(work)
+
+    pressed = False
+
+    async def heard() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+        def obey() -> None:
+            nonlocal pressed
+            pressed = task.cancel()
+            loop.remove_signal_handler(signal.SIGINT)
+
+        loop.add_signal_handler(signal.SIGINT, obey)  # told by a socket, which wakes the loop
+        try:
+            return await task
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    try:
+        return asyncio.run(heard())
+    except asyncio.CancelledError:
+        if not pressed:
+            raise
+        raise KeyboardInterrupt from None

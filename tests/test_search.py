@@ -1,6 +1,7 @@
 """Queries by texts, pictures and sounds through real encoders: a real one for sentences, tiny
 models with real classes for the rest."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -122,9 +123,17 @@ def test_other_weights_under_the_same_name_are_told(
         Finder(folder).find(Query("text", "a dog"))
 
 
-def test_ctrl_c_waits_for_no_weights_that_are_read(indexed: Path) -> None:
+def test_ctrl_c_waits_for_no_weights_that_are_read(indexed: Path, tmp_path: Path) -> None:
+    slow = "import pathlib, threading\npathlib.Path(__file__ + '.begun').touch()\n"
+    (tmp_path / "torch.py").write_text(slow + "threading.Event().wait()\n")  # for ever
     line = [sys.executable, "-m", "edge_glass.cli", "serve", indexed / "clotho_sample"]
-    with subprocess.Popen([*line, "--port", "0"], stdout=subprocess.PIPE) as process:
-        assert process.stdout and process.stdout.readline().startswith(b"http://127.0.0.1:")
-        process.send_signal(signal.SIGINT)  # torch has only begun to be imported
-        assert process.wait(2) == 0
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen([*line, "--port", "0"], env=env, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout and process.stdout.readline().startswith(b"http://127.0.0.1:")
+            while not (tmp_path / "torch.py.begun").exists() and process.poll() is None:
+                os.sched_yield()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()

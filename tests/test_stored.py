@@ -13,6 +13,7 @@ from edge_glass.features import Features, Image, Value, arrow_schema
 from edge_glass.shards import write_shard
 from edge_glass.train import loader
 from edge_glass.train.groups import Place
+from edge_glass.train.stored import Stored
 
 PLAIN = {"compression": "none", "use_dictionary": False}
 NAME = "train-00000-of-00001.parquet"
@@ -131,3 +132,23 @@ def test_files_are_closed_when_an_epoch_ends(tmp_path: Path) -> None:
     for _ in batches:
         assert opened() < before + 30
     assert opened() <= before
+
+
+def test_a_file_that_is_being_closed_is_given_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be another file's a moment later, and that one's bytes be read as media."""
+    media = values(14, np.random.default_rng(3))
+    place, close = Place([written(tmp_path / "a", media, **PLAIN)], "train", None), os.close
+    late: list[Stored] = []
+
+    def closing(number: int) -> None:
+        if number in numbers:  # as another thread may, at this moment
+            late.append(place.stored(1)["image"])
+        close(number)
+
+    monkeypatch.setattr(os, "close", closing)
+    first = [place.stored(0)["image"]]
+    numbers = {first[0]._file.number}
+    first.clear()
+    assert [late[0].read(row) for row in range(7)] == media[7:]

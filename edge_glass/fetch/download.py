@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from filelock import FileLock, Timeout
 
+from edge_glass import interrupts
 from edge_glass.errors import EdgeGlassError
 from edge_glass.progress import ByteTick
 from edge_glass.shards import disk_full, sync_folder, write_json
@@ -87,7 +88,7 @@ def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_fetch(jobs, tick, at_once))
+        return interrupts.run(_fetch(jobs, tick, at_once))
     with ThreadPoolExecutor(1) as apart:  # a notebook's own loop runs in this thread
         return apart.submit(lambda: asyncio.run(_fetch(jobs, tick, at_once))).result()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from edge_glass import interrupts
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Dropped
 from edge_glass.media import images
@@ -72,7 +73,7 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
         total = sum(len(decks.read(folder).numbers) for folder in folders)
         try:
             with (progress or Silent()).rows("ask", total, run.count):
-                asyncio.run(run.all())
+                interrupts.run(run.all())
         finally:
             for folder in folders:
                 export(folder, calls)

@@ -18,6 +18,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
+from edge_glass import interrupts
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Dropped
 from edge_glass.media import images, magic
@@ -209,7 +210,7 @@ def serve(finder: Finder, host: str, port: int) -> None:
 
     try:
         with suppress(KeyboardInterrupt):
-            asyncio.run(run())
+            interrupts.run(run())
     except OSError as error:
         raise EdgeGlassError(
             f"{host}:{port} cannot be listened on ({error.strerror}): give another --port or --host"

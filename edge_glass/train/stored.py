@@ -7,6 +7,7 @@ pyarrow makes two, and keeps a row group in memory.
 
 import os
 import struct
+import weakref
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -25,9 +26,8 @@ class File:
 
     def __init__(self, path: str) -> None:
         self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        os.close(self.number)
+        # not __del__: weak references still give what is in there to another thread
+        weakref.finalize(self, os.close, self.number).atexit = False
 
 
 class Stored:
