@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,28 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob(f"*.{escape(platform.node())}.*.tmp"):
         with suppress(OSError), path.open("r+b") as file:  # NFS locks what is open for writing
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            rmtree(_beside(path), ignore_errors=True)
             path.unlink()
+
+
+@contextmanager
+def scratch(folder: Path, name: str) -> Iterator[Path]:
+    """A folder in `folder` to work in; if this process is killed the next one there removes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    lock = folder / f"{name}.{platform.node()}.{os.getpid()}.tmp"
+    with _held(lock):
+        _beside(lock).mkdir()
+        try:
+            yield _beside(lock)
+        finally:
+            rmtree(_beside(lock), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _beside(lock: Path) -> Path:
+    """The folder that a lock is for."""
+    return lock.with_suffix(".work")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge_glass.shards import Whole, write_json
+from edge_glass.shards import Whole, scratch, write_json
 
 DIES = """
 import os, signal, sys
@@ -13,6 +13,16 @@ from edge_glass.shards import Whole
 with Whole(Path(sys.argv[1])) as file:
     file.write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
+"""
+STAYS = """
+import sys
+from pathlib import Path
+from edge_glass.shards import scratch
+with scratch(Path(sys.argv[1]).parent, "sorting") as folder:
+    (folder / "inside").mkdir()
+    (folder / "inside" / "spilled").write_bytes(b"much")
+    print(folder, flush=True)
+    sys.stdin.read()
 """
 WRITES = """
 import sys
@@ -51,3 +61,17 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "notes.tmp").write_text("mine")
     write_json(tmp_path / "other.json", 1)
     assert (tmp_path / "notes.tmp").read_text() == "mine"
+
+
+def test_the_folder_of_a_process_goes_with_it(tmp_path: Path) -> None:
+    """Or, where it was killed, with the next; one that is in use stays."""
+    run = [sys.executable, "-c", STAYS, tmp_path / "x"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(run, stdin=pipe, stdout=pipe, text=True) as one:
+        assert one.stdout and (there := Path(one.stdout.readline().strip())).is_dir()
+        ended = subprocess.run(run, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        assert there.is_dir() and ended.stdout and len(names(tmp_path)) == 2
+        one.kill()
+    with scratch(tmp_path, "another") as folder:
+        assert not there.exists() and list(folder.iterdir()) == []
+    assert names(tmp_path) == []

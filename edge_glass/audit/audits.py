@@ -24,7 +24,7 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.manifest import HIDDEN
 from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
-from edge_glass.shards import disk_full, write_json
+from edge_glass.shards import disk_full, scratch, write_json
 from edge_glass.tables import engine
 
 FILE = "audit.json"
@@ -105,10 +105,10 @@ class _Job:
         self._figures: dict[str, Any] = {}
 
     def run(self) -> Audit:
-        self._work.mkdir(parents=True, exist_ok=True)
         before = read(self._out, self._made["config"]) or {}
         groups = before.get("groups", {}) if before.get("data") == self._data() else {}
-        with started(self._options.ray) as self._pool:
+        spare = scratch(self._work, f"audit-{self._made['config']}")
+        with spare as self._spare, started(self._options.ray) as self._pool:
             for name in self._options.groups:
                 state = self._state(name)
                 if groups.get(name, {}).get("state") != state or not self._path(name).is_file():
@@ -172,7 +172,7 @@ class _Job:
 
     def _duplicates(self) -> Iterator[pa.RecordBatch]:
         options = self._options
-        means = alike.Means(self._work, self._pool, options.jobs, options.memory, self._progress)
+        means = alike.Means(self._spare, self._pool, options.jobs, options.memory, self._progress)
         media, texts = (self._traced(trace, self._shards) for trace in (Media(), Texts()))
         for kind in kinds.ALL:
             folder = texts if kind.table == "texts" else media
@@ -181,7 +181,7 @@ class _Job:
     def _rules(self, group: str, trace: traces.Trace, table: str) -> Iterator[pa.RecordBatch]:
         folder, held = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
         yield from rules.find(
-            held, table, self._own, folder, self._work, self._options.memory, self._languages()
+            held, table, self._own, folder, self._spare, self._options.memory, self._languages()
         )
 
     def _signals(self) -> Iterator[pa.RecordBatch]:
@@ -190,7 +190,7 @@ class _Job:
     def _captions(self) -> Iterator[pa.RecordBatch]:
         yield from self._rules("captions", Texts(), "texts")
         folder = traces.place(self._work, Texts())
-        found = rules.languages(self._own, folder, self._work, self._options.memory)
+        found = rules.languages(self._own, folder, self._spare, self._options.memory)
         self._figures["languages"] = found
 
     def _asr(self) -> Iterator[pa.RecordBatch]:
