@@ -19,6 +19,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from edge_glass import units
+
 LOG_EVERY = 10.0  # seconds, where there is no terminal to draw on
 POLL_EVERY = 0.2
 
@@ -89,7 +91,7 @@ class Shown:
                 bars.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
                 if not self._console.is_terminal and time.monotonic() - said > LOG_EVERY:
                     said = time.monotonic()
-                    self._console.print(f"{what}: {file} {done / 1e6:.0f} of {_mb(total)} MB")
+                    self._console.print(f"{what}: {file} {_of(done, total)}")
 
             yield tick
 
@@ -140,5 +142,5 @@ def _line(what: str, total: int, done: int, dropped: int, seconds: float) -> str
     return f"{what}: {done}{of} rows, {dropped} dropped, {rate}{left}"
 
 
-def _mb(total: int | None) -> str:
-    return "?" if total is None else f"{total / 1e6:.0f}"
+def _of(done: int, total: int | None) -> str:
+    return units.size(done) + ("" if total is None else f" of {units.size(total)}")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edge_glass import units
 from edge_glass.ledger import Outcome
 
 if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
@@ -183,7 +184,7 @@ def _some(ids: list[str], total: int) -> str:
 def release(done: "Release", dry_run: bool) -> None:
     """What a push did or would do."""
     verb = "would send" if dry_run else "sent"
-    files = f"{len(done.send)} files ({done.send_bytes / 1e6:.1f} MB)"
+    files = f"{len(done.send)} files ({units.size(done.send_bytes)})"
     rest = f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
     lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}"]
     if dry_run:

@@ -126,6 +126,10 @@ def test_progress_speaks_without_a_terminal(
         while "left" not in said.getvalue():
             pass
     assert "build x: 5 of 10 rows, 1 dropped" in said.getvalue()
+    with Shown(Console(file=said)).bytes("fetch") as tick:
+        tick("clips.7z", 5_100_000, 2_000_000_000)
+        tick("list.csv", 812, None)
+    assert "fetch: clips.7z 5.1 MB of 2 GB\nfetch: list.csv 812 bytes\n" in said.getvalue()
 
 
 class Recorded(Silent):

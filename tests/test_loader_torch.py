@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from hub import Hub
-from test_loader import PHOTOGRAPHS, SAMPLES, flat, ids, pictures, taken, tiny
+from test_loader import PHOTOGRAPHS, SAMPLES, STREAMED, flat, ids, pictures, taken, tiny
 from torch.utils.data import DataLoader
 
 from edge_glass import catalog, publish
@@ -87,6 +87,18 @@ def test_what_workers_skip_is_counted(tmp_path: Path) -> None:
         assert sum(len(batch["id"]) for batch in found) == 16
         assert all(batch["image"].dtype == torch.uint8 for batch in found)
         assert batches.skipped == {"empty_media": 4, "wrong_kind": 4}
+
+
+def test_workers_read_what_is_streamed(hub: Hub, built: Path) -> None:
+    """They are forked from a process that has connections to the Hub, and threads that read."""
+    publish.push(built, ["clotho_sample"], "org/set", "1.0.0")
+    kind: dict[str, Any] = {"columns": ["id", "audio"], "batch_size": 2}
+    here = [(b["id"], b["audio"]) for b in loader(built / "clotho_sample", **kind)]
+    streamed = loader(f"{STREAMED}/clotho_sample", **kind)
+    for workers in (1, 2):
+        next(iter(streamed))  # looked at, and left
+        streamed.set_epoch(0)
+        assert [(b["id"], b["audio"]) for b in streamed.torch(workers)] == here
 
 
 def test_two_processes_have_halves_of_the_rows(tmp_path: Path) -> None:

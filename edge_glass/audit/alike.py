@@ -21,7 +21,7 @@ from edge_glass.audit import sources, traces
 from edge_glass.audit.kinds import Kind
 from edge_glass.audit.sources import Shard
 from edge_glass.pool import Pool
-from edge_glass.progress import Progress
+from edge_glass.progress import Progress, Tally
 from edge_glass.tables import engine
 
 FIRST = 20  # rows of each split that all of a bucket are compared with
@@ -103,9 +103,10 @@ def find(kind: Kind, shards: list[Shard], folder: Path, means: Means) -> Iterato
         bands, jobs = kind.count(rows), means.jobs if rows >= MANY else 1
         share = means.memory // jobs
         tasks = [Task(kind, band, bands, work, share) for band in range(bands)]
-        with means.progress.bytes(f"compare: {kind.check}") as tick:
-            for done, _ in enumerate(means.pool.run(make, tasks, jobs), 1):
-                tick(kind.check, done, bands)
+        tally = Tally()  # each way lays all rows into buckets
+        with means.progress.rows(f"compare {kind.check}", rows * bands, tally):
+            for _ in means.pool.run(make, tasks, jobs):
+                tally.add(rows)
         with engine.connected(means.memory, work) as connection:
             yield from _findings(connection, kind, work)
 

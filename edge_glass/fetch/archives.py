@@ -16,6 +16,7 @@ import py7zr
 from filelock import FileLock
 from py7zr.io import Py7zIO, WriterFactory
 
+from edge_glass import units
 from edge_glass.errors import EdgeGlassError
 from edge_glass.shards import FULL, disk_full
 
@@ -85,8 +86,8 @@ class _Writer:
         free = shutil.disk_usage(self.folder).free
         if total > free:
             raise EdgeGlassError(
-                f"{self.folder.parent}: {free / 1e6:.0f} MB free, {self.archive.name} unpacks to "
-                f"{total / 1e6:.0f} MB. {REMEDY}"
+                f"{self.folder.parent}: {units.size(free)} free, {self.archive.name} unpacks to "
+                f"{units.size(total)}. {REMEDY}"
             )
         self.total = total
 

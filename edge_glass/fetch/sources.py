@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from edge_glass import units
 from edge_glass.errors import EdgeGlassError, raise_all
 from edge_glass.fetch import archives, download, hub, index, tars
 from edge_glass.fetch.raw import Place, Raw
@@ -260,6 +261,6 @@ def _make_room(archive: Path, folder: Path) -> None:
     free, size = shutil.disk_usage(folder).free, archive.stat().st_size
     if free < size:
         raise EdgeGlassError(
-            f"{folder}: {free / 1e9:.1f} GB free, unpacking {archive.name} takes more than "
-            f"{size / 1e9:.1f} GB. Make room, or set EDGE_GLASS_CACHE to a larger disk."
+            f"{folder}: {units.size(free)} free, unpacking {archive.name} takes more than "
+            f"{units.size(size)}. Make room, or set EDGE_GLASS_CACHE to a larger disk."
         )

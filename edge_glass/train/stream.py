@@ -145,7 +145,7 @@ class Loader:
             while ahead:
                 yield ahead.popleft()()
         finally:
-            readers.shutdown(wait=False, cancel_futures=True)
+            readers.shutdown(wait=True, cancel_futures=True)
             makers.shutdown(wait=True, cancel_futures=True)
 
     def _begun(self, rows: list[Row], makers: Executor, pieces: int) -> Callable[[], Made]:
