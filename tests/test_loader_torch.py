@@ -89,6 +89,15 @@ def test_what_workers_skip_is_counted(tmp_path: Path) -> None:
         assert batches.skipped == {"empty_media": 4, "wrong_kind": 4}
 
 
+def test_workers_wait_for_no_thread_of_their_parent(tmp_path: Path) -> None:
+    """One that reads for another `for` may hold the lock while they are forked."""
+    batches = loader(tiny(tmp_path / "tiny", 200), batch_size=16)
+    here = ids(batches)
+    batches.set_epoch(0)
+    with batches._places[0]._lock:
+        assert ids(batches.torch(workers=2)) == here
+
+
 def test_workers_read_what_is_streamed(hub: Hub, built: Path) -> None:
     """They are forked from a process that has connections to the Hub, and threads that read."""
     publish.push(built, ["clotho_sample"], "org/set", "1.0.0")

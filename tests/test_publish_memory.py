@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hub import Hub
 from releases import SAMPLE, assert_released
@@ -31,16 +32,20 @@ def enlarged(built: Path, out: Path, shards: int) -> Path:
     folder = out / SAMPLE
     shutil.copytree(built / SAMPLE, folder)
     made = manifest.read(folder)
-    schema = pa.schema([("id", pa.string()), ("audio", pa.binary())])
     names = [f"train-{n:05d}-of-{shards:05d}.parquet" for n in range(shards)]
-    (folder / made["splits"]["train"]["shards"][0]["file"]).unlink()
+    first = folder / made["splits"]["train"]["shards"][0]["file"]
+    row = pq.read_table(first).slice(0, 1)
+    [told] = row.to_pylist()
+    first.unlink()
     made["splits"]["train"]["shards"] = []
     for name in names:
         rows = (
-            pa.table({"id": [str(i)], "audio": [os.urandom(10_000_000)]}, schema)
-            for i in range(SHARD_BYTES // 10_000_000)
+            pa.Table.from_pylist(
+                [told | {"audio": {"bytes": os.urandom(10_000_000), "path": None}}], row.schema
+            )
+            for _ in range(SHARD_BYTES // 10_000_000)
         )
-        written = write_table(folder / name, rows, schema)
+        written = write_table(folder / name, rows, row.schema)
         shard = {"file": name, "rows": written.rows, "bytes": written.bytes}
         made["splits"]["train"]["shards"].append(shard | {"sha256": written.sha256})
     write_json(folder / manifest.FILE, made)

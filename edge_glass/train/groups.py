@@ -39,8 +39,7 @@ class Place:
             raise EdgeGlassError(f"{self.source}: give those of one storage, or a mixture")
         self._local = isinstance(self._fs, LocalFileSystem)
         self._footers: OrderedDict[int, pq.FileMetaData] = OrderedDict()
-        self._lock = threading.Lock()
-        self._files: weakref.WeakValueDictionary[int, File] = weakref.WeakValueDictionary()
+        self.begin()
         self.schema = self._footer(0).schema.to_arrow_schema()
         self.columns = list(columns) if columns is not None else list(self.schema.names)
         if unknown := [name for name in self.columns if name not in self.schema.names]:
@@ -50,6 +49,11 @@ class Place:
             )
         self._leaves = self._read(self.columns)
         self._measure()
+
+    def begin(self) -> None:
+        """In a process that was forked, too: a thread of its parent may have held the lock."""
+        self._lock = threading.Lock()
+        self._files: weakref.WeakValueDictionary[int, File] = weakref.WeakValueDictionary()
 
     def _measure(self) -> None:
         """Row groups of all shards, and the bytes that the columns take in them."""
@@ -149,7 +153,8 @@ class Place:
         return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock(), _files=weakref.WeakValueDictionary())
+        self.__dict__.update(state)
+        self.begin()
 
 
 def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:

@@ -129,6 +129,11 @@ class Loader:
         """The next `for` is the next epoch."""
         self.epoch, self._given = self.epoch + 1, 0
 
+    def forked(self) -> None:
+        """Called in a worker: what threads of its parent held is free here."""
+        for place in self._places:
+            place.begin()
+
     def run(self, numbers: Iterable[int], beside: int = 1) -> Iterator[Made]:
         """Make batches in this order, some ahead; `beside` processes share cores and prefetch."""
         threads = self._threads or max(1, cores() // beside)

@@ -67,6 +67,7 @@ class _Stream(IterableDataset[Made]):
         mine, beside = self.numbers, 1
         if worker:
             mine, beside = self.numbers[worker.id :: worker.num_workers], worker.num_workers
+            self._loader.forked()
         for made in self._loader.run(mine, beside):
             batch = {name: _tensor(value) for name, value in made.batch.items()}
             if worker:
