@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -292,7 +293,8 @@ def test_two_at_once_fetch_once(files: Files) -> None:
     assert len(files.asked("a")) == 1
 
 
-def test_a_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_build_goes_on_where_it_was(sign: signal.Signals, tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", clips=20, archives=True)
     house, store = House.build(tmp_path / "house", raw), tmp_path / "store"
     big = "clotho_audio_development.7z"
@@ -303,7 +305,10 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
         with subprocess.Popen(first, env=house.env(store), stderr=subprocess.PIPE) as process:
             assert files.held.wait(120), process.communicate()
             _until(lambda: len(_stored(store)) == 8 and _size(store, big) == 150_000)
-            process.kill()
+            process.send_signal(sign)
+            said = process.communicate()[1].decode()
+        assert process.returncode != 0 and "Traceback" not in said
+        assert ("goes on from where it was" in said) == (sign == signal.SIGINT)
         finished = _stored(store)
         asked_before = len(files.log)
         done = edge_glass(*build, tmp_path / "out", env=house.env(store))
