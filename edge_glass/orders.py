@@ -1,7 +1,6 @@
 """The plan of a build on disk: one file a shard that lists its source rows, cut by size."""
 
 import gzip
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -118,13 +117,9 @@ class _Cutter:
 
     def _write(self, split: str, number: int, rows: Iterable[Row]) -> Order:
         count, left = 0, iter(rows)
-        with (
-            Whole(path(self.folder, f"{split}-{number:05d}")) as whole,
-            gzip.GzipFile(fileobj=whole, mode="wb", compresslevel=1, mtime=0) as packed,
-            io.BufferedWriter(packed) as file,
-        ):
+        with Whole(path(self.folder, f"{split}-{number:05d}")) as file:
             while block := [_values(row) for row in islice(left, BLOCK)]:
-                file.write(json.dumps(block).encode() + b"\n")
+                file.write(gzip.compress(json.dumps(block).encode() + b"\n", 1, mtime=0))
                 count += len(block)
                 self.tally.add(len(block))
         return Order(split, number, count)
