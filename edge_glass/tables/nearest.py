@@ -195,10 +195,11 @@ def retrieve(
     names = [path.relative_to(raw).as_posix() for path in files]
     tasks = [Search(raw, name, n, work, layout, encoder, k) for n, name in enumerate(names)]
     sizes, done = [path.stat().st_size for path in files], 0
+    total = sum(sizes)
     with started(ray) as workers, progress.bytes("search chunks") as tick:
         for task, _ in workers.run(search, tasks, jobs):
             done += sizes[task.number]
-            tick("chunks", done, sum(sizes))
+            tick("chunks", done, total)
     taken = assigned(*_hits(tasks, len(texts), k), wnids)
     numbers = {name: number for number, name in enumerate(names)}
     digest = sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]

@@ -78,11 +78,12 @@ def run(
         names = [path.relative_to(raw).as_posix() for path in files]
         tasks = [Task(raw, name, out, work, n, len(names), step) for n, name in enumerate(names)]
         sizes = [path.stat().st_size for path in files]
+        total = sum(sizes)
         with progress.bytes("read chunks") as tick:
             records, done = {}, 0
             for task, record in workers.run(make, tasks, jobs):
                 records[task.number], done = record, done + sizes[task.number]
-                tick("chunks", done, sum(sizes))
+                tick("chunks", done, total)
         made = _summary(step, [records[number] for number in range(len(tasks))])
         parts.finish(out, FILE, state, made)
         shutil.rmtree(work.parent)
