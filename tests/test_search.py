@@ -123,6 +123,24 @@ def test_other_weights_under_the_same_name_are_told(
         Finder(folder).find(Query("text", "a dog"))
 
 
+def test_a_query_comes_while_weights_are_read(indexed: Path) -> None:
+    """Both import what reads them."""
+    code = """if True:
+        import sys, threading
+        from pathlib import Path
+        from edge_glass.search.query import Finder, Query
+        finder = Finder(Path(sys.argv[1]))
+        warm = threading.Thread(target=finder.warm)
+        warm.start()
+        print(len(finder.find(Query("text", "a dog"), k=3)))
+        warm.join()
+    """
+    run = [sys.executable, "-c", code, indexed / "mm_imdb_sample"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == "3\n", done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_ctrl_c_waits_for_no_weights_that_are_read(indexed: Path, tmp_path: Path) -> None:
     slow = "import pathlib, threading\npathlib.Path(__file__ + '.begun').touch()\n"
     (tmp_path / "torch.py").write_text(slow + "threading.Event().wait()\n")  # for ever

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -99,6 +100,7 @@ class Finder:
         all_ = stored(folder, root)
         self.columns = {one.name: Column(one) for one in all_}
         self._passing = lru_cache(maxsize=16)(self._masked)
+        self._encoding = Lock()
 
     def column(self, query: Query, name: str | None = None) -> Column:
         """The column to look in: the one that is named, or the first that takes the query."""
@@ -126,7 +128,7 @@ class Finder:
         """The `k` nearest rows that pass the filters; with `fold`, rows nearly the same are one."""
         column, among = self.column(query, name), self._passing(tuple(filters), unsafe)
         wanted = max(k, min(FOLDED, MORE * k)) if fold else k
-        found = column.index.find(column.vector(query), wanted, among)
+        found = column.index.find(self._vector(column, query), wanted, among)
         alike = 1 - ALIKE * (1 - column.index.facts["similarity"])
         return (_folded(found, alike) if fold else _each(found))[:k]
 
@@ -134,7 +136,13 @@ class Finder:
         """Read the weights that the first query by a text needs, if there are any."""
         with suppress(EdgeGlassError):
             query = Query("text", "warm")
-            self.column(query).vector(query)
+            self._vector(self.column(query), query)
+
+    def _vector(self, column: Column, query: Query) -> Array:
+        if query.kind == "row":
+            return column.vector(query)
+        with self._encoding:  # transformers fails where two threads import it at once
+            return column.vector(query)
 
     def _masked(self, filters: tuple[Filter, ...], unsafe: bool) -> Array | None:
         return self.table.passing(list(filters), unsafe)
