@@ -157,7 +157,7 @@ def scratch(folder: Path, name: str) -> Iterator[Path]:
     _sweep(folder)
     lock = folder / f"{name}.{platform.node()}.{os.getpid()}.tmp"
     with _held(lock):
-        _beside(lock).mkdir()
+        _beside(lock).mkdir(exist_ok=True)  # left where files cannot be locked, by the same pid
         try:
             yield _beside(lock)
         finally:

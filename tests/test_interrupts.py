@@ -51,14 +51,15 @@ async def waiting(done: list[str]) -> None:
         raise
 
 
-@pytest.mark.skipif(not WAITS.exists(), reason="Linux tells where a thread waits")
 def test_a_loop_hears_an_interrupt_that_another_thread_gets() -> None:
     """Nothing else wakes it."""
     done: list[str] = []
     ended = threading.Event()
 
     def press() -> None:
-        while "poll" not in WAITS.read_text():
+        for _ in range(100_000):  # not every system tells where a thread waits
+            if not WAITS.exists() or "poll" in WAITS.read_text():
+                break
             os.sched_yield()
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         if not ended.wait(30):

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from edge_glass.progress import Silent
 from edge_glass.search import build
-from edge_glass.search.query import Finder
+from edge_glass.search.query import Column, Finder, Query
 from edge_glass.search.serve import LARGEST, Site
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -56,6 +57,29 @@ def asked(finder: Finder, path: str, method: str = "GET", **more: Any) -> tuple[
             return answer, await answer.read()
 
     return asyncio.run(ask())
+
+
+def test_weights_are_read_by_one_thread_at_a_time(
+    finder: Finder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two would import what reads them at once, which fails. No weights here: rows for texts."""
+    vector, inside, most = Column.vector, [0], [0]
+    first, second = threading.Event(), threading.Event()
+
+    def slow(column: Column, query: Query) -> Any:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        (second if first.is_set() else first).set()
+        second.wait(1)  # the second one has come in, or is kept out
+        inside[0] -= 1
+        return vector(column, Query("row", 0))
+
+    monkeypatch.setattr(Column, "vector", slow)
+    warm = threading.Thread(target=finder.warm)
+    warm.start()
+    assert first.wait(60) and finder.find(Query("text", "a dog"), k=1)
+    warm.join()
+    assert most == [1] and second.is_set()
 
 
 @pytest.mark.parametrize(
