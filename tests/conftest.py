@@ -20,6 +20,7 @@ from edge_glass.export import export
 from edge_glass.fetch import hosts
 
 ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "real"
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -56,6 +57,14 @@ def pytest_report_header() -> str:
     """What is left out stands at the top of the report."""
     found = [f"left out, see `make {to}`: {', '.join(files)}" for to, files in LEFT_OUT.items()]
     return "; ".join(found) or "nothing left out"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """Real upstream files, beside the project where it is developed and in CI."""
+    if not REAL.is_dir():
+        pytest.skip("the real files are not here")
+    return REAL
 
 
 @pytest.fixture(scope="session")
