@@ -91,12 +91,23 @@ def test_no_private_address_is_connected_to(host: str) -> None:
         assert site.log == []
 
 
-@pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1"])
+SPELT = ["2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1", "%31%32%37.0.0.1", "%5B%3A%3A1%5D"]
+
+
+@pytest.mark.parametrize(
+    "host", [*SPELT, "x@127.0.0.1", "x\\@127.0.0.1", "\uff11\uff12\uff17.0.0.1"]
+)
 def test_no_spelling_of_an_address_leads_inside(host: str) -> None:
     with Site({"/a.jpg": page(JPEG)}) as site:
         answer = fetch(f"http://{host}:{site.port}/a.jpg", limits=PUBLIC_ONLY)[0]
         assert outcome(answer) in ("private_address", "bad_url", "host_not_found")
         assert site.log == []
+
+
+def test_a_url_without_a_scheme_leads_nowhere_inside() -> None:
+    with Site({"/a.jpg": page(JPEG)}) as site:
+        answer = fetch(f"//127.0.0.1:{site.port}/a.jpg", limits=PUBLIC_ONLY)[0]
+        assert outcome(answer) == "private_address" and site.log == []
 
 
 @pytest.fixture
@@ -114,6 +125,18 @@ def test_redirect_to_a_private_address(outside: str) -> None:
         assert outcome(answer) == "private_address"
         assert answer.final_url == f"{inside.url}/secret"
         assert inside.log == []
+
+
+@pytest.mark.parametrize("location", ["//{host}/secret", "http://%31{rest}/secret?a=%2F"])
+def test_no_spelling_of_a_location_leads_inside(outside: str, location: str) -> None:
+    with Site({"/secret?a=%2F": page(JPEG), "/secret": page(JPEG)}) as inside:
+        host = f"127.0.0.1:{inside.port}"
+        to = page(
+            b"", 302, f"Location: {location.format(host=host, rest=host[1:])}", "Set-Cookie: a=b"
+        )
+        with Site({"/a.jpg": to}, host=outside) as site:
+            answer = fetch(f"{site.url}/a.jpg", limits=PUBLIC_ONLY)[0]
+        assert outcome(answer) == "private_address" and inside.log == []
 
 
 def test_a_name_that_is_public_first_and_private_then(outside: str) -> None:

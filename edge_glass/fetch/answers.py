@@ -1,5 +1,6 @@
 """What became of a URL, and which outcome statuses, errors and encodings stand for."""
 
+import re
 import socket
 import zlib
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from edge_glass.fetch.safety import PrivateAddress
 from edge_glass.ledger import Dropped, Outcome
@@ -18,6 +20,8 @@ STATUSES = {
     429: Outcome.RATE_LIMITED,
     451: Outcome.GEO_BLOCKED,
 }
+WHOLE = {200, 201, 203, 206}  # that come with what was asked for; 206 may have a part of it
+COMPRESSED = ("br", "zstd", "compress", "x-compress", "dcb", "dcz", "xz", "bzip2")
 ERRORS: list[tuple[tuple[type[Exception], ...], Outcome]] = [  # the first that fits
     ((aiohttp.ClientConnectorDNSError, socket.gaierror), Outcome.HOST_NOT_FOUND),
     ((aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError), Outcome.TLS_ERROR),
@@ -29,7 +33,10 @@ ERRORS: list[tuple[tuple[type[Exception], ...], Outcome]] = [  # the first that 
 
 @dataclass(slots=True)
 class Answer:
-    """What became of a URL, or is known so far. `final_url` is where redirects led, if they did."""
+    """What became of a URL, or is known so far. `final_url` is where redirects led, if they did.
+
+    `cookies` are those of the redirects, for hosts that send nobody on without one.
+    """
 
     url: str
     status: int | None = None
@@ -39,6 +46,19 @@ class Answer:
     kind: str | None = None
     body: bytes = b""
     dropped: tuple[Outcome, str] | None = None
+    cookies: aiohttp.CookieJar | None = None
+
+    def cookie(self, url: URL) -> dict[str, str]:
+        """The header for the next request, with the values as they were sent."""
+        found = self.cookies.filter_cookies(url).values() if self.cookies else ()
+        sent = "; ".join(f"{cookie.key}={cookie.coded_value}" for cookie in found)
+        return {"Cookie": sent} if sent else {}
+
+    def keep_cookies(self, response: aiohttp.ClientResponse) -> None:
+        """For this answer's further redirects alone."""
+        if response.cookies:
+            self.cookies = self.cookies or aiohttp.CookieJar(unsafe=True)
+            self.cookies.update_cookies(response.cookies, response.url)
 
 
 def explain(error: Exception) -> tuple[Outcome, str]:
@@ -57,20 +77,39 @@ def header(headers: CIMultiDictProxy[str], name: str) -> str | None:
     return value if value and len(value) <= 256 and value.isprintable() else None
 
 
+def is_part(status: int, headers: CIMultiDictProxy[str]) -> bool:
+    """Whether an answer has less than all: some say 206 of the whole, though no part was wanted."""
+    several = headers.get("Content-Type", "").startswith("multipart/byteranges")
+    said = headers.get("Content-Range", "").strip()
+    if status != 206 or not said:
+        return status == 206 and several
+    found = re.fullmatch(r"bytes 0-(\d+)/(\d+)", said)
+    return not found or int(found[1]) + 1 != int(found[2])
+
+
 def decoded(body: bytes, encoding: str, most: int) -> bytes:
-    """The body without the compression that nobody asked for. Raises Dropped beyond `most`."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Dropped(Outcome.BAD_ANSWER, f"Content-Encoding {encoding[:20]!a}")
-    inflate: Any = zlib.decompressobj(zlib.MAX_WBITS | 32)  # reads gzip and zlib headers
+    """The body without the compression that nobody asked for. Raises Dropped beyond `most`.
+
+    What is no compression is no encoding of the body either: `none`, `UTF-8`, `aws-chunked`.
+    """
+    for coding in reversed(encoding.lower().replace(" ", "").split(",")):
+        if coding in ("gzip", "x-gzip", "deflate"):
+            body = _inflated(body, coding, most)
+        elif coding in COMPRESSED:
+            raise Dropped(Outcome.BAD_ANSWER, f"Content-Encoding {coding!a}")
+    return body
+
+
+def _inflated(body: bytes, coding: str, most: int) -> bytes:
+    # some leave out the header of zlib, which is a multiple of 31
+    bare = coding == "deflate" and body[:1] != b"\x1f" and int.from_bytes(body[:2]) % 31
+    inflate: Any = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
     try:
         plain: bytes = inflate.decompress(body, most + 1)
     except zlib.error:
-        raise Dropped(Outcome.BAD_ANSWER, f"not {encoding} as it says") from None
+        raise Dropped(Outcome.BAD_ANSWER, f"not {coding} as it says") from None
     if len(plain) > most:
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {most} bytes, decompressed")
     if not inflate.eof:
-        raise Dropped(Outcome.BAD_ANSWER, f"{encoding} that ends early")
+        raise Dropped(Outcome.BAD_ANSWER, f"{coding} that ends early")
     return plain

@@ -11,6 +11,7 @@ from multidict import CIMultiDictProxy
 from protego import Protego
 from yarl import URL
 
+from edge_glass.fetch.answers import WHOLE
 from edge_glass.ledger import Dropped, Outcome
 
 AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
@@ -49,10 +50,11 @@ class Consent:
         if not self._checks & {ROBOTS_TXT, TDM_REP}:
             return
         site = await self._site(url, origin)
-        if site.robots and not site.robots.can_fetch(str(url), AGENT):
-            raise Dropped(Outcome.ROBOTS_TXT, "")
-        if site.mining and not site.mining.can_fetch(str(url), AGENT):
-            raise Dropped(Outcome.TDM_RESERVED, "tdmrep.json")
+        for spelling in dict.fromkeys((str(url), str(URL(str(url))))):  # as sent; without `..`
+            if site.robots and not site.robots.can_fetch(spelling, AGENT):
+                raise Dropped(Outcome.ROBOTS_TXT, "")
+            if site.mining and not site.mining.can_fetch(spelling, AGENT):
+                raise Dropped(Outcome.TDM_RESERVED, "tdmrep.json")
 
     async def crawl_delay(self, url: URL, origin: str) -> float:
         """Seconds that the host's robots.txt wants between two requests of a crawler.
@@ -97,7 +99,7 @@ class Consent:
                     raise Dropped(Outcome.SERVER_ERROR, f"robots.txt: HTTP {status}")
             except Dropped as drop:
                 return _Site(clock() + WHILE, dropped=drop)
-            if status == 200:
+            if status in WHOLE:
                 site.robots = Protego.parse(body.decode(errors="replace"))
                 site.weight += len(body)
         if TDM_REP in self._checks:
@@ -105,7 +107,7 @@ class Consent:
                 status, body = await self._get(host / ".well-known" / "tdmrep.json", MAX_BYTES)
             except Dropped:
                 status, body = 0, b""
-            site.mining = reservations(body) if status == 200 else None
+            site.mining = reservations(body) if status in WHOLE else None
             site.weight += len(body) if site.mining else 0
         return site
 

@@ -7,16 +7,18 @@ import os
 import re
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from filelock import FileLock, Timeout
+from yarl import URL
 
 from edge_glass import interrupts
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch import safety
 from edge_glass.progress import ByteTick
 from edge_glass.shards import disk_full, sync_folder, write_json
 from edge_glass.spec import Source
@@ -96,7 +98,11 @@ def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, 
 async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dict[str, Any]]:
     gate = asyncio.Semaphore(at_once)
     async with aiohttp.ClientSession(
-        timeout=TIMEOUT, headers=HEADERS, auto_decompress=False, trust_env=True
+        timeout=TIMEOUT,
+        headers=HEADERS,
+        auto_decompress=False,
+        trust_env=True,
+        requote_redirect_url=False,
     ) as session:
         tasks = [_one(session, gate, job, tick) for job in jobs]
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -274,7 +280,7 @@ async def _receive(
     session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
 ) -> None:
     headers = {"Range": f"bytes={part.size}-"} if part.size else {}
-    async with session.get(url, headers=headers, max_redirects=5) as answer:
+    async with session.get(_as_written(url), headers=headers, max_redirects=5) as answer:
         first, total = _range(answer)
         if answer.status == 416 and total == part.size:
             return
@@ -290,6 +296,13 @@ async def _receive(
                 sent = answer.headers.get("Content-Range")
                 raise _Again(f"HTTP {answer.status} with Content-Range {sent}")
         await _stream(answer, job, part, total, tick)
+
+
+def _as_written(url: str) -> URL | str:
+    """A valid URL to be sent byte for byte: signatures cover what is written."""
+    with suppress(ValueError):  # then aiohttp says what is wrong
+        return url if safety.UNQUOTED.search(url) else URL(url, encoded=True)
+    return url
 
 
 def _range(answer: aiohttp.ClientResponse) -> tuple[int | None, int | None]:

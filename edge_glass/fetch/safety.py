@@ -5,15 +5,22 @@ every redirect, for every spelling of an address, and for a name that is public 
 first and private when it is looked up again.
 """
 
+import re
 import socket
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
+from urllib.parse import quote, unquote, urljoin
 
 from yarl import URL
 
 from edge_glass.ledger import Dropped, Outcome
 
 MAX_URL = 8000  # characters; servers refuse longer ones
+# scheme, authority, path, query; `//host/path` leads to http: who wants TLS redirects there
+FORM = re.compile(r"(?:(https?):)?//([^/?#\\]*)([^?#]*)(\?[^#]*)?", re.IGNORECASE)
+# what may not stand in a URL (RFC 3986), and a per cent sign that quotes nothing
+UNQUOTED = re.compile(r"[^!$%&-;=?@A-Z\[\]_a-z~]|%(?![0-9A-Fa-f]{2})")
+NOT_IN_HOST = re.compile(r"[\s/?#@\\]")
 RESERVED = [  # which not every release of Python knows not to be global
     ip_network(net)
     for net in (
@@ -36,25 +43,37 @@ class PrivateAddress(OSError):
 
 
 def parse(text: str) -> URL:
-    """A URL that may be asked for, without fragment and credentials. Raises Dropped."""
+    """A URL that may be asked for, without fragment and credentials. Raises Dropped.
+
+    What is valid in path and query stays as it is written, byte for byte: signatures cover it.
+    """
     try:
         if len(text) > MAX_URL:
             raise ValueError(f"{len(text)} characters")
-        url = URL(text.strip())
-        if url.scheme not in ("http", "https") or not url.host or not url.port:
-            raise ValueError(f"scheme {url.scheme or 'none'!a}, host {url.host or 'none'!a}")
-        if url.raw_fragment:
-            url = url.with_fragment(None)
-        return url.with_user(None) if url.raw_user or url.raw_password else url
+        form = FORM.match(text.strip())
+        if not form:
+            raise ValueError("not http://host/... or https://host/...")
+        scheme, authority, path, query = form.groups("")
+        host = unquote(authority.rpartition("@")[2])
+        base = URL(f"{scheme or 'http'}://{host}/")
+        if NOT_IN_HOST.search(host) or not base.host or not base.port:
+            raise ValueError(f"host {host or 'none'!a}")
+        rest = f"/{path.removeprefix('/')}{query}"
+        quoted = UNQUOTED.sub(lambda odd: quote(odd[0], safe=""), rest)
+        return URL(f"{base.origin()}{quoted}", encoded=True)
     except (ValueError, TypeError) as error:
         raise Dropped(Outcome.BAD_URL, f"{error}"[:200]) from None
 
 
-def onward(url: URL, location: str) -> URL:
-    """Where a redirect of `url` leads. Raises Dropped."""
+def onward(url: URL, location: bytes) -> URL:
+    """Where a redirect of `url` leads. Raises Dropped.
+
+    Headers know no encoding: bytes beyond ASCII are quoted as they are, as browsers do.
+    """
+    quoted = re.sub(rb"[^!-~]", lambda odd: b"%%%02X" % ord(odd[0]), location.strip())
     try:
-        return parse(str(url.join(URL(location))))
-    except (ValueError, TypeError):
+        return parse(urljoin(str(url), quoted.decode("ascii")))
+    except ValueError:
         raise Dropped(Outcome.BAD_URL, "a redirect to what is no URL") from None
 
 

@@ -44,7 +44,7 @@ class _Url:
 
     def __init__(self, urls: "Urls", ask: Ask) -> None:
         self._urls, self.ask = urls, ask
-        self.host: str = ask["url"].partition("://")[2].partition("/")[0]
+        self.host: str = ask["url"].partition("//")[2].partition("/")[0]
         self.task: asyncio.Task[Fetched] | None = None
 
     def done(self) -> bool:

@@ -16,7 +16,15 @@ from yarl import URL
 
 from edge_glass import __version__
 from edge_glass.fetch import hosts, safety
-from edge_glass.fetch.answers import STATUSES, Answer, decoded, explain, header
+from edge_glass.fetch.answers import (
+    STATUSES,
+    WHOLE,
+    Answer,
+    decoded,
+    explain,
+    header,
+    is_part,
+)
 from edge_glass.fetch.bundle import Bundle
 from edge_glass.fetch.consent import AGENT, Consent
 from edge_glass.fetch.remote import Limits
@@ -147,7 +155,8 @@ class Web:
         """One request, in the host's turn and time: received, or the URL that it leads on to."""
         async with self._hosts.turn(origin) as host:
             with self._watch.request() as request:
-                get = self._session.get(url, headers=extra, allow_redirects=False)
+                headers = (extra or {}) | answer.cookie(url)
+                get = self._session.get(url, headers=headers, allow_redirects=False)
                 async with get as response:
                     request.begun(response.content)
                     onward = self._begin(response, host, answer)
@@ -170,7 +179,9 @@ class Web:
                 raise Dropped(Outcome.RATE_LIMITED, f"HTTP {status}")
         host.refusals = 0
         if status in REDIRECTS and "Location" in headers:
-            return safety.onward(response.url, headers["Location"])
+            answer.keep_cookies(response)
+            sent = {name.lower(): value for name, value in response.raw_headers}
+            return safety.onward(response.url, sent[b"location"])
         return None
 
     async def _receive(
@@ -179,7 +190,7 @@ class Web:
         status = response.status
         if status == 304:
             return
-        if status != 200:
+        if status not in WHOLE or is_part(status, response.headers):
             fallback = Outcome.SERVER_ERROR if status >= 500 else Outcome.BAD_ANSWER
             raise Dropped(STATUSES.get(status, fallback), f"HTTP {status}")
         self._consent.may_keep(response.headers)
@@ -236,7 +247,7 @@ class Web:
 
     async def _head(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         body = b""
-        if response.status == 200:
+        if response.status in WHOLE:
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) >= most:
