@@ -5,13 +5,14 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soundfile as sf
 import soxr
 
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import container, riff
+from edge_glass.media import container, flac, magic, mpeg, ogg, riff
 
 MAX_SECONDS = 20 * 60
 MAX_SAMPLES = 2**26  # over all channels, before and after resampling: 256 MB as float32
@@ -19,8 +20,20 @@ MAX_CHANNELS = 64  # a resampler takes memory for each, however short the sound
 MAX_LEVEL = 1e20  # full scale is 1; beyond this, filters overflow
 BLOCK = 2**18  # samples decoded at a time where nothing is kept
 # libsndfile knows many more containers; the others are older than anyone's corpus
-MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"riff")
-SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav"}
+MAGIC = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"fLaC",
+    b"OggS",
+    b"FORM",
+    b"caff",
+    b".snd",
+    b"riff",
+    b"NIST_1A",
+)
+MOST = 2**13  # samples that a byte can stand for: a header that promises more is wrong
+SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "NIST": ".sph"}
 ALIASES = {
     ".aif": ".aiff",
     ".oga": ".ogg",
@@ -28,11 +41,13 @@ ALIASES = {
     ".wave": ".wav",
     ".mp2": ".mp3",
     ".mp4": ".m4a",
+    ".nist": ".sph",
 }
 SILENCE = 10 ** (-60 / 20)  # of full scale: a quiet room recorded with any microphone is louder
 APART = 0.5  # seconds; encoders pad a sound track by up to 0.1
 FLOATS = {"FLOAT", "DOUBLE"}
 DEEP = {"PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"} | FLOATS  # more than 16 bits
+SEEKABLE = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # lossy codecs arrive with other samples
 EXACT = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"}  # integers that FLAC holds bit for bit
 
 
@@ -45,6 +60,11 @@ class Probe:
     rate: int
     channels: int
     frames: int
+
+    @property
+    def seekable(self) -> bool:
+        """Whether decoding may begin anywhere and gives the same samples."""
+        return self.subtype.startswith(SEEKABLE)
 
     @property
     def seconds(self) -> float:
@@ -70,31 +90,11 @@ class Clip:
 
 
 def probe(data: bytes) -> Probe:
-    """Read the header of audio bytes.
+    """Read the header of audio bytes; of MP3 and MP2, the headers of all frames.
 
     Raises Dropped if they are empty, no audio, cut short, or larger than the limits.
     """
-    if not data:
-        raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
-    if missing := riff.missing_bytes(data):
-        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its header promises")
-    with _open(data) as file:
-        format, subtype = container.kind(data) or (file.format, file.subtype)
-        found = Probe(format, subtype, file.samplerate, file.channels, file.frames)
-    if found.frames == 0:
-        raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
-    if found.frames == 2**63 - 1:
-        detail = f"its {found.format} header does not say how long it is"
-        raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
-    if (
-        found.seconds > MAX_SECONDS
-        or found.channels > MAX_CHANNELS
-        or found.frames * found.channels > MAX_SAMPLES
-    ):
-        size = f"{found.seconds:.0f} s of {found.channels} channels at {found.rate} Hz"
-        limit = f"{MAX_SECONDS} s, {MAX_CHANNELS} channels and {MAX_SAMPLES} samples"
-        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size}, the limits are {limit}")
-    return found
+    return _probe(_source(data))
 
 
 def check(data: bytes, hear: Callable[[np.ndarray], None] | None = None) -> Probe:
@@ -102,25 +102,28 @@ def check(data: bytes, hear: Callable[[np.ndarray], None] | None = None) -> Prob
 
     `hear` is called with one block of samples after another, float32 of shape (frames, channels).
     """
-    found = probe(data)
-    block = np.empty((max(1, BLOCK // found.channels), found.channels), dtype=np.float32)
+    source = _source(data)
+    found = _probe(source)
+    length = max(1, BLOCK // found.channels) if found.seekable else found.frames
+    block = np.empty((length, found.channels), dtype=np.float32)
     frames, read = 0, block
-    with _open(data) as file:
+    with _open(source) as file:
         while len(read) == len(block):  # fewer is the end
             read = _read(file, block)
             _only_numbers(read, found)
             frames += len(read)
             if hear:
                 hear(read)
-    _all_there(frames, found)
+    _all_there(frames, found.frames)
     return found
 
 
 def decode(data: bytes, rate: int | None = None) -> tuple[np.ndarray, int]:
     """Samples as float32 of shape (frames, channels) and their rate in Hz, at `rate` if given."""
-    found = probe(data)
+    source = _source(data)
+    found = _probe(source)
     target = rate or found.rate
-    return _resample(_samples(data, found, "float32"), found.rate, target), target
+    return _resample(_samples(source, found, "float32"), found.rate, target), target
 
 
 def transcode(data: bytes, rate: int | None, channels: int | None, format: str) -> Clip:
@@ -130,7 +133,8 @@ def transcode(data: bytes, rate: int | None, channels: int | None, format: str) 
     channels stays as it is, bit for bit. What is computed anew gets 16 bits if the source has no
     more; else 24 in FLAC, and in WAV as many as the source.
     """
-    found = probe(data)
+    source = _source(data)
+    found = _probe(source)
     target = rate or found.rate
     same = target == found.rate and channels in (None, found.channels)
     if same and found.suffix == f".{format}":
@@ -138,8 +142,8 @@ def transcode(data: bytes, rate: int | None, channels: int | None, format: str) 
         return Clip(data, found.suffix, found.rate)
     bits = 24 if found.subtype in DEEP else 16
     if same and found.subtype in EXACT:
-        return _write(_samples(data, found, _integer(bits)), target, format, f"PCM_{bits}")
-    samples = _mix(_samples(data, found, "float64" if bits == 24 else "float32"), channels)
+        return _write(_samples(source, found, _integer(bits)), target, format, f"PCM_{bits}")
+    samples = _mix(_samples(source, found, "float64" if bits == 24 else "float32"), channels)
     samples = _resample(samples, found.rate, target)
     if format == "wav" and found.subtype in FLOATS:
         return _write(samples, target, format, found.subtype)
@@ -154,30 +158,31 @@ def transcode(data: bytes, rate: int | None, channels: int | None, format: str) 
 
 def waveform(data: bytes, rate: int | None) -> tuple[np.ndarray, int]:
     """Mono samples as float32 of shape (frames,), and their rate in Hz."""
-    found = probe(data)
+    source = _source(data)
+    found = _probe(source)
     target = rate or found.rate
-    samples = _mix(_samples(data, found, "float32"), 1)
+    samples = _mix(_samples(source, found, "float32"), 1)
     return _resample(samples, found.rate, target)[:, 0], target
 
 
 def section(data: bytes, rate: int | None, seconds: float, at: float) -> tuple[np.ndarray, int]:
     """At most `seconds` of audio bytes, mono float32 of shape (frames,), and their rate in Hz.
 
-    `at` says where they begin: 0 is the start, 1 as late as is possible. No more is decoded.
+    `at` says where they begin: 0 is the start, 1 as late as is possible. They equal the same
+    stretch of a full decode; no more is decoded, but of lossy codecs what comes before.
     Raises Dropped.
     """
-    found = probe(data)
+    source = _source(data)
+    found = _probe(source)
     frames = min(found.frames, math.ceil(seconds * found.rate))
-    with _open(data) as file:
-        try:
-            file.seek(round(at * (found.frames - frames)))
-        except sf.LibsndfileError as error:
-            raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
-        samples = _read(file, np.empty((frames, found.channels), dtype=np.float32))
-    if len(samples) < frames:
-        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{len(samples)} of {frames} samples")
-    _only_numbers(samples, found)
-    return mono(samples, found.rate, rate)
+    start = round(at * (found.frames - frames))
+    return mono(_stretch(source, found, start, frames, "float32"), found.rate, rate)
+
+
+def stretch(data: bytes, start: int, end: int, dtype: str) -> np.ndarray:
+    """Samples `start` to `end` of audio bytes, of shape (frames, channels); raises Dropped."""
+    source = _source(data)
+    return _stretch(source, _probe(source), start, end - start, dtype)
 
 
 def encode(
@@ -222,17 +227,109 @@ class _Bytes(io.BytesIO):
         return self.tell()
 
 
-def _open(data: bytes) -> sf.SoundFile:
+class _Endless(_Bytes):
+    """Seems to be longer than any file, so that mpg123 reads to the real end, not to a guess."""
+
+    beyond = False
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.beyond = whence == io.SEEK_END
+        return super().seek(offset, whence)
+
+    def tell(self) -> int:
+        return super().tell() + 2**40 * self.beyond
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.beyond:
+            return super().readinto(buffer)
+        buffer[:] = bytes(len(buffer))  # where a tag would be
+        return len(buffer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What libsndfile is given to read: where it must not say so itself, what that is.
+
+    `frames` were counted; `skip` samples before them are the encoder's.
+    """
+
+    data: bytes
+    kind: tuple[str | None, str | None] = (None, None)  # container and codec
+    frames: int | None = None
+    skip: int = 0
+
+
+def _source(data: bytes) -> _Source:
+    if not data:
+        raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     if container.demuxer(data):
-        data = container.wav(data)
-    mpeg = data[:1] == b"\xff" and data[1:2] >= b"\xe0"
-    if not mpeg and not data.startswith(MAGIC):
+        return _Source(container.wav(data), container.kind(data) or (None, None))
+    data = data[magic.tags(data) :]
+    if missing := ogg.missing_bytes(data) if data[:4] == b"OggS" else riff.missing_bytes(data):
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its header promises")
+    inner = riff.mpeg(data)
+    if inner is None and data.startswith(MAGIC):
+        is_ogg = data[:4] == b"OggS"
+        return _joined(data) if is_ogg else _Source(flac.completed(riff.completed(data)))
+    stream = mpeg.stream(data if inner is None else inner)
+    if stream is None:
+        return _Source(data)
+    return _Source(stream.data, ("WAV" if inner else None, None), stream.frames, stream.skip)
+
+
+def _joined(data: bytes) -> _Source:
+    """The streams of an Ogg file; several of them, decoded one after the other."""
+    links = [_Source(flac.completed(link), ("OGG", None)) for link in ogg.links(data)]
+    if len(links) == 1:
+        return links[0]
+    found = [_probe(link) for link in links]
+    kinds = [f"{each.rate} Hz with {each.channels} channels" for each in found]
+    if len(set(kinds)) > 1:
+        raise Dropped(Outcome.UNSUITABLE_MEDIA, ", then ".join(kinds))
+    _check_size(found[0], sum(each.frames for each in found))
+    parts = [_samples(link, each, "float32") for link, each in zip(links, found, strict=True)]
+    data = riff.wav(np.concatenate(parts), found[0].rate)
+    return _Source(data, ("OGG", found[0].subtype))
+
+
+def _probe(source: _Source) -> Probe:
+    with _open(source) as file:
+        format, subtype = (source.kind[0] or file.format, source.kind[1] or file.subtype)
+        frames = file.frames if source.frames is None else source.frames
+        found = Probe(format, subtype, file.samplerate, file.channels, frames)
+    if found.frames == 0:
+        raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
+    if found.frames > MOST * len(source.data):
+        detail = f"{found.frames} samples promised, in {len(source.data)} bytes"
+        raise Dropped(Outcome.TRUNCATED_MEDIA, detail)
+    _check_size(found, found.frames)
+    return found
+
+
+def _check_size(found: Probe, frames: int) -> None:
+    seconds = frames / found.rate
+    if (
+        seconds > MAX_SECONDS
+        or found.channels > MAX_CHANNELS
+        or frames * found.channels > MAX_SAMPLES
+    ):
+        size = f"{seconds:.0f} s of {found.channels} channels at {found.rate} Hz"
+        limit = f"{MAX_SECONDS} s, {MAX_CHANNELS} channels and {MAX_SAMPLES} samples"
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size}, the limits are {limit}")
+
+
+def _open(source: _Source) -> sf.SoundFile:
+    data = source.data
+    if not data.startswith((*MAGIC, b"\xff")):
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no audio, it begins with {data[:12]!r}")
     try:
-        return sf.SoundFile(_Bytes(data))
+        file = sf.SoundFile((_Bytes if source.frames is None else _Endless)(data))
+        if source.skip:
+            file.read(source.skip)
     except sf.LibsndfileError as error:
         detail = f"{error.error_string.strip()} It begins with {data[:12]!r}"
         raise Dropped(Outcome.UNDECODABLE_MEDIA, detail) from None
+    return file
 
 
 def _read(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
@@ -243,17 +340,31 @@ def _read(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
     return read
 
 
-def _samples(data: bytes, found: Probe, dtype: str) -> np.ndarray:
-    with _open(data) as file:
-        samples = _read(file, np.empty((found.frames, found.channels), dtype=dtype))
-    _all_there(len(samples), found)
+def _samples(source: _Source, found: Probe, dtype: str) -> np.ndarray:
+    return _stretch(source, found, 0, found.frames, dtype)
+
+
+def _stretch(source: _Source, found: Probe, start: int, frames: int, dtype: str) -> np.ndarray:
+    before = 0 if found.seekable else start  # decoded, and not wanted
+    with _open(source) as file:
+        if found.seekable and start:
+            _seek(file, start)
+        samples = _read(file, np.empty((before + frames, found.channels), dtype=dtype))
+    _all_there(len(samples) - before, frames)
     _only_numbers(samples, found)
-    return samples
+    return samples[before:]
 
 
-def _all_there(frames: int, found: Probe) -> None:
-    if frames < found.frames:
-        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{frames} of {found.frames} samples")
+def _seek(file: sf.SoundFile, start: int) -> None:
+    try:
+        file.seek(start)
+    except sf.LibsndfileError as error:
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
+
+
+def _all_there(frames: int, promised: int) -> None:
+    if frames < promised:
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{max(0, frames)} of {promised} samples")
 
 
 def _only_numbers(samples: np.ndarray, found: Probe) -> None:

@@ -13,15 +13,16 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-import soundfile as sf
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Dropped, Outcome
+from edge_glass.media import magic, riff
 
 MAX_SECONDS = 20 * 60  # of audio that is given back
 MAX_SAMPLES = 2**26  # over all channels, given back: 256 MB
 MAX_DECODED = 2**28  # over all channels, decoded on the way to a section: some seconds of work
 SLACK = 0.5  # seconds that a header may promise beyond what is there
+ADTS = (b"\xf0", b"\xf1", b"\xf8", b"\xf9")  # after 0xff
 CODECS = {
     *("aac", "alac", "ac3", "eac3", "flac", "mp2", "mp3", "mp3float", "opus", "vorbis"),
     *("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8"),
@@ -44,9 +45,8 @@ def demuxer(data: bytes) -> str | None:
         return "mov"
     if data[:4] == b"\x1a\x45\xdf\xa3":
         return "matroska"
-    if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
-        return "aac"
-    return None
+    at = magic.tags(data)
+    return "aac" if data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] in ADTS else None
 
 
 def suffix(data: bytes) -> str:
@@ -110,10 +110,7 @@ def kind(data: bytes) -> tuple[str, str] | None:
 
 def wav(data: bytes) -> bytes:
     """The first audio track as a WAV file of float32 samples."""
-    samples, rate = decode(data)
-    out = io.BytesIO()
-    sf.write(out, samples, rate, format="WAV", subtype="FLOAT")
-    return out.getvalue()
+    return riff.wav(*decode(data))
 
 
 def _between(

@@ -14,7 +14,6 @@ FIXED = [
     (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
-    (b"ID3", "audio/mpeg"),
     (b"\x1aE\xdf\xa3", "video/webm"),
     (b"%PDF-", "application/pdf"),
     (b"PK\x03\x04", "application/zip"),
@@ -31,11 +30,29 @@ BRANDS = {
 }
 
 
+def tags(data: bytes) -> int:
+    """How many bytes of tags (ID3, APE) stand before the file itself."""
+    at = 0
+    while True:
+        head = data[at : at + 32]
+        if head[:3] == b"ID3" and len(head) > 9:
+            size = 0
+            for byte in head[6:10]:
+                size = size << 7 | byte & 0x7F
+            at += 10 + size + (10 if head[5] & 0x10 else 0)
+        elif head[:8] == b"APETAGEX" and len(head) == 32:
+            at += 32 + int.from_bytes(head[12:16], "little")
+        else:
+            return at
+
+
 def kind(data: bytes) -> str | None:
     """The media type that the first bytes speak of; None for text and whatever is not known.
 
     Text is never an image: a drawing (SVG) can hold scripts and name other files.
     """
+    if at := tags(data):
+        return kind(data[at:]) or "audio/mpeg"
     for start, found in FIXED:
         if data.startswith(start):
             return found

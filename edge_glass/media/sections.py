@@ -6,7 +6,7 @@ import numpy as np
 import soundfile as sf
 
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import audio, container
+from edge_glass.media import audio
 
 SLACK = 0.5  # seconds by which a clip may be shorter or longer than its section
 
@@ -31,19 +31,13 @@ def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> 
 
 
 def _cut(data: bytes, found: audio.Probe, at: tuple[float, float], notes: list[str]) -> bytes:
-    source = container.wav(data) if container.demuxer(data) else data
     first, last = (min(round(second * found.rate), found.frames) for second in at)
     bits = 24 if found.subtype in audio.DEEP else 16
     exact = found.subtype in audio.EXACT
+    samples = audio.stretch(data, first, last, _integer(bits) if exact else "float64")
+    whole = samples if exact else _whole(samples, bits, notes)
     out = io.BytesIO()
     try:
-        with sf.SoundFile(io.BytesIO(source)) as file:
-            file.seek(first)
-            samples = file.read(last - first, dtype=_integer(bits) if exact else "float64")
-        if len(samples) < last - first:
-            detail = f"{len(samples)} of {last - first} samples of the section"
-            raise Dropped(Outcome.TRUNCATED_MEDIA, detail)
-        whole = samples if exact else _whole(samples, bits, notes)
         sf.write(out, whole, found.rate, f"PCM_{bits}", format="FLAC")
     except sf.LibsndfileError as error:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None

@@ -75,7 +75,7 @@ class Sound:
     """Decodes sound to mono float32 of shape (round(seconds * rate),), at `rate` Hz.
 
     What is longer is cut, at a random place or with `random=False` in the middle, and no more of it
-    is decoded; what is shorter ends in zeros.
+    is decoded, but of lossy codecs what comes before; what is shorter ends in zeros.
     """
 
     seconds: float
