@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import fsspec
 
-from edge_glass import ledger, manifest, orders, work
+from edge_glass import ledger, manifest, orders, places, records, work
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.sources import store
 from edge_glass.manifest import Manifest
@@ -69,7 +69,7 @@ class Away:
     def make(self, tasks: list[Task]) -> None:
         """What a worker does: rows from there, to there each shard and ledger, and their record."""
         fs, root = fsspec.core.url_to_fs(self.url)
-        left = [task for task in tasks if not fs.exists(f"{root}/{_under_way(task.record)}")]
+        left = [task for task in tasks if not self._whole(task)]
         if not left:  # killed between the end of the last shard and telling of it
             return
         with TemporaryDirectory(prefix="edge-glass-") as temp:
@@ -86,6 +86,17 @@ class Away:
                 self.put(task.record, f"{record}.tmp")  # not every storage shows whole files only
                 fs.mv(f"{root}/{record}.tmp", f"{root}/{record}")
 
+    def _whole(self, task: Task) -> bool:
+        """Whether a shard lies there with its ledger and record, of the sizes that it says."""
+        there = places.at(self.url)
+        if not (record := records.read(there / _under_way(task.record))):
+            return False
+        files = {task.ledger: record["ledger"], task.folder / task.name: record["shard"]}
+        return all(
+            (place := there / _under_way(path)).is_file() and place.stat().st_size == file["bytes"]
+            for path, file in files.items()
+        )
+
     def collect(self, tasks: list[Task]) -> None:
         """Fetch what a build has to remember of shards that were made."""
         for task in tasks:
@@ -97,16 +108,21 @@ class Away:
         fs, root = fsspec.core.url_to_fs(self.url)
         config = final.name
         below, place = f"{root}/{WORK}/{config}", f"{root}/{config}"
-        shards = [shard["file"] for split in made["splits"].values() for shard in split["shards"]]
+        shards = {
+            shard["file"]: shard["bytes"]
+            for split in made["splits"].values()
+            for shard in split["shards"]
+        }
         under_way = [name for name in shards if fs.exists(f"{below}/{name}")]
         if under_way and fs.exists(f"{place}/{manifest.FILE}"):
             fs.rm(place, recursive=True)  # of the build before
         fs.makedirs(place, exist_ok=True)
         for name in under_way:
             fs.mv(f"{below}/{name}", f"{place}/{name}")
-        if lost := [name for name in shards if not fs.exists(f"{place}/{name}")]:
+        there = {name: f"{place}/{name}" for name in shards}
+        if lost := [n for n, at in there.items() if not fs.exists(at) or fs.size(at) != shards[n]]:
             raise EdgeGlassError(
-                f"{self.url}: {', '.join(lost)} of {config} is there no more. Delete "
+                f"{self.url}: {', '.join(lost)} of {config} is not there as it was made. Delete "
                 f"{final} and build again."
             )
         for name in (ledger.FILE, manifest.FILE):

@@ -6,6 +6,7 @@ import platform
 import shutil
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass import ledger, manifest, orders, present, work
+from edge_glass import ledger, manifest, orders, present, records, work
 from edge_glass.again import Before
 from edge_glass.away import Away
 from edge_glass.catalog import Variant
@@ -166,6 +167,7 @@ def _tasks(job: _Job, planned: orders.Planned) -> Iterator[work.Task]:
 
 
 def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -> None:
+    _forget_damaged(tasks, options)
     left = [task for task in tasks if work.finished(task) is None]
     rows = sum(task.order.rows for task in left)
     with (
@@ -182,6 +184,13 @@ def _make_shards(tasks: list[work.Task], options: Options, progress: Progress) -
                     f"{lost[0]}: a node of the cluster made it, and it is not in "
                     f"{lost[0].folder}: give --out a folder that all nodes share"
                 )
+
+
+def _forget_damaged(tasks: list[work.Task], options: Options) -> None:
+    """What a stopped build left is gone on with where its bytes are what they were."""
+    there = [task for task in tasks if task.record.exists()]
+    with ThreadPoolExecutor(options.jobs) as threads:  # hashing lets other threads run
+        deque(threads.map(lambda task: work.forget_damaged(task, not options.away), there), 0)
 
 
 @dataclass(frozen=True)
@@ -243,17 +252,13 @@ def _already(final: Path, described: Manifest) -> Manifest | None:
 def _open_folder(folder: Path, inputs: dict[str, Any], away: Away | None) -> None:
     """Keep the work of a build that was stopped if it had the same inputs, else start afresh."""
     inputs_file = folder / "inputs.json"
-    try:
-        same = json.loads(inputs_file.read_text()) == inputs
-    except (OSError, ValueError):
-        same = False
-    if not same:
+    if records.read(inputs_file) != inputs:
         inputs_file.unlink(missing_ok=True)  # first: what is half removed is nobody's
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         if away:
             away.forget(folder.name)
-        write_json(inputs_file, inputs)
+        records.write(inputs_file, inputs)
     for leftover in folder.glob("*.tmp"):
         leftover.unlink()
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -11,11 +12,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from edge_glass import records
 from edge_glass.corpus import Corpus, Row
+from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.raw import Raw
 from edge_glass.progress import Progress, Silent, Tally
 from edge_glass.select import Selection
-from edge_glass.shards import SHARD_BYTES, Whole, write_json
+from edge_glass.shards import SHARD_BYTES, Whole
 
 PLAN = "plan.json"
 BLOCK = 200  # rows on a line of a plan's file: a line each would take twice the time
@@ -30,6 +33,7 @@ class Order:
     split: str
     number: int
     rows: int
+    sha256: str  # of the file that lists the rows
 
     @property
     def stem(self) -> str:
@@ -64,23 +68,40 @@ def plan(
 
     The cut depends on the rows and the sizes of their media alone.
     """
-    planned, progress = folder / PLAN, progress or Silent()
-    if not planned.exists():
+    file, progress = folder / PLAN, progress or Silent()
+    if (planned := _planned(file)) is None:
         selection, tally = Selection.of(corpus, raw, limit, progress), Tally()
         what, total = f"plan {corpus.config.name}", sum(selection.rows.values())
         cutter = _Cutter(corpus, raw, selection, folder, tally)
         with progress.rows(what, total, tally):
-            orders = [asdict(o) for split in selection.rows for o in cutter.orders(split)]
-        write_json(planned, {"rows": selection.rows, "orders": orders})
-    found = json.loads(planned.read_text())
-    return Planned(found["rows"], [Order(**order) for order in found["orders"]])
+            orders = [order for split in selection.rows for order in cutter.orders(split)]
+        planned = Planned(selection.rows, orders)
+        records.write(file, asdict(planned))
+    return planned
+
+
+def _planned(file: Path) -> Planned | None:
+    """A plan that was made before, None if a part of it is not there or changed since."""
+    record = records.read(file)
+    if record is None:
+        return None
+    planned = Planned(record["rows"], [Order(**order) for order in record["orders"]])
+    paths = ((path(file.parent, order.stem), order.sha256) for order in planned.orders)
+    whole = all(rows.is_file() and records.sha256(rows) == sha256 for rows, sha256 in paths)
+    return planned if whole else None
 
 
 def read(folder: Path, order: Order) -> Iterator[Row]:
-    """The source rows of an order."""
-    with gzip.open(path(folder, order.stem), "rt", encoding="utf-8") as file:
-        for line in file:
-            yield from map(_row, json.loads(line))
+    """The source rows of an order. Raises EdgeGlassError if its file is damaged."""
+    try:
+        with gzip.open(path(folder, order.stem), "rt", encoding="utf-8") as file:
+            for line in file:
+                yield from map(_row, json.loads(line))
+    except (EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        raise EdgeGlassError(
+            f"{path(folder, order.stem)}: damaged ({error}): run the same command again, it is "
+            "made anew"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -122,7 +143,7 @@ class _Cutter:
                 file.write(gzip.compress(json.dumps(block).encode() + b"\n", 1, mtime=0))
                 count += len(block)
                 self.tally.add(len(block))
-        return Order(split, number, count)
+        return Order(split, number, count, file.sha256)
 
 
 def path(folder: Path, stem: str) -> Path:

@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -14,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_glass import interrupts, ledger, manifest, orders, pool
+from edge_glass import interrupts, ledger, manifest, orders, pool, records
 from edge_glass.again import Before, Replay
 from edge_glass.catalog import Variant
 from edge_glass.corpus import Corpus, Example, Media, Row
@@ -23,7 +22,7 @@ from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Entry, Outcome
 from edge_glass.orders import Order
-from edge_glass.shards import Whole, write_json, write_shard
+from edge_glass.shards import Whole, write_shard
 
 LEDGER_BATCH = 10_000
 COLLECT = (20_000, 20, 50)  # with Python's own 700 it is a tenth of the time for small rows
@@ -84,8 +83,8 @@ def _make(
     replays.pop(task.name, None)
     record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
     record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
-    record |= {"figures": manifest.figures(task.folder / task.name)}
-    write_json(task.record, record)
+    record |= {"figures": manifest.figures(task.folder / task.name), "ledger": book.file()}
+    records.write(task.record, record)
     _give_back()
     return record
 
@@ -112,18 +111,27 @@ def _give_back() -> None:
 
 def finished(task: Task) -> dict[str, Any] | None:
     """The record of a shard that is whole, None if it is still to be made."""
-    try:
-        record: dict[str, Any] = json.loads(task.record.read_text())
-    except FileNotFoundError:
-        return None
-    return record
+    return records.read(task.record)
+
+
+def forget_damaged(task: Task, shard: bool) -> None:
+    """Remove the record of a shard if it, or its ledger, is not what the record says.
+
+    `shard`: whether the shard itself is here, not on storage elsewhere.
+    """
+    record = finished(task)
+    files = {task.ledger: record["ledger"]} if record else {}
+    if record and shard:
+        files[task.folder / task.name] = record["shard"]
+    if record is None or any(records.fault(*file) for file in files.items()):
+        task.record.unlink(missing_ok=True)
 
 
 class _Book:
     """The ledger of one shard while it is written: a batch of entries in memory at a time."""
 
-    def __init__(self, writer: pq.ParquetWriter) -> None:
-        self._writer = writer
+    def __init__(self, whole: Whole, writer: pq.ParquetWriter) -> None:
+        self._whole, self._writer = whole, writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
         self.doubts: Counter[str] = Counter()
@@ -140,6 +148,10 @@ class _Book:
         self._writer.write_table(ledger.to_table(self._entries))
         self._entries = []
 
+    def file(self) -> dict[str, Any]:
+        """Bytes and digest of the ledger, once it is written."""
+        return {"bytes": self._whole.size, "sha256": self._whole.sha256}
+
 
 @contextmanager
 def _book(path: Path) -> Iterator[_Book]:
@@ -147,7 +159,7 @@ def _book(path: Path) -> Iterator[_Book]:
         Whole(path) as whole,
         pq.ParquetWriter(whole, ledger.SCHEMA, compression="zstd") as writer,
     ):
-        book = _Book(writer)
+        book = _Book(whole, writer)
         yield book
         book.flush()
 

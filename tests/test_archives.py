@@ -69,6 +69,9 @@ MAKERS: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
 }
 
 
+STORED = {"unpacked", "unpacked.lock", "unpacked.json", "unpacked.files"}
+
+
 def unpack(archive: Path) -> dict[str, bytes]:
     """Unpack an archive beside it, and give back what is there."""
     folder = archive.parent / "store" / "unpacked"
@@ -286,7 +289,7 @@ def check_names(tmp_path_factory: pytest.TempPathFactory, kind: str, names: list
         assert not (store / "unpacked").exists()
     outside = {p for p in set(base.rglob("*")) - before if not p.is_relative_to(store)}
     assert not outside
-    assert {p.name for p in store.iterdir()} <= {"unpacked", "unpacked.lock"}
+    assert {p.name for p in store.iterdir()} <= STORED
 
 
 given_names = given(
@@ -330,7 +333,7 @@ def test_killed_in_the_middle_it_starts_over(tmp_path: Path, kind: str) -> None:
     assert not folder.exists()
     assert list((tmp_path / "store").glob("*.partial"))
     assert unpack(tmp_path / kind) == MEMBERS
-    assert {path.name for path in folder.parent.iterdir()} == {"unpacked", "unpacked.lock"}
+    assert {path.name for path in folder.parent.iterdir()} == STORED
 
 
 def test_two_at_once_unpack_once(tmp_path: Path) -> None:

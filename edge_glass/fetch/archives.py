@@ -8,16 +8,18 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
-from typing import IO, NoReturn, Self
+from typing import IO, Any, NoReturn, Self
 
 import py7zr
 from filelock import FileLock
 from py7zr.io import Py7zIO, WriterFactory
 
-from edge_glass import units
+from edge_glass import records, units
 from edge_glass.errors import EdgeGlassError
+from edge_glass.fetch.contents import Tick, contents
 from edge_glass.shards import FULL, disk_full
 
 SUFFIXES = (".7z", ".zip", ".tar.xz", ".tar.bz2")  # .tar and .tar.gz are read in place: tars.py
@@ -29,8 +31,6 @@ REMEDY = (
     "what is downloaded is kept."
 )
 
-Tick = Callable[[int, int | None], None]  # bytes written, bytes in all if known
-
 
 def is_archive(name: str) -> bool:
     """Whether a file of this name is unpacked before it is read."""
@@ -40,18 +40,32 @@ def is_archive(name: str) -> bool:
 def unpack(archive: Path, folder: Path, tick: Tick) -> None:
     """Unpack regular files into `folder`, which appears only when all of it is there.
 
+    A folder that is there but no longer holds what it did is made again.
+
     Raises EdgeGlassError if the archive is damaged, holds links or members outside of itself,
     grows beyond all measure, or the disk is full; then nothing of it stays.
     """
     with disk_full(folder.parent, REMEDY):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
-            if not folder.is_dir():
+            record = _beside(folder, ".json")
+            if not folder.is_dir() or records.read(record) != _held(folder):
+                shutil.rmtree(folder, ignore_errors=True)
                 _unpack(archive, folder, tick)
+                records.write(record, _held(folder))
+
+
+def _held(folder: Path) -> dict[str, Any]:
+    """What an unpacked folder holds now, as its record says what it held."""
+    return asdict(contents(folder, _beside(folder, ".files"), lambda done, total: None))
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(folder.name + suffix)
 
 
 def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
-    aside = folder.with_name(folder.name + ".partial")
+    aside = _beside(folder, ".partial")
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir()

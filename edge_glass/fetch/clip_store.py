@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from edge_glass import records
 from edge_glass.ledger import Outcome
-from edge_glass.shards import Whole, write_json
+from edge_glass.shards import Whole
 
 # remembered until the tool, the cookies or the proxy are others
 MAY_CHANGE = {
@@ -69,11 +69,12 @@ class ClipStore:
 
     def find(self, section: Section, tool: str) -> Record | None:
         """What is known of a section and would not come out otherwise with `tool`, else None."""
+        known = records.read(self._record(section))
+        if known is None:
+            return None
         try:
-            found: dict[str, Any] = json.loads(self._record(section).read_text(encoding="utf-8"))
-            found |= {"outcome": Outcome(found["outcome"]), "section": section}
-            record = Record(**found)
-        except (OSError, ValueError, KeyError, TypeError):
+            record = Record(**known | {"outcome": Outcome(known["outcome"]), "section": section})
+        except (KeyError, TypeError, ValueError):  # of another version
             return None
         if record.outcome == Outcome.KEPT:
             return record if self._whole(record) else None
@@ -89,7 +90,7 @@ class ClipStore:
             with Whole(self.path(record)) as file:
                 file.write(clip)
         if record.outcome in FINAL | MAY_CHANGE:
-            write_json(self._record(record.section), asdict(record))
+            records.write(self._record(record.section), asdict(record))
         return record
 
     def path(self, record: Record) -> Path:
@@ -118,7 +119,5 @@ class ClipStore:
         return self.folder / "records" / section.key[:2] / f"{section.key}.json"
 
     def _whole(self, record: Record) -> bool:
-        try:
-            return self.path(record).stat().st_size == record.bytes
-        except OSError:
-            return False
+        clip = {"bytes": record.bytes, "sha256": record.sha256}
+        return records.fault(self.path(record), clip) is None

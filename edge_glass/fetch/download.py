@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -16,11 +15,11 @@ import aiohttp
 from filelock import FileLock, Timeout
 from yarl import URL
 
-from edge_glass import interrupts
+from edge_glass import interrupts, records
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch import safety
 from edge_glass.progress import ByteTick
-from edge_glass.shards import disk_full, sync_folder, write_json
+from edge_glass.shards import disk_full, sync_folder
 from edge_glass.spec import Source
 
 AT_ONCE = 4
@@ -145,11 +144,10 @@ async def _locked(path: Path) -> AsyncIterator[None]:
 
 def stored(path: Path, source: Source) -> dict[str, Any] | None:
     """Bytes and checksums of a finished download, None if it is not there or not what is asked."""
-    try:
-        record: dict[str, Any] = json.loads(_record(path).read_text())
-        stat = path.stat()
-    except (OSError, ValueError):
+    record = records.read(_record(path))
+    if record is None or not path.is_file():
         return None
+    stat = path.stat()
     untouched = record.pop("mtime_ns") == stat.st_mtime_ns and record["bytes"] == stat.st_size
     wanted = source.checksum
     return record if untouched and (wanted is None or record[wanted[0]] == wanted[1]) else None
@@ -189,7 +187,7 @@ class _Part:
     def store(self, path: Path) -> None:
         """Move the file to its place. Its record comes first: killed between them, it is whole."""
         os.fsync(self._file.fileno())
-        write_json(_record(path), self.facts() | {"mtime_ns": self.path.stat().st_mtime_ns})
+        records.write(_record(path), self.facts() | {"mtime_ns": self.path.stat().st_mtime_ns})
         self.path.rename(path)
         sync_folder(path.parent)
 

@@ -1,17 +1,16 @@
 """Parquet files of a dataset repository of the Hub, fetched at one commit like any other file."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
 
+from edge_glass import records
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch import download
 from edge_glass.fetch.tables import SUFFIX
-from edge_glass.shards import write_json
 from edge_glass.spec import MAIN, Source
 
 File = dict[str, Any]  # path in the repository, commit, bytes, sha256
@@ -24,11 +23,12 @@ def files(source: Source, folder: Path) -> list[File]:
     """
     assert source.hub and source.folder
     listing = _listing(source, folder)
-    if not listing.is_file():
-        listing.parent.mkdir(parents=True, exist_ok=True)
-        write_json(listing, _asked(source))
-    found: list[File] = json.loads(listing.read_text())
-    return found
+    record = records.read(listing)
+    if record is None:
+        record = {"files": _asked(source)}
+        records.write(listing, record)
+    files: list[File] = record["files"]
+    return files
 
 
 def job(source: Source, folder: Path, file: File) -> download.Job:
@@ -54,10 +54,10 @@ def facts(files: list[File]) -> dict[str, str | int]:
 
 def state(source: Source, folder: Path) -> tuple[int | None, str]:
     """Bytes, if known, and whether they are here, for a plan: the network is left alone."""
-    listing = _listing(source, folder)
-    if not listing.is_file():
+    record = records.read(_listing(source, folder))
+    if record is None:
         return source.bytes, "to fetch"
-    jobs = [job(source, folder, file) for file in json.loads(listing.read_text())]
+    jobs = [job(source, folder, file) for file in record["files"]]
     size = sum(job.source.bytes or 0 for job in jobs)
     here = [download.stored(job.path, job.source) is not None for job in jobs]
     return size, "here" if all(here) else "partly here" if any(here) else "to fetch"

@@ -243,8 +243,8 @@ def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Pa
     folder = store() / "unpacked" / sha256
     if not folder.is_dir():
         _make_room(path, folder.parent)
-        with progress.bytes(f"unpack {path.name}") as tick:
-            archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
+    with progress.bytes(f"unpack {path.name}") as tick:
+        archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
     inner = folder / source.folder if source.folder else folder
     if not inner.is_dir():
         _no_folder(path, source, sorted(entry.name for entry in folder.iterdir()))

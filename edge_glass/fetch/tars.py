@@ -1,8 +1,8 @@
 """Files inside .tar and .tar.gz, read where they lie: an index is made once, nothing is unpacked.
 
 The index of an archive is a folder of its own: `members.sqlite` (name, place and size of every
-file, in the archive's order, and the text of small text files) and for .tar.gz `seek.idx`, points
-from which inflating can begin.
+file, in the archive's order, and the text of small text files), for .tar.gz `seek.idx`, points
+from which inflating can begin, and `index.json`, the digests of both.
 """
 
 import errno
@@ -15,18 +15,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 import indexed_gzip
 from filelock import FileLock
 
+from edge_glass import records
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch import archives
+from edge_glass.fetch.contents import Tick
 from edge_glass.shards import disk_full
 from edge_glass.shards import sync_folder as sync
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
-FORMAT = 1  # of the index; one of another format is made again
+FORMAT = 2  # of the index; one of another format is made again
 # bytes between two points of the seek index, each of which takes 32 kB of memory when it is read
 STEP = 2**25
 BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the point before it
@@ -34,7 +36,7 @@ MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
 MAX_HEADER = 2**20  # bytes of a member's header, long names included
 
 _BELOW = "(folder = ?1 OR folder >= ?2 AND (?3 IS NULL OR folder < ?3))"
-_MEMBERS, _SEEK = "members.sqlite", "seek.idx"
+_MEMBERS, _SEEK, _RECORD = "members.sqlite", "seek.idx", "index.json"
 _TABLES = """
 CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
 CREATE TABLE texts (position INTEGER PRIMARY KEY, bytes BLOB);
@@ -138,7 +140,7 @@ def _file(archive: Path, seek: Path | None = None) -> IO[bytes]:
     return file
 
 
-def index(archive: Path, folder: Path, tick: archives.Tick) -> None:
+def index(archive: Path, folder: Path, tick: Tick) -> None:
     """Make the index of a tar in `folder`, which appears only when all of it is there.
 
     Raises EdgeGlassError if the archive is damaged or cut short, holds links or members outside of
@@ -151,18 +153,20 @@ def index(archive: Path, folder: Path, tick: archives.Tick) -> None:
                 _index(archive, folder, tick)
 
 
-def _index(archive: Path, folder: Path, tick: archives.Tick) -> None:
+def _index(archive: Path, folder: Path, tick: Tick) -> None:
     aside = folder.with_name(f"{folder.name}.partial")
+    _opened.cache_clear()
     for leftover in (folder, aside):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         aside.mkdir()
         with closing(sqlite3.connect(aside / _MEMBERS)) as db, closing(_file(archive)) as file:
-            db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA user_version={FORMAT}; {_TABLES}")
+            db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
             _Pass(archive, file, db, tick).run()
             db.executescript(_INDEXES)
             if isinstance(file, indexed_gzip.IndexedGzipFile):
                 file.export_index(str(aside / _SEEK))
+        records.write(aside / _RECORD, _described(aside))
         for path in (*aside.iterdir(), aside):
             sync(path)
         aside.rename(folder)
@@ -176,18 +180,19 @@ def _index(archive: Path, folder: Path, tick: archives.Tick) -> None:
 
 
 def _current(folder: Path) -> bool:
-    if not (folder / _MEMBERS).is_file():
-        return False
-    with closing(sqlite3.connect(folder / _MEMBERS)) as db:
-        return bool(db.execute("PRAGMA user_version").fetchone()[0] == FORMAT)
+    """Whether the files of an index are there, byte for byte as they were made."""
+    return folder.is_dir() and records.read(folder / _RECORD) == _described(folder)
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    files = [path for name in (_MEMBERS, _SEEK) if (path := folder / name).is_file()]
+    return {"format": FORMAT, "sha256": {path.name: records.sha256(path) for path in files}}
 
 
 class _Pass:
     """One reading of a tar from end to end."""
 
-    def __init__(
-        self, archive: Path, file: IO[bytes], db: sqlite3.Connection, tick: archives.Tick
-    ) -> None:
+    def __init__(self, archive: Path, file: IO[bytes], db: sqlite3.Connection, tick: Tick) -> None:
         self._archive, self._file, self._db, self._tick = archive, file, db, tick
         self._limit = archive.stat().st_size * archives.MAX_GROWTH + archives.SPARE
 
