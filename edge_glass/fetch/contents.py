@@ -36,7 +36,11 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
         for folder, name in _files(root):
             path = root.joinpath(*folder, name)
             stat, place = path.stat(), "/".join((*folder, name))
-            line = [place, stat.st_size, stat.st_ctime_ns]  # no program can set that time back
+            line: list[str | int] = [
+                place,
+                stat.st_size,
+                stat.st_ctime_ns,
+            ]  # no program can set that time back
             digest = known.digest((folder, name), line) or records.sha256(path)
             written.write(json.dumps([*line, digest]).encode() + b"\n")
             total.update(json.dumps([place, digest]).encode())
