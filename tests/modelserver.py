@@ -67,6 +67,9 @@ class Trouble:
     cut: bool = False  # in the middle of the body
     usage: bool = True
     error: str = "as the test wants it"
+    message: dict[str, Any] = field(default_factory=dict)  # beside or in the place of the usual
+    whole: object = None  # in the place of all of the body: JSON, or text as it is
+    kind: str = "application/json"
 
 
 class Model(Served):
@@ -121,9 +124,14 @@ class Model(Served):
         if trouble.status != 200:
             error = {"error": {"message": trouble.error, "type": "error", "code": None}}
             return web.json_response(error, status=trouble.status, headers=trouble.headers)
+        if trouble.whole is not None:
+            said = trouble.whole
+            text = said if isinstance(said, str) else json.dumps(said)
+            return web.Response(body=text.encode(), headers={"Content-Type": trouble.kind})
         content = self._content(asked) if trouble.content is None else trouble.content
         asked.billed = (_tokens_in(asked), len(content) // 4 + 1)
         message = {"role": "assistant", "content": content, "refusal": trouble.refusal}
+        message |= trouble.message
         body: dict[str, Any] = {
             "id": f"chatcmpl-{asked.call}", "object": "chat.completion", "created": CREATED,
             "model": asked.body["model"],
@@ -153,6 +161,89 @@ class Model(Served):
             found = [sum(w in text.lower() for w in wanted) for text in texts]
             return json.dumps({"slides": [found.index(max(found)) + 1]})
         return json.dumps({"pairs": pairs(texts[0], asked)}, ensure_ascii=False)
+
+
+def said(content: object, **more: Any) -> dict[str, Any]:
+    """A whole body as the protocol has it, with a content of any kind."""
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "message": message, "finish_reason": more.pop("finish", "stop")}
+    head = {"id": "x", "object": "chat.completion", "created": CREATED, "model": "m"}
+    return head | {"choices": [choice], "usage": more.pop("usage", None)} | more
+
+
+def streamed(text: str) -> str:
+    """Events of a stream, in pieces."""
+    events = [{"choices": [{"index": 0, "delta": {"role": "assistant"}}]}]
+    for part in (text[:20], text[20:]):
+        events.append({"choices": [{"index": 0, "delta": {"content": part}}]})
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    tokens = {"prompt_tokens": 10, "completion_tokens": 20}
+    events.append({"choices": [], "usage": tokens})
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+    return ": a comment\n\n" + "".join(lines) + "data: [DONE]\n\n"
+
+
+def replies(answer: str) -> dict[str, Trouble]:
+    """Ways in which real endpoints give the same answer, which is JSON."""
+    fenced = f"```json\n{answer}\n```"
+    pair = json.loads(answer)["pairs"][0]
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    return {
+        "plain": Trouble(answer),
+        "thinks": Trouble(f'<think>\nJSON, e.g. {{"pairs": []}} or [1]\n</think>\n\n{answer}'),
+        "half a thought": Trouble(f"They want JSON {{so}}.\n</think>\n\n{answer}"),
+        "all in a thought": Trouble(f"<think>{answer}</think>"),
+        "channels": Trouble(f"<|channel|>analysis<|message|>{{}}<|channel|>final{answer}"),
+        "parts": Trouble(whole=said([thought, {"type": "text", "text": answer}])),
+        "a part": Trouble(whole=said([{"type": "text", "text": answer}])),
+        "parts of text": Trouble(whole=said([answer[:20], answer[20:]])),
+        "reasons": Trouble(answer, message={"reasoning_content": "hm"}),
+        "reasons only": Trouble(whole=said(None) | {
+            "choices": [{"message": {"content": None, "reasoning_content": answer}}]
+        }),
+        "fence": Trouble(fenced),
+        "fence and more": Trouble(f"{fenced}\nLet me know if you want {{more}}!"),
+        "prose": Trouble(f"Here is the JSON [1]:\n{fenced}"),
+        "bare list": Trouble(json.dumps([pair])),
+        "twice encoded": Trouble(json.dumps(answer)),
+        "end mark": Trouble(f"{answer}<|im_end|>"),
+        "more keys": Trouble(json.dumps({"pairs": [pair | {"page": 1}], "count": 1})),
+        "BOM": Trouble(f"\ufeff{answer}"),
+        "BOM before all": Trouble(whole="\ufeff" + json.dumps(said(answer))),
+        "raw newline": Trouble(answer.replace("Unos ", "Unos\n")),
+        "stream": Trouble(whole=streamed(answer), kind="text/event-stream"),
+        "stream as JSON": Trouble(whole=streamed(answer)),
+        "no usage": Trouble(answer, usage=False),
+        "null usage": Trouble(whole=said(answer, usage={"prompt_tokens": None})),
+        "usage as text": Trouble(
+            whole=said(answer, usage={"prompt_tokens": "10", "completion_tokens": "20"})
+        ),
+        "odd usage": Trouble(
+            whole=said(answer, usage={"prompt_tokens": -1, "completion_tokens": "9" * 40})
+        ),
+        "usage as list": Trouble(whole=said(answer, usage=[1])),
+        "length, but whole": Trouble(answer + " " * 20, finish="length"),
+        "text as kind": Trouble(whole=json.dumps(said(answer)), kind="text/plain"),
+    }  # fmt: skip
+
+
+FILTERED = {"message": None, "finish_reason": "content_filter"}
+NOT_ANSWERS = {  # body, the outcome in the book, how often it is asked for
+    "no choices": (said("") | {"choices": []}, "empty", 1),
+    "null choices": (said("") | {"choices": None}, "empty", 1),
+    "null choice": (said("") | {"choices": [None]}, "empty", 1),
+    "null message": (said("") | {"choices": [{"message": None}]}, "empty", 1),
+    "filtered": (said("") | {"choices": [FILTERED]}, "refused", 1),
+    "a list": ([1], "empty", 1),
+    "null": ("null", "empty", 1),
+    "a page": ("<html>welcome</html>", "rejected", 1),
+    "an error": ({"error": {"message": "Provider returned error", "code": 502}}, "server_error", 4),
+    "an error as text": ({"error": "no"}, "server_error", 4),
+    "an error in a choice": (
+        said("") | {"choices": [{"error": {"code": 400, "message": "no"}}]}, "rejected", 1,
+    ),
+    "half a body": ('{"choices": [', "cut", 3),
+}  # fmt: skip
 
 
 def pairs(text: str, asked: Asked) -> list[dict[str, str]]:
@@ -193,7 +284,7 @@ def _read(body: dict[str, Any], request: web.Request) -> Asked:
                 data = base64.b64decode(part["image_url"]["url"].partition(",")[2])
                 slides.append(hashlib.sha256(data).hexdigest())
                 body.setdefault("pixels", []).append(_pixels(data))
-    form = body["response_format"]["json_schema"]["name"]
+    form = (body.get("response_format") or {}).get("json_schema", {}).get("name", "pairs")
     search = re.search("search box|buscador|moteur de recherche|Suchfeld", text)
     task = form if form != "pairs" else ("retrieval" if search else "docvqa")
     headers = {name.lower(): value for name, value in request.headers.items()}

@@ -15,7 +15,7 @@ from edge_glass.ledger import Dropped
 from edge_glass.media import images
 from edge_glass.progress import Progress, Silent
 from edge_glass.qa import calls as books
-from edge_glass.qa import decks, language, model, prompts, talk
+from edge_glass.qa import decks, language, model, prompts, replies, talk
 from edge_glass.qa.budget import Budget, Prices, SpentError
 from edge_glass.qa.calls import Calls, Key
 from edge_glass.qa.decks import Deck, Pair
@@ -58,6 +58,7 @@ class Asked:
     calls: dict[str, dict[str, float]]
     stopped: str | None = None
     failure: str | None = None  # the last one: where, which model, and why
+    notes: list[str] = field(default_factory=list)  # how the endpoint had to be asked
 
 
 def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked:
@@ -81,8 +82,9 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
         states = Counter(run.states)
         states[LEFT] = total - states.total()
         return Asked(
-            dict(states), calls.cost, calls.tokens, calls.outcomes(), run.stopped, run.failure
-        )
+            dict(states), calls.cost, calls.tokens, calls.outcomes(), run.stopped, run.failure,
+            endpoint.notes,
+        )  # fmt: skip
     finally:
         calls.close()
 
@@ -148,9 +150,9 @@ class _Run:
     def _check(self, failed: FailedError) -> None:
         """End the run where the next call will fare no better."""
         self.failure = f"{self._options.base_url}, model {self._options.model}: {failed}"
-        self._in_a_row += failed.reply.outcome != talk.INVALID
+        self._in_a_row += failed.reply.outcome not in (talk.INVALID, replies.EMPTY)
         most = IN_A_ROW if DONE in self.states else AT_FIRST
-        if failed.reply.outcome == model.DENIED or self._in_a_row >= most:
+        if failed.reply.outcome == replies.DENIED or self._in_a_row >= most:
             raise EdgeGlassError(
                 f"{self.failure}. Nothing is lost: mend it (the key: ${model.KEY}), and the same "
                 "command goes on."

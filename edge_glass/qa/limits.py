@@ -26,15 +26,15 @@ class Gate:
 
     def __init__(self, at_once: int) -> None:
         self._most, self.allowed, self._users = at_once, float(at_once), 0
-        self._rests_until = 0.0
+        self._open, self._rests_until = False, 0.0
         self._refusals = 0
         self._free = asyncio.Condition()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """One call, when the server wants it."""
+        """One call, when the server wants it; until the gate is open, one at a time."""
         async with self._free:
-            while self._users >= int(self.allowed):
+            while self._users >= (int(self.allowed) if self._open else 1):
                 await self._free.wait()
             self._users += 1
         try:
@@ -53,19 +53,24 @@ class Gate:
         for kind, needed in zip(KINDS, (1, tokens), strict=True):
             left = _number(headers.get(f"x-ratelimit-remaining-{kind}"))
             if left is not None and left < needed:
-                self._rest(seconds(headers.get(f"x-ratelimit-reset-{kind}")))
+                self.rest(seconds(headers.get(f"x-ratelimit-reset-{kind}")))
 
     def refused(self, headers: Mapping[str, str]) -> None:
         """The model was asked too often."""
         milliseconds = _number(headers.get("retry-after-ms"))
         named = milliseconds / 1000 if milliseconds else retry_after(headers.get("retry-after"))
         resets = [seconds(headers.get(f"x-ratelimit-reset-{kind}")) for kind in KINDS]
-        self._rest(named or max(resets) or BACK_OFF * 2**self._refusals)
+        self.rest(named or max(resets) or BACK_OFF * 2**self._refusals)
         if not self._refusals:  # those that were under way with it say nothing new
             self.allowed = max(1.0, self.allowed / 2)
         self._refusals += 1
 
-    def _rest(self, wait: float) -> None:
+    def open(self) -> None:
+        """A call has shown how the endpoint wants to be asked: the others may go on."""
+        self._open = True
+
+    def rest(self, wait: float) -> None:
+        """Nobody asks for so many seconds."""
         self._rests_until = max(self._rests_until, clock() + min(wait, LONGEST))
 
 

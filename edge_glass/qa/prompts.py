@@ -6,6 +6,8 @@ with the language to write in as `$language`. A prompt's version is a hash of it
 
 import hashlib
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -22,12 +24,17 @@ NAMES = {"en": "English", "es": "español", "fr": "français", "de": "Deutsch", 
          "it": "italiano", "nl": "Nederlands", "ca": "català", "gl": "galego", "ja": "日本語",
          "zh": "中文", "ru": "русский"}  # fmt: skip
 
+THOUGHT = re.compile(r".*</(think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
+OPENING, DECODER = re.compile(r"[{\[]"), json.JSONDecoder(strict=False)
+MOST_FAILED = 1000  # braces that open nothing
 
 Text = Annotated[str, BeforeValidator(lambda value: plain(value) if type(value) is str else value)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    """Told to a model as it stands (see `schema`); more keys are no fault."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class Said(_Strict):
@@ -98,19 +105,41 @@ def _plain(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     unwanted = {"title", "description", "minLength", "maxLength", "maxItems"}
-    return {key: _plain(value) for key, value in node.items() if key not in unwanted}
+    strict = {"additionalProperties": False} if "properties" in node else {}
+    return {key: _plain(value) for key, value in node.items() if key not in unwanted} | strict
 
 
 def parsed(text: str, form: type[BaseModel]) -> BaseModel:
-    """What a model said, in its form. Raises ValueError with what is wrong, in one sentence."""
-    bare = text.strip()
-    if bare.startswith("```"):  # some put JSON into a fence, whatever they are told
-        bare = bare.partition("\n")[2].rpartition("```")[0]
-    try:
-        return form.model_validate(json.loads(bare))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where or 'it'}: {first['msg']}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON: {error}"[:200]) from None
+    """What a model said, in its form. Raises ValueError with what is wrong, in one sentence.
+
+    The last JSON in the text that has the form: models think aloud first, greet, put it into a
+    fence, and end with marks of their own.
+    """
+    problem = ""
+    for value in _values(THOUGHT.sub("", text)) or _values(text):
+        named = dict.fromkeys(form.model_fields, value) if isinstance(value, list) else value
+        try:
+            return form.model_validate(named)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            problem = problem or f"{where or 'it'}: {first['msg']}"
+    raise ValueError(problem or "it is no JSON")
+
+
+def _values(text: str) -> list[Any]:
+    """The objects and lists in a text, the last one first."""
+    said = text.strip("\ufeff \t\r\n")
+    if said.startswith('"'):  # JSON in a string of JSON
+        with suppress(ValueError):
+            said = str(json.loads(said))
+    found: list[Any] = []
+    at, failed = 0, 0
+    while (start := OPENING.search(said, at)) and failed < MOST_FAILED:
+        at = start.end()
+        try:
+            value, at = DECODER.raw_decode(said, start.start())
+            found.insert(0, value)
+        except (ValueError, RecursionError):
+            failed += 1
+    return found

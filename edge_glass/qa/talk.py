@@ -6,20 +6,28 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from edge_glass.qa import model, prompts
+from edge_glass.qa import prompts, replies
 from edge_glass.qa.budget import Budget, Prices
 from edge_glass.qa.calls import Answer, Calls, Key, Use
 from edge_glass.qa.limits import BACK_OFF, Gate, sleep
-from edge_glass.qa.model import Endpoint, Messages, Reply
+from edge_glass.qa.model import Endpoint, Messages
 from edge_glass.qa.prompts import Prompt
+from edge_glass.qa.replies import Reply
 
 TRIES = {  # of what may heal
-    model.RATE_LIMITED: 10,
-    model.SERVER_ERROR: 4,
-    model.CUT: 3,
-    model.TIMED_OUT: 2,
-    model.UNREACHABLE: 3,
+    replies.RATE_LIMITED: 10,
+    replies.SERVER_ERROR: 4,
+    replies.CUT: 3,
+    replies.TIMED_OUT: 2,
+    replies.UNREACHABLE: 3,
 }
+# which leave open how the endpoint wants to be asked
+UNSETTLED = {
+    replies.RATE_LIMITED, replies.SERVER_ERROR, replies.UNREACHABLE, replies.LOADING,
+    replies.UNSUPPORTED, replies.LENGTH, replies.DENIED,
+}  # fmt: skip
+NOT_COUNTED = {replies.UNSUPPORTED, replies.LENGTH, replies.LOADING}  # among the tries
+LOADS, LOAD_REST = 450, 2.0  # times in a row that a model may still be loading, and seconds between
 ANSWERED, REFUSED, INVALID, WRONG_LANGUAGE = "answered", "refused", "invalid", "wrong_language"
 CHARACTERS = 3  # a token, at least
 PIXELS = 500  # a token, at least: models take one for 512 to 784
@@ -57,6 +65,7 @@ class Talker:
     ) -> None:
         self._endpoint, self._calls, self._gate = endpoint, calls, gate
         self._budget, self._prices = budget, prices
+        self._loads = 0  # replies in a row that the model is still loading
 
     async def answer(self, wish: Wish) -> Answer:
         """What is stored, or else what the model says now, stored. Raises FailedError, SpentError.
@@ -86,43 +95,69 @@ class Talker:
 
     async def _tried(self, wish: Wish, messages: Messages) -> tuple[Reply, int, Use, float]:
         """A reply that says something; its call is begun and not yet ended."""
-        attempt = 0
+        attempt = 1
         while True:
-            attempt += 1
-            most = self._most(wish, messages)
+            room = self._endpoint.max_tokens
+            most = self._most(wish, messages, room)
             await self._budget.reserve(most)
             try:
                 async with self._gate.turn():
-                    call = self._calls.begin(
-                        wish.key, attempt, wish.prompt.version, self._endpoint.model, most
-                    )
-                    start = time.monotonic()
-                    form = prompts.schema(wish.form)
-                    reply = await self._endpoint.ask(messages, form, call)
-                    seconds = time.monotonic() - start
-                    use = self._use(reply, most)
-                    self._seen(wish.key.task, use)
-                    if reply.outcome in (model.OK, model.REFUSED):
-                        self._gate.answered(reply.headers, most.tokens)
+                    if room != self._endpoint.max_tokens:  # it changed: so does what is reserved
+                        continue
+                    reply, call, use, seconds = await self._called(wish, messages, attempt, most)
+                    self._pace(reply, most)
+                    if reply.outcome in (replies.OK, replies.REFUSED):
                         return reply, call, use, seconds
                     self._calls.end(call, reply.outcome, use, seconds, reply.status, reply.detail)
-                    if reply.outcome == model.RATE_LIMITED:
-                        self._gate.refused(reply.headers)
             finally:
                 await self._budget.release(most)
-            if attempt >= TRIES.get(reply.outcome, 1):
+            if not self._may_try(reply, attempt):
                 raise FailedError(reply)
-            if reply.outcome != model.RATE_LIMITED:  # for that the gate keeps us waiting
-                await sleep(BACK_OFF * attempt)
+            if reply.outcome not in NOT_COUNTED:
+                if reply.outcome != replies.RATE_LIMITED:  # for that the gate keeps us waiting
+                    await sleep(BACK_OFF * attempt)
+                attempt += 1
 
-    def _most(self, wish: Wish, messages: Messages) -> Use:
+    def _may_try(self, reply: Reply, attempt: int) -> bool:
+        if reply.outcome == replies.LENGTH:
+            return reply.room < self._endpoint.max_tokens
+        if reply.outcome == replies.LOADING:
+            return self._loads <= LOADS
+        return reply.outcome == replies.UNSUPPORTED or attempt < TRIES.get(reply.outcome, 1)
+
+    async def _called(
+        self, wish: Wish, messages: Messages, attempt: int, most: Use
+    ) -> tuple[Reply, int, Use, float]:
+        version, model = wish.prompt.version, self._endpoint.model
+        call = self._calls.begin(wish.key, attempt, version, model, most)
+        start = time.monotonic()
+        reply = await self._endpoint.ask(messages, prompts.schema(wish.form), call)
+        seconds = time.monotonic() - start
+        if reply.cut and reply.outcome == replies.OK and _read(reply, wish)[2] == INVALID:
+            reply.outcome = replies.LENGTH
+            self._endpoint.give_room(reply)
+        use = self._use(reply, most)
+        self._seen(wish.key.task, use)
+        return reply, call, use, seconds
+
+    def _pace(self, reply: Reply, most: Use) -> None:
+        """What a reply says of the calls to come."""
+        self._loads = self._loads + 1 if reply.outcome == replies.LOADING else 0
+        if reply.outcome not in UNSETTLED:
+            self._gate.open()
+        if reply.outcome in (replies.OK, replies.REFUSED):
+            self._gate.answered(reply.headers, most.tokens)
+        elif reply.outcome == replies.RATE_LIMITED:
+            self._gate.refused(reply.headers)
+        elif reply.outcome == replies.LOADING:
+            self._gate.rest(LOAD_REST)
+
+    def _most(self, wish: Wish, messages: Messages, room: int) -> Use:
         """The most that a call can cost, by the size of what is sent."""
         texts = [part for message in messages for part in _texts(message["content"])]
         tokens = sum(map(len, texts)) // CHARACTERS + wish.pixels // PIXELS + OVERHEAD
         known = self._calls.largest.get(wish.key.task, 0)
-        return self._prices.use(
-            max(tokens, known + known // 10), self._endpoint.max_tokens, estimated=True
-        )
+        return self._prices.use(max(tokens, known + known // 10), room, estimated=True)
 
     def _seen(self, task: str, use: Use) -> None:
         if not use.estimated:
@@ -130,9 +165,9 @@ class Talker:
             largest[task] = max(largest.get(task, 0), use.tokens_in)
 
     def _use(self, reply: Reply, most: Use) -> Use:
-        if reply.tokens_in is not None:
-            return self._prices.use(reply.tokens_in, reply.tokens_out or 0)
-        return most if reply.outcome in model.PAID else Use(0, 0, 0.0)
+        if reply.tokens_in is not None and reply.tokens_out is not None:
+            return self._prices.use(reply.tokens_in, reply.tokens_out)
+        return most if reply.outcome in replies.PAID else Use(0, 0, 0.0)
 
 
 def _texts(content: object) -> list[str]:
@@ -144,7 +179,7 @@ def _texts(content: object) -> list[str]:
 
 def _read(reply: Reply, wish: Wish) -> tuple[object, str | None, str]:
     """What is kept of a reply, what is wrong with it, and what to call that."""
-    if reply.outcome == model.REFUSED:
+    if reply.outcome == replies.REFUSED:
         return reply.detail, None, REFUSED
     try:
         found = prompts.parsed(reply.text, wish.form)

@@ -162,6 +162,7 @@ def qa(
         ]  # fmt: skip
         show.table("Calls of all runs", columns, rows)
         print(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
+        print(*(f"{directory}: {note}\n" for note in made.notes), sep="", end="")
         print(f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}")
     if made.stopped or made.slides.get(ask.FAILED):
         why = made.stopped or f"some slides brought no answer (last: {made.failure})"
