@@ -24,8 +24,11 @@ class Class:
 
     @property
     def query(self) -> str:
-        """What captions are compared with: `<first lemma> which is <definition>` (LAIONet)."""
-        return f"{self.lemmas[0]} which is {self.definition}"
+        """What captions are compared with: `<first lemma> which is <definition>` (LAIONet).
+
+        The lemma in lower case, as NLTK names a synset.
+        """
+        return f"{self.lemmas[0].lower()} which is {self.definition}"
 
 
 @cache
@@ -62,25 +65,69 @@ def listed(wnids: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@cache
+def aliases() -> tuple[dict[str, tuple[int, ...]], ...]:
+    """Labels by name, the surest names first: wnids and our names, other lists', WordNet's."""
+    lines = (line.split("\t") for line in _text("aliases.tsv").splitlines()[1:])
+    others = [(name, labels()[wnid]) for wnid, name in lines]
+    ours: list[tuple[str, int]] = []
+    lemmas: list[tuple[str, int]] = []
+    for label, found in enumerate(imagenet()):
+        ours += [(found.wnid, label), (found.name, label)]
+        lemmas += [(name, label) for name in {*found.lemmas, ", ".join(found.lemmas)}]
+    return _grouped(ours), _grouped(others), _grouped(lemmas)
+
+
+def _grouped(pairs: list[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
+    """Name -> its labels."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, label in pairs:
+        found[name] = (*found.get(name, ()), label)
+    return found
+
+
+def label_of(wnid: object) -> int | None:
+    """The label of a wnid; of a Siberian husky's other wnid, too. None if it is none."""
+    found = labels().get(str(wnid))
+    return found if found is not None else next(iter(aliases()[1].get(str(wnid), ())), None)
+
+
 def frequencies(path: Path) -> dict[str, int]:
     """Wnid -> rows, out of a file of lines `name<TAB>count`, as `write_frequencies` makes.
 
-    A name is a wnid or a class's name; a name that two classes have is read in class order.
+    A name is a wnid or what a public list of the classes calls one. A file of all of them in class
+    order is read by position, whatever a few are called. Raises EdgeGlassError for a line that is
+    none, a class that stands there twice, and a name of two classes where the order tells nothing.
     """
-    waiting: dict[str, list[str]] = {}
-    for found in imagenet():
-        waiting.setdefault(found.name, []).append(found.wnid)
-        waiting[found.wnid] = [found.wnid]
+    lines = [line.rpartition("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    names = [name.strip().replace("_", " ") for name, _, _ in lines]
+    found = [next((tier[name] for tier in aliases() if name in tier), ()) for name in names]
+    if len(found) == len(labels()) and _in_class_order(names):
+        found = [(label,) for label in range(len(found))]
     counts, problems = dict.fromkeys(labels(), 0), []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        name, _, count = line.rpartition("\t")
-        if not waiting.get(name) or not count.isdecimal():
-            problems.append(f"{path}, line {number}: expected `name<TAB>count`, found {line!a}")
+    seen: set[int] = set()
+    for number, ((name, _, count), choice) in enumerate(zip(lines, found, strict=True), 1):
+        where = f"{path}, line {number}"
+        if not choice or not count.isdecimal():
+            line = f"{name}\t{count}" if name else count
+            problems.append(f"{where}: expected `name<TAB>count`, found {line!a}")
+        elif len(choice) > 1 or choice[0] in seen:
+            wnids = ", ".join(imagenet()[label].wnid for label in choice)
+            problems.append(f"{where}: {name!a} is {wnids}, or stands there twice: write wnids")
         else:
-            counts[waiting[name].pop(0)] = int(count)
+            seen.add(choice[0])
+            counts[imagenet()[choice[0]].wnid] = int(count)
     if problems:
         raise EdgeGlassError(*problems[:10])
     return counts
+
+
+def _in_class_order(names: list[str]) -> bool:
+    """Whether nine in ten names stand where their class does."""
+    right = sum(
+        any(label in tier.get(name, ()) for tier in aliases()) for label, name in enumerate(names)
+    )
+    return right >= 0.9 * len(names)
 
 
 def write_frequencies(folder: Path, stem: str, counts: Mapping[str, int]) -> None:
@@ -97,9 +144,9 @@ def write_frequencies(folder: Path, stem: str, counts: Mapping[str, int]) -> Non
             file.write("".join(f"{name}\t{count}\n" for name, count in lines).encode())
 
 
-def shared() -> frozenset[str]:
-    """The lemmas that two classes have."""
-    counts = Counter(lemma for found in imagenet() for lemma in set(found.lemmas))
+def shared(without: str = "") -> frozenset[str]:
+    """The lemmas that two classes have, one of them left out where its wnid is given."""
+    counts = Counter(lemma for c in imagenet() if c.wnid != without for lemma in set(c.lemmas))
     return frozenset(lemma for lemma, number in counts.items() if number > 1)
 
 
