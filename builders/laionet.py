@@ -21,17 +21,18 @@ from edge_glass.features import Features, Value
 from edge_glass.fetch.raw import Raw, check_text
 from edge_glass.ledger import Outcome
 from edge_glass.tables import chunks
-from edge_glass.tables.classes import frequencies, labels
-from edge_glass.tables.classify import SIMILARITY
+from edge_glass.tables.classes import frequencies, labels, our_wnid
+from edge_glass.tables.classify import INDEX, SIMILARITY
 
 OWN, MORE, IMAGES = "laionet_metadata", "laionet_retrieved", "images"
 FREQUENCIES = "class_frequency_incaps_imagenet_ori.txt"
 TABLE = replace(
     LAION,
     source=OWN,
-    columns=LAION.columns | {"wnid": "VARCHAR", SIMILARITY: "DOUBLE"},
+    columns=LAION.columns | {"wnid": "VARCHAR", SIMILARITY: "DOUBLE", INDEX: "BIGINT"},
     required=("wnid",),
 )
+COLUMNS = NAMES | {"laion_index": INDEX}  # that index: part * 100,000,000 + row
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Laionet(Corpus):
 
     def columns(self) -> Features:
         images = self.config.image_features() if self.config.images else {}
-        names = {ours: Value(LAION.value(name)) for ours, name in NAMES.items()}
+        names = {ours: Value(TABLE.value(name)) for ours, name in COLUMNS.items()}
         scores = {"text_similarity": Value("float64"), "origin": Value("string")}
         return {"id": Value("string")} | images | names | self.config.class_features() | scores
 
@@ -70,8 +71,9 @@ class Laionet(Corpus):
         for source in [OWN, MORE] if self.config.match_freq else [OWN]:
             origin = RETRIEVED if source == MORE else "laionet"
             for where, record, why, _ in chunks.records(raw.paths[source], TABLE):
-                fields = {ours: record[name] for ours, name in NAMES.items()} | {"origin": origin}
-                fields |= {"wnid": record["wnid"], "text_similarity": record[SIMILARITY]}
+                fields = {ours: record[name] for ours, name in COLUMNS.items()}
+                fields |= {"wnid": our_wnid(record["wnid"]), "origin": origin}
+                fields["text_similarity"] = record[SIMILARITY]
                 dropped = why or _fault(fields, source)
                 key = where if dropped else f"{fields['url']}\n{fields['caption']}"
                 id = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]

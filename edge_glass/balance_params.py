@@ -7,11 +7,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from edge_glass.class_params import ClassParams, Counts
+from edge_glass.class_params import ClassParams, Counts, Rows
 from edge_glass.rows import Row
 from edge_glass.tables import sample
 from edge_glass.tables.classes import imagenet
-from edge_glass.tables.sample import Ranks, Sample
+from edge_glass.tables.sample import Drawn, Ranks, Sample
 
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
 CLASSES = 1000
@@ -27,7 +27,7 @@ class BalanceParams(ClassParams):
     """
 
     above: Annotated[
-        float, Field(ge=-1, le=1, description="text similarity that every row exceeds")
+        float, Field(ge=-1, le=1, description="text similarity that every row has at least")
     ] = SIMILAR
     threshold: Annotated[
         float, Field(ge=-1, le=1, description="similarity of a row, if its class is not lost by it")
@@ -52,7 +52,11 @@ class BalanceParams(ClassParams):
         if len(names := [name for name, value in asked.items() if value]) > 1:
             yield f"{' and '.join(names)} each say how many rows a class keeps: set one of them"
         if SIMILAR != self.threshold < self.above:
-            yield f"threshold: every row exceeds {self.above:g} (above) anyway: set above, too"
+            yield f"threshold: every row has {self.above:g} (above) anyway: set above, too"
+        if self.subset and self.draw == "original":
+            yield "subset: draw original draws n rows or a fraction: set one of these"
+        if self.match_freq and self.draw == "original":
+            yield "match_freq: the paper's code draws without a seed, nobody can: unset draw"
 
     @property
     def needs_sample(self) -> bool:
@@ -63,13 +67,13 @@ class BalanceParams(ClassParams):
         """Why the config leaves a row out; the similarity comes last."""
         score = row.fields["text_similarity"]
         own = row.fields["origin"] != RETRIEVED
-        low = own and (score <= self.above or score < self.threshold)
+        low = own and score < max(self.above, self.threshold)
         return super().outside(row) or (f"{LOW} {score}" if low else None)
 
     def standing(self, row: Row) -> int:
         """A row below the threshold comes back where its class would be lost."""
         score = row.fields.get("text_similarity") or 0
-        if row.dropped or not self.above < score < self.threshold:
+        if row.dropped or not self.above <= score < self.threshold:
             return super().standing(row)
         why = self.outside(row) or ""
         return sample.LOST if why.startswith(LOW) else sample.OUT
@@ -87,6 +91,10 @@ class BalanceParams(ClassParams):
             trimmed = super().sample(ranks, wanted)
             return Sample([*trimmed.bounds, *[sample.ALL] * CLASSES])
         return sample.share(ranks, 2 * CLASSES, self.n or self.fraction)
+
+    def drawn(self, rows: Rows) -> Drawn:
+        """What is kept where the paper's code draws, as `sample` describes it."""
+        return sample.original_share(self.ranks(rows), CLASSES, self.n or self.fraction)
 
     def _filled(self, ranks: Ranks, wanted: Counts) -> Sample:
         """As many rows as wanted, the rest out of what was retrieved."""

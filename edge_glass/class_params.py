@@ -1,10 +1,11 @@
 """The parameters of corpora whose rows belong to classes of ImageNet: which ones, how many rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from edge_glass.errors import EdgeGlassError
@@ -15,10 +16,25 @@ from edge_glass.rows import Row
 from edge_glass.tables import sample
 from edge_glass.tables.classes import imagenet, labels, listed, templates
 from edge_glass.tables.match import Rule, matcher
-from edge_glass.tables.sample import Ranks, Sample
+from edge_glass.tables.sample import Drawn, Ranks, Sample
 
 Rows = Callable[[], Iterator[Row]]
 Counts = dict[str, int]
+PATH = ("wnid", "filename")
+
+
+def kept(classes: list[str] | None, k: int | None, seed: int, draw: str) -> list[str]:
+    """The wnids that a config with these parameters keeps, sorted."""
+    found = listed(classes) if classes else tuple(labels())
+    if draw == "original" and k:
+        return sorted(found[place] for place in sample.choice(len(found), k))
+    return sorted(sorted(found, key=lambda wnid: rank(seed, wnid))[:k])
+
+
+def relabelled(parameters: Mapping[str, Any]) -> list[str] | None:
+    """The wnids that the labels of a build count; None where labels are those of all classes."""
+    names = ("classes", "k", "seed", "draw")
+    return kept(*map(parameters.get, names)) if parameters.get("relabel") else None  # type: ignore[arg-type]
 
 
 @dataclass
@@ -32,10 +48,21 @@ class ClassChoice(CorpusConfig):
     k: Annotated[
         int | None, Field(ge=1, le=1000, description="so many of the classes; 10 lie inside 100")
     ] = None
+    relabel: Annotated[
+        bool, Field(description="labels from 0 up of the classes kept; label_ori: of all 1,000")
+    ] = False
+    draw: Annotated[
+        Literal["nested", "original"],
+        Field(description="original: as the papers drew what they published, by NumPy's seed 42"),
+    ] = "nested"
 
     def problems(self) -> Iterator[str]:
         """Parameters that contradict each other."""
         yield from super().problems()
+        if self.draw == "original" and self.seed:
+            yield f"seed: draw original draws with seed {sample.SEED}: unset seed"
+        if self.draw == "original" and self.k and self.classes:
+            yield "draw original draws k of all classes: unset classes"
         try:
             number = len(self.kept_classes)
         except EdgeGlassError as error:
@@ -47,17 +74,23 @@ class ClassChoice(CorpusConfig):
     @cached_property
     def kept_classes(self) -> frozenset[str]:
         """The wnids that the config keeps."""
-        found = listed(self.classes) if self.classes else tuple(labels())
-        return frozenset(sorted(found, key=lambda wnid: rank(self.seed, wnid))[: self.k])
+        return frozenset(kept(self.classes, self.k, self.seed, self.draw))
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Wnid -> its place among those that the config keeps."""
+        return {wnid: number for number, wnid in enumerate(sorted(self.kept_classes))}
 
     def class_features(self) -> Features:
         """The columns that `class_columns` fills."""
-        return {"wnid": Value("string"), "label": Value("int32"), "class_name": Value("string")}
+        label = {"label": Value("int32")} | ({"label_ori": Value("int32")} if self.relabel else {})
+        return {"wnid": Value("string")} | label | {"class_name": Value("string")}
 
     def class_columns(self, wnid: str) -> dict[str, Any]:
-        """Wnid, label (its place among all 1,000 sorted wnids) and name of a class."""
+        """Wnid, label (its place among all 1,000 sorted wnids, or those kept) and name."""
         label = labels()[wnid]
-        return {"wnid": wnid, "label": label, "class_name": imagenet()[label].name}
+        found = {"wnid": wnid, "label": label, "class_name": imagenet()[label].name}
+        return found | ({"label": self.numbers[wnid], "label_ori": label} if self.relabel else {})
 
 
 @dataclass
@@ -75,6 +108,8 @@ class ClassParams(ClassChoice):
         yield from super().problems()
         if self.ceil and not self.lastk:
             yield "ceil says what the rarest classes keep: set lastk, too"
+        if self.lastk and self.draw == "original":
+            yield "lastk: the paper's code trims without a seed, nobody can draw that: unset draw"
 
     def sampled(self, rows: Rows, wanted: Counts | None = None) -> Iterator[Row]:
         """The rows in the config's order, those marked that it leaves out.
@@ -82,12 +117,15 @@ class ClassParams(ClassChoice):
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
 
-        found = self.sample(self.ranks(rows), wanted) if self.needs_sample else None
+        found: Sample | Drawn | None = None
+        if self.draw == "original":
+            found = self.drawn(rows)
+        elif self.needs_sample:
+            found = self.sample(self.ranks(rows), wanted)
 
         def marked() -> Iterator[Row]:
             for position, row in enumerate(rows()):
-                if not row.dropped and (why := self._left_out(row, position, found)):
-                    row.dropped = (Outcome.NOT_IN_CONFIG, why)
+                row.dropped = row.dropped or self._left_out(row, position, found)
                 yield row
 
         if self.shuffle:
@@ -121,6 +159,12 @@ class ClassParams(ClassChoice):
         quotas = [self.ceil if label in trimmed else None for label in range(len(counts))]
         return sample.quotas(ranks, quotas)
 
+    def drawn(self, rows: Rows) -> Drawn:
+        """What is kept where the papers' code draws: `subset` rows in the order of paths."""
+        paths = np.array(["/".join(map(str, map(row.fields.get, PATH))) for row in rows()])
+        ranks = self.ranks(rows)
+        return Drawn.of(sample.original(ranks, self.subset, paths), len(ranks.labels))
+
     def outside(self, row: Row) -> str | None:
         """Why the config leaves a row out, whatever other rows there are."""
         kept = row.fields["wnid"] in self.kept_classes
@@ -130,13 +174,23 @@ class ClassParams(ClassChoice):
         """Whether a sample may take a row."""
         return sample.OUT if row.dropped or self.outside(row) else sample.IN
 
-    def _left_out(self, row: Row, position: int, found: Sample | None) -> str | None:
+    @property
+    def hashed_subset(self) -> float | int | None:
+        """The subset that is taken by hashes of ids: none where the papers' code draws it."""
+        return None if self.draw == "original" else self.subset
+
+    def _left_out(
+        self, row: Row, position: int, found: Sample | Drawn | None
+    ) -> tuple[str, str] | None:
         why = self.outside(row)
-        if found is None:
-            return why
-        ranked = rank(self.seed, row.id)
-        taken = found.takes(position, self.group(row), ranked, self.standing(row))
-        return None if taken else why or "its class has enough rows"
+        if found is not None:
+            ranked = rank(self.seed, row.id)
+            if found.takes(position, self.group(row), ranked, self.standing(row)):
+                return None
+            if not why and isinstance(found, Drawn) and self.subset:
+                return Outcome.NOT_IN_SUBSET, ""
+            why = why or "its class has enough rows"
+        return (Outcome.NOT_IN_CONFIG, why) if why else None
 
 
 @dataclass

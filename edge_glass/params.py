@@ -39,6 +39,11 @@ class CorpusConfig(datasets.BuilderConfig):
         """Parameters that contradict each other."""
         yield from ()
 
+    @property
+    def hashed_subset(self) -> float | int | None:
+        """The subset that is taken by hashes of ids."""
+        return self.subset
+
     def made_with(self) -> dict[str, str]:
         """Library -> version of what else the bytes depend on, for the manifest."""
         return {}

@@ -36,7 +36,7 @@ class Selection:
         progress: Progress | None = None,
     ) -> "Selection":
         """Read through all rows once. `limit`: only the first so many of each split."""
-        seed, subset = corpus.config.seed, corpus.config.subset
+        seed, subset = corpus.config.seed, corpus.config.hashed_subset
         what, progress = f"read {corpus.config.name}", progress or Silent()
         with (
             tempfile.TemporaryDirectory() as folder,

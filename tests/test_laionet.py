@@ -13,7 +13,7 @@ from edge_glass import catalog, ledger, manifest
 from edge_glass.build import Options, build
 from edge_glass.errors import EdgeGlassError
 from edge_glass.tables import classes, classify, steps
-from edge_glass.tables.classify import SIMILARITY
+from edge_glass.tables.classify import INDEX, SIMILARITY
 
 WNIDS = [found.wnid for found in classes.imagenet()]
 CAPTIONS = [
@@ -43,7 +43,9 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rows of 30 classes, 4 n of the n-th; similarities from .60 to .95; of the first below .71."""
     folder = tmp_path_factory.mktemp("scored")
     wnids = [WNIDS[n] for n in range(1, 31) for _ in range(4 * n)]
-    scores = [0.71 if wnid == WNIDS[1] else 0.60 + n % 36 / 100 for n, wnid in enumerate(wnids)]
+    scores = [
+        0.71 if wnid == WNIDS[1] else round(0.60 + n % 36 / 100, 2) for n, wnid in enumerate(wnids)
+    ]
     captions = [f"caption {n}" for n in range(len(wnids))]
     chunk(
         folder / "laionet" / "metadata" / "0.parquet", captions, wnid=wnids, **{SIMILARITY: scores}
@@ -97,6 +99,27 @@ def test_from_laion_to_folders_of_classes(cli: Cli, laion: Path, tmp_path: Path)
     assert shown.code == 1 and "no column wnid: do `edge-glass match` first" in shown.err
 
 
+def test_rows_keep_their_index_in_the_release(cli: Cli, laion: Path, tmp_path: Path) -> None:
+    released = "part-00003-5b54c5d5-bbcf-484d-a2ce-0d6f73df1a36-c000.snappy.parquet"
+    (laion / "1.parquet").rename(laion / released)
+    table = pq.read_table(laion / "2.parquet")
+    pq.write_table(table.append_column(INDEX, pa.array([70, 71])), laion / "2.parquet")
+    cli("match", "laion400m", "--raw", laion, "--out", tmp_path / "m")
+    cli("similarity", tmp_path / "m", "--out", tmp_path / "s", "--encoder", "wordbag:encode")
+    wanted = {"a tench, caught": None, "a goldfish": 300_000_001}
+    wanted |= {"jack-o'-lantern": 70, "one more tench": 71}
+    assert {row["TEXT"]: row[INDEX] for row in parts(tmp_path / "s")} == wanted
+    found = made(tmp_path / "s", tmp_path, above=-1.0, threshold=-1.0)
+    assert {row["caption"]: row["laion_index"] for row in found} == wanted
+
+
+def test_a_wnid_that_only_the_authors_have(tmp_path: Path) -> None:
+    chunk(tmp_path / "laionet" / "metadata" / "0.parquet", ["a husky", "a chair"],
+          wnid=["n02112837", "n00000001"], **{SIMILARITY: [0.8, 0.8]})  # fmt: skip
+    [row] = made(tmp_path, tmp_path)
+    assert (row["wnid"], row["class_name"]) == ("n02110185", "Siberian Husky")
+
+
 def test_the_better_rule(cli: Cli, laion: Path, tmp_path: Path) -> None:
     cli("match", "laion400m", "--raw", laion, "--out", tmp_path / "m", "--rule", "word")
     names = [
@@ -143,7 +166,9 @@ def test_thresholds(threshold: float, scored: Path, tmp_path: Path) -> None:
     back = [row for row in found if row["text_similarity"] < threshold]
     # the first class has no row beyond .71, and gets its first one back
     assert len({row["label"] for row in found}) == 30
-    assert all(row["text_similarity"] > 0.7 for row in found)
+    # a row at exactly the threshold is in
+    assert min(s for row in found if (s := row["text_similarity"]) >= threshold) == threshold
+    assert min(row["text_similarity"] for row in found) >= 0.7
     assert Counter(row["label"] for row in back).get(1, 0) == (threshold > 0.71)
     assert [r["caption"] for r in back if r["label"] == 1] == ["caption 0"] * (threshold > 0.71)
 

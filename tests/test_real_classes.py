@@ -1,8 +1,11 @@
 """Classes of ImageNet as others write them: published frequency files, lists and tables of URLs."""
 
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from kit import Cli
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.tables import classes, match
@@ -97,3 +100,22 @@ def test_the_lemma_table_of_laionet() -> None:
         found = match.matcher("laionet")(caption)
         assert [classes.imagenet()[label].name for label in found] == names
     assert classes.imagenet()[classes.labels()["n02085620"]].query.startswith("chihuahua which is")
+
+
+def test_match_finds_classes_in_any_table_of_captions(real: Path, cli: Cli, tmp_path: Path) -> None:
+    # 10,000 rows of URL and TEXT, without the similarity that a release is made of
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shutil.copy(real / "urls" / "test_10000.parquet", raw)
+    told = cli("match", "laion400m", "--raw", raw, "--out", tmp_path / "m", "--json").json
+    assert told["outcomes"] == {"kept": 459, "no_class": 9497, "several_classes": 44}
+    found = pq.read_table(tmp_path / "m" / "metadata")
+    assert found.num_rows == 459 and found["__index_level_0__"].null_count == 0
+
+
+def test_the_frequencies_of_some_classes(tmp_path: Path) -> None:
+    counts = dict.fromkeys(classes.labels(), 2)
+    classes.write_frequencies(tmp_path, "few", counts, classes.in100())
+    lines = (tmp_path / "few_ori.txt").read_text().splitlines()
+    assert lines[:2] == ["American robin\t2", "Gila monster\t2"] and len(lines) == 100
+    assert sum(classes.frequencies(tmp_path / "few_ori.txt").values()) == 200

@@ -86,10 +86,10 @@ def _grouped(pairs: list[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def label_of(wnid: object) -> int | None:
-    """The label of a wnid; of a Siberian husky's other wnid, too. None if it is none."""
-    found = labels().get(str(wnid))
-    return found if found is not None else next(iter(aliases()[1].get(str(wnid), ())), None)
+def our_wnid(wnid: str | None) -> str | None:
+    """The wnid that we have for a class where others have another; any other one as it is."""
+    label = next(iter(aliases()[1].get(wnid or "", ())), None)
+    return wnid if label is None else imagenet()[label].wnid
 
 
 def frequencies(path: Path) -> dict[str, int]:
@@ -130,12 +130,15 @@ def _in_class_order(names: list[str]) -> bool:
     return right >= 0.9 * len(names)
 
 
-def write_frequencies(folder: Path, stem: str, counts: Mapping[str, int]) -> None:
+def write_frequencies(
+    folder: Path, stem: str, counts: Mapping[str, int], wnids: Iterable[str] | None = None
+) -> None:
     """Write `<stem>_ori.txt` in class order and `<stem>.txt` from the largest class down.
 
-    Lines are `name<TAB>count` of all 1,000 classes, without a header (Wen et al., 2024).
+    Lines are `name<TAB>count` of all classes, or of `wnids`; no header (Wen et al., 2024).
     """
-    rows = [(found.name, counts.get(found.wnid, 0)) for found in imagenet()]
+    wanted = labels().keys() if wnids is None else set(wnids)
+    rows = [(c.name, counts.get(c.wnid, 0)) for c in imagenet() if c.wnid in wanted]
     for name, lines in (
         (f"{stem}_ori.txt", rows),
         (f"{stem}.txt", sorted(rows, key=lambda row: -row[1])),

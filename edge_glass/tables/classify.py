@@ -6,8 +6,9 @@ caption and `<lemma> which is <definition>` are. (4) The threshold and the rule 
 and (6) folders of classes are the builder's, the fetch engine's and export's.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass import parquet
@@ -24,9 +26,27 @@ from edge_glass.tables import chunks, encoders, engine, match
 from edge_glass.tables.classes import imagenet, labels
 from edge_glass.tables.layout import Layout
 
+INDEX = "__index_level_0__"  # of a row in its release, as pandas calls an index without a name
+RELEASED = re.compile(r"part-(\d{5})-[0-9a-f]{8}-.*\.parquet")  # as Spark names the parts
+ROWS_OF_PART = 100_000_000  # what the index of a part's first row is a multiple of
 SIMILARITY = "text_to_name_def_wnid_similarity"
 ROWS = 20_000  # at a time
 REMEDY = "Get the file again from upstream, or take it out of the folder."
+
+
+def captions(layout: Layout) -> Layout:
+    """The table as one of captions: with the index of its rows, whatever other columns it lacks."""
+    return replace(layout, columns=layout.columns | {INDEX: "BIGINT"}, required=())
+
+
+def indexed(table: pa.Table, path: Path) -> pa.Table:
+    """The table with the index of its rows: part * 100,000,000 + row, if a file has none itself."""
+    released = RELEASED.fullmatch(path.name)
+    if not released:
+        return table
+    first = pa.scalar(int(released[1]) * ROWS_OF_PART)
+    values = pc.coalesce(table[INDEX], pc.add(table["row"], first))
+    return table.set_column(table.column_names.index(INDEX), INDEX, values)
 
 
 @dataclass(frozen=True)
@@ -38,13 +58,13 @@ class Matched:
 
     def schema(self, raw: Path) -> pa.Schema:
         """The columns of the table, and `wnid`."""
-        return self.layout.published().append(pa.field("wnid", pa.string()))
+        return captions(self.layout).published().append(pa.field("wnid", pa.string()))
 
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a chunk, each with what became of it. Raises EdgeGlassError for damage."""
         with engine.connected(chunks.MEMORY, work) as connection:
-            for batch in chunks.read(path, self.layout, connection):
-                yield self._of(pa.Table.from_batches([batch]), path)
+            for batch in chunks.read(path, captions(self.layout), connection):
+                yield self._of(indexed(pa.Table.from_batches([batch]), path), path)
 
     def libraries(self) -> dict[str, str]:
         """What finds the lemmas."""

@@ -23,6 +23,7 @@ from edge_glass.pool import started
 from edge_glass.progress import Progress, Silent
 from edge_glass.shards import Whole
 from edge_glass.tables import chunks, encoders, engine, scatter, steps
+from edge_glass.tables.classify import captions, indexed
 from edge_glass.tables.layout import Layout
 
 BLOCK = 10_000  # texts that are compared at a time
@@ -129,8 +130,8 @@ def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
 
 def _tables(path: Path, layout: Layout, work: Path) -> Iterator[pa.Table]:
     with engine.connected(chunks.MEMORY, work) as connection:
-        for batch in chunks.read(path, layout, connection):
-            yield pa.Table.from_batches([batch])
+        for batch in chunks.read(path, captions(layout), connection):
+            yield indexed(pa.Table.from_batches([batch]), path)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Chosen:
 
     def schema(self, raw: Path) -> pa.Schema:
         """The columns of the table, the class and the similarity."""
-        found = self.layout.published().append(pa.field("wnid", pa.string()))
+        found = captions(self.layout).published().append(pa.field("wnid", pa.string()))
         return found.append(pa.field(SIMILARITY, pa.float64()))
 
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:

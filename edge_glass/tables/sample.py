@@ -5,6 +5,7 @@ the sample of a smaller number lies inside that of a larger one, whatever the or
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 ALL = 2**64 - 1  # the bound of a class that keeps everything
 IN_MEMORY = 100_000  # rows that are shuffled at a time
+SEED = 42  # of the papers' draws
 OUT, LOST, IN = 0, 1, 2  # never taken; only where its class would be lost; as others are
 LARGEST = 10  # classes that an excess is taken from (Wen et al., 2024)
 
@@ -64,6 +66,24 @@ class Sample:
         return (standing == IN and ranked <= self.bounds[label]) or position in self.back
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Rows by their position."""
+
+    mask: Rows
+
+    @classmethod
+    def of(cls, positions: Rows, count: int) -> "Drawn":
+        """Out of positions among so many rows."""
+        mask = np.zeros(count, dtype=bool)
+        mask[positions] = True
+        return cls(mask)
+
+    def takes(self, position: int, label: int, ranked: int, standing: int) -> bool:
+        """Whether a row is in the sample."""
+        return bool(self.mask[position])
+
+
 def quotas(rows: Ranks, wanted: list[int | None]) -> Sample:
     """At most so many rows of each class; None: all of them."""
     bounds = []
@@ -90,9 +110,7 @@ def share(rows: Ranks, classes: int, wanted: float | int | None) -> Sample:
     bound = ALL if number is None else _bound(rows.ranks[inside], number)
     taken = inside & (rows.ranks <= bound) if bound >= 0 else np.zeros_like(inside)
     counts = np.bincount(rows.labels[taken], minlength=classes)
-    alive = np.flatnonzero(rows.standings != OUT)
-    found, first = np.unique(rows.labels[alive], return_index=True)
-    back = [int(alive[at]) for label, at in zip(found, first, strict=True) if not counts[label]]
+    back = _lost(rows, counts).tolist()
     bounds = [bound] * classes
     excess = int(taken.sum()) + len(back) - number if isinstance(wanted, int) and number else 0
     if excess > 0:
@@ -101,6 +119,43 @@ def share(rows: Ranks, classes: int, wanted: float | int | None) -> Sample:
         lower = _bound(among, len(among) - excess)
         bounds = [lower if label in largest else bound for label in range(classes)]
     return Sample(bounds, frozenset(back))
+
+
+def original(rows: Ranks, wanted: float | int | None, paths: Rows | None = None) -> Rows:
+    """Positions of a fraction of the rows, or so many, as pandas draws them with seed 42.
+
+    `paths`: what rows are sorted by before they are drawn.
+    """
+    order = np.arange(len(rows.labels)) if paths is None else np.argsort(paths, kind="stable")
+    inside: Rows = order[rows.inside[order]]
+    number = round(wanted * len(inside)) if isinstance(wanted, float) else wanted
+    if number is None or number >= len(inside):
+        return inside
+    return np.asarray(inside[choice(len(inside), number)])
+
+
+def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Drawn:
+    """What `share` draws, as pandas draws it with seed 42."""
+    taken = original(rows, wanted)
+    taken = np.concatenate([taken, _lost(rows, np.bincount(rows.labels[taken], minlength=classes))])
+    if isinstance(wanted, int) and len(taken) > wanted:
+        counts = Counter(rows.labels[taken].tolist())  # of classes as large, the first one drawn
+        largest = [label for label, _ in counts.most_common(LARGEST)]
+        among = np.flatnonzero(np.isin(rows.labels[taken], largest))
+        taken = np.delete(taken, among[choice(len(among), len(taken) - wanted)])
+    return Drawn.of(taken, len(rows.labels))
+
+
+def choice(count: int, number: int) -> Rows:
+    """`number` of so many, as NumPy and pandas choose with seed 42."""
+    return np.asarray(np.random.RandomState(SEED).choice(count, number, replace=False))
+
+
+def _lost(rows: Ranks, counts: Rows) -> Rows:
+    """The position of the first row of every class that no row is taken of."""
+    alive = np.flatnonzero(rows.standings != OUT)
+    found, first = np.unique(rows.labels[alive], return_index=True)
+    return np.sort(alive[first[counts[found] == 0]])
 
 
 def _bound(ranks: Rows, number: int) -> int:
