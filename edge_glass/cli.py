@@ -39,7 +39,6 @@ app = typer.Typer(
     add_completion=False,
 )
 
-FORMATS = ("webdataset", "files", "tsv", "labels")
 INTERRUPTED = 130
 
 
@@ -256,17 +255,19 @@ def export(
         str,
         typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv, labels."),
     ] = "webdataset",
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")
+    ] = False,
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass import manifest
     from edge_glass.export import export as write
 
-    if format not in FORMATS:
-        raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
     folders = manifest.built(directory)
     for name, folder in folders.items():
         target = out if len(folders) == 1 else out / name
-        write(folder, target, format)
+        for left_out in write(folder, target, format, jpeg):
+            print(f"{name}: {left_out}", file=sys.stderr)
         print(target)
 
 

@@ -1,10 +1,11 @@
-"""Rows, one at a time, -> the Arrow columns of a row group, with media copied once.
+"""What columns are to a reader; and rows, one at a time, -> the Arrow columns of a row group.
 
 A row's media bytes go into the buffer that the Parquet writer reads from as soon as the row
 arrives, so that a row can be forgotten at once, and the next row group uses that buffer again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from mmap import mmap
 from typing import Any, Protocol
 
@@ -14,6 +15,80 @@ import pyarrow as pa
 # bytes of buffer at first (memory that is not written to is not there), and most that stay for the
 # next row group
 START, KEEP = 2**24, 2**25
+# names of the text that says what a row shows or what is said in it, the likeliest one first
+CAPTIONS = ("caption", "captions", "text", "plot", "transcript", "title")
+LABELS = ("label", "label_ori", "labels")
+RATE = "sampling_rate"  # beside a column `audio` that is a list of samples
+NUMBERS = ("int", "uint", "float", "bool", "decimal")
+
+
+class ColumnRole(StrEnum):
+    """What a column is to who reads a row."""
+
+    ID = "id"
+    MEDIA = "media"  # a file's bytes, a list of such, or samples
+    CAPTION = "caption"  # the text that goes with the media: one column, or none
+    TEXT = "text"
+    LABEL = "label"
+    NUMBER = "number"
+    NESTED = "nested"  # a struct, or a list of structs or lists
+
+
+def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
+    """The role of each column, told by the features (as a manifest holds them) and its name.
+
+    A list of texts is a caption where it is called so (then of one row there are several); a column
+    of another name is one where no other column is a text.
+    """
+    found = {name: _role(name, feature) for name, feature in features.items()}
+    if RATE in features and found.get("audio") is ColumnRole.NUMBER:
+        found["audio"] = ColumnRole.MEDIA
+    texts = [name for name, role in found.items() if role is ColumnRole.TEXT]
+    single = [name for name in texts if not is_list(features[name])]
+    named = [name for name in CAPTIONS if name in (texts if "caption" in name else single)]
+    if captions := named or (single if len(single) == 1 else []):
+        found[captions[0]] = ColumnRole.CAPTION
+    return found
+
+
+def with_role(features: Mapping[str, Any], role: ColumnRole) -> list[str]:
+    """The columns that have a role."""
+    return [name for name, found in roles(features).items() if found is role]
+
+
+def is_list(feature: Any) -> bool:
+    """Whether a feature's dictionary is that of a list, as old or new `datasets` write it."""
+    lists = ("Sequence", "List", "LargeList")
+    return isinstance(feature, list) or feature.get("_type") in lists
+
+
+def item_of(feature: Any) -> Any:
+    """The feature of a list's items; of what is no list the feature itself."""
+    if isinstance(feature, list):
+        return feature[0]
+    return feature["feature"] if is_list(feature) else feature
+
+
+def _role(name: str, feature: Any) -> ColumnRole:
+    item = item_of(feature)
+    kind = None if isinstance(item, list) else item.get("_type")
+    dtype = str(item.get("dtype", "")) if kind == "Value" else ""
+    if name == "id":
+        return ColumnRole.ID
+    if kind in ("Image", "Audio", "Video") or dtype.endswith("binary"):
+        return ColumnRole.MEDIA
+    if kind == "ClassLabel" or (name in LABELS and dtype.startswith(NUMBERS)):
+        return ColumnRole.LABEL
+    if kind != "Value":
+        return ColumnRole.NESTED
+    return ColumnRole.NUMBER if dtype.startswith(NUMBERS) else ColumnRole.TEXT
+
+
+def is_media(type_: pa.DataType) -> bool:
+    """Whether an Arrow column holds files: bytes, a struct with bytes, or a list of either."""
+    inner = type_.value_type if pa.types.is_list(type_) else type_
+    fields = list(inner) if pa.types.is_struct(inner) else []
+    return any(pa.types.is_binary(field.type) for field in fields) or pa.types.is_binary(inner)
 
 
 class Column(Protocol):

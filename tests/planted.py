@@ -24,12 +24,22 @@ from edge_glass.shards import write_json, write_shard, write_table
 Row = dict[str, Any]
 
 
-def corpus(out: Path, config: str, splits: dict[str, list[Row]], shards: int = 1) -> Path:
-    """A build of these rows (id, and any of caption, captions, text, image, audio, frames)."""
+def corpus(
+    out: Path,
+    config: str,
+    splits: dict[str, list[Row]],
+    shards: int = 1,
+    features: datasets.Features | None = None,
+) -> Path:
+    """A build of these rows (id, and any of caption, captions, text, image, audio, frames).
+
+    With `features` the rows are written as they are.
+    """
     folder = out / config
     folder.mkdir(parents=True)
     first = next(iter(splits.values()))[0]
-    features = datasets.Features({name: _feature(name, value) for name, value in first.items()})
+    shown = (lambda row: row) if features else _example
+    features = features or datasets.Features({n: _feature(n, value) for n, value in first.items()})
     made: Row = {
         "config": config, "corpus": "clotho", "version": "1.0.0", "parameters": {}, "limit": None,
         "builder": "", "made_with": {}, "sources": [], "features": features.to_dict(), "splits": {},
@@ -40,7 +50,7 @@ def corpus(out: Path, config: str, splits: dict[str, list[Row]], shards: int = 1
         files = []
         for number, part in enumerate(cut):
             file = f"{split}-{number:05d}-of-{shards:05d}.parquet"
-            written = write_shard(folder / file, map(_example, part), arrow_schema(features))
+            written = write_shard(folder / file, map(shown, part), arrow_schema(features))
             files.append({"file": file, **asdict(written)})
         entries += [Entry("rows", row["id"], row["id"], split, Outcome.KEPT) for row in rows]
         made["splits"][split] = {

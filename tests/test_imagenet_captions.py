@@ -150,11 +150,13 @@ def test_layouts_of_the_source(built: Path, cli: Cli, tmp_path: Path) -> None:
     folder = built / "imagenet_captions_sample"
     cli("export", folder, "--out", tmp_path, "--format", "tsv")
     lines = (tmp_path / "train" / "imagenet_captions_sample.tsv").read_text().split("\n")
-    assert lines[:2] == ["filepath\tlabel\tcaption", f"n02123045/{ONE}.jpg\t281\ttabby cat {TEXT}"]
+    first = f"n02123045/{ONE}.JPEG\t281\ttabby cat {TEXT}"
+    assert lines[:2] == ["filepath\tlabel\tcaption", first]
     path = tmp_path / "train" / "class_frequency_imagenet_captions_sample_ori.txt"
     assert sum(classes.frequencies(path).values()) == len(lines) - 2 == 8
     cli("export", folder, "--out", tmp_path, "--format", "files")
     for line in lines[1:-1]:
         assert Image.open(tmp_path / "train" / line.split("\t")[0]).size
-    shown = cli("export", built / "clotho_sample", "--out", tmp_path, "--format", "tsv")
-    assert shown.code == 1 and "tsv wants columns wnid" in shown.err
+    decks = built / "slides_qa_sample"
+    shown = cli("export", decks, "--out", tmp_path, "--format", "tsv")
+    assert shown.code == 1 and "tsv wants a caption and one file a row" in shown.err

@@ -277,7 +277,9 @@ def test_webdataset_is_laid_out_as_img2dataset_does(built: Path, tmp_path: Path)
     table = pq.read_table(folder / "00000.parquet").to_pylist()
     assert len(table) == 8 and sum(row["status"] == "success" for row in table) == 4
     stats = json.loads((folder / "00000_stats.json").read_text())
-    assert (sample["original_width"], sample["exif"]) == (sample["width"], "{}")
+    assert sample["original_width"] == sample["width"]
+    assert set(sample) == set(table[0])
+    assert json.loads(sample["exif"]) == {"Image Orientation": "1"}
     assert (stats["count"], stats["successes"]) == (8, 4)
     assert stats["failed_to_download"] + stats["failed_to_resize"] == 4
 

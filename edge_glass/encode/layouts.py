@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass import parquet
+from edge_glass.columns import is_media
 from edge_glass.encode.models import Modality
 from edge_glass.errors import EdgeGlassError
 from edge_glass.shards import Whole, write_table
@@ -124,10 +125,3 @@ def _metadata(shard: Path, modalities: dict[Modality, str]) -> pa.Table:
     if "text" in modalities and "caption" not in names:
         table = table.append_column("caption", table[modalities["text"]])
     return table.replace_schema_metadata(None)
-
-
-def is_media(type_: pa.DataType) -> bool:
-    """Whether a column holds files: bytes, a struct with bytes, or a list of either."""
-    inner = type_.value_type if pa.types.is_list(type_) else type_
-    fields = list(inner) if pa.types.is_struct(inner) else []
-    return any(pa.types.is_binary(field.type) for field in fields) or pa.types.is_binary(inner)

@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass import ledger, manifest, parquet
-from edge_glass.encode.layouts import is_media
+from edge_glass.columns import ColumnRole, is_media, with_role
 from edge_glass.errors import EdgeGlassError
 
 Array = np.ndarray[Any, Any]
-CAPTIONS = ("caption", "captions", "text", "plot", "title")  # what a row is shown by, the first
 UNSAFE = ("nsfw", "unsafe", "punsafe")  # columns that say so, whatever their case
 SAFE = ("UNLIKELY", "SAFE", "FALSE")
 SPLIT = "split"
@@ -71,9 +70,9 @@ class Table:
     @property
     def caption(self) -> str:
         """The column that a row is shown by."""
-        found = [name for name in CAPTIONS if name in self.columns]
-        texts = [f.name for f in self._plain if pa.types.is_string(f.type) and f.name != "id"]
-        return (found or texts or ["id"])[0]
+        features = self.made["features"]
+        captions = with_role(features, ColumnRole.CAPTION)
+        return (captions or with_role(features, ColumnRole.TEXT) or ["id"])[0]
 
     @cached_property
     def unsafe(self) -> str | None:
