@@ -2,7 +2,7 @@
 
 Upstream's `desc_<part>.json` are lists of `{"video_id": "<ytid>_<start>_<end>", "desc": …}`. A ytid
 may hold `_` itself, and clips are 2 to 10 s long. Eight descriptions are but the milliseconds of
-the start: they are dropped. Clips are `<video_id>.mp4`, .mkv or .webm, anywhere in the raw folder.
+the start: they are dropped. Clips are `<video_id>.mp4`, .mkv, …, anywhere in the raw folder.
 
 `valor32k_<part>_shard<n>.parquet`, which others made of it, hold frames (`image_jpegs`), sound
 (`audio_wav`: a WAV file, or numbers at a rate that only they know), `caption` and the times.

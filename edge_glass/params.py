@@ -216,7 +216,8 @@ class VideoParams(AudioParams):
         keyframes = self.frames == "keyframes"
         clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
         notes += clip.notes
-        found = container.decode(data) if clip.probe.has_audio else None
+        start = float(clip.probe.start)
+        found = container.beside(data, start, notes) if clip.probe.has_audio else None
         sound = self._sound(found, name, notes)
         if found:
             notes += audio.apart(*found, clip.probe.seconds)

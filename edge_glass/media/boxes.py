@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Iterator
 
+_FIRST = (b"ftyp", b"moov", b"mdat", b"pnot")
+_FILLERS = (b"free", b"skip", b"wide")  # words, too: these boxes are small
 _FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
 _COUNTED = (b"stsz", b"stz2", b"trun")
 _DEEP = 6
@@ -10,7 +12,7 @@ _DEEP = 6
 
 def is_mp4(data: bytes) -> bool:
     """Whether the bytes begin as MP4 and QuickTime files do."""
-    return data[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
+    return data[4:8] in _FIRST or (data[4:8] in _FILLERS and data[:1] == b"\0")
 
 
 def missing_bytes(data: bytes) -> int:

@@ -16,17 +16,22 @@ import numpy as np
 
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import magic, riff
+from edge_glass.media import boxes, magic, riff
 
 MAX_SECONDS = 20 * 60  # of audio that is given back
 MAX_SAMPLES = 2**26  # over all channels, given back: 256 MB
 MAX_DECODED = 2**28  # over all channels, decoded on the way to a section: some seconds of work
 SLACK = 0.5  # seconds that a header may promise beyond what is there
+FIRST = {b"\x1a\x45\xdf\xa3": "matroska", b"FLV\x01": "flv", b"\0\0\1\xba": "mpeg"}
 ADTS = (b"\xf0", b"\xf1", b"\xf8", b"\xf9")  # after 0xff
 CODECS = {
     *("aac", "alac", "ac3", "eac3", "flac", "mp2", "mp3", "mp3float", "opus", "vorbis"),
-    *("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8"),
+    *("mp1float", "mp2float", "amrnb", "amrwb", "gsm", "gsm_ms", "ilbc", "speex", "qdm2", "qdmc"),
+    *("dca", "truehd", "mlp", "wavpack", "tta", "mace3", "mace6", "wmav1", "wmav2", "nellymoser"),
 }
+FAMILIES = ("pcm_", "adpcm_")  # of codecs, all of them simple
+EARLY = 0.1  # seconds, as encoders of sound begin early
+PLACED = 0.001  # seconds: containers count in steps of up to that
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +46,25 @@ class AudioInfo:
 
 def demuxer(data: bytes) -> str | None:
     """FFmpeg's name of the container, told by the magic bytes; None if it is another one."""
-    if data[4:8] == b"ftyp":
+    if boxes.is_mp4(data):
         return "mov"
-    if data[:4] == b"\x1a\x45\xdf\xa3":
-        return "matroska"
+    for start, name in FIRST.items():
+        if data.startswith(start):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "avi"
+    if len(data) > 376 and data[0] == data[188] == data[376] == 0x47:
+        return "mpegts"
     at = magic.tags(data)
     return "aac" if data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] in ADTS else None
 
 
 def suffix(data: bytes) -> str:
-    """The suffix of a file that holds these bytes and no picture: .m4a, .webm, .mkv or .aac."""
+    """The suffix of a file that holds these bytes and no picture: .m4a, .webm, .mkv, .aac, …"""
     if demuxer(data) == "matroska":
         return ".webm" if b"webm" in data[:64] else ".mkv"
-    return {"mov": ".m4a", "aac": ".aac"}[demuxer(data) or ""]
+    name = demuxer(data) or ""
+    return {"mov": ".m4a", "mpegts": ".ts", "mpeg": ".mpg"}.get(name, f".{name}")
 
 
 def probe(data: bytes) -> AudioInfo | None:
@@ -73,10 +84,31 @@ def decode(
 ) -> tuple[np.ndarray, int]:
     """The first audio track from `start` to `end` (seconds) or whole, and its rate in Hz.
 
+
     Samples are float32 of shape (frames, channels). A track that ends before `end` gives what is
     there. Sections are counted in samples from the beginning, since seeking is not exact in every
     container. Raises Dropped: no_audio, empty, truncated, undecodable, oversized.
     """
+    return _track(data, start, end)[:2]
+
+
+def beside(data: bytes, picture: float, notes: list[str]) -> tuple[np.ndarray, int]:
+    """The first audio track whole, as `decode` gives it, beside a picture that starts then (s).
+
+    Sound that starts later has silence before it; `notes` say that, or that it starts earlier.
+    """
+    samples, rate, begin = _track(data, None, None)
+    late = begin - picture
+    if late < -EARLY:
+        notes.append(f"sound starts {-late:.2f} s before the picture")
+    if late <= PLACED:
+        return samples, rate
+    notes.append(f"sound starts {late:.3f} s after the picture: silence before it")
+    return _after_silence(samples, round(late * rate), rate), rate
+
+
+def _track(data: bytes, start: float | None, end: float | None) -> tuple[np.ndarray, int, float]:
+    """Samples, their rate, and the time in seconds of the first of them."""
     with _opened(data) as file:
         if not file.streams.audio:
             raise Dropped(Outcome.NO_AUDIO, "no audio track")
@@ -87,7 +119,8 @@ def decode(
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{reached:.2f} s of {promised:.2f} s")
     if not blocks:
         raise Dropped(Outcome.EMPTY_MEDIA, f"no samples after {start or 0:g} s of {reached:.2f} s")
-    return np.concatenate(blocks), rate
+    samples = np.concatenate(blocks)
+    return samples, rate, reached - len(samples) / rate
 
 
 def seconds(data: bytes) -> float:
@@ -136,6 +169,13 @@ def _between(
     return blocks, rate, position / rate
 
 
+def _after_silence(samples: np.ndarray, frames: int, rate: int) -> np.ndarray:
+    channels = samples.shape[1]
+    size = (len(samples) + frames) * channels
+    _check(samples, size, size, rate * channels)
+    return np.concatenate([np.zeros((frames, channels), np.float32), samples])
+
+
 def _check(block: np.ndarray, kept: int, decoded: int, a_second: int) -> None:
     if kept > min(MAX_SAMPLES, MAX_SECONDS * a_second) or decoded > MAX_DECODED:
         raise Dropped(
@@ -178,8 +218,8 @@ def _opened(data: bytes) -> Iterator[Any]:
 
 
 def _allow(context: Any) -> None:
-    if context is None or context.name not in CODECS:
-        name = context.name if context else "unknown"
+    name = context.name if context else "unknown"
+    if name not in CODECS and not name.startswith(FAMILIES):
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"audio codec {name}")
     context.flags |= 0x800000  # bitexact: the same samples on every processor, where FFmpeg can
 

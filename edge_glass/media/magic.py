@@ -1,5 +1,7 @@
 """What bytes are, told by the bytes alone."""
 
+from edge_glass.media import boxes
+
 HEAD = 512  # bytes that tell
 FIXED = [
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -58,7 +60,7 @@ def kind(data: bytes) -> str | None:
             return found
     if data[:4] in (b"RIFF", b"RF64"):
         return INSIDE_RIFF.get(data[8:12])
-    if data[4:8] == b"ftyp":
+    if boxes.is_mp4(data):
         return BRANDS.get(data[8:12], "video/mp4")
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
         return "audio/mpeg" if data[1] & 0x06 else "audio/aac"  # frames without a tag before them

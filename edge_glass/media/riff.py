@@ -38,7 +38,7 @@ def is_unknown(size: int) -> bool:
 def missing_bytes(data: bytes) -> int:
     """How many bytes a file lacks against its header; 0 for whole or other files."""
     sound = _sound(data)
-    if sound is None and data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+    if sound is None and data[:4] == b"RIFF" and len(data) >= 12:
         sound = _Sound(8, struct.unpack_from("<I", data, 4)[0], None)  # of the whole file
     if sound is None or is_unknown(sound.size):
         return 0

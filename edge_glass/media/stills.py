@@ -1,8 +1,10 @@
 """Frames as JPEG, and what can be seen of a clip in a few of them."""
 
 import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +16,18 @@ from edge_glass.ledger import Dropped, Outcome
 QUALITY = 90
 SUBSAMPLING = "4:2:0"  # as nearly all video has it
 MAX_PIXELS = 2**24
+HD = 576  # lines: what has more and does not name its colours has those of HDTV (BT.709)
+UNSPECIFIED = 2  # of ITU-T H.273
+TURNS = {  # signs of a display matrix
+    (1, 0, 0, 1): None,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
 SMALL = (32, 32)  # what two frames are compared at: coding noise is averaged away
 # Deviation in grey levels of 255. Measured on black and white screens, clean and noisy: up to 0.5;
 # on a scene at 3 % of its brightness, where nothing can be made out: 1.3; at 6 %: 3.
@@ -31,17 +45,23 @@ class Still:
     small: np.ndarray
 
 
-def of(frame: Any, side: int | None) -> Still:
-    """A decoded PyAV frame, upright, its longer side at most `side` pixels."""
-    from av.video.reformatter import Interpolation
+def of(frame: Any, side: int | None, aspect: Fraction) -> Still:
+    """A decoded PyAV frame as it is shown, its longer side at most `side` pixels.
+
+    `aspect` is the width of a pixel by its height.
+    """
+    from av.video.reformatter import Colorspace, Interpolation
 
     # without these flags the processor decides how a colour is rounded
     exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-    image = frame.to_image(interpolation=exact, threads=1)
-    if frame.rotation:
-        image = image.rotate(frame.rotation, expand=True)
-    if side is not None and max(image.size) > side:
-        image = image.resize(_within(image.size, side), Image.Resampling.LANCZOS)
+    untold = frame.colorspace == UNSPECIFIED and frame.height > HD
+    matrix = {"src_colorspace": Colorspace.ITU709} if untold else {}
+    image = _turned(frame.to_image(interpolation=exact, threads=1, **matrix), frame)
+    size = shown(frame, aspect)
+    if side is not None and max(size) > side:
+        size = _within(size, side)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.LANCZOS)
     return Still(_jpeg(image), _small(image))
 
 
@@ -57,10 +77,23 @@ def checked(jpeg: bytes) -> tuple[Still, tuple[int, int]]:
     return Still(jpeg, _small(image)), image.size
 
 
-def shown(frame: Any) -> tuple[int, int]:
-    """Width and height of a PyAV frame as it is shown."""
-    turned = frame.rotation % 180 != 0
-    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+def shown(frame: Any, aspect: Fraction) -> tuple[int, int]:
+    """Width and height of a PyAV frame as it is shown, its pixels of that aspect."""
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    return (height, width) if frame.rotation % 180 != 0 else (width, height)
+
+
+def _turned(image: Image.Image, frame: Any) -> Image.Image:
+    """As the display matrix has it: where a pixel right of another goes to, and one below it."""
+    matrix = next((bytes(d) for d in frame.side_data if d.type.name == "DISPLAYMATRIX"), b"")
+    if len(matrix) < 36:
+        return image
+    right, right_down, _, down_right, down = struct.unpack("<5i", matrix[:20])
+    steps = tuple((n > 0) - (n < 0) for n in (right, right_down, down_right, down))
+    if steps in TURNS:
+        turn = TURNS[steps]
+        return image if turn is None else image.transpose(turn)
+    return image.rotate(frame.rotation, expand=True)
 
 
 def doubts(stills: Sequence[Still]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import PIL
 
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import boxes, container, stills
+from edge_glass.media import boxes, container, riff, stills
 from edge_glass.media.stills import Still
 
 MAX_BYTES = 2**28
@@ -31,8 +31,11 @@ SLACK = 0.5  # seconds that a header may promise beyond what is there
 WHOLE = 0.9  # of the frames must decode: a cut beside a keyframe costs a few, damage many
 TOLERANCE = 0.5  # seconds between a clip and its section: cuts lie on frames or keyframes
 FACTOR = 2  # a clip that is longer or shorter by that is not what was described
-SUFFIXES = (".mp4", ".mkv", ".webm")
-CODECS = {"h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "mpeg4", "mjpeg"}
+SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".flv", ".ts", ".mpg")
+CODECS = {
+    *("h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "mpeg4", "mjpeg"),
+    *("prores", "mpeg1video", "mpeg2video", "h263", "flv", "vp6f", "msmpeg4", "theora"),
+}
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
 
 
@@ -60,10 +63,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A clip as its packets have it, nothing decoded: `start` and `length` (s) are theirs."""
+    """A clip as its packets have it, nothing decoded: `start` and `length` (s) are theirs.
+
+    `width` and `height` are as coded, `aspect` is the width of a pixel by its height.
+    """
 
     width: int
     height: int
+    aspect: Fraction
     packets: int
     start: Fraction
     length: Fraction
@@ -123,7 +130,7 @@ def read(data: bytes, choice: Choice) -> Clip:
         for frame in _chosen(_decoded(file, clip), targets, choice.keyframes):
             if len(clip.stills) == MAX_KEPT:
                 raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_KEPT} frames to keep")
-            clip.stills.append(stills.of(frame, choice.side))
+            clip.stills.append(stills.of(frame, choice.side, clip.probe.aspect))
     if clip.decoded < WHOLE * clip.probe.packets:
         detail = f"{clip.decoded} of {clip.probe.packets} frames decode"
         raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
@@ -153,22 +160,26 @@ def _probe(file: Any, stream: Any) -> Probe:
     found = Probe(
         width=stream.codec_context.width,
         height=stream.codec_context.height,
+        aspect=stream.sample_aspect_ratio or Fraction(1),
         packets=packets,
         start=first * stream.time_base,
         length=(last - first) * stream.time_base,
         has_audio=bool(file.streams.audio),
     )
-    _check(found, container.stated(file, stream))
+    # Matroska states when a track ends, which may begin late
+    late = max(0.0, float(found.start)) if file.format.name.startswith("matroska") else 0.0
+    _check(found, container.stated(file, stream), late)
     return found
 
 
-def _check(found: Probe, promised: float | None) -> None:
+def _check(found: Probe, promised: float | None, late: float) -> None:
+    _check_size(round(found.width * found.aspect), found.height)
     work = found.packets * found.width * found.height
     if found.seconds > MAX_SECONDS or work > MAX_WORK:
         size = f"{found.packets} frames of {found.width}x{found.height} in {found.seconds:.0f} s"
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size}, the limit is {MAX_SECONDS} s")
-    if promised is not None and promised > found.seconds + SLACK:
-        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{found.seconds:.2f} s of {promised:.2f} s")
+    if promised is not None and promised > late + found.seconds + SLACK:
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{late + found.seconds:.2f} s of {promised:.2f} s")
 
 
 def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
@@ -188,7 +199,7 @@ def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
             if frame.is_corrupt or frame.pts is None:
                 continue
             if not clip.decoded:
-                clip.width, clip.height = stills.shown(frame)
+                clip.width, clip.height = stills.shown(frame, clip.probe.aspect)
             clip.decoded += 1
             yield frame
 
@@ -230,10 +241,12 @@ def _demuxer(data: bytes) -> str:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     if len(data) > MAX_BYTES:
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"{len(data)} bytes, the limit is {MAX_BYTES}")
-    if name not in ("mov", "matroska"):
+    if name in (None, "aac"):
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no MP4 or WebM, it begins with {data[:12]!r}")
     if name == "mov":
         _check_boxes(data)
+    if name == "avi" and (missing := riff.missing_bytes(data)):
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its header promises")
     return name
 
 
