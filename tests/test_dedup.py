@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,37 @@ def test_statistics(tmp_path: Path) -> None:
     assert found["bins"]["score"]["1.0"] == found["bins"]["score"]["(none)"] == 1
     page = (tmp_path / "out" / stats.PAGE).read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page and "<rect" in page
+
+
+def test_statistics_of_images(tmp_path: Path) -> None:
+    # read by hand: hosts without user, port and case; sides; quantiles of numbers and lengths
+    table = Layout(
+        source="t", columns={"URL": "VARCHAR", "TEXT": "VARCHAR", "WIDTH": "INTEGER",
+        "HEIGHT": "INTEGER", "s": "DOUBLE"}, keys=("URL", "TEXT"),
+        bounds={"WIDTH": (1, 20_000), "TEXT": (1, 5000), "s": (0, 1)},
+        binned={"WIDTH": 200, "TEXT": 50, "s": 0.01},
+    )  # fmt: skip
+    urls = [f"https://u:p@CDN.a.example:80/{n}?x=http://b.example" for n in range(60)]
+    urls += [f"http://b.example/{n}" for n in range(39)] + ["no address"]
+    random.seed(2)
+    rows = {"URL": urls, "TEXT": ["x" * n for n in range(1, 101)], "WIDTH": range(960, 1060)}
+    rows |= {"HEIGHT": [256, 511, 512, 2000] * 25, "s": [n / 99 for n in range(99)] + [6016.0]}
+    (tmp_path / "raw").mkdir()
+    pq.write_table(pa.table({n: list(v) for n, v in rows.items()}), tmp_path / "raw" / "0.parquet")
+    dedup.dedup(tmp_path / "raw", table, tmp_path / "out", dedup.Wanted(parts=3))
+    found = json.loads((tmp_path / "out" / stats.FILE).read_text())
+    assert found["counts"] == {"host": {"cdn.a.example": 60, "b.example": 39, "(none)": 1}}
+    assert found["sizes"] == {
+        "256": {"both": 100, "either": 100},
+        "512": {"both": 50, "either": 100},
+        "1024": {"both": 9, "either": 25 + 36 - 9},
+    }
+    wanted = {str(q): math.ceil(round(q * 100, 9)) for q in stats.QUANTILES}
+    assert found["quantiles"]["TEXT"] == wanted
+    assert found["quantiles"]["WIDTH"] == {q: n + 959 for q, n in wanted.items()}
+    assert found["quantiles"]["s"] == {q: round((n - 1) / 99, 4) for q, n in wanted.items()}
+    page = (tmp_path / "out" / stats.PAGE).read_text()
+    assert "cdn.a.example" in page and "<td>WIDTH</td>" in page and "values" not in found
 
 
 def test_no_chunks(tmp_path: Path) -> None:

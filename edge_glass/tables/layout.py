@@ -26,6 +26,8 @@ class Layout:
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)  # outside: an outlier
     counted: tuple[str, ...] = ()  # columns with few values, for the statistics
     binned: dict[str, float] = field(default_factory=dict)  # column -> bin, for the statistics
+    url: str = "URL"  # the column, if there is one, whose hosts are counted
+    sides: tuple[str, str] = ("WIDTH", "HEIGHT")  # the columns, if there are, of sides in pixels
     caption: str = ""  # the column of texts that classes are looked for in
 
     def schema(self, **first: pa.DataType) -> pa.Schema:

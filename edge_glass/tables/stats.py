@@ -1,8 +1,13 @@
-"""What the rows of a table look like: counts of few values, histograms of numbers and lengths."""
+"""What the rows of a table look like.
+
+Counts of few values and of hosts, histograms and quantiles of numbers and lengths, image sizes.
+"""
 
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +22,12 @@ FILE, PAGE = "statistics.json", "statistics.html"
 VALUES = 1000  # of one column that are counted by name, in each part; the rest are "(others)"
 OTHERS, NOTHING = "(others)", "(none)"
 SHOWN = 20  # bars of a plot of values
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+SIDES = (256, 512, 1024)  # pixels
 
-Stats = dict[str, Any]  # "rows", and by column "counts" or "bins": name or lower edge -> rows
+# "rows"; by column "counts" or "bins": name or lower edge -> rows, "quantiles": share -> value;
+# "sizes": pixels -> rows with both or either of their sides at or above
+Stats = dict[str, Any]
 
 
 def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Stats:
@@ -33,38 +42,77 @@ def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Sta
         return dict(found[:limit]) | ({OTHERS: rest} if rest else {})
 
     [(rows,)] = connection.execute(f"SELECT count(*) FROM {engine.text(path)}").fetchall()
+    hosts = {"host": counted(_host(layout), 10 * VALUES)} if layout.url in layout.columns else {}
     return {
         "rows": rows,
-        "counts": {name: counted(quoted(name), VALUES) for name in layout.counted},
+        "counts": {name: counted(quoted(name), VALUES) for name in layout.counted} | hosts,
         "bins": {name: counted(_bin(name, layout), 10 * VALUES) for name in layout.binned},
+        "values": {name: counted(_value(name, layout), 10**5) for name in layout.binned},
+        "sizes": _sizes(connection, path, layout),
     }
+
+
+def _host(layout: Layout) -> str:
+    """SQL: the host that a URL names."""
+    pattern = engine.text(r"^\w+://(?:[^/?#]*@)?([^/?#:]+)")
+    return f"nullif(lower(regexp_extract({quoted(layout.url)}, {pattern}, 1)), '')"
+
+
+def _sizes(
+    connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout
+) -> dict[str, dict[str, int]]:
+    """Pixels -> rows that have `both` or `either` of their sides at or above."""
+    if not set(layout.sides) <= layout.columns.keys():
+        return {}
+    least, most = (
+        f"{name}({', '.join(map(quoted, layout.sides))})" for name in ("least", "greatest")
+    )
+    tests = [f"count(*) FILTER ({side} >= {n})" for n in SIDES for side in (least, most)]
+    query = f"SELECT {', '.join(tests)} FROM {engine.text(path)}"
+    [found] = connection.execute(query).fetchall()
+    pairs = zip(SIDES, zip(found[::2], found[1::2], strict=True), strict=True)
+    return {str(n): {"both": both, "either": either} for n, (both, either) in pairs}
 
 
 def _bin(name: str, layout: Layout) -> str:
     """SQL: the lower edge of a value's bin; what is out of bounds goes to the bins at the ends."""
+    inside, width = _value(name, layout), layout.binned[name]
+    return f"CAST(round(floor(round({inside} / {width}, 6)) * {width}, 6) AS DOUBLE)"
+
+
+def _value(name: str, layout: Layout) -> str:
+    """SQL: a number, or a text's length, within its bounds and to four places."""
     text = layout.columns[name] == "VARCHAR"
     value = f"length({quoted(name)})" if text else quoted(name)
     low, high = layout.bounds[name]
-    width = layout.binned[name]
-    inside = f"least(greatest({value}, {low}), {high})"
-    edge = f"CAST(round(floor({inside} / {width}) * {width}, 6) AS DOUBLE)"
-    return f"CASE WHEN {value} IS NOT NULL THEN {edge} END"
+    inside = f"CAST(round(least(greatest({value}, {low}), {high}), 4) AS DOUBLE)"
+    return f"CASE WHEN {value} IS NOT NULL THEN {inside} END"
 
 
 def merged(found: Iterable[Stats]) -> Stats:
     """The statistics of several files as those of one."""
-    total: Stats = {"rows": 0, "counts": {}, "bins": {}}
+    total: Stats = {"rows": 0, "counts": {}, "bins": {}, "values": {}, "sizes": {}}
     for stats in found:
         total["rows"] += stats["rows"]
-        for kind in ("counts", "bins"):
+        for kind in ("counts", "bins", "values", "sizes"):
             for name, values in stats[kind].items():
                 total[kind].setdefault(name, Counter()).update(values)
+    values = total.pop("values")
+    total["quantiles"] = {name: _quantiles(counts) for name, counts in values.items()}
     for name, values in total["counts"].items():
         ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
         total["counts"][name] = dict(ranked)
     for name, values in total["bins"].items():
         total["bins"][name] = dict(sorted(values.items(), key=_edge))
     return total
+
+
+def _quantiles(counts: dict[str, int]) -> dict[str, float]:
+    """Share -> the least value that so many of the rows with one have, or less."""
+    ordered = sorted((float(value), rows) for value, rows in counts.items() if value != NOTHING)
+    ends = list(accumulate(rows for _, rows in ordered))
+    places = {q: bisect_left(ends, q * ends[-1]) for q in QUANTILES if ends}
+    return {str(q): ordered[place][0] for q, place in places.items()}
 
 
 def _edge(item: tuple[str, int]) -> float:
