@@ -57,7 +57,7 @@ def corpus(folder: Path, rows: int, kind: str) -> Path:
     sizes = [("test", rows // TEST)] + [("train", (rows - rows // TEST) // SHARDS)] * SHARDS
     splits: dict[str, dict[str, object]] = {}
     for number, (split, size) in enumerate(sizes):
-        file = f"{split}-{number:05d}.parquet"
+        file = f"{split}-{number:05d}-of-{SHARDS + 1:05d}.parquet"
         if kind == "captions":
             table = pa.table(
                 {
@@ -68,16 +68,21 @@ def corpus(folder: Path, rows: int, kind: str) -> Path:
         else:
             table = pa.table({"id": pa.array([], pa.string())})
         pq.write_table(table, folder / file, row_group_size=10_000)
-        facts = splits.setdefault(split, {"rows": 0, "shards": []})
+        facts = splits.setdefault(
+            split,
+            {"rows": 0, "bytes": 0, "shards": [], "outcomes": {}, "doubts": {}, "figures": {}},
+        )
         facts["rows"] = int(str(facts["rows"])) + size
         shards = facts["shards"]
         assert isinstance(shards, list)
-        shards.append({"file": file, "rows": size, "sha256": f"{kind}{number}"})
+        shards.append({"file": file, "rows": size, "bytes": 0, "sha256": f"{number:064x}"})
     name = {"captions": "caption", "images": "image"}[kind]
     feature = {"dtype": "string", "_type": "Value"} if kind == "captions" else {"_type": "Image"}
     made = {
-        "config": kind, "corpus": "made_up", "parameters": {}, "splits": splits,
-        "features": {"id": {"dtype": "string", "_type": "Value"}, name: feature},
+        "manifest_version": 1, "config": kind, "corpus": "made_up", "version": "1.0.0",
+        "parameters": {}, "limit": None, "builder": "", "made_with": {}, "sources": [],
+        "features": {"id": {"dtype": "string", "_type": "Value"}, name: feature}, "splits": splits,
+        "ledger": {"file": "ledger.parquet", "rows": rows, "bytes": 0, "sha256": "0" * 64},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(made))
     return folder

@@ -138,7 +138,6 @@ def bare_hashed(raw: Path, out: Path) -> int:
 
 
 def ours(raw: Path, out: Path, decode: bool = False) -> int:
-    from edge_glass import manifest
     from edge_glass.build import Options, build
     from edge_glass.catalog import variant
     from edge_glass.fetch import safety
@@ -149,7 +148,7 @@ def ours(raw: Path, out: Path, decode: bool = False) -> int:
     network = Network(web=Limits(AT_ONCE, silence=TIMEOUT))
     options = Options(raw=raw, jobs=1, unverified=True, network=network)
     made = build(variant("pixmo_cap", {"decode_all": decode}, "pixmo_cap_bench"), out, options)
-    return manifest.total(made)[0]
+    return made.kept
 
 
 def decoded(raw: Path, out: Path) -> int:

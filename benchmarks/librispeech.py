@@ -28,7 +28,7 @@ from edge_glass.build import Options, build
 raw, out = Path(sys.argv[1]), Path(sys.argv[2])
 variant = catalog.variant("librispeech", {"splits": ["validation.clean"]}, "librispeech_bench")
 made = build(variant, out, Options(raw=raw, unverified=True))
-rows = made["splits"]["validation.clean"]["rows"]
+rows = made.splits["validation.clean"].rows
 """
 
 # as the loading script of the Hub did it until scripts went out of use: audio is kept until the

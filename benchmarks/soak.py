@@ -96,11 +96,11 @@ def judge(
     asked = [line for line in log.read_text().splitlines() if line.startswith("/i/")]
     twice = len(asked) - len(set(asked))
     made = manifest.read(out / CONFIG)
-    shards = made["splits"]["train"]["shards"]
-    under_way = options.kills * options.jobs * 2 * max(shard["rows"] for shard in shards)
+    shards = made.splits["train"].shards
+    under_way = options.kills * options.jobs * 2 * max(shard.rows for shard in shards)
     quarters = [[mb for n, mb in seen if q <= 4 * n / options.urls < q + 1] for q in range(4)]
     peaks = [max(quarter, default=0.0) for quarter in quarters]
-    kept = manifest.total(made)[0]
+    kept = made.kept
     table = [
         ["rows kept", f"{kept:,}"],
         ["shards", f"{len(shards):,}"],

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import fsspec
 
-from edge_glass import ledger, manifest, orders, places, records, work
+from edge_glass import ledger, manifest, orders, places, work
 from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.sources import store
 from edge_glass.manifest import Manifest
@@ -89,11 +89,11 @@ class Away:
     def _whole(self, task: Task) -> bool:
         """Whether a shard lies there with its ledger and record, of the sizes that it says."""
         there = places.at(self.url)
-        if not (record := records.read(there / _under_way(task.record))):
+        if not (record := manifest.read_record(there / _under_way(task.record))):
             return False
-        files = {task.ledger: record["ledger"], task.folder / task.name: record["shard"]}
+        files = {task.ledger: record.ledger, task.folder / task.name: record.shard}
         return all(
-            (place := there / _under_way(path)).is_file() and place.stat().st_size == file["bytes"]
+            (place := there / _under_way(path)).is_file() and place.stat().st_size == file.bytes
             for path, file in files.items()
         )
 
@@ -108,11 +108,7 @@ class Away:
         fs, root = fsspec.core.url_to_fs(self.url)
         config = final.name
         below, place = f"{root}/{WORK}/{config}", f"{root}/{config}"
-        shards = {
-            shard["file"]: shard["bytes"]
-            for split in made["splits"].values()
-            for shard in split["shards"]
-        }
+        shards = {shard.file: shard.bytes for shard in made.shards()}
         under_way = [name for name in shards if fs.exists(f"{below}/{name}")]
         if under_way and fs.exists(f"{place}/{manifest.FILE}"):
             fs.rm(place, recursive=True)  # of the build before

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -25,10 +25,10 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.fetch.raw import Raw
 from edge_glass.fetch.remote import Network
 from edge_glass.fetch.sources import obtain
-from edge_glass.manifest import HIDDEN, Manifest
+from edge_glass.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.pool import Pool, started
 from edge_glass.progress import Progress, Silent
-from edge_glass.shards import disk_full, sync_folder, write_json, write_table
+from edge_glass.shards import disk_full, sync_folder, write_table
 
 BATCH = 8  # shards at most that one of several workers takes at once
 BATCHES = 4  # for each worker at least, so that they end at about the same time
@@ -90,15 +90,15 @@ def build(
         )
         described = manifest.describe(corpus, raw, options.limit)
         final, folder = out / variant.name, hidden / "work" / variant.name
-        made, before = _already(final, described), None
-        again = made is not None and manifest.heals(made) and _again(raw, options)
+        made, before = already(final, described), None
+        again = made is not None and made.heals and _again(raw, options)
         if again and options.retry_failed:
             before = final
         if options.refresh:
             before = _refreshed(options.refresh, variant, described)
             again = again or before.resolve() == final.resolve()
         if made is None or again:
-            made = _already(folder, described)
+            made = already(folder, described)
             if made is None:
                 job = _Job(variant, corpus, raw, options, described, folder, before)
                 made = _make(job, progress)
@@ -120,11 +120,11 @@ def _again(raw: Raw, options: Options) -> bool:
     return bool(raw.remote) and (options.retry_failed or remembered)
 
 
-def _refreshed(place: Path, variant: Variant, described: Manifest) -> Path:
+def _refreshed(place: Path, variant: Variant, described: Inputs) -> Path:
     """The folder of the build that is to be refreshed. Raises if it was made of something else."""
     folder = manifest.built(place).get(variant.name, place / variant.name)
     made = manifest.read(folder)
-    if other := [key for key, value in described.items() if made.get(key) != value]:
+    if other := made.differing(described):
         raise EdgeGlassError(
             f"{variant.name}: {folder} was made with other {', '.join(other)}; only the same rows "
             "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
@@ -140,15 +140,15 @@ class _Job:
     corpus: Corpus
     raw: Raw
     options: Options
-    described: Manifest
+    described: Inputs
     folder: Path
     before: Path | None
 
 
 def _make(job: _Job, progress: Progress) -> Manifest:
     """All shards, the ledger and last the manifest."""
-    before = {"before": manifest.read(job.before)["ledger"]["sha256"]} if job.before else {}
-    inputs = job.described | {"paths": _state(job.raw)} | before
+    before = {"before": manifest.read(job.before).ledger.sha256} if job.before else {}
+    inputs = job.described.plain() | {"paths": _state(job.raw)} | before
     _open_folder(job.folder, inputs, job.options.away)
     planned = orders.plan(job.corpus, job.raw, job.folder, job.options.limit, progress)
     tasks = list(_tasks(job, planned))
@@ -222,31 +222,25 @@ def _make_batch(batch: _Batch) -> None:
         deque(work.make(left), maxlen=0)
 
 
-def _finish(described: Manifest, tasks: list[work.Task], rows: dict[str, int]) -> Manifest:
+def _finish(described: Inputs, tasks: list[work.Task], rows: dict[str, int]) -> Manifest:
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
     records = [record for task in tasks if (record := work.finished(task))]
-    made = manifest.complete(described, records)
-    manifest.check_balance(made, rows)
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
-    made["ledger"] = {
-        "file": ledger.FILE,
-        "rows": written.rows,
-        "bytes": written.bytes,
-        "sha256": written.sha256,
-    }
-    write_json(folder / manifest.FILE, made)
+    made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE))
+    made.check_balance(rows)
+    made.write(folder)
     return made
 
 
-def _already(final: Path, described: Manifest) -> Manifest | None:
+def already(final: Path, described: Inputs) -> Manifest | None:
     """The manifest of a finished build that has the same inputs."""
     try:
         made = manifest.read(final)
     except EdgeGlassError:
         return None
-    return made if all(made.get(key) == value for key, value in described.items()) else None
+    return made if made.same_inputs(described) else None
 
 
 def _open_folder(folder: Path, inputs: dict[str, Any], away: Away | None) -> None:

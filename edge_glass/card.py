@@ -50,7 +50,7 @@ def render(
     the names of those that have a picture in `PLOTS` beside the card.
     Raises EdgeGlassError if the header of `previous` cannot be read.
     """
-    data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0]["config"]))
+    data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0].config))
     configs = _by_name(data.get("configs"))
     default = next((name for name, config in configs.items() if config.get("default")), None)
     configs |= _by_name([entry for m in manifests for entry in _configs(m)])
@@ -58,8 +58,8 @@ def render(
     infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
     data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
     _describe(data, manifests)
-    for corpus in dict.fromkeys(m["corpus"] for m in manifests):
-        ours = [m for m in manifests if m["corpus"] == corpus]
+    for corpus in dict.fromkeys(m.corpus for m in manifests):
+        ours = [m for m in manifests if m.corpus == corpus]
         text = _replace(text, corpus, ours, drawn)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
 
@@ -100,16 +100,16 @@ def _configs(made: Manifest) -> Iterable[dict[str, Any]]:
     files = [
         {
             "split": split,
-            "path": f"{made['config']}/{split}-*-of-{len(facts['shards']):05d}.parquet",
+            "path": f"{made.config}/{split}-*-of-{len(facts.shards):05d}.parquet",
         }
-        for split, facts in made["splits"].items()
-        if facts["rows"]
+        for split, facts in made.splits.items()
+        if facts.rows
     ]
     if files:
-        yield {"config_name": made["config"], "data_files": files}
-    path = f"{made['config']}/{ledger.FILE}"
+        yield {"config_name": made.config, "data_files": files}
+    path = f"{made.config}/{ledger.FILE}"
     yield {
-        "config_name": f"{made['config']}_ledger",
+        "config_name": f"{made.config}_ledger",
         "data_files": [{"split": "ledger", "path": path}],
     }
 
@@ -122,18 +122,18 @@ def _set_default(configs: dict[str, dict[str, Any]], default: str | None) -> Non
 
 
 def _info(made: Manifest) -> dict[str, Any]:
-    features = datasets.Features.from_dict(made["features"])
+    features = datasets.Features.from_dict(made.features)
     splits = [
-        {"name": split, "num_bytes": facts["bytes"], "num_examples": facts["rows"]}
-        for split, facts in made["splits"].items()
-        if facts["rows"]
+        {"name": split, "num_bytes": facts.bytes, "num_examples": facts.rows}
+        for split, facts in made.splits.items()
+        if facts.rows
     ]
-    size = sum(split["num_bytes"] for split in splits)
+    size = sum(facts.bytes for facts in made.splits.values() if facts.rows)
     # `datasets` before 3.2 knows no videos, and a README that names one spoils all configs for it
     readable = not any(isinstance(feature, datasets.Video) for feature in features.values())
     columns = {"features": _older(features._to_yaml_list())} if readable else {}
     return {
-        "config_name": made["config"],
+        "config_name": made.config,
         **columns,
         "splits": splits,
         "download_size": size,
@@ -153,7 +153,7 @@ def _older(feature: Any) -> Any:
 
 
 def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
-    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m["corpus"] for m in manifests)]
+    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m.corpus for m in manifests)]
     for key, values in (
         ("language", [x for spec in specs for x in spec.languages]),
         ("task_categories", [x for spec in specs for x in spec.tasks]),
@@ -194,17 +194,16 @@ def _tables(manifests: list[Manifest]) -> str:
         "|---|---|--:|--:|--:|--:|---|",
     ]
     for made in manifests:
-        for split, facts in made["splits"].items():
-            outcomes = facts["outcomes"]
-            seconds = facts["figures"].get("seconds")
-            drops = [f"{n} {reason}" for reason, n in sorted(outcomes.items()) if reason != "kept"]
+        for split, facts in made.splits.items():
+            seconds = facts.figures.seconds
+            drops = [f"{n} {reason}" for reason, n in sorted(facts.dropped.items())]
             cells = (
-                made["config"],
+                made.config,
                 split,
-                f"{facts['rows']:,}",
+                f"{facts.rows:,}",
                 "" if seconds is None else str(timedelta(seconds=round(seconds))),
-                f"{facts['bytes'] / 1e6:.1f}",
-                f"{sum(outcomes.values()):,}",
+                f"{facts.bytes / 1e6:.1f}",
+                f"{facts.total:,}",
                 ", ".join(drops) or "none",
             )
             rows.append(f"| {' | '.join(cells)} |")
@@ -212,7 +211,7 @@ def _tables(manifests: list[Manifest]) -> str:
 
 
 def _plots(manifests: list[Manifest], drawn: Collection[str]) -> Iterable[str]:
-    for name in (made["config"] for made in manifests):
+    for name in (made.config for made in manifests):
         if name in drawn:
             yield f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
 
@@ -220,19 +219,19 @@ def _plots(manifests: list[Manifest], drawn: Collection[str]) -> Iterable[str]:
 def _others(manifests: list[Manifest]) -> Iterable[str]:
     """Sources that are not what upstream publishes."""
     for made in manifests:
-        files = [used["file"] for used in made["sources"] if used["as_published"] is False]
-        if files and not made["parameters"].get("bundled"):
+        files = [used.file for used in made.sources if used.as_published is False]
+        if files and not made.parameters.get("bundled"):
             names = ", ".join(map(_cell, files))
-            yield f"\n`{made['config']}` is **not upstream's data**: other checksums: {names}."
+            yield f"\n`{made.config}` is **not upstream's data**: other checksums: {names}."
 
 
 def _doubts(manifests: list[Manifest]) -> Iterable[str]:
     """What the ledger's details say of rows that are kept."""
     found = [
-        f"| {made['config']} | {split} | {_cell(kind)} | {rows:,} |"
+        f"| {made.config} | {split} | {_cell(kind)} | {rows:,} |"
         for made in manifests
-        for split, facts in made["splits"].items()
-        for kind, rows in facts.get("doubts", {}).items()
+        for split, facts in made.splits.items()
+        for kind, rows in facts.doubts.items()
     ]
     if found:
         yield "\nNoted on rows that are kept (`detail` in the ledger):\n"
@@ -242,13 +241,9 @@ def _doubts(manifests: list[Manifest]) -> Iterable[str]:
 
 def _licences(manifests: list[Manifest]) -> Iterable[str]:
     """Licences of the rows of the largest config."""
-    largest = max(manifests, key=lambda m: sum(s["rows"] for s in m["splits"].values()))
-    counts: dict[str, int] = {}
-    for split in largest["splits"].values():
-        for licence, n in split["figures"].get("licences", {}).items():
-            counts[licence] = counts.get(licence, 0) + n
-    if counts:
-        yield f"\nLicences of the rows of `{largest['config']}`:\n\n| licence | rows |\n|---|--:|"
+    largest = max(manifests, key=lambda m: m.rows)
+    if counts := largest.licences():
+        yield f"\nLicences of the rows of `{largest.config}`:\n\n| licence | rows |\n|---|--:|"
         yield from (
             f"| {_cell(name) or 'not stated'} | {n:,} |" for name, n in sorted(counts.items())
         )

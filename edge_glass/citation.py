@@ -13,7 +13,7 @@ KINDS = {"article": "article", "inproceedings": "conference-paper", "misc": "gen
 
 def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> str:
     """The citation of a release at `url`: its corpora are its references, from their BibTeX."""
-    corpora = dict.fromkeys(made["corpus"] for made in manifests)
+    corpora = dict.fromkeys(made.corpus for made in manifests)
     owner, name = url.split("/")[-2:]
     found: dict[str, Any] = {
         "cff-version": "1.2.0",

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -160,6 +160,7 @@ def build(
     from edge_glass.build import Options
     from edge_glass.build import build as make
     from edge_glass.fetch.remote import Limits, Network
+    from edge_glass.manifest import Manifest
 
     wanted = variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
@@ -172,7 +173,7 @@ def build(
     )
     folder = away.staging if away else Path(out)
     progress = shown()
-    manifests: list[dict[str, Any]] = []
+    manifests: list[Manifest] = []
     problems: list[str] = []
     for variant in wanted:
         try:
@@ -182,10 +183,10 @@ def build(
     if manifests:
         present.drawn(folder, away)
     if json:
-        show.as_json(manifests)
+        show.as_json([made.plain() for made in manifests])
     elif manifests:
         show.builds(manifests)
-        show.built(out, manifests[0]["config"])
+        show.built(out, manifests[0].config)
     raise_all(problems)
 
 

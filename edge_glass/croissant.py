@@ -45,7 +45,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
 
     `url` is the dataset's page on the Hub.
     """
-    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m["corpus"] for m in manifests)]
+    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m.corpus for m in manifests)]
     release: Node = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -72,12 +72,6 @@ def _licence(spec: Spec) -> str:
     return spec.licence if spec.licence_tag == "other" else spec.licence_tag
 
 
-def _shards(made: Manifest) -> Iterator[tuple[str, Node]]:
-    for facts in made["splits"].values():
-        for shard in facts["shards"]:
-            yield f"{made['config']}/{shard['file']}", shard
-
-
 def _repository(url: str, tag: str) -> Node:
     """The whole repository, as tools of Croissant clone it."""
     return {
@@ -93,36 +87,37 @@ def _repository(url: str, tag: str) -> Node:
 
 def _files(made: Manifest, url: str, tag: str) -> Iterator[Node]:
     """A config's shards, and the set of them that its columns are read from."""
-    for path, shard in _shards(made):
+    for shard in made.shards():
+        path = f"{made.config}/{shard.file}"
         yield {
             "@type": "cr:FileObject",
             "@id": path,
             "name": path,
             "contentUrl": f"{url}/resolve/{tag}/{path}",
-            "contentSize": f"{shard['bytes']} B",
-            "sha256": shard["sha256"],
+            "contentSize": f"{shard.bytes} B",
+            "sha256": shard.sha256,
             "encodingFormat": PARQUET,
         }
     yield {
         "@type": "cr:FileSet",
-        "@id": f"{made['config']}-shards",
-        "name": f"{made['config']}-shards",
+        "@id": f"{made.config}-shards",
+        "name": f"{made.config}-shards",
         "containedIn": {"@id": REPOSITORY},
-        "includes": f"{made['config']}/*-of-*.parquet",
+        "includes": f"{made.config}/*-of-*.parquet",
         "encodingFormat": PARQUET,
     }
 
 
 def _records(made: Manifest) -> Node:
-    config = made["config"]
-    fields = [_field(config, (name,), feature) for name, feature in made["features"].items()]
-    if "split" not in made["features"]:
+    config = made.config
+    fields = [_field(config, (name,), feature) for name, feature in made.features.items()]
+    if "split" not in made.features:
         fields.append(_split(config))
     return {
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
-        "description": f"{sum(s['rows'] for s in made['splits'].values()):,} rows",
+        "description": f"{made.rows:,} rows",
         "key": {"@id": f"{config}/id"},
         "field": fields,
     }

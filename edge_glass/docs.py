@@ -54,8 +54,8 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
         "published": kind.spec().expected.published.get(kind.corpus),
         "files": [*_files(sizes), *_fetched(sources, total)],
         "hours": sum(source.hours or 0 for source in sources.values()),
-        "lasts": any("Audio" in str(kind) for kind in made["features"].values()),
-        "columns": {name: told(feature) for name, feature in made["features"].items()},
+        "lasts": any("Audio" in str(kind) for kind in made.features.values()),
+        "columns": {name: told(feature) for name, feature in made.features.items()},
         "row": next(iter(shown.drawn(temp / sample, made, 1)), None),
     }
 

@@ -119,7 +119,7 @@ class _Hub:
         if not (folder / manifest.FILE).is_file():
             raise self._out_of_reach(f"{folder} lacks {manifest.FILE}")
         made = manifest.read(folder)
-        shards = [shard["file"] for facts in made["splits"].values() for shard in facts["shards"]]
+        shards = [shard.file for shard in made.shards()]
         if absent := [shard for shard in shards if not (folder / shard).exists()]:
             raise self._out_of_reach(f"{folder} lacks {', '.join(absent)}")
 

@@ -1,7 +1,6 @@
 """A version on the Hub: everything is written first and tagged last, so it is whole or absent."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from edge_glass import card, citation, croissant, manifest, present
+from edge_glass import card, citation, croissant, ledger, manifest, present
 from edge_glass.errors import EdgeGlassError
 from edge_glass.manifest import Manifest
 
@@ -87,9 +86,9 @@ def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
             f"--out {out}` first"
         )
     builds = {built[name]: manifest.read(built[name]) for name in configs}
-    if cut := [made["config"] for made in builds.values() if made["limit"] is not None]:
+    if cut := [made.config for made in builds.values() if made.limit is not None]:
         raise EdgeGlassError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
-    if empty := [made["config"] for made in builds.values() if not manifest.total(made)[0]]:
+    if empty := [made.config for made in builds.values() if not made.kept]:
         raise EdgeGlassError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
     return builds
 
@@ -103,14 +102,14 @@ def _operations(
     for folder, made in builds.items():
         promised = _promised(folder, made)
         for name, digests in promised.items():
-            path = f"{made['config']}/{name}"
+            path = f"{made.config}/{name}"
             if there.get(path) in digests:
                 release.already_there.append(path)
             else:
                 operations.append(_add(folder / name, path, digests, release))
         for path in there:
             config, _, name = path.partition("/")
-            if config == made["config"] and SHARD.fullmatch(name) and name not in promised:
+            if config == made.config and SHARD.fullmatch(name) and name not in promised:
                 operations.append(CommitOperationDelete(path))
                 release.delete.append(path)
     operations += _plots(builds, there, release)
@@ -129,7 +128,7 @@ def _plots(
 ) -> Iterator[Operation]:
     """The pictures of the card that the repository lacks; `there` has them all afterwards."""
     for folder, made in builds.items():
-        path = card.picture(made["config"])
+        path = card.picture(made.config)
         if not (folder.parent / path).is_file():
             present.drawn(folder.parent)
         digests = _digests((folder.parent / path).read_bytes())
@@ -140,8 +139,7 @@ def _plots(
 
 def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:
     """File name -> digests that the Hub may know the file by, of everything in a build."""
-    shards = [shard for split in made["splits"].values() for shard in split["shards"]]
-    files = {file["file"]: {file["sha256"]} for file in [*shards, made["ledger"]]}
+    files = {file.file: {file.sha256} for file in made.files()}
     if absent := [name for name in files if not (folder / name).is_file()]:
         raise EdgeGlassError(f"{folder}: {', '.join(absent)} is missing: build again")
     return files | {manifest.FILE: _digests((folder / manifest.FILE).read_bytes())}
@@ -166,34 +164,35 @@ def _texts(
     hub: "_Hub", head: str | None, there: dict[str, str], ours: list[Manifest], tag: str
 ) -> dict[str, str]:
     """What is said of the whole repository: its new texts by name, without those that it has."""
-    names = {m["config"] for m in ours}
+    names = {m.config for m in ours}
     others = [
-        _manifest(hub.read(head, path), path)
-        for path in there
-        if path.endswith(f"/{manifest.FILE}") and path.split("/")[0] not in names
+        _manifest(hub, head, folder)
+        for folder in sorted({path.partition("/")[0] for path in there} - names)
+        # what else is called so is other people's
+        if {f"{folder}/{manifest.FILE}", f"{folder}/{ledger.FILE}"} <= there.keys()
     ]
-    manifests = sorted([*others, *ours], key=lambda m: str(m["config"]))
+    manifests = sorted([*others, *ours], key=lambda m: m.config)
     known = (card.FILE, citation.FILE, croissant.FILE)
     previous = {name: hub.read(head, name) for name in known if name in there}
     readme = previous.get(card.FILE)
-    corpora = {m["corpus"] for m in ours}
+    corpora = {m.corpus for m in ours}
     drawn = {Path(path).stem for path in there if path.startswith(f"{card.PLOTS}/")}
     about = (manifests, hub.url, tag, card.doi(readme))
     texts = {
         citation.FILE: citation.render(*about),
         croissant.FILE: croissant.render(*about),
         card.FILE: card.render(
-            [m for m in manifests if m["corpus"] in corpora], hub.repo, readme, drawn
+            [m for m in manifests if m.corpus in corpora], hub.repo, readme, drawn
         ),
     }
     return {name: text for name, text in texts.items() if text != previous.get(name)}
 
 
-def _manifest(text: str, path: str) -> Manifest:
-    try:
-        made: Manifest = json.loads(text)
-    except ValueError:
-        raise EdgeGlassError(f"{path} in the repository is no JSON: mend or delete it") from None
+def _manifest(hub: "_Hub", head: str | None, folder: str) -> Manifest:
+    path = f"{folder}/{manifest.FILE}"
+    made = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
+    if made.config != folder:
+        raise EdgeGlassError(f"{hub.repo}: {path} is of {made.config}: mend or delete it")
     return made
 
 

@@ -33,14 +33,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fault(path: Path, file: dict[str, Any]) -> str | None:
+def fault(path: Path, recorded_bytes: int | None, recorded_sha256: str | None) -> str | None:
     """What is wrong with a file whose bytes and sha256 were recorded; None if nothing is."""
     if not path.is_file():
         return "is missing"
-    if (size := path.stat().st_size) != file["bytes"]:
-        return f"has {size} bytes, {file['bytes']} were recorded"
-    if (digest := sha256(path)) != file["sha256"]:
-        return f"sha256 is {digest}, recorded was {file['sha256']}"
+    if (size := path.stat().st_size) != recorded_bytes:
+        return f"has {size} bytes, {recorded_bytes} were recorded"
+    if (digest := sha256(path)) != recorded_sha256:
+        return f"sha256 is {digest}, recorded was {recorded_sha256}"
     return None
 
 

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_glass import units
-from edge_glass.ledger import Outcome
 
 if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
     from edge_glass.audit.diff import Difference
@@ -136,13 +135,11 @@ def builds(manifests: "list[Manifest]") -> None:
     """Rows kept and dropped, by config and split."""
     rows: list[tuple[Any, ...]] = []
     for made in manifests:
-        rows.append((made["config"], "", "", "", ""))
-        for split, facts in made["splits"].items():
-            outcomes = dict(facts["outcomes"])
-            kept = outcomes.pop(Outcome.KEPT, 0)
-            reasons = "\n".join(f"{n:,} {reason}" for reason, n in outcomes.items())
-            lost = sum(outcomes.values())
-            rows.append((f"  {split}", kept + lost, kept, lost, reasons))
+        rows.append((made.config, "", "", "", ""))
+        for split, facts in made.splits.items():
+            reasons = "\n".join(f"{n:,} {reason}" for reason, n in facts.dropped.items())
+            lost = facts.total - facts.kept
+            rows.append((f"  {split}", facts.total, facts.kept, lost, reasons))
     table("Source rows", ["config, split", "rows#", "kept#", "dropped#", "reasons"], rows)
 
 

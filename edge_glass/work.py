@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +20,7 @@ from edge_glass.features import Features, arrow_schema
 from edge_glass.fetch import ahead
 from edge_glass.fetch.raw import Raw
 from edge_glass.ledger import Dropped, Entry, Outcome
+from edge_glass.manifest import File, WorkRecord
 from edge_glass.orders import Order
 from edge_glass.shards import Whole, write_shard
 
@@ -52,7 +52,7 @@ class Task:
         return self.folder / f"{self.order.stem}.ledger.parquet"
 
 
-def make(tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
+def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
     """Write shards with their ledgers, one after another; gives the record of each that is whole.
 
     What a shard needs of the network is asked for while the one before it waits for its last rows.
@@ -72,19 +72,22 @@ def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Itera
         yield rows
 
 
-def _make(
-    task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]
-) -> dict[str, Any]:
+def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]) -> WorkRecord:
     corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
     schema = arrow_schema(Features(corpus.columns()))
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
         examples = _examples(task, corpus, rows, replays, book)
         written = write_shard(task.folder / task.name, examples, schema)
     replays.pop(task.name, None)
-    record = {"split": task.order.split, "shard": asdict(written) | {"file": task.name}}
-    record |= {"outcomes": dict(book.outcomes), "doubts": dict(book.doubts)}
-    record |= {"figures": manifest.figures(task.folder / task.name), "ledger": book.file()}
-    records.write(task.record, record)
+    record = WorkRecord(
+        task.order.split,
+        File(**asdict(written), file=task.name),
+        dict(book.outcomes),
+        dict(book.doubts),
+        manifest.figures(task.folder / task.name),
+        book.file(),
+    )
+    records.write(task.record, record.plain())
     _give_back()
     return record
 
@@ -109,9 +112,9 @@ def _give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def finished(task: Task) -> dict[str, Any] | None:
+def finished(task: Task) -> WorkRecord | None:
     """The record of a shard that is whole, None if it is still to be made."""
-    return records.read(task.record)
+    return manifest.read_record(task.record)
 
 
 def forget_damaged(task: Task, shard: bool) -> None:
@@ -120,10 +123,10 @@ def forget_damaged(task: Task, shard: bool) -> None:
     `shard`: whether the shard itself is here, not on storage elsewhere.
     """
     record = finished(task)
-    files = {task.ledger: record["ledger"]} if record else {}
+    files = {task.ledger: record.ledger} if record else {}
     if record and shard:
-        files[task.folder / task.name] = record["shard"]
-    if record is None or any(records.fault(*file) for file in files.items()):
+        files[task.folder / task.name] = record.shard
+    if record is None or any(records.fault(p, f.bytes, f.sha256) for p, f in files.items()):
         task.record.unlink(missing_ok=True)
 
 
@@ -148,9 +151,10 @@ class _Book:
         self._writer.write_table(ledger.to_table(self._entries))
         self._entries = []
 
-    def file(self) -> dict[str, Any]:
-        """Bytes and digest of the ledger, once it is written."""
-        return {"bytes": self._whole.size, "sha256": self._whole.sha256}
+    def file(self) -> File:
+        """The ledger, once it is written."""
+        rows = self.outcomes.total()
+        return File(rows, self._whole.size, self._whole.sha256, ledger.FILE)
 
 
 @contextmanager

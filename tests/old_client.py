@@ -56,7 +56,7 @@ def release(out: Path, hub: Hub) -> dict[str, list[str]]:
     configs: dict[str, list[str]] = {}
     for name in samples:
         made = build(catalog.variant(name), out)
-        features = made["features"].values()  # one of structs is a list
+        features = made.features.values()  # one of structs is a list
         types = {feature.get("_type") for feature in features if isinstance(feature, dict)}
         configs |= {name: sorted(types & NEWER), f"{name}_ledger": []}
     publish.push(out, samples, REPO, "1.0.0", endpoint=hub.url, token=hub.token)

@@ -41,8 +41,9 @@ def corpus(
     shown = (lambda row: row) if features else _example
     features = features or datasets.Features({n: _feature(n, value) for n, value in first.items()})
     made: Row = {
-        "config": config, "corpus": "clotho", "version": "1.0.0", "parameters": {}, "limit": None,
-        "builder": "", "made_with": {}, "sources": [], "features": features.to_dict(), "splits": {},
+        "manifest_version": 1, "config": config, "corpus": "clotho", "version": "1.0.0",
+        "parameters": {}, "limit": None, "builder": "", "made_with": {}, "sources": [],
+        "features": features.to_dict(), "splits": {},
     }  # fmt: skip
     entries: list[Entry] = []
     for split, rows in splits.items():

@@ -1,6 +1,7 @@
 """Builds with vectors that are planted, in the files that `build` and `embed` write."""
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,23 @@ def write(
             pq.write_table(part, folder / file, row_group_size=GROUP)
             digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
             shards.append({"rows": len(part), "bytes": 1, "sha256": digest, "file": file})
-        made[split] = {"rows": count, "shards": shards, "outcomes": {"kept": count}}
+        made[split] = {
+            "rows": count, "bytes": 1, "shards": shards, "outcomes": {"kept": count}, "doubts": {},
+            "figures": {},
+        }  # fmt: skip
         start += count
     features = {name: KINDS.get(name, TEXT) for name in columns}
-    described = {"config": "data", "corpus": "planted", "features": features, "splits": made}
-    write_json(folder / manifest.FILE, described)
+    described = {
+        "manifest_version": 1, "config": "data", "corpus": "planted", "version": "1.0.0",
+        "parameters": {}, "limit": None, "builder": "", "made_with": {}, "sources": [],
+        "features": features, "splits": made,
+    }  # fmt: skip
     entries = [
         Entry("planted", str(n), i, "train", Outcome.KEPT) for n, i in enumerate(columns["id"])
     ]
-    write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.SCHEMA)
+    written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.SCHEMA)
+    book = {"file": ledger.FILE, **asdict(written)}
+    write_json(folder / manifest.FILE, described | {"ledger": book})
     if embedded:
         _embeddings(out, folder, made, embedded, layout, modality)
     return folder

@@ -269,10 +269,12 @@ def test_flagged_rows_are_dropped_and_the_ledger_says_so(tmp_path: Path, cli: Cl
         "softer": f"like_sound: sounds train {first}", second: "like_sound: sounds test leak",
     }  # fmt: skip
     made, audited = manifest.read(clean), audits.read(tmp_path, "sounds")
-    assert audited and made["audit"]["findings"] == {
-        "duplicates": audited["groups"]["duplicates"]["sha256"]
-    }
-    assert made["splits"]["train"]["outcomes"] == {"flagged": 2, "kept": len(train) - 2}
+    assert (
+        audited
+        and made.audit
+        and made.audit.findings == {"duplicates": audited["groups"]["duplicates"]["sha256"]}
+    )
+    assert made.splits["train"].outcomes == {"flagged": 2, "kept": len(train) - 2}
     kept = {path.name: path.read_bytes() for path in clean.iterdir()}
     assert cli("audit", folder, "--check", "leaks", "--drop-flagged", "--name", "noleak").code == 0
     assert rows(tmp_path / "noleak").keys() == rows(folder).keys() - {second}

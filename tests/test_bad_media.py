@@ -31,8 +31,8 @@ def outcome(folder: Path, name: str = HORSE) -> tuple[str, str]:
     """What the ledger says of a row; the others are all kept, and all are accounted for."""
     found = entries(folder)
     assert {e["outcome"] for i, e in found.items() if i != name} == {"kept"}
-    counts = manifest.read(folder)["splits"]
-    assert sum(sum(split["outcomes"].values()) for split in counts.values()) == len(found)
+    counts = manifest.read(folder).splits
+    assert sum(sum(split.outcomes.values()) for split in counts.values()) == len(found)
     assert (name in rows(folder)) == (found[name]["outcome"] == "kept")
     return found[name]["outcome"], found[name]["detail"]
 
@@ -184,9 +184,9 @@ def test_a_repeated_row_is_taken_once(clotho: Path, tmp_path: Path) -> None:
 
     edit(clotho / CAPTIONS, repeat)
     folder = build_clotho(clotho, tmp_path)
-    train = manifest.read(folder)["splits"]["train"]
-    assert train["outcomes"] == {"duplicate_id": 1, "kept": 5}
-    assert train["rows"] == 5
+    train = manifest.read(folder).splits["train"]
+    assert train.outcomes == {"duplicate_id": 1, "kept": 5}
+    assert train.rows == 5
 
 
 @pytest.mark.parametrize("name", ["../../secret.wav", "a/../../../secret.wav", "/etc/hostname", ""])
@@ -255,8 +255,8 @@ def test_a_changed_file_is_refused_and_taken_if_asked(
     assert f"{clotho / CAPTIONS}: md5 is " in said
     assert "upstream publishes d4090b39ce9f2491908eebf4d5b09bae" in said
     assert "--unverified" in said
-    sources = manifest.read(build_clotho(clotho, tmp_path))["sources"]
-    published = {source["file"]: source["as_published"] for source in sources}
+    sources = manifest.read(build_clotho(clotho, tmp_path)).sources
+    published = {source.file: source.as_published for source in sources}
     assert published[CAPTIONS] is False
     assert published["clotho_audio_development.7z"] is None
 

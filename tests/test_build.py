@@ -33,19 +33,19 @@ def test_a_subset_lies_inside_a_larger_one_and_the_rest_is_in_the_ledger(tmp_pat
     for n in (2, 5, 0.8):
         made = build(variant(f"v{n}", subset=n), tmp_path)
         kept.append(ids(tmp_path / f"v{n}"))
-        assert manifest.total(made)[0] == len(kept[-1])
-        assert sum(manifest.total(made)) == 11
+        assert made.kept == len(kept[-1])
+        assert made.outcomes().total() == 11
     assert [len(k) for k in kept] == [2, 5, 9]
     assert kept[0] < kept[1] < kept[2]
     other = build(variant("other_seed", subset=5, seed=1), tmp_path)
     assert ids(tmp_path / "other_seed") != kept[1]
-    assert manifest.total(other)[0] == 5
+    assert other.kept == 5
 
 
 def test_splits_and_limit(tmp_path: Path) -> None:
     made = build(variant("some", splits=["test", "train"]), tmp_path, Options(limit=2))
-    assert list(made["splits"]) == ["train", "test"]
-    assert made["splits"]["train"]["outcomes"] == {"beyond_limit": 3, "kept": 2}
+    assert list(made.splits) == ["train", "test"]
+    assert made.splits["train"].outcomes == {"beyond_limit": 3, "kept": 2}
     with pytest.raises(EdgeGlassError, match="no split dev; there are train, validation, test"):
         build(variant("none", splits=["dev"]), tmp_path)
 
@@ -153,8 +153,8 @@ def test_reading_and_planning_are_told_and_not_done_again(
         raise EdgeGlassError("stopped")
 
     with monkeypatch.context() as patched, pytest.raises(EdgeGlassError, match="stopped"):
-        patched.setattr(manifest, "check_balance", stop)
+        patched.setattr(manifest.Manifest, "check_balance", stop)
         build(variant("v"), tmp_path, progress=first)
     assert first.said == [("read v", 0, 11), ("plan v", 11, 11), ("build v", 11, 11)]
-    assert sum(manifest.total(build(variant("v"), tmp_path, progress=then))) == 11
+    assert build(variant("v"), tmp_path, progress=then).outcomes().total() == 11
     assert [what for what, _, _ in then.said] == ["build v"]

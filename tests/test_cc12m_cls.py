@@ -14,7 +14,7 @@ OUTCOMES = {"blank_caption": 1, "kept": 2, "malformed_row": 1, "no_class": 1, "r
 
 def test_sample(built: Path) -> None:
     folder = built / "cc12m_cls_sample"
-    assert manifest.read(folder)["splits"]["train"]["outcomes"] == OUTCOMES
+    assert manifest.read(folder).splits["train"].outcomes == OUTCOMES
     found = [(row["url"], row["class_name"]) for row in rows(folder).values()]
     assert found == [
         ("http://pictures.example/cat.jpg", "tabby cat"),

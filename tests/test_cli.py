@@ -82,16 +82,16 @@ def test_build_shows_rows_and_how_to_load_them(cli: Cli, tmp_path: Path) -> None
     assert shown.code == 0
     assert "load_dataset(" in shown.out
     (made,) = cli("build", SAMPLE, "--out", tmp_path, "--json", "--jobs", 1).json
-    assert made == manifest.read(tmp_path / SAMPLE)
+    assert made == manifest.read(tmp_path / SAMPLE).plain()
 
 
 def test_variants_are_named_by_what_is_set(cli: Cli, tmp_path: Path) -> None:
     settings = ["--set", "splits=[test]", "--set", "sample_rate=22050", "--jobs", 1]
     cli("build", SAMPLE, "--out", tmp_path, *settings)
     made = manifest.read(tmp_path / "clotho_sample-splits-test-sample_rate-22050")
-    assert made["parameters"]["sample_rate"] == 22050
+    assert made.parameters["sample_rate"] == 22050
     cli("build", SAMPLE, "--out", tmp_path, *settings, "--name", "clotho_mine")
-    assert manifest.read(tmp_path / "clotho_mine")["splits"].keys() == {"test"}
+    assert manifest.read(tmp_path / "clotho_mine").splits.keys() == {"test"}
 
 
 @pytest.mark.parametrize(

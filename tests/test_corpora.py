@@ -74,7 +74,7 @@ def test_every_config_can_be_made(name: str, tmp_path: Path) -> None:
 def test_sample_balances_and_verifies(config: str, one_job: Path) -> None:
     made = manifest.read(one_job / config)
     counts = ledger.count(one_job / config / ledger.FILE)
-    assert counts == {split: facts["outcomes"] for split, facts in made["splits"].items()}
+    assert counts == {split: facts.outcomes for split, facts in made.splits.items()}
     assert sum(counts[split]["kept"] for split in counts) >= 1
     assert list(verify(one_job / config)) == []
 
@@ -122,5 +122,5 @@ def test_every_sample_loads_from_the_hub_with_the_plain_client(one_job: Path) ->
             )  # fmt: skip
             found = json.loads(loaded.stdout)
             made = manifest.read(one_job / config)
-            assert found["rows"] == {s: facts["rows"] for s, facts in made["splits"].items()}
-            assert found["features"] == list(made["features"])
+            assert found["rows"] == {s: facts.rows for s, facts in made.splits.items()}
+            assert found["features"] == list(made.features)

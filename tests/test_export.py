@@ -96,7 +96,7 @@ def test_all_media_and_captions_of_any_sample_arrive(
 ) -> None:
     if config.endswith("qrels"):
         pytest.skip("two ids and a number")
-    folder, found = built / config, roles(manifest.read(built / config)["features"])
+    folder, found = built / config, roles(manifest.read(built / config).features)
     media = [name for name, role in found.items() if role is ColumnRole.MEDIA]
     captions = [name for name, role in found.items() if role is ColumnRole.CAPTION]
     export(folder, tmp_path, "webdataset")

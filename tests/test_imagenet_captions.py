@@ -46,7 +46,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sample(built: Path) -> None:
     folder = built / "imagenet_captions_sample"
-    assert manifest.read(folder)["splits"]["train"]["outcomes"] == COUNTS
+    assert manifest.read(folder).splits["train"].outcomes == COUNTS
     row = rows(folder)[ONE]
     assert (row["wnid"], row["label"], row["class_name"]) == ("n02123045", 281, "tabby cat")
     assert row["caption"] == f"tabby cat {TEXT}"
@@ -72,7 +72,7 @@ def test_captions(settings: dict[str, Any], caption: str, tmp_path: Path) -> Non
 
 def test_empty_captions_are_dropped_by_reason(tmp_path: Path) -> None:
     found = made(tmp_path, text=["description"])
-    outcomes = manifest.read(tmp_path / "imagenet_captions_test")["splits"]["train"]["outcomes"]
+    outcomes = manifest.read(tmp_path / "imagenet_captions_test").splits["train"].outcomes
     assert outcomes == {"kept": len(found), "blank_caption": 5, "malformed_row": 1, "no_class": 1}
 
 

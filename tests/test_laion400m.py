@@ -32,7 +32,7 @@ def made(raw: Path | None, out: Path, base: str = "laion400m_metadata", **overri
 
 def test_sample(built: Path) -> None:
     folder = built / "laion400m_sample"
-    assert manifest.read(folder)["splits"]["train"]["outcomes"] == DROPPED | {
+    assert manifest.read(folder).splits["train"].outcomes == DROPPED | {
         "kept": 4,
         "removed": 1,
     }
@@ -44,7 +44,7 @@ def test_sample(built: Path) -> None:
 
 def test_metadata_alone(tmp_path: Path) -> None:
     folder = made(None, tmp_path, "laion400m_metadata_sample")
-    assert manifest.read(folder)["splits"]["train"]["outcomes"] == DROPPED | {"kept": 5}
+    assert manifest.read(folder).splits["train"].outcomes == DROPPED | {"kept": 5}
     found = list(rows(folder).values())
     assert [row["sample_id"] % 100 for row in found] == [1, 2, 3, 5, 9]
     assert found[0]["caption"] == 'Chelsea the tabby cat, "close-up" | pets.example'
@@ -65,7 +65,7 @@ def test_nsfw(tmp_path: Path, nsfw: str, kept: int, unsafe: list[bool] | None) -
     found = list(rows(folder).values())
     assert len(found) == kept
     assert [row["unsafe"] for row in found] == unsafe if unsafe else "unsafe" not in found[0]
-    left_out = manifest.read(folder)["splits"]["train"]["outcomes"].get("not_in_config", 0)
+    left_out = manifest.read(folder).splits["train"].outcomes.get("not_in_config", 0)
     assert left_out == 5 - kept
 
 
@@ -82,7 +82,7 @@ def test_dedup_then_build(cli: Cli, tmp_path: Path) -> None:
     assert part.column_names[:4] == ["SAMPLE_ID", "URL", "TEXT", "HEIGHT"]
     assert part.schema.field("SAMPLE_ID").type == pa.int64()
     after, before = made(out, tmp_path / "a"), made(raw, tmp_path / "b")
-    assert manifest.read(after)["splits"]["train"]["outcomes"] == {"kept": 5}
+    assert manifest.read(after).splits["train"].outcomes == {"kept": 5}
     assert rows(after) == rows(before)
 
 
@@ -134,7 +134,7 @@ def test_chunks_are_fetched_once(site: Files, tmp_path: Path) -> None:
         made(None, tmp_path / "out")
     folder = made(None, tmp_path / "out")
     assert rows(folder) == rows(made(SAMPLE, tmp_path / "raw"))
-    [source] = manifest.read(folder)["sources"]
+    [source] = manifest.read(folder).sources
     assert (source["files"], len(source["sha256"])) == (4, 64)
     asked = [request.path for request in site.log]
     assert len(asked) == 6 and len(set(asked)) == 5  # the page, four chunks, and one of them again

@@ -67,7 +67,7 @@ def parts(folder: Path) -> list[dict[str, Any]]:
 def test_sample(built: Path) -> None:
     folder = built / "laionet_sample"
     dropped = {"blank_field": 1, "no_class": 1, "not_in_config": 2, "removed": 1}
-    assert manifest.read(folder)["splits"]["train"]["outcomes"] == dropped | {"kept": 4}
+    assert manifest.read(folder).splits["train"].outcomes == dropped | {"kept": 4}
     assert {row["class_name"] for row in rows(folder).values()} == {
         "tabby cat",
         "missile",

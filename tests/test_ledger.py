@@ -45,9 +45,7 @@ def test_every_row_of_the_source_is_in_it_once(with_drops: Path) -> None:
         (CAPTIONS, "train"), ("clotho_captions_evaluation.csv", "test")
     }  # fmt: skip
     assert {row["id"] for row in found if row["outcome"] == "kept"} == rows(with_drops).keys()
-    counts = {
-        split: facts["outcomes"] for split, facts in manifest.read(with_drops)["splits"].items()
-    }
+    counts = {split: facts.outcomes for split, facts in manifest.read(with_drops).splits.items()}
     assert counts == ledger.count(with_drops / ledger.FILE) == {
         "train": {"empty_media": 1, "kept": 3, "malformed_row": 1, "missing_media": 1},
         "test": {"kept": 3},
@@ -114,7 +112,7 @@ def test_notes_of_kept_rows_have_kinds(detail: str, kinds: list[str]) -> None:
 
 
 def test_the_card_counts_what_is_noted_on_kept_rows(built: Path) -> None:
-    made = manifest.read(built / "clotho_sample")["splits"]["train"]
-    assert made["doubts"] == {"start_end_samples is empty": 1}
+    made = manifest.read(built / "clotho_sample").splits["train"]
+    assert made.doubts == {"start_end_samples is empty": 1}
     card = (built / "README.md").read_text()
     assert "| clotho_sample | train | start_end_samples is empty | 1 |" in card

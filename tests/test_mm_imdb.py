@@ -56,15 +56,15 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 
 def names(folder: Path, row: dict[str, Any]) -> list[str]:
-    classes = manifest.read(folder)["features"]["labels"]["feature"]["names"]
+    classes = manifest.read(folder).features["labels"]["feature"]["names"]
     return [classes[label] for label in row["labels"]]
 
 
 def test_the_sample(built: Path) -> None:
     folder = built / "mm_imdb_sample"
     made = manifest.read(folder)
-    assert {split: facts["outcomes"] for split, facts in made["splits"].items()} == OUTCOMES
-    assert made["features"]["labels"]["feature"]["names"] == sorted(BY_FREQUENCY)
+    assert {split: facts.outcomes for split, facts in made.splits.items()} == OUTCOMES
+    assert made.features["labels"]["feature"]["names"] == sorted(BY_FREQUENCY)
     row = rows(folder)["9900001"]
     record = json.loads((SAMPLES / "dataset" / "9900001.json").read_text())
     assert row["plots"] == record["plot"]

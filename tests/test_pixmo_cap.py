@@ -61,7 +61,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_sample(built: Path) -> None:
     folder = built / "pixmo_cap_sample"
-    assert manifest.read(folder)["splits"]["train"]["outcomes"] == COUNTS
+    assert manifest.read(folder).splits["train"].outcomes == COUNTS
     found = rows(folder)
     assert {(row["width"], row["height"]) for row in found.values()} == SIZES
     assert all(len(id) == 32 and row["caption"] and row["transcripts"] for id, row in found.items())
@@ -146,10 +146,10 @@ def test_opting_out_of_consent_is_in_the_manifest(tmp_path: Path) -> None:
     with Site(pages) as site:
         raw = listed(tmp_path / "raw", [f"{site.url}/a.jpg"])
         kept = made(raw, tmp_path / "out")
-        assert manifest.read(kept)["splits"]["train"]["outcomes"] == {"x_robots_tag": 1}
+        assert manifest.read(kept).splits["train"].outcomes == {"x_robots_tag": 1}
         opted = made(raw, tmp_path / "out", overrides={"ignore_opt_outs": ["x_robots_tag"]})
-        assert manifest.read(opted)["splits"]["train"]["outcomes"] == {"kept": 1}
-        assert manifest.read(opted)["parameters"]["ignore_opt_outs"] == ["x_robots_tag"]
+        assert manifest.read(opted).splits["train"].outcomes == {"kept": 1}
+        assert manifest.read(opted).parameters["ignore_opt_outs"] == ["x_robots_tag"]
 
 
 def test_what_does_not_decode_is_dropped(tmp_path: Path) -> None:

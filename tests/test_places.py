@@ -40,7 +40,7 @@ def test_a_version_on_the_hub_is_verified_without_being_kept(
 def test_what_is_wrong_on_the_hub_is_found(hub: Hub, in_pieces: Path, cli: Cli) -> None:
     push(hub, in_pieces)
     made = manifest.read(in_pieces / SAMPLE)
-    file = made["splits"]["train"]["shards"][0]["file"]
+    file = made.splits["train"].shards[0].file
     data = bytearray((in_pieces / SAMPLE / file).read_bytes())
     data[2000] ^= 1
     api(hub).upload_file(

@@ -279,12 +279,12 @@ def lose(folder: Path) -> None:
 
 
 def cut(folder: Path) -> None:
-    made = manifest.read(folder) | {"limit": 3}
+    made = manifest.read(folder).plain() | {"limit": 3}
     (folder / manifest.FILE).write_text(json.dumps(made))
 
 
 def empty(folder: Path) -> None:
-    made = manifest.read(folder)
+    made = manifest.read(folder).plain()
     for facts in made["splits"].values():
         facts |= {"rows": 0, "outcomes": {"missing_media": 3}}
     (folder / manifest.FILE).write_text(json.dumps(made))

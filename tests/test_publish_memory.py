@@ -31,7 +31,7 @@ def enlarged(built: Path, out: Path, shards: int) -> Path:
     """The sample with its training split replaced by shards of random bytes."""
     folder = out / SAMPLE
     shutil.copytree(built / SAMPLE, folder)
-    made = manifest.read(folder)
+    made = manifest.read(folder).plain()
     names = [f"train-{n:05d}-of-{shards:05d}.parquet" for n in range(shards)]
     first = folder / made["splits"]["train"]["shards"][0]["file"]
     row = pq.read_table(first).slice(0, 1)

@@ -31,19 +31,18 @@ def test_croissant_reads_every_corpus(released: Path, hub: Hub) -> None:
     assert all("datePublished" in warning for warning in issues.warnings)
     for config, folder in manifest.built(released).items():
         made, found = manifest.read(folder), dataset.records(config)
-        rows = sum(split["rows"] for split in made["splits"].values())
+        rows = made.rows
         splits = {row[f"{config}/split"] for row in found} if rows else set()
         assert len(list(found)) == rows
-        assert splits == {name.encode() for name, facts in made["splits"].items() if facts["rows"]}
+        assert splits == {name.encode() for name, facts in made.splits.items() if facts.rows}
 
 
 def test_croissant_gives_every_shard_with_its_sha256(released: Path, hub: Hub) -> None:
     told = json.loads((released / croissant.FILE).read_text())
     digests = {node["@id"]: node["sha256"] for node in told["distribution"] if "sha256" in node}
     for config, folder in manifest.built(released).items():
-        for facts in manifest.read(folder)["splits"].values():
-            for shard in facts["shards"]:
-                assert digests[f"{config}/{shard['file']}"] == shard["sha256"]
+        for shard in manifest.read(folder).shards():
+            assert digests[f"{config}/{shard.file}"] == shard.sha256
     urls = {node["contentUrl"] for node in told["distribution"] if "contentUrl" in node}
     shard = "clotho_sample/train-00000-of-00001.parquet"
     assert f"{hub.url}/datasets/{REPO}/resolve/v1.0.0/{shard}" in urls

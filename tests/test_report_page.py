@@ -51,7 +51,7 @@ def test_hostile_rows_do_nothing(tmp_path: Path, page: Page) -> None:
         for n, text in enumerate(HOSTILE)
     ]
     folder = planted.corpus(tmp_path, "hostile", {"train": rows})
-    made = manifest.read(folder)
+    made = manifest.read(folder).plain()
     made["splits"]["train"]["figures"]["licences"] = dict.fromkeys(HOSTILE, 1)
     made["made_with"] = {"</title>": HOSTILE[0]}
     (folder / manifest.FILE).write_text(json.dumps(made))
@@ -67,7 +67,7 @@ def test_hostile_rows_do_nothing(tmp_path: Path, page: Page) -> None:
 
 def test_a_million_rows(tmp_path: Path, page: Page) -> None:
     folder = planted.corpus(tmp_path, "many", {"train": [{"id": "1", "caption": "one"}]})
-    made = manifest.read(folder)
+    made = manifest.read(folder).plain()
     [shard] = made["splits"]["train"]["shards"]
     rows = "SELECT i::VARCHAR AS id, repeat('word ', 3 + (i % 17)::INTEGER) AS caption"
     duckdb.execute(

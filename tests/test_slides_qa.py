@@ -47,7 +47,7 @@ def set_of(raw: Path, out: Path, **overrides: Any) -> None:
 def test_the_sample(built: Path) -> None:
     folder = built / "slides_qa_sample"
     made = manifest.read(folder)
-    assert {split: facts["outcomes"] for split, facts in made["splits"].items()} == {
+    assert {split: facts.outcomes for split, facts in made.splits.items()} == {
         "train": {"kept": 2}, "test": {"kept": 1},
     }  # fmt: skip
     row = rows(folder)["packaging-tutorial-es"]
@@ -102,7 +102,7 @@ def test_a_deck_is_in_one_split_whatever_else_is_there(raw: Path, tmp_path: Path
         deck(raw, f"d{number}", [f"{number} {line}" for line in LINES[:3]])
     first = manifest.read(build(raw, tmp_path / "one", test=0.3, validation=0.2))
     split = {id: row["split"] for id, row in entries(tmp_path / "one" / "slides_qa_test").items()}
-    assert all(facts["rows"] for facts in first["splits"].values())
+    assert all(facts.rows for facts in first.splits.values())
     deck(raw, "one-more", LINES[:3])
     again = entries(build(raw, tmp_path / "two", test=0.3, validation=0.2))
     assert {id: row["split"] for id, row in again.items() if id in split} == split
@@ -152,7 +152,7 @@ def test_verify_looks_at_the_slides_of_a_deck(raw: Path, tmp_path: Path) -> None
     folder = build(raw, tmp_path, "slides_qa")
     found = list(verify(folder))
     assert found == []
-    feature = manifest.read(folder)["features"]["images"]
+    feature = manifest.read(folder).features["images"]
     assert audit._of_images(feature)
 
 
@@ -161,7 +161,7 @@ def test_shards_are_cut_by_all_slides_of_a_deck(
 ) -> None:
     monkeypatch.setattr(orders, "SHARD_BYTES", 300_000)  # a deck has 130 to 200 kB, a slide 50
     made = manifest.read(build(raw, tmp_path, "slides_qa", test=0, validation=0))
-    assert [shard["rows"] for shard in made["splits"]["train"]["shards"]] == [1, 1, 1]
+    assert [shard.rows for shard in made.splits["train"].shards] == [1, 1, 1]
 
 
 def test_slides_that_are_made_smaller(raw: Path, tmp_path: Path) -> None:

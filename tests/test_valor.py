@@ -248,7 +248,7 @@ def test_verify_looks_at_frames_and_clips(sample: Path, tmp_path: Path) -> None:
         spoilt = pa.array([value], type=table.schema.field(column).type)
         table = table.set_column(table.schema.get_field_index(column), column, spoilt)
         pq.write_table(table.cast(pq.read_schema(path)), path)
-        promised = manifest.read(folder)
+        promised = manifest.read(folder).plain()
         shard = promised["splits"]["test"]["shards"][0]
         shard["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         (folder / "manifest.json").write_text(json.dumps(promised))

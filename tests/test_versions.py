@@ -33,8 +33,8 @@ def test_two_versions_are_compared_in_place(
     (found,) = changed.json
     assert changed.code == 1
     assert found["ids"]["changed audio"] == [HORSE]
-    shards = manifest.read(folder)["splits"]["test"]["shards"]
-    assert not any(shard["file"] in request.path for request in hub.log for shard in shards)
+    shards = manifest.read(folder).splits["test"].shards
+    assert not any(shard.file in request.path for request in hub.log for shard in shards)
 
 
 def test_a_version_is_reproduced(

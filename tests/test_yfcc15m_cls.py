@@ -38,7 +38,7 @@ def test_sample(built: Path) -> None:
         "000/camera.jpg#n04479046": "trench coat",
         "000/camera.jpg#n04485082": "tripod",
     }
-    outcomes = manifest.read(folder)["splits"]["train"]["outcomes"]
+    outcomes = manifest.read(folder).splits["train"].outcomes
     # fault: a null caption ended the source's run
     dropped = {"blank_caption": 1, "malformed_row": 2, "missing_media": 1, "no_class": 1}
     assert outcomes == dropped | {"kept": 3}

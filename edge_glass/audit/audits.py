@@ -101,13 +101,13 @@ class _Job:
         self._shards = sources.shards([folder, *against])
         self._own = [shard for shard in self._shards if shard.corpus == 0]
         self._work = out / HIDDEN
-        self._folder = out / FOLDER / str(self._made["config"])
+        self._folder = out / FOLDER / self._made.config
         self._figures: dict[str, Any] = {}
 
     def run(self) -> Audit:
-        before = read(self._out, self._made["config"]) or {}
+        before = read(self._out, self._made.config) or {}
         groups = before.get("groups", {}) if before.get("data") == self._data() else {}
-        spare = scratch(self._work, f"audit-{self._made['config']}")
+        spare = scratch(self._work, f"audit-{self._made.config}")
         with spare as self._spare, started(self._options.ray) as self._pool:
             for name in self._options.groups:
                 state = self._state(name)
@@ -131,7 +131,7 @@ class _Job:
 
     def _save(self, groups: dict[str, Any]) -> Audit:
         made = {
-            "config": self._made["config"],
+            "config": self._made.config,
             "data": self._data(),
             "rows": sum(shard.rows for shard in self._own),
             "groups": {name: groups[name] for name in CHECKS if name in groups},
@@ -201,5 +201,5 @@ class _Job:
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:
             return self._options.languages
-        corpus = self._made["corpus"]
+        corpus = self._made.corpus
         return catalog.corpus(corpus).spec().languages if corpus in catalog.corpora() else ()

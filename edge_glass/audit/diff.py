@@ -3,7 +3,6 @@
 import hashlib
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -59,13 +58,17 @@ def diff(old: Path, new: Path) -> Iterator[Difference]:
 def compare(config: str, old: Path, new: Path) -> Difference:
     """One config as it lies in two folders."""
     before, after = manifest.read(old), manifest.read(new)
-    identical = all(before[key] == after[key] for key in ("splits", "ledger", "features"))
+    identical = (before.splits, before.ledger, before.features) == (
+        after.splits,
+        after.ledger,
+        after.features,
+    )
     found = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
     if identical:
         return found
     found.outcomes = _counted(before, after)
-    buckets = max(before["ledger"]["rows"], after["ledger"]["rows"]) // BUCKET + 1
-    same = _hashes(before) & _hashes(after)
+    buckets = max(before.ledger.rows, after.ledger.rows) // BUCKET + 1
+    same = set(before.digests()) & set(after.digests())
     with tempfile.TemporaryDirectory() as temp:
         for compared, read in ((_compare_rows, _rows), (_compare_outcomes, _outcomes)):
             sides = [
@@ -81,10 +84,10 @@ def compare(config: str, old: Path, new: Path) -> Difference:
 
 def _inputs(made: Manifest) -> dict[str, Any]:
     """What went into a build, and what made it, by name."""
-    flat = {key: made[key] for key in ("version", "limit", "builder")}
+    flat: dict[str, Any] = {key: getattr(made, key) for key in ("version", "limit", "builder")}
     for group in ("parameters", "features", "made_with"):
-        flat |= {f"{group}.{name}": value for name, value in made[group].items()}
-    named = {s["file"]: s.get("sha256", s.get("folder")) for s in made["sources"]}
+        flat |= {f"{group}.{name}": value for name, value in getattr(made, group).items()}
+    named = {source.file: source.sha256 or source.folder for source in made.sources}
     return flat | {f"sources.{name}": value for name, value in named.items()}
 
 
@@ -95,25 +98,18 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[An
 
 def _counted(before: Manifest, after: Manifest) -> dict[str, list[int]]:
     """Outcomes with the rows that had them in each build; kept ones first, then the most."""
-    old, new = (
-        sum((Counter(split["outcomes"]) for split in made["splits"].values()), Counter[str]())
-        for made in (before, after)
-    )
+    old, new = before.outcomes(), after.outcomes()
     names = sorted(old | new, key=lambda name: (name != Outcome.KEPT, -new[name], name))
     return {name: [old[name], new[name]] for name in names}
 
 
-def _hashes(made: Manifest) -> set[str]:
-    return {shard["sha256"] for facts in made["splits"].values() for shard in facts["shards"]}
-
-
 def _rows(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
     """All rows of shards that are not among the `same`, their values as digests."""
-    for split, facts in made["splits"].items():
-        for shard in facts["shards"]:
-            if shard["sha256"] in same:
+    for split, facts in made.splits.items():
+        for shard in facts.shards:
+            if shard.sha256 in same:
                 continue
-            for row in parquet.rows(folder / shard["file"]):
+            for row in parquet.rows(folder / shard.file):
                 yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
 
 

@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from edge_glass import again, ledger, manifest, parquet, pool
 from edge_glass.audit import audits
-from edge_glass.build import REMEDY, lock, put
+from edge_glass.build import REMEDY, already, lock, put
 from edge_glass.errors import EdgeGlassError
 from edge_glass.ledger import Outcome
-from edge_glass.manifest import HIDDEN, Manifest
+from edge_glass.manifest import HIDDEN, Audit, AuditedBuild, File, Inputs, Manifest, ShardRecord
 from edge_glass.present import drawn
-from edge_glass.shards import disk_full, write_json, write_shard, write_table
+from edge_glass.shards import disk_full, write_shard, write_table
 from edge_glass.tables import engine
 
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
@@ -64,11 +64,11 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     Raises EdgeGlassError if there is no audit of this data.
     """
     made, final = manifest.read(folder), out / name
-    if name == made["config"]:
+    if name == made.config:
         raise EdgeGlassError(f"{name}: give the new config a name of its own with --name")
     described = _described(folder, made, out, name, checks)
     with disk_full(out, REMEDY), lock(out / HIDDEN, name):
-        if _already(final, described) is None:
+        if already(final, described) is None:
             work = out / HIDDEN / "work" / name
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
@@ -79,70 +79,45 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     return manifest.read(final)
 
 
-def _described(
-    folder: Path, made: Manifest, out: Path, name: str, checks: Sequence[str]
-) -> Manifest:
-    found = audits.read(out, made["config"])
-    shards = [s["sha256"] for facts in made["splits"].values() for s in facts["shards"]]
+def _described(folder: Path, made: Manifest, out: Path, name: str, checks: Sequence[str]) -> Inputs:
+    found = audits.read(out, made.config)
     groups, _ = known(checks)
-    if found is None or found["data"] != shards or set(groups) - found["groups"].keys():
+    if found is None or found["data"] != made.digests() or set(groups) - found["groups"].keys():
         raise EdgeGlassError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
     told = (folder / manifest.FILE).read_bytes()
-    source = {"config": made["config"], "manifest": sha256(told).hexdigest()}
+    source = AuditedBuild(made.config, sha256(told).hexdigest())
     files = {group: found["groups"][group]["sha256"] for group in groups}
-    rest = {key: value for key, value in made.items() if key not in ("splits", "ledger")}
-    return rest | {
-        "config": name,
-        "audit": {"of": source, "checks": list(checks), "findings": files},
-    }
-
-
-def _already(final: Path, described: Manifest) -> Manifest | None:
-    try:
-        found = manifest.read(final)
-    except EdgeGlassError:
-        return None
-    return found if all(found.get(key) == value for key, value in described.items()) else None
+    return replace(made.inputs, config=name, audit=Audit(source, tuple(checks), files))
 
 
 def _make(
-    folder: Path, made: Manifest, described: Manifest, out: Path, work: Path, jobs: int
+    folder: Path, made: Manifest, described: Inputs, out: Path, work: Path, jobs: int
 ) -> None:
-    groups, checks = known(described["audit"]["checks"])
-    paths = tuple(out / audits.FOLDER / made["config"] / f"{group}.parquet" for group in groups)
+    assert described.audit
+    groups, checks = known(described.audit.checks)
+    paths = tuple(out / audits.FOLDER / made.config / f"{group}.parquet" for group in groups)
     tasks = [
-        Task(folder / shard["file"], work / shard["file"], split, paths, tuple(checks))
-        for split, facts in made["splits"].items()
-        for shard in facts["shards"]
+        Task(folder / shard.file, work / shard.file, split, paths, tuple(checks))
+        for split, shard in made.shards_by_split()
     ]
     with pool.started(None) as workers:
         records = dict(workers.run(write, tasks, jobs))
     book = _Book(folder, tasks)
     written = write_table(work / ledger.FILE, book.tables(), ledger.SCHEMA)
-    parts = [records[task] | book.record(task.split) for task in tasks]
-    complete = manifest.complete(described, [*_once(parts)])
-    complete["ledger"] = {"file": ledger.FILE, **asdict(written)}
-    write_json(work / manifest.FILE, complete)
+    parts = [book.counted(records[task]) for task in tasks]
+    file = File(**asdict(written), file=ledger.FILE)
+    manifest.complete(described, parts, file).write(work)
 
 
-def _once(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Records of shards, what was counted for a whole split only with its first."""
-    seen = set[str]()
-    for part in parts:
-        again = part["split"] in seen
-        seen.add(part["split"])
-        yield part | ({"outcomes": {}, "doubts": {}} if again else {})
-
-
-def write(task: Task) -> dict[str, Any]:
-    """The shard without the rows that are flagged; returns its record."""
+def write(task: Task) -> ShardRecord:
+    """The shard without the rows that are flagged; returns its record, without outcomes."""
     flagged = _flagged(task)
     with parquet.opened(task.shard) as file:
         schema = file.schema_arrow
     rows = (row for row in parquet.rows(task.shard) if row["id"] not in flagged)
     written = write_shard(task.target, rows, schema)
-    shard = asdict(written) | {"file": task.target.name}
-    return {"split": task.split, "shard": shard, "figures": manifest.figures(task.target)}
+    shard = File(**asdict(written), file=task.target.name)
+    return ShardRecord(task.split, shard, {}, {}, manifest.figures(task.target))
 
 
 def _flagged(task: Task) -> dict[str, str]:
@@ -217,5 +192,8 @@ class _Book:
         note = f"{len(flagged)} of {len(found)} examples flagged: {told}"
         return {"detail": "; ".join(filter(None, [row["detail"], note]))}
 
-    def record(self, split: str) -> dict[str, Any]:
-        return {"outcomes": self._outcomes[split], "doubts": self._doubts[split]}
+    def counted(self, record: ShardRecord) -> ShardRecord:
+        """With the outcomes of the whole split, if it is the first of its shards."""
+        outcomes = self._outcomes.pop(record.split, Counter())
+        doubts = self._doubts.pop(record.split, Counter())
+        return replace(record, outcomes=dict(outcomes), doubts=dict(doubts))

@@ -22,11 +22,11 @@ def differences(
     Values are counted over what is published: rows that were dropped can explain what is missing.
     """
     for split, expected in known.rows.items():
-        found = sum(made["splits"].get(split, {"outcomes": {}})["outcomes"].values())
+        found = made.splits[split].total if split in made.splits else 0
         if found != expected:
             yield split, f"{found} rows, upstream publishes {expected}"
     total = sum(known.rows.values())
-    dropped = total - sum(facts["rows"] for facts in made["splits"].values()) if total else 0
+    dropped = total - made.rows if total else 0
     for column, expectations in known.values.items():
         counts = _counts(folder, made, column, unreadable)
         for value, expected in expectations.items():
@@ -36,11 +36,11 @@ def differences(
 
 def _counts(folder: Path, made: Manifest, column: str, unreadable: set[str]) -> Counter[str]:
     """How many rows have each value of a column, whose values may be lists and class numbers."""
-    feature: Any = datasets.Features.from_dict(made["features"]).get(column)
+    feature: Any = datasets.Features.from_dict(made.features).get(column)
     feature = getattr(feature, "feature", feature)
     names = feature.names if isinstance(feature, datasets.ClassLabel) else None
     counts: Counter[str] = Counter()
-    files = [s["file"] for facts in made["splits"].values() for s in facts["shards"]]
+    files = [s.file for s in made.shards()]
     for file in files if feature is not None else []:
         if file not in unreadable:
             for table in parquet.groups(folder / file, [column]):

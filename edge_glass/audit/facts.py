@@ -34,7 +34,7 @@ CHOSEN = (Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG, Ou
 def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
     """The facts of a config, out of `hidden` if they were told of the same build before."""
     told = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
-    kept = hidden / "facts" / f"{made['config']}.json"
+    kept = hidden / "facts" / f"{made.config}.json"
     try:
         found: Facts = json.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -47,9 +47,9 @@ def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
 
 def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
     hidden.mkdir(parents=True, exist_ok=True)
-    shards = [folder / s["file"] for facts in made["splits"].values() for s in facts["shards"]]
+    shards = [folder / s.file for s in made.shards()]
     here = [path for path in shards if path.is_file()]  # others were sent away
-    columns = made["features"] if here else {}
+    columns = made.features if here else {}
     with engine.connected(MEMORY, hidden) as connection:
         if here:
             files = ", ".join(map(engine.text, here))
@@ -128,7 +128,7 @@ def _rot(connection: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str, int
 
 def drawn(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Plot]:
     """The plots of a config; `languages` are those that an audit heard of."""
-    outcomes = sum((Counter(s["outcomes"]) for s in made["splits"].values()), Counter[str]())
+    outcomes = made.outcomes()
     plotted = [plots.bars("From source rows to kept rows", funnel(outcomes))]
     reasons = sorted(
         ((name, n) for name, n in outcomes.items() if name != Outcome.KEPT),

@@ -1,6 +1,5 @@
 """One page to look at: what was built, what was dropped and why, what audits found, and rows."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from edge_glass import catalog, manifest, units
 from edge_glass.audit import audits, balance, facts, findings, plots, shown
 from edge_glass.card import REPORT as FILE
 from edge_glass.card import picture
-from edge_glass.ledger import Outcome
-from edge_glass.manifest import HIDDEN, Manifest
+from edge_glass.manifest import HIDDEN, Manifest, Split
 from edge_glass.shards import Whole
 from edge_glass.tables import engine
 
@@ -56,12 +54,12 @@ def _page(out: Path, **values: Any) -> None:
 def _config(
     out: Path, folder: Path, made: Manifest, audited: audits.Audit | None
 ) -> dict[str, Any]:
-    shards = [s for split in made["splits"].values() for s in split["shards"]]
+    shards = made.shards()
     return {
-        "name": made["config"],
+        "name": made.config,
         "made": made,
         "title": _title(made),
-        "splits": [_split(name, split) for name, split in made["splits"].items()],
+        "splits": [_split(name, split) for name, split in made.splits.items()],
         "licences": _licences(made),
         "shards": shards[:SHARDS],
         "more_shards": max(0, len(shards) - SHARDS),
@@ -71,35 +69,30 @@ def _config(
 
 
 def _title(made: Manifest) -> str:
-    corpus = made["corpus"]
-    return catalog.corpus(corpus).spec().title if corpus in catalog.corpora() else str(corpus)
+    corpus = made.corpus
+    return catalog.corpus(corpus).spec().title if corpus in catalog.corpora() else corpus
 
 
-def _split(name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    outcomes = facts["outcomes"]
+def _split(name: str, facts: Split) -> dict[str, Any]:
     return {
         "name": name,
-        "total": sum(outcomes.values()),
-        "kept": outcomes.get(Outcome.KEPT, 0),
-        "dropped": {reason: n for reason, n in outcomes.items() if reason != Outcome.KEPT},
-        "rows": facts["rows"],
-        "length": units.length(seconds) if (seconds := facts["figures"].get("seconds")) else "",
-        "size": units.size(facts["bytes"]),
+        "total": facts.total,
+        "kept": facts.kept,
+        "dropped": facts.dropped,
+        "rows": facts.rows,
+        "length": units.length(facts.figures.seconds) if facts.figures.seconds else "",
+        "size": units.size(facts.bytes),
     }
 
 
 def _licences(made: Manifest) -> list[tuple[str, int]]:
-    counts = Counter[str]()
-    for split in made["splits"].values():
-        counts.update(split["figures"].get("licences", {}))
-    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return sorted(made.licences().items(), key=lambda one: (-one[1], one[0]))
 
 
 def _audited(out: Path, made: Manifest) -> audits.Audit | None:
     """The audit of a config, if it was of these very shards."""
-    found = audits.read(out, made["config"])
-    shards = [s["sha256"] for facts in made["splits"].values() for s in facts["shards"]]
-    return found if found and found["data"] == shards else None
+    found = audits.read(out, made.config)
+    return found if found and found["data"] == made.digests() else None
 
 
 def _spoken(audited: audits.Audit | None) -> dict[str, int]:
@@ -113,14 +106,14 @@ def _worst(out: Path, folder: Path, made: Manifest, audited: audits.Audit) -> li
     held: list[dict[str, Any]] = []
     with duckdb.connect() as connection:
         for group in audited["groups"].values():
-            path = out / audits.FOLDER / made["config"] / group["file"]
+            path = out / audits.FOLDER / made.config / group["file"]
             if group["rows"] and path.is_file():
                 held += _furthest(connection, path)
     rows = shown.named(folder, made, {(f["split"], f["id"]) for f in held} | _others(held, made))
     checks: dict[str, list[dict[str, Any]]] = {}
     for found in held:
         other = rows.get((found["other_split"], found["other_id"]))
-        mine = found["other_config"] == made["config"]
+        mine = found["other_config"] == made.config
         checks.setdefault(found["check"], []).append(
             found
             | {"row": rows.get((found["split"], found["id"])), "other": other if mine else None}
@@ -130,7 +123,7 @@ def _worst(out: Path, folder: Path, made: Manifest, audited: audits.Audit) -> li
 
 
 def _others(held: list[dict[str, Any]], made: Manifest) -> set[tuple[str, str]]:
-    inside = [found for found in held if found["other_config"] == made["config"]]
+    inside = [found for found in held if found["other_config"] == made.config]
     return {(found["other_split"], found["other_id"]) for found in inside}
 
 

@@ -33,11 +33,11 @@ def reproduce(
 
 def recipe(made: Manifest) -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
-    kind, name = catalog.corpus(made["corpus"]), made["config"]
+    kind, name = catalog.corpus(made.corpus), made.config
     base = name if name in kind.spec().configs else kind.corpus
     with tempfile.TemporaryDirectory() as temp:
         ours = Variant(kind.corpus, base, name).builder(temp).parameters()
-    theirs = made["parameters"]
+    theirs = made.parameters
     overrides = {key: value for key, value in theirs.items() if ours.get(key) != value}
     kind.configure(base, name, **overrides)
     return Variant(kind.corpus, base, name, overrides)

@@ -32,21 +32,21 @@ def drawn(folder: Path, made: Manifest, count: int) -> list[Row]:
     """Rows drawn from all splits: the same ones for the same build."""
     shards = [
         (split, shard)
-        for split, facts in made["splits"].items()
-        for shard in facts["shards"]
-        if (folder / shard["file"]).is_file()  # others were sent away
+        for split, facts in made.splits.items()
+        for shard in facts.shards
+        if (folder / shard.file).is_file()  # others were sent away
     ]
-    total = sum(shard["rows"] for _, shard in shards)
+    total = sum(shard.rows for _, shard in shards)
     numbers, seed = set[int](), 0
     while len(numbers) < min(count, total):
-        numbers.add(rank(seed, made["config"]) % total)
+        numbers.add(rank(seed, made.config) % total)
         seed += 1
     found, start = [], 0
     for split, shard in shards:
-        inside = sorted(n - start for n in numbers if start <= n < start + shard["rows"])
-        rows = _rows(folder / shard["file"], inside)
+        inside = sorted(n - start for n in numbers if start <= n < start + shard.rows)
+        rows = _rows(folder / shard.file, inside)
         found += [{"split": split} | row for row in rows]
-        start += shard["rows"]
+        start += shard.rows
     return found
 
 
@@ -54,10 +54,10 @@ def named(folder: Path, made: Manifest, wanted: Iterable[tuple[str, str]]) -> di
     """The rows of these splits and ids."""
     found: dict[Any, Row] = {}
     left = set(wanted)
-    for split, facts in made["splits"].items():
-        for shard in facts["shards"]:
+    for split, facts in made.splits.items():
+        for shard in facts.shards:
             ids = {id for name, id in left if name == split}
-            path = folder / shard["file"]
+            path = folder / shard.file
             if ids and path.is_file():
                 rows = _rows(path, list(_places(path, ids)))
                 found |= {(split, row["id"]): {"split": split} | row for row in rows}

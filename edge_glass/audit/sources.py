@@ -13,7 +13,6 @@ from edge_glass.errors import EdgeGlassError
 from edge_glass.manifest import Manifest
 
 BITS = 32  # of a row's number inside its shard: position = shard * 2**BITS + row
-EACH = {"caption_mode", "class_mode"}  # with these as `each`, a source row is several examples
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,11 @@ def shards(folders: Sequence[Path]) -> list[Shard]:
     for corpus, folder in enumerate(folders):
         made = manifest.read(folder)
         _check(made, folder)
-        several = any(made["parameters"].get(name) == "each" for name in EACH)
-        for split, facts in made["splits"].items():
-            for shard in facts["shards"]:
-                path, known = folder / shard["file"], (shard["sha256"], shard["rows"])
-                place = (len(found), corpus, made["config"], split, domain)
-                found.append(Shard(*place, path, *known, made["features"], several))
+        for split, facts in made.splits.items():
+            for shard in facts.shards:
+                path, known = folder / shard.file, (shard.sha256, shard.rows)
+                place = (len(found), corpus, made.config, split, domain)
+                found.append(Shard(*place, path, *known, made.features, made.each_example))
             domain += 1
     return found
 
@@ -72,6 +70,6 @@ def table(shards: Sequence[Shard], paths: Sequence[Path]) -> pa.Table:
 
 
 def _check(made: Manifest, folder: Path) -> None:
-    names = [shard["file"] for facts in made["splits"].values() for shard in facts["shards"]]
+    names = [shard.file for shard in made.shards()]
     if names and not (folder / names[0]).is_file():
         raise EdgeGlassError(f"{folder}: {names[0]} is not here: give the place of the shards")

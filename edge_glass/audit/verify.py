@@ -17,7 +17,7 @@ from edge_glass.audit.doubles import Sound, across_splits
 from edge_glass.audit.expected import differences
 from edge_glass.keys import Keys
 from edge_glass.ledger import Dropped, Outcome
-from edge_glass.manifest import Manifest
+from edge_glass.manifest import File, Manifest
 from edge_glass.media import audio, images
 from edge_glass.progress import Progress, Silent
 
@@ -74,35 +74,33 @@ class _Config:
     # Files against the manifest
 
     def _files(self) -> Iterator[Finding]:
-        promised = [s for split in self._made["splits"].values() for s in split["shards"]]
-        promised.append(self._made["ledger"])
+        promised = self._made.files()
         present = {path.name for path in self._folder.iterdir()}
-        for extra in sorted(present - {file["file"] for file in promised} - {manifest.FILE}):
+        for extra in sorted(present - {file.file for file in promised} - {manifest.FILE}):
             yield self._error(extra, "is in the folder but not in the manifest: delete it")
         for file in promised:
             if what := self._fault_of(file):
-                self._unreadable.add(file["file"])
-                yield self._error(file["file"], f"{what}: build again")
+                self._unreadable.add(file.file)
+                yield self._error(file.file, f"{what}: build again")
 
-    def _fault_of(self, file: dict[str, Any]) -> str | None:
-        path = self._folder / file["file"]
+    def _fault_of(self, file: File) -> str | None:
+        path = self._folder / file.file
         if not path.is_file():
             return "is missing"
-        if (found := _sha256(path)) != file["sha256"]:
-            return f"sha256 is {found}, the manifest says {file['sha256']}"
+        if (found := _sha256(path)) != file.sha256:
+            return f"sha256 is {found}, the manifest says {file.sha256}"
         with parquet.opened(path) as opened:
             rows, columns = opened.metadata.num_rows, opened.schema_arrow.names
-        if rows != file["rows"]:
-            return f"has {rows} rows, the manifest says {file['rows']}"
-        wanted = list(self._made["features"])
-        if file["file"] != ledger.FILE and columns != wanted:
+        if rows != file.rows:
+            return f"has {rows} rows, the manifest says {file.rows}"
+        wanted = list(self._made.features)
+        if file.file != ledger.FILE and columns != wanted:
             return f"has the columns {', '.join(columns)}, the manifest says {', '.join(wanted)}"
         return None
 
     # Rows
 
     def _rows(self) -> Iterator[Finding]:
-        total = sum(split["rows"] for split in self._made["splits"].values())
         with (
             tempfile.TemporaryDirectory() as temp,
             Keys(Path(temp) / "ids") as ids,
@@ -110,7 +108,7 @@ class _Config:
             interrupts.guarded(),
         ):
             with self._progress.rows(
-                f"verify {self._name}", total, lambda: (self._done, self._bad)
+                f"verify {self._name}", self._made.rows, lambda: (self._done, self._bad)
             ):
                 before = ("", "")
                 for split, shard, example in self._examples():
@@ -136,21 +134,21 @@ class _Config:
             yield split, example["id"]
 
     def _examples(self, columns: list[str] | None = None) -> Iterator[tuple[str, str, Any]]:
-        for split, facts in self._made["splits"].items():
-            for shard in facts["shards"]:
-                if shard["file"] in self._unreadable:
+        for split, facts in self._made.splits.items():
+            for shard in facts.shards:
+                if shard.file in self._unreadable:
                     continue
-                for example in parquet.rows(self._folder / shard["file"], columns):
-                    yield split, shard["file"], example
+                for example in parquet.rows(self._folder / shard.file, columns):
+                    yield split, shard.file, example
 
     def _faults(self, example: dict[str, Any], sound: Sound) -> Iterator[str]:
         # the duration of a clip is that of its picture, and some have no sound
         duration = None if "fps" in example else example.get("duration")
         silent = (
-            example.get("audio") is None and self._made["parameters"].get("require_audio") is False
+            example.get("audio") is None and self._made.parameters.get("require_audio") is False
         )
-        yield from clips.faults(self._made["features"], example)
-        for name, feature in self._made["features"].items():
+        yield from clips.faults(self._made.features, example)
+        for name, feature in self._made.features.items():
             value = example[name]
             if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:
                 yield from self._audio_faults(value, duration, sound)
@@ -177,7 +175,7 @@ class _Config:
             yield f"audio does not decode: {drop.outcome} {drop.detail}"
             return
         yield from self._rate_fault(found.rate)
-        channels = self._made["parameters"].get("channels")
+        channels = self._made.parameters.get("channels")
         if channels and found.channels != channels:
             yield f"{found.channels} channels where the config promises {channels}"
         yield from self._duration_fault(found.seconds, duration)
@@ -193,7 +191,7 @@ class _Config:
             yield f"{found.width}x{found.height} pixels where the columns say {promised}"
 
     def _rate_fault(self, rate: int) -> Iterator[str]:
-        promised = self._made["parameters"].get("sample_rate")
+        promised = self._made.parameters.get("sample_rate")
         if promised and rate != promised:
             yield f"{rate} Hz where the config promises {promised}"
 
@@ -219,14 +217,14 @@ class _Config:
 
     def _ledger(self) -> Iterator[Finding]:
         counts = ledger.count(self._folder / ledger.FILE)
-        for split in sorted(counts.keys() | self._made["splits"].keys()):
-            facts = self._made["splits"].get(split, {"outcomes": {}, "rows": 0})
-            if (found := counts.get(split, {})) != facts["outcomes"]:
-                what = f"{split} has {found}, the manifest says {facts['outcomes']}"
+        for split in sorted(counts.keys() | self._made.splits.keys()):
+            facts = self._made.splits.get(split)
+            promised, rows = (facts.outcomes, facts.rows) if facts else ({}, 0)
+            if (found := counts.get(split, {})) != promised:
+                what = f"{split} has {found}, the manifest says {promised}"
                 yield self._error(ledger.FILE, what)
-            kept, rows = found.get(Outcome.KEPT, 0), facts["rows"]
-            each = "each" in map(self._made["parameters"].get, ("caption_mode", "class_mode"))
-            if rows < kept or (rows > kept and not each):
+            kept = found.get(Outcome.KEPT, 0)
+            if rows < kept or (rows > kept and not self._made.each_example):
                 yield self._error(ledger.FILE, f"{split}: {kept} rows kept, {rows} rows published")
 
     def _kept(self) -> Iterator[dict[str, Any]]:
@@ -249,47 +247,49 @@ class _Config:
     # What upstream is known to hold
 
     def _expected(self) -> Iterator[Finding]:
-        if self._made["parameters"].get("bundled"):
+        if self._made.parameters.get("bundled"):
             return
-        if self._made["corpus"] not in catalog.corpora():
+        if self._made.corpus not in catalog.corpora():
             return  # somebody else's, and not installed here
         counts: dict[str, Counter[str]] = {}  # rows by split and source
         for row in ledger.read(self._folder / ledger.FILE, ["split", "source"]):
             counts.setdefault(row["split"], Counter())[row["source"]] += 1
         rows = sum(counts.values(), Counter[str]())
-        sources = catalog.corpus(self._made["corpus"]).spec().sources
-        for used in self._made["sources"]:
-            name = used["file"]
+        sources = catalog.corpus(self._made.corpus).spec().sources
+        for used in self._made.sources:
+            name = used.file
             expected = sources[name].rows if name in sources else None
             if expected is not None and rows[name] != expected:
                 what = f"{rows[name]} rows, upstream publishes {expected}"
                 yield self._unlike_upstream([name], name, what)
-        published = sum(split["rows"] for split in self._made["splits"].values())
-        expected = catalog.corpus(self._made["corpus"]).spec().expected.published.get(self._name)
-        if expected not in (None, published) and self._made["limit"] is None:
+        published = self._made.rows
+        expected = catalog.corpus(self._made.corpus).spec().expected.published.get(self._name)
+        if expected not in (None, published) and self._made.limit is None:
             what = f"{published} rows, a full build is known to have {expected}"
-            used = [source["file"] for source in self._made["sources"]]
-            yield self._unlike_upstream(used, self._name, what)
+            yield self._unlike_upstream(self._all_sources(), self._name, what)
         for split, found in counts.items() if self._everything() else ():
             hours = [sources[name].hours for name in found if name in sources]
-            seconds = self._made["splits"][split]["figures"].get("seconds", 0)
+            seconds = self._made.splits[split].figures.seconds or 0
             expected_hours = sum(filter(None, hours))
             if expected_hours and abs(seconds / 3600 - expected_hours) > HOURS_SLACK:
                 what = f"{seconds / 3600:.1f} hours, upstream publishes {expected_hours:.1f}"
                 yield self._unlike_upstream(list(found), split, what)
 
-        if self._everything() and self._made["parameters"].get("splits") is None:
-            known = catalog.corpus(self._made["corpus"]).spec().expected
+        if self._everything() and self._made.parameters.get("splits") is None:
+            known = catalog.corpus(self._made.corpus).spec().expected
             for where, what in differences(self._folder, self._made, known, self._unreadable):
-                yield self._unlike_upstream([s["file"] for s in self._made["sources"]], where, what)
+                yield self._unlike_upstream(self._all_sources(), where, what)
 
     def _everything(self) -> bool:
         """Whether nothing was left out on purpose, and each row was written once."""
-        chosen = self._made["parameters"].get("subset") is None and self._made["limit"] is None
-        return chosen and self._made["parameters"].get("caption_mode") != "each"
+        chosen = self._made.parameters.get("subset") is None and self._made.limit is None
+        return chosen and self._made.parameters.get("caption_mode") != "each"
+
+    def _all_sources(self) -> list[str]:
+        return [source.file for source in self._made.sources]
 
     def _unlike_upstream(self, names: list[str], where: str, what: str) -> Finding:
-        published = {used["file"]: used["as_published"] for used in self._made["sources"]}
+        published = {used.file: used.as_published for used in self._made.sources}
         if all(published.get(name) for name in names):
             return self._error(where, what)
         return Finding("note", self._name, where, what)

@@ -98,16 +98,16 @@ def parts(folder: Path) -> Array:
     rows are cut by a hash of their id, those that were made of one source row together.
     """
     made = manifest.read(folder)
-    names = {split: _part(split) for split in made["splits"]}
+    names = {split: _part(split) for split in made.splits}
     whole = set(PARTS) <= set(names.values())
     found = []
-    for split, facts in made["splits"].items():
-        for shard in facts["shards"]:
+    for split, facts in made.splits.items():
+        for shard in facts.shards:
             if whole:
                 number = PARTS.index(names[split]) if names[split] in PARTS else -1
-                found.append(np.full(shard["rows"], number, dtype=np.int8))
+                found.append(np.full(shard.rows, number, dtype=np.int8))
             else:
-                ids = (row["id"] for row in parquet.rows(folder / shard["file"], ["id"]))
+                ids = (row["id"] for row in parquet.rows(folder / shard.file, ["id"]))
                 found.append(np.array([_cut(id_) for id_ in ids], dtype=np.int8))
     return np.concatenate(found)
 

@@ -78,7 +78,7 @@ class _Export:
         self._originals, self._made = Originals.of(folder), manifest.read(folder)
         for column, wanted in ((options.image, "image"), (options.text, "text")):
             if modality_of(self._made, column) != wanted:
-                raise EdgeGlassError(f"{self._made['config']}: {column} holds no {wanted}s")
+                raise EdgeGlassError(f"{self._made.config}: {column} holds no {wanted}s")
         self._encoders: dict[str, Encoder] = {}
         for name, (image, text) in options.encoders.items():
             self._encoders[f"{name}_image"] = open_encoder(image, "image")
@@ -104,7 +104,7 @@ class _Export:
 
     def _settings(self) -> dict[str, Any]:
         """The manifest: the keys of the paper's, and what else the arrays depend on."""
-        shards = [s["sha256"] for facts in self._made["splits"].values() for s in facts["shards"]]
+        shards = self._made.digests()
         models = {
             name: {"name": one.model.name, "revision": one.model.revision or fingerprint(one.model)}
             for name, one in self._encoders.items()
@@ -124,7 +124,7 @@ class _Export:
             "epsilon": arrays.EPSILON,
             "noisy_labels": self._options.noisy_labels,
             "columns": {"image": self._options.image, "text": self._options.text},
-            "config": self._made["config"],
+            "config": self._made.config,
             "data": shards,
         }
 

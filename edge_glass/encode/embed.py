@@ -77,17 +77,17 @@ def _all(encoder: Encoder, shard: Shard, column: str, batch: int, workers: Worke
 
 def modality_of(made: Manifest, column: str) -> Modality:
     """What a column of a build holds. Raises EdgeGlassError if no encoder takes such."""
-    feature = made["features"].get(column)
+    feature = made.features.get(column)
     if feature is None:
         raise EdgeGlassError(
-            f"{made['config']}: no column {column}; there are {', '.join(made['features'])}"
+            f"{made.config}: no column {column}; there are {', '.join(made.features)}"
         )
     inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
     if (kind := inner.get("_type")) in MODALITIES:
         return MODALITIES[kind]
     if kind == "Value" and inner.get("dtype") == "string":
         return "text"
-    raise EdgeGlassError(f"{made['config']}: {column} holds no images, sounds or texts: {feature}")
+    raise EdgeGlassError(f"{made.config}: {column} holds no images, sounds or texts: {feature}")
 
 
 def _values(path: Path, column: str) -> Iterator[Any]:
@@ -99,7 +99,7 @@ def _values(path: Path, column: str) -> Iterator[Any]:
 
 
 def _shards(folder: Path, made: Manifest) -> list[Shard]:
-    files = [shard["file"] for facts in made["splits"].values() for shard in facts["shards"]]
+    files = [shard.file for shard in made.shards()]
     return [Shard(number, len(files), folder / file) for number, file in enumerate(files)]
 
 
@@ -107,13 +107,13 @@ def _settings(
     made: Manifest, model: Model, encoders: dict[str, Encoder], layout: Layout
 ) -> dict[str, Any]:
     """All that the bytes depend on, but for how many rows go through at once."""
-    data = {s["file"]: s["sha256"] for facts in made["splits"].values() for s in facts["shards"]}
+    data = {s.file: s.sha256 for facts in made.splits.values() for s in facts.shards}
     encoded = {
         column: {"modality": one.modality, "dim": one.dim, "device": one.device}
         for column, one in encoders.items()
     }
     return {
-        "config": made["config"],
+        "config": made.config,
         "data": data,
         "model": {
             "name": model.name,

@@ -27,9 +27,9 @@ class Originals:
         """Those of the config that is built in `folder`. Raises EdgeGlassError if it has none."""
         made = manifest.read(folder)
         found: list[tuple[str, str]] = []
-        for split, facts in made["splits"].items():
-            for shard in facts["shards"]:
-                ids = pq.read_table(folder / shard["file"], columns=["id"])["id"].to_pylist()
+        for split, facts in made.splits.items():
+            for shard in facts.shards:
+                ids = pq.read_table(folder / shard.file, columns=["id"])["id"].to_pylist()
                 found += [(id, split) for id in ids]
         if not found:
             raise EdgeGlassError(f"{folder}: no rows: nothing can be written")
@@ -57,9 +57,9 @@ class Originals:
         """Place and columns of every original that is not `done`, in the order of the shards."""
         places = {id: place for place, id in enumerate(self.ids)}
         made = manifest.read(self.folder)
-        for facts in made["splits"].values():
-            for shard in facts["shards"]:
-                with parquet.opened(self.folder / shard["file"]) as file:
+        for facts in made.splits.values():
+            for shard in facts.shards:
+                with parquet.opened(self.folder / shard.file) as file:
                     for group in range(file.num_row_groups):
                         yield from self._group(file, group, columns, places, done)
 

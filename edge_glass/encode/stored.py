@@ -162,12 +162,12 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
     Raises EdgeGlassError if there are none, or if they were made of another build.
     """
     made, where = manifest.read(folder), (root or folder.parent / "embeddings") / folder.name
-    shards = [s for facts in made["splits"].values() for s in facts["shards"]]
-    paths = tuple(folder / shard["file"] for shard in shards)
+    shards = made.shards()
+    paths = tuple(folder / shard.file for shard in shards)
     found = []
     for file in sorted(where.glob(f"*/{FILE}")):
         settings = json.loads(file.read_text(encoding="utf-8"))
-        if settings["data"] != {shard["file"]: shard["sha256"] for shard in shards}:
+        if settings["data"] != {shard.file: shard.sha256 for shard in shards}:
             raise EdgeGlassError(
                 f"{file.parent}: made of another build than the one in {folder}: delete it and run "
                 "`edge-glass embed` again"

@@ -74,7 +74,7 @@ def views(
     pairs = dict(map(pair, encoder))
     folders = manifest.built(directory)
     for config, folder in folders.items():
-        corpus = manifest.read(folder)["corpus"]
+        corpus = manifest.read(folder).corpus
         known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
         prefix = known or f"{config}_globals"
         options = Options(pairs, prefix, count, fit, noisy_labels, image, text, jobs or processes())  # type: ignore[arg-type]

@@ -35,18 +35,18 @@ class BuiltRows:
     def of(cls, folder: Path) -> "BuiltRows":
         """Read the manifest in `folder`. Raises EdgeGlassError if there is none."""
         made = manifest.read(folder)
-        schema = arrow_schema(datasets.Features.from_dict(made["features"]))
-        return cls(folder, made, roles(made["features"]), schema)
+        schema = arrow_schema(datasets.Features.from_dict(made.features))
+        return cls(folder, made, roles(made.features), schema)
 
     @property
     def config(self) -> str:
         """The config's name."""
-        return str(self.made["config"])
+        return self.made.config
 
     @property
     def splits(self) -> list[str]:
         """In the manifest's order."""
-        return list(self.made["splits"])
+        return list(self.made.splits)
 
     def with_role(self, role: ColumnRole) -> list[str]:
         """The columns that have a role."""
@@ -81,7 +81,7 @@ class BuiltRows:
 
     def pairs(self, split: str) -> Iterator[Pair]:
         """Each source row that was tried, with its example; of a row of several, each of them."""
-        shards = (self.folder / shard["file"] for shard in self.made["splits"][split]["shards"])
+        shards = (self.folder / shard.file for shard in self.made.splits[split].shards)
         examples = (example for shard in shards for example in parquet.rows(shard))
         waiting = next(examples, None)
         for entry in ledger.read(self.folder / ledger.FILE):

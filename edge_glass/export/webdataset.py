@@ -80,7 +80,7 @@ class _Shard:
     ) -> Row:
         """A row; of an image that was resized nobody knows the size before."""
         others = self._build.others(example) if example else dict.fromkeys(self._names)
-        whole_size = self._build.made["parameters"].get("resize") is None
+        whole_size = self._build.made.parameters.get("resize") is None
         outcome, size = entry["outcome"], (others.get("width"), others.get("height"))
         failed = "failed_to_resize" if outcome in RESIZING else "failed_to_download"
         why = "no media in this row" if example else f"{outcome} {entry['detail']}".strip()

@@ -119,5 +119,4 @@ class ClipStore:
         return self.folder / "records" / section.key[:2] / f"{section.key}.json"
 
     def _whole(self, record: Record) -> bool:
-        clip = {"bytes": record.bytes, "sha256": record.sha256}
-        return records.fault(self.path(record), clip) is None
+        return records.fault(self.path(record), record.bytes, record.sha256) is None

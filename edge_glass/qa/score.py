@@ -72,7 +72,7 @@ def _predictions(path: Path) -> dict[str, str]:
 def _questions(out: Path, split: str) -> Iterator[tuple[str, str]]:
     """Each question of a split with its answer, out of the first config that has a row a slide."""
     for folder in _built(out, PAGES).values():
-        if {"pairs", "image"} <= manifest.read(folder)["features"].keys():
+        if {"pairs", "image"} <= manifest.read(folder).features.keys():
             for row in _rows(folder, split, ["pairs"]):
                 yield from ((pair["id"], pair["answer"]) for pair in row["pairs"])
             return
@@ -108,7 +108,7 @@ def _parts(out: Path) -> dict[str, Path]:
     built = _built(out, RETRIEVAL)
     for name, folder in built.items():
         stem = name.removesuffix("-qrels")
-        if stem != name and {"query-id", "corpus-id"} <= manifest.read(folder)["features"].keys():
+        if stem != name and {"query-id", "corpus-id"} <= manifest.read(folder).features.keys():
             parts = {part: f"{stem}-{part}" for part in ("corpus", "queries", "qrels")}
             if missing := [config for config in parts.values() if config not in built]:
                 raise EdgeGlassError(
@@ -138,7 +138,7 @@ def _remedy(ends: tuple[str, ...]) -> str:
 
 def bm25(parts: dict[str, Path], split: str) -> Run:
     """The best documents of each query by BM25."""
-    columns = manifest.read(parts["corpus"])["features"]
+    columns = manifest.read(parts["corpus"]).features
     text = next((name for name in TEXTS if name in columns), None)
     if text is None:
         raise EdgeGlassError(f"{parts['corpus']}: no column {' or '.join(TEXTS)} to search")
@@ -183,6 +183,6 @@ def _save(run: Run, path: Path) -> None:
 
 
 def _rows(folder: Path, split: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    found = manifest.read(folder)["splits"].get(split, {"shards": []})
-    for shard in found["shards"]:
-        yield from parquet.rows(folder / shard["file"], columns)
+    found = manifest.read(folder).splits.get(split)
+    for shard in found.shards if found else ():
+        yield from parquet.rows(folder / shard.file, columns)

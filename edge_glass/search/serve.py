@@ -107,7 +107,7 @@ class Site:
         kinds: list[Kind] = ["text", "image", "audio"]
         page = _templates().get_template("page.html.jinja")
         text = page.render(
-            config=table.made["config"],
+            config=table.made.config,
             rows=table.rows,
             columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
             filters=[SPLIT, *table.columns],

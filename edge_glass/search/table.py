@@ -49,9 +49,9 @@ class Table:
     def __init__(self, folder: Path) -> None:
         self.folder, self.made = folder, manifest.read(folder)
         self._shards = [
-            (split, folder / shard["file"])
-            for split, facts in self.made["splits"].items()
-            for shard in facts["shards"]
+            (split, folder / shard.file)
+            for split, facts in self.made.splits.items()
+            for shard in facts.shards
         ]
         if not self._shards:
             raise EdgeGlassError(f"{folder}: the build has no rows")
@@ -70,7 +70,7 @@ class Table:
     @property
     def caption(self) -> str:
         """The column that a row is shown by."""
-        features = self.made["features"]
+        features = self.made.features
         captions = with_role(features, ColumnRole.CAPTION)
         return (captions or with_role(features, ColumnRole.TEXT) or ["id"])[0]
 
@@ -143,7 +143,7 @@ class Table:
                     found[name] |= set(pc.unique(batch[name]).drop_null().to_pylist())
                     if len(found[name]) > NAMED:
                         del found[name]
-        splits = list(self.made["splits"])
+        splits = list(self.made.splits)
         listed = {name: sorted(values) for name, values in found.items() if len(values) > 1}
         return ({SPLIT: splits} if len(splits) > 1 else {}) | listed
 

@@ -219,9 +219,9 @@ def _hits(tasks: list[Search], count: int, k: int) -> tuple[Array, Array]:
 def _captions(folder: Path) -> tuple[list[str], list[str]]:
     """Caption and class of every row of a build."""
     made, texts, wnids = manifest.read(folder), list[str](), list[str]()
-    for split in made["splits"].values():
-        for shard in split["shards"]:
-            table = pq.read_table(folder / shard["file"], columns=["caption", "wnid"])
+    for split in made.splits.values():
+        for shard in split.shards:
+            table = pq.read_table(folder / shard.file, columns=["caption", "wnid"])
             texts += table["caption"].to_pylist()
             wnids += table["wnid"].to_pylist()
     return texts, wnids
