@@ -59,7 +59,7 @@ def deck(root: Path, id: str, lines: list[str], **known: object) -> Path:
     for number, line in enumerate(lines, 1):
         (folder / decks.slide_file(number)).write_bytes(slide(line, number))
         made.images.append(decks.slide_file(number))
-    made.lang_detected, made.dim = "es", "240x320"
+    made.lang_detected, made.dim = "es", [240, 320]
     for name, value in known.items():
         setattr(made, name, value)
     decks.write(folder, made)
@@ -67,7 +67,7 @@ def deck(root: Path, id: str, lines: list[str], **known: object) -> Path:
 
 
 def pair(slide: int, question: str, answer: str = "Una respuesta entera.", **more: object) -> Pair:
-    made = Pair(slide, question, answer)
+    made = Pair(slide, question, answer, "docvqa")
     for name, value in more.items():
         setattr(made, name, value)
     return made

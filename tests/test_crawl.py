@@ -27,6 +27,9 @@ def html(props: dict[str, Any], *links: str) -> Answer:
     return page(f"<html><body>{anchors}{script}</body></html>".encode())
 
 
+TOP = [{"slideIndex": 0}, {"slideIndex": 2}]  # counted from 0
+
+
 def show(images: str, name: str, texts: list[str], **more: Any) -> dict[str, Any]:
     """A slideshow as such a page has it."""
     sizes = [{"quality": 85, "width": 320}, {"quality": 75, "width": 638}]
@@ -60,7 +63,7 @@ def site() -> Any:
             "/search?q=ciencia": html({}, *deep, "/search?q=ciencia&page=2"),
             "/search?q=ciencia&page=2": html({}, "/ana/dos", "/ana/tres", "/bob/english",
                                              "/ana/gone", "/search?q=ciencia"),
-            "/ana/uno": html(show(cdn.url, "uno", LINES[:4], mostRead=True)),
+            "/ana/uno": html(show(cdn.url, "uno", LINES[:4], topReadSlides=TOP, views=900)),
             "/ana/dos": html(show(cdn.url, "dos", LINES[:4], likes=None)),
             "/ana/tres": page(b"<html>no data</html>"),
             "/bob/english": html(show(cdn.url, "english", ENGLISH)),
@@ -85,7 +88,8 @@ def test_a_site(site: Any, tmp_path: Path, cli: Cli, no_rest: list[float]) -> No
     assert all("english" not in path for path in site.cdn.log)  # known by its page alone
     uno = decks.read(out / "ana--uno")
     assert (uno.title, uno.author, uno.date) == ("Charla uno", "ana", "2023-05-06")
-    assert (uno.likes, uno.lang, uno.lang_detected, uno.mostRead) == (4, "es", "es", True)
+    assert (uno.likes, uno.views, uno.lang, uno.lang_detected) == (4, 900, "es", "es")
+    assert uno.mostRead == [True, False, True, False] and uno.first == 1
     assert uno.presentation_url == f"{site.url}/ana/uno"
     assert uno.transcript == LINES[:4] and uno.numbers == [1, 2, 3, 4]
     assert decks.read(out / "ana--dos").numbers == [1, 3, 4]

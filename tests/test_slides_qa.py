@@ -23,7 +23,7 @@ SAMPLES = ROOT / "samples" / "slides_qa"
 RETRIEVAL = "slides_qa_retrieval"
 PARTS = ("corpus", "queries", "qrels")
 META = ["presentation_url", "title", "author", "date", "len", "description", "lang",
-        "lang_detected", "dim", "likes", "mostRead", "transcript"]  # fmt: skip
+        "lang_detected", "likes", "dim", "views", "mostRead", "transcript"]  # fmt: skip
 
 
 @pytest.fixture
@@ -52,7 +52,9 @@ def test_the_sample(built: Path) -> None:
     }  # fmt: skip
     row = rows(folder)["packaging-tutorial-es"]
     source = json.loads((SAMPLES / row["id"] / f"{row['id']}.json").read_text())
-    assert {name: row[name] for name in META[:-1]} == {name: source[name] for name in META[:-1]}
+    assert {name: row[name] for name in META[:9]} == {name: source[name] for name in META[:9]}
+    assert row["dim"] == [416, 555] and source["dim"] == "416x555"
+    assert (row["views"], row["mostRead"]) == (None, [False] * 4)  # the source has one for the deck
     assert row["slides"] == [7, 9, 17, 26]
     assert row["transcript"] == [source["transcript"][number - 1] for number in row["slides"]]
     for number, image in zip(row["slides"], row["images"], strict=True):

@@ -59,19 +59,20 @@ class Asked:
     stopped: str | None = None
     failure: str | None = None  # the last one: where, which model, and why
     notes: list[str] = field(default_factory=list)  # how the endpoint had to be asked
+    skipped: dict[str, str] = field(default_factory=dict)  # decks not asked about, and why
 
 
 def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked:
     """Ask about all slides that are not answered yet, then write `qa_<id>.json` and the calls.
 
-    Raises EdgeGlassError if the endpoint takes none of the calls, or another run is at the folder.
+    Raises EdgeGlassError if there is no slide, the endpoint takes none of the calls, or another run
+    is at the folder.
     """
-    folders = decks.folders(root)
+    folders, skipped, total = _with_slides(root)
     calls = Calls(root)
     try:
         endpoint = Endpoint(options.model, options.base_url, options.seconds, options.max_tokens)
         run = _Run(folders, calls, endpoint, options)
-        total = sum(len(decks.read(folder).numbers) for folder in folders)
         try:
             with (progress or Silent()).rows("ask", total, run.count):
                 interrupts.run(run.all())
@@ -83,10 +84,28 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
         states[LEFT] = total - states.total()
         return Asked(
             dict(states), calls.cost, calls.tokens, calls.outcomes(), run.stopped, run.failure,
-            endpoint.notes,
+            endpoint.notes, skipped,
         )  # fmt: skip
     finally:
         calls.close()
+
+
+def _with_slides(root: Path) -> tuple[list[Path], dict[str, str], int]:
+    """The folders of decks that can be asked about, why others cannot, and the number of slides."""
+    folders, skipped, total = [], dict[str, str](), 0
+    for folder in decks.folders(root):
+        try:
+            total += len(decks.read(folder).numbers)
+            folders.append(folder)
+        except Dropped as drop:
+            skipped[folder.name] = f"{drop.outcome}: {drop.detail}"
+    if not total:
+        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise EdgeGlassError(
+            f"{root}: no slide to ask about in {len(folders) + len(skipped)} decks: expected "
+            f"{decks.LAYOUT}. {why}".strip()
+        )
+    return folders, skipped, total
 
 
 class _Run:
@@ -161,7 +180,9 @@ class _Run:
     async def _slide(self, folder: Path, deck: Deck, number: int) -> None:
         names = decks.numbered(deck.images)
         data, by_hand = (folder / names[number]).read_bytes(), decks.read_pairs(folder)
-        written = {p.task for p in by_hand if p.slide == number and p.prompt is None}
+        written = {
+            p.task or decks.DOCVQA for p in by_hand if p.slide == number and p.prompt is None
+        }
         for task in self._options.tasks:
             if task in written:
                 continue

@@ -14,7 +14,7 @@ from edge_glass.fetch.answers import Answer
 from edge_glass.ledger import HEALS, Dropped, Entry, Outcome
 from edge_glass.media import images
 from edge_glass.qa import decks, language
-from edge_glass.qa.decks import Deck
+from edge_glass.qa.decks import Deck, Pair
 from edge_glass.shards import Whole, write_json, write_table
 
 RECORDS = ".collected"  # a file a deck: what became of it and of its slides
@@ -86,7 +86,7 @@ class Sheet:
 
     def __init__(self, desk: Desk, id: str, row: str, again: bool) -> None:
         self.id, self._desk, self._row, self._again = id, desk, row, again
-        self._aside, self._home = desk.out / f".{id}.part", desk.out / id
+        self._aside, self._home = desk.out / f".{id}{decks.PART}", desk.out / id
         self._slides: list[Entry] = []
         if self._home.is_dir() and not again:
             self._home.rename(self._aside)  # slides that are here are not fetched again
@@ -108,7 +108,8 @@ class Sheet:
         except Dropped as drop:
             self.lost(number, drop.outcome, drop.detail, answer)
             return
-        self.beside(decks.slide_file(number), data)
+        with Whole(self._aside / decks.slide_file(number)) as file:
+            file.write(data)
         self._kept(number, data, answer)
 
     def lost(
@@ -117,10 +118,9 @@ class Sheet:
         """There is no picture of this slide."""
         self._slides.append(self._entry(number, outcome, detail, answer))
 
-    def beside(self, name: str, data: bytes) -> None:
-        """Put down another file of the deck."""
-        with Whole(self._aside / name) as file:
-            file.write(data)
+    def questions(self, pairs: list[Pair]) -> None:
+        """Put down the questions, each with the number of its slide."""
+        write_json(self._aside / f"qa_{self.id}.json", [*map(asdict, pairs)])
 
     def _kept(self, number: int, data: bytes, answer: Answer | None) -> None:
         entry = self._entry(number, Outcome.KEPT, "", answer)
@@ -137,22 +137,25 @@ class Sheet:
             entry.etag, entry.last_modified = answer.etag, answer.last_modified
         return entry
 
-    def finish(self, deck: Deck) -> None:
-        """All slides were put down: the deck gets its name, unless it is not to be kept."""
+    def finish(self, deck: Deck, note: str = "") -> None:
+        """All slides were put down: the deck gets its name, unless it is not to be kept.
+
+        `note` is what the ledger says of a deck that is kept.
+        """
         numbers = [e for e in self._slides if e.outcome == Outcome.KEPT]
         if self._again:
             return self.drop(Outcome.DUPLICATE_ID, "another deck has this id")
         if not numbers:
             return self.drop(Outcome.MISSING_MEDIA, "no slide")
         deck.images = [*decks.numbered(path.name for path in self._aside.iterdir()).values()]
-        deck.len = max(deck.len, *deck.numbers)
+        deck.len = max(deck.len or deck.numbers[-1] + 1 - deck.first, len(deck.images))
         deck.lang_detected = language.detect(" ".join([deck.title or "", *deck.transcript]))
         if self._desk.wanted and not language.same(deck.language, self._desk.wanted):
             return self.drop(Outcome.WRONG_LANGUAGE, deck.language or "nobody can tell")
         first = images.probe((self._aside / deck.images[0]).read_bytes())
-        deck.dim = f"{first.height}x{first.width}"
+        deck.dim = deck.dim or [first.height, first.width]
         decks.write(self._aside, deck)
-        self._desk.write(self.id, [self._deck_entry(Outcome.KEPT, ""), *self._slides])
+        self._desk.write(self.id, [self._deck_entry(Outcome.KEPT, note), *self._slides])
         self._aside.rename(self._home)
         return None
 

@@ -26,6 +26,7 @@ class Limits:
     """What the filters go by."""
 
     language: str | None = None  # of each deck its own if not set
+    qa_language: str | None = None  # of questions and answers; that of their deck if not set
     characters: int = 10  # of a question or an answer, at least
     slides: int = 3  # of a deck, at least
     whole_deck: bool = False  # a pair that is too short takes its deck with it, as the seed has it
@@ -95,13 +96,12 @@ def few(work: Work) -> Iterator[Taken]:
 
 def tongue(work: Work) -> Iterator[Taken]:
     """Decks and pairs in another language."""
-    if work.wanted is None:
-        return
-    wanted = language.short(work.wanted)
-    if work.deck.language and not language.same(work.deck.language, wanted):
+    wanted = language.short(work.wanted or "")
+    if wanted and work.deck.language and not language.same(work.deck.language, wanted):
         yield Taken(Outcome.WRONG_LANGUAGE, work.deck.language)
         return
-    for pair in work.pairs:
+    wanted = language.short(work.limits.qa_language or wanted)
+    for pair in work.pairs if wanted else ():
         found = language.detect(f"{pair.question} {pair.answer}")
         if found and not language.same(found, wanted):
             yield Taken(Outcome.WRONG_LANGUAGE, found, pair.slide, pair.id)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_glass.errors import EdgeGlassError
-from edge_glass.ledger import Outcome
+from edge_glass.ledger import Dropped, Outcome
 from edge_glass.qa import decks
 from edge_glass.qa.desk import Desk
 
 MAX_BYTES = 2**28  # of one slide
+MAX_SLIDES = 10_000  # of one deck that are looked for
 
 
 def collect(desk: Desk, root: Path) -> Iterator[str]:
@@ -25,11 +26,14 @@ def collect(desk: Desk, root: Path) -> Iterator[str]:
 def _one(desk: Desk, folder: Path, id: str) -> None:
     sheet = desk.sheet(id, folder.name)
     try:
-        deck, pairs = decks.read(folder), decks.read_pairs(folder)
+        deck, pairs, notes = decks.read_noted(folder)
     except EdgeGlassError as error:
         return sheet.drop(Outcome.MALFORMED_ROW, str(error))
-    files = decks.numbered(path.name for path in folder.iterdir())
-    for number in sorted({*files, *range(1, min(deck.len, 10_000) + 1)}):
+    except Dropped as drop:
+        return sheet.drop(drop.outcome, drop.detail)
+    files = decks.numbered(deck.images)
+    count = min(max(deck.len, len(deck.transcript), len(deck.mostRead)), MAX_SLIDES)
+    for number in sorted({*files, *range(deck.first, deck.first + count)}):
         path = folder / files.get(number, "")
         if number not in files:
             sheet.lost(number, Outcome.MISSING_MEDIA, f"no {decks.slide_file(number)}")
@@ -38,7 +42,7 @@ def _one(desk: Desk, folder: Path, id: str) -> None:
         else:
             sheet.slide(number, path.read_bytes())
     if pairs:
-        sheet.beside(f"qa_{id}.json", (folder / f"qa_{folder.name}.json").read_bytes())
+        sheet.questions(pairs)
     deck.id = sheet.id
-    sheet.finish(deck)
+    sheet.finish(deck, "; ".join(notes))
     return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 
 from edge_glass.errors import EdgeGlassError
-from edge_glass.ledger import Entry, Outcome
+from edge_glass.ledger import Dropped, Entry, Outcome
 from edge_glass.progress import Progress, Silent
 from edge_glass.qa import decks
 from edge_glass.qa.decks import Pair
@@ -86,14 +86,19 @@ def _clear(root: Path, out: Path) -> None:
     if out.is_dir() and any(out.iterdir()):
         if not (out / FILE).is_file():
             raise EdgeGlassError(f"--out {out}: is full of something else: name a new folder")
-        for folder in decks.folders(out) if any(out.glob("*/*.json")) else []:
-            shutil.rmtree(folder)
+        for path in out.glob("*/*.json"):
+            if path.stem == path.parent.name:
+                shutil.rmtree(path.parent)
     out.mkdir(parents=True, exist_ok=True)
 
 
 def _one(folder: Path, out: Path, limits: Limits, funnel: Funnel) -> Iterator[Entry]:
     """Filter one deck; the entries of it, of its slides and pairs."""
-    deck, pairs = decks.read(folder), decks.read_pairs(folder)
+    try:
+        deck, pairs, notes = decks.read_noted(folder)
+    except Dropped as drop:
+        yield Entry("filter", folder.name, folder.name, DECKS, drop.outcome, drop.detail)
+        return
     work = Work(folder, deck, [p for p in pairs if p.slide in deck.numbers], limits, deck.numbers)
     funnel.steps[0].count(work, whole=True)
     gone: dict[tuple[str, str], Taken] = {}
@@ -106,7 +111,10 @@ def _one(folder: Path, out: Path, limits: Limits, funnel: Funnel) -> Iterator[En
     if (DECKS, deck.id) not in gone:
         _write(work, out / deck.id)
         funnel.flagged += sum(pair.identifies is False for pair in work.pairs)
-    yield from _entries(deck.id, deck.numbers, pairs, gone)
+    for entry in _entries(deck.id, deck.numbers, pairs, gone):
+        if entry.split == DECKS and entry.outcome == Outcome.KEPT:
+            entry.detail = "; ".join(notes)
+        yield entry
 
 
 def _row(deck: str, taken: Taken) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+from edge_glass.qa.decks import LARGEST as LARGEST_NUMBER
 from edge_glass.qa.decks import Deck
 from edge_glass.qa.render import plain
 
@@ -85,13 +86,20 @@ def _show(url: str, show: dict[str, Any]) -> Page:
     made.description, made.lang = _text(show.get("description")), _text(show.get("language"))
     found = re.match(r"\d{4}-\d\d-\d\d", str(show.get("createdAt", "")))
     made.date = found[0] if found else None
-    likes = show.get("likes")
-    made.likes = likes if isinstance(likes, int) else None
-    made.mostRead = show.get("mostRead") is True
+    made.likes, made.views = _number(show.get("likes")), _number(show.get("views"))
     made.len = min(int(show["totalSlides"]), MAX_SLIDES)
+    made.mostRead = _most_read(show.get("topReadSlides"), made.len)
     texts = show.get("transcript") or []
     made.transcript = [_text(text) or "" for text in texts][: made.len]
     return Page(made, [*_slides(url, show["slides"], made.len)])
+
+
+def _most_read(top: Any, count: int) -> list[bool]:
+    """Whether each slide is among the most read: `top` has an object for each, its place from 0."""
+    if not isinstance(top, list):
+        return []
+    places = [next(iter(one.values()), None) for one in top if isinstance(one, dict)]
+    return [place in places for place in range(count)]
 
 
 def _slides(url: str, slides: dict[str, Any], count: int) -> Iterator[str]:
@@ -124,6 +132,10 @@ def _links(url: str, links: list[dict[str, str]]) -> Page:
         elif len(parts.path.strip("/").split("/")) == 2 and not parts.query:
             found.decks.append(to)
     return found
+
+
+def _number(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= LARGEST_NUMBER else None
 
 
 def _text(value: Any) -> str | None:

@@ -106,7 +106,8 @@ def qa(
         list[str] | None, typer.Option(help="docvqa, retrieval; default: both.")
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="What to write in; default: each deck's own.")
+        str | None,
+        typer.Option("--language", "--qa-language", help="To write in; default: each deck's own."),
     ] = None,
     pairs: Annotated[int, typer.Option(min=1, max=20, help="A slide and task.")] = 2,
     connections: Annotated[int, typer.Option(min=1, max=500, help="Calls at once.")] = 16,
@@ -163,6 +164,8 @@ def qa(
         show.table("Calls of all runs", columns, rows)
         print(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
         print(*(f"{directory}: {note}\n" for note in made.notes), sep="", end="")
+        for name, reason in made.skipped.items():
+            print(f"Not asked about: {name}: {reason}")
         print(f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}")
     if made.stopped or made.slides.get(ask.FAILED):
         why = made.stopped or f"some slides brought no answer (last: {made.failure})"
@@ -178,6 +181,9 @@ def filter_(
     language: Annotated[
         str | None, typer.Option(help="That all must be in; default: each deck's own.")
     ] = None,
+    qa_language: Annotated[
+        str | None, typer.Option(help="Of questions and answers, if it is not the deck's: e.g. fr.")
+    ] = None,
     min_chars: Annotated[int, typer.Option(min=1, help="Of a question or an answer.")] = 10,
     min_slides: Annotated[int, typer.Option(min=1, help="Of a deck.")] = 3,
     whole_deck: Annotated[
@@ -191,7 +197,7 @@ def filter_(
     from edge_glass.qa.filters import FILTERS, Limits
 
     names = [name.strip() for name in filters.split(",")] if filters else [*FILTERS]
-    limits = Limits(language, min_chars, min_slides, whole_deck)
+    limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
     made = funnel.run(directory, out, names, limits, shown())
     if json:
         show.as_json(show.plain(made))
