@@ -70,8 +70,9 @@ def of(id: str, row: str) -> bool:
 def _entries(before: Before) -> Iterator[Entry]:
     """A stretch of the ledger, one row group in memory."""
     start, stop, position = before.start, before.start + before.rows, 0
-    names = [field.name for field in fields(Entry)]
     with parquet.opened(before.folder / ledger.FILE) as file:
+        there = file.schema_arrow.names  # earlier releases wrote fewer columns
+        names = [field.name for field in fields(Entry) if field.name in there]
         for group in range(file.num_row_groups):
             end = position + file.metadata.row_group(group).num_rows
             if end > start and position < stop:

@@ -117,6 +117,7 @@ class Entry:
     final_url: str | None = None  # where redirects led, if they did
     etag: str | None = None
     last_modified: str | None = None  # the server's words; when it was fetched, the run log says
+    caption: str | None = None  # of a URL that gave no example: with it the list can be tried again
 
 
 SCHEMA = pa.schema(
@@ -134,6 +135,7 @@ SCHEMA = pa.schema(
         ("final_url", pa.string()),
         ("etag", pa.string()),
         ("last_modified", pa.string()),
+        ("caption", pa.string()),
     ]
 )
 

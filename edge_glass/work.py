@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from edge_glass import interrupts, ledger, manifest, orders, pool, records
 from edge_glass.again import Before, Replay
 from edge_glass.catalog import Variant
+from edge_glass.columns import CAPTIONS
 from edge_glass.corpus import Corpus, Example, Media, Row
 from edge_glass.features import Features, arrow_schema
 from edge_glass.fetch import ahead
@@ -201,8 +202,16 @@ def _worked(corpus: Corpus, split: str, row: Row, media: Media) -> tuple[Entry, 
         final_url=media.final_url,
         etag=media.etag,
         last_modified=media.last_modified,
+        caption=_caption(row) if media.url and outcome != Outcome.KEPT else None,
     )
     return entry, examples
+
+
+def _caption(row: Row) -> str | None:
+    """The text of a source row; of several the first."""
+    texts = next((row.fields[name] for name in CAPTIONS if row.fields.get(name)), None)
+    text = texts[0] if isinstance(texts, list) else texts
+    return None if text is None else _clean(str(text))
 
 
 def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list[Example]]:

@@ -276,6 +276,8 @@ def test_webdataset_is_laid_out_as_img2dataset_does(built: Path, tmp_path: Path)
     assert (sample["key"], sample["status"], sample["caption"]) == ("000000001", "success", caption)
     table = pq.read_table(folder / "00000.parquet").to_pylist()
     assert len(table) == 8 and sum(row["status"] == "success" for row in table) == 4
+    listed = [row for row in table if row["url"]]  # failed ones can be tried again
+    assert len(listed) == 7 and all(row["caption"] for row in listed)
     stats = json.loads((folder / "00000_stats.json").read_text())
     assert sample["original_width"] == sample["width"]
     assert set(sample) == set(table[0])

@@ -1,0 +1,90 @@
+"""What other packages read of an export, printed as JSON: run in a process that has them.
+
+`export_readers.py webdataset | clip_inference | clip_back | img2dataset | open_clip PATH`
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+# what these packages want for logging, models and resizing, and no reader of files uses
+for name in ("wandb", "all_clip", "sentence_transformers", "albumentations", "torchvision",
+             "torchvision.datasets", "open_clip"):  # fmt: skip
+    sys.modules[name] = MagicMock()
+
+
+def webdataset(folder: Path) -> list[Any]:
+    import webdataset as wds
+
+    urls = [str(path) for path in sorted(folder.glob("*/*.tar"))]
+    samples = wds.WebDataset(urls, shardshuffle=False).decode("pil")
+    return [
+        {"key": s["__key__"], "json": s["json"], "txt": s["txt"],
+         "media": {n: len(v) if isinstance(v, bytes) else getattr(v, "size", str(v))
+                   for n, v in s.items() if n not in ("json", "txt") and n[0] != "_"}}
+        for s in samples
+    ]  # fmt: skip
+
+
+def clip_inference(folder: Path) -> list[Any]:
+    from clip_retrieval.clip_inference.reader import WebdatasetReader
+
+    reader = WebdatasetReader(
+        lambda urls: urls, lambda image: image.size[0], lambda texts: [len(texts[0])],
+        [str(path) for path in sorted(folder.glob("*/*.tar"))], 1, 0, enable_metadata=True,
+    )  # fmt: skip
+    return [[batch["image_filename"][0], batch["text"][0], json.loads(batch["metadata"][0])]
+            for batch in reader]  # fmt: skip
+
+
+def clip_back(folder: Path) -> list[Any]:
+    """The nearest rows to the first vector, with metadata, as its service answers; from PATH."""
+    import faiss
+    import numpy as np
+    from clip_retrieval import clip_back as back
+
+    back = sys.modules["clip_retrieval.clip_back"]
+    vectors = [np.load(path) for path in sorted((folder / "img_emb").glob("*.npy"))]
+    index = faiss.IndexFlatIP(vectors[0].shape[1])
+    index.add(np.concatenate(vectors).astype(np.float32))
+    found = []
+    for hdf5 in (False, True):
+        columns = ["url", "image_path", "caption", "NSFW"]
+        metadata, _ = back.load_metadata_provider(str(folder), hdf5, False, index, columns, False)
+        resource = MagicMock(
+            metadata_provider=metadata, image_index=index, columns_to_return=columns,
+            metadata_is_ordered_by_ivf=False, aesthetic_embeddings=None, safety_model=None,
+        )  # fmt: skip
+        service = back.KnnService(clip_resources={"index": resource})
+        query = vectors[0][0].astype(np.float32).tolist()
+        found.append(service.query(embedding_input=query, num_images=index.ntotal,
+                                   num_result_ids=index.ntotal, deduplicate=False))  # fmt: skip
+    return found
+
+
+def img2dataset(folder: Path) -> list[Any]:
+    """The columns of the Parquet that its writer makes of the same rows, and of each sample."""
+    import pyarrow as pa
+    from img2dataset.writer import WebDatasetSampleWriter
+
+    schema = pa.schema([(n, pa.string()) for n in ("url", "caption", "key", "status")])
+    writer = WebDatasetSampleWriter(0, str(folder), True, 5, schema, "jpg")
+    row = dict.fromkeys(schema.names, "x")
+    writer.write(b"\xff\xd8\xff", "000000000", "x", row)
+    writer.write(None, "000000001", None, row | {"status": "failed_to_download"})
+    writer.close()
+    return []
+
+
+def open_clip(path: Path) -> list[Any]:
+    from open_clip_train.data import CsvDataset
+
+    rows = CsvDataset(str(path), lambda image: image.size, "filepath", "caption", "\t",
+                      lambda texts: texts)  # fmt: skip
+    return [rows[place] for place in range(len(rows))]
+
+
+if __name__ == "__main__":
+    json.dump(globals()[sys.argv[1]](Path(sys.argv[2])), sys.stdout, default=str)
