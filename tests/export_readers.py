@@ -3,6 +3,7 @@
 `export_readers.py webdataset | clip_inference | clip_back | img2dataset | open_clip PATH`
 """
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -43,8 +44,8 @@ def clip_back(folder: Path) -> list[Any]:
     """The nearest rows to the first vector, with metadata, as its service answers; from PATH."""
     import faiss
     import numpy as np
-    from clip_retrieval import clip_back as back
 
+    importlib.import_module("clip_retrieval")  # whose names hide its module's
     back = sys.modules["clip_retrieval.clip_back"]
     vectors = [np.load(path) for path in sorted((folder / "img_emb").glob("*.npy"))]
     index = faiss.IndexFlatIP(vectors[0].shape[1])
