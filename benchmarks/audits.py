@@ -34,7 +34,7 @@ import soundfile as sf
 from measure import arguments, show
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import planted
 
 from edge_glass.audit import audits, findings

@@ -90,13 +90,13 @@ def corpus(folder: Path, rows: int, kind: str) -> Path:
 
 def hashes(out: Path, folder: Path, rows: int) -> int:
     """Traces as a million images would leave them; every tenth test image is one of training."""
-    from edge_glass.audit import media_trace, pictures, sources, traces
+    from edge_glass.audit import audited_shards, image_hash, media_profile, profiles
 
-    trace = media_trace.Media()
-    place = traces.place(out / ".edge_glass", trace)
+    trace = media_profile.Media()
+    place = profiles.place(out / ".edge_glass", trace)
     place.mkdir(parents=True)
-    draw, windows, planted = np.random.default_rng(0), len(pictures.WINDOWS), None
-    for shard in sources.shards([folder]):
+    draw, windows, planted = np.random.default_rng(0), len(image_hash.WINDOWS), None
+    for shard in audited_shards.shards([folder]):
         bits = draw.integers(-(2**63), 2**63, size=(shard.rows, 5))
         if shard.split == "test":
             planted = bits[::10]
@@ -111,9 +111,9 @@ def hashes(out: Path, folder: Path, rows: int) -> int:
         items = np.arange(shard.rows)
         columns = [np.repeat(items, windows), np.tile(np.arange(windows), shard.rows).astype("i1")]
         columns += [printed[:, :, word].ravel() for word in range(5)]
-        pictures_ = pa.table(columns, schema=media_trace.PICTURES)
-        media = {name: pa.nulls(shard.rows, media_trace.MEDIA.field(name).type)
-                 for name in media_trace.MEDIA.names}  # fmt: skip
+        pictures_ = pa.table(columns, schema=media_profile.PICTURES)
+        media = {name: pa.nulls(shard.rows, media_profile.MEDIA.field(name).type)
+                 for name in media_profile.MEDIA.names}  # fmt: skip
         ids = [f"{shard.number}-{row}" for row in range(shard.rows)]
         media |= {"row": pa.array(items), "item": pa.array(items), "id": pa.array(ids)}
         media |= {
@@ -123,10 +123,10 @@ def hashes(out: Path, folder: Path, rows: int) -> int:
         media |= {"picture": pa.array([row.tobytes() for row in printed[:, 0]], pa.binary())}
         media |= {"contrast": pa.array(np.full(shard.rows, 50, dtype=np.float32))}
         for name, table in (
-            ("media", pa.table(media, schema=media_trace.MEDIA)), ("pictures", pictures_),
-            ("sounds", media_trace.SOUNDS.empty_table()),
+            ("media", pa.table(media, schema=media_profile.MEDIA)), ("pictures", pictures_),
+            ("sounds", media_profile.SOUNDS.empty_table()),
         ):  # fmt: skip
-            pq.write_table(table, traces.path(place, shard, name), compression="zstd")
+            pq.write_table(table, profiles.path(place, shard, name), compression="zstd")
     return rows // TEST // 10
 
 

@@ -91,8 +91,8 @@ def bare(raw: Path, out: Path, hashed: bool = False) -> int:
     import aiohttp
     import pyarrow as pa
 
-    from edge_glass.features import Features, Image, Value, arrow_schema
-    from edge_glass.shards import _writer
+    from edge_glass.core.atomic_files import _writer
+    from edge_glass.media.features import Features, Image, Value, arrow_schema
 
     names = ("caption", "image_url", "sha256")
     schema = arrow_schema(Features({"image": Image()} | {n: Value("string") for n in names}))
@@ -138,13 +138,13 @@ def bare_hashed(raw: Path, out: Path) -> int:
 
 
 def ours(raw: Path, out: Path, decode: bool = False) -> int:
-    from edge_glass.build import Options, build
-    from edge_glass.catalog import variant
-    from edge_glass.fetch import safety
-    from edge_glass.fetch.remote import Limits, Network
+    from edge_glass.corpora.catalog import variant
+    from edge_glass.pipeline.build import Options, build
+    from edge_glass.sources import addresses
+    from edge_glass.sources.row_fetch import Limits, Network
 
-    real = safety.is_public
-    safety.is_public = lambda address: real(address) or address.startswith("127.")  # it is asked
+    real = addresses.is_public
+    addresses.is_public = lambda address: real(address) or address.startswith("127.")  # it is asked
     network = Network(web=Limits(AT_ONCE, silence=TIMEOUT))
     options = Options(raw=raw, jobs=1, unverified=True, network=network)
     made = build(variant("pixmo_cap", {"decode_all": decode}, "pixmo_cap_bench"), out, options)

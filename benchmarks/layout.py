@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from measure import arguments, scratch, show
 from read_data import pictures
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 ACCESSES = 60
 REPO = "org/layout"
 
@@ -119,7 +119,7 @@ def over_http(hub: Any, folder: Path, name: str) -> tuple[str, str]:
     from huggingface_hub import HfApi
 
     from edge_glass.train import loader
-    from edge_glass.train.groups import Place
+    from edge_glass.train.row_groups import Place
 
     HfApi(endpoint=hub.url, token=hub.token).upload_folder(
         repo_id=REPO, folder_path=folder, path_in_repo=name, repo_type="dataset"

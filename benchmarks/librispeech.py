@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 OURS = """
 from pathlib import Path
-from edge_glass import catalog
-from edge_glass.build import Options, build
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import Options, build
 
 raw, out = Path(sys.argv[1]), Path(sys.argv[2])
 variant = catalog.variant("librispeech", {"splits": ["validation.clean"]}, "librispeech_bench")
@@ -35,7 +35,7 @@ rows = made.splits["validation.clean"].rows
 # transcript of its chapter has come, and the other way round
 PLAIN = """
 import datasets
-from edge_glass.features import Audio
+from edge_glass.media.features import Audio
 
 class Plain(datasets.GeneratorBasedBuilder):
     def _info(self):
@@ -78,7 +78,10 @@ CHECKED = "import io, soundfile\n" + PLAIN.replace(
     'yield name, {"id"',
     'soundfile.read(io.BytesIO(audio[name]))\n                    yield name, {"id"',
 )
-START = {"edge-glass": "import edge_glass.build; rows = 0", "datasets": "import datasets; rows = 0"}
+START = {
+    "edge-glass": "import edge_glass.pipeline.build; rows = 0",
+    "datasets": "import datasets; rows = 0",
+}
 WAYS = {"edge-glass": OURS, "datasets": PLAIN, "datasets, clips decoded": CHECKED}
 
 

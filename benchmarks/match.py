@@ -31,7 +31,7 @@ def generate(path: Path, rows: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from edge_glass.tables.classes import imagenet
+    from edge_glass.domains.imagenet.classes import imagenet
 
     lemmas = [lemma for found in imagenet() for lemma in found.lemmas]
     draw, common = random.Random(0), WORDS.split()
@@ -62,11 +62,11 @@ def ours(path: Path, rows: int, few: int, rule: str) -> int:
     """Match all rows; the pairs of caption and class in the first few."""
     import pyarrow as pa
 
-    from edge_glass.tables import match
+    from edge_glass.domains.imagenet import caption_match
 
     pairs = start = 0
     for texts in batches(path, rows):
-        found = match.column(rule, pa.array(texts))  # type: ignore[arg-type]
+        found = caption_match.column(rule, pa.array(texts))  # type: ignore[arg-type]
         if start < few:
             pairs += len(found.slice(0, few - start).flatten())
         start += len(texts)
@@ -75,7 +75,7 @@ def ours(path: Path, rows: int, few: int, rule: str) -> int:
 
 def regexes(path: Path, few: int) -> int:
     """One regex a lemma over each caption."""
-    from edge_glass.tables.match import lemmas
+    from edge_glass.domains.imagenet.caption_match import lemmas
 
     owners = lemmas("cls")
     patterns = [
@@ -92,7 +92,7 @@ def pandas(path: Path, few: int) -> int:
     """One pattern a class over the column."""
     import pandas as pd
 
-    from edge_glass.tables.classes import imagenet
+    from edge_glass.domains.imagenet.classes import imagenet
 
     captions = pd.Series([text for texts in batches(path, few) for text in texts])
     each = ("|".join(map(re.escape, found.lemmas)) for found in imagenet())
@@ -112,7 +112,7 @@ def job(asked: "measure.argparse.Namespace") -> int:
 def main() -> None:
     asked = measure.arguments(str(__doc__), rows=10_000_000, few=20_000, rounds=1)
     if asked.contender:
-        import edge_glass.tables.match  # noqa: F401 - not what is measured
+        import edge_glass.domains.imagenet.caption_match  # noqa: F401 - not what is measured
 
         measure.run_here(lambda: job(asked))
         return

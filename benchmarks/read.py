@@ -58,7 +58,7 @@ def cases(kinds: list[str]) -> Iterator[tuple[str, str, int, str]]:
 def measured(name: str, folder: Path, kind: str, order: str, workers: int) -> None:
     """In the process of a contender: read everything once and print what it took."""
     if workers:
-        import edge_glass.train.torched  # noqa: F401 - torch, which the others have by then
+        import edge_glass.train.torch_loader  # noqa: F401 - torch, which the others have by then
     list(itertools.islice(CONTENDERS[name](folder, kind, order, 0), 1))  # imports
     before, start, first, made = cpu_seconds(), time.perf_counter(), 0.0, 0
     peak = Peak()

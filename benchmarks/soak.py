@@ -27,10 +27,10 @@ from loopback import nginx
 from measure import group_mb, show
 from PIL import Image
 
-from edge_glass import manifest
-from edge_glass.build import Options, build
-from edge_glass.catalog import variant
-from edge_glass.fetch.remote import Limits, Network
+from edge_glass.core import manifest
+from edge_glass.corpora.catalog import variant
+from edge_glass.pipeline.build import Options, build
+from edge_glass.sources.row_fetch import Limits, Network
 
 CONFIG = "pixmo_cap_soak"
 ANY_NAME = "location /i/ { try_files /small.jpg =404; }"

@@ -55,7 +55,7 @@ def opened(path: Path) -> Image.Image:
 
 
 def ours(paths: list[Path]) -> int:
-    from edge_glass.encode.views import image_view
+    from edge_glass.domains.mm_imdb.views import image_view
 
     for place, path in enumerate(paths):
         image = opened(path)
@@ -102,7 +102,7 @@ CONTENDERS = {
 
 
 def digests(item: tuple[int, Path], backwards: bool = False) -> str:
-    from edge_glass.encode.views import image_view
+    from edge_glass.domains.mm_imdb.views import image_view
 
     place, path = item
     image, numbers = opened(path), range(VIEWS)
@@ -115,7 +115,7 @@ def digests(item: tuple[int, Path], backwards: bool = False) -> str:
 
 def check(paths: list[Path]) -> None:
     """The same views whoever makes them, and in whatever order."""
-    from edge_glass.encode.workers import Workers
+    from edge_glass.vectors.encode_ahead import Workers
 
     items = list(enumerate(paths))
     expected = [digests(item, backwards=True) for item in items]

@@ -11,10 +11,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, MatchParams, Media, Row
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Outcome
+from edge_glass.builder import (
+    Corpus,
+    Example,
+    Features,
+    FetchParams,
+    ImageParams,
+    MatchParams,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Value,
+    check_text,
+)
 
 TSV, LINES, IMAGES, URLS = "cc12m.tsv", "cc12m.jsonl", "cc12m_images.tar", "urls"
 

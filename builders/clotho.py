@@ -13,10 +13,21 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from edge_glass import corpus
-from edge_glass.corpus import AudioParams, CaptionParams, Corpus, Example, Media, Row
-from edge_glass.features import Features, Sequence, Value
-from edge_glass.fetch.raw import Raw, check_text
+from edge_glass.builder import (
+    AudioParams,
+    CaptionParams,
+    Corpus,
+    Example,
+    Features,
+    Media,
+    Raw,
+    Row,
+    Sequence,
+    Value,
+    check_text,
+    malformed,
+    unclaimed,
+)
 
 PARTS = {"train": "development", "validation": "validation", "test": "evaluation"}
 CAPTIONS = [f"caption_{number}" for number in range(1, 6)]
@@ -63,14 +74,14 @@ class Clotho(Corpus):
         claimed = set()
         for line, record in listed:
             if record is None:
-                yield corpus.malformed(split, source, line)
+                yield malformed(split, source, line)
                 continue
             name = record["file_name"]
             claimed.add(name)
             texts = [record[column] for column in CAPTIONS if captions]
             fields = {"metadata": facts.get(name, {}), "captions": texts}
             yield Row(f"{split}/{name}", source, name, (audio, name), fields)
-        yield from corpus.unclaimed(split, audio, raw, claimed)
+        yield from unclaimed(split, audio, raw, claimed)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         metadata, captions = row.fields["metadata"], row.fields["captions"]

@@ -11,19 +11,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from edge_glass.corpus import (
+from edge_glass.builder import (
     ClassNameParams,
     ClassParams,
     Corpus,
     Example,
+    Features,
     ImageParams,
     Media,
+    Outcome,
+    Raw,
     Row,
+    Value,
+    check_text,
+    labels,
 )
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Outcome
-from edge_glass.tables.classes import labels
 
 JSON, IMAGES = "imagenet_captions.zip", "ILSVRC2012_img_train.tar"
 BREAKS = str.maketrans("\n\r\t", "   ")

@@ -13,12 +13,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, Media, Row
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Outcome
-from edge_glass.tables import chunks
-from edge_glass.tables.layout import Layout
+from edge_glass.builder import (
+    Corpus,
+    Example,
+    Features,
+    FetchParams,
+    ImageParams,
+    Layout,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Value,
+    check_text,
+    table_chunks,
+)
 
 CHUNKS, IMAGES = "chunks", "images"
 UNLIKELY = "UNLIKELY"
@@ -83,7 +92,7 @@ class Laion400m(Corpus):
         return {"id": Value("string")} | images | names | {"outlier": Value("string")} | unsafe
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        for where, record, why, odd in chunks.records(raw.paths[CHUNKS], TABLE):
+        for where, record, why, odd in table_chunks.records(raw.paths[CHUNKS], TABLE):
             fields = {ours: record[name] for ours, name in NAMES.items()} | {"outlier": odd}
             unlikely, ask = fields["nsfw"] == UNLIKELY, {"url": fields["url"]}
             left_out = (Outcome.NOT_IN_CONFIG, f"NSFW is {fields['nsfw']}")

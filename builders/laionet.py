@@ -15,14 +15,27 @@ from edge_glass.builders.laion400m import NAMES, UNLIKELY
 from edge_glass.builders.laion400m import TABLE as LAION
 from pydantic import Field
 
-from edge_glass.balance_params import RETRIEVED, BalanceParams
-from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, Media, Row
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Outcome
-from edge_glass.tables import chunks
-from edge_glass.tables.classes import frequencies, labels, our_wnid
-from edge_glass.tables.classify import INDEX, SIMILARITY
+from edge_glass.builder import (
+    INDEX,
+    RETRIEVED,
+    SIMILARITY,
+    BalanceParams,
+    Corpus,
+    Example,
+    Features,
+    FetchParams,
+    ImageParams,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Value,
+    check_text,
+    frequencies,
+    labels,
+    our_wnid,
+    table_chunks,
+)
 
 OWN, MORE, IMAGES = "laionet_metadata", "laionet_retrieved", "images"
 FREQUENCIES = "class_frequency_incaps_imagenet_ori.txt"
@@ -70,7 +83,7 @@ class Laionet(Corpus):
     def _rows(self, raw: Raw) -> Iterator[Row]:
         for source in [OWN, MORE] if self.config.match_freq else [OWN]:
             origin = RETRIEVED if source == MORE else "laionet"
-            for where, record, why, _ in chunks.records(raw.paths[source], TABLE):
+            for where, record, why, _ in table_chunks.records(raw.paths[source], TABLE):
                 fields = {ours: record[name] for ours, name in COLUMNS.items()}
                 fields |= {"wnid": our_wnid(record["wnid"]), "origin": origin}
                 fields["text_similarity"] = record[SIMILARITY]

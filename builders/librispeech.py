@@ -13,10 +13,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from edge_glass.corpus import AudioParams, Corpus, Example, Media, Row, TranscriptParams, matched
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.builder import (
+    AudioParams,
+    Corpus,
+    Dropped,
+    Example,
+    Features,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    TranscriptParams,
+    Value,
+    check_text,
+    matched,
+)
 
 PARTS = ["train.clean.100", "train.clean.360", "train.other.500"]
 PARTS += ["validation.clean", "validation.other", "test.clean", "test.other"]

@@ -13,10 +13,20 @@ from typing import Annotated, Any, Literal
 from datasets import ClassLabel
 from pydantic import Field
 
-from edge_glass.corpus import BrokenImageParams, Corpus, Example, Media, Row
-from edge_glass.features import Features, Sequence, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.builder import (
+    BrokenImageParams,
+    Corpus,
+    Dropped,
+    Example,
+    Features,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Sequence,
+    Value,
+    check_text,
+)
 
 ARCHIVE = "mmimdb.tar.gz"
 PARTS = {"train": "train", "validation": "dev", "test": "test"}

@@ -13,12 +13,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from edge_glass import corpus
-from edge_glass.corpus import AudioParams, Corpus, Example, Media, Row
-from edge_glass.features import Features, Sequence, Value
-from edge_glass.fetch.raw import Raw, check_text, strings
-from edge_glass.ledger import Dropped, Outcome
-from edge_glass.media import sections
+from edge_glass.builder import (
+    AudioParams,
+    Corpus,
+    Dropped,
+    Example,
+    Features,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Sequence,
+    Value,
+    check_text,
+    malformed,
+    sections,
+    strings,
+)
 
 CSV, CLIPS = "musiccaps-public.csv", "clips"
 TEXT = ["caption", "aspect_list", "audioset_positive_labels"]
@@ -67,7 +78,7 @@ class Musiccaps(Corpus):
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         for line, record in raw.csv(CSV, ["ytid", *TEXT, *NUMBERS, *PARTS.values()]):
-            yield self._row(record, raw) if record else corpus.malformed(split, CSV, line)
+            yield self._row(record, raw) if record else malformed(split, CSV, line)
 
     def _row(self, record: dict[str, str], raw: Raw) -> Row:
         id, flag = record["ytid"], PARTS.get(self.config.part)

@@ -11,10 +11,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, Media, Row
-from edge_glass.features import Features, Sequence, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.builder import (
+    Corpus,
+    Dropped,
+    Example,
+    Features,
+    FetchParams,
+    ImageParams,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Sequence,
+    Value,
+    check_text,
+)
 
 LIST, IMAGES = "pixmo-cap", "images"
 COLUMNS = ["image_url", "caption", "transcripts"]

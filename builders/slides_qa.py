@@ -9,14 +9,22 @@ by its id and `seed`.
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from edge_glass import deck_params
-from edge_glass.corpus import Corpus, DeckParams, Example, Media, Row
-from edge_glass.features import Features
-from edge_glass.fetch.raw import Raw
-from edge_glass.ledger import Dropped, Outcome
-from edge_glass.qa import decks
-from edge_glass.qa import raw as source
-from edge_glass.qa.decks import Deck, Pair
+from edge_glass.builder import (
+    Corpus,
+    Deck,
+    DeckParams,
+    Dropped,
+    Example,
+    Features,
+    Media,
+    Outcome,
+    Pair,
+    Raw,
+    Row,
+    deck_params,
+    decks,
+    raw_decks,
+)
 
 DECKS = "decks"
 NO_SLIDE = (Outcome.MISSING_MEDIA, "no slide")
@@ -40,10 +48,10 @@ class SlidesQA(Corpus):
         return self.config.row_features()
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        for folder, id, files in source.folders(raw, DECKS):
+        for folder, id, files in raw_decks.folders(raw, DECKS):
             if self.config.split_of(id) == split:
                 try:
-                    deck, pairs, notes = source.deck(raw, DECKS, folder, id, files)
+                    deck, pairs, notes = raw_decks.deck(raw, DECKS, folder, id, files)
                 except Dropped as drop:
                     yield Row(id, DECKS, folder, dropped=(drop.outcome, drop.detail))
                     continue

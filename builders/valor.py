@@ -16,11 +16,20 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from edge_glass.corpus import Corpus, Example, Media, Row, VideoParams, section_of
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.ledger import Outcome
-from edge_glass.media import video
+from edge_glass.builder import (
+    Corpus,
+    Example,
+    Features,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Value,
+    VideoParams,
+    check_text,
+    section_of,
+    video,
+)
 
 PARTS = {"train": "train", "validation": "val", "test": "test"}
 CLIPS, SHARDS = "clips", "valor32k_shards"

@@ -13,12 +13,23 @@ from urllib.parse import unquote_plus
 
 from pydantic import Field
 
-from edge_glass.corpus import Corpus, Example, FetchParams, ImageParams, MatchParams, Media, Row
-from edge_glass.features import Features, Value
-from edge_glass.fetch.raw import Raw, check_text
-from edge_glass.fetch.sources import store
-from edge_glass.ledger import Outcome
-from edge_glass.tables.join import Table, joined
+from edge_glass.builder import (
+    Corpus,
+    Example,
+    Features,
+    FetchParams,
+    ImageParams,
+    MatchParams,
+    Media,
+    Outcome,
+    Raw,
+    Row,
+    Table,
+    Value,
+    check_text,
+    joined,
+    store,
+)
 
 LINES, LIST, METADATA = "yfcc15m.jsonl", "yfcc100m_subset_data.tsv.bz2", "yfcc100m_dataset.bz2"
 IMAGES, URLS = "yfcc15m_images.tar", "urls"

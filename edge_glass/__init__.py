@@ -12,23 +12,24 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_glass.build import build
-    from edge_glass.corpus import Corpus, CorpusConfig
-    from edge_glass.errors import EdgeGlassError
-    from edge_glass.features import Audio, Image
-    from edge_glass.load import load
+    from edge_glass.core.errors import EdgeGlassError
+    from edge_glass.corpora.corpus import Corpus
+    from edge_glass.corpora.params import CorpusConfig
+    from edge_glass.media.features import Audio, Image
+    from edge_glass.pipeline.build import build
+    from edge_glass.release.load import load
 
 __version__ = version("edge-glass")
 __all__ = ["Audio", "Corpus", "CorpusConfig", "EdgeGlassError", "Image", "build", "load"]
 
 _HOMES = {
-    "Audio": "features",
-    "Corpus": "corpus",
-    "CorpusConfig": "corpus",
-    "EdgeGlassError": "errors",
-    "Image": "features",
-    "build": "build",
-    "load": "load",
+    "Audio": "media.features",
+    "Corpus": "corpora.corpus",
+    "CorpusConfig": "corpora.params",
+    "EdgeGlassError": "core.errors",
+    "Image": "media.features",
+    "build": "pipeline.build",
+    "load": "release.load",
 }
 
 

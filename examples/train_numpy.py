@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import edge_glass
-from edge_glass import catalog
+from edge_glass.corpora import catalog
 from edge_glass.train import Loader, Picture, loader
 
 EPOCHS, RATE, GOAL = 30, 0.02, 1.0

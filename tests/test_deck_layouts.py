@@ -10,12 +10,12 @@ from modelserver import Model
 from slidekit import LINES, slide
 from test_collect import entry, outcomes
 
-from edge_glass import catalog
-from edge_glass.build import Options, build
-from edge_glass.errors import EdgeGlassError
-from edge_glass.ledger import Dropped
-from edge_glass.qa import ask, decks
-from edge_glass.qa import model as models
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped
+from edge_glass.corpora import catalog
+from edge_glass.domains.slides import ask, decks
+from edge_glass.domains.slides import vision_model as models
+from edge_glass.pipeline.build import Options, build
 
 CONFIGS = ["slides_qa", "slides_qa_minimal", "slides_qa_article", "slides_qa_pages"]
 RETRIEVAL = [f"slides_qa_retrieval-{part}" for part in ("corpus", "queries", "qrels")]

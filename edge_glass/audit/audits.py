@@ -16,21 +16,29 @@ from typing import Any, cast
 import pyarrow as pa
 
 import edge_glass
-from edge_glass import catalog, manifest
-from edge_glass.audit import alike, findings, kinds, rules, sources, speech, traces
-from edge_glass.audit.media_trace import Media
-from edge_glass.audit.text_trace import Texts
-from edge_glass.errors import EdgeGlassError
-from edge_glass.manifest import HIDDEN
-from edge_glass.pool import started
-from edge_glass.progress import Progress, Silent
-from edge_glass.shards import disk_full, scratch, write_json
-from edge_glass.tables import engine
+from edge_glass.audit import (
+    audited_shards,
+    findings,
+    likeness_kinds,
+    near_duplicates,
+    profiles,
+    rules,
+    speech,
+)
+from edge_glass.audit.media_profile import Media
+from edge_glass.audit.text_profile import Texts
+from edge_glass.core import duck, manifest
+from edge_glass.core.atomic_files import disk_full, scratch, write_json
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.executor_local import started
 
 FILE = "audit.json"
 FOLDER = "audit"
-RULES: dict[str, tuple[kinds.Kind | rules.Rule, ...]] = {
-    "duplicates": kinds.ALL,
+RULES: dict[str, tuple[likeness_kinds.Kind | rules.Rule, ...]] = {
+    "duplicates": likeness_kinds.ALL,
     "signals": rules.SIGNALS,
     "captions": rules.CAPTIONS,
     "asr": speech.RULES,
@@ -98,7 +106,7 @@ class _Job:
     ) -> None:
         self._options, self._progress, self._out = options, shown, out
         self._made = manifest.read(folder)
-        self._shards = sources.shards([folder, *against])
+        self._shards = audited_shards.shards([folder, *against])
         self._own = [shard for shard in self._shards if shard.corpus == 0]
         self._work = out / HIDDEN
         self._folder = out / FOLDER / self._made.config
@@ -126,7 +134,7 @@ class _Job:
         """Of all that the findings of a group depend on."""
         inputs = [asdict(shard) | {"path": ""} for shard in self._shards]
         more = [repr(self._trace(group)), self._trace(group).libraries(), self._languages()]
-        more += [repr(RULES[group]), rules.BOILERPLATE, engine.libraries()]
+        more += [repr(RULES[group]), rules.BOILERPLATE, duck.libraries()]
         return sha256(json.dumps([inputs, *more], default=str).encode()).hexdigest()[:16]
 
     def _save(self, groups: dict[str, Any]) -> Audit:
@@ -135,7 +143,7 @@ class _Job:
             "data": self._data(),
             "rows": sum(shard.rows for shard in self._own),
             "groups": {name: groups[name] for name in CHECKS if name in groups},
-            "made_with": {"edge_glass": edge_glass.__version__, **engine.libraries()},
+            "made_with": {"edge_glass": edge_glass.__version__, **duck.libraries()},
         }
         write_json(self._folder / FILE, made)
         return made
@@ -159,26 +167,28 @@ class _Job:
             "against": held if name == "duplicates" else [], "figures": self._figures,
         }  # fmt: skip
 
-    def _trace(self, group: str) -> traces.Trace:
+    def _trace(self, group: str) -> profiles.Trace:
         if group == "asr":
-            from edge_glass.audit.speech_trace import Speech
+            from edge_glass.audit.speech_profile import Speech
 
             return Speech.of(self._options.model)
         return Texts() if group == "captions" else Media()
 
-    def _traced(self, trace: traces.Trace, shards: list[sources.Shard]) -> Path:
+    def _traced(self, trace: profiles.Trace, shards: list[audited_shards.Shard]) -> Path:
         jobs = self._options.jobs
-        return traces.ensure(trace, shards, self._work, self._pool, jobs, self._progress)
+        return profiles.ensure(trace, shards, self._work, self._pool, jobs, self._progress)
 
     def _duplicates(self) -> Iterator[pa.RecordBatch]:
         options = self._options
-        means = alike.Means(self._spare, self._pool, options.jobs, options.memory, self._progress)
+        means = near_duplicates.Means(
+            self._spare, self._pool, options.jobs, options.memory, self._progress
+        )
         media, texts = (self._traced(trace, self._shards) for trace in (Media(), Texts()))
-        for kind in kinds.ALL:
+        for kind in likeness_kinds.ALL:
             folder = texts if kind.table == "texts" else media
-            yield from alike.find(kind, self._shards, folder, means)
+            yield from near_duplicates.find(kind, self._shards, folder, means)
 
-    def _rules(self, group: str, trace: traces.Trace, table: str) -> Iterator[pa.RecordBatch]:
+    def _rules(self, group: str, trace: profiles.Trace, table: str) -> Iterator[pa.RecordBatch]:
         folder, held = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
         yield from rules.find(
             held, table, self._own, folder, self._spare, self._options.memory, self._languages()
@@ -189,14 +199,14 @@ class _Job:
 
     def _captions(self) -> Iterator[pa.RecordBatch]:
         yield from self._rules("captions", Texts(), "texts")
-        folder = traces.place(self._work, Texts())
+        folder = profiles.place(self._work, Texts())
         found = rules.languages(self._own, folder, self._spare, self._options.memory)
         self._figures["languages"] = found
 
     def _asr(self) -> Iterator[pa.RecordBatch]:
         trace = self._trace("asr")
         yield from self._rules("asr", trace, "speech")
-        self._figures |= speech.figures(self._own, traces.place(self._work, trace))
+        self._figures |= speech.figures(self._own, profiles.place(self._work, trace))
 
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:

@@ -10,15 +10,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from edge_glass import again, ledger, manifest, parquet, pool
 from edge_glass.audit import audits
-from edge_glass.build import REMEDY, already, lock, put
-from edge_glass.errors import EdgeGlassError
-from edge_glass.ledger import Outcome
-from edge_glass.manifest import HIDDEN, Audit, AuditedBuild, File, Inputs, Manifest, ShardRecord
-from edge_glass.present import drawn
-from edge_glass.shards import disk_full, write_shard, write_table
-from edge_glass.tables import engine
+from edge_glass.core import duck, ledger, manifest, parquet
+from edge_glass.core.atomic_files import disk_full, write_shard, write_table
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import (
+    HIDDEN,
+    Audit,
+    AuditedBuild,
+    File,
+    Inputs,
+    Manifest,
+    ShardRecord,
+)
+from edge_glass.pipeline import executor_local, replay
+from edge_glass.pipeline.build import REMEDY, already, lock, put
+from edge_glass.release.write_card import drawn
 
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
 MEMORY = 500_000_000
@@ -100,7 +108,7 @@ def _make(
         Task(folder / shard.file, work / shard.file, split, paths, tuple(checks))
         for split, shard in made.shards_by_split()
     ]
-    with pool.started(None) as workers:
+    with executor_local.started(None) as workers:
         records = dict(workers.run(write, tasks, jobs))
     book = _Book(folder, tasks)
     written = write_table(work / ledger.FILE, book.tables(), ledger.SCHEMA)
@@ -122,11 +130,11 @@ def write(task: Task) -> ShardRecord:
 
 def _flagged(task: Task) -> dict[str, str]:
     """Ids of a shard's rows that are flagged, and what was found of each."""
-    files = ", ".join(engine.text(path) for path in task.findings)
-    wanted = ", ".join(engine.text(check) for check in task.checks)
+    files = ", ".join(duck.text(path) for path in task.findings)
+    wanted = ", ".join(duck.text(check) for check in task.checks)
     leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in task.checks else ""
     ids = pa.table({"id": [i for part in parquet.groups(task.shard, ["id"]) for i in part["id"]]})
-    with engine.connected(MEMORY, task.target.parent) as connection:
+    with duck.connected(MEMORY, task.target.parent) as connection:
         connection.register("ids", ids)
         found = connection.execute(
             f"""
@@ -134,7 +142,7 @@ def _flagged(task: Task) -> dict[str, str]:
                 SELECT DISTINCT id, "check" || CASE WHEN other_id IS NULL THEN ''
                     ELSE ': ' || other_config || ' ' || other_split || ' ' || other_id END AS told
                 FROM read_parquet([{files}]) SEMI JOIN ids USING (id)
-                WHERE split = {engine.text(task.split)} AND ("check" IN ({wanted}) {leaks})
+                WHERE split = {duck.text(task.split)} AND ("check" IN ({wanted}) {leaks})
             ) GROUP BY id
             """
         ).fetchall()
@@ -176,7 +184,7 @@ class _Book:
         return row
 
     def _take(self, split: str, id: str) -> Iterator[Example]:
-        while (example := self._waiting[split]) and again.of(example[0], id):
+        while (example := self._waiting[split]) and replay.of(example[0], id):
             yield example
             self._waiting[split] = next(self._examples[split], None)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from edge_glass import parquet
-from edge_glass.shards import Written, write_table
+from edge_glass.core import parquet
+from edge_glass.core.atomic_files import Written, write_table
 
 SCHEMA = pa.schema(
     [

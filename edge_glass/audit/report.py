@@ -6,13 +6,14 @@ from typing import Any
 import duckdb
 import jinja2
 
-from edge_glass import catalog, manifest, units
-from edge_glass.audit import audits, balance, facts, findings, plots, shown
-from edge_glass.card import REPORT as FILE
-from edge_glass.card import picture
-from edge_glass.manifest import HIDDEN, Manifest, Split
-from edge_glass.shards import Whole
-from edge_glass.tables import engine
+from edge_glass.audit import audits, findings, plots, report_stats, row_preview
+from edge_glass.core import duck, manifest, units
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.manifest import HIDDEN, Manifest, Split
+from edge_glass.corpora import catalog
+from edge_glass.domains.imagenet import balance
+from edge_glass.release.card import REPORT as FILE
+from edge_glass.release.card import picture
 
 WORST = 3  # of each check
 SHARDS = 50  # that are listed with their checksums
@@ -26,9 +27,12 @@ def write(out: Path) -> list[str]:
     """
     folders = manifest.built(out)
     made = {name: manifest.read(folder) for name, folder in folders.items()}
-    found = {name: facts.of(folders[name], made[name], out / HIDDEN) for name in folders}
+    found = {name: report_stats.of(folders[name], made[name], out / HIDDEN) for name in folders}
     audited = {name: _audited(out, made[name]) for name in folders}
-    drawn = {name: facts.drawn(made[name], found[name], _spoken(audited[name])) for name in folders}
+    drawn = {
+        name: report_stats.drawn(made[name], found[name], _spoken(audited[name]))
+        for name in folders
+    }
     counts = (balance.of(folder, made[name]) for name, folder in folders.items())
     balances = [one for one in counts if one]
     configs = [
@@ -109,7 +113,9 @@ def _worst(out: Path, folder: Path, made: Manifest, audited: audits.Audit) -> li
             path = out / audits.FOLDER / made.config / group["file"]
             if group["rows"] and path.is_file():
                 held += _furthest(connection, path)
-    rows = shown.named(folder, made, {(f["split"], f["id"]) for f in held} | _others(held, made))
+    rows = row_preview.named(
+        folder, made, {(f["split"], f["id"]) for f in held} | _others(held, made)
+    )
     checks: dict[str, list[dict[str, Any]]] = {}
     for found in held:
         other = rows.get((found["other_split"], found["other_id"]))
@@ -131,7 +137,7 @@ def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[dict[st
     names = ", ".join(f'"{name}"' for name in findings.SCHEMA.names)
     table = connection.sql(
         f"""
-        SELECT {names} FROM read_parquet({engine.text(path)})
+        SELECT {names} FROM read_parquet({duck.text(path)})
         QUALIFY row_number() OVER (
             PARTITION BY "check" ORDER BY abs(score - threshold) DESC, split, id
         ) <= {WORST}

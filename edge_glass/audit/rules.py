@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from edge_glass.audit import traces
-from edge_glass.audit.sources import Shard
+from edge_glass.audit import profiles
+from edge_glass.audit.audited_shards import Shard
+from edge_glass.core import duck
 from edge_glass.media import stills
-from edge_glass.tables import engine
 
 BATCH = 50_000
 
@@ -84,7 +84,7 @@ def find(
     languages: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """Findings of all rules over one trace; without `languages` none is asked for."""
-    with engine.connected(memory, work) as connection:
+    with duck.connected(memory, work) as connection:
         _register(connection, table, shards, folder)
         asked = [rule for rule in rules if rule.check != "language" or languages]
         queries = [_query(rule, languages) for rule in asked]
@@ -103,7 +103,7 @@ def find(
 
 def languages(shards: list[Shard], folder: Path, work: Path, memory: int) -> dict[str, int]:
     """How many captions are in each language, the most frequent first."""
-    with engine.connected(memory, work) as connection:
+    with duck.connected(memory, work) as connection:
         _register(connection, "texts", shards, folder)
         found = connection.execute(
             "SELECT language, count(*) FROM rows GROUP BY language ORDER BY 2 DESC, 1"
@@ -114,15 +114,15 @@ def languages(shards: list[Shard], folder: Path, work: Path, memory: int) -> dic
 def _register(
     connection: duckdb.DuckDBPyConnection, table: str, shards: list[Shard], folder: Path
 ) -> None:
-    found = traces.sql(connection, shards, folder, table)
+    found = profiles.sql(connection, shards, folder, table)
     connection.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM {found}")
 
 
 def _query(rule: Rule, languages: Sequence[str]) -> str:
-    listed = f"[{', '.join(map(engine.text, languages))}]"
+    listed = f"[{', '.join(map(duck.text, languages))}]"
     return f"""
         FROM (
-            SELECT number, item, {engine.text(rule.check)} AS "check", split, id, "column",
+            SELECT number, item, {duck.text(rule.check)} AS "check", split, id, "column",
                 ({rule.score})::DOUBLE AS score, ({rule.threshold})::DOUBLE AS threshold,
                 {rule.detail} AS detail, * EXCLUDE (number, item, split, id, "column")
             FROM rows

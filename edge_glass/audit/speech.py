@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass import parquet
-from edge_glass.audit import traces
+from edge_glass.audit import profiles
+from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.rules import Rule
-from edge_glass.audit.sources import Shard
-from edge_glass.params import rank
+from edge_glass.core import parquet
+from edge_glass.corpora.params import rank
 
 LETTERS = 0.5  # that are wrong, too: in a short text, one word misheard is half of the words
 RULES = (
@@ -28,7 +28,7 @@ def figures(shards: list[Shard], folder: Any) -> dict[str, Any]:
     drawn: list[tuple[int, str, Array]] = []
     for shard in shards:
         columns = ["id", "words", "wer", "speaker", "embedding"]
-        for row in parquet.rows(traces.path(folder, shard, "speech"), columns):
+        for row in parquet.rows(profiles.path(folder, shard, "speech"), columns):
             if row["wer"] is not None:
                 words, errors = words + row["words"], errors + row["wer"] * row["words"]
             if row["speaker"] is not None and row["embedding"]:

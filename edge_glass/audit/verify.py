@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_glass import catalog, interrupts, ledger, manifest, parquet
-from edge_glass.audit import clips
-from edge_glass.audit.doubles import Sound, across_splits
-from edge_glass.audit.expected import differences
-from edge_glass.keys import Keys
-from edge_glass.ledger import Dropped, Outcome
-from edge_glass.manifest import File, Manifest
+from edge_glass.audit import clip_checks
+from edge_glass.audit.cross_split import Sound, across_splits
+from edge_glass.audit.published_counts import differences
+from edge_glass.core import interrupts, ledger, manifest, parquet
+from edge_glass.core.key_digests import Keys
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.manifest import File, Manifest
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.corpora import catalog
 from edge_glass.media import audio, images
-from edge_glass.progress import Progress, Silent
 
 SLACK = 0.05  # seconds between the `duration` column and what decodes
 REPEATED = 1000  # ids that are reported as repeated, if there are more of them
@@ -147,7 +148,7 @@ class _Config:
         silent = (
             example.get("audio") is None and self._made.parameters.get("require_audio") is False
         )
-        yield from clips.faults(self._made.features, example)
+        yield from clip_checks.faults(self._made.features, example)
         for name, feature in self._made.features.items():
             value = example[name]
             if isinstance(feature, dict) and feature.get("_type") == "Audio" and not silent:

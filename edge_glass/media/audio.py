@@ -11,7 +11,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import container, flac, magic, mpeg, ogg, riff
 
 MAX_SECONDS = 20 * 60

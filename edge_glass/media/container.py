@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.errors import EdgeGlassError
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import boxes, magic, riff
 
 MAX_SECONDS = 20 * 60  # of audio that is given back

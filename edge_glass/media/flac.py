@@ -1,6 +1,6 @@
 """FLAC whose header does not say how long it is: its last frame does."""
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 
 _STREAMINFO = 4 + 4  # where it begins: after the mark and its own header
 _COUNT = _STREAMINFO + 13  # the low 4 bits of this byte, and the four bytes that follow

@@ -12,7 +12,7 @@ from typing import Literal
 import PIL
 from PIL import Image, ImageOps, features
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import jpeg, magic
 
 FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty more

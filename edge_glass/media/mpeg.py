@@ -7,7 +7,7 @@ several that were joined, and a decoder that finds none estimates from the first
 from dataclasses import dataclass
 from functools import lru_cache
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media.riff import is_unknown
 
 START = 2**16  # bytes among which the first frame is looked for

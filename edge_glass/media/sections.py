@@ -5,7 +5,7 @@ import io
 import numpy as np
 import soundfile as sf
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio
 
 SLACK = 0.5  # seconds by which a clip may be shorter or longer than its section

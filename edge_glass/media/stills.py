@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 
 QUALITY = 90
 SUBSAMPLING = "4:2:0"  # as nearly all video has it

@@ -15,7 +15,7 @@ from typing import Any
 
 import PIL
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import boxes, container, riff, stills
 from edge_glass.media.stills import Still
 

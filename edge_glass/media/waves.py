@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio
 
 MAX_CHANNELS = 8

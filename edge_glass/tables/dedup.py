@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import edge_glass
-from edge_glass.catalog import Variant
-from edge_glass.errors import EdgeGlassError, raise_all
-from edge_glass.fetch.sources import obtain
-from edge_glass.ledger import Outcome
-from edge_glass.manifest import HIDDEN
-from edge_glass.pool import Pool, started
-from edge_glass.progress import Progress, Silent
-from edge_glass.shards import disk_full, write_json
-from edge_glass.tables import chunks, engine, gather, parts, scatter, stats
-from edge_glass.tables.layout import Layout
+from edge_glass.core import duck
+from edge_glass.core.atomic_files import disk_full, write_json
+from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.corpora.catalog import Variant
+from edge_glass.pipeline.executor_local import Pool, started
+from edge_glass.sources import table_chunks
+from edge_glass.sources.obtain import obtain
+from edge_glass.sources.table_layout import Layout
+from edge_glass.tables import gather, parts, scatter, stats
 
 FILE = "dedup.json"
 
@@ -67,7 +69,7 @@ def dedup(
     seed: the same chunks give the same bytes. A run that was stopped goes on where it was.
     """
     raw, out = raw.absolute(), out.absolute()
-    files = chunks.files(raw)
+    files = table_chunks.files(raw)
     state = _fingerprint(scatter.state(raw, files), layout, wanted)
     if (made := parts.finished(out, FILE, state)) is not None:
         return made
@@ -155,14 +157,14 @@ def _summary(
         "flagged": sum(record["flagged"] for record in records),
         "parts": found["parts"],
         "ledger": found["ledger"],
-        "made_with": {"edge_glass": edge_glass.__version__, **engine.libraries()},
+        "made_with": {"edge_glass": edge_glass.__version__, **duck.libraries()},
     }
 
 
 def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
     """Of all that the output depends on: the chunks, the wishes, the libraries."""
     inputs = [chunks, asdict(layout), wanted.parts, wanted.seed, wanted.skip_damaged]
-    inputs += [edge_glass.__version__, engine.libraries()]
+    inputs += [edge_glass.__version__, duck.libraries()]
     return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 

@@ -10,9 +10,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.ledger import Outcome
-from edge_glass.tables import engine, parts, stats
-from edge_glass.tables.layout import Layout, quoted
+from edge_glass.core import duck
+from edge_glass.core.ledger import Outcome
+from edge_glass.sources.table_layout import Layout, quoted
+from edge_glass.tables import parts, stats
 from edge_glass.tables.scatter import ORDINAL
 
 NAMES = "names.json"  # of all chunks, in source order
@@ -46,7 +47,7 @@ def make(task: Task) -> dict[str, Any]:
 
 def _made(task: Task) -> dict[str, Any]:
     flagged = 0  # rows that are kept though something is odd about them
-    with engine.connected(task.memory, task.work) as connection:
+    with duck.connected(task.memory, task.work) as connection:
         with parts.Pair(task.out, task.name, task.layout.published()) as pair:
             for batch in _rows(task, connection):
                 kept = pair.write(batch)
@@ -63,7 +64,7 @@ def _rows(task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.Reco
         return
     names = json.loads((task.work / NAMES).read_text())
     connection.register("names", pa.table({"chunk": range(len(names)), "name": names}))
-    pieces_sql = f"read_parquet([{', '.join(map(engine.text, pieces))}], hive_partitioning = false)"
+    pieces_sql = f"read_parquet([{', '.join(map(duck.text, pieces))}], hive_partitioning = false)"
     keys = list(map(quoted, task.layout.keys))
     equal = " AND ".join(f"rows.{key} = again.{key}" for key in keys)
     order = "position" if task.seed is None else f"hash(position, {task.seed}), position"

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edge_glass import pool
-from edge_glass.ledger import Outcome
-from edge_glass.manifest import HIDDEN
-from edge_glass.shards import CHUNKING, Whole, Written, write_json
+from edge_glass.core.atomic_files import CHUNKING, Whole, Written, write_json
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.pipeline import executor_local
 
 FOLDER = "metadata"  # of the parts
 REMEDY = "Make room and run the same command again: it goes on where it stopped."
@@ -71,7 +71,7 @@ class Pair:
         self._files["ledger"].write(batch)
         counts = batch["outcome"].value_counts().to_pylist()
         self._outcomes += Counter({item["values"]: item["counts"] for item in counts})
-        pool.count(batch.num_rows, batch.num_rows - kept.num_rows)
+        executor_local.count(batch.num_rows, batch.num_rows - kept.num_rows)
         return kept
 
     def written(self) -> Record:

@@ -12,10 +12,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.ledger import Outcome
-from edge_glass.shards import sync_folder, write_json
-from edge_glass.tables import chunks, engine
-from edge_glass.tables.layout import Layout, quoted
+from edge_glass.core import duck
+from edge_glass.core.atomic_files import sync_folder, write_json
+from edge_glass.core.ledger import Outcome
+from edge_glass.sources import table_chunks
+from edge_glass.sources.table_layout import Layout, quoted
 
 ORDINAL = 2**40  # more rows than any chunk has: position = chunk * ORDINAL + row
 SPAN_BYTES = 64_000_000  # of chunks that one task reads, or more:
@@ -100,7 +101,7 @@ def make(task: Task) -> dict[str, Any]:
 def _pieces(task: Task, folder: Path) -> dict[str, Any]:
     damaged: list[tuple[str, str]] = []
     half = task.memory // 2
-    with engine.connected(half, folder) as source, engine.connected(half, folder) as sink:
+    with duck.connected(half, folder) as source, duck.connected(half, folder) as sink:
         sink.register("rows", _reader(_rows(task, source, damaged), task.layout))
         hashed = ", ".join([*map(quoted, task.layout.keys), str(task.seed or 0)])
         sink.execute(f"SET partitioned_write_flush_threshold = {BUFFERED // task.parts + 1}")
@@ -109,7 +110,7 @@ def _pieces(task: Task, folder: Path) -> dict[str, Any]:
                 SELECT *, CASE WHEN dropped IS NULL THEN hash({hashed}) ELSE hash(position) END
                     % {task.parts} AS bucket
                 FROM rows
-            ) TO {engine.text(folder / "pieces")}
+            ) TO {duck.text(folder / "pieces")}
             (FORMAT parquet, COMPRESSION lz4, PARTITION_BY (bucket))
         """).fetchall()
     return {"rows": written, "damaged": damaged}
@@ -120,7 +121,7 @@ def _rows(
 ) -> Iterator[pa.RecordBatch]:
     """All rows of a span, `position` in place of their number in the chunk."""
     for number, name in enumerate(task.span.names, task.span.first):
-        for batch in chunks.read(task.raw / name, task.layout, connection):
+        for batch in table_chunks.read(task.raw / name, task.layout, connection):
             ends = pc.equal(batch["dropped"], Outcome.DAMAGED_FILE)
             damaged += [(name, detail) for detail in batch["detail"].filter(ends).to_pylist()]
             position = pc.add(batch["row"], number * ORDINAL)

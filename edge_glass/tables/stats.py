@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import jinja2
 
-from edge_glass.shards import Whole, write_json
-from edge_glass.tables import engine
-from edge_glass.tables.layout import Layout, quoted
+from edge_glass.core import duck
+from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.sources.table_layout import Layout, quoted
 
 FILE, PAGE = "statistics.json", "statistics.html"
 VALUES = 1000  # of one column that are counted by name, in each part; the rest are "(others)"
@@ -36,12 +36,12 @@ def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Sta
     def counted(value: str, limit: int) -> dict[str, int]:
         found = connection.execute(f"""
             SELECT coalesce(CAST({value} AS VARCHAR), '{NOTHING}') AS value, count(*) AS rows
-            FROM {engine.text(path)} GROUP BY ALL ORDER BY rows DESC, value
+            FROM {duck.text(path)} GROUP BY ALL ORDER BY rows DESC, value
         """).fetchall()
         rest = sum(rows for _, rows in found[limit:])
         return dict(found[:limit]) | ({OTHERS: rest} if rest else {})
 
-    [(rows,)] = connection.execute(f"SELECT count(*) FROM {engine.text(path)}").fetchall()
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {duck.text(path)}").fetchall()
     hosts = {"host": counted(_host(layout), 10 * VALUES)} if layout.url in layout.columns else {}
     return {
         "rows": rows,
@@ -54,7 +54,7 @@ def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Sta
 
 def _host(layout: Layout) -> str:
     """SQL: the host that a URL names."""
-    pattern = engine.text(r"^\w+://(?:[^/?#]*@)?([^/?#:]+)")
+    pattern = duck.text(r"^\w+://(?:[^/?#]*@)?([^/?#:]+)")
     return f"nullif(lower(regexp_extract({quoted(layout.url)}, {pattern}, 1)), '')"
 
 
@@ -68,7 +68,7 @@ def _sizes(
         f"{name}({', '.join(map(quoted, layout.sides))})" for name in ("least", "greatest")
     )
     tests = [f"count(*) FILTER ({side} >= {n})" for n in SIDES for side in (least, most)]
-    query = f"SELECT {', '.join(tests)} FROM {engine.text(path)}"
+    query = f"SELECT {', '.join(tests)} FROM {duck.text(path)}"
     [found] = connection.execute(query).fetchall()
     pairs = zip(SIDES, zip(found[::2], found[1::2], strict=True), strict=True)
     return {str(n): {"both": both, "either": either} for n, (both, either) in pairs}

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 import edge_glass
-from edge_glass.manifest import HIDDEN
-from edge_glass.pool import started
-from edge_glass.progress import Progress, Silent
-from edge_glass.shards import disk_full
-from edge_glass.tables import chunks, parts, scatter
+from edge_glass.core.atomic_files import disk_full
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.pipeline.executor_local import started
+from edge_glass.sources import table_chunks
+from edge_glass.tables import parts, scatter
 
 FILE = "step.json"
 
@@ -67,7 +68,7 @@ def run(
 ) -> dict[str, Any]:
     """Do a step over every chunk in `raw`; returns what `FILE` in `out` then says."""
     raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
-    files = chunks.files(raw)
+    files = table_chunks.files(raw)
     state = _fingerprint(step, scatter.state(raw, files))
     if (made := parts.finished(out, FILE, state)) is not None:
         return made

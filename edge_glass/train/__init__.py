@@ -12,15 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_glass.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import EdgeGlassError, raise_all
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from edge_glass.encode.view_dataset import ViewDataset
+    from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
     from edge_glass.train.decode import Picture, Sound
-    from edge_glass.train.groups import Place
-    from edge_glass.train.plan import Order
+    from edge_glass.train.epoch_plan import Order
+    from edge_glass.train.row_groups import Place
     from edge_glass.train.stream import Loader
 
 __all__ = ["Loader", "Picture", "Sound", "cached", "loader", "mm_imdb"]
@@ -79,7 +79,7 @@ def loader(
 
     Raises EdgeGlassError if there are no such shards or columns, or a number makes no sense.
     """
-    from edge_glass.train.groups import Place
+    from edge_glass.train.row_groups import Place
     from edge_glass.train.stream import Loader
 
     rank, world = _rank(rank, world)
@@ -103,7 +103,7 @@ def cached(name: str, repo: str, version: str | None = None) -> Path:
 
     Raises EdgeGlassError as `edge_glass.load` does.
     """
-    from edge_glass.load import snapshot
+    from edge_glass.release.load import snapshot
 
     return snapshot(name, repo, version)
 
@@ -164,7 +164,7 @@ def _order(
     world: int,
     until: str,
 ) -> "Order":
-    from edge_glass.train.plan import GROUPS, Order
+    from edge_glass.train.epoch_plan import GROUPS, Order
     from edge_glass.train.stream import BUFFER, ROWS
 
     groups = sum(len(place.shape.rows) for place in places)
@@ -213,7 +213,7 @@ def mm_imdb(
 
     Raises EdgeGlassError if arrays, labels and splits do not fit, or stems are missing.
     """
-    from edge_glass.encode.view_dataset import ViewDataset
+    from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
 
     listed = Path(splits) if splits else Path(labels) / "split.json"
     return ViewDataset(

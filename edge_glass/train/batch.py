@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from edge_glass.ledger import Dropped, Outcome
-from edge_glass.train.stored import Stored
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.train.stored_media import Stored
 
 Batch = dict[str, Any]  # column -> array, or a list where values are no numbers of one shape
 Decoder = Callable[[bytes, np.random.Generator], Any]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from edge_glass.errors import EdgeGlassError
-from edge_glass.pool import cores
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.pipeline.executor_local import cores
 from edge_glass.train.batch import Batch, Decoder, Group, Made, Row, Skipped, Unreadable, load, make
-from edge_glass.train.groups import Place
-from edge_glass.train.plan import Order, Plan
+from edge_glass.train.epoch_plan import Order, Plan
+from edge_glass.train.row_groups import Place
 
 if TYPE_CHECKING:
-    from edge_glass.train.torched import TorchLoader
+    from edge_glass.train.torch_loader import TorchLoader
 
 BUFFER, ROWS = 64_000_000, 4000  # bytes and rows that shuffling keeps, at most
 READERS = 2
@@ -105,7 +105,7 @@ class Loader:
 
         It has the same order, `state_dict`, `set_epoch` and `skipped`, whatever `workers` is.
         """
-        from edge_glass.train.torched import TorchLoader
+        from edge_glass.train.torch_loader import TorchLoader
 
         return TorchLoader(self, workers, pin_memory)
 

@@ -1,0 +1,172 @@
+"""The trace of a shard's media: hashes, fingerprints, levels. Each medium is decoded once."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import soxr
+
+from edge_glass.audit import audio_fingerprint, image_hash, levels
+from edge_glass.audit.audited_shards import Shard
+from edge_glass.core import parquet
+from edge_glass.core.ledger import Dropped
+from edge_glass.media import audio, images, stills, video
+from edge_glass.pipeline import executor_local
+
+KINDS = {"Image": "image", "Audio": "sound", "Video": "video"}  # of the features' types
+FRAMES = 8  # looked at of a video
+MEDIA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("item", pa.int64()),  # the number of the medium in the shard
+        ("id", pa.string()),
+        ("column", pa.string()),
+        ("kind", pa.string()),
+        ("sha256", pa.binary()),
+        ("bytes", pa.int64()),
+        ("side", pa.int32()),  # the shorter one, in pixels
+        ("contrast", pa.float32()),  # of an image, or of the frame that has most
+        ("moves", pa.float32()),  # the largest difference of neighbouring frames, grey levels
+        *((name, pa.float32()) for name in levels.Levels.__annotations__),
+        ("words", pa.list_(pa.uint32())),
+        ("picture", pa.binary()),  # the hash of an image, or of the frame in the middle
+    ]
+)
+PICTURES = pa.schema(
+    [("item", pa.int64()), ("window", pa.int8())]
+    + [(name, pa.int64()) for name in ("low", "h0", "h1", "h2", "h3")]
+)
+SOUNDS = pa.schema([("item", pa.int64()), ("word", pa.int64()), ("at", pa.int32())])
+Row = dict[str, Any]
+
+
+def columns(features: dict[str, Any]) -> dict[str, str]:
+    """Columns that hold media, and of what kind."""
+    found = {}
+    for name, feature in features.items():
+        if isinstance(feature, dict):
+            if (kind := feature.get("_type")) in KINDS:
+                found[name] = KINDS[kind]
+            elif isinstance(inner := feature.get("feature"), dict):
+                if inner.get("dtype") == "binary":
+                    found[name] = "frames"
+                elif inner.get("dtype") == "float32" and "sampling_rate" in features:
+                    found[name] = "waveform"
+    return found
+
+
+@dataclass(frozen=True)
+class Media:
+    """Of each medium of each row: what duplicates and signals are told by."""
+
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        return "media"
+
+    def schemas(self) -> dict[str, pa.Schema]:
+        return {"media": MEDIA, "pictures": PICTURES, "sounds": SOUNDS}
+
+    def libraries(self) -> dict[str, str]:
+        return images.library() | {"soxr": soxr.__version__}
+
+    def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
+        kinds, row, item = columns(shard.features), 0, 0
+        rate = ["sampling_rate"] * ("waveform" in kinds.values())
+        for group in parquet.groups(shard.path, ["id", *rate, *kinds]) if kinds else ():
+            found = _Found()
+            for example in group.to_pylist():
+                for name, kind in kinds.items():
+                    known = {"row": row, "item": item, "id": example["id"], "column": name}
+                    found.add(known, kind, example)
+                    item += 1
+                row += 1
+                executor_local.count(1, 0)
+            yield found.tables()
+
+
+class _Found:
+    """What is known of the media of a row group."""
+
+    def __init__(self) -> None:
+        self._media: list[Row] = []
+        self._pictures: list[pa.Table] = [PICTURES.empty_table()]
+        self._sounds: list[pa.Table] = [SOUNDS.empty_table()]
+
+    def add(self, row: Row, kind: str, example: Row) -> None:
+        value = example[row["column"]]
+        row |= {"kind": kind}
+        with suppress(Dropped):  # it does not decode: verify says so
+            getattr(self, f"_{kind}")(row, value, example)
+        self._media.append(dict.fromkeys(MEDIA.names) | row)
+
+    def _image(self, row: Row, value: Any, _: Row) -> None:
+        data = _bytes(row, value)
+        image = images.rgb(data)
+        row |= {"side": min(image.size), "contrast": image_hash.contrast(image)}
+        self._picture(row, image)
+
+    def _frames(self, row: Row, value: list[bytes] | None, _: Row) -> None:
+        frames = [stills.checked(data) for data in value or []]
+        digest = hashlib.sha256(b"".join(hashlib.sha256(d).digest() for d in value or []))
+        row |= {"sha256": digest.digest(), "bytes": sum(map(len, value or []))}
+        self._stills(row, [still for still, _ in frames])
+
+    def _video(self, row: Row, value: Any, _: Row) -> None:
+        clip = video.read(_bytes(row, value), video.Choice(count=FRAMES, side=image_hash.COPY * 2))
+        self._stills(row, clip.stills)
+        row |= {"side": min(clip.width, clip.height), "seconds": float(clip.probe.seconds)}
+
+    def _stills(self, row: Row, found: list[stills.Still]) -> None:
+        if not found:
+            return
+        middle = images.rgb(found[len(found) // 2].jpeg)
+        row |= {"contrast": max(float(still.small.std()) for still in found)}
+        row |= {"side": min(middle.size), "moves": stills.moves(found)}
+        self._picture(row, middle)
+
+    def _picture(self, row: Row, image: Any) -> None:
+        prints = image_hash.prints(image)
+        row["picture"] = prints[0].tobytes()
+        arrays = [np.full(len(prints), row["item"]), np.arange(len(prints)), *prints.T]
+        self._pictures.append(_table(arrays, PICTURES))
+
+    def _sound(self, row: Row, value: Any, _: Row) -> None:
+        if value is not None:
+            self._heard(row, *audio.decode(_bytes(row, value)))
+
+    def _waveform(self, row: Row, value: Any, example: Row) -> None:
+        samples = np.array(value or [], dtype=np.float32)
+        row |= {"sha256": hashlib.sha256(samples.tobytes()).digest(), "bytes": samples.nbytes}
+        if len(samples):
+            self._heard(row, samples[:, None], example["sampling_rate"])
+
+    def _heard(self, row: Row, samples: Any, rate: int) -> None:
+        row |= asdict(levels.measure(samples, rate))
+        words, sure = audio_fingerprint.words(samples.mean(axis=1, dtype=np.float32), rate)
+        row["words"] = audio_fingerprint.compared(words).tolist()
+        values, places = audio_fingerprint.postings(words, sure)
+        self._sounds.append(_table([np.full(len(values), row["item"]), values, places], SOUNDS))
+
+    def tables(self) -> dict[str, pa.Table]:
+        return {
+            "media": pa.Table.from_pylist(self._media, schema=MEDIA),
+            "pictures": pa.concat_tables(self._pictures),
+            "sounds": pa.concat_tables(self._sounds),
+        }
+
+
+def _bytes(row: Row, value: Any) -> bytes:
+    data: bytes = (value or {}).get("bytes") or b""
+    row |= {"sha256": hashlib.sha256(data).digest(), "bytes": len(data)}
+    return data
+
+
+def _table(arrays: list[Any], schema: pa.Schema) -> pa.Table:
+    fields = zip(arrays, schema.types, strict=True)
+    return pa.Table.from_arrays([pa.array(array, type_) for array, type_ in fields], schema=schema)

@@ -1,0 +1,170 @@
+"""What a report says of a build's rows in figures: read from their columns once, then kept."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from edge_glass.audit import plots, row_preview
+from edge_glass.audit.plots import Plot
+from edge_glass.audit.text_profile import COLUMNS
+from edge_glass.core import duck, ledger, manifest
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import Manifest
+
+VERSION = 1
+MEMORY = 1_000_000_000
+BINS = 24
+ROWS = 20  # drawn of each config
+SHOWN = 12  # hosts, years, languages, licences
+Facts = dict[str, Any]
+YEAR = "regexp_extract(coalesce(url, ''), '/((?:19|20)[0-9]{2})[/-]', 1)"
+SERVED = "regexp_extract(coalesce(last_modified, ''), '((?:19|20)[0-9]{2})', 1)"
+HOST = "lower(regexp_extract(url, '^[a-zA-Z]+://(?:[^/@]*@)?([^/:?#]*)', 1))"
+# left out on purpose, not lost
+CHOSEN = (Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG, Outcome.FLAGGED)
+
+
+def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
+    """The facts of a config, out of `hidden` if they were told of the same build before."""
+    told = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
+    kept = hidden / "facts" / f"{made.config}.json"
+    try:
+        found: Facts = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    if (found.get("manifest"), found.get("version")) != (told, VERSION):
+        found = {"manifest": told, "version": VERSION, **_read(folder, made, hidden)}
+        write_json(kept, found)
+    return found
+
+
+def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
+    hidden.mkdir(parents=True, exist_ok=True)
+    shards = [folder / s.file for s in made.shards()]
+    here = [path for path in shards if path.is_file()]  # others were sent away
+    columns = made.features if here else {}
+    with duck.connected(MEMORY, hidden) as connection:
+        if here:
+            files = ", ".join(map(duck.text, here))
+            connection.execute(f"CREATE TEMP VIEW data AS FROM read_parquet([{files}])")
+        path = duck.text(folder / ledger.FILE)
+        connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
+        return {
+            "rows": row_preview.drawn(folder, made, ROWS),
+            "histograms": _histograms(connection, columns),
+            "languages": _languages(connection, columns),
+            "hosts": _rot(connection, HOST),
+            "years": _rot(connection, f"coalesce(nullif({YEAR}, ''), nullif({SERVED}, ''))"),
+        }
+
+
+def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> list[Facts]:
+    wanted = [("Bytes of a source file", "bytes", "ledger WHERE outcome = 'kept'")]
+    if "duration" in columns:
+        wanted.append(("Duration, seconds", "duration", "data"))
+    if {"width", "height"} <= columns.keys():
+        wanted.append(("Shorter side, pixels", "least(width, height)", "data"))
+    for name in COLUMNS:
+        if name in columns:
+            many = isinstance(columns[name], dict) and "feature" in columns[name]
+            texts = f"(SELECT unnest({name}) AS text FROM data)" if many else "data"
+            length = "length(text)" if many else f"length({name})"
+            wanted.append((f"Characters of {name}", length, texts))
+    found = [_histogram(connection, *one) for one in wanted]
+    return [one for one in found if one["counts"]]
+
+
+def _histogram(connection: duckdb.DuckDBPyConnection, title: str, value: str, rows: str) -> Facts:
+    """Counts in equal steps from the least to the 99th percentile, the rest in the last one."""
+    query = f"SELECT ({value})::DOUBLE AS value FROM {rows}"
+    [(low, high, most)] = connection.execute(
+        f"SELECT min(value), approx_quantile(value, 0.99), max(value) FROM ({query})"
+    ).fetchall()
+    if low is None:
+        return {"title": title, "counts": []}
+    step = (max(high, low) - low) / BINS or 1
+    counts = Counter(
+        dict(
+            connection.execute(
+                f"SELECT least(floor((value - {low}) / {step}), {BINS - 1})::INTEGER, count(*) "
+                f"FROM ({query}) WHERE value IS NOT NULL GROUP BY 1"
+            ).fetchall()
+        )
+    )
+    bins = [counts[number] for number in range(BINS)] if high > low else [counts.total()]
+    return {"title": title, "counts": bins, "low": low, "high": high, "most": most}
+
+
+def _languages(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> dict[str, int]:
+    if "language" not in columns:
+        return {}
+    return _counted(connection, "SELECT coalesce(language, ''), count(*) AS n FROM data GROUP BY 1")
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
+    found = connection.execute(f"{query} ORDER BY n DESC, 1 LIMIT {SHOWN}").fetchall()
+    return {name: count for name, count, *_ in found}
+
+
+def _rot(connection: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str, int, int]]:
+    """Of rows that were asked for by URL: key, those that came, those that did not."""
+    chosen = ", ".join(map(duck.text, CHOSEN))
+    return connection.execute(
+        f"""
+        SELECT {key} AS name, count(*) FILTER (outcome = 'kept') AS kept,
+            count(*) FILTER (outcome <> 'kept') AS lost
+        FROM ledger WHERE url IS NOT NULL AND outcome NOT IN ({chosen}) AND name <> ''
+        GROUP BY 1 ORDER BY kept + lost DESC, 1 LIMIT {SHOWN}
+        """
+    ).fetchall()
+
+
+def drawn(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Plot]:
+    """The plots of a config; `languages` are those that an audit heard of."""
+    outcomes = made.outcomes()
+    plotted = [plots.bars("From source rows to kept rows", funnel(outcomes))]
+    reasons = sorted(
+        ((name, n) for name, n in outcomes.items() if name != Outcome.KEPT),
+        key=lambda one: (-one[1], one[0]),
+    )
+    if reasons:
+        plotted.append(plots.bars("Why rows were dropped", [(r, 0, n) for r, n in reasons]))
+    plotted += [_spread(one) for one in found["histograms"]]
+    spoken = list((languages or found["languages"]).items())[:SHOWN]
+    if spoken:
+        plotted.append(plots.bars("Languages of the captions", plots.lines(spoken)))
+    for name, title in (("hosts", "Links by host: there and gone"), ("years", "Links by year")):
+        rows = [(label, kept, lost) for label, kept, lost in found[name]]
+        if rows:
+            plotted.append(plots.bars(title, sorted(rows) if name == "years" else rows))
+    return plotted
+
+
+def funnel(outcomes: dict[str, int]) -> list[tuple[str, int, int]]:
+    """All rows, then what each reason left, in the order in which rows meet the reasons."""
+    left = sum(outcomes.values())
+    stages = [("source rows", left, 0)]
+    for reason in Outcome:
+        if reason != Outcome.KEPT and (lost := outcomes.get(reason, 0)):
+            left -= lost
+            stages.append((str(reason), left, lost))
+    return [*stages, ("kept", left, 0)]
+
+
+def _spread(found: Facts) -> Plot:
+    if found["low"] < found["most"]:
+        return plots.columns(found["title"], found["counts"], *_ends(found))
+    count = sum(found["counts"])
+    value = f"{found['low']:,.6g}"
+    return plots.words(found["title"], f"all {count:,}: {value}" if count > 1 else f"one: {value}")
+
+
+def _ends(found: Facts) -> Sequence[str]:
+    beyond = " and more" if found["most"] > found["high"] else ""
+    return f"{found['low']:,.6g}", f"{found['high']:,.6g}{beyond}"

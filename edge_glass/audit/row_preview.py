@@ -1,0 +1,149 @@
+"""Rows as a page shows them: thumbnails, players of a few seconds, texts; small whatever they were.
+
+A row is read with its row group alone, so that a few rows of a million cost a few row groups.
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import soundfile as sf
+
+from edge_glass.core import parquet
+from edge_glass.core.ledger import Dropped
+from edge_glass.core.manifest import Manifest
+from edge_glass.corpora.params import rank
+from edge_glass.media import audio, images, magic, stills, video
+
+SIDE, QUALITY = 240, 75  # pixels and quality of a thumbnail
+SMALL = 60_000  # bytes; media with fewer are shown as they are
+SECONDS, RATE = 8, 16000  # of the excerpt of a sound that is larger
+FRAMES = 4  # of those of a row
+LETTERS = 1_500  # of a text
+Row = dict[str, Any]
+Medium = dict[str, str]  # a data URL, and the tag that shows it
+
+
+def drawn(folder: Path, made: Manifest, count: int) -> list[Row]:
+    """Rows drawn from all splits: the same ones for the same build."""
+    shards = [
+        (split, shard)
+        for split, facts in made.splits.items()
+        for shard in facts.shards
+        if (folder / shard.file).is_file()  # others were sent away
+    ]
+    total = sum(shard.rows for _, shard in shards)
+    numbers, seed = set[int](), 0
+    while len(numbers) < min(count, total):
+        numbers.add(rank(seed, made.config) % total)
+        seed += 1
+    found, start = [], 0
+    for split, shard in shards:
+        inside = sorted(n - start for n in numbers if start <= n < start + shard.rows)
+        rows = _rows(folder / shard.file, inside)
+        found += [{"split": split} | row for row in rows]
+        start += shard.rows
+    return found
+
+
+def named(folder: Path, made: Manifest, wanted: Iterable[tuple[str, str]]) -> dict[Any, Row]:
+    """The rows of these splits and ids."""
+    found: dict[Any, Row] = {}
+    left = set(wanted)
+    for split, facts in made.splits.items():
+        for shard in facts.shards:
+            ids = {id for name, id in left if name == split}
+            path = folder / shard.file
+            if ids and path.is_file():
+                rows = _rows(path, list(_places(path, ids)))
+                found |= {(split, row["id"]): {"split": split} | row for row in rows}
+                left -= found.keys()
+    return found
+
+
+def _places(path: Path, ids: set[str]) -> Iterator[int]:
+    number = 0
+    for table in parquet.groups(path, ["id"]):
+        for id in table["id"].to_pylist():
+            if id in ids:
+                yield number
+            number += 1
+
+
+def _rows(path: Path, numbers: Sequence[int]) -> Iterator[Row]:
+    """Rows of a shard by their numbers, ascending; one row group in memory."""
+    if not numbers:
+        return
+    with parquet.opened(path) as file:
+        start, waiting = 0, list(numbers)
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            inside = [number for number in waiting if number < end]
+            if inside:
+                table = file.read_row_group(group)
+                for number in inside:
+                    yield _shown(table.slice(number - start, 1).to_pylist()[0])
+                waiting = waiting[len(inside) :]
+            start = end
+
+
+def _shown(row: Row) -> Row:
+    media: list[Medium | None] = []
+    texts: dict[str, list[str]] = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and "bytes" in value:
+            media.append(medium(value["bytes"]))
+        elif isinstance(value, bytes):
+            media.append(medium(value))
+        elif isinstance(value, list) and value and isinstance(value[0], bytes):
+            media += map(medium, value[:: max(1, len(value) // FRAMES)][:FRAMES])
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            texts[name] = [text[:LETTERS] for text in value]
+        elif not isinstance(value, list):
+            texts[name] = [] if value is None else [str(value)[:LETTERS]]
+    [id] = texts.pop("id")
+    return {"id": id, "media": [one for one in media if one], "texts": texts}
+
+
+def medium(data: bytes | None) -> Medium | None:
+    """What a page can show of some bytes, None if it is nothing."""
+    with suppress(Dropped):
+        kind = magic.kind((data or b"")[: magic.HEAD]) or ""
+        if not data or not kind:
+            return None
+        if kind.startswith("image/"):
+            small, probe = images.convert(data, "webp", QUALITY, "longest", SIDE)
+            return _medium("img", probe.kind, small)
+        if kind.startswith("audio/"):
+            return _sound(data, kind)
+        if kind.startswith("video/"):
+            return _video(data, kind)
+    return None
+
+
+def _sound(data: bytes, kind: str) -> Medium:
+    if len(data) <= SMALL:
+        return _medium("audio", kind, data)
+    samples, rate = audio.decode(data)
+    mono, rate = audio.mono(samples[: SECONDS * rate], rate, RATE)
+    out = io.BytesIO()
+    sf.write(out, mono, rate, format="MP3")
+    return _medium("audio", "audio/mpeg", out.getvalue())
+
+
+def _video(data: bytes, kind: str) -> Medium | None:
+    if len(data) <= SMALL:
+        return _medium("video", kind, data)
+    if find_spec("av") is None:
+        return None
+    clip = video.read(data, video.Choice(count=1, side=SIDE))
+    first: list[stills.Still] = clip.stills[:1]
+    return _medium("img", "image/jpeg", first[0].jpeg) if first else None
+
+
+def _medium(tag: str, kind: str, data: bytes) -> Medium:
+    return {"tag": tag, "url": f"data:{kind};base64,{base64.b64encode(data).decode()}"}

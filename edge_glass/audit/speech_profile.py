@@ -1,0 +1,156 @@
+"""The trace of a shard of speech: what Whisper hears, its word error rate, and its embedding."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from edge_glass.audit.audited_shards import Shard
+from edge_glass.core import parquet
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped
+from edge_glass.corpora.params import normaliser
+from edge_glass.media import audio
+from edge_glass.pipeline import executor_local
+
+RATE = 16000  # Hz
+STATES = 50  # of the encoder, a second
+WINDOW = 30  # seconds that the encoder takes at once
+WANTED = ("faster_whisper", "jiwer", "whisper_normalizer")
+MODEL = "tiny"
+SPEAKERS = ("speaker_id", "speaker")
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("item", pa.int64()),
+        ("id", pa.string()),
+        ("column", pa.string()),
+        ("speaker", pa.string()),
+        ("reference", pa.string()),  # both as the normaliser writes them
+        ("hypothesis", pa.string()),
+        ("words", pa.int32()),  # of the reference
+        ("wer", pa.float64()),
+        ("cer", pa.float64()),  # of the letters, however they are cut into words
+        ("embedding", pa.list_(pa.float32())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A transcript of each row with sound and text, by a Whisper that faster-whisper runs."""
+
+    folder: str
+    weights: str  # their sha256
+    version: int = 2
+
+    @classmethod
+    def of(cls, model: str | None) -> "Speech":
+        """Of a folder in CTranslate2's format, or a name that faster-whisper knows or the Hub has.
+
+        Raises EdgeGlassError if the model or a library is not there.
+        """
+        if absent := [name for name in WANTED if not find_spec(name)]:
+            names = ", ".join(absent)
+            raise EdgeGlassError(f"asr wants {names}: pip install 'edge-glass[asr]'")
+        from faster_whisper.utils import download_model
+
+        name = model or MODEL
+        try:
+            folder = Path(name) if Path(name).is_dir() else Path(download_model(name))
+            with (folder / "model.bin").open("rb") as file:
+                return cls(str(folder), hashlib.file_digest(file, "sha256").hexdigest())
+        except Exception as error:  # of the Hub, its client, or the folder
+            what = " ".join(str(error).split())[:300]
+            raise EdgeGlassError(
+                f"--model {name}: no Whisper in CTranslate2's format there ({what}): give a folder "
+                "with model.bin, tiny, base, …, or org/model on the Hub"
+            ) from None
+
+    @property
+    def name(self) -> str:
+        return "speech"
+
+    def __repr__(self) -> str:
+        return f"Speech({self.weights}, {self.version})"
+
+    def schemas(self) -> dict[str, pa.Schema]:
+        return {"speech": SCHEMA}
+
+    def libraries(self) -> dict[str, str]:
+        return {name: version(name) for name in ("faster-whisper", "ctranslate2", "jiwer")}
+
+    def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
+        if not hears(shard.features):
+            return
+        named = [name for name in SPEAKERS if name in shard.features][:1]
+        row = 0
+        for group in parquet.groups(shard.path, ["id", "audio", "text", *named]):
+            found = []
+            for example in group.to_pylist():
+                speaker = str(example[named[0]]) if named else None
+                known = {"row": row, "item": row, "id": example["id"], "column": "text"}
+                found.append(known | {"speaker": speaker} | self._heard(example))
+                row += 1
+                executor_local.count(1, 0)
+            yield {"speech": pa.Table.from_pylist(found, schema=SCHEMA)}
+
+    def _heard(self, example: dict[str, Any]) -> dict[str, Any]:
+        try:
+            samples, _ = audio.decode((example["audio"] or {}).get("bytes") or b"", RATE)
+        except Dropped:
+            return {}  # verify says so
+        mono = samples.mean(axis=1, dtype=np.float32)
+        heard, embedding = hear(self.folder, mono)
+        return score(example["text"] or "", heard) | {"embedding": embedding.tolist()}
+
+
+def hears(features: dict[str, Any]) -> bool:
+    """Whether a config has speech with its text."""
+    return "audio" in features and "text" in features
+
+
+def score(reference: str, hypothesis: str) -> dict[str, Any]:
+    """Both texts as Whisper's English normaliser writes them, and the error rates of the second.
+
+    `wer` is of words, `cer` of letters without spaces; None where there is no reference.
+    """
+    import jiwer
+
+    one, other = normaliser()(reference), normaliser()(hypothesis)
+    found = {"reference": one, "hypothesis": other, "words": len(words := one.split())}
+    if not words:
+        return found | {"wer": None, "cer": None}
+    cer = jiwer.cer("".join(words), "".join(other.split()))
+    return found | {"wer": float(jiwer.wer(one, other)), "cer": float(cer)}
+
+
+def hear(folder: str, mono: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:
+    """What is said in samples at 16 kHz, and the mean state of the encoder over the first 30 s."""
+    model = _model(folder)
+    segments, _ = model.transcribe(
+        mono, beam_size=5, temperature=0.0, condition_on_previous_text=False,
+        without_timestamps=True, vad_filter=False,
+    )  # fmt: skip
+    text = " ".join(segment.text.strip() for segment in segments)
+    features = model.feature_extractor(mono[: WINDOW * RATE], padding=True)
+    frames = WINDOW * STATES * 2
+    padded = np.zeros((features.shape[0], frames), dtype=np.float32)
+    padded[:, : min(frames, features.shape[1])] = features[:, :frames]
+    states = np.array(model.encode(padded))[0]
+    heard = max(1, min(len(states), -(-len(mono) * STATES // RATE)))
+    return text, states[:heard].mean(axis=0, dtype=np.float32)
+
+
+@cache
+def _model(folder: str) -> Any:
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)

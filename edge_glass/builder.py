@@ -1,0 +1,80 @@
+"""All that a corpus imports, in one place: `from edge_glass.builder import Corpus, Row, …`.
+
+A builder needs nothing else of Edge Glass; what stands here stays where it is when rooms change.
+"""
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
+from edge_glass.corpora.params import (
+    AudioParams,
+    CaptionParams,
+    CorpusConfig,
+    TranscriptParams,
+    VideoParams,
+)
+from edge_glass.corpora.rows import Media, Row, malformed, matched, section_of, unclaimed
+from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
+from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
+from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
+from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
+from edge_glass.domains.slides import deck_params, decks, raw_decks
+from edge_glass.domains.slides.deck_params import DeckParams
+from edge_glass.domains.slides.decks import Deck, Pair
+from edge_glass.media import sections, video
+from edge_glass.media.features import Features, Sequence, Value
+from edge_glass.sources import table_chunks
+from edge_glass.sources.obtain import store
+from edge_glass.sources.raw import Raw, check_text, strings
+from edge_glass.sources.table_join import Table, joined
+from edge_glass.sources.table_layout import Layout
+
+__all__ = [
+    "INDEX",
+    "RETRIEVED",
+    "SIMILARITY",
+    "AudioParams",
+    "BalanceParams",
+    "BrokenImageParams",
+    "CaptionParams",
+    "ClassNameParams",
+    "ClassParams",
+    "Corpus",
+    "CorpusConfig",
+    "Deck",
+    "DeckParams",
+    "Dropped",
+    "Example",
+    "Features",
+    "FetchParams",
+    "ImageParams",
+    "Layout",
+    "MatchParams",
+    "Media",
+    "Outcome",
+    "Pair",
+    "Raw",
+    "Row",
+    "Sequence",
+    "Table",
+    "TranscriptParams",
+    "Value",
+    "VideoParams",
+    "check_text",
+    "deck_params",
+    "decks",
+    "frequencies",
+    "joined",
+    "labels",
+    "malformed",
+    "matched",
+    "our_wnid",
+    "raw_decks",
+    "section_of",
+    "sections",
+    "store",
+    "strings",
+    "table_chunks",
+    "unclaimed",
+    "video",
+]

@@ -1,0 +1,75 @@
+"""The command line's verb for audits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_glass.cli.options import Jobs, Json, Place, Ray, shown
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.pipeline.executor_local import cores
+
+
+def audit(
+    directory: Place,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check", help="Groups (duplicates, signals, captions, asr), checks, leaks; commas."
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="DIR", help="Another corpus; may stand several times."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Gets DIR/audit/; default: where the build is."),
+    ] = None,
+    drop_flagged: Annotated[
+        bool, typer.Option("--drop-flagged", help="Make a config without the rows found.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of that config; default: <config>_audited.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Of the captions, with commas; default: the corpus's.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="asr: tiny, base, …, org/model, or a CTranslate2 folder.")
+    ] = None,
+    memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
+    jobs: Jobs = None,
+    ray: Ray = None,
+    json: Json = False,
+) -> None:
+    """Duplicates, leaks, odd signals and captions, wrong transcripts: a table that names rows."""
+    from edge_glass.audit import audits
+    from edge_glass.audit.drop import LEAKS, drop, known
+    from edge_glass.cli import terminal
+    from edge_glass.core import locations, manifest
+
+    where = locations.at(directory)
+    built = manifest.built(where)
+    if name and len(built) != 1:
+        raise EdgeGlassError("--name names one config: give the folder of one")
+    given = [part.strip() for part in check.split(",")] if check else list(audits.DEFAULT)
+    groups, checks = known(given)
+    asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
+    languages = [part.strip() for part in language.split(",")] if language else None
+    workers = jobs or cores()
+    options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9))
+    others = [f for one in against or [] for f in manifest.built(locations.at(one)).values()]
+    told = []
+    for config, folder in built.items():
+        place = out or (folder.parent if locations.is_local(folder) else Path("data"))
+        with locations.told(where):
+            found = audits.audit(folder, place, options, others, shown())
+            told.append(found)
+            if not json:
+                terminal.audit(place / audits.FOLDER / config, found, asked)
+            if drop_flagged:
+                made = drop(folder, place, name or f"{config}_audited", given, workers)
+                terminal.builds([made])
+    if json:
+        terminal.as_json(told)

@@ -1,0 +1,337 @@
+"""The command line: one command a verb."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from edge_glass.cli import audit_verbs, table_verbs, vector_verbs, version_verbs
+from edge_glass.cli import search_verbs as search
+from edge_glass.cli import slide_verbs as slides
+from edge_glass.cli.options import (
+    Built,
+    Jobs,
+    Json,
+    Limit,
+    Name,
+    Names,
+    Out,
+    Place,
+    RawDir,
+    Ray,
+    Set,
+    shown,
+    variants,
+)
+from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.pipeline.executor_local import cores
+
+app = typer.Typer(
+    help="Multimodal training data as self-contained Parquet, every source row accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+
+INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Multimodal training data as self-contained Parquet, every source row accounted for."""
+    if version:
+        from edge_glass import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command("list", epilog="Example: edge-glass list")
+def list_(json: Json = False) -> None:
+    """All corpora with their published configs."""
+    from edge_glass.cli import terminal
+    from edge_glass.corpora import catalog
+
+    kinds = [catalog.corpus(name) for name in catalog.corpora()]
+    if json:
+        terminal.as_json({kind.corpus: list(kind.spec().configs) for kind in kinds})
+        return
+    rows = ((f"{k.corpus}\n  {k.spec().title}", ", ".join(k.spec().configs)) for k in kinds)
+    terminal.table("Corpora", ["corpus", "configs"], rows)
+
+
+@app.command(epilog="Example: edge-glass info clotho")
+def info(corpus: str, json: Json = False) -> None:
+    """A corpus: licence, configs, parameters, sources."""
+    from edge_glass.cli import terminal
+    from edge_glass.corpora import catalog
+
+    kind = catalog.corpus(corpus)
+    terminal.as_json(kind.spec().model_dump(mode="json")) if json else terminal.info(kind)
+
+
+@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=\\[validation]'")
+def plan(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs, see `list`.")],
+    out: Out = Path("data"),
+    raw: RawDir = None,
+    limit: Limit = None,
+    set_: Set = None,
+    name: Name = None,
+    json: Json = False,
+) -> None:
+    """What a build will fetch and make. Fetches nothing."""
+    from edge_glass.cli import terminal
+    from edge_glass.pipeline import estimate as planning
+
+    plans = [planning.plan(v, out, raw, limit, shown()) for v in variants(names, set_, name)]
+    if json:
+        terminal.as_json(
+            [terminal.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans]
+        )
+    else:
+        for made in plans:
+            terminal.plan(made)
+
+
+@app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")
+def build(
+    names: Names = None,
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Gets DIR/<config>/; or a URL: s3://…")
+    ] = "data",
+    raw: RawDir = None,
+    jobs: Jobs = None,
+    ray: Ray = None,
+    limit: Limit = None,
+    set_: Set = None,
+    name: Name = None,
+    mirror: Annotated[
+        str | None, typer.Option("--mirror", help="URL of a folder to fetch from before upstream.")
+    ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Take raw files whose checksum differs.")
+    ] = False,
+    fetch_clips: Annotated[
+        bool, typer.Option("--fetch-clips", help="Clips: fetched, though --raw has the rest.")
+    ] = False,
+    cookies: Annotated[
+        Path | None,
+        typer.Option("--cookies", metavar="FILE", help="Clips: a cookies.txt to sign in with."),
+    ] = None,
+    proxy: Annotated[
+        str | None, typer.Option("--proxy", metavar="URL", help="Clips: ask through this proxy.")
+    ] = None,
+    at_once: Annotated[
+        int, typer.Option("--clips-at-once", min=1, max=64, help="Clips: fetched at once.")
+    ] = 4,
+    per_minute: Annotated[
+        float | None, typer.Option("--clips-per-minute", min=0.1, help="Clips: no more than these.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--clip-seconds", min=1, help="Clips: time for one try at one.")
+    ] = 180,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, max=1000, help="URLs: at once, a process.")
+    ] = 128,
+    per_host: Annotated[
+        int,
+        typer.Option("--per-host", min=1, max=1000, help="URLs: at once from a host, a process."),
+    ] = 16,
+    intranet: Annotated[
+        bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
+    ] = False,
+    refresh: Annotated[
+        Path | None,
+        typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
+    from edge_glass.cli import terminal
+    from edge_glass.core.manifest import Manifest
+    from edge_glass.corpora import catalog
+    from edge_glass.pipeline.build import Options
+    from edge_glass.pipeline.build import build as make
+    from edge_glass.pipeline.remote_output import Away
+    from edge_glass.release import write_card
+    from edge_glass.sources.row_fetch import Limits, Network
+
+    wanted = variants(names or catalog.samples(), set_, name)
+    if cookies is not None and not cookies.is_file():
+        raise EdgeGlassError(f"--cookies {cookies}: no such file")
+    web = Limits(connections, per_host, intranet=intranet)
+    network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
+    jobs, away = jobs or cores(), Away(out) if "://" in out else None
+    options = Options(
+        raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh
+    )
+    folder = away.staging if away else Path(out)
+    progress = shown()
+    manifests: list[Manifest] = []
+    problems: list[str] = []
+    for variant in wanted:
+        try:
+            manifests.append(make(variant, folder, options, progress))
+        except EdgeGlassError as error:  # the others can be built all the same
+            problems += error.problems
+    if manifests:
+        write_card.drawn(folder, away)
+    if json:
+        terminal.as_json([made.plain() for made in manifests])
+    elif manifests:
+        terminal.builds(manifests)
+        terminal.built(out, manifests[0].config)
+    raise_all(problems)
+
+
+@app.command(epilog="Example: edge-glass verify data")
+def verify(directory: Place, json: Json = False) -> None:
+    """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
+    from edge_glass.audit.verify import verify as check
+    from edge_glass.cli import terminal
+    from edge_glass.core import locations, manifest
+
+    where = locations.at(directory)
+    with locations.told(where):
+        found = list(check(where, shown()))
+    errors = sum(finding.kind == "error" for finding in found)
+    if json:
+        terminal.as_json([terminal.plain(finding) for finding in found])
+    else:
+        terminal.findings(found)
+        configs = ", ".join(manifest.built(where))
+        terminal.console.print(Text(f"{configs}: {errors} errors, {len(found) - errors} notes"))
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command(epilog="Example: edge-glass ledger data --reason missing_media")
+def ledger(
+    directory: Built,
+    reason: Annotated[str | None, typer.Option(help="List all rows with this outcome.")] = None,
+    json: Json = False,
+) -> None:
+    """What became of the source rows: counts, and the rows that were dropped."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import ledger as ledgers
+    from edge_glass.core import manifest
+
+    if reason is not None and reason not in list(ledgers.Outcome):
+        raise EdgeGlassError(f"no outcome {reason}; there are {', '.join(ledgers.Outcome)}")
+    listed = 0
+    for config, folder in manifest.built(directory).items():
+        path = folder / ledgers.FILE
+        found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
+        if json:
+            for row in found:
+                print(_json_line({"config": config} | row))
+            continue
+        rows = list(found)
+        listed += len(rows)
+        terminal.builds([manifest.read(folder)])
+        if rows:
+            terminal.ledger_rows(config, rows if reason else rows[: terminal.SHOWN], len(rows))
+    if reason and not listed and not json:
+        terminal.console.print(Text(f"No row of {directory} has the outcome {reason}."))
+
+
+@app.command(epilog="Example: edge-glass report data")
+def report(directory: Built) -> None:
+    """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
+    from edge_glass.core import manifest
+    from edge_glass.release import card, write_card
+
+    folder = directory.parent if (directory / manifest.FILE).is_file() else directory
+    write_card.drawn(folder)
+    print(folder / card.REPORT)
+
+
+@app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
+def export(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
+    format: Annotated[
+        str,
+        typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv, labels."),
+    ] = "webdataset",
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")
+    ] = False,
+) -> None:
+    """Write a build in a layout that others read."""
+    from edge_glass.core import manifest
+    from edge_glass.release.export import export as write
+
+    folders = manifest.built(directory)
+    for name, folder in folders.items():
+        target = out if len(folders) == 1 else out / name
+        for left_out in write(folder, target, format, jpeg):
+            print(f"{name}: {left_out}", file=sys.stderr)
+        print(target)
+
+
+for more in (version_verbs.app, table_verbs.app):
+    app.registered_commands += more.registered_commands
+app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
+    vector_verbs.embed
+)
+app.command(epilog="Example: edge-glass views data/mm_imdb --encoder clip --out arrays")(
+    vector_verbs.views
+)
+app.command(epilog="Example: edge-glass collect talks --out decks --language es")(slides.collect)
+app.command(epilog="Example: edge-glass qa decks --model NAME --base-url http://localhost:8000/v1")(
+    slides.qa
+)
+app.command("filter", epilog="Example: edge-glass filter decks --out good")(slides.filter_)
+app.command("eval", epilog="Example: edge-glass eval data --run run.trec")(slides.evaluate)
+app.command(
+    epilog="Example: edge-glass align data/clotho --left audio:whisper-tiny --right captions"
+)(vector_verbs.align)
+app.command(epilog="Example: edge-glass index data/clotho")(search.index)
+app.command(epilog="Example: edge-glass search data/clotho 'a dog on a beach'")(search.search)
+app.command(epilog="Example: edge-glass serve data/clotho")(search.serve)
+app.command(epilog="Example: edge-glass audit data/clotho --check leaks,silence --drop-flagged")(
+    audit_verbs.audit
+)
+
+
+def _json_line(row: dict[str, object]) -> str:
+    import json
+
+    return json.dumps(row, ensure_ascii=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a user's mistake is told without a traceback and exits with 1."""
+    try:
+        app(arguments)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("stopped: the same command goes on from where it was", file=sys.stderr)
+        raise
+    except EdgeGlassError as error:
+        _tell(*error.problems)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _tell(f"{error.filename}: {error.strerror}")
+
+
+def _tell(*problems: str) -> None:
+    console = Console(stderr=True)
+    for problem in problems:
+        console.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The command line's verbs that find rows that are alike."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_glass.cli.options import Built, Embeddings, Json, shown
+from edge_glass.core.errors import EdgeGlassError
+
+if TYPE_CHECKING:
+    from edge_glass.vectors.query import Finder, Hit, Query
+
+
+def index(
+    directory: Built,
+    column: Annotated[
+        str | None, typer.Option(help="COLUMN or COLUMN:ENCODER; default: all that are embedded.")
+    ] = None,
+    memory: Annotated[
+        float, typer.Option("--memory", min=0.1, help="GB, of the work and of the index.")
+    ] = 4,
+    embeddings: Embeddings = None,
+    json: Json = False,
+) -> None:
+    """kNN indexes over embedded columns, with their recall and speed; goes on after a stop."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import manifest
+    from edge_glass.vectors import index_build, stored_vectors
+
+    folders = []
+    for folder in manifest.built(directory).values():
+        all_ = stored_vectors.stored(folder, embeddings)
+        for one in [stored_vectors.chosen(all_, column)] if column else all_:
+            near = [other for other in all_ if other != one and one.is_near(other)]
+            folders.append(index_build.build(one, near, int(memory * 1e9), shown()))
+    found = [index_build.facts(folder) for folder in folders]
+    terminal.as_json(found) if json else terminal.indexes(found)
+
+
+def search(
+    directory: Built,
+    text: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    image: Annotated[Path | None, typer.Option("--image", help="A picture to look for.")] = None,
+    sound: Annotated[Path | None, typer.Option("--sound", help="A sound to look for.")] = None,
+    row: Annotated[int | None, typer.Option("--row", min=0, help="A row of the data.")] = None,
+    column: Annotated[
+        str | None, typer.Option("--in", metavar="COLUMN", help="COLUMN or COLUMN:ENCODER.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Rows to show.")] = 10,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", help="column=value, >=, <= or ~ (contains); may stand twice."),
+    ] = None,
+    nsfw: Annotated[bool, typer.Option("--nsfw", help="Show what may not be safe, too.")] = False,
+    embeddings: Embeddings = None,
+    json: Json = False,
+) -> None:
+    """The rows that are nearest to a text, a picture, a sound or a row; doubles are shown once."""
+    from edge_glass.cli import terminal
+    from edge_glass.vectors.numbered_rows import Filter
+
+    finder, query = _finder(directory, embeddings), _query(text, image, sound, row)
+    wanted = [Filter.parsed(one) for one in filters or []]
+    hits = finder.find(query, column, k, wanted, nsfw)
+    rows = [_row(finder, hit) for hit in hits]
+    name = finder.column(query, column).stored.name
+    terminal.as_json(rows) if json else terminal.hits(name, rows)
+
+
+def serve(
+    directory: Built,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8017,
+    embeddings: Embeddings = None,
+) -> None:
+    """A page to search a build with: texts, pictures, sounds; results to see and to hear."""
+    from edge_glass.vectors.serve import serve as run
+
+    run(_finder(directory, embeddings), host, port)
+    sys.stdout.flush()
+    os._exit(0)  # nothing was written, and torch takes seconds to be taken apart
+
+
+def _finder(directory: Path, embeddings: Path | None) -> "Finder":
+    from edge_glass.core import manifest
+    from edge_glass.vectors.query import Finder
+
+    folders = list(manifest.built(directory).values())
+    if len(folders) > 1:
+        raise EdgeGlassError(f"{directory} holds several configs, give one: {folders[0]}, …")
+    return Finder(folders[0], embeddings)
+
+
+def _query(text: str | None, image: Path | None, sound: Path | None, row: int | None) -> "Query":
+    from edge_glass.vectors.query import Query
+
+    given: list[tuple[Any, Any]] = [("text", text), ("image", image), ("audio", sound)]
+    found = [(kind, value) for kind, value in [*given, ("row", row)] if value is not None]
+    if len(found) != 1:
+        raise EdgeGlassError("give one of: a text, --image FILE, --sound FILE, --row N")
+    [(kind, value)] = found
+    return Query(kind, value.read_bytes() if isinstance(value, Path) else value)
+
+
+def _row(finder: "Finder", hit: "Hit") -> dict[str, Any]:
+    from edge_glass.vectors.numbered_rows import caption
+
+    row = finder.table.row(hit.row)
+    return {
+        "row": hit.row,
+        "score": hit.score,
+        "split": row["split"],
+        "id": row["id"],
+        "caption": caption(row[finder.table.caption]),
+        "like_it": list(hit.like_it),
+    }

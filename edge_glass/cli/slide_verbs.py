@@ -1,0 +1,249 @@
+"""The command line's verbs for slides: collect, qa, filter, eval."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_glass.cli.options import Json, shown
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.pipeline.executor_local import cores
+
+if TYPE_CHECKING:
+    from edge_glass.domains.slides.deck_store import Desk
+
+Decks = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of decks, see `collect`.")]
+
+
+def collect(
+    source: Annotated[
+        str,
+        typer.Argument(help="A folder of PDFs or of decks, a list of URLs (a file), or a site."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets DIR/<id>/.")],
+    dpi: Annotated[int, typer.Option(min=20, max=600, help="PDFs: dots an inch.")] = 150,
+    jobs: Annotated[int | None, typer.Option(min=1, help="PDFs: at once; default: cores.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Only decks in this language, e.g. es.")
+    ] = None,
+    keyword: Annotated[
+        list[str] | None, typer.Option(help="Site: decks that hold this word; may stand twice.")
+    ] = None,
+    site: Annotated[str, typer.Option(help="Site: the format of its pages.")] = "nextdata",
+    delay: Annotated[
+        float, typer.Option(min=0, help="Site: seconds between two requests to a host.")
+    ] = 5.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Site: so many decks.")] = None,
+    intranet: Annotated[
+        bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Decks of slides out of PDFs, folders, URLs or a site; run it again to go on after a stop."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import ledger
+    from edge_glass.domains.slides.crawl import Wanted
+    from edge_glass.domains.slides.deck_store import Desk
+    from edge_glass.sources.row_fetch import Limits
+
+    wanted = Wanted(delay, language, tuple(keyword or ()), limit)
+    desk, done = Desk(out, source, language), 0
+    found = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
+    try:
+        with shown().rows("collect", 0, lambda: (done, 0)):
+            for _ in found:
+                done += 1
+    finally:
+        counts = desk.close()
+    if json:
+        terminal.as_json(counts)
+        return
+    rows = [(kind, outcome, n) for kind, all_of in counts.items() for outcome, n in all_of.items()]
+    terminal.table("Decks and slides", ["kind", "outcome", "rows#"], rows)
+    print(f"Decks: {out}/<id>/\nLedger: {out / ledger.FILE}")
+
+
+def _source(
+    desk: "Desk", source: str, dpi: int, jobs: int, site: str, wanted: Any, limits: Any
+) -> Iterator[str]:
+    """What collects from a source: told by what it is."""
+    from edge_glass.domains.slides import crawl, deck_folder, deck_urls, pdf
+    from edge_glass.domains.slides.sites import SITES
+
+    if source.startswith(("http://", "https://")):
+        if site not in SITES:
+            raise EdgeGlassError(f"--site {site}: there are {', '.join(SITES)}")
+        return _now(crawl.collect(desk, source, SITES[site](), wanted, limits))
+    path = Path(source)
+    if not path.exists():
+        raise EdgeGlassError(f"{source}: no such folder or file, and no URL")
+    if path.is_file() and path.suffix.lower() != ".pdf":
+        return _now(deck_urls.collect(desk, path, dpi, limits))
+    if path.is_file() or any(p.suffix.lower() == ".pdf" for p in path.rglob("*")):
+        return pdf.collect(desk, path, dpi, jobs)
+    return deck_folder.collect(desk, path)
+
+
+def _now(found: AsyncIterator[str]) -> Iterator[str]:
+    """The items of an asynchronous iterator, each as it comes."""
+    with asyncio.Runner() as runner:
+        while (item := runner.run(_next(found))) is not None:
+            yield item
+
+
+async def _next(found: AsyncIterator[str]) -> str | None:
+    return await anext(found, None)
+
+
+def qa(
+    directory: Decks,
+    model: Annotated[str, typer.Option(help="The model's name at the endpoint.")],
+    base_url: Annotated[
+        str, typer.Option(help="An OpenAI-compatible endpoint; its key: $OPENAI_API_KEY.")
+    ],
+    task: Annotated[
+        list[str] | None, typer.Option(help="docvqa, retrieval; default: both.")
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option("--language", "--qa-language", help="To write in; default: each deck's own."),
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, max=20, help="A slide and task.")] = 2,
+    connections: Annotated[int, typer.Option(min=1, max=500, help="Calls at once.")] = 16,
+    price_in: Annotated[
+        float, typer.Option(min=0, help="Dollars for a million tokens that are sent.")
+    ] = 0.0,
+    price_out: Annotated[
+        float, typer.Option(min=0, help="Dollars for a million tokens of answers.")
+    ] = 0.0,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Dollars, over all runs on the folder.")
+    ] = None,
+    token_budget: Annotated[
+        int | None, typer.Option(min=1, help="Tokens, over all runs on the folder.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=50, help="Of one answer.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=1, help="That one call may take.")] = 120.0,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Ask if a pair can be answered without its slide.")
+    ] = False,
+    others: Annotated[
+        int, typer.Option(min=0, max=20, help="Ask which of so many more slides answers a pair.")
+    ] = 0,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Prompts of yours: DIR/<language>/<task>.txt"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Ask a vision model about each slide; run it again to go on: nothing is asked twice."""
+    from edge_glass.cli import terminal
+    from edge_glass.domains.slides import ask, decks
+    from edge_glass.domains.slides.budget import Prices
+
+    if unknown := set(task or ()) - set(decks.TASKS):
+        raise EdgeGlassError(f"--task {', '.join(unknown)}: there are {', '.join(decks.TASKS)}")
+    if budget is not None and not price_in + price_out:
+        raise EdgeGlassError("--budget counts dollars: give --price-in and --price-out as well")
+    options = ask.Options(
+        model, base_url, tuple(task or decks.TASKS), language, pairs, connections,
+        Prices(price_in, price_out), budget, token_budget, max_tokens, seconds, blind, others,
+        prompts,
+    )  # fmt: skip
+    made = ask.ask(directory, options, shown())
+    if json:
+        terminal.as_json(terminal.plain(made))
+    else:
+        columns = ["task, outcome", "calls#", "tokens in#", "tokens out#", "dollars#", "s a call#"]
+        rows = [
+            (name, row["calls"], row["tokens_in"], row["tokens_out"], f"{row['cost']:.4f}",
+             f"{row['seconds'] or 0:.2f}")
+            for name, row in made.calls.items()
+        ]  # fmt: skip
+        terminal.table("Calls of all runs", columns, rows)
+        print(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
+        print(*(f"{directory}: {note}\n" for note in made.notes), sep="", end="")
+        for name, reason in made.skipped.items():
+            print(f"Not asked about: {name}: {reason}")
+        print(f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}")
+    if made.stopped or made.slides.get(ask.FAILED):
+        why = made.stopped or f"some slides brought no answer (last: {made.failure})"
+        raise EdgeGlassError(f"{directory}: {why}. The same command goes on where it is.")
+
+
+def filter_(
+    directory: Decks,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the decks kept.")],
+    filters: Annotated[
+        str | None, typer.Option(help="Which, in which order, with commas; default: all.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="That all must be in; default: each deck's own.")
+    ] = None,
+    qa_language: Annotated[
+        str | None, typer.Option(help="Of questions and answers, if it is not the deck's: e.g. fr.")
+    ] = None,
+    min_chars: Annotated[int, typer.Option(min=1, help="Of a question or an answer.")] = 10,
+    min_slides: Annotated[int, typer.Option(min=1, help="Of a deck.")] = 3,
+    whole_deck: Annotated[
+        bool, typer.Option("--whole-deck", help="A pair that is too short drops its deck.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Leave out slides and pairs that are no good, each with a reason; a funnel shows how many."""
+    from edge_glass.cli import terminal
+    from edge_glass.domains.slides import funnel
+    from edge_glass.domains.slides.filters import FILTERS, Limits
+
+    names = [name.strip() for name in filters.split(",")] if filters else [*FILTERS]
+    limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
+    made = funnel.run(directory, out, names, limits, shown())
+    if json:
+        terminal.as_json(terminal.plain(made))
+        return
+    rows = [
+        (step.name, step.decks, step.slides, step.pairs, f"{made.share(step):.1f}",
+         ", ".join(f"{n:,} {reason}" for reason, n in step.reasons.items()))
+        for step in made.steps
+    ]  # fmt: skip
+    columns = ["left after", "decks#", "slides#", "pairs#", "%#", "taken"]
+    terminal.table("Funnel", columns, rows)
+    if made.flagged:
+        print(f"{made.flagged:,} pairs are kept that do not tell their slide from others")
+    print(f"Decks: {out}/<id>/\nPlot: {out / funnel.PLOT}")
+
+
+def evaluate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")],
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='Answers: [{"questionId": …, "answer": …}, …]'),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A retrieval run: TREC's six columns, or JSON."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="The split that is judged.")] = "test",
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write BM25's run here, as TREC has it.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """ANLS of answers, nDCG of a retrieval run; with neither, BM25 over the transcripts."""
+    from edge_glass.cli import terminal
+    from edge_glass.domains.slides import score
+
+    if predictions and run:
+        raise EdgeGlassError("--predictions and --run are two questions: ask one at a time")
+    if predictions:
+        found = score.answers(directory, predictions, split)
+    else:
+        found = score.retrieval(directory, run, split, save)
+    if json:
+        terminal.as_json(found)
+        return
+    rows = [(name, f"{value:.4f}" if isinstance(value, float) else value)
+            for name, value in found.items()]  # fmt: skip
+    terminal.table(f"{directory}, {split}", ["measure", "value#"], rows)

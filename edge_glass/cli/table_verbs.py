@@ -1,0 +1,122 @@
+"""The commands that work on tables: one machine or a cluster, whatever their size."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_glass.cli.options import Encoder, Jobs, Json, RawDir, Ray, shown, variants
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.pipeline.executor_local import cores
+
+if TYPE_CHECKING:
+    from edge_glass.sources.table_layout import Layout
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: edge-glass dedup laion400m --raw chunks --out unique --parts 32")
+def dedup(
+    name: Annotated[str, typer.Argument(help="A config whose source is a table in chunks.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    raw: RawDir = None,
+    parts: Annotated[int, typer.Option("--parts", min=1, max=10_000, help="Files to make.")] = 32,
+    shuffle: Annotated[
+        int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle the rows, seeded.")
+    ] = None,
+    memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
+    jobs: Jobs = None,
+    ray: Ray = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Take what can be read of damaged chunks.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Rows of a table once each, in N parts: the first of equal rows stays, all are in a ledger."""
+    from edge_glass.cli import terminal
+    from edge_glass.tables.dedup import Wanted, deduplicate
+
+    wanted = Wanted(parts, shuffle, skip_damaged, jobs or cores(), int(memory * 1e9), ray)
+    made = deduplicate(variants([name], None, None)[0], raw, out, wanted, shown())
+    terminal.as_json(made) if json else terminal.deduplicated(out, made)
+
+
+@app.command(epilog="Example: edge-glass match laion400m --raw unique --out matched --rule word")
+def match(
+    name: Annotated[str, typer.Argument(help="A config whose source is a table of captions.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    raw: RawDir = None,
+    rule: Annotated[
+        str, typer.Option("--rule", help="laionet (the paper's), word (better), or cls.")
+    ] = "laionet",
+    jobs: Jobs = None,
+    ray: Ray = None,
+    json: Json = False,
+) -> None:
+    """Rows of a table whose captions name one class of ImageNet, with its id."""
+    from edge_glass.cli import terminal
+    from edge_glass.domains.imagenet import classify
+    from edge_glass.tables import steps
+
+    if rule not in ("laionet", "word", "cls"):
+        raise EdgeGlassError(f"--rule {rule}: use laionet, word or cls")
+    folder, layout = _table(name, raw)
+    step = classify.Matched(layout, rule)  # type: ignore[arg-type]
+    made = steps.run(step, folder, out, jobs or cores(), ray, shown())
+    terminal.as_json(made) if json else terminal.step(out, made)
+
+
+@app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")
+def similarity(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `match` made.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    encoder: Encoder = "clip-vit-b32",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")] = 1,
+    ray: Ray = None,
+    json: Json = False,
+) -> None:
+    """How similar each caption is to the definition of its class, by a text encoder."""
+    from edge_glass.cli import terminal
+    from edge_glass.domains.imagenet import classify
+    from edge_glass.tables import steps
+    from edge_glass.tables.parts import FOLDER
+
+    parts = directory / FOLDER if (directory / FOLDER).is_dir() else directory
+    made = steps.run(classify.Scored(encoder), parts, out, jobs, ray, shown())
+    terminal.as_json(made) if json else terminal.step(out, made)
+
+
+@app.command(
+    epilog="Example: edge-glass retrieve data/imagenet_captions laion400m --raw unique --out near"
+)
+def retrieve(
+    queries: Annotated[Path, typer.Argument(metavar="DIR", help="A build with captions.")],
+    name: Annotated[str, typer.Argument(help="A config whose source is a table of captions.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    raw: RawDir = None,
+    encoder: Encoder = "clip-vit-b32",
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Nearest texts of each.")] = 50,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")] = 1,
+    ray: Ray = None,
+    json: Json = False,
+) -> None:
+    """For each caption of a build the most similar one of a table, each of them once."""
+    from edge_glass.cli import terminal
+    from edge_glass.domains.imagenet import nearest
+
+    folder, layout = _table(name, raw)
+    made = nearest.retrieve(queries, folder, layout, out, encoder, k, jobs, ray, shown())
+    terminal.as_json(made) if json else terminal.step(out, made)
+
+
+def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
+    """The folder of chunks that a config is made of, and their layout."""
+    import tempfile
+
+    from edge_glass.sources.obtain import obtain
+
+    with tempfile.TemporaryDirectory() as temp:
+        corpus = variants([name], None, None)[0].builder(temp)
+    if corpus.TABLE is None or not corpus.TABLE.caption:
+        raise EdgeGlassError(f"{name}: it is not made of a table of captions in chunks")
+    return obtain(corpus, raw, progress=shown()).paths[corpus.TABLE.source], corpus.TABLE

@@ -1,0 +1,295 @@
+"""Tables for the command line. Text from outside is printed as it is, never as markup."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge_glass.core import units
+
+if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
+    from edge_glass.audit.verify import Finding
+    from edge_glass.core.manifest import Manifest
+    from edge_glass.corpora.corpus import Corpus
+    from edge_glass.corpora.params import CorpusConfig
+    from edge_glass.pipeline.estimate import Plan
+    from edge_glass.release.diff import Difference
+    from edge_glass.release.publish import Release
+
+console = Console()
+WHOLE = ("config", "config, split", "file", "split")  # columns of names that get copied
+SHOWN = 20  # ids or rows of a long list
+SHORT = 200  # characters of a caption
+CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
+
+
+def as_json(value: Any) -> None:
+    """Print JSON to standard output."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table; columns whose names end in # are numbers."""
+    made = Table(
+        box=SIMPLE_HEAD,  # of 80 columns the names and figures need all
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for column in columns:
+        made.add_column(
+            column.removesuffix("#"),
+            justify="right" if column.endswith("#") else "left",
+            overflow="fold",
+            no_wrap=column in WHOLE,
+        )
+    for row in rows:
+        made.add_row(*(Text(_cell(value)) for value in row))
+    if title:
+        console.print(Text(title, style="bold"))  # the table's own would fold at its width
+    console.print(made)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "?"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).translate(CONTROLS)
+
+
+def info(kind: "type[Corpus]") -> None:
+    """What there is to know of a corpus before it is built."""
+    spec = kind.spec()
+    console.print(Text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
+    console.print(Text(f"{spec.homepage}\nLicence: {' '.join(spec.licence.split())}\n"))
+    configs = [
+        (name, ", ".join(f"{k}={v}" for k, v in params.items()))
+        for name, params in spec.configs.items()
+    ]
+    table("Configs", ["config", "parameters"], configs)
+    table(
+        "Parameters, for --set",
+        ["name", "values", "default", "what it does"],
+        parameters(kind.BUILDER_CONFIG_CLASS),
+    )
+    sources = [(name, s.bytes, s.rows, str(s.url)) for name, s in spec.sources.items()]
+    table("Sources", ["file", "bytes#", "rows#", "url"], sources)
+    console.print(Text(f"\n{spec.citation}"))
+
+
+def parameters(kind: "type[CorpusConfig]") -> list[tuple[str, str, str, str]]:
+    """Name, values, default and meaning of each parameter of a config."""
+    from edge_glass.corpora.params import model
+
+    schema = model(kind).model_json_schema()["properties"]
+    return [
+        (name, _values(schema[name]), json.dumps(field.default), field.description or "")
+        for name, field in model(kind).model_fields.items()
+    ]
+
+
+def _values(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " | ".join(_values(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if schema.get("type") == "array":
+        return f"[{_values(schema['items'])}, …]"
+    return str(schema.get("const", schema.get("type", "any")))
+
+
+def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
+    """What an audit found, by check: of those that were asked for."""
+    all_ = [
+        (group, check, count, folder / found["file"] if count else "")
+        for group, found in made["groups"].items()
+        for check, count in found["checks"].items()
+    ]
+    rows = [row for row in all_ if row[1] in asked]
+    table(f"{made['config']}: {made['rows']:,} rows", ["", "check", "found#", "in"], rows)
+    if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
+        console.print(Text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
+
+
+def plan(made: "Plan") -> None:
+    """One config's plan."""
+    console.print(Text(f"{made.config} — {made.title}", style="bold"))
+    console.print(Text(f"Licence: {made.licence}"))
+    rows = [(source.file, source.bytes, source.state) for source in made.sources]
+    table("Sources", ["file", "bytes#", "state"], rows)
+    counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
+    how = "counted" if made.exact else "as upstream states them"
+    table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
+    known = sum(s.bytes or 0 for s in made.sources if s.state not in ("here", "missing"))
+    size = f"{known:,}" if made.fetch_bytes is not None else f"more than {known:,}"
+    console.print(Text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
+
+
+def builds(manifests: "list[Manifest]") -> None:
+    """Rows kept and dropped, by config and split."""
+    rows: list[tuple[Any, ...]] = []
+    for made in manifests:
+        rows.append((made.config, "", "", "", ""))
+        for split, facts in made.splits.items():
+            reasons = "\n".join(f"{n:,} {reason}" for reason, n in facts.dropped.items())
+            lost = facts.total - facts.kept
+            rows.append((f"  {split}", facts.total, facts.kept, lost, reasons))
+    table("Source rows", ["config, split", "rows#", "kept#", "dropped#", "reasons"], rows)
+
+
+def findings(found: "list[Finding]") -> None:
+    """What verify found."""
+    rows = [(f.kind, f.config, f.where, f.what) for f in found]
+    if rows:
+        table("Findings", ["kind", "config", "where", "what"], rows)
+
+
+def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
+    """Rows of a ledger."""
+    columns = ["split", "id", "outcome", "detail"]
+    title = f"{config}: {len(rows):,} of {total:,} rows" if len(rows) < total else config
+    table(title, columns, ([row[column] for column in columns] for row in rows))
+
+
+def difference(found: "Difference") -> None:
+    """One config in two builds."""
+    if found.identical:
+        console.print(Text(f"{found.config}: byte-identical"))
+    elif not found.rows:
+        console.print(Text(f"{found.config}: the rows are equal, the files are not"))
+    else:
+        rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
+        table(found.config, ["difference", "rows#", "ids"], rows)
+    if any(" -> " in kind for kind in found.rows):
+        counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in found.outcomes.items()]
+        table("", ["outcome", "old#", "new#", "change#"], counts)
+    for name, (old, new) in found.inputs.items():
+        console.print(Text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
+
+
+def _some(ids: list[str], total: int) -> str:
+    more = f", … {total - 3:,} more" if total > 3 else ""
+    return ", ".join(ids[:3]) + more
+
+
+def release(done: "Release", dry_run: bool) -> None:
+    """What a push did or would do."""
+    verb = "would send" if dry_run else "sent"
+    files = f"{len(done.send)} files ({units.size(done.send_bytes)})"
+    rest = f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
+    lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}"]
+    if dry_run:
+        lines += [f"  send {path}" for path in done.send]
+        lines += [f"  delete {path}" for path in done.delete]
+    elif done.tagged:
+        loading = f'load_dataset("{done.repo}", "{done.configs[0]}", revision="{done.tag}")'
+        lines.append(f"Tagged {done.tag}. Load it with\n  {loading}")
+    else:
+        where = (
+            f"Opened {done.pull_request}" if done.pull_request else "All of it is merged already"
+        )
+        lines.append(f"{where}. Nothing is tagged: run the same command without --pr once merged.")
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as JSON can hold it."""
+    return asdict(value)
+
+
+def built(out: str, config: str) -> None:
+    """Where a build lies and how it is loaded."""
+    lines = [
+        f"Parquet and ledgers: {out}/<config>/",
+        f"Report:              {out}/report.html",
+        f"Card:                {out}/README.md",
+        "Load it:",
+        f'  datasets.load_dataset("{out}", "{config}")',
+        f'  edge_glass.load("{config}", repo="{out}")   # decodes audio without torch',
+    ]
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def step(out: Path, made: dict[str, Any]) -> None:
+    """What became of the rows of a table in a step."""
+    table("Source rows", ["outcome", "rows#"], made["outcomes"].items())
+    lines = [
+        f"Parts:  {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
+        f"Ledger: {(out / made['ledger'][0]['file']).parent}/",
+    ]
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def deduplicated(out: Path, made: dict[str, Any]) -> None:
+    """What became of the rows of a table, and what the kept ones look like."""
+    from edge_glass.tables import stats
+
+    source = made["source"]
+    table("Source rows", ["outcome", "rows#"], made["outcomes"].items())
+    found = stats.read(out)
+    rows = [
+        (name, value, count, f"{100 * count / max(found['rows'], 1):.2f}")
+        for name, values in found["counts"].items()
+        for value, count in list(values.items())[:5]
+    ]
+    table("Rows kept, by their most frequent values", ["column", "value", "rows#", "%#"], rows)
+    lines = [
+        f"{source['rows']:,} rows of {source['files']:,} chunks, {made['flagged']:,} kept with a "
+        "value that is odd",
+        f"Parts:      {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
+        f"Ledger:     {(out / made['ledger'][0]['file']).parent}/",
+        f"Statistics: {out / stats.PAGE}",
+    ]
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def indexes(found: list[dict[str, Any]]) -> None:
+    """Indexes with what was measured of them."""
+    rows = []
+    for one in found:
+        recall = ", ".join(f"{column} {r:.3f}" for column, r in one["recall_at_10"].items())
+        times = ", ".join(f"{c} {ms['median']:.2f}" for c, ms in one["ms_a_query"].items())
+        kind = one["kind"]
+        if kind == "inverted":
+            kind = f"IVF{one['lists']},{one['code']}, {one['probes']} read"
+        rows.append((one["name"], one["rows"], kind, f"{one['bytes'] / 1e6:.1f}", recall, times))
+    columns = ["column", "rows#", "index", "MB#", "recall@10 of queries by", "ms a query"]
+    table("Indexes", columns, rows)
+
+
+def hits(name: str, found: list[dict[str, Any]]) -> None:
+    """Rows that a search found, the nearest first."""
+    rows = []
+    for hit in found:
+        text = " ".join(hit["caption"].split())
+        text = f"{text[:SHORT]}…" if len(text) > SHORT else text
+        more = f" (and {len(hit['like_it'])} like it)" if hit["like_it"] else ""
+        rows.append((hit["row"], f"{hit['score']:.3f}", hit["id"], text + more))
+    table(f"Nearest by {name}", ["row#", "score#", "id", "caption"], rows)
+
+
+def alignment(report: dict[str, Any]) -> None:
+    """How well two columns align: means with 95% intervals."""
+    arrows = {"left_to_right": "→", "right_to_left": "←"}
+    rows = [
+        (f"{arrows[way]} {name}", *(_interval(figure) for figure in figures.values()))
+        for name, ways in report["results"].items()
+        for way, figures in ways.items()
+    ]
+    rows.sort(key=lambda row: row[0][0], reverse=True)
+    kind = "linear" if report["layers"] == 1 else "two layers"
+    used = ", ".join(f"{count:,} {part}" for part, count in report["rows"].items())
+    title = f"{report['config']}: {report['left']} → {report['right']}"
+    table(title, ["", "recall@1", "recall@5", "recall@10", "median rank"], rows)
+    console.print(Text(f"Probe: {kind}, {report['seeds']} seeds; rows: {used}"))
+
+
+def _interval(figure: dict[str, float]) -> str:
+    mean = f"{figure['mean']:.3g}"
+    return f"{mean} ({figure['low']:.3g}–{figure['high']:.3g})" if "low" in figure else mean

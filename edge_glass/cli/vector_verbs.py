@@ -1,0 +1,137 @@
+"""The command line's verbs that turn rows into vectors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_glass.cli.options import Built, Embeddings, Json, shown
+from edge_glass.pipeline.executor_local import cores
+
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, help="Processes that decode; default: cores if on a GPU, or 1."),
+]
+
+
+def embed(
+    directory: Built,
+    encoder: Annotated[
+        str, typer.Option(help="clip-vit-b32, minilm, …; org/model on the Hub; a folder or .onnx.")
+    ],
+    columns: Annotated[str, typer.Option(help="Columns, with commas: image,caption")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="OUT/<config>/<encoder>/; default: DIR/embeddings.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="parquet, or clip-retrieval.")] = "parquet",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows at once; found by itself if not set.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Embeddings of columns, beside the data; run it again to go on after a stop."""
+    from edge_glass.core import manifest
+    from edge_glass.vectors.embed import embed as make
+    from edge_glass.vectors.embed import modality_of
+
+    folders = manifest.built(directory)
+    names = [name.strip() for name in columns.split(",")]
+    for folder in folders.values():  # of all, before the first one takes hours
+        for name in names:
+            modality_of(manifest.read(folder), name)
+    for config, folder in folders.items():
+        root = out or folder.parent / "embeddings"
+        target = root / config / short(encoder)
+        make(folder, target, encoder, names, layout, batch_size, jobs or processes())  # type: ignore[arg-type]
+        print(target)
+
+
+def views(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets the arrays.")],
+    encoder: Annotated[
+        list[str],
+        typer.Option(help="clip, blip2, or NAME=IMAGE,TEXT of two encoders; may stand twice."),
+    ],
+    count: Annotated[int, typer.Option("--views", min=1, help="Of each original.")] = 70,
+    fit: Annotated[
+        str, typer.Option(help="What the z-score is fitted on: train, or all as in the paper.")
+    ] = "train",
+    noisy_labels: Annotated[
+        bool, typer.Option("--noisy-labels", help="Labels with noise for each view, too.")
+    ] = False,
+    image: Annotated[str, typer.Option("--image-column")] = "image",
+    text: Annotated[str, typer.Option("--text-column")] = "plot",
+    jobs: Jobs = None,
+) -> None:
+    """Embeddings of augmented views of images and texts, as arrays; goes on after a stop."""
+    from edge_glass.core import manifest
+    from edge_glass.core.errors import EdgeGlassError
+    from edge_glass.corpora import catalog
+    from edge_glass.domains.mm_imdb.artefacts import Options, export, pair
+
+    if fit not in ("train", "all"):
+        raise EdgeGlassError(f"--fit {fit}: use train or all")
+    pairs = dict(map(pair, encoder))
+    folders = manifest.built(directory)
+    for config, folder in folders.items():
+        corpus = manifest.read(folder).corpus
+        known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
+        prefix = known or f"{config}_globals"
+        options = Options(pairs, prefix, count, fit, noisy_labels, image, text, jobs or processes())  # type: ignore[arg-type]
+        target = out if len(folders) == 1 else out / config
+        export(folder, target, options)
+        print(target / f"{options.base}_manifest.json")
+
+
+def align(
+    directory: Built,
+    left: Annotated[str, typer.Option(help="COLUMN:ENCODER, or COLUMN if it has but one.")],
+    right: Annotated[str, typer.Option(help="As --left.")],
+    layers: Annotated[int, typer.Option(min=1, max=2, help="1: linear.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Probes that are trained.")] = 5,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Recalls as a picture, an SVG.")
+    ] = None,
+    embeddings: Embeddings = None,
+    json: Json = False,
+) -> None:
+    """How well two embedded columns align: probes between them, shuffled pairs, chance."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import manifest
+    from edge_glass.core.progress import Tally
+    from edge_glass.vectors import alignment as probes
+    from edge_glass.vectors.encoder import needs
+    from edge_glass.vectors.stored_vectors import chosen, stored
+
+    needs("align", "encoders", ["torch"])
+    reports = []
+    for folder in manifest.built(directory).values():
+        found = stored(folder, embeddings)
+        sides, tally = (chosen(found, left), chosen(found, right)), Tally()
+        with shown().rows(f"align {folder.name}, probes", 2 * seeds, tally):
+            reports.append(probes.align(folder, *sides, layers, seeds, tally.add))
+    if plot is not None:
+        probes.draw(reports, plot)
+    if json:
+        terminal.as_json(reports)
+    else:
+        for report in reports:
+            terminal.alignment(report)
+
+
+def short(encoder: str) -> str:
+    """An encoder's name as that of a folder."""
+    path = Path(encoder)
+    return path.stem if path.suffix == ".onnx" or path.exists() else encoder.replace("/", "--")
+
+
+def processes() -> int:
+    """Cores where a GPU is to be fed; one where the encoder takes them itself."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        return 1
+    import torch
+
+    return cores() if torch.cuda.is_available() else 1

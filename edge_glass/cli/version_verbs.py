@@ -1,0 +1,112 @@
+"""The commands that work on versions: publish one, compare two, build one again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_glass.cli.options import Jobs, Json, Place, RawDir, shown
+from edge_glass.pipeline.executor_local import cores
+
+if TYPE_CHECKING:
+    from edge_glass.release.diff import Difference
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: edge-glass diff org/edge-glass@1.0.0 data")
+def diff(
+    old: Place,
+    new: Place,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Outcomes as a picture, an SVG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
+    from edge_glass.core import locations
+    from edge_glass.release import link_rot
+    from edge_glass.release.diff import diff as compare
+
+    before, after = locations.at(old), locations.at(new)
+    with locations.told(before), locations.told(after):
+        found = list(compare(before, after))
+    if plot is not None:
+        link_rot.write(found, plot)
+    _told(found, json)
+
+
+@app.command(epilog="Example: edge-glass reproduce org/edge-glass 1.0.0 --config clotho_16k")
+def reproduce(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version, e.g. 1.0.0.")],
+    config: Annotated[
+        list[str] | None, typer.Option("--config", help="Only this config; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder to build it into.")
+    ] = Path("reproduced"),
+    raw: RawDir = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Build a version again from its manifests: byte-identical, or which rows differ and why."""
+    from edge_glass.core import locations
+    from edge_glass.pipeline.build import Options
+    from edge_glass.release.reproduce import reproduce as again
+
+    # sources are held against the manifest, whatever upstream publishes by now
+    options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
+    there = locations.at(f"{repo}@{version}")
+    with locations.told(there):
+        found = list(again(there, out, config or [], options, shown()))
+    _told(found, json)
+
+
+@app.command(epilog="Example: edge-glass docs --out site")
+def docs(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets DIR/index.html.")] = Path(
+        "site"
+    ),
+) -> None:
+    """The catalogue as a page: every corpus with what, how much, licence and a row of it."""
+    from edge_glass.release import catalogue as page
+
+    print(page.write(out, shown()))
+
+
+def _told(found: list["Difference"], json: bool) -> None:
+    """What differs; the exit code says whether anything does."""
+    from edge_glass.cli import terminal
+
+    if json:
+        terminal.as_json([terminal.plain(difference) for difference in found])
+    else:
+        for difference in found:
+            terminal.difference(difference)
+    raise typer.Exit(0 if all(difference.identical for difference in found) else 1)
+
+
+@app.command(
+    epilog="Example: edge-glass push clotho --from data --repo org/edge-glass --version 1.0.0"
+)
+def push(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs that are built.")],
+    from_: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="A folder that `build` made.")
+    ],
+    repo: Annotated[str, typer.Option(help="The dataset on the Hub, org/name.")],
+    version: Annotated[str, typer.Option(help="The version that gets tagged, e.g. 1.0.0.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    pr: Annotated[bool, typer.Option("--pr", help="Open a pull request, tag nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent.")] = False,
+    json: Json = False,
+) -> None:
+    """Publish builds as a version on the Hub: shards, ledger and card first, the tag last."""
+    from edge_glass.cli import terminal
+    from edge_glass.release import publish
+
+    done = publish.push(from_, names, repo, version, private=private, pr=pr, dry_run=dry_run)
+    terminal.as_json(terminal.plain(done)) if json else terminal.release(done, dry_run)

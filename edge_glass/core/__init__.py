@@ -1,0 +1,1 @@
+"""The ground: errors, units, outcomes and ledger, manifest, columns, files, Parquet, progress."""

@@ -1,0 +1,253 @@
+"""Examples -> one Parquet file: deterministic, and either whole or absent."""
+
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from glob import escape
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_glass.core.columns import column, leaves
+from edge_glass.core.errors import EdgeGlassError
+
+ROW_GROUP_ROWS = 100
+ROW_GROUP_BYTES = 10_000_000
+SHARD_BYTES = 500_000_000
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# the values that `datasets` itself writes with, so that its readers and the Hub know them
+CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finished file."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schema) -> Written:
+    """Write examples to `path`, which appears only when all of it is on disk.
+
+    Row groups hold at most 100 rows or 10 MB; `bytes` leaves of the schema are media: plain and
+    uncompressed, everything else is zstd. Memory is one row group.
+    """
+    rows = 0
+    group = _Group(schema)
+    with Whole(path) as file:
+        with _writer(file, schema) as writer:
+            for example in examples:
+                weight = sum(map(_weight, example.values()))
+                if not group.has_room(weight):
+                    rows += group.write(writer)
+                group.add(example, weight)
+                del example  # its media are in the group; the next row can use their memory
+            rows += group.write(writer)
+        file.flush()
+    return Written(rows, file.size, file.sha256)
+
+
+def write_table(path: Path, batches: Iterable[pa.Table], schema: pa.Schema) -> Written:
+    """Write tables without media (a ledger) to `path`, whole or not at all."""
+    rows = 0
+    with Whole(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for table in batches:
+            writer.write_table(table)
+            rows += table.num_rows
+    return Written(rows, file.size, file.sha256)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON to `path`, whole or not at all."""
+    with Whole(path) as file:
+        file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+class Whole:
+    """A file for writing that appears under its name, fsynced, if the `with` block ends well.
+
+    Counts and hashes what is written. What a killed process of this machine left of such a file is
+    removed by the next that writes into the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside = path.with_name(f"{path.name}.{platform.node()}.{os.getpid()}.tmp")
+        self._hash = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def __enter__(self) -> "Whole":
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(self._path.parent)
+        self._file = _held(self._aside)
+        return self
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._hash.update(view)
+        self.size += view.nbytes
+        while view.nbytes:
+            view = view[self._file.write(view) :]
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        """For pyarrow; the file stays open until the block ends."""
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                os.fsync(self._file.fileno())
+                self._aside.replace(self._path)
+                sync_folder(self._path.parent)
+        finally:
+            self._file.close()
+            self._aside.unlink(missing_ok=True)
+
+
+def _held(path: Path) -> io.FileIO:
+    """Open a file for writing that nobody takes for a leftover: it is locked while it is open."""
+    while True:
+        file = path.open("wb", buffering=0)
+        with suppress(OSError):  # where files cannot be locked none is taken for a leftover
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # it was swept before it was locked
+
+
+@lru_cache(maxsize=1000)
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder; once a process is enough."""
+    for path in folder.glob(f"*.{escape(platform.node())}.*.tmp"):
+        with suppress(OSError), path.open("r+b") as file:  # NFS locks what is open for writing
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            rmtree(_beside(path), ignore_errors=True)
+            path.unlink()
+
+
+@contextmanager
+def scratch(folder: Path, name: str) -> Iterator[Path]:
+    """A folder in `folder` to work in; if this process is killed the next one there removes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    lock = folder / f"{name}.{platform.node()}.{os.getpid()}.tmp"
+    with _held(lock):
+        _beside(lock).mkdir(exist_ok=True)  # left where files cannot be locked, by the same pid
+        try:
+            yield _beside(lock)
+        finally:
+            rmtree(_beside(lock), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _beside(lock: Path) -> Path:
+    """The folder that a lock is for."""
+    return lock.with_suffix(".work")
+
+
+@contextmanager
+def disk_full(place: Path, remedy: str) -> Iterator[None]:
+    """Say where the disk is full and what to do, in place of the OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        elsewhere = error.filename and not Path(error.filename).is_relative_to(place)
+        where = error.filename if elsewhere else place
+        raise EdgeGlassError(f"{where}: the disk is full. {remedy}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Put renames inside a folder on disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
+    stored = [leaf for field in schema for leaf in leaves(field.name, field.type)]
+    media = [path for path, type_ in stored if pa.types.is_binary(type_)]
+    text = [path for path, type_ in stored if not pa.types.is_binary(type_)]
+    writer = pq.ParquetWriter(
+        file,
+        schema,
+        compression=dict.fromkeys(text, "zstd") | dict.fromkeys(media, "none"),
+        use_dictionary=text,
+        column_encoding=dict.fromkeys(media, "PLAIN"),
+        write_statistics=text,
+        write_page_index=True,
+        use_content_defined_chunking=CHUNKING,
+    )
+    writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
+    return writer
+
+
+class _Group:
+    """The rows of the next row group."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._columns = {field.name: column(field.type) for field in schema}
+        self.rows = self._bytes = 0
+
+    def has_room(self, weight: int) -> bool:
+        fits = self.rows < ROW_GROUP_ROWS and self._bytes + weight <= ROW_GROUP_BYTES
+        return fits or not self.rows
+
+    def add(self, example: dict[str, Any], weight: int) -> None:
+        if example.keys() != self._columns.keys():
+            promised = sorted(self._columns)
+            raise ValueError(f"columns {sorted(example)} where {promised} are promised")
+        for name, values in self._columns.items():
+            values.add(example[name])
+        self.rows += 1
+        self._bytes += weight
+
+    def write(self, writer: pq.ParquetWriter) -> int:
+        """Write the rows, if there are any, and forget them; returns how many they were."""
+        if rows := self.rows:
+            arrays = [values.take() for values in self._columns.values()]
+            table = pa.Table.from_arrays(arrays, schema=self._schema)
+            writer.write_table(table, row_group_size=rows)
+            self.rows = self._bytes = 0
+        return rows
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    if isinstance(value, np.ndarray):
+        return int(value.nbytes)
+    if isinstance(value, dict):
+        return sum(map(_weight, value.values()))
+    if isinstance(value, list):
+        return sum(map(_weight, value))
+    return 8

@@ -1,0 +1,84 @@
+"""Digests of keys on disk: duplicates and the n smallest of any number of rows, in flat memory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from edge_glass.core.atomic_files import FULL
+from edge_glass.corpora.params import digest
+
+_BLOCK = 2**20  # digests read at a time
+_BUCKET = 2**22  # digests sorted at a time: 100 MB
+_TOP = 2**16
+
+
+class Keys:
+    """The digests of keys in the order in which they were added, 16 bytes each, in a file.
+
+    The file has no name once it is open, so that a killed process leaves nothing behind.
+    """
+
+    def __init__(self, path: Path, seed: int = 0) -> None:
+        self._path, self._seed = path, seed
+        self._file = path.open("w+b", buffering=_BLOCK)
+        path.unlink()
+        self.count = 0
+
+    def __enter__(self) -> "Keys":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            error.filename = str(self._path)
+        with suppress(OSError):
+            self._file.close()
+
+    def add(self, key: str) -> None:
+        """Append a key; its position is the number of keys before it."""
+        self._file.write(digest(self._seed, key))
+        self.count += 1
+
+    def groups(self) -> Iterator[list[int]]:
+        """Positions of keys that occur more than once, a list for each such key, ascending."""
+        buckets = self.count // _BUCKET + 1
+        for bucket in range(buckets):
+            positions, found = self._bucket(bucket, buckets)
+            order = np.lexsort((positions, found[:, 1], found[:, 0]))
+            positions, found = positions[order], found[order]
+            same = np.flatnonzero((found[1:] == found[:-1]).all(axis=1))
+            runs = np.split(same, np.flatnonzero(np.diff(same) > 1) + 1)
+            for run in runs if len(same) else []:
+                yield positions[run[0] : run[-1] + 2].tolist()
+
+    def threshold(self, n: int) -> int:
+        """The n-th smallest rank (64 bits): exactly n keys have it or a smaller one.
+
+        Keys that occur more than once share a rank.
+        """
+        if n >= self.count:
+            return 2**64 - 1
+        histogram = np.zeros(_TOP, dtype=np.int64)
+        for _, block in self._blocks():
+            histogram += np.bincount((block[:, 0] >> 48).astype(np.int64), minlength=_TOP)
+        below = np.cumsum(histogram)
+        top = int(np.searchsorted(below, n))
+        inside = [block[block[:, 0] >> 48 == top, 0] for _, block in self._blocks()]
+        left = n - int(below[top] - histogram[top])
+        return int(np.sort(np.concatenate(inside))[left - 1])
+
+    def _bucket(self, bucket: int, buckets: int) -> tuple[np.ndarray, np.ndarray]:
+        positions, found = [], []
+        for start, block in self._blocks():
+            inside = np.flatnonzero(block[:, 1] % buckets == bucket)
+            positions.append(inside + start)
+            found.append(block[inside])
+        return np.concatenate(positions), np.concatenate(found)
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        self._file.flush()
+        for start in range(0, max(1, self.count), _BLOCK):
+            data = os.pread(self._file.fileno(), _BLOCK * 16, start * 16)
+            yield start, np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)

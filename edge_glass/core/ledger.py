@@ -1,0 +1,185 @@
+"""The outcome of every source row: kept, or dropped for one reason out of a closed list."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from edge_glass.core import parquet
+
+FILE = "ledger.parquet"
+
+
+class Outcome(StrEnum):
+    """What became of a source row."""
+
+    KEPT = "kept"
+    NOT_IN_SUBSET = "not_in_subset"  # the config's `subset` left it out
+    BEYOND_LIMIT = "beyond_limit"  # the command line's `--limit` left it out
+    NOT_IN_CONFIG = "not_in_config"  # the config publishes another part of the corpus
+    DUPLICATE_ID = "duplicate_id"  # an earlier row has the same id
+    DUPLICATE = "duplicate"  # an earlier row says the same in what rows are told apart by
+    MISSING_COLUMN = "missing_column"  # its file lacks a column without which rows are not taken
+    BLANK_FIELD = "blank_field"  # a field is empty without which a row is nothing
+    DAMAGED_FILE = "damaged_file"  # its file cannot be read from here on
+    MALFORMED_ROW = "malformed_row"  # the record has too few or too many fields
+    BAD_ENCODING = "bad_encoding"  # the text is not in the encoding that the source promises
+    BLANK_CAPTION = "blank_caption"  # a caption is empty
+    CORRUPT_CAPTION = "corrupt_caption"  # a caption is no text, but a number by itself
+    MISSING_CAPTION = "missing_caption"  # media that no caption row speaks of
+    NO_LABEL = "no_label"  # none of the classes that the config asks for
+    MISSING_MEDIA = "missing_media"  # a row whose media file is not there
+    EMPTY_MEDIA = "empty_media"  # zero bytes, or a container that holds no samples
+    TRUNCATED_MEDIA = "truncated_media"  # fewer bytes than its own header promises
+    UNDECODABLE_MEDIA = "undecodable_media"  # not the kind of media it should be, or damaged
+    OVERSIZED_MEDIA = "oversized_media"  # longer or larger than a decoder may be trusted with
+    UNSUITABLE_MEDIA = "unsuitable_media"  # sound, but not what the config can convert
+    NO_AUDIO = "no_audio"  # a container without a sound track
+    WRONG_DURATION = "wrong_duration"  # shorter or longer than the section that was asked for
+    PRIVATE = "private"  # its owner shows it to some people only, or for money
+    REMOVED = "removed"  # taken away, by its owner or by the site, or never there
+    AGE_GATE = "age_gate"  # shown only to those who are signed in and of age
+    BOT_CHECK = "bot_check"  # the site wants proof of a person: stops the run
+    GEO_BLOCKED = "geo_blocked"  # not shown in the country of this address
+    NETWORK_ERROR = "network_error"  # no whole answer, after all attempts
+    TIMED_OUT = "timed_out"  # no whole answer in the time that one item may take
+    BAD_URL = "bad_url"  # no URL, or not one of http or https
+    PRIVATE_ADDRESS = "private_address"  # a URL or redirect into a network that is not public
+    HOST_NOT_FOUND = "host_not_found"  # its name has no address
+    TLS_ERROR = "tls_error"  # a certificate that does not hold, or no common protocol
+    REDIRECTED_TOO_OFTEN = "redirected_too_often"  # a loop, or a longer way than anyone needs
+    FORBIDDEN = "forbidden"  # HTTP 401, 402, 403: not for us
+    RATE_LIMITED = "rate_limited"  # the host wants to be asked less often, after all attempts
+    SERVER_ERROR = "server_error"  # HTTP 5xx, after all attempts
+    BAD_ANSWER = "bad_answer"  # a status or headers that nothing can be made of
+    WRONG_KIND = "wrong_kind"  # a web page, a drawing or another kind of file in its place
+    ROBOTS_TXT = "robots_txt"  # the host's robots.txt asks that it be left alone
+    X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI
+    TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
+    TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for
+    NO_CLASS = "no_class"  # of no class that the corpus has, or no lemma of one stands in it
+    SEVERAL_CLASSES = "several_classes"  # lemmas of more than one class stand in its caption
+    WRONG_ASPECT = "wrong_aspect"  # longer and narrower than the config asks for
+    WRONG_LANGUAGE = "wrong_language"  # another than was asked for
+    NO_KEYWORD = "no_keyword"  # none of the words that were asked for
+    TOO_SHORT = "too_short"  # fewer characters than are asked for
+    TOO_FEW_SLIDES = "too_few_slides"  # a deck with fewer than are asked for
+    BLANK_SLIDE = "blank_slide"  # of one colour, or nearly
+    NEAR_DUPLICATE = "near_duplicate"  # an earlier slide of its deck looks the same, or nearly
+    PLACEHOLDER = "placeholder"  # words that stand where a question or an answer should be
+    UNANSWERABLE = "unanswerable"  # the answer says that there is none
+    NEEDS_NO_SLIDE = "needs_no_slide"  # can be answered by who has not seen the slide
+    FLAGGED = "flagged"  # an audit flagged it, and this config is made without such rows
+
+
+HEALS = frozenset(  # another run may find otherwise
+    {
+        Outcome.NETWORK_ERROR,
+        Outcome.TIMED_OUT,
+        Outcome.HOST_NOT_FOUND,
+        Outcome.RATE_LIMITED,
+        Outcome.SERVER_ERROR,
+    }
+)
+
+
+# what the config itself leaves out: nothing is wrong with these rows
+LEFT_OUT = frozenset({Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG})
+
+
+class Dropped(Exception):
+    """Raised by whatever finds that a row cannot be kept."""
+
+    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+        super().__init__(outcome, detail)
+        self.outcome, self.detail = outcome, detail
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row of the ledger."""
+
+    source: str
+    row: str
+    id: str
+    split: str
+    outcome: Outcome
+    detail: str = ""
+    url: str | None = None
+    status: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    final_url: str | None = None  # where redirects led, if they did
+    etag: str | None = None
+    last_modified: str | None = None  # the server's words; when it was fetched, the run log says
+    caption: str | None = None  # of a URL that gave no example: with it the list can be tried again
+
+
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("row", pa.string()),
+        ("id", pa.string()),
+        ("split", pa.string()),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+        ("url", pa.string()),
+        ("status", pa.int32()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("final_url", pa.string()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
+        ("caption", pa.string()),
+    ]
+)
+
+
+def to_table(entries: list[Entry]) -> pa.Table:
+    """Ledger entries as an Arrow table of `SCHEMA`."""
+    columns = {name: [getattr(entry, name) for entry in entries] for name in SCHEMA.names}
+    return pa.Table.from_pydict(columns, schema=SCHEMA)
+
+
+def tables(path: Path) -> Iterator[pa.Table]:
+    """The row groups of a ledger file, one in memory at a time."""
+    return parquet.groups(path)
+
+
+def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a ledger file, a batch in memory at a time."""
+    with parquet.opened(path) as file:
+        for batch in file.iter_batches(columns=columns):
+            yield from batch.to_pylist()
+
+
+def dropped(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a ledger file that are not kept."""
+    return (row for row in read(path) if row["outcome"] != Outcome.KEPT)
+
+
+def doubts(detail: str) -> Iterator[str]:
+    """What the detail of a row that is kept says of it, a kind each, without its numbers.
+
+    `"blank: 3 of 8 frames; cut out of 61.5 s"` gives `"blank"` and `"cut out of n s"`.
+    """
+    for note in filter(None, detail.split("; ")):
+        yield re.sub(r"-?\d+(\.\d+)?", "n", note.partition(":")[0])[:80]
+
+
+def with_outcome(path: Path, outcome: str) -> Iterator[dict[str, Any]]:
+    """The rows of a ledger file with this outcome."""
+    return (row for row in read(path) if row["outcome"] == outcome)
+
+
+def count(path: Path) -> dict[str, dict[str, int]]:
+    """Rows per split and outcome: `{"train": {"kept": 5, "missing_media": 1}}`."""
+    counts: dict[str, Counter[str]] = {}
+    for row in read(path, ["split", "outcome"]):
+        counts.setdefault(row["split"], Counter())[row["outcome"]] += 1
+    return {split: dict(sorted(found.items())) for split, found in counts.items()}

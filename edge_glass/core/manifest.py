@@ -1,0 +1,376 @@
+"""What a build made: every shard with rows, bytes and sha256, and the config that made it.
+
+`read` takes nothing on trust: the JSON fits the classes here field by field, or it is refused with
+the name of the field. Builders, cards and verbs ask a `Manifest`, never its JSON.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import soundfile
+import soxr
+from pydantic import AfterValidator, StringConstraints
+from pydantic import Field as Bounds
+
+import edge_glass
+from edge_glass.core import ledger, names, records, schema
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.locations import told
+from edge_glass.core.schema import Plain
+from edge_glass.core.spec import MAIN
+from edge_glass.media import container
+
+if TYPE_CHECKING:  # who only reads a manifest need not wait for `datasets`
+    from edge_glass.corpora.corpus import Corpus
+    from edge_glass.sources.raw import Raw
+
+FILE = "manifest.json"
+HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
+MAX_BYTES = 500_000_000  # of a manifest, whoever wrote it
+SHARD = r"-\d{5,}-of-\d{5,}\.parquet"  # behind the name of the split
+
+Name = Annotated[str, AfterValidator(names.check)]
+Count = Annotated[int, Bounds(ge=0)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+REMEDY = "move it away and build again"
+
+
+@dataclass(frozen=True)
+class File(Plain):
+    """A Parquet file of a build."""
+
+    rows: Count
+    bytes: Count
+    sha256: Digest
+    file: Name
+
+
+@dataclass(frozen=True)
+class Figures(Plain):
+    """Sums over columns that many corpora have."""
+
+    seconds: Annotated[float, Bounds(ge=0)] | None = None
+    licences: dict[str, Count] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardRecord(Plain):
+    """A shard that is whole, and what became of the rows that it was made of."""
+
+    split: Name
+    shard: File
+    outcomes: dict[str, Count]
+    doubts: dict[str, Count]
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class WorkRecord(ShardRecord):
+    """A shard of a build under way, with the ledger of its own rows."""
+
+    ledger: File
+
+
+@dataclass(frozen=True)
+class Split(Plain):
+    """What became of a split."""
+
+    rows: Count
+    bytes: Count
+    shards: tuple[File, ...]
+    outcomes: dict[str, Count]  # outcome -> source rows
+    doubts: dict[str, Count]  # note in the ledger -> source rows that are kept
+    figures: Figures
+
+    @property
+    def total(self) -> int:
+        """Source rows."""
+        return sum(self.outcomes.values())
+
+    @property
+    def kept(self) -> int:
+        """Source rows that are kept."""
+        return self.outcomes.get(ledger.Outcome.KEPT, 0)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Outcome -> source rows, of those that are not kept."""
+        return {name: n for name, n in self.outcomes.items() if name != ledger.Outcome.KEPT}
+
+
+@dataclass(frozen=True)
+class Source(Plain):
+    """A source as it was read; of a folder there is no checksum."""
+
+    file: str  # its name in the corpus's YAML
+    url: str | None
+    as_published: bool | None  # None if nobody can tell
+    revision: str | None = None
+    files: Count | None = None
+    bytes: Count | None = None
+    md5: str | None = None
+    sha256: Digest | None = None
+    folder: str | None = None
+    fetch: str | None = None  # what is fetched row by row, as things are set up
+
+
+@dataclass(frozen=True)
+class AuditedBuild(Plain):
+    """A build that was audited; `manifest` is the sha256 of its own."""
+
+    config: Name
+    manifest: Digest
+
+
+@dataclass(frozen=True)
+class Audit(Plain):
+    """Why rows are left out of a config that was made of another one."""
+
+    of: AuditedBuild
+    checks: tuple[str, ...]
+    findings: dict[str, Digest]  # by group of checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs(Plain):
+    """What is known before a build: what goes in, and what makes it."""
+
+    manifest_version: Literal[1]
+    config: Name
+    corpus: Name
+    version: str
+    parameters: dict[str, Any]
+    limit: Count | None
+    builder: str  # digest of its code
+    made_with: dict[str, str | None]  # library -> version
+    sources: tuple[Source, ...]
+    features: dict[str, Any]
+    audit: Audit | None = None
+
+    @property
+    def inputs(self) -> "Inputs":
+        """The inputs alone, of a whole manifest too."""
+        return Inputs(**{each.name: getattr(self, each.name) for each in fields(Inputs)})
+
+    def differing(self, other: "Inputs") -> list[str]:
+        """Names of the inputs that are not the same in `other`."""
+        every = [each.name for each in fields(Inputs)]
+        return [name for name in every if getattr(self, name) != getattr(other, name)]
+
+    def same_inputs(self, other: "Inputs") -> bool:
+        """Whether a build of these inputs is one of `other`'s as well."""
+        return not self.differing(other)
+
+    @property
+    def each_example(self) -> bool:
+        """Whether a source row is several examples, whose ids end in #1, #2, …"""
+        return "each" in map(self.parameters.get, ("caption_mode", "class_mode"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Inputs):
+    """A build that is whole."""
+
+    splits: dict[Name, Split]
+    ledger: File
+
+    def __post_init__(self) -> None:
+        if self.ledger.file != ledger.FILE:
+            raise ValueError(f"the ledger is called {ledger.FILE}, not {self.ledger.file!r}")
+        for name, split in self.splits.items():
+            for shard in split.shards:
+                if not re.fullmatch(re.escape(name) + SHARD, shard.file):
+                    raise ValueError(f"{shard.file!r} is no name of a shard of split {name}")
+        if len({each.file.lower() for each in self.files()}) < len(self.files()):
+            raise ValueError("two of its files have the same name")
+
+    def shards(self) -> list[File]:
+        """All shards, split by split, in order."""
+        return [shard for split in self.splits.values() for shard in split.shards]
+
+    def shards_by_split(self) -> list[tuple[str, File]]:
+        """All shards, each with its split."""
+        return [(name, shard) for name, split in self.splits.items() for shard in split.shards]
+
+    def files(self) -> list[File]:
+        """All that a build has but for the manifest: shards, and the ledger last."""
+        return [*self.shards(), self.ledger]
+
+    def digests(self) -> list[str]:
+        """The sha256 of each shard: what tells these data from others."""
+        return [shard.sha256 for shard in self.shards()]
+
+    def outcomes(self) -> Counter[str]:
+        """Source rows by outcome, over all splits."""
+        return _counted(split.outcomes for split in self.splits.values())
+
+    def licences(self) -> Counter[str]:
+        """Rows by licence, over all splits."""
+        return _counted(split.figures.licences for split in self.splits.values())
+
+    @property
+    def rows(self) -> int:
+        """Rows that are published."""
+        return sum(split.rows for split in self.splits.values())
+
+    @property
+    def kept(self) -> int:
+        """Source rows that are kept."""
+        return sum(split.kept for split in self.splits.values())
+
+    @property
+    def heals(self) -> bool:
+        """Whether rows were dropped for a reason that another run may not meet."""
+        return bool(ledger.HEALS & self.outcomes().keys())
+
+    def check_balance(self, expected: Mapping[str, int]) -> None:
+        """Raise if a split's ledger does not account for all the rows that were read."""
+        for name, rows in expected.items():
+            if (accounted := self.splits[name].total) != rows:
+                raise EdgeGlassError(
+                    f"{self.config}: {name} has {rows} source rows, the ledger {accounted}: "
+                    "this is a fault of the builder, please report it"
+                )
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return super().plain() | {"ledger": {"file": self.ledger.file, **self.ledger.plain()}}
+
+    def write(self, folder: Path) -> None:
+        """Write it to `folder`, whole or not at all."""
+        write_json(folder / FILE, self.plain())
+
+
+def describe(corpus: "Corpus", raw: "Raw", limit: int | None) -> Inputs:
+    """The part that is known before a build."""
+    from edge_glass.media.features import Features, portable
+
+    described = Inputs(
+        manifest_version=1,
+        config=corpus.config.name,
+        corpus=corpus.corpus,
+        version=corpus.spec().version,
+        parameters=corpus.parameters(),
+        limit=limit,
+        builder=corpus.code_hash(),
+        made_with=_libraries(corpus),
+        sources=tuple(_source(corpus, raw, name) for name in sorted(raw.facts)),
+        features=portable(Features(corpus.columns()).to_dict()),
+    )
+    return schema.parse(Inputs, json.dumps(described.plain()).encode(), described.config, REMEDY)
+
+
+def _libraries(corpus: "Corpus") -> dict[str, str | None]:
+    made_with: dict[str, str | None] = {
+        "edge_glass": edge_glass.__version__,
+        "pyarrow": pa.__version__,
+        "libsndfile": soundfile.__libsndfile_version__,
+        "soxr": soxr.__version__,
+    }
+    if any(source.fetch for source in corpus.spec().sources.values()):
+        made_with["pyav"] = container.version()  # clips come in containers that it decodes
+    made_with |= corpus.config.made_with()
+    return made_with
+
+
+def _source(corpus: "Corpus", raw: "Raw", name: str) -> Source:
+    source, facts = corpus.spec().sources[name], raw.facts[name]
+    published = None  # nobody can tell of an unpacked folder, or without a checksum
+    if source.checksum and "sha256" in facts:
+        published = facts[source.checksum[0]] == source.checksum[1]
+    elif source.hub and source.hub.revision != MAIN and "revision" in facts:
+        published = facts["revision"] == source.hub.revision
+    known: dict[str, Any] = dict(facts)
+    return Source(name, source.template, published, **known)
+
+
+def complete(described: Inputs, records: Iterable[ShardRecord], ledger: File) -> Manifest:
+    """The whole manifest, out of the records of all shards."""
+    by_split: dict[str, list[ShardRecord]] = {}
+    for record in records:
+        by_split.setdefault(record.split, []).append(record)
+    splits = {name: _split(found) for name, found in by_split.items()}
+    known = {each.name: getattr(described, each.name) for each in fields(Inputs)}
+    return Manifest(**known, splits=splits, ledger=ledger)
+
+
+def _split(records: list[ShardRecord]) -> Split:
+    shards = tuple(record.shard for record in records)
+    seconds = sum(record.figures.seconds or 0 for record in records)
+    licences = _counted(record.figures.licences for record in records)
+    return Split(
+        rows=sum(shard.rows for shard in shards),
+        bytes=sum(shard.bytes for shard in shards),
+        shards=shards,
+        outcomes=_sorted(_counted(record.outcomes for record in records)),
+        doubts=_sorted(_counted(record.doubts for record in records)),
+        figures=Figures(round(seconds, 3) if seconds else None, _sorted(licences)),
+    )
+
+
+def _counted(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    return sum(map(Counter, counts), Counter[str]())
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def figures(shard: Path) -> Figures:
+    """What a manifest says of the columns of a shard."""
+    wanted = {"duration", "license"} & set(pq.read_schema(shard).names)
+    table = pq.read_table(shard, columns=sorted(wanted))
+    seconds = (pc.sum(table["duration"]).as_py() or 0) if "duration" in wanted else None
+    counts = table["license"].value_counts().to_pylist() if "license" in wanted else []
+    return Figures(seconds, {c["values"] or "": c["counts"] for c in counts})
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a built config.
+
+    Raises EdgeGlassError if there is none, or which of its fields is not as it should be.
+    """
+    try:
+        with (folder / FILE).open("rb") as file:
+            data = file.read(MAX_BYTES)
+    except FileNotFoundError:
+        raise EdgeGlassError(
+            f"{folder}: no {FILE}: nothing is built here, or the build did not end; "
+            "run `edge-glass build` again"
+        ) from None
+    return parse(data, f"{folder}/{FILE}")
+
+
+def parse(data: bytes, where: str) -> Manifest:
+    """A manifest out of its JSON; `where` is named in the EdgeGlassError if it is none."""
+    return schema.parse(Manifest, data, where, REMEDY)
+
+
+def read_record(path: Path) -> WorkRecord | None:
+    """The record of a shard, None if there is none that can be believed."""
+    if (sealed := records.read(path)) is None:
+        return None
+    try:
+        return schema.parse(WorkRecord, json.dumps(sealed).encode(), str(path), REMEDY)
+    except EdgeGlassError:  # of another version
+        return None
+
+
+def built(out: Path) -> dict[str, Path]:
+    """Config -> folder of everything that is built under `out` (or is `out` itself)."""
+    with told(out):
+        whole = (out / FILE).is_file()
+        found = [out] if whole else [path.parent for path in out.glob(f"*/{FILE}")]
+    folders = sorted(found, key=lambda folder: folder.name)
+    if not folders:
+        raise EdgeGlassError(f"{out}: nothing is built here; see `edge-glass build --help`")
+    return {folder.name: folder for folder in folders}

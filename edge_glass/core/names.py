@@ -1,0 +1,95 @@
+"""Names out of files and rows are data: here alone they become names of files.
+
+`check` is for names that are told as they are (configs, splits): they fit, or they are refused.
+`file_name` is for values of rows: any text has one, and no two texts have the same.
+"""
+
+import re
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from edge_glass.core.errors import EdgeGlassError
+
+NAME = re.compile(r"\w[\w.-]*")
+SUFFIX = re.compile(r"\.\w{1,16}", re.ASCII)
+MAX_BYTES = 200  # of a name; file systems take 255, and `.tmp` and the like come behind it
+DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))]
+)
+
+
+def check(name: str) -> str:
+    """`name`, which is given back if it is fit to be the name of a file or folder as it is.
+
+    Raises ValueError if it is not.
+    """
+    if not NAME.fullmatch(name) or _is_device(name) or len(name.encode()) > MAX_BYTES:
+        raise ValueError(f"{name[:MAX_BYTES]!r} is no name: use letters, digits, _ - and .")
+    return name
+
+
+def file_name(value: str, suffix: str = "") -> str:
+    """The file name that stands for a text out of a row; `suffix` is kept at its end.
+
+    Letters, digits, `_`, `-`, `~` and dots inside stand as they are, all else as in a URL. Of what
+    is too long the beginning is kept, and a digest.
+    """
+    name = quote(value, safe="", errors="surrogatepass")
+    if name.startswith(".") or not name or _is_device(name + suffix):
+        name = f"%{ord(value[0]):02X}{name[1:]}" if name else "%"
+    if name.endswith(".") and not suffix:
+        name = f"{name[:-1]}%2E"
+    return _cut(name, value, suffix) if len(name + suffix) > MAX_BYTES else name + suffix
+
+
+def media_suffix(path: str | None, default: str = ".bin") -> str:
+    """The suffix of a file as a row names it, `default` if it has none that is fit to be one."""
+    suffix = PurePosixPath(path or "").suffix
+    return suffix if SUFFIX.fullmatch(suffix) else default
+
+
+class Distinct:
+    """File names for the rows of one folder that differ by more than their case."""
+
+    def __init__(self) -> None:
+        self._taken = set[bytes]()
+
+    def name(self, value: str, suffix: str = "") -> str:
+        """`file_name(value, suffix)`, with a digest if another row has a name like it.
+
+        Raises EdgeGlassError for a value that had a name before.
+        """
+        plain = file_name(value, suffix)
+        for name in (plain, _cut(plain.removesuffix(suffix), value, suffix)):
+            key = sha256(name.lower().encode()).digest()[:8]
+            if key not in self._taken:
+                self._taken.add(key)
+                return name
+        raise EdgeGlassError(f"{plain}: two rows are called {value!r}, and one file cannot be both")
+
+
+def below(folder: Path, *names: str) -> Path:
+    """`folder/name/…`, where something is about to be written.
+
+    Raises EdgeGlassError if that does not lie in `folder`, by its name or by a link on the way.
+    """
+    path = folder.joinpath(*names)
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve()) and path != folder
+    except (ValueError, OSError):  # NUL in it, or a link that goes round
+        inside = False
+    if not inside:
+        raise EdgeGlassError(f"{str(path)!r} does not lie in {folder}: nothing is written there")
+    return path
+
+
+def _is_device(name: str) -> bool:
+    """Whether Windows takes a name for a device."""
+    return name.partition(".")[0].lower() in DEVICES
+
+
+def _cut(name: str, value: str, suffix: str) -> str:
+    """`%~` stands in no name that was not cut."""
+    digest = sha256(value.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{name[: MAX_BYTES - len(suffix) - len(digest) - 2]}%~{digest}{suffix}"

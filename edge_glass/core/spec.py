@@ -1,0 +1,182 @@
+"""What a corpus's YAML file says, read with the line of every mistake."""
+
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.sources.row_fetch import CLIPS
+
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
+MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+
+
+class Hub(BaseModel):
+    """A dataset repository of the Hub at one commit; `Source.folder` is the folder in it."""
+
+    model_config = ConfigDict(extra="forbid")
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=rf"^([0-9a-f]{{40}}|{MAIN})$")]
+
+
+class Source(BaseModel):
+    """A file that upstream publishes, or a folder of Parquet files on the Hub."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: HttpUrl
+    mirrors: list[HttpUrl] = []
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
+    sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
+    folder: str | None = Field(None, description="the folder that an archive holds")
+    by_hand: bool = Field(default=False, description="url is a page to get it from, not the file")
+    anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
+    index: bool = Field(default=False, description="url is a page that links to its files")
+    tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
+    hub: Hub | None = None
+    fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
+        None,
+        description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
+    )
+    row_bytes: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="of one item that is fetched row by row, about"
+    )
+    rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
+    hours: Annotated[float, Field(ge=0)] | None = Field(None, description="hours expected in it")
+
+    @model_validator(mode="after")
+    def _hub_has_a_folder(self) -> "Source":
+        if self.hub and not self.folder:
+            raise ValueError("a source on the Hub needs `folder`, the folder of its Parquet files")
+        return self
+
+    @model_validator(mode="after")
+    def _one_a_row(self) -> "Source":
+        if (self.fetch is None) != (self.row_bytes is None) or (
+            self.fetch in CLIPS and "{id}" not in self.template
+        ):
+            raise ValueError("fetch goes with row_bytes, and with a url that has {id} in it")
+        return self
+
+    @property
+    def template(self) -> str:
+        """The URL, with `{id}` in it where items are fetched row by row."""
+        return str(self.url).replace("%7Bid%7D", "{id}")
+
+    @cached_property
+    def checksum(self) -> tuple[Literal["sha256", "md5"], str] | None:
+        """Algorithm and hex digest, the strongest that upstream gives."""
+        if self.sha256:
+            return "sha256", self.sha256
+        return ("md5", self.md5) if self.md5 else None
+
+
+class Expected(BaseModel):
+    """What the whole corpus is known to hold, for `verify` to hold a full build against."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: dict[str, int] = {}  # source rows by split
+    values: dict[str, dict[str, int]] = {}  # by column: rows with each value, over all splits
+    published: dict[str, int] = {}  # rows that a full build publishes, by config
+
+
+class Spec(BaseModel):
+    """A corpus: where it comes from, under which terms, and the configs that are published."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    homepage: HttpUrl
+    licence: str
+    licence_tag: str = Field(description="the Hub's licence identifier, e.g. cc-by-4.0 or other")
+    citation: Annotated[str, Field(pattern=r"^@\w+\{")]
+    languages: list[str] = []
+    tasks: list[str] = []
+    sources: dict[str, Source]
+    expected: Expected = Expected()
+    arrays: str | None = Field(None, description="what files of arrays of views begin with")
+    configs: dict[str, dict[str, Any]]
+
+
+def read_spec(path: Path, corpus: str) -> Spec:
+    """Read and validate `configs/<corpus>.yaml`.
+
+    Raises EdgeGlassError with every mistake of the file, each with its line.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        root = yaml.compose(text, Loader=Loader)
+        lines, problems = _lines(root), _repeated(root)
+        spec = Spec.model_validate(yaml.load(text, Loader))
+    except yaml.YAMLError as error:
+        raise EdgeGlassError(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        problems += [(_line(lines, e["loc"]), _sentence(e)) for e in error.errors()]
+    else:
+        problems += [
+            (_line(lines, ("configs", name)), f"config {name!r}: must be {corpus} or {corpus}_…")
+            for name in spec.configs
+            if name != corpus and not name.startswith(f"{corpus}_")
+        ]
+        problems += [
+            (_line(lines, ("expected", "published", name)), f"expected {name!r}: no such config")
+            for name in spec.expected.published
+            if name not in spec.configs
+        ]
+        if f"{corpus}_sample" not in spec.configs:
+            problems.append((_line(lines, ("configs",)), f"configs: {corpus}_sample is missing"))
+    if problems:
+        raise EdgeGlassError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))
+    return spec
+
+
+def line_of(path: Path, *location: str) -> int:
+    """The line where `location` stands in a YAML file, 1-based."""
+    return _line(_lines_of(path), location)
+
+
+@cache
+def _lines_of(path: Path) -> dict[tuple[Any, ...], int]:
+    return _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader))
+
+
+def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:
+    if node is None:
+        return {(): 1}
+    lines = {at: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines |= _lines(value, (*at, key.value))
+            lines[(*at, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            lines |= _lines(value, (*at, number))
+    return lines
+
+
+def _repeated(node: yaml.Node | None) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                found.append((key.start_mark.line + 1, f"{key.value!r} stands here a second time"))
+            seen.add(key.value)
+            found += _repeated(value)
+    return found
+
+
+def _line(lines: dict[tuple[Any, ...], int], location: tuple[Any, ...]) -> int:
+    while location not in lines:
+        location = location[:-1]
+    return lines[location]
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
+    return f"{where}: {error['msg']}{found}"

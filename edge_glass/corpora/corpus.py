@@ -1,0 +1,254 @@
+"""What every builder inherits: a corpus as rows (cheap, in source order) and examples (media)."""
+
+import hashlib
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import cache, partial
+from importlib import resources
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import datasets
+from pydantic import ValidationError
+
+from edge_glass.core import interrupts
+from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
+from edge_glass.core.spec import Spec, line_of, read_spec
+from edge_glass.corpora.image_params import ImageParams
+from edge_glass.corpora.params import (
+    AudioParams,
+    CaptionParams,
+    CorpusConfig,
+    model,
+    own_fields,
+)
+from edge_glass.corpora.rows import Media, Row
+from edge_glass.media.features import Audio, Features
+from edge_glass.sources import prefetch
+from edge_glass.sources.raw import Raw
+from edge_glass.sources.table_layout import Layout
+
+Example = dict[str, Any]
+SPAN = 1000  # rows in one item of the lists that `datasets` spreads over processes
+
+
+class Corpus(datasets.GeneratorBasedBuilder):
+    """A corpus. A subclass in `builders/<corpus>.py` says what it is; its YAML where it lies.
+
+    Subclasses set `BUILDER_CONFIG_CLASS` and give `splits`, `sources`, `columns`, `rows` and
+    `examples`. The parameters of the published configs come from `configs/<corpus>.yaml`.
+    """
+
+    BUILDER_CONFIG_CLASS: ClassVar[type[CorpusConfig]] = CorpusConfig
+    TABLE: ClassVar[Layout | None] = None  # of a source that is a table in chunks
+    corpus: ClassVar[str]
+    package: ClassVar[str]
+    config: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.package, _, cls.corpus = cls.__module__.rpartition(".builders.")
+        cls.BUILDER_CONFIGS = [cls.configure(name, name) for name in cls.spec().configs]
+        cls.VERSION = datasets.Version(cls.spec().version)
+        names = [config.name for config in cls.BUILDER_CONFIGS]
+        cls.DEFAULT_CONFIG_NAME = cls.corpus if cls.corpus in names else None
+
+    def __init__(self, *args: Any, dataset_name: str | None = None, **kwargs: Any) -> None:
+        # the hash keeps `datasets` from taking an older builder's cache for ours
+        kwargs.setdefault("hash", self.code_hash())
+        super().__init__(*args, dataset_name=dataset_name or self.corpus, **kwargs)
+        self._check(type(self.config), self.config.name, self.parameters())
+
+    # What a corpus says
+
+    @abstractmethod
+    def splits(self) -> list[str]:
+        """All splits of this config, in the order in which they are published."""
+
+    @abstractmethod
+    def sources(self, split: str) -> list[str]:
+        """The names (as in the YAML) of the files that `split` is made of."""
+
+    @abstractmethod
+    def columns(self) -> Features:
+        """The columns of an example; `id` is always among them."""
+
+    @abstractmethod
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        """Every row of the source, in its order, without reading media."""
+
+    @abstractmethod
+    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+        """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
+
+    def row_bytes(self, source_bytes: int) -> int:
+        """About how many bytes of Parquet a row with so many bytes of media makes."""
+        size = source_bytes
+        if isinstance(self.config, AudioParams):
+            size = self.config.audio_size(size)
+        if isinstance(self.config, CaptionParams) and self.config.caption_mode == "each":
+            size *= 5
+        if isinstance(self.config, ImageParams):
+            size = self.config.image_bytes(size)
+        return size + 1000
+
+    # What follows from it
+
+    @classmethod
+    @cache
+    def spec(cls) -> Spec:
+        """The corpus's YAML file."""
+        return read_spec(cls.spec_path(), cls.corpus)
+
+    @classmethod
+    def spec_path(cls) -> Path:
+        return cls.room("configs") / f"{cls.corpus}.yaml"
+
+    @classmethod
+    def room(cls, name: str) -> Path:
+        """The folder of one room (configs, cards, samples) of the package that has this corpus."""
+        return Path(str(resources.files(f"{cls.package}.{name}")))
+
+    @classmethod
+    def configure(cls, base: str, name: str, **overrides: Any) -> CorpusConfig:
+        """The published config `base`, with parameters overridden, under `name`."""
+        spec = cls.spec()
+        values = spec.configs[base] | overrides
+        where = f"{base} with {_said(overrides)}" if overrides else None
+        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, values, where)
+        return cls.BUILDER_CONFIG_CLASS(name=name, version=spec.version, **values)
+
+    @classmethod
+    def _check(
+        cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
+    ) -> dict[str, Any]:
+        if where is None:
+            line = line_of(cls.spec_path(), "configs", name)
+            where = f"{cls.corpus}.yaml:{line}: config {name}"
+        try:
+            checked = model(kind)(**values)
+        except ValidationError as error:
+            problems = _explain(error, kind)
+            raise EdgeGlassError(*(f"{where}: {problem}" for problem in problems)) from None
+        clean = checked.model_dump()
+        raise_all(f"{where}: {problem}" for problem in kind(name=name, **clean).problems())
+        return clean
+
+    @classmethod
+    def code_hash(cls) -> str:
+        """A fingerprint of the builder's own source."""
+        return hashlib.sha256(inspect.getsource(inspect.getmodule(cls)).encode()).hexdigest()[:16]  # type: ignore[arg-type]
+
+    def parameters(self) -> dict[str, Any]:
+        """The config's parameters by name."""
+        values = asdict(self.config)
+        return {name: values[name] for name in own_fields(type(self.config))}
+
+    def chosen_splits(self) -> list[str]:
+        """The splits that the config asks for, in published order."""
+        present, asked = self.splits(), self.config.splits
+        if unknown := sorted(set(asked or []) - set(present)):
+            raise EdgeGlassError(
+                f"{self.config.name}: no split {', '.join(unknown)}; there are {', '.join(present)}"
+            )
+        return [split for split in present if asked is None or split in asked]
+
+    def all_examples(self, row: Row, media: Media) -> list[Example]:
+        """The examples of a row: all of them, or Dropped is raised."""
+        with interrupts.held:
+            return list(self.examples(row, media))
+
+    # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
+
+    def _info(self) -> datasets.DatasetInfo:
+        spec = self.spec()
+        return datasets.DatasetInfo(
+            description=spec.title,
+            features=datasets.Features(self.columns()),
+            homepage=str(spec.homepage),
+            license=spec.licence,
+            citation=spec.citation,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        from edge_glass.corpora.selection import Selection
+        from edge_glass.sources.obtain import obtain
+
+        # a cache that was there before brings the library's own Audio, which needs torch
+        self.info.features = datasets.Features(self.columns())
+        raw = obtain(self, Path(self.config.data_dir) if self.config.data_dir else None)
+        selection = Selection.of(self, raw)
+        return [
+            datasets.SplitGenerator(
+                name=split,
+                gen_kwargs={
+                    "split": (split,),
+                    "raw": (raw,),
+                    "selection": (selection,),
+                    "spans": list(pairwise([*range(0, count, SPAN), count])) or [(0, 0)],
+                },
+            )
+            for split, count in selection.rows.items()
+        ]
+
+    def _generate_examples(
+        self,
+        split: tuple[str],
+        raw: tuple[Raw],
+        selection: tuple[Any],
+        spans: list[tuple[int, int]],
+    ) -> Iterator[tuple[str, Example]]:
+        read = partial(selection[0].rows_of, self, split[0], raw[0])
+        for row, media in prefetch.media([_inside(read, spans)], raw[0]):
+            try:
+                if row.dropped:
+                    raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
+                with interrupts.guarded():
+                    examples = self.all_examples(row, media)
+                for example in examples:
+                    yield example["id"], example
+            except Dropped as drop:
+                if drop.outcome not in LEFT_OUT:
+                    self._log_drop(row, drop)
+
+    def _log_drop(self, row: Row, drop: Dropped) -> None:
+        message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
+        datasets.logging.get_logger(__name__).warning(message)
+
+    def _as_dataset(self, *args: Any, **kwargs: Any) -> datasets.Dataset:
+        dataset = super()._as_dataset(*args, **kwargs)
+        for name, column in dataset.features.items():
+            if isinstance(column, datasets.Audio):
+                dataset = dataset.cast_column(name, Audio(sampling_rate=column.sampling_rate))
+        return dataset
+
+
+def _inside(read: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> Iterator[Row]:
+    """The rows whose positions lie in the spans; they are read again only where spans go back."""
+    at, left = 0, read()
+    for start, stop in spans:
+        if start < at:
+            at, left = 0, read()
+        yield from islice(left, start - at, stop - at)
+        at = stop
+
+
+def _said(overrides: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in overrides.items())
+
+
+def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:
+    """One sentence a parameter, though each type that it could have had says why it has not."""
+    reasons: dict[str, list[Any]] = {}
+    for found in error.errors():
+        reasons.setdefault(str(found["loc"][0]), []).append(found)
+    for name, found_all in reasons.items():
+        if found_all[0]["type"] == "extra_forbidden":
+            yield f"no parameter {name}; there are {', '.join(own_fields(kind))}"
+        else:
+            why = " or ".join(dict.fromkeys(found["msg"] for found in found_all))
+            yield f"{name}: {why}, found {found_all[0]['input']!r}"

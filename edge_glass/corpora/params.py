@@ -1,0 +1,329 @@
+"""The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Annotated, Any, Literal, get_type_hints
+
+import datasets
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.media import audio, container, stills, video, waves
+from edge_glass.media.features import Audio, Features, Sequence, Value, Video
+
+NORMALISER = "whisper_normalizer"
+_INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
+
+
+@dataclass
+class CorpusConfig(datasets.BuilderConfig):
+    """What every corpus's config can set."""
+
+    subset: Annotated[
+        Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] | None,
+        Field(description="rows (or a fraction of them) over all splits; 1000 lie inside 5000"),
+    ] = None
+    splits: Annotated[
+        list[str] | None, Field(min_length=1, description="the splits to build; all if not set")
+    ] = None
+    seed: Annotated[int, Field(description="what subset and random captions are drawn with")] = 0
+    bundled: Annotated[bool, Field(description="read the few raw files that we ship")] = False
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from ()
+
+    @property
+    def hashed_subset(self) -> float | int | None:
+        """The subset that is taken by hashes of ids."""
+        return self.subset
+
+    def made_with(self) -> dict[str, str]:
+        """Library -> version of what else the bytes depend on, for the manifest."""
+        return {}
+
+
+@dataclass
+class AudioParams(CorpusConfig):
+    """How audio is written."""
+
+    sample_rate: Annotated[
+        int | None, Field(ge=1000, le=384000, description="Hz; as in the source if not set")
+    ] = None
+    channels: Annotated[
+        Literal[1, 2] | None, Field(description="1 or 2; as in the source if not set")
+    ] = None
+    audio_format: Annotated[
+        Literal["source", "flac", "wav", "waveform"] | None,
+        Field(description="source bytes unless rate or channels change (then flac)"),
+    ] = None
+
+    @property
+    def format(self) -> str:
+        """`audio_format`, or what follows from the other parameters."""
+        changed = self.sample_rate is not None or self.channels is not None
+        return self.audio_format or ("flac" if changed else "source")
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from super().problems()
+        if self.format == "source" and (self.sample_rate or self.channels):
+            yield "audio_format source keeps the bytes: unset sample_rate and channels, or use flac"
+        if self.format == "flac" and (rate := self.sample_rate or 0) > 65535 and rate % 10:
+            yield f"audio_format flac holds {rate} Hz only if it is a multiple of 10: use wav"
+        if self.format == "waveform" and self.channels == 2:
+            yield "audio_format waveform is mono: set channels to 1, or audio_format to flac or wav"
+
+    def audio_features(self) -> Features:
+        """The columns that `audio_columns` fills."""
+        if self.format == "waveform":
+            return {"audio": Sequence(Value("float32")), "sampling_rate": Value("int32")}
+        return {"audio": Audio(sampling_rate=self.sample_rate)}
+
+    def audio_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+        """Columns `audio` (and `sampling_rate`), and `duration` in seconds, out of a media file.
+
+        `notes` gets what the ledger should say of a row that is kept. Raises Dropped.
+        """
+        found = audio.check(data) if self.format == "source" else audio.probe(data)
+        duration = {"duration": round(found.seconds, 6)}
+        stem, dot, suffix = name.rpartition(".")
+        if dot and not found.has_name(f".{suffix}"):
+            notes.append(f"{found.format} bytes under the suffix .{suffix}")
+        if self.format == "source":
+            return {"audio": {"bytes": data, "path": name}} | duration
+        if self.format == "waveform":
+            samples, rate = audio.waveform(data, self.sample_rate)
+            return {"audio": samples, "sampling_rate": rate} | duration
+        clip = audio.transcode(data, self.sample_rate, self.channels, self.format)
+        notes.extend(clip.notes)
+        path = f"{stem if dot else name}{clip.suffix}"
+        return {"audio": {"bytes": clip.data, "path": path}} | duration
+
+    def sample_columns(
+        self, samples: np.ndarray, rate: int, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """Columns `audio` (and `sampling_rate`) out of samples that are decoded already.
+
+        Samples are float32 of shape (frames, channels) at `rate` Hz; `name` is their file's.
+        """
+        if self.format == "waveform":
+            wave, rate = audio.mono(samples, rate, self.sample_rate)
+            return {"audio": wave, "sampling_rate": rate}
+        clip = audio.encode(samples, rate, self.sample_rate, self.channels, self.format)
+        notes.extend(clip.notes)
+        path = f"{name.rpartition('.')[0] or name}{clip.suffix}"
+        return {"audio": {"bytes": clip.data, "path": path}}
+
+    def no_audio(self) -> dict[str, Any]:
+        """The columns of `audio_features` where there is no sound."""
+        return dict.fromkeys(self.audio_features())
+
+    def audio_size(self, source_bytes: int) -> int:
+        """About how many bytes a source file will take, to cut shards by."""
+        of_cd_rate = (self.sample_rate or 44100) / 44100
+        factor = {"source": 1.0, "flac": 0.55, "wav": 1.0, "waveform": 2.0}[self.format]
+        return int(source_bytes * factor * (1 if self.format == "source" else of_cd_rate))
+
+
+@dataclass
+class CaptionParams(CorpusConfig):
+    """How the captions of a row are written."""
+
+    caption_mode: Annotated[
+        Literal["all", "each", "first", "random"],
+        Field(description="all: a list; each: one row a caption; first; random (by seed)"),
+    ] = "all"
+
+    def caption_features(self) -> Features:
+        """The column that `with_captions` fills."""
+        if self.caption_mode == "all":
+            return {"captions": Sequence(Value("string"))}
+        return {"caption": Value("string")}
+
+    def with_captions(self, example: dict[str, Any], captions: list[str]) -> Iterator[Any]:
+        """The example with its captions: once, or once a caption with `#n` after its id."""
+        if blank := [number for number, text in enumerate(captions, 1) if not text.strip()]:
+            raise Dropped(Outcome.BLANK_CAPTION, f"caption {blank[0]} of {len(captions)}")
+        if self.caption_mode == "all":
+            yield example | {"captions": captions}
+        elif self.caption_mode == "each":
+            for number, caption in enumerate(captions, 1):
+                yield example | {"id": f"{example['id']}#{number}", "caption": caption}
+        else:
+            random = self.caption_mode == "random"
+            chosen = rank(self.seed, example["id"]) % len(captions) if random else 0
+            yield example | {"caption": captions[chosen]}
+
+
+@dataclass
+class VideoParams(AudioParams):
+    """How clips of video are written: frames and sound, or the clip as it is."""
+
+    frames: Annotated[
+        Annotated[int, Field(ge=1, le=video.MAX_KEPT)] | Literal["keyframes"],
+        Field(description="evenly spaced frames a clip, or the keyframes"),
+    ] = 8
+    frame_rate: Annotated[
+        float | None, Field(gt=0, le=60, description="so many frames a second instead")
+    ] = None
+    frame_side: Annotated[
+        int | None, Field(ge=16, le=8192, description="longest side in pixels; never enlarged")
+    ] = 480
+    whole_video: Annotated[
+        bool, Field(description="the clip's own bytes instead of frames and sound")
+    ] = False
+    require_audio: Annotated[bool, Field(description="drop clips without a sound track")] = False
+
+    @property
+    def format(self) -> str:
+        """`audio_format`, or FLAC: sound inside a clip is no file that could be kept."""
+        return self.audio_format or "flac"
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other."""
+        yield from super().problems()
+        if self.audio_format == "source":
+            yield "audio_format source: sound inside a clip is no file; use flac, wav or waveform"
+        if self.frame_rate is not None and self.frames == "keyframes":
+            yield "frame_rate and frames keyframes ask for different frames: unset one of them"
+
+    def made_with(self) -> dict[str, str]:
+        """What decodes clips and writes frames."""
+        return super().made_with() | video.libraries()
+
+    def video_features(self) -> Features:
+        """The columns that `video_columns` fills."""
+        numbers = {"duration": "float64", "width": "int32", "height": "int32", "fps": "float64"}
+        sizes = {name: Value(kind) for name, kind in numbers.items()}
+        if self.whole_video:
+            return {"video": Video()} | sizes
+        return {"image_jpegs": Sequence(Value("binary"))} | self.audio_features() | sizes
+
+    def video_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+        """The columns of a clip: frames or the clip itself, sound, size; duration in seconds.
+
+        A clip without a sound track has None for audio. `notes` gets what the ledger should say of
+        a row that is kept. Raises Dropped.
+        """
+        count = 8 if self.frames == "keyframes" else self.frames
+        keyframes = self.frames == "keyframes"
+        clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
+        notes += clip.notes
+        start = float(clip.probe.start)
+        found = container.beside(data, start, notes) if clip.probe.has_audio else None
+        sound = self._sound(found, name, notes)
+        if found:
+            notes += audio.apart(*found, clip.probe.seconds)
+        columns = {"duration": round(clip.probe.seconds, 6), "fps": clip.probe.fps}
+        columns |= {"width": clip.width, "height": clip.height}
+        if self.whole_video:
+            return columns | {"video": {"bytes": data, "path": name}}
+        return columns | sound | {"image_jpegs": [still.jpeg for still in clip.stills]}
+
+    def _sound(
+        self, found: tuple[np.ndarray, int] | None, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        if found:
+            notes += audio.silence(found[0])
+            return self.sample_columns(*found, name, notes)
+        if self.require_audio:
+            raise Dropped(Outcome.NO_AUDIO, "no sound track")
+        notes.append("no sound track")
+        return self.no_audio()
+
+    def parts_columns(
+        self, jpegs: list[Any], sound: Any, rate: int | None, name: str, notes: list[str]
+    ) -> dict[str, Any]:
+        """The same columns out of frames and sound that are apart already, but for `duration`.
+
+        Frames (JPEG bytes, or dicts of them) keep their bytes. `sound` is a file's bytes, a list of
+        numbers at `rate` Hz, or None.
+        """
+        frames = [frame["bytes"] if isinstance(frame, dict) else frame for frame in jpegs or []]
+        if not frames:
+            raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
+        checked = [stills.checked(frame) for frame in frames]
+        notes += stills.doubts([still for still, _ in checked])
+        width, height = checked[0][1]
+        found = waves.samples(sound, rate)
+        columns = self._sound(found, name, notes) | {"image_jpegs": frames}
+        return columns | {"width": width, "height": height, "fps": None}
+
+    def audio_size(self, source_bytes: int) -> int:
+        """About how many bytes frames and sound of ten seconds will take, to cut shards by."""
+        if self.whole_video:
+            return source_bytes
+        frames = 10 * self.frame_rate if self.frame_rate else self.frames
+        frames = 5 if isinstance(frames, str) else frames
+        side = min(self.frame_side or 1280, 1280)
+        return int(frames * 0.2 * side**2) + super().audio_size(10 * 44100 * 2)
+
+
+@dataclass
+class TranscriptParams(CorpusConfig):
+    """How the transcript of an utterance is written."""
+
+    caption_mode: Annotated[
+        Literal["original", "lower", "normalized"],
+        Field(description="normalized: as Whisper's English normaliser writes it, to score by WER"),
+    ] = "original"
+
+    def problems(self) -> Iterator[str]:
+        """Parameters that contradict each other, or want a library that is not there."""
+        yield from super().problems()
+        if self.caption_mode == "normalized" and find_spec(NORMALISER) is None:
+            yield f"caption_mode normalized needs {NORMALISER}: pip install 'edge-glass[speech]'"
+
+    def made_with(self) -> dict[str, str]:
+        """The normaliser, where it writes the text."""
+        found = super().made_with()
+        return found | (
+            {NORMALISER: version(NORMALISER)} if self.caption_mode == "normalized" else {}
+        )
+
+    def transcript(self, text: str) -> str:
+        """The text in the config's mode. Raises Dropped if nothing is left of it."""
+        if self.caption_mode == "lower":
+            written = text.lower()
+        else:
+            written = normaliser()(text) if self.caption_mode == "normalized" else text
+        if not written.strip():
+            raise Dropped(Outcome.BLANK_CAPTION, f"{text!r} in mode {self.caption_mode}")
+        return written
+
+
+@cache
+def normaliser() -> Callable[[str], str]:
+    """Whisper's English normaliser."""
+    normalise: Callable[[str], str] = import_module(f"{NORMALISER}.english").EnglishTextNormalizer()
+    return normalise
+
+
+def rank(seed: int, key: str) -> int:
+    """A number of 64 bits that depends on nothing but `seed` and `key`."""
+    return int.from_bytes(digest(seed, key)[:8])
+
+
+def digest(seed: int, key: str) -> bytes:
+    """16 bytes that depend on nothing but `seed` and `key`."""
+    return hashlib.sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()[:16]
+
+
+def own_fields(config: type[CorpusConfig]) -> list[str]:
+    """Names of the parameters, without those that `datasets` gives every config."""
+    return [field.name for field in fields(config) if field.name not in _INHERITED]
+
+
+def model(config: type[CorpusConfig]) -> type[BaseModel]:
+    """The pydantic model of a config's parameters: it refuses unknown names and wrong values."""
+    hints = get_type_hints(config, include_extras=True)
+    defaults = {field.name: field.default for field in fields(config)}
+    parameters: Any = {name: (hints[name], defaults[name]) for name in own_fields(config)}
+    return create_model(config.__name__, __config__=ConfigDict(extra="forbid"), **parameters)

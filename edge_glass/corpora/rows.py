@@ -1,0 +1,135 @@
+"""A source's record, the media that belong to it, and rows that are dropped before any is read."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.ledger import Outcome
+from edge_glass.sources.raw import Raw
+from edge_glass.sources.row_fetch import Fetched
+
+
+@dataclass(slots=True)
+class Row:
+    """A record of a source, before its media is read; everything in it is plain JSON."""
+
+    id: str
+    source: str
+    row: str
+    media: tuple[str, str] | None = None  # archive or folder, member
+    fields: dict[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, str] | None = None  # outcome, detail
+    ask: dict[str, Any] | None = None  # what a fetcher is asked for, if its source has one
+    also: list[str] = field(default_factory=list)  # further files that are read with its media
+
+
+class Media:
+    """The bytes that belong to one row, and what is to be said of them in the ledger."""
+
+    def __init__(self, raw: Raw, row: Row, fetched: Fetched | None = None) -> None:
+        self._raw, self._row, self._fetched = raw, row, fetched
+        self.name = fetched.name if fetched else row.media[1] if row.media else ""
+        self.url = fetched.url if fetched else None
+        self.status = fetched.status if fetched else None
+        self.final_url = fetched.final_url if fetched else None
+        self.etag = fetched.etag if fetched else None
+        self.last_modified = fetched.last_modified if fetched else None
+        self._hash = (fetched and fetched.hash) or hashlib.sha256()
+        self.size = 0
+        self.notes: list[str] = []
+
+    def read(self) -> bytes:
+        """The row's media file, whole."""
+        assert self._row.media is not None
+        data = self._fetched.read() if self._fetched else self._raw.read(*self._row.media)
+        if not (self._fetched and self._fetched.hash):
+            self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    def all(self) -> Iterator[tuple[str, bytes]]:
+        """The row's media file and its further files, name and bytes, one in memory at a time."""
+        assert self._row.media is not None
+        yield self._row.media[1], self.read()
+        for name in self._row.also:
+            data = self._raw.read(self._row.media[0], name)
+            self._hash.update(data)
+            self.size += len(data)
+            yield name, data
+
+    def value(self, column: str) -> Any:
+        """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
+        assert self._row.media is not None
+        found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
+        for data in _bytes_of(found):
+            self._hash.update(data)
+            self.size += len(data)
+        return found
+
+    @property
+    def sha256(self) -> str | None:
+        return self._hash.hexdigest() if self.size else None
+
+
+def _bytes_of(value: Any) -> Iterator[bytes]:
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        yield from _bytes_of(value.get("bytes"))
+    elif isinstance(value, list) and value and isinstance(value[0], bytes | dict | list):
+        for item in value:
+            yield from _bytes_of(item)
+    elif isinstance(value, list):
+        yield np.asarray(value).tobytes()
+
+
+def section_of(name: str) -> dict[str, Any] | None:
+    """What an id of the kind `<video id>_<start>_<end>` says (times in seconds); None for others.
+
+    A video id may hold `_` itself.
+    """
+    try:
+        video_id, *times = name.rsplit("_", 2)
+        start, end = map(float, times)
+    except ValueError:
+        return None
+    whole = bool(video_id) and 0 <= start < end < math.inf
+    return {"video_id": video_id, "start": start, "end": end} if whole else None
+
+
+def malformed(split: str, source: str, line: int) -> Row:
+    """The row of a record whose fields do not fit the header."""
+    where = f"line {line}"
+    detail = "fields and header differ in number"
+    return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+
+
+def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator[Row]:
+    """The rows of a few media files (a folder's), in the order of these files, `names`.
+
+    A file that no row has as its media is a row of its own, dropped; rows without a file come last.
+    """
+    waiting: dict[str | None, list[Row]] = {}
+    for row in rows:
+        waiting.setdefault(row.media[1] if row.media else None, []).append(row)
+    detail = (Outcome.MISSING_CAPTION, "no record names this file")
+    for name in names:
+        if name in waiting:
+            yield from waiting.pop(name)
+        else:
+            yield Row(PurePosixPath(name).stem, archive, name, dropped=detail)
+    for left in waiting.values():
+        yield from left
+
+
+def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator[Row]:
+    """Rows for the files of an archive or folder that no record names."""
+    for name in raw.names(archive):
+        if name not in claimed:
+            detail = "no record names this file"
+            yield Row(f"{split}/{name}", archive, name, dropped=(Outcome.MISSING_CAPTION, detail))

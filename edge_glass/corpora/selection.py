@@ -1,0 +1,101 @@
+"""Which rows of a corpus a config takes: a seeded subset, nested in every larger one."""
+
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from edge_glass.core.key_digests import Keys
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.corpora.corpus import Corpus
+from edge_glass.corpora.params import rank
+from edge_glass.corpora.rows import Row
+from edge_glass.sources.raw import Raw
+
+EVERY = 2**64 - 1  # the largest rank
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows per split, the largest rank that the subset takes, and the repeated rows."""
+
+    rows: dict[str, int]
+    seed: int
+    threshold: int
+    duplicates: frozenset[tuple[str, int]]  # split and position of ids that stand before
+    limit: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        corpus: Corpus,
+        raw: Raw,
+        limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> "Selection":
+        """Read through all rows once. `limit`: only the first so many of each split."""
+        seed, subset = corpus.config.seed, corpus.config.hashed_subset
+        what, progress = f"read {corpus.config.name}", progress or Silent()
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Keys(Path(folder) / "keys", seed) as keys,
+            Keys(Path(folder) / "inside", seed) as inside,  # those that the subset is taken of
+            progress.rows(what, 0, lambda: (keys.count, 0)),
+        ):
+            rows, starts = {}, {}
+            for split in corpus.chosen_splits():
+                starts[split] = keys.count
+                for row in corpus.rows(split, raw):
+                    keys.add(row.id)
+                    if subset is not None and not _outside(row):
+                        inside.add(row.id)
+                rows[split] = keys.count - starts[split]
+            wanted = round(subset * inside.count) if isinstance(subset, float) else subset
+            threshold = EVERY if wanted is None else inside.threshold(max(1, wanted))
+            again = [position for group in keys.groups() for position in group[1:]]
+        return cls(rows, seed, threshold, _by_split(again, starts), limit)
+
+    def rows_of(self, corpus: Corpus, split: str, raw: Raw) -> Iterator[Row]:
+        """All rows of a split, those that are not taken with the reason why."""
+        for position, row in zip(count(), corpus.rows(split, raw), strict=False):
+            row.dropped = self._outcome(row, split, position) or row.dropped or _missing(row, raw)
+            yield row
+
+    def _outcome(self, row: Row, split: str, position: int) -> tuple[str, str] | None:
+        if (split, position) in self.duplicates:
+            return Outcome.DUPLICATE_ID, "an earlier row has this id"
+        if _outside(row):
+            return row.dropped
+        if self.threshold < EVERY and rank(self.seed, row.id) > self.threshold:
+            return Outcome.NOT_IN_SUBSET, ""
+        if self.limit is not None and position >= self.limit:
+            return Outcome.BEYOND_LIMIT, ""
+        return None
+
+
+def _by_split(positions: list[int], starts: dict[str, int]) -> frozenset[tuple[str, int]]:
+    splits = sorted(starts, key=lambda split: starts[split])
+    edges = [starts[split] for split in splits]
+    owners = [bisect_right(edges, position) - 1 for position in positions]
+    return frozenset(
+        (splits[owner], position - edges[owner])
+        for owner, position in zip(owners, positions, strict=True)
+    )
+
+
+def _outside(row: Row) -> bool:
+    return row.dropped is not None and row.dropped[0] == Outcome.NOT_IN_CONFIG
+
+
+def _missing(row: Row, raw: Raw) -> tuple[str, str] | None:
+    if row.media is None:
+        return None
+    source, name = row.media
+    try:
+        there = raw.size(source, name) is not None
+    except Dropped as drop:
+        return drop.outcome, drop.detail
+    return None if there else (Outcome.MISSING_MEDIA, f"{name} is not in {source}")

@@ -1,0 +1,1 @@
+"""What several corpora of one kind share, and no other room knows."""

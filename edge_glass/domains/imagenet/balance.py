@@ -1,0 +1,84 @@
+"""How a build's rows fall on classes: frequencies from head to tail, overlaps."""
+
+import math
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core import parquet
+from edge_glass.core.manifest import Manifest
+from edge_glass.corpora.params import rank
+from edge_glass.domains.imagenet.classes import imagenet, labels
+
+SHOWN = 8  # classes of the head, and of the tail
+WIDTH, HEIGHT, PAD = 420, 220, 34  # of a plot, in pixels
+BATCH = 50_000
+
+
+@dataclass
+class Balance:
+    """The classes and ids of one config."""
+
+    config: str
+    counts: Counter[str]  # wnid -> rows
+    ids: np.ndarray[Any, Any]  # ranks of the ids, sorted: 8 bytes a row
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    def ends(self) -> list[dict[str, Any]]:
+        """The largest classes and the smallest, those without a row last."""
+        names = {found.wnid: found.name for found in imagenet()}
+        ranked = sorted(names, key=lambda wnid: (-self.counts[wnid], wnid))
+        shown = [*ranked[:SHOWN], *ranked[-SHOWN:]]
+        return [{"wnid": w, "name": names[w], "rows": self.counts[w]} for w in shown]
+
+    def points(self) -> str:
+        """Rank and frequency of the classes that have rows, for an SVG with logarithmic axes."""
+        found = sorted(self.counts.values(), reverse=True)
+        top = math.log10(max(found, default=1)) or 1
+        spots = (
+            (math.log10(place) / 3, math.log10(count) / top) for place, count in enumerate(found, 1)
+        )
+        return " ".join(
+            f"{PAD + x * (WIDTH - 2 * PAD):.1f},{HEIGHT - PAD - y * (HEIGHT - 2 * PAD):.1f}"
+            for x, y in spots
+        )
+
+
+def of(folder: Path, made: Manifest) -> Balance | None:
+    """The balance of a build, None if its rows have no classes."""
+    name = next((n for n in ("wnid", "wnids") if n in made.features), None)
+    if name is None or "caption" not in made.features:
+        return None
+    counts, ids = Counter[str](), array("Q")
+    for split in made.splits.values():
+        for shard in split.shards:
+            if not (folder / shard.file).is_file():  # it was sent away
+                continue
+            with parquet.opened(folder / shard.file) as file:
+                for batch in file.iter_batches(BATCH, columns=["id", name]):
+                    column = batch[name].flatten() if name == "wnids" else batch[name]
+                    counts.update(column.to_pylist())
+                    ids.extend(rank(0, id.partition("#")[0]) for id in batch["id"].to_pylist())
+    return Balance(made.config, counts, np.unique(np.array(ids)))
+
+
+def overlaps(found: list[Balance]) -> list[dict[str, Any]]:
+    """Of each two configs: the ids and the classes that both have."""
+    return [
+        {
+            "configs": f"{one.config} and {other.config}",
+            "rows": (shared := len(np.intersect1d(one.ids, other.ids, assume_unique=True))),
+            "share": shared / max(1, min(len(one.ids), len(other.ids))),
+            "classes": len((+one.counts).keys() & (+other.counts).keys()),
+            "of": len(labels()),
+        }
+        for one, other in combinations(found, 2)
+    ]

@@ -1,0 +1,153 @@
+"""Rows of one class out of captions, and how near they are to its definition: steps of LAIONet.
+
+Shirali and Hardt, *What Makes ImageNet Look Unlike LAION* (2023): (1) the lemmas of the classes are
+looked for in captions, (2) rows of one class alone stay, (3) a text encoder says how similar a
+caption and `<lemma> which is <definition>` are. (4) The threshold and the rule of NSFW, (5) images
+and (6) folders of classes are the builder's, the fetch engine's and export's.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edge_glass.core import duck, parquet
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Outcome
+from edge_glass.domains.imagenet import caption_match
+from edge_glass.domains.imagenet.classes import imagenet, labels
+from edge_glass.sources import table_chunks
+from edge_glass.sources.table_layout import Layout
+from edge_glass.vectors import text_encoders
+
+INDEX = "__index_level_0__"  # of a row in its release, as pandas calls an index without a name
+RELEASED = re.compile(r"part-(\d{5})-[0-9a-f]{8}-.*\.parquet")  # as Spark names the parts
+ROWS_OF_PART = 100_000_000  # what the index of a part's first row is a multiple of
+SIMILARITY = "text_to_name_def_wnid_similarity"
+ROWS = 20_000  # at a time
+REMEDY = "Get the file again from upstream, or take it out of the folder."
+
+
+def captions(layout: Layout) -> Layout:
+    """The table as one of captions: with the index of its rows, whatever other columns it lacks."""
+    return replace(layout, columns=layout.columns | {INDEX: "BIGINT"}, required=())
+
+
+def indexed(table: pa.Table, path: Path) -> pa.Table:
+    """The table with the index of its rows: part * 100,000,000 + row, if a file has none itself."""
+    released = RELEASED.fullmatch(path.name)
+    if not released:
+        return table
+    first = pa.scalar(int(released[1]) * ROWS_OF_PART)
+    values = pc.coalesce(table[INDEX], pc.add(table["row"], first))
+    return table.set_column(table.column_names.index(INDEX), INDEX, values)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Steps 1 and 2: rows whose captions name one class, with its `wnid`."""
+
+    layout: Layout
+    rule: caption_match.Rule
+
+    def schema(self, raw: Path) -> pa.Schema:
+        """The columns of the table, and `wnid`."""
+        return captions(self.layout).published().append(pa.field("wnid", pa.string()))
+
+    def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
+        """All rows of a chunk, each with what became of it. Raises EdgeGlassError for damage."""
+        with duck.connected(table_chunks.MEMORY, work) as connection:
+            for batch in table_chunks.read(path, captions(self.layout), connection):
+                yield self._of(indexed(pa.Table.from_batches([batch]), path), path)
+
+    def libraries(self) -> dict[str, str]:
+        """What finds the lemmas."""
+        return {"ahocorasick_rs": version("ahocorasick_rs"), "duckdb": duckdb.__version__}
+
+    def _of(self, table: pa.Table, path: Path) -> pa.Table:
+        if Outcome.DAMAGED_FILE in set(table["dropped"].to_pylist()):
+            raise EdgeGlassError(f"{path}: {table['detail'][-1]}. {REMEDY}")
+        found = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
+        wnids, outcomes, details = [], [], []
+        told = zip(
+            found.to_pylist(), *(table[n].to_pylist() for n in table_chunks.MARKS), strict=True
+        )
+        for classes, _, dropped, detail in told:
+            names = [imagenet()[label].wnid for label in classes]
+            wnids.append(names[0] if names else None)
+            why = (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)[min(len(names), 2)]
+            outcomes.append(dropped or why)
+            details.append(detail if dropped or len(names) < 2 else ", ".join(names))
+        columns = {"wnid": wnids, "outcome": outcomes, "detail": details}
+        table = table.drop_columns([name for name in columns if name in table.column_names])
+        for name, values in columns.items():
+            table = table.append_column(name, pa.array(values, pa.string()))
+        return table
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Step 3: the similarity of a caption and its class's definition; none is left out."""
+
+    encoder: str
+    text: str = "TEXT"
+
+    def schema(self, raw: Path) -> pa.Schema:
+        """The columns of the parts, and the similarity."""
+        there = pq.read_schema(table_chunks.files(raw)[0]).remove_metadata()
+        if missing := {self.text, "wnid"} - set(there.names):
+            raise EdgeGlassError(
+                f"{raw}: no column {', '.join(sorted(missing))}: do `edge-glass match` first"
+            )
+        position = there.get_field_index(SIMILARITY)
+        there = there if position < 0 else there.remove(position)
+        return there.append(pa.field(SIMILARITY, pa.float64()))
+
+    def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
+        """All rows of a part; a similarity that it has already is taken as it is."""
+        row = 0
+        with parquet.opened(path) as file:
+            for batch in file.iter_batches(ROWS):
+                table = pa.Table.from_batches([batch])
+                if SIMILARITY not in table.column_names:
+                    table = table.append_column(SIMILARITY, self._similarity(table))
+                count = table.num_rows
+                marks = {
+                    "row": pa.array(np.arange(row, row + count)),
+                    "outcome": pa.array([Outcome.KEPT] * count, pa.string()),
+                    "detail": pa.array([""] * count),
+                }
+                for name, values in marks.items():
+                    table = table.append_column(name, values)
+                row += count
+                yield table
+
+    def libraries(self) -> dict[str, str]:
+        """What encodes the texts."""
+        return text_encoders.libraries(self.encoder)
+
+    def _similarity(self, table: pa.Table) -> pa.Array:
+        encode = text_encoders.load(self.encoder)
+        queries = _queries(self.encoder)
+        texts, wanted = table[self.text].to_pylist(), table["wnid"].to_pylist()
+        found = np.empty(len(texts))
+        order = np.argsort([len(text) for text in texts], kind="stable")  # alike in one batch
+        for start in range(0, len(texts), text_encoders.AT_ONCE):
+            part = order[start : start + text_encoders.AT_ONCE]
+            vectors = text_encoders.normal(encode([texts[i] for i in part]))
+            classes = queries[[labels()[wanted[i]] for i in part]]
+            found[part] = np.einsum("ij,ij->i", vectors, classes)
+        return pa.array(found.round(6))
+
+
+@cache
+def _queries(encoder: str) -> text_encoders.Vectors:
+    return text_encoders.encoded(encoder, [found.query for found in imagenet()])

@@ -1,0 +1,229 @@
+"""Texts that are most like given ones: exact search by blocks, and one text for each at most.
+
+Wen et al. (2024) take for each caption of ImageNet-Captions the nearest one in LAION-400M that no
+caption before it took. Chunks are searched one by one, on one machine or on Ray; a search that was
+stopped goes on at the next chunk. Memory: what the queries and their k hits take, and one block.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_glass.core import duck, manifest
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.domains.imagenet.classify import captions, indexed
+from edge_glass.pipeline.executor_local import started
+from edge_glass.sources import table_chunks
+from edge_glass.sources.table_layout import Layout
+from edge_glass.tables import scatter, steps
+from edge_glass.vectors import text_encoders
+
+BLOCK = 10_000  # texts that are compared at a time
+QUERIES = 1000  # with so many queries
+SIMILARITY = "text_to_text_similarity"
+Array = np.ndarray[Any, Any]
+
+
+def top(queries: Array, blocks: Iterator[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
+    """Positions and similarities of the k nearest of each query, the nearest first.
+
+    Blocks are positions and vectors of length 1. Of equal similarities the first position counts;
+    where there are fewer than k, positions are -1.
+    """
+    places = np.full((len(queries), k), -1, dtype=np.int64)
+    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    for positions, vectors in blocks:
+        for start in range(0, len(queries), QUERIES):
+            part = slice(start, start + QUERIES)
+            found = (queries[part] @ vectors.T).astype(np.float32)
+            where = np.broadcast_to(positions, found.shape)
+            places[part], scores[part] = merged((places[part], scores[part]), (where, found), k)
+    return places, scores
+
+
+def merged(one: tuple[Array, Array], other: tuple[Array, Array], k: int) -> tuple[Array, Array]:
+    """The k best of both, row by row."""
+    places = np.concatenate([one[0], other[0]], axis=1)
+    scores = np.concatenate([one[1], other[1]], axis=1)
+    if places.shape[1] > 4 * k:  # sorting a few is enough; ties at the edge are cut by position
+        edge = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
+        width = int((scores >= edge).sum(axis=1).max())
+        some = np.argsort(scores < edge, axis=1, kind="stable")[:, :width]
+        places = np.take_along_axis(places, some, 1)
+        scores = np.take_along_axis(scores, some, 1)
+    order = np.lexsort((places, -scores), axis=1)[:, :k]
+    return np.take_along_axis(places, order, 1), np.take_along_axis(scores, order, 1)
+
+
+def assigned(places: Array, scores: Array, wnids: list[str]) -> dict[int, tuple[str, float]]:
+    """Position -> class and similarity, of the first hit of each query that was not taken before.
+
+    The class is that of the query which is most similar, of all that have the text among their
+    hits. (The source lets a later query of the same class overwrite a better one of before.)
+    """
+    best: dict[int, tuple[float, str]] = {}
+    for row, (hits, found) in enumerate(zip(places.tolist(), scores.tolist(), strict=True)):
+        for place, score in zip(hits, found, strict=True):
+            if place >= 0 and (place not in best or score > best[place][0]):
+                best[place] = score, wnids[row]
+    taken: dict[int, tuple[str, float]] = {}
+    for hits in places.tolist():
+        place = next((hit for hit in hits if hit >= 0 and hit not in taken), None)
+        if place is not None:
+            taken[place] = best[place][1], best[place][0]
+    return taken
+
+
+@dataclass(frozen=True)
+class Search:
+    """A chunk to be searched."""
+
+    raw: Path
+    chunk: str
+    number: int
+    work: Path
+    layout: Layout
+    encoder: str
+    k: int
+
+    def __str__(self) -> str:
+        return self.chunk
+
+    @property
+    def places(self) -> Path:
+        return self.work / f"places-{self.number:06d}.npy"
+
+    @property
+    def scores(self) -> Path:
+        return self.work / f"scores-{self.number:06d}.npy"
+
+
+def search(task: Search) -> None:
+    """Write the hits of all queries in one chunk."""
+    if task.scores.is_file():  # the last to be written
+        return
+    queries = np.load(task.work / "queries.npy")
+    places, scores = top(queries, _blocks(task), task.k)
+    for path, found in ((task.places, places), (task.scores, scores)):
+        with Whole(path) as file:
+            np.save(file, found)
+
+
+def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
+    encode, start = text_encoders.load(task.encoder), task.number * scatter.ORDINAL
+    for table in _tables(task.raw / task.chunk, task.layout, task.work):
+        sound = table.filter(pa.compute.is_null(table["dropped"]))
+        for batch in sound.select(["row", task.layout.caption]).to_batches(max_chunksize=BLOCK):
+            rows, texts = batch.columns
+            starts = range(0, len(texts), text_encoders.AT_ONCE)
+            vectors = [encode(texts.slice(at, text_encoders.AT_ONCE).to_pylist()) for at in starts]
+            yield rows.to_numpy() + start, text_encoders.normal(np.concatenate(vectors))
+
+
+def _tables(path: Path, layout: Layout, work: Path) -> Iterator[pa.Table]:
+    with duck.connected(table_chunks.MEMORY, work) as connection:
+        for batch in table_chunks.read(path, captions(layout), connection):
+            yield indexed(pa.Table.from_batches([batch]), path)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A step: the rows that were taken, with class and similarity."""
+
+    layout: Layout
+    digest: str  # of the hits
+    taken: dict[int, tuple[str, float]] = field(repr=False)
+    numbers: dict[str, int] = field(repr=False)  # chunk -> its number
+    raw: Path = field(repr=False)
+
+    def schema(self, raw: Path) -> pa.Schema:
+        """The columns of the table, the class and the similarity."""
+        found = captions(self.layout).published().append(pa.field("wnid", pa.string()))
+        return found.append(pa.field(SIMILARITY, pa.float64()))
+
+    def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
+        """All rows of a chunk."""
+        start = self.numbers[path.relative_to(self.raw).as_posix()] * scatter.ORDINAL
+        for table in _tables(path, self.layout, work):
+            found = [self.taken.get(start + row) for row in table["row"].to_pylist()]
+            told = zip(table["dropped"].to_pylist(), found, strict=True)
+            outcomes = [why or (Outcome.KEPT if hit else Outcome.NO_CLASS) for why, hit in told]
+            more = {
+                "wnid": pa.array([hit and hit[0] for hit in found], pa.string()),
+                SIMILARITY: pa.array([hit and round(hit[1], 6) for hit in found], pa.float64()),
+                "outcome": pa.array(outcomes, pa.string()),
+            }
+            for name, values in more.items():
+                table = table.append_column(name, values)  # noqa: PLW2901
+            yield table
+
+    def libraries(self) -> dict[str, str]:
+        """What reads the chunks."""
+        return duck.libraries()
+
+
+def retrieve(
+    queries: Path,
+    raw: Path,
+    layout: Layout,
+    out: Path,
+    encoder: str,
+    k: int = 50,
+    jobs: int = 1,
+    ray: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write the rows of `raw` that are nearest to the captions of the build in `queries`."""
+    raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
+    files = table_chunks.files(raw)
+    texts, wnids = _captions(queries)
+    inputs = f"{scatter.state(raw, files)} {encoder} {k} {texts} {wnids}"
+    state = sha256(inputs.encode(errors="replace")).hexdigest()[:16]
+    work = out / HIDDEN / "nearest" / state
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "queries.npy").is_file():
+        vectors = text_encoders.encoded(encoder, texts)
+        with Whole(work / "queries.npy") as file:
+            np.save(file, vectors)
+    names = [path.relative_to(raw).as_posix() for path in files]
+    tasks = [Search(raw, name, n, work, layout, encoder, k) for n, name in enumerate(names)]
+    sizes, done = [path.stat().st_size for path in files], 0
+    total = sum(sizes)
+    with started(ray) as workers, progress.bytes("search chunks") as tick:
+        for task, _ in workers.run(search, tasks, jobs):
+            done += sizes[task.number]
+            tick("chunks", done, total)
+    taken = assigned(*_hits(tasks, len(texts), k), wnids)
+    numbers = {name: number for number, name in enumerate(names)}
+    digest = sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
+    made = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
+    shutil.rmtree(work.parent)
+    return made
+
+
+def _hits(tasks: list[Search], count: int, k: int) -> tuple[Array, Array]:
+    best = np.full((count, k), -1, dtype=np.int64), np.full((count, k), -np.inf, dtype=np.float32)
+    for task in tasks:
+        best = merged(best, (np.load(task.places), np.load(task.scores)), k)
+    return best
+
+
+def _captions(folder: Path) -> tuple[list[str], list[str]]:
+    """Caption and class of every row of a build."""
+    made, texts, wnids = manifest.read(folder), list[str](), list[str]()
+    for split in made.splits.values():
+        for shard in split.shards:
+            table = pq.read_table(folder / shard.file, columns=["caption", "wnid"])
+            texts += table["caption"].to_pylist()
+            wnids += table["wnid"].to_pylist()
+    return texts, wnids

@@ -1,0 +1,1 @@
+"""The arrays and views of the MM-IMDb pipeline."""

@@ -1,0 +1,46 @@
+"""Multi-hot labels of a build: `labels_all_<n>.npy`, `ids_all.txt`, `class_names_<n>.json`."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from edge_glass.core import manifest
+from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.mm_imdb.originals import Originals
+
+COLUMN = "labels"
+
+
+def names(folder: Path) -> list[str]:
+    """The classes of a build's column `labels`. Raises EdgeGlassError if it has none."""
+    made = manifest.read(folder)
+    feature: Any = datasets.Features.from_dict(made.features).get(COLUMN)
+    inner = getattr(feature, "feature", None)
+    if not isinstance(inner, datasets.ClassLabel):
+        raise EdgeGlassError(f"{made.config}: no column {COLUMN} of classes: none to export")
+    return list(inner.names)
+
+
+def multi_hot(folder: Path, originals: Originals) -> np.ndarray[Any, Any]:
+    """float32 (rows, classes), rows in the order of `originals`."""
+    found = np.zeros((len(originals), len(names(folder))), dtype=np.float32)
+    for place, row in originals.rows([COLUMN]):
+        found[place, row[COLUMN]] = 1
+    return found
+
+
+def export(folder: Path, out: Path) -> None:
+    """Write the labels of all splits, sorted by id, and `split.json` with the ids of each split."""
+    classes, originals = names(folder), Originals.of(folder)
+    data = io.BytesIO()
+    np.save(data, multi_hot(folder, originals))
+    with Whole(out / f"labels_all_{len(classes)}.npy") as file:
+        file.write(data.getbuffer())
+    with Whole(out / "ids_all.txt") as file:
+        file.write("".join(f"{id}\n" for id in originals.ids).encode())
+    write_json(out / f"class_names_{len(classes)}.json", classes)
+    write_json(out / "split.json", originals.by_split())

@@ -1,0 +1,79 @@
+"""The examples of a build in one order for all splits: sorted by id, as the paper's arrays are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from edge_glass.core import manifest, parquet
+from edge_glass.core.errors import EdgeGlassError
+
+UPSTREAM = {"validation": "dev"}  # our names of splits -> those of split.json
+
+
+@dataclass
+class Originals:
+    """Ids in order, with the split of each, and the way to their columns."""
+
+    folder: Path
+    ids: list[str]
+    splits: list[str]
+
+    @staticmethod
+    def of(folder: Path) -> "Originals":
+        """Those of the config that is built in `folder`. Raises EdgeGlassError if it has none."""
+        made = manifest.read(folder)
+        found: list[tuple[str, str]] = []
+        for split, facts in made.splits.items():
+            for shard in facts.shards:
+                ids = pq.read_table(folder / shard.file, columns=["id"])["id"].to_pylist()
+                found += [(id, split) for id in ids]
+        if not found:
+            raise EdgeGlassError(f"{folder}: no rows: nothing can be written")
+        found.sort()
+        return Originals(folder, [id for id, _ in found], [split for _, split in found])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def by_split(self) -> dict[str, list[str]]:
+        """The ids of each split, under the names that upstream gives them, as in split.json."""
+        found: dict[str, list[str]] = {}
+        for id, split in zip(self.ids, self.splits, strict=True):
+            found.setdefault(UPSTREAM.get(split, split), []).append(id)
+        return found
+
+    def paths(self, column: str) -> list[str]:
+        """The file names in a column of media, in order."""
+        found = {place: row[column] or {} for place, row in self.rows([f"{column}.path"])}
+        return [found[place].get("path") or "" for place in range(len(self))]
+
+    def rows(
+        self, columns: list[str], done: np.ndarray[Any, Any] | None = None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Place and columns of every original that is not `done`, in the order of the shards."""
+        places = {id: place for place, id in enumerate(self.ids)}
+        made = manifest.read(self.folder)
+        for facts in made.splits.values():
+            for shard in facts.shards:
+                with parquet.opened(self.folder / shard.file) as file:
+                    for group in range(file.num_row_groups):
+                        yield from self._group(file, group, columns, places, done)
+
+    def _group(
+        self,
+        file: pq.ParquetFile,
+        group: int,
+        columns: list[str],
+        places: dict[str, int],
+        done: np.ndarray[Any, Any] | None,
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        ids = file.read_row_group(group, columns=["id"])["id"].to_pylist()
+        if done is not None and all(done[places[id]] for id in ids):
+            return
+        for id, row in zip(ids, file.read_row_group(group, columns).to_pylist(), strict=True):
+            if done is None or not done[places[id]]:
+                yield places[id], row

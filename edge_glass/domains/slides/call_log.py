@@ -1,0 +1,187 @@
+"""Every call of a model and what it cost, kept as it happens in `calls.sqlite`.
+
+A call is written down before it is made, with the most that it can cost, and its end with what it
+did cost in the same transaction as the answer. So a process that is killed loses no answer that it
+had and no cost: what had no end is counted at its most by the next run, as `lost`. Rows are only
+ever added.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from edge_glass.core.atomic_files import write_table
+from edge_glass.core.errors import EdgeGlassError
+
+FILE, TABLE = "calls.sqlite", "calls.parquet"
+LOST = "lost"
+TABLES = """
+create table if not exists calls (
+  id integer primary key, deck text, slide integer, item text, task text, attempt integer,
+  prompt text, model text, begun real, most_in integer, most_out integer, most_cost real);
+create table if not exists ends (
+  call integer primary key references calls, outcome text, status integer, tokens_in integer,
+  tokens_out integer, cost real, estimated integer, seconds real, detail text);
+create table if not exists answers (
+  deck text, slide integer, task text, item text, outcome text, content text, call integer,
+  primary key (deck, slide, task, item));
+"""
+LOSE = """
+insert into ends select id, 'lost', null, most_in, most_out, most_cost, 1, null,
+  'the run ended before the answer came' from calls where id not in (select call from ends)
+"""
+# the most tokens that a prompt of each task had, by the server's own count
+LARGEST = """
+select task, max(tokens_in) from ends join calls on id = call where not estimated group by task
+"""
+ALL = """
+select id, deck, slide, task, item, attempt, prompt, model, begun, outcome, status, tokens_in,
+  tokens_out, cost, estimated, seconds, detail from calls join ends on ends.call = calls.id
+  order by id
+"""
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()), ("deck", pa.string()), ("slide", pa.int32()), ("task", pa.string()),
+        ("item", pa.string()), ("attempt", pa.int32()), ("prompt", pa.string()),
+        ("model", pa.string()), ("begun", pa.float64()), ("outcome", pa.string()),
+        ("status", pa.int32()), ("tokens_in", pa.int64()), ("tokens_out", pa.int64()),
+        ("cost", pa.float64()), ("estimated", pa.bool_()), ("seconds", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is asked for: a task about a slide, or (`item`) about one pair of it."""
+
+    deck: str
+    slide: int
+    task: str
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Use:
+    """Tokens and money; `estimated` where the server did not say."""
+
+    tokens_in: int
+    tokens_out: int
+    cost: float
+    estimated: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was stored of a model's answer; `content` is JSON where it is `answered`."""
+
+    outcome: str
+    content: Any
+    prompt: str
+    model: str
+
+
+class Calls:
+    """The calls of a folder of decks. One process at a time has them open."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / FILE
+        self._base = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            self._base.execute("pragma locking_mode = exclusive")
+            self._base.execute("pragma journal_mode = wal")
+            self._base.execute("pragma synchronous = full")
+            self._base.execute("begin exclusive")
+            self._base.execute("commit")
+            self._base.executescript(TABLES)
+            self._base.execute(LOSE)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise EdgeGlassError(f"{path}: another run is at it: wait until it has ended") from None
+        except sqlite3.DatabaseError as error:
+            raise EdgeGlassError(
+                f"{path}: damaged ({error}): put it aside; answers in qa files are kept"
+            ) from None
+        found = self._base.execute("select sum(cost), sum(tokens_in + tokens_out) from ends")
+        cost, tokens = found.fetchone()
+        self.largest: dict[str, int] = dict(self._base.execute(LARGEST))
+        self.cost, self.tokens = float(cost or 0), int(tokens or 0)  # of all that ended
+
+    def begin(self, key: Key, attempt: int, prompt: str, model: str, most: Use) -> int:
+        """Write down that a call is made now; its number."""
+        row = (key.deck, key.slide, key.item, key.task, attempt, prompt, model, time.time())
+        made = self._base.execute(
+            "insert into calls values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, most.tokens_in, most.tokens_out, most.cost),
+        )
+        assert made.lastrowid is not None
+        return made.lastrowid
+
+    def store(
+        self, key: Key, call: int, outcome: str, use: Use, seconds: float, content: Any
+    ) -> None:
+        """Write down an answer together with the end of its call: both, or neither."""
+        self._base.execute("begin immediate")
+        self.end(call, outcome, use, seconds, 200, "")
+        text = json.dumps(content, ensure_ascii=False)
+        row = (key.deck, key.slide, key.task, key.item, outcome, text, call)
+        self._base.execute("insert into answers values (?, ?, ?, ?, ?, ?, ?)", row)
+        self._base.execute("commit")
+
+    def end(
+        self, call: int, outcome: str, use: Use, seconds: float, status: int | None, detail: str
+    ) -> None:
+        """Write down how a call ended."""
+        used = (use.tokens_in, use.tokens_out, use.cost, use.estimated)
+        row = (call, outcome, status, *used, round(seconds, 4), detail)
+        self._base.execute("insert into ends values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.cost += use.cost
+        self.tokens += use.tokens
+
+    def answer(self, key: Key) -> Answer | None:
+        """The stored answer to what is asked for, None if there is none."""
+        found = self._base.execute(
+            "select answers.outcome, content, prompt, model from answers join calls on id = call "
+            "where answers.deck = ? and answers.slide = ? and answers.task = ? "
+            "and answers.item = ?",
+            (key.deck, key.slide, key.task, key.item),
+        ).fetchone()
+        return Answer(found[0], json.loads(found[1]), found[2], found[3]) if found else None
+
+    def outcomes(self) -> dict[str, dict[str, Any]]:
+        """Calls, tokens, cost and the median of seconds, by task and outcome."""
+        rows = self._base.execute(
+            "select task || ', ' || outcome, count(*), sum(tokens_in), sum(tokens_out), sum(cost), "
+            "avg(seconds) from calls join ends on call = id group by 1 order by 1"
+        )
+        names = ("calls", "tokens_in", "tokens_out", "cost", "seconds")
+        return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+
+    def write(self, path: Path) -> None:
+        """Write the table of all calls as Parquet."""
+
+        def tables() -> Iterator[pa.Table]:
+            rows = self._base.execute(ALL)
+            while batch := rows.fetchmany(10_000):
+                columns = [list(column) for column in zip(*batch, strict=True)]
+                columns[14] = [bool(value) for value in columns[14]]
+                yield pa.Table.from_arrays(
+                    [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)],
+                    schema=SCHEMA,
+                )
+
+        write_table(path, tables(), SCHEMA)
+
+    def close(self) -> None:
+        self._base.close()

@@ -1,0 +1,130 @@
+"""A small crawler: lists of decks, decks, slides, one after the other, with a rest in between."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.domains.slides import decks, language
+from edge_glass.domains.slides.deck_store import Desk
+from edge_glass.domains.slides.deck_urls import put
+from edge_glass.domains.slides.sites import Page, Site
+from edge_glass.sources import addresses, hosts
+from edge_glass.sources.responses import Answer
+from edge_glass.sources.row_fetch import Limits
+from edge_glass.sources.web import Web
+
+DELAY = 5.0  # seconds between two requests to a host; more if its robots.txt asks for more
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which decks of a site are taken, and how fast."""
+
+    delay: float = DELAY
+    language: str | None = None
+    keywords: tuple[str, ...] = ()  # one of them stands in the title, description or transcript
+    limit: int | None = None  # decks that are kept
+
+
+class _Patient:
+    """Asks a host for one thing at a time, and then leaves it alone for a while."""
+
+    def __init__(self, web: Web, delay: float) -> None:
+        self._web, self._delay = web, delay
+        self._asked: dict[str, float] = {}
+
+    async def get(self, url: str) -> Answer:
+        host = urlsplit(url).netloc
+        rest = max(self._delay, await self._wished(url)) if host in self._asked else 0
+        if (wait := self._asked.get(host, 0) + rest - hosts.clock()) > 0 and rest:
+            await hosts.sleep(wait)
+        answer = await self._web.get(url)
+        self._asked[host] = hosts.clock()
+        return answer
+
+    async def _wished(self, url: str) -> float:
+        try:
+            return await self._web.crawl_delay(addresses.parse(url))
+        except Dropped:
+            return 0
+
+
+async def collect(
+    desk: Desk, start: str, site: Site, wanted: Wanted, limits: Limits
+) -> AsyncIterator[str]:
+    """Make the decks of a site that `start` (a list, or a deck) leads to; gives each id."""
+    async with Web(limits) as web:
+        patient = _Patient(web, wanted.delay)
+        waiting, seen, kept = deque([start]), {start}, 0
+        while waiting and (wanted.limit is None or kept < wanted.limit):
+            url = waiting.popleft()
+            if desk.known(id := _id(url)):
+                desk.taken.add(id)
+                kept += (desk.out / id).is_dir()
+                yield id
+                continue
+            answer = await patient.get(url)
+            page, drop = _read(site, url, answer)
+            if drop and url == start:
+                raise EdgeGlassError(f"{start}: {drop.outcome}: {drop.detail}: nothing to start at")
+            new = [to for to in [*page.decks, *page.lists] if to not in seen]
+            seen.update(new)
+            waiting.extend(new)
+            if drop or page.deck:
+                await _deck(desk, id, url, page, drop, answer, wanted, patient)
+                kept += (desk.out / id).is_dir()
+                yield id
+
+
+def _id(url: str) -> str:
+    return decks.safe_id(urlsplit(url).path.strip("/").replace("/", "--"))
+
+
+def _read(site: Site, url: str, answer: Answer) -> tuple[Page, Dropped | None]:
+    if answer.dropped:
+        return Page(), Dropped(*answer.dropped)
+    try:
+        return site.read(url, answer.body.decode(errors="replace")), None
+    except ValueError as error:
+        return Page(), Dropped(Outcome.WRONG_KIND, f"{error}"[:200])
+
+
+async def _deck(
+    desk: Desk,
+    id: str,
+    url: str,
+    page: Page,
+    drop: Dropped | None,
+    answer: Answer,
+    wanted: Wanted,
+    patient: _Patient,
+) -> None:
+    sheet = desk.sheet(id, url)
+    drop = drop or _unwanted(page, wanted)
+    if drop or not page.deck:
+        assert drop
+        return sheet.drop(drop.outcome, drop.detail, answer)
+    for number, slide in enumerate(page.slides, 1):
+        if not sheet.has(number):
+            put(sheet, number, await patient.get(slide))
+    page.deck.id = id
+    sheet.finish(page.deck)
+    return None
+
+
+def _unwanted(page: Page, wanted: Wanted) -> Dropped | None:
+    """Why a deck is not wanted, told by its page alone, before a slide is asked for."""
+    assert page.deck
+    deck = page.deck
+    text = "\n".join([deck.title or "", deck.description or "", *deck.transcript])
+    if wanted.language:
+        found = language.detect(text) or deck.lang
+        if not language.same(found, wanted.language):
+            return Dropped(Outcome.WRONG_LANGUAGE, found or "nobody can tell")
+    words = [word.casefold() for word in wanted.keywords]
+    if words and not any(word in text.casefold() for word in words):
+        return Dropped(Outcome.NO_KEYWORD, ", ".join(wanted.keywords))
+    return None

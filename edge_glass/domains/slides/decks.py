@@ -1,0 +1,319 @@
+"""The raw layout of decks, the same from collecting to building.
+
+`<id>/<id>.json` says what the deck is, `<id>/slide_<n>.jpg` are its slides, and `<id>/qa_<id>.json`
+is the list of its questions. Numbers stay what they were where slides are left out; `numbering`
+tells whether they begin at 0 or at 1.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.slides import numbering
+from edge_glass.sources.raw import Folder
+
+SLIDE = re.compile(r"slide_(\d{1,6})\.jpe?g", re.IGNORECASE)
+DOCVQA, RETRIEVAL = TASKS = ("docvqa", "retrieval")
+MAX_ID = 80  # characters
+PART = ".part"  # ends the name of a folder that `collect` has not finished
+LARGEST = 2**31 - 1  # of any number
+TEXTS = ("presentation_url", "title", "author", "date", "description", "lang", "lang_detected")
+LAYOUT = "<id>/<id>.json with slide_<n>.jpg beside it"
+
+
+@dataclass
+class Deck:
+    """What is known of a presentation."""
+
+    id: str
+    presentation_url: str | None = None
+    title: str | None = None
+    author: str | None = None
+    date: str | None = None  # YYYY-MM-DD
+    len: int = 0  # slides of the presentation, as its source counts them
+    description: str | None = None
+    lang: str | None = None  # as its author declares it
+    lang_detected: str | None = None
+    dim: list[int] | None = None  # height and width: as declared, or in pixels of its first slide
+    likes: int | None = None
+    views: int | None = None
+    transcript: list[str] = field(default_factory=list)  # of slide `first` and those after it
+    mostRead: list[bool] = field(default_factory=list)  # likewise; empty where nobody says
+    images: list[str] = field(default_factory=list)  # file names of the slides that are here
+    first: int = 1  # the number of the presentation's first slide, here or not: 0 or 1
+
+    @property
+    def language(self) -> str | None:
+        """What it is written in: as detected, or else as declared."""
+        return self.lang_detected or self.lang
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the slides that are here, in order."""
+        return [*numbered(self.images)]
+
+    def text(self, number: int) -> str:
+        """The transcript of a slide, empty if there is none."""
+        place = number - self.first
+        return self.transcript[place] if 0 <= place < len(self.transcript) else ""
+
+    def most_read(self, number: int) -> bool | None:
+        """Whether a slide is among the most read of its deck, None if nobody says."""
+        place = number - self.first
+        return self.mostRead[place] if 0 <= place < len(self.mostRead) else None
+
+
+@dataclass
+class Pair:
+    """A question about a slide with its answer."""
+
+    slide: int
+    question: str
+    answer: str
+    task: str | None = None  # what it was asked for; None is good for any
+    id: str = ""  # unique over all decks
+    model: str | None = None
+    prompt: str | None = None  # its version
+    answerable_without: bool | None = None  # by the model that was not shown the slide
+    identifies: bool | None = None  # its slide, among others
+
+
+def slide_number(name: str) -> int | None:
+    """The number of a slide by its file name, None if it is no slide."""
+    found = SLIDE.fullmatch(PurePosixPath(name).name)
+    return int(found[1]) if found else None
+
+
+def slide_file(number: int) -> str:
+    return f"slide_{number}.jpg"
+
+
+def numbered(names: Iterable[str]) -> dict[int, str]:
+    """The slides among file names by number, in the order of their numbers."""
+    found = {number: name for name in names if (number := slide_number(name)) is not None}
+    return dict(sorted(found.items()))
+
+
+def safe_id(text: str) -> str:
+    """Text from outside as a name of a folder: letters, digits, `_`, `-` and `.`, nothing else."""
+    name = re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.ASCII).strip("-.")
+    if name and name == text and len(name) <= MAX_ID:
+        return name
+    mark = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{name[:MAX_ID]}-{mark}" if name else mark
+
+
+def among(folders: Iterable[tuple[str, list[str]]]) -> Iterator[tuple[str, str, list[str]]]:
+    """Path, id and files of those folders (at any depth) that are decks, or have slides at least.
+
+    A folder that `collect` has not finished is none.
+    """
+    for folder, files in folders:
+        id = PurePosixPath(folder).name
+        unfinished = id.startswith(".") and id.endswith(PART)
+        if id and not unfinished and (f"{folder}/{id}.json" in files or numbered(files)):
+            yield folder, id, files
+
+
+def opened(
+    id: str, record: Any, said: Any, names: Iterable[str]
+) -> tuple[Deck, list[Pair], list[str]]:
+    """A deck and its pairs out of its JSON, of the JSON in its qa file and the names of its files.
+
+    Also notes on how it was told which slide a text or a question belongs to. Raises ValueError
+    for what is no deck, and Dropped where that cannot be told.
+    """
+    slides = [name for name in names if slide_number(name) is not None]
+    deck, questions = deck_of(record, id), [*_questions(said)]
+    deck.images = [PurePosixPath(name).name for name in numbered(slides).values()]
+    if len(deck.images) < len(slides):
+        raise ValueError("two files are the same slide")
+    named = {number for _, number in questions if number is not None}
+    by_others = any(n is not None and "prompt" not in question for question, n in questions)
+    deck.first, counted = numbering.first_slide(record, named | {*deck.numbers}, by_others)
+    count = max(len(deck.transcript), len(deck.mostRead))
+    pairs, placed = pairs_of(said, id, deck.numbers, deck.first, count)
+    return deck, pairs, [note for note in (counted, placed) if note]
+
+
+def deck_of(record: Any, id: str) -> Deck:
+    """A deck out of its JSON object, whoever wrote it, but for its images and their numbers.
+
+    Raises ValueError for what is none, and names the field.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"a {type(record).__name__}, no object")
+    for name in TEXTS:
+        if not isinstance(record.get(name), str | None):
+            raise ValueError(f"{name} is no text")
+    texts: dict[str, Any] = {name: record.get(name) for name in TEXTS}
+    made = Deck(id, **texts)
+    made.len = _whole("len", record.get("len")) or 0
+    made.likes = _whole("likes", record.get("likes", record.get("like")))
+    made.views = _whole("views", record.get("views", record.get("view")))
+    made.dim = _dim(record.get("dim"))
+    transcript, most = record.get("transcript") or [], record.get("mostRead") or []
+    if not isinstance(transcript, list) or not all(isinstance(t, str | None) for t in transcript):
+        raise ValueError("transcript is no list of texts")
+    made.transcript = [text or "" for text in transcript]
+    most = [bool(most)] * len(transcript) if isinstance(record.get("mostRead"), bool) else most
+    if not isinstance(most, list) or any(flag not in (0, 1) for flag in most):
+        raise ValueError("mostRead is no list of true and false, or of 1 and 0")
+    made.mostRead = [bool(flag) for flag in most]
+    return made
+
+
+def _whole(name: str, value: Any) -> int | None:
+    """A number that may be written as a text, or with a point."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value):
+        value = int(value)
+    number = type(value) in (int, float) and abs(value) <= LARGEST and value == int(value)
+    if value is not None and not number:
+        raise ValueError(f"{name} is no whole number below 2^31")
+    return None if value is None else int(value)
+
+
+def _dim(value: Any) -> list[int] | None:
+    """Height and width, which stand in an object, in a list or as `<height>x<width>`."""
+    if isinstance(value, dict):
+        value = [value.get("height"), value.get("width")]
+    sides = value.split("x") if isinstance(value, str) else value
+    if value is None:
+        return None
+    if isinstance(sides, list) and len(sides) == 2 and None not in sides:
+        return [_whole("dim", side) or 0 for side in sides]
+    raise ValueError("dim is no height and width")
+
+
+def pairs_of(
+    value: Any, id: str, numbers: list[int], first: int = 1, count: int = 0
+) -> tuple[list[Pair], str]:
+    """The pairs of a deck out of the JSON in its qa file, by slide, and how slides were told.
+
+    A pair is an object with `question` and `answer`. It may say which `slide` it belongs to, or
+    stand (alone, or in a list) under its number; if not, in the slide's place in a list, as
+    `numbering.places` has it. What is no pair is left out, and counted in the note. Raises
+    ValueError for a pair with a field that cannot be, Dropped if its slide cannot be told.
+    """
+    items, note = value if isinstance(value, list) else [value], ""
+    places: list[Any] = [None] * len(items)
+    if any(number is None for _, number in _questions(items)):
+        places, note = numbering.places(len(items), numbers, first, count)
+    questions = [[*_questions(item, place)] for item, place in zip(items, places, strict=True)]
+    pairs = [_pair(*one) for several in questions for one in several]
+    pairs.sort(key=lambda pair: pair.slide)
+    counts: dict[int, int] = {}
+    for pair in pairs:
+        counts[pair.slide] = counts.get(pair.slide, 0) + 1
+        pair.id = pair.id or f"{id}_{pair.slide}#{counts[pair.slide]}"
+    if none := sum(not several for several in questions):
+        note += f"{'; ' * bool(note)}{none} of {len(items)} entries are no question with an answer"
+    return pairs, note
+
+
+def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[dict[str, Any], int | None]]:
+    """The objects that are pairs, with the number of their slide if they name one, or `slide`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _questions(item, slide)
+    elif isinstance(value, dict) and {"question", "answer"} <= value.keys():
+        if isinstance(value["question"], str) and isinstance(value["answer"], str):
+            own = _whole("slide", value.get("slide"))
+            yield value, slide if own is None else own
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            number = int(key) if re.fullmatch("[0-9]{1,6}", key) else slide_number(key)
+            yield from _questions(item, number) if number is not None else ()
+
+
+def _pair(value: dict[str, Any], slide: int | None) -> Pair:
+    assert slide is not None
+    made = Pair(slide, value["question"], value["answer"])
+    for name, kind in (("task", str), ("id", str), ("model", str), ("prompt", str),
+                       ("answerable_without", bool), ("identifies", bool)):  # fmt: skip
+        if not isinstance(found := value.get(name), kind | None):
+            raise ValueError(f"{name} of a question is no {kind.__name__}")
+        setattr(made, name, found if found is not None else getattr(made, name))
+    return made
+
+
+# A folder of decks on disk
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders of all decks under `root`, at any depth, sorted.
+
+    Raises EdgeGlassError if there is none, or two have one name.
+    """
+    found: dict[str, Path] = {}
+    for folder, id, _ in among(Folder(root).folders()):
+        if id in found:
+            raise EdgeGlassError(
+                f"{root}: two decks are called {id}: {found[id].relative_to(root)} and {folder}. "
+                "Rename one, or pass the folder of one of them."
+            )
+        found[id] = root / folder
+    if not found:
+        names = sorted(path.name for path in root.iterdir())[:5] if root.is_dir() else []
+        raise EdgeGlassError(no_deck(root, names))
+    return sorted(found.values())
+
+
+def no_deck(root: Path, names: list[str]) -> str:
+    """What to say of a folder without a deck."""
+    return (
+        f"{root}: no deck here: expected {LAYOUT}, found: {', '.join(names) or 'nothing'}. Pass "
+        "the folder that the decks lie in, or run `edge-glass collect` first."
+    )
+
+
+def read_noted(folder: Path) -> tuple[Deck, list[Pair], list[str]]:
+    """The deck in a folder, its questions, and notes, see `opened`.
+
+    Raises EdgeGlassError if a file is damaged, and Dropped if a slide cannot be told.
+    """
+    path, id = folder / f"{folder.name}.json", folder.name
+    record = _json(path, "no deck", "Collect it again")
+    said, questions = [], folder / f"qa_{id}.json"
+    if questions.exists():
+        said = _json(questions, "no list of questions", "Mend or delete it")
+    try:
+        deck, pairs, notes = opened(id, record, said, (file.name for file in folder.iterdir()))
+        everything = [asdict(deck), *map(asdict, pairs)]
+        json.dumps(everything, ensure_ascii=False).encode()  # raises for half characters
+    except ValueError as error:
+        raise EdgeGlassError(f"{path}: no deck: {error}. Collect it again.") from None
+    return deck, pairs, notes
+
+
+def _json(path: Path, what: str, remedy: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError) as error:
+        raise EdgeGlassError(f"{path}: {what}: {error}. {remedy}.") from None
+
+
+def read(folder: Path) -> Deck:
+    """The deck in a folder. Raises what `read_noted` does."""
+    return read_noted(folder)[0]
+
+
+def read_pairs(folder: Path) -> list[Pair]:
+    """The questions of a deck. Raises what `read_noted` does."""
+    return read_noted(folder)[1]
+
+
+def write(folder: Path, deck: Deck) -> None:
+    """Write the file that says what a deck is."""
+    write_json(folder / f"{deck.id}.json", asdict(deck))
+
+
+def write_pairs(folder: Path, pairs: list[Pair]) -> None:
+    """Write the questions of a deck."""
+    write_json(folder / f"qa_{folder.name}.json", [asdict(pair) for pair in pairs])

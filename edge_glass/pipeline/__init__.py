@@ -1,0 +1,1 @@
+"""Selection -> shard plan -> workers -> shards -> a build, here or on a cluster."""

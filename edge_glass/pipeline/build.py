@@ -1,0 +1,336 @@
+"""The main job: a config -> Parquet, ledger and manifest in the Hub's layout."""
+
+import json
+import os
+import platform
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from edge_glass.core import ledger, manifest, records
+from edge_glass.core.atomic_files import disk_full, sync_folder, write_table
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.corpora.catalog import Variant
+from edge_glass.corpora.corpus import Corpus
+from edge_glass.pipeline import shard_plan, worker
+from edge_glass.pipeline.executor_local import Pool, started
+from edge_glass.pipeline.remote_output import Away
+from edge_glass.pipeline.replay import Before
+from edge_glass.release import write_card
+from edge_glass.sources.obtain import obtain
+from edge_glass.sources.raw import Raw
+from edge_glass.sources.row_fetch import Network
+
+BATCH = 8  # shards at most that one of several workers takes at once
+BATCHES = 4  # for each worker at least, so that they end at about the same time
+REMEDY = (
+    "Make room and run the same command again: it goes on from the last whole shard and fetches "
+    "nothing twice."
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a build does not put into its output, with `limit` the one exception."""
+
+    raw: Path | None = None
+    jobs: int = 1
+    limit: int | None = None
+    mirror: str | None = None
+    unverified: bool = False
+    network: Network = field(default_factory=Network)
+    ray: str | None = None  # the address of a cluster that does the work in place of `jobs`
+    away: Away | None = None  # where shards go, if not into the output folder
+    retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
+    refresh: Path | None = None  # an earlier build: fetch only what changed since
+
+    def everywhere(self) -> "Options":
+        """With paths that mean the same in any process."""
+        raw, refresh = self.raw, self.refresh
+        return replace(self, raw=raw and raw.absolute(), refresh=refresh and refresh.absolute())
+
+
+def build(
+    variant: Variant, out: Path, options: Options | None = None, progress: Progress | None = None
+) -> Manifest:
+    """Build `variant` into `out/<config>/` and list it in `out/README.md`.
+
+    A build that was stopped goes on from its last whole shard; one that is complete and would come
+    out the same is left alone, unless a clip did not arrive that may arrive now, or it is asked to
+    retry what failed, or to refresh it in its place. Returns the manifest.
+    """
+    options, progress = options or Options(), progress or Silent()
+    if out.is_file():
+        raise EdgeGlassError(f"{out} is a file: give a folder, which will hold {variant.name}/")
+    if options.ray:  # nodes have working folders of their own
+        out, options = out.absolute(), options.everywhere()
+    if options.away and (options.retry_failed or options.refresh):
+        raise EdgeGlassError(
+            "--retry-failed and --refresh need the shards here: give --out a folder"
+        )
+    hidden = out / HIDDEN
+    with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
+        corpus = variant.builder(str(hidden / "datasets"))
+        raw = obtain(
+            corpus,
+            options.raw,
+            mirror=options.mirror,
+            unverified=options.unverified,
+            network=options.network,
+            progress=progress,
+        )
+        described = manifest.describe(corpus, raw, options.limit)
+        final, folder = out / variant.name, hidden / "work" / variant.name
+        made, before = already(final, described), None
+        again = made is not None and made.heals and _again(raw, options)
+        if again and options.retry_failed:
+            before = final
+        if options.refresh:
+            before = _refreshed(options.refresh, variant, described)
+            again = again or before.resolve() == final.resolve()
+        if made is None or again:
+            made = already(folder, described)
+            if made is None:
+                job = _Job(variant, corpus, raw, options, described, folder, before)
+                made = _make(job, progress)
+            put(folder, final)
+            write_card.outdated(out, variant.name)
+        _clear(folder)
+        if options.away:
+            options.away.finish(made, final)
+        write_card.listed(out, options.away)
+    return made
+
+
+def _again(raw: Raw, options: Options) -> bool:
+    """Whether to look once more for what did not arrive the last time.
+
+    Without being asked only where the rest is remembered, so that nothing is fetched twice.
+    """
+    remembered = all(remote.remembers for remote in raw.remote.values())
+    return bool(raw.remote) and (options.retry_failed or remembered)
+
+
+def _refreshed(place: Path, variant: Variant, described: Inputs) -> Path:
+    """The folder of the build that is to be refreshed. Raises if it was made of something else."""
+    folder = manifest.built(place).get(variant.name, place / variant.name)
+    made = manifest.read(folder)
+    if other := made.differing(described):
+        raise EdgeGlassError(
+            f"{variant.name}: {folder} was made with other {', '.join(other)}; only the same rows "
+            "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A build that is to be made, in `folder`; `before` is where one lies to start from."""
+
+    variant: Variant
+    corpus: Corpus
+    raw: Raw
+    options: Options
+    described: Inputs
+    folder: Path
+    before: Path | None
+
+
+def _make(job: _Job, progress: Progress) -> Manifest:
+    """All shards, the ledger and last the manifest."""
+    before = {"before": manifest.read(job.before).ledger.sha256} if job.before else {}
+    inputs = job.described.plain() | {"paths": _state(job.raw)} | before
+    _open_folder(job.folder, inputs, job.options.away)
+    planned = shard_plan.plan(job.corpus, job.raw, job.folder, job.options.limit, progress)
+    tasks = list(_tasks(job, planned))
+    _make_shards(tasks, job.options, progress)
+    return _finish(job.described, tasks, planned.rows)
+
+
+def _tasks(job: _Job, planned: shard_plan.Planned) -> Iterator[worker.Task]:
+    start = 0
+    for order in planned.orders:
+        name = planned.name(order)
+        refresh = job.options.refresh is not None
+        before = Before(job.before, name, start, order.rows, refresh) if job.before else None
+        yield worker.Task(job.variant, job.raw, job.folder, order, name, before)
+        start += order.rows
+
+
+def _make_shards(tasks: list[worker.Task], options: Options, progress: Progress) -> None:
+    _forget_damaged(tasks, options)
+    left = [task for task in tasks if worker.finished(task) is None]
+    rows = sum(task.order.rows for task in left)
+    with (
+        started(options.ray if left else None) as pool,
+        progress.rows(f"build {tasks[0].variant.name}", rows, pool.read),
+    ):
+        if options.away:
+            options.away.begin(left)
+        for batch, _ in pool.run(_make_batch, _batches(left, pool, options), options.jobs):
+            if options.away:
+                options.away.collect(batch.tasks)
+            if lost := [task for task in batch.tasks if worker.finished(task) is None]:
+                raise EdgeGlassError(
+                    f"{lost[0]}: a node of the cluster made it, and it is not in "
+                    f"{lost[0].folder}: give --out a folder that all nodes share"
+                )
+
+
+def _forget_damaged(tasks: list[worker.Task], options: Options) -> None:
+    """What a stopped build left is gone on with where its bytes are what they were."""
+    there = [task for task in tasks if task.record.exists()]
+    with ThreadPoolExecutor(options.jobs) as threads:  # hashing lets other threads run
+        deque(threads.map(lambda task: worker.forget_damaged(task, not options.away), there), 0)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Shards that one process makes, one after another, and sends away if they go elsewhere."""
+
+    tasks: list[worker.Task]
+    away: Away | None
+
+    def __str__(self) -> str:
+        return " to ".join(dict.fromkeys((str(self.tasks[0]), str(self.tasks[-1]))))
+
+
+def _batches(tasks: list[worker.Task], pool: Pool, options: Options) -> list[_Batch]:
+    """Shards with rows to be fetched go together, so that a slow URL keeps no process idle."""
+    size = 1
+    if tasks and tasks[0].raw.remote:
+        size = min(BATCH, len(tasks) // (BATCHES * pool.workers(options.jobs))) or 1
+        if options.jobs == 1 and not (options.ray or options.away):  # here, each known at once
+            size = len(tasks)
+    return [_Batch(tasks[at : at + size], options.away) for at in range(0, len(tasks), size)]
+
+
+def _make_batch(batch: _Batch) -> None:
+    """A worker may be killed in the middle, or between the end of a shard and telling of it."""
+    if batch.away:
+        batch.away.make(batch.tasks)
+    elif left := [task for task in batch.tasks if worker.finished(task) is None]:
+        deque(worker.make(left), maxlen=0)
+
+
+def _finish(described: Inputs, tasks: list[worker.Task], rows: dict[str, int]) -> Manifest:
+    """Join the ledgers, check that they balance, write the manifest."""
+    folder = tasks[0].folder
+    records = [record for task in tasks if (record := worker.finished(task))]
+    batches = (table for task in tasks for table in ledger.tables(task.ledger))
+    written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
+    made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE))
+    made.check_balance(rows)
+    made.write(folder)
+    return made
+
+
+def already(final: Path, described: Inputs) -> Manifest | None:
+    """The manifest of a finished build that has the same inputs."""
+    try:
+        made = manifest.read(final)
+    except EdgeGlassError:
+        return None
+    return made if made.same_inputs(described) else None
+
+
+def _open_folder(folder: Path, inputs: dict[str, Any], away: Away | None) -> None:
+    """Keep the work of a build that was stopped if it had the same inputs, else start afresh."""
+    inputs_file = folder / "inputs.json"
+    if records.read(inputs_file) != inputs:
+        inputs_file.unlink(missing_ok=True)  # first: what is half removed is nobody's
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if away:
+            away.forget(folder.name)
+        records.write(inputs_file, inputs)
+    for leftover in folder.glob("*.tmp"):
+        leftover.unlink()
+
+
+def _state(raw: Raw) -> dict[str, str]:
+    """Tells whether raw files changed between two tries: names, sizes and times of all of them."""
+    return {name: _state_of(path) for name, path in raw.paths.items()}
+
+
+def _state_of(path: Path) -> str:
+    found = sha256()
+    for folder, folders, files in os.walk(path) if path.is_dir() else [(str(path), [], [""])]:
+        # a build may go into the folder of raw files that it is made from
+        folders[:] = sorted(f for f in folders if not Path(folder, f, HIDDEN).exists())
+        for name in sorted(files):
+            stat = Path(folder, name).stat()
+            found.update(
+                f"{folder}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
+    return found.hexdigest()
+
+
+def put(folder: Path, final: Path) -> None:
+    """Move a finished build to its place, the previous one out of it."""
+    for path in folder.iterdir():
+        shard = "-of-" in path.name and path.suffix == ".parquet"
+        if not shard and path.name not in (manifest.FILE, ledger.FILE):
+            path.unlink()
+    if final.exists():
+        shutil.rmtree(_previous(folder), ignore_errors=True)
+        final.rename(_previous(folder))
+    folder.rename(final)
+    sync_folder(final.parent)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a stopped build left behind that nobody will go on with."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(_previous(folder), ignore_errors=True)
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.previous")
+
+
+@contextmanager
+def lock(hidden: Path, name: str) -> Iterator[None]:
+    """Nobody else makes the config of this name meanwhile."""
+    hidden.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(hidden / f"{name}.lock", timeout=0):
+            yield
+    except Timeout:
+        raise EdgeGlassError(
+            f"{name}: another build of it is running into {hidden.parent}"
+        ) from None
+
+
+@contextmanager
+def _logged(hidden: Path, variant: Variant) -> Iterator[None]:
+    """Time and host go into the run log, never into the output."""
+    start, result = datetime.now(UTC), "done"
+    try:
+        yield
+    except BaseException as error:
+        result = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        line = {
+            "config": variant.name,
+            "start": start.isoformat(),
+            "end": datetime.now(UTC).isoformat(),
+            "host": platform.node(),
+            "result": result,
+        }
+        with suppress(OSError), (hidden / "runs.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")

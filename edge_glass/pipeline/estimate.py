@@ -1,0 +1,123 @@
+"""What a build will do, before it does it. Nothing is fetched or unpacked for it."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_glass.core.progress import Progress
+from edge_glass.corpora.catalog import Variant
+from edge_glass.corpora.corpus import Corpus
+from edge_glass.pipeline import shard_plan
+from edge_glass.sources import archives, download, hub_files, link_index, tars
+from edge_glass.sources.obtain import find, needed, obtain, store
+
+
+@dataclass
+class SourcePlan:
+    """One source: where it is, or how many bytes are to come."""
+
+    file: str
+    url: str
+    bytes: int | None
+    state: str  # "to fetch", "row by row", "partly here", "here", "missing", "by hand"
+
+
+@dataclass
+class Plan:
+    """What a build of one config will read and make. Unknown numbers are None."""
+
+    config: str
+    title: str
+    licence: str
+    parameters: dict[str, Any]
+    sources: list[SourcePlan]
+    rows: dict[str, int | None]  # source rows per split
+    shards: dict[str, int] = field(default_factory=dict)
+    exact: bool = False  # counted from the sources themselves, not from what upstream states
+    free_bytes: int = 0
+
+    @property
+    def fetch_bytes(self) -> int | None:
+        """Bytes to be fetched; None if upstream does not say how large a file is."""
+        sizes = [source.bytes for source in self.sources if source.state not in ("here", "missing")]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def plan(
+    variant: Variant,
+    out: Path,
+    raw: Path | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Plan the build of `variant` into `out`."""
+    with tempfile.TemporaryDirectory() as temp:
+        corpus = variant.builder(temp)
+        spec = corpus.spec()
+        made = Plan(
+            config=variant.name,
+            title=spec.title,
+            licence=" ".join(spec.licence.split()),
+            parameters=corpus.parameters(),
+            sources=_sources(corpus, raw),
+            rows={split: stated_rows(corpus, split) for split in corpus.chosen_splits()},
+            free_bytes=shutil.disk_usage(_existing(out)).free,
+        )
+        if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
+            files = obtain(corpus, raw, unverified=True)
+            planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
+            made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True
+    return made
+
+
+def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
+    root = store() / "downloads" / corpus.corpus
+    if corpus.config.bundled:
+        raw = corpus.room("samples") / corpus.corpus
+    plans = []
+    for name, source in needed(corpus).items():
+        size = source.bytes
+        if source.fetch and raw is None:
+            rows = sum(stated_rows(corpus, split) or 0 for split in corpus.chosen_splits())
+            size, state = rows * (source.row_bytes or 0) or None, "row by row"
+        elif raw is not None:
+            place = find(raw, name, source)
+            state = "missing" if place is None else "here"
+            size = place.stat().st_size if place and place.is_file() else None
+        elif source.by_hand:
+            state = "by hand"
+        elif source.index:
+            state = "partly here" if (root / name / link_index.PAGE).is_file() else "to fetch"
+        elif source.hub:
+            size, state = hub_files.state(source, root / name)
+        elif download.stored(root / name, source) is not None:
+            state = "here"
+        else:
+            state = "partly here" if download.begun(root / name) else "to fetch"
+        plans.append(SourcePlan(name, source.template, size, state))
+    return plans
+
+
+def stated_rows(corpus: Corpus, split: str) -> int | None:
+    """How many source rows upstream says that a split has, None if it does not."""
+    if not corpus.config.bundled and split in corpus.spec().expected.rows:
+        return corpus.spec().expected.rows[split]
+    stated = [corpus.spec().sources[name].rows for name in corpus.sources(split)]
+    known = [rows for rows in stated if rows is not None]
+    return None if corpus.config.bundled or not known else sum(known)
+
+
+def _readable(corpus: Corpus, raw: Path) -> bool:
+    """Whether all sources are there and none of them is an archive still to be read through."""
+    places = [find(raw, name, source) for name, source in needed(corpus).items()]
+    packed = [p and (archives.is_archive(p.name) or tars.is_tar(p.name)) for p in places]
+    return all(p and (p.is_dir() or not shut) for p, shut in zip(places, packed, strict=True))
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,231 @@
+"""Orders -> shards with their ledgers: what a worker process does."""
+
+import ctypes
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_glass.core import interrupts, ledger, manifest, records
+from edge_glass.core.atomic_files import Whole, write_shard
+from edge_glass.core.columns import CAPTIONS
+from edge_glass.core.ledger import Dropped, Entry, Outcome
+from edge_glass.core.manifest import File, WorkRecord
+from edge_glass.corpora.catalog import Variant
+from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.corpora.rows import Media, Row
+from edge_glass.media.features import Features, arrow_schema
+from edge_glass.pipeline import executor_local, shard_plan
+from edge_glass.pipeline.replay import Before, Replay
+from edge_glass.pipeline.shard_plan import Order
+from edge_glass.sources import prefetch
+from edge_glass.sources.raw import Raw
+
+LEDGER_BATCH = 10_000
+COLLECT = (20_000, 20, 50)  # with Python's own 700 it is a tenth of the time for small rows
+
+
+@dataclass(frozen=True)
+class Task:
+    """A shard to be made: everything a process needs to know of it."""
+
+    variant: Variant
+    raw: Raw
+    folder: Path
+    order: Order
+    name: str  # of the shard
+    before: Before | None = None  # what an earlier build made of it, where only failures are redone
+
+    def __str__(self) -> str:
+        return f"{self.variant.name}/{self.name}"
+
+    @property
+    def record(self) -> Path:
+        """The file that says that the shard and its ledger are whole."""
+        return self.folder / f"{self.order.stem}.done.json"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / f"{self.order.stem}.ledger.parquet"
+
+
+def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
+    """Write shards with their ledgers, one after another; gives the record of each that is whole.
+
+    What a shard needs of the network is asked for while the one before it waits for its last rows.
+    """
+    replays: dict[str, Replay] = {}
+    with closing(prefetch.media(_shards(tasks, replays), tasks[0].raw)) as rows:
+        for task in tasks:
+            yield _make(task, islice(rows, task.order.rows), replays)
+
+
+def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Iterable[Row]]:
+    for task in tasks:
+        rows = shard_plan.read(task.folder, task.order)
+        if task.before:
+            replay = replays[task.name] = Replay(task.before)
+            rows = replay.marked(rows)
+        yield rows
+
+
+def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]) -> WorkRecord:
+    corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
+    schema = arrow_schema(Features(corpus.columns()))
+    with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
+        examples = _examples(task, corpus, rows, replays, book)
+        written = write_shard(task.folder / task.name, examples, schema)
+    replays.pop(task.name, None)
+    record = WorkRecord(
+        task.order.split,
+        File(**asdict(written), file=task.name),
+        dict(book.outcomes),
+        dict(book.doubts),
+        manifest.figures(task.folder / task.name),
+        book.file(),
+    )
+    records.write(task.record, record.plain())
+    _give_back()
+    return record
+
+
+@contextmanager
+def _few_to_collect() -> Iterator[None]:
+    """The garbage collector looks less often, and not at all that was there before."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _give_back() -> None:
+    """Return what is free to the system: the leftovers of many shards would add up."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError, OSError):  # other C libraries do without
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def finished(task: Task) -> WorkRecord | None:
+    """The record of a shard that is whole, None if it is still to be made."""
+    return manifest.read_record(task.record)
+
+
+def forget_damaged(task: Task, shard: bool) -> None:
+    """Remove the record of a shard if it, or its ledger, is not what the record says.
+
+    `shard`: whether the shard itself is here, not on storage elsewhere.
+    """
+    record = finished(task)
+    files = {task.ledger: record.ledger} if record else {}
+    if record and shard:
+        files[task.folder / task.name] = record.shard
+    if record is None or any(records.fault(p, f.bytes, f.sha256) for p, f in files.items()):
+        task.record.unlink(missing_ok=True)
+
+
+class _Book:
+    """The ledger of one shard while it is written: a batch of entries in memory at a time."""
+
+    def __init__(self, whole: Whole, writer: pq.ParquetWriter) -> None:
+        self._whole, self._writer = whole, writer
+        self._entries: list[Entry] = []
+        self.outcomes: Counter[str] = Counter()
+        self.doubts: Counter[str] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self.outcomes[entry.outcome] += 1
+        if entry.outcome == Outcome.KEPT:
+            self.doubts.update(ledger.doubts(entry.detail))
+        if len(self._entries) == LEDGER_BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        self._writer.write_table(ledger.to_table(self._entries))
+        self._entries = []
+
+    def file(self) -> File:
+        """The ledger, once it is written."""
+        rows = self.outcomes.total()
+        return File(rows, self._whole.size, self._whole.sha256, ledger.FILE)
+
+
+@contextmanager
+def _book(path: Path) -> Iterator[_Book]:
+    with (
+        Whole(path) as whole,
+        pq.ParquetWriter(whole, ledger.SCHEMA, compression="zstd") as writer,
+    ):
+        book = _Book(whole, writer)
+        yield book
+        book.flush()
+
+
+def _examples(
+    task: Task,
+    corpus: Corpus,
+    rows: Iterable[tuple[Row, Media]],
+    replays: dict[str, Replay],
+    book: _Book,
+) -> Iterator[Example]:
+    """Examples of an order's rows; on the side what became of each row goes into the book."""
+    for row, media in rows:
+        known = replays[task.name].take(row, media.status) if task.before else None
+        entry, examples = known or _worked(corpus, task.order.split, row, media)
+        book.add(entry)
+        executor_local.count(1, entry.outcome != Outcome.KEPT)
+        yield from examples
+
+
+def _worked(corpus: Corpus, split: str, row: Row, media: Media) -> tuple[Entry, list[Example]]:
+    """The ledger's entry of a row, and its examples."""
+    outcome, detail, examples = _outcome(corpus, row, media)
+    entry = Entry(
+        source=row.source,
+        row=_clean(row.row),
+        id=_clean(row.id),
+        split=split,
+        outcome=outcome,
+        detail=_clean(detail),
+        url=None if media.url is None else _clean(media.url),
+        status=media.status,
+        bytes=media.size or None,
+        sha256=media.sha256,
+        final_url=media.final_url,
+        etag=media.etag,
+        last_modified=media.last_modified,
+        caption=_caption(row) if media.url and outcome != Outcome.KEPT else None,
+    )
+    return entry, examples
+
+
+def _caption(row: Row) -> str | None:
+    """The text of a source row; of several the first."""
+    texts = next((row.fields[name] for name in CAPTIONS if row.fields.get(name)), None)
+    text = texts[0] if isinstance(texts, list) else texts
+    return None if text is None else _clean(str(text))
+
+
+def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list[Example]]:
+    if row.dropped:
+        return Outcome(row.dropped[0]), row.dropped[1], []
+    try:
+        examples = corpus.all_examples(row, media)
+    except Dropped as drop:
+        return drop.outcome, drop.detail, []
+    return Outcome.KEPT, "; ".join(media.notes), examples
+
+
+def _clean(text: str) -> str:
+    """Text that fits UTF-8: a byte that was no text is shown as \\udcXX."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()

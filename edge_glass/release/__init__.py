@@ -1,0 +1,1 @@
+"""A build for others: card, metadata, push, load, versions and exports."""

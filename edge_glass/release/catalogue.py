@@ -1,0 +1,79 @@
+"""The catalogue as a page: every corpus with what it is, how much, its licence and a row of it."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from edge_glass.audit import row_preview
+from edge_glass.core import units
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.progress import Progress
+from edge_glass.core.spec import Source
+from edge_glass.corpora import catalog
+from edge_glass.corpora.corpus import Corpus
+from edge_glass.media.features import told
+from edge_glass.pipeline.build import build
+from edge_glass.pipeline.estimate import stated_rows
+from edge_glass.sources.obtain import needed
+
+FILE = "index.html"
+
+
+def write(out: Path, progress: Progress | None = None) -> Path:
+    """Write `out/index.html` out of the catalogue and every corpus's bundled sample.
+
+    The page is self-contained, loads nothing and runs no script.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temp:
+        corpora = [_corpus(catalog.corpus(n), Path(temp), progress) for n in catalog.corpora()]
+    loader = jinja2.PackageLoader("edge_glass", "release")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    with Whole(out / FILE) as file:
+        file.write(
+            environment.get_template("catalogue.html.jinja").render(corpora=corpora).encode()
+        )
+    return out / FILE
+
+
+def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[str, Any]:
+    """What the page says of a corpus: of its main config, and a row of its sample."""
+    sample = f"{kind.corpus}_sample"
+    made = build(catalog.variant(sample), temp, progress=progress)
+    corpus = catalog.variant(kind.corpus).builder(str(temp / "datasets"))
+    sources = needed(corpus)
+    sizes = [source.bytes for source in sources.values() if not source.fetch]
+    rows = {split: stated_rows(corpus, split) for split in corpus.chosen_splits()}
+    known = [count for count in rows.values() if count is not None]
+    total = sum(known) if len(known) == len(rows) else None
+    return {
+        "name": kind.corpus,
+        "spec": kind.spec(),
+        "rows": rows,
+        "total": total,
+        "published": kind.spec().expected.published.get(kind.corpus),
+        "files": [*_files(sizes), *_fetched(sources, total)],
+        "hours": sum(source.hours or 0 for source in sources.values()),
+        "lasts": any("Audio" in str(kind) for kind in made.features.values()),
+        "columns": {name: told(feature) for name, feature in made.features.items()},
+        "row": next(iter(row_preview.drawn(temp / sample, made, 1)), None),
+    }
+
+
+def _files(sizes: list[int | None]) -> Iterator[str]:
+    """How large the files are that a build begins with, as far as it is stated."""
+    if known := sum(size or 0 for size in sizes):
+        yield f"{'more than ' if None in sizes else ''}{units.size(known)}"
+    elif sizes:
+        yield "not stated"
+
+
+def _fetched(sources: dict[str, Source], rows: int | None) -> Iterator[str]:
+    """What is fetched row by row, and about how much that is."""
+    for name, source in sources.items():
+        if source.fetch and source.row_bytes:
+            much = f", about {units.size(rows * source.row_bytes)}" if rows else ""
+            yield f"{name} row by row{much}"

@@ -1,0 +1,60 @@
+"""CITATION.cff: how to cite a release, and each corpus in it (citation-file-format.github.io)."""
+
+from typing import Any
+
+import yaml
+
+from edge_glass.core.manifest import Manifest
+from edge_glass.corpora import catalog
+
+FILE = "CITATION.cff"
+KINDS = {"article": "article", "inproceedings": "conference-paper", "misc": "generic"}
+
+
+def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> str:
+    """The citation of a release at `url`: its corpora are its references, from their BibTeX."""
+    corpora = dict.fromkeys(made.corpus for made in manifests)
+    owner, name = url.split("/")[-2:]
+    found: dict[str, Any] = {
+        "cff-version": "1.2.0",
+        "type": "dataset",
+        "title": name,
+        "message": "Please cite the corpora that you use, and this version of them.",
+        "authors": [{"name": owner}],
+        "version": tag.removeprefix("v"),
+        "url": url,
+        "references": [_reference(catalog.corpus(corpus).spec().citation) for corpus in corpora],
+    }
+    if doi:
+        found["doi"] = doi
+    return str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True))
+
+
+def _reference(bibtex: str) -> dict[str, Any]:
+    from bibtexparser import middlewares
+    from bibtexparser.entrypoint import parse_string
+
+    layers = [
+        middlewares.LatexDecodingMiddleware(),
+        middlewares.SeparateCoAuthors(),
+        middlewares.SplitNameParts(),
+    ]
+    (entry,) = parse_string(bibtex, append_middleware=layers).entries
+    fields = {f.key: " ".join(f.value.split()) for f in entry.fields if isinstance(f.value, str)}
+    found: dict[str, Any] = {
+        "type": KINDS.get(entry.entry_type, "generic"),
+        "title": fields["title"],
+        "authors": [_author(name) for name in entry["author"]],
+    }
+    if "year" in fields:
+        found["year"] = int(fields["year"])
+    if "booktitle" in fields:
+        found["conference"] = {"name": fields["booktitle"]}
+    return found | {key: fields[key] for key in ("journal", "doi", "url") if key in fields}
+
+
+def _author(name: Any) -> dict[str, str]:
+    if not name.first:
+        return {"name": " ".join(name.last)}
+    found = {"family-names": " ".join(name.last), "given-names": " ".join(name.first)}
+    return found | ({"name-particle": " ".join(name.von)} if name.von else {})

@@ -1,0 +1,171 @@
+"""What changed between two builds: rows added and removed, columns changed, reasons that moved."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import Manifest
+
+BUCKET = 50_000  # rows that are compared at a time
+BUCKETS = 200  # files that are open at a time
+SHOWN = 100  # ids of each kind of difference
+ABSENT = "absent"
+
+Record = tuple[str, dict[str, Any]]  # split and id, what is compared
+
+
+@dataclass
+class Difference:
+    """One config in two builds.
+
+    Kinds of difference are `added`, `removed`, `changed COLUMN`, `REASON -> REASON` (of rows in the
+    ledger) and `ledger COLUMN`.
+    """
+
+    config: str
+    identical: bool = False  # all bytes of data
+    rows: dict[str, int] = field(default_factory=dict)  # how many, by kind
+    ids: dict[str, list[str]] = field(default_factory=dict)  # by kind, the first hundred
+    inputs: dict[str, list[Any]] = field(default_factory=dict)  # name -> old and new value
+    outcomes: dict[str, list[int]] = field(default_factory=dict)  # how many rows, old and new
+
+    def note(self, kind: str, key: str) -> None:
+        """One more row of this kind."""
+        self.rows[kind] = self.rows.get(kind, 0) + 1
+        if self.rows[kind] <= SHOWN:
+            self.ids.setdefault(kind, []).append(key.split("\0")[1])
+
+
+def diff(old: Path, new: Path) -> Iterator[Difference]:
+    """Compare every config that is in both builds; one that is in one of them alone is an error."""
+    before, after = manifest.built(old), manifest.built(new)
+    if len(before) == len(after) == 1:
+        after = dict(zip(before, after.values(), strict=True))
+    if alone := sorted(before.keys() ^ after.keys()):
+        raise EdgeGlassError(f"{old} and {new} do not both have {', '.join(alone)}")
+    for config, folder in before.items():
+        yield compare(config, folder, after[config])
+
+
+def compare(config: str, old: Path, new: Path) -> Difference:
+    """One config as it lies in two folders."""
+    before, after = manifest.read(old), manifest.read(new)
+    identical = (before.splits, before.ledger, before.features) == (
+        after.splits,
+        after.ledger,
+        after.features,
+    )
+    found = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
+    if identical:
+        return found
+    found.outcomes = _counted(before, after)
+    buckets = max(before.ledger.rows, after.ledger.rows) // BUCKET + 1
+    same = set(before.digests()) & set(after.digests())
+    with tempfile.TemporaryDirectory() as temp:
+        for compared, read in ((_compare_rows, _rows), (_compare_outcomes, _outcomes)):
+            sides = [
+                _Spilled(Path(temp, f"{name}{read.__name__}"), min(buckets, BUCKETS))
+                for name in ("old", "new")
+            ]
+            sides[0].fill(read(old, before, same))
+            sides[1].fill(read(new, after, same))
+            for left, right in zip(sides[0].buckets(), sides[1].buckets(), strict=True):
+                compared(found, left, right)
+    return found
+
+
+def _inputs(made: Manifest) -> dict[str, Any]:
+    """What went into a build, and what made it, by name."""
+    flat: dict[str, Any] = {key: getattr(made, key) for key in ("version", "limit", "builder")}
+    for group in ("parameters", "features", "made_with"):
+        flat |= {f"{group}.{name}": value for name, value in getattr(made, group).items()}
+    named = {source.file: source.sha256 or source.folder for source in made.sources}
+    return flat | {f"sources.{name}": value for name, value in named.items()}
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
+    pairs = {name: [before.get(name), after.get(name)] for name in before | after}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _counted(before: Manifest, after: Manifest) -> dict[str, list[int]]:
+    """Outcomes with the rows that had them in each build; kept ones first, then the most."""
+    old, new = before.outcomes(), after.outcomes()
+    names = sorted(old | new, key=lambda name: (name != Outcome.KEPT, -new[name], name))
+    return {name: [old[name], new[name]] for name in names}
+
+
+def _rows(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
+    """All rows of shards that are not among the `same`, their values as digests."""
+    for split, facts in made.splits.items():
+        for shard in facts.shards:
+            if shard.sha256 in same:
+                continue
+            for row in parquet.rows(folder / shard.file):
+                yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
+
+
+def _outcomes(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
+    for row in ledger.read(folder / ledger.FILE):
+        yield f"{row.pop('split')}\0{row.pop('id')}", row
+
+
+def _compare_rows(found: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+    for key in sorted(old.keys() | new.keys()):
+        if key not in new:
+            found.note("removed", key)
+        elif key not in old:
+            found.note("added", key)
+        else:
+            for column in _changed(old[key], new[key]):
+                found.note(f"changed {column}", key)
+
+
+def _compare_outcomes(found: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+    absent = {"outcome": ABSENT}
+    for key in sorted(old.keys() | new.keys()):
+        changed = _changed(old.get(key, absent), new.get(key, absent))
+        if outcomes := changed.get("outcome"):
+            if set(outcomes) != {ABSENT, Outcome.KEPT}:  # those are added or removed
+                found.note(" -> ".join(outcomes), key)
+        else:
+            for column in changed:
+                found.note(f"ledger {column}", key)
+
+
+class _Spilled:
+    """Records on disk, in buckets that each fit in memory."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        folder.mkdir()
+        self._paths = [folder / str(number) for number in range(count)]
+
+    def fill(self, records: Iterator[Record]) -> None:
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("w", encoding="utf-8")) for path in self._paths]
+            for key, value in records:
+                number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(files)
+                files[number].write(json.dumps([key, value]) + "\n")
+
+    def buckets(self) -> Iterator[dict[str, Any]]:
+        for path in self._paths:
+            bucket: dict[str, Any] = {}
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    key, value = json.loads(line)
+                    while key in bucket:  # a second row of the same id
+                        key += "\0"
+                    bucket[key] = value
+            yield bucket
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode(errors="surrogatepass")).hexdigest()[:16]

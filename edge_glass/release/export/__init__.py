@@ -1,0 +1,41 @@
+"""A build in layouts that others read: img2dataset's tar shards, plain files, tables.
+
+`webdataset` is what img2dataset writes, so that its users' loaders run unchanged. `files` is a
+folder of media with a `metadata.jsonl`, which `datasets` reads as an image or audio folder. `tsv`
+lists files without writing them. All depend on the build alone: times in them are 0.
+"""
+
+from pathlib import Path
+
+from edge_glass.core.columns import ColumnRole
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.mm_imdb import labels
+from edge_glass.release.export import class_table, media_folder, webdataset
+from edge_glass.release.export.built_rows import BuiltRows
+
+FORMATS = ("webdataset", "files", "tsv", "labels")
+
+
+def export(folder: Path, out: Path, format: str, jpeg: bool = False) -> list[str]:
+    """Write the build in `folder` to `out/<split>/` in one of FORMATS; gives what was left out.
+
+    `jpeg` writes images of other kinds as JPEG. `labels` are the classes of all splits together, as
+    multi-hot arrays. Raises EdgeGlassError if the build has not what the format holds.
+    """
+    if format not in FORMATS:
+        raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
+    if jpeg and format not in ("webdataset", "files"):
+        raise EdgeGlassError(f"--jpeg: {format} holds no images; use webdataset or files")
+    if format == "labels":
+        labels.export(folder, out)
+        return []
+    build = BuiltRows.of(folder)
+    if format == "tsv":
+        return class_table.write(build, out)
+    if not build.with_role(ColumnRole.MEDIA):
+        raise EdgeGlassError(
+            f"{build.config}: no column of media files to export; there are "
+            f"{', '.join(build.roles)}: use --format tsv, or build with media"
+        )
+    write = {"webdataset": webdataset.write, "files": media_folder.write}[format]
+    return write(build, out, jpeg)

@@ -1,0 +1,124 @@
+"""The rows of a build as exports want them: with the ledger's entry, by the roles of columns."""
+
+import datetime
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+
+from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core.columns import ColumnRole, roles
+from edge_glass.core.ledger import LEFT_OUT, Outcome
+from edge_glass.core.manifest import Manifest
+from edge_glass.media.features import arrow_schema
+from edge_glass.pipeline import replay
+
+Example = dict[str, Any]
+Pair = tuple[dict[str, Any], Example | None]  # of the ledger, and the example if it is kept
+# what LAION's tables call these, and img2dataset and clip-retrieval after them
+LAION = {"nsfw": "NSFW", "license": "LICENSE", "language": "LANGUAGE", "sample_id": "SAMPLE_ID"}
+
+
+@dataclass(frozen=True)
+class BuiltRows:
+    """A build: its manifest, and what its columns are."""
+
+    folder: Path
+    made: Manifest
+    roles: dict[str, ColumnRole]
+    schema: pa.Schema
+
+    @classmethod
+    def of(cls, folder: Path) -> "BuiltRows":
+        """Read the manifest in `folder`. Raises EdgeGlassError if there is none."""
+        made = manifest.read(folder)
+        schema = arrow_schema(datasets.Features.from_dict(made.features))
+        return cls(folder, made, roles(made.features), schema)
+
+    @property
+    def config(self) -> str:
+        """The config's name."""
+        return self.made.config
+
+    @property
+    def splits(self) -> list[str]:
+        """In the manifest's order."""
+        return list(self.made.splits)
+
+    def with_role(self, role: ColumnRole) -> list[str]:
+        """The columns that have a role."""
+        return [name for name, found in self.roles.items() if found is role]
+
+    @property
+    def plain(self) -> list[str]:
+        """The columns that are data, not files: what JSON can hold."""
+        return [field.name for field in self.schema if self._is_plain(field)]
+
+    @property
+    def left_out(self) -> list[str]:
+        """What is said of columns that no export holds: files deep inside structs."""
+        deep = set(self.roles) - set(self.plain) - set(self.with_role(ColumnRole.MEDIA))
+        return [f"column {name} is left out: it holds files inside structs" for name in deep]
+
+    def _is_plain(self, field: pa.Field) -> bool:
+        media = self.roles[field.name] is ColumnRole.MEDIA
+        return not (media or _has_bytes(field.type))
+
+    def caption(self, example: Example) -> str | None:
+        """The text that goes with a row's media; of several the first."""
+        for name in self.with_role(ColumnRole.CAPTION):
+            value = example[name]
+            first = (value[0] if value else None) if isinstance(value, list) else value
+            return None if first is None else str(first)
+        return None
+
+    def others(self, example: Example) -> dict[str, Any]:
+        """The values of all plain columns as JSON holds them."""
+        return {name: as_json(example[name]) for name in self.plain}
+
+    def pairs(self, split: str) -> Iterator[Pair]:
+        """Each source row that was tried, with its example; of a row of several, each of them."""
+        shards = (self.folder / shard.file for shard in self.made.splits[split].shards)
+        examples = (example for shard in shards for example in parquet.rows(shard))
+        waiting = next(examples, None)
+        for entry in ledger.read(self.folder / ledger.FILE):
+            if entry["split"] != split or entry["outcome"] in LEFT_OUT:
+                continue
+            kept = entry["outcome"] == Outcome.KEPT
+            if not kept:
+                yield entry, None
+            while kept and waiting and replay.of(waiting["id"], entry["id"]):
+                yield entry, waiting
+                waiting = next(examples, None)
+
+    def examples(self, split: str) -> Iterator[Example]:
+        """The rows of a split that are kept."""
+        return (example for _, example in self.pairs(split) if example)
+
+
+def upstream_names(names: list[str]) -> dict[str, str]:
+    """Column -> its name in LAION's tables, for a build that has such; of others its own name."""
+    return {name: LAION.get(name, name) if "nsfw" in names else name for name in names}
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON can hold it: NaN and infinity are null, times are text."""
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _has_bytes(type_: pa.DataType) -> bool:
+    if pa.types.is_nested(type_):
+        return any(_has_bytes(type_.field(place).type) for place in range(type_.num_fields))
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))

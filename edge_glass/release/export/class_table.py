@@ -1,0 +1,68 @@
+"""A table of files, labels and captions, and how many rows each class has.
+
+`pandas.read_csv(sep="\\t")` and open_clip's CSV mode read it: fields with quotes are quoted.
+"""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.columns import ColumnRole, is_list
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.imagenet.classes import write_frequencies
+from edge_glass.release.export import media_files
+from edge_glass.release.export.built_rows import BuiltRows, Example
+from edge_glass.release.export.media_folder import file_name
+
+BREAKS = str.maketrans("\n\r\t\0", "    ")
+LABELS = ("label", "label_ori")
+NAMES = {"filepath", "filename", "wnid"}  # columns that name files
+
+
+def write(build: BuiltRows, out: Path) -> list[str]:
+    """Write `<split>/<config>.tsv`, and `class_frequency_<config>*.txt` of rows with classes.
+
+    Raises EdgeGlassError where rows have no caption, or not one file each.
+    """
+    columns, media = build.made.features, build.with_role(ColumnRole.MEDIA)
+    single = len(media) == 1 and not is_list(columns[media[0]])
+    if not build.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
+        raise EdgeGlassError(
+            f"{build.config}: tsv wants a caption and one file a row, or names of files; there are "
+            f"{', '.join(columns)}"
+        )
+    labels, without = [name for name in LABELS if name in columns], 0
+    for split in build.splits:
+        counts = Counter[str]()
+        with Whole(out / split / f"{build.config}.tsv") as file:
+            table = csv.writer(_Text(file), delimiter="\t", lineterminator="\n")
+            table.writerow(["filepath", *labels, "caption"])
+            for number, example in enumerate(build.examples(split)):
+                caption = (build.caption(example) or "").translate(BREAKS)
+                if (path := _path(example, number, media)) is None:
+                    without += 1
+                    continue
+                table.writerow([path, *(example[name] for name in labels), caption])
+                counts[example.get("wnid") or ""] += 1
+        if "wnid" in columns:
+            write_frequencies(out / split, f"class_frequency_{build.config}", counts)
+    return build.left_out + ([f"{without} rows without a file are left out"] if without else [])
+
+
+class _Text:
+    """What csv writes to: text that goes into a file of bytes."""
+
+    def __init__(self, file: Whole) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(text.encode())
+
+
+def _path(example: Example, number: int, media: list[str]) -> str | None:
+    """Where the source has the file, or where `files` writes it; None where there is none."""
+    if example.get("filepath"):
+        return str(example["filepath"])
+    files = media_files.of_row(example, media)
+    return file_name(example, number, files[0] if files else None) if files or not media else None

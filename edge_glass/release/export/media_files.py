@@ -1,0 +1,79 @@
+"""The media files of a row: their bytes and names, out of any column that holds some."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from edge_glass.core.columns import RATE
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped
+from edge_glass.media import audio, images, magic
+
+SUFFIXES = {
+    "image/jpeg": ".jpg", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "application/gzip": ".gz",
+}  # fmt: skip
+QUALITY = 95  # of a JPEG that is made of another image
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """A file of a row; `place` counts the files of a column that is a list."""
+
+    column: str
+    place: int | None
+    data: bytes
+    suffix: str  # with its dot
+
+
+def of_row(example: dict[str, Any], columns: list[str], jpeg: bool = False) -> list[MediaFile]:
+    """All files of a row that are there; with `jpeg` images of other kinds are made JPEG."""
+    found = []
+    for column in columns:
+        for place, (data, path) in _values(example, column):
+            made = _as_jpeg(data, f"{example.get('id')}: {column}") if jpeg else data
+            found.append(MediaFile(column, place, made, suffix(made, path)))
+    return found
+
+
+def suffix(data: bytes, path: str | None = None) -> str:
+    """The suffix of a file: for images what the bytes are, for others as they are called."""
+    kind = magic.kind(data[: magic.HEAD]) or ""
+    called = PurePosixPath(path or "").suffix.lower()
+    if called and not kind.startswith("image/"):
+        return called
+    told = SUFFIXES.get(kind, f".{kind.rpartition('/')[2]}") if kind else ""
+    return told or called or ".bin"
+
+
+def safe(name: str) -> str:
+    """A name out of data as the name of one file."""
+    plain = PurePosixPath(name).name == name and "\0" not in name and name not in ("", "..")
+    return name if plain else quote(name, safe="").replace("..", "%2E%2E") or "_"
+
+
+def _values(example: dict[str, Any], column: str) -> Iterator[tuple[int | None, tuple[bytes, Any]]]:
+    value = example[column]
+    if isinstance(value, list) and value and isinstance(value[0], float):
+        samples = np.array(value, dtype=np.float32)[:, None]
+        value = audio.encode(samples, example[RATE], None, None, "wav").data
+    several = isinstance(value, list)
+    for place, item in enumerate(value if several else [value]):
+        data, path = (item.get("bytes"), item.get("path")) if isinstance(item, dict) else (item, "")
+        if data is not None:
+            yield place if several else None, (data, path)
+
+
+def _as_jpeg(data: bytes, where: str) -> bytes:
+    if not (magic.kind(data[: magic.HEAD]) or "").startswith("image/"):
+        return data
+    try:
+        return images.convert(data, "jpeg", QUALITY)[0]
+    except Dropped as drop:
+        raise EdgeGlassError(
+            f"{where}: the image cannot be made a JPEG ({drop.outcome}: {drop.detail}); "
+            "see `edge-glass verify`"
+        ) from None

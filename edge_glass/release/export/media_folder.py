@@ -1,0 +1,76 @@
+"""Media as plain files, with a `metadata.jsonl`: an image or audio folder of `datasets`.
+
+A build with several columns of media gives a folder for each of them, `<split>/<column>/`. Rows of
+a class stand in `<wnid>/`, under the name that their source has for them.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.columns import ColumnRole
+from edge_glass.release.export import media_files
+from edge_glass.release.export.built_rows import BuiltRows, Example
+from edge_glass.release.export.media_files import MediaFile
+
+METADATA = "metadata.jsonl"
+
+
+def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
+    """Write all splits; gives what is left out."""
+    columns = build.with_role(ColumnRole.MEDIA)
+    without = Counter[str]()
+    for split in build.splits:
+        for column in columns:
+            folder = out / split if len(columns) == 1 else out / split / media_files.safe(column)
+            without[column] += _written(build, split, column, folder, jpeg)
+    told = [f"{count} rows without {column} are left out" for column, count in without.items()]
+    return build.left_out + [text for text in told if not text.startswith("0 ")]
+
+
+def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool) -> int:
+    """Write a column's files; gives the number of rows without any."""
+    with_files = without = 0
+    with Whole(folder / METADATA) as lines:
+        for number, example in enumerate(build.examples(split)):
+            files = media_files.of_row(example, [column], jpeg)
+            if not files:
+                without += 1
+                continue
+            names = list(_saved(folder, example, number, files))
+            listed = files[0].place is not None
+            where = {"file_names": names} if listed else {"file_name": names[0]}
+            line = json.dumps(where | build.others(example) | where, ensure_ascii=False)
+            lines.write(f"{line}\n".encode())
+            with_files += 1
+    if not with_files:  # no reader takes an empty one
+        (folder / METADATA).unlink()
+    return without
+
+
+def _saved(folder: Path, example: Example, number: int, files: list[MediaFile]) -> Iterator[str]:
+    for file in files:
+        name = file_name(example, number, file)
+        if file.place is not None:
+            name = f"{name.removesuffix(file.suffix)}/{file.place}{file.suffix}"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(file.data)  # metadata.jsonl, written last, says it is whole
+        yield name
+
+
+def file_name(example: Example, number: int, file: MediaFile | None) -> str:
+    """`<wnid>/<name in the source, or id>` of a row that has a class, its number for others.
+
+    Where an image was made another kind, the name's suffix follows it.
+    """
+    suffix = file.suffix if file else ".jpg"
+    if not example.get("wnid"):
+        return f"{number:09d}{suffix}"
+    name = PurePosixPath(media_files.safe(example.get("filename") or example["id"]))
+    if not example.get("filename"):
+        name = PurePosixPath(f"{name}{suffix}")
+    elif file and name.suffix.lower().replace(".jpeg", ".jpg") != suffix:
+        name = name.with_suffix(suffix)
+    return f"{media_files.safe(example['wnid'])}/{name}"

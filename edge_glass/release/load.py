@@ -1,0 +1,154 @@
+"""What training calls: a published version or a local build as plain `datasets` objects."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import datasets
+from huggingface_hub import DatasetCard, HfApi, hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from edge_glass.core import manifest
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.media.features import Audio
+from edge_glass.release import card
+
+
+def load(
+    name: str,
+    repo: str | Path,
+    version: str | None = None,
+    split: str | None = None,
+    streaming: bool = False,
+) -> Any:
+    """Load the config `name` of a dataset on the Hub (`org/name`) or of a local build folder.
+
+    The same version gives the same rows online and offline: it is read from the snapshot of its
+    tag, which `datasets` alone does not do offline. Without `version` the main branch is taken.
+    Audio decodes without torch to `{"array": float32, "sampling_rate": Hz, "path": …}`.
+
+    Returns a Dataset, or a DatasetDict without `split`; iterable ones with `streaming`, which reads
+    shards as they are needed (a stream left half read can make Python abort when it exits, with all
+    rows delivered: apache/arrow issue 45214).
+
+    Raises EdgeGlassError if there is no such folder, dataset, version or config, or if it is
+    neither online nor cached.
+    """
+    if Path(repo).is_dir():
+        if version:
+            raise EdgeGlassError(f"{repo} is a folder, which has no versions: leave version out")
+        place, commit = str(repo), None
+        _check_config(name, Path(repo, card.FILE), str(repo))
+    elif re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(repo)):
+        place, commit = _Hub(str(repo), version).place(name, streaming)
+    else:
+        raise EdgeGlassError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")
+    loaded = datasets.load_dataset(place, name, split=split, revision=commit, streaming=streaming)
+    if isinstance(loaded, dict):
+        for key, dataset in loaded.items():
+            loaded[key] = _decodable(dataset)
+        return loaded
+    return _decodable(loaded)
+
+
+def snapshot(name: str, repo: str, version: str | None = None) -> Path:
+    """The local folder of the config `name` at a version, fetched from the Hub if it is not here.
+
+    Raises EdgeGlassError as `load` does.
+    """
+    place, _ = _Hub(repo, version).place(name, streaming=False)
+    return Path(place) / name
+
+
+def _check_config(name: str, readme: Path, where: str) -> None:
+    if not readme.is_file():
+        raise EdgeGlassError(f"{where}: no {card.FILE}: nothing was built or published there")
+    configs = DatasetCard.load(readme).data.get("configs") or []
+    names = [config.get("config_name") for config in configs]
+    if name not in names:
+        raise EdgeGlassError(f"{where}: no config {name}; there are {', '.join(map(str, names))}")
+
+
+class _Hub:
+    """One version of a dataset on the Hub, or what is cached of it."""
+
+    def __init__(self, repo: str, version: str | None) -> None:
+        self._repo, self._what = repo, f"{repo}: version {version or 'main'}"
+        self._revision = f"v{version.removeprefix('v')}" if version else "main"
+
+    def place(self, name: str, streaming: bool) -> tuple[str, str | None]:
+        """Where `datasets` finds the config `name`: a folder, or the dataset and its commit."""
+        if streaming and (commit := self._commit()):
+            readme = hf_hub_download(self._repo, card.FILE, repo_type="dataset", revision=commit)
+            _check_config(name, Path(readme), self._what)
+            return self._repo, commit
+        folder = self._snapshot(name.removesuffix("_ledger"))
+        _check_config(name, folder / card.FILE, self._what)
+        self._check_shards(folder / name.removesuffix("_ledger"))
+        return str(folder), None
+
+    def _commit(self) -> str | None:
+        """The commit of the version, None if the Hub is out of reach."""
+        try:
+            info = HfApi().repo_info(self._repo, repo_type="dataset", revision=self._revision)
+        except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+            raise self._absent(error) from None
+        except Exception:  # whatever the network does: the cache may have it
+            return None
+        return info.sha
+
+    def _snapshot(self, config: str) -> Path:
+        """The local folder of the version with one config, fetched if it is not there."""
+        try:
+            return self._fetch(config)
+        except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+            raise self._absent(error) from None
+        except LocalEntryNotFoundError as error:
+            raise self._out_of_reach(str(error)) from None
+        except Exception as error:
+            try:
+                return self._fetch(config, local_files_only=True)
+            except LocalEntryNotFoundError:
+                raise self._out_of_reach(str(error)) from None
+
+    def _check_shards(self, folder: Path) -> None:
+        """Older clients take a snapshot that was fetched in part for a whole one."""
+        if not (folder / manifest.FILE).is_file():
+            raise self._out_of_reach(f"{folder} lacks {manifest.FILE}")
+        made = manifest.read(folder)
+        shards = [shard.file for shard in made.shards()]
+        if absent := [shard for shard in shards if not (folder / shard).exists()]:
+            raise self._out_of_reach(f"{folder} lacks {', '.join(absent)}")
+
+    def _fetch(self, config: str, local_files_only: bool = False) -> Path:
+        folder = snapshot_download(
+            self._repo,
+            repo_type="dataset",
+            revision=self._revision,
+            allow_patterns=[card.FILE, f"{config}/*"],
+            local_files_only=local_files_only,
+        )
+        return Path(folder)
+
+    def _absent(self, error: Exception) -> EdgeGlassError:
+        if isinstance(error, RevisionNotFoundError):
+            return EdgeGlassError(f"{self._what} does not exist")
+        return EdgeGlassError(f"{self._repo}: no such dataset, or `hf auth login` is needed for it")
+
+    def _out_of_reach(self, why: str) -> EdgeGlassError:
+        return EdgeGlassError(
+            f"{self._what} is not (all) in the cache, and the Hub is out of reach. Load it once "
+            f"while online; after that it is read from disk. ({' '.join(why.split())})"
+        )
+
+
+def _decodable(dataset: Any) -> Any:
+    """The dataset with every audio column decoded by soundfile."""
+    for column, feature in (dataset.features or {}).items():
+        if isinstance(feature, datasets.Audio):
+            dataset = dataset.cast_column(column, Audio(sampling_rate=feature.sampling_rate))
+    return dataset

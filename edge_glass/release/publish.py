@@ -1,0 +1,303 @@
+"""A version on the Hub: everything is written first and tagged last, so it is whole or absent."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+from edge_glass.core import ledger, manifest
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Manifest
+from edge_glass.release import card, citation, croissant, write_card
+
+COMMIT_FILES = 100  # in one commit; a release of more files comes in several, its README last
+SHARD = re.compile(r"[\w.]+-\d{5,}-of-\d{5,}\.parquet")
+
+Operation = CommitOperationAdd | CommitOperationDelete
+
+
+@dataclass
+class Release:
+    """What a push did, or (`dry_run`) would do."""
+
+    repo: str
+    tag: str
+    configs: list[str]
+    send: list[str] = field(default_factory=list)
+    send_bytes: int = 0
+    already_there: list[str] = field(default_factory=list)
+    delete: list[str] = field(default_factory=list)
+    commit: str | None = None
+    pull_request: str | None = None
+    tagged: bool = False
+
+
+def push(
+    out: Path,
+    configs: list[str],
+    repo: str,
+    version: str,
+    *,
+    private: bool = False,
+    pr: bool = False,
+    dry_run: bool = False,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> Release:
+    """Publish built configs under `out` as version `version` of the dataset `repo`.
+
+    Files that the repository has already are not sent again, so a push that was stopped goes on.
+    Other configs of the repository stay as they are. With `pr` a pull request is opened and nothing
+    is tagged; the same call without it tags once that is merged. Raises EdgeGlassError if the
+    version exists, a build is not whole, or the Hub refuses.
+    """
+    release = Release(repo, _tag(version), [*dict.fromkeys(configs)])
+    builds = _builds(out, release.configs)
+    hub = _Hub(repo, HfApi(endpoint=endpoint, token=token))
+    head = hub.head(release.tag, private)
+    operations = _operations(hub, head, builds, release)
+    if dry_run:
+        return release
+    if head is None:
+        head = hub.create(private)
+    release.commit = _commit(hub, head, operations, release, pr)
+    if not pr:
+        hub.tag(release.tag, release.commit)
+        release.tagged = True
+    return release
+
+
+def _tag(version: str) -> str:
+    if not re.fullmatch(r"v?\d+\.\d+\.\d+([.-]\w+)*", version):
+        raise EdgeGlassError(f"--version {version}: write it as 1.0.0 (or 1.0.0-rc1)")
+    return f"v{version.removeprefix('v')}"
+
+
+def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
+    built = manifest.built(out)
+    if absent := [name for name in configs if name not in built]:
+        raise EdgeGlassError(
+            f"{out}: not built: {', '.join(absent)}. Run `edge-glass build {' '.join(absent)} "
+            f"--out {out}` first"
+        )
+    builds = {built[name]: manifest.read(built[name]) for name in configs}
+    if cut := [made.config for made in builds.values() if made.limit is not None]:
+        raise EdgeGlassError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
+    if empty := [made.config for made in builds.values() if not made.kept]:
+        raise EdgeGlassError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
+    return builds
+
+
+def _operations(
+    hub: "_Hub", head: str | None, builds: dict[Path, Manifest], release: Release
+) -> list[Operation]:
+    """What the repository lacks of the builds and their card, and what it has too much."""
+    there = hub.tree(head)
+    operations: list[Operation] = []
+    for folder, made in builds.items():
+        promised = _promised(folder, made)
+        for name, digests in promised.items():
+            path = f"{made.config}/{name}"
+            if there.get(path) in digests:
+                release.already_there.append(path)
+            else:
+                operations.append(_add(folder / name, path, digests, release))
+        for path in there:
+            config, _, name = path.partition("/")
+            if config == made.config and SHARD.fullmatch(name) and name not in promised:
+                operations.append(CommitOperationDelete(path))
+                release.delete.append(path)
+    operations += _plots(builds, there, release)
+    for name, text in _texts(hub, head, there, list(builds.values()), release.tag).items():
+        operations.append(CommitOperationAdd(name, text.encode()))
+        release.send.append(name)
+    # what readers of the main branch see changes with the README and the deletions: they go last
+    return sorted(
+        operations,
+        key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE),
+    )
+
+
+def _plots(
+    builds: dict[Path, Manifest], there: dict[str, str], release: Release
+) -> Iterator[Operation]:
+    """The pictures of the card that the repository lacks; `there` has them all afterwards."""
+    for folder, made in builds.items():
+        path = card.picture(made.config)
+        if not (folder.parent / path).is_file():
+            write_card.drawn(folder.parent)
+        digests = _digests((folder.parent / path).read_bytes())
+        if there.get(path) not in digests:
+            yield _add(folder.parent / path, path, digests, release)
+        there[path] = ""
+
+
+def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:
+    """File name -> digests that the Hub may know the file by, of everything in a build."""
+    files = {file.file: {file.sha256} for file in made.files()}
+    if absent := [name for name in files if not (folder / name).is_file()]:
+        raise EdgeGlassError(f"{folder}: {', '.join(absent)} is missing: build again")
+    return files | {manifest.FILE: _digests((folder / manifest.FILE).read_bytes())}
+
+
+def _digests(data: bytes) -> set[str]:
+    """What the Hub may know a small file by: sha256, or git's id."""
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False)
+    return {hashlib.sha256(data).hexdigest(), blob.hexdigest()}
+
+
+def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitOperationAdd:
+    operation = CommitOperationAdd(path, local)
+    if operation.upload_info.sha256.hex() not in digests:
+        raise EdgeGlassError(f"{local}: sha256 differs from the manifest's: build again")
+    release.send.append(path)
+    release.send_bytes += operation.upload_info.size
+    return operation
+
+
+def _texts(
+    hub: "_Hub", head: str | None, there: dict[str, str], ours: list[Manifest], tag: str
+) -> dict[str, str]:
+    """What is said of the whole repository: its new texts by name, without those that it has."""
+    names = {m.config for m in ours}
+    others = [
+        _manifest(hub, head, folder)
+        for folder in sorted({path.partition("/")[0] for path in there} - names)
+        # what else is called so is other people's
+        if {f"{folder}/{manifest.FILE}", f"{folder}/{ledger.FILE}"} <= there.keys()
+    ]
+    manifests = sorted([*others, *ours], key=lambda m: m.config)
+    known = (card.FILE, citation.FILE, croissant.FILE)
+    previous = {name: hub.read(head, name) for name in known if name in there}
+    readme = previous.get(card.FILE)
+    corpora = {m.corpus for m in ours}
+    drawn = {Path(path).stem for path in there if path.startswith(f"{card.PLOTS}/")}
+    about = (manifests, hub.url, tag, card.doi(readme))
+    texts = {
+        citation.FILE: citation.render(*about),
+        croissant.FILE: croissant.render(*about),
+        card.FILE: card.render(
+            [m for m in manifests if m.corpus in corpora], hub.repo, readme, drawn
+        ),
+    }
+    return {name: text for name, text in texts.items() if text != previous.get(name)}
+
+
+def _manifest(hub: "_Hub", head: str | None, folder: str) -> Manifest:
+    path = f"{folder}/{manifest.FILE}"
+    made = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
+    if made.config != folder:
+        raise EdgeGlassError(f"{hub.repo}: {path} is of {made.config}: mend or delete it")
+    return made
+
+
+def _commit(hub: "_Hub", head: str, operations: list[Operation], release: Release, pr: bool) -> str:
+    """Commit everything on top of `head`; returns the commit to be tagged."""
+    message = f"{', '.join(release.configs)} {release.tag}"
+    branch = None
+    for start in range(0, len(operations), COMMIT_FILES):
+        info = hub.call(
+            "create_commit",
+            operations=operations[start : start + COMMIT_FILES],
+            commit_message=message,
+            parent_commit=head,
+            create_pr=pr and branch is None,
+            revision=branch,
+        )
+        head = info.oid
+        if pr and branch is None:
+            branch, release.pull_request = info.pr_revision, info.pr_url
+    return head
+
+
+class _Hub:
+    """A dataset's repository; whatever fails is told in one line that holds no token."""
+
+    def __init__(self, repo: str, api: HfApi) -> None:
+        self.repo, self._api = repo, api
+        self.url = f"{api.endpoint}/datasets/{repo}"
+
+    def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
+        """A method of HfApi on this repository, which `maybe` does not exist (None)."""
+        try:
+            found = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
+            return list(found) if isinstance(found, Iterator) else found
+        except Exception as error:
+            if maybe and isinstance(error, RepositoryNotFoundError):
+                return None
+            # httpx, requests and urllib3 each have errors of their own, uploads a RuntimeError
+            raise EdgeGlassError(f"{self.repo}: {self._told(error)}") from None
+
+    def head(self, tag: str, private: bool) -> str | None:
+        """The commit to build on, None if there is no such repository."""
+        refs = self.call("list_repo_refs", maybe=True)
+        if refs is None:
+            return None
+        if tag in {ref.name for ref in refs.tags}:
+            raise EdgeGlassError(
+                f"{self.repo}: version {tag} exists and is never overwritten: choose another"
+            )
+        info = self.call("repo_info", revision="main")
+        if private and not info.private:
+            raise EdgeGlassError(
+                f"{self.repo} exists and is public: make it private in its settings first, or "
+                "leave --private out"
+            )
+        return str(info.sha)
+
+    def create(self, private: bool) -> str:
+        self.call("create_repo", private=private, exist_ok=True)
+        return str(self.call("repo_info").sha)
+
+    def tree(self, head: str | None) -> dict[str, str]:
+        """Path -> sha256 (LFS) or git's id of everything in the repository."""
+        if head is None:
+            return {}
+        items = self.call("list_repo_tree", revision=head, recursive=True)
+        files = [item for item in items if isinstance(item, RepoFile)]
+        return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+
+    def read(self, head: str | None, path: str) -> str:
+        local = self.call("hf_hub_download", filename=path, revision=head)
+        try:
+            return Path(local).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise EdgeGlassError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
+
+    def tag(self, tag: str, commit: str) -> None:
+        try:
+            self.call("create_tag", tag=tag, revision=commit)
+        except EdgeGlassError:
+            if not self._is_tagged(tag, commit):
+                raise
+
+    def _is_tagged(self, tag: str, commit: str) -> bool:
+        """Whether the tag is there all the same: an answer can be lost on its way."""
+        try:
+            refs = self.call("list_repo_refs")
+        except EdgeGlassError:
+            return False
+        return (tag, commit) in {(ref.name, ref.target_commit) for ref in refs.tags}
+
+    def _told(self, error: Exception) -> str:
+        response = getattr(error, "response", None) if isinstance(error, HfHubHTTPError) else None
+        causes = [error, *filter(None, [error.__cause__])]
+        text = " ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
+        for token in (self._api.token, get_token()):
+            if isinstance(token, str) and token:
+                text = text.replace(token, "***")
+        return f"{' '.join(text.split())}\n{_advice(getattr(response, 'status_code', None))}"
+
+
+def _advice(status: int | None) -> str:
+    if status in (401, 403):
+        return "Log in with a token that may write: `hf auth login`, or set HF_TOKEN."
+    if status == 412:
+        return "Someone else pushed meanwhile: look at the repository, then run the same command."
+    return "Nothing is tagged. Run the same command again: what was sent is not sent twice."

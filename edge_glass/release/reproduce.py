@@ -1,0 +1,44 @@
+"""A version is built again, out of what its manifests say, and held against what was published."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_glass.core import manifest
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.progress import Progress
+from edge_glass.corpora import catalog
+from edge_glass.corpora.catalog import Variant
+from edge_glass.pipeline.build import Options, build
+from edge_glass.release.diff import Difference, compare
+
+
+def reproduce(
+    version: Path, out: Path, names: list[str], options: Options, progress: Progress | None = None
+) -> Iterator[Difference]:
+    """Build configs of a version (all, without `names`) into `out`: what differs, one at a time.
+
+    A build that is there already is gone on with. Raises EdgeGlassError if the version has no such
+    config, or nothing here can build it.
+    """
+    published = manifest.built(version)
+    if absent := [name for name in names if name not in published]:
+        raise EdgeGlassError(
+            f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
+        )
+    for name in names or published:
+        build(recipe(manifest.read(published[name])), out, options, progress)
+        yield compare(name, published[name], out / name)
+
+
+def recipe(made: Manifest) -> Variant:
+    """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
+    kind, name = catalog.corpus(made.corpus), made.config
+    base = name if name in kind.spec().configs else kind.corpus
+    with tempfile.TemporaryDirectory() as temp:
+        ours = Variant(kind.corpus, base, name).builder(temp).parameters()
+    theirs = made.parameters
+    overrides = {key: value for key, value in theirs.items() if ours.get(key) != value}
+    kind.configure(base, name, **overrides)
+    return Variant(kind.corpus, base, name, overrides)

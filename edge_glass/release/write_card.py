@@ -1,0 +1,52 @@
+"""What lies beside the builds of a folder: the card, and the report with its plots."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from edge_glass.core.atomic_files import disk_full
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.pipeline.remote_output import Away
+from edge_glass.release import card
+
+
+def listed(out: Path, away: Away | None = None) -> None:
+    """Write the card over all that is built in `out`."""
+    with _alone(out):
+        card.write(out)
+    _send(out, [card.FILE], away)
+
+
+def drawn(out: Path, away: Away | None = None) -> None:
+    """Draw the report over all that is built in `out`, and its plots for the card."""
+    from edge_glass.audit import report  # DuckDB and more, which the workers of a build do without
+
+    with disk_full(out, "Make room and run the same command again."), _alone(out):
+        names = report.write(out)
+        card.write(out)
+    _send(out, [*names, card.FILE], away)
+
+
+def outdated(out: Path, config: str) -> None:
+    """Remove what was drawn of an earlier build of `config`."""
+    for name in (card.REPORT, card.picture(config)):
+        (out / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Builds of other configs may run into the same folder."""
+    (out / HIDDEN).mkdir(parents=True, exist_ok=True)
+    with FileLock(out / HIDDEN / "present.lock"):
+        for name in (card.FILE, card.REPORT, f"{card.PLOTS}/*"):
+            for leftover in out.glob(f"{name}.*.tmp"):
+                leftover.unlink()
+        yield
+
+
+def _send(out: Path, names: list[str], away: Away | None) -> None:
+    for name in names if away else ():
+        assert away is not None
+        away.put(out / name, name)

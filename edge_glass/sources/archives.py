@@ -1,0 +1,250 @@
+"""Archives (7z, zip, packed tars) unpacked into one folder and never outside of it."""
+
+import io
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
+from typing import IO, Any, NoReturn, Self
+
+import py7zr
+from filelock import FileLock
+from py7zr.io import Py7zIO, WriterFactory
+
+from edge_glass.core import records, units
+from edge_glass.core.atomic_files import FULL, disk_full
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.sources.contents import Tick, contents
+
+SUFFIXES = (".7z", ".zip", ".tar.xz", ".tar.bz2")  # .tar and .tar.gz are read in place: tars.py
+MAX_MEMBERS = 5_000_000
+MAX_GROWTH = 100  # times the archive's own size: media do not compress like this, bombs do
+SPARE = 2**24
+REMEDY = (
+    "Make room there, or set EDGE_GLASS_CACHE to a larger disk, and run the same command again: "
+    "what is downloaded is kept."
+)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name is unpacked before it is read."""
+    return name.endswith(SUFFIXES)
+
+
+def unpack(archive: Path, folder: Path, tick: Tick) -> None:
+    """Unpack regular files into `folder`, which appears only when all of it is there.
+
+    A folder that is there but no longer holds what it did is made again.
+
+    Raises EdgeGlassError if the archive is damaged, holds links or members outside of itself,
+    grows beyond all measure, or the disk is full; then nothing of it stays.
+    """
+    with disk_full(folder.parent, REMEDY):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
+            record = _beside(folder, ".json")
+            if not folder.is_dir() or records.read(record) != _held(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                _unpack(archive, folder, tick)
+                records.write(record, _held(folder))
+
+
+def _held(folder: Path) -> dict[str, Any]:
+    """What an unpacked folder holds now, as its record says what it held."""
+    return asdict(contents(folder, _beside(folder, ".files"), lambda done, total: None))
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(folder.name + suffix)
+
+
+def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
+    aside = _beside(folder, ".partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir()
+        _open(archive, _Writer(archive, aside, tick))
+        os.sync()
+        aside.rename(folder)
+    except EdgeGlassError:
+        raise
+    except Exception as error:  # over hostile bytes a reader may raise anything
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise EdgeGlassError(
+            f"{archive}: damaged ({type(error).__name__}: {error}): nothing of it is used. "
+            "Delete it and get it again from upstream."
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+class _Writer:
+    """Where the members of one archive go, and what they may not do."""
+
+    def __init__(self, archive: Path, folder: Path, tick: Tick) -> None:
+        self.archive, self.folder, self.tick = archive, folder, tick
+        self.limit = archive.stat().st_size * MAX_GROWTH + SPARE
+        self.done = self.members = 0
+        self.total: int | None = None
+
+    def expect(self, total: int) -> None:
+        """Told of the bytes that the archive says it holds."""
+        self._bound(total)
+        free = shutil.disk_usage(self.folder).free
+        if total > free:
+            raise EdgeGlassError(
+                f"{self.folder.parent}: {units.size(free)} free, {self.archive.name} unpacks to "
+                f"{units.size(total)}. {REMEDY}"
+            )
+        self.total = total
+
+    def open(self, name: str, regular: bool = True) -> IO[bytes]:
+        """A member for writing; its parents are made."""
+        path = self.path(name, regular)
+        self.members += 1
+        if self.members > MAX_MEMBERS:
+            self.refuse(f"more than {MAX_MEMBERS} members")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("wb")
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            self.refuse(f"member {name!r} cannot be a file here ({error.strerror})")
+
+    def path(self, name: str, regular: bool = True) -> Path:
+        """The place of a member."""
+        parts = PurePosixPath(name).parts
+        if not regular or not parts or ".." in parts or name.startswith("/") or "\0" in name:
+            self.refuse(f"member {name!r} is no regular file or would leave its folder")
+        return self.folder.joinpath(*parts)
+
+    def count(self, size: int) -> None:
+        """Told of bytes before they are written."""
+        self.done += size
+        self._bound(self.done)
+        self.tick(self.done, self.total)
+
+    def copy(self, stream: IO[bytes], name: str, regular: bool) -> None:
+        with self.open(name, regular) as file:
+            while chunk := stream.read(2**20):
+                self.count(len(chunk))
+                file.write(chunk)
+
+    def refuse(self, why: str) -> NoReturn:
+        raise EdgeGlassError(
+            f"{self.archive}: {why}: nothing of it is used. Get it again from upstream."
+        )
+
+    def _bound(self, size: int) -> None:
+        if size > self.limit:
+            self.refuse(f"unpacks to more than {MAX_GROWTH} times its size")
+
+
+def _open(archive: Path, writer: _Writer) -> None:
+    if archive.name.endswith(".7z"):
+        _un7z(archive, writer)
+    elif archive.name.endswith(".zip"):
+        _unzip(archive, writer)
+    else:
+        _untar(archive, writer)
+
+
+def _un7z(archive: Path, writer: _Writer) -> None:
+    factory = _Factory(writer)
+    with closing(factory), py7zr.SevenZipFile(archive) as file:
+        members = [member for member in file.list() if not member.is_directory]
+        for member in members:
+            writer.path(member.filename, member.is_file)
+        writer.expect(sum(member.uncompressed for member in members))
+        # py7zr holds the names against a folder: not against the one that we happen to run in
+        file.extractall(writer.folder, factory=factory)
+
+
+def _unzip(archive: Path, writer: _Writer) -> None:
+    with zipfile.ZipFile(archive) as file:
+        writer.expect(sum(member.file_size for member in file.infolist()))
+        for member in file.infolist():
+            if not member.is_dir():
+                kind = stat.S_IFMT(member.external_attr >> 16)
+                with file.open(member) as stream:
+                    writer.copy(stream, member.filename, kind in (0, stat.S_IFREG))
+
+
+def _untar(archive: Path, writer: _Writer) -> None:
+    with tarfile.open(archive, tarinfo=_Header) as file:
+        while (member := file.next()) is not None:
+            file.members = []  # type: ignore[attr-defined] # it would remember all of them
+            if not member.isdir():
+                stream = file.extractfile(member) if member.isreg() else None
+                writer.copy(stream or io.BytesIO(), member.name, stream is not None)
+        assert file.fileobj is not None
+        while chunk := file.fileobj.read(2**20):  # the last bytes of a gzip are its checksum
+            writer.count(len(chunk))
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar. A damaged or absent one is no end of the archive, as tarfile has it."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except HeaderError as error:
+            if isinstance(error, EOFHeaderError):
+                raise
+            raise ReadError(f"at byte {tarfile.offset}: {error}") from error
+
+
+class _Factory(WriterFactory):  # type: ignore[misc]
+    """Hands py7zr our files instead of letting it make its own."""
+
+    def __init__(self, writer: _Writer) -> None:
+        self._writer = writer
+        self._open: set[IO[bytes]] = set()
+
+    def create(self, filename: str) -> Py7zIO:
+        name = Path(filename).relative_to(self._writer.folder).as_posix()
+        file = self._writer.open(name)
+        self._open.add(file)
+        return _Member(self._writer, file, self._open.discard)
+
+    def close(self) -> None:
+        """Close what py7zr left open when it failed."""
+        for file in self._open:
+            with suppress(OSError):
+                file.close()
+
+
+class _Member(Py7zIO):  # type: ignore[misc]
+    def __init__(
+        self, writer: _Writer, file: IO[bytes], closed: Callable[[IO[bytes]], None]
+    ) -> None:
+        self._writer, self._file, self._closed = writer, file, closed
+
+    def write(self, s: bytes | bytearray) -> int:
+        self._writer.count(len(s))
+        return self._file.write(s)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+        self._closed(self._file)
+
+    def size(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = None) -> bytes:
+        return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)

@@ -1,0 +1,166 @@
+"""What the other side asks for: robots.txt, X-Robots-Tag, and reservations of mining (TDM-Rep)."""
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from multidict import CIMultiDictProxy
+from protego import Protego
+from yarl import URL
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.sources.responses import WHOLE
+
+AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
+ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP = CHECKS = ("robots_txt", "x_robots_tag", "tdm_rep")
+REFUSALS = {"noai", "noimageai", "noindex", "noimageindex", "none"}
+VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+MAX_BYTES = 500 * 1024  # of robots.txt that are read (RFC 9309), and of tdmrep.json
+MAX_SITES = 4096
+DAY, WHILE = 24 * 3600, 300  # seconds after which a host that answered, or did not, is asked again
+MAX_WEIGHT = 8_000_000  # bytes of robots.txt and tdmrep.json behind all that is remembered
+
+clock = time.monotonic
+Get = Callable[[URL, int], Awaitable[tuple[int, bytes]]]  # url, most bytes -> status, body
+
+
+@dataclass
+class _Site:
+    until: float  # by the clock, this holds
+    robots: Protego | None = None
+    mining: Protego | None = None
+    weight: int = 1000
+    dropped: Dropped | None = None  # it cannot be asked
+
+
+class Consent:
+    """Asks each host once a day. `ignored` are the checks that a config opts out of."""
+
+    def __init__(self, get: Get, ignored: Collection[str] = ()) -> None:
+        self._get = get
+        self._checks = set(CHECKS) - set(ignored)
+        self._sites: OrderedDict[str, asyncio.Task[_Site]] = OrderedDict()
+        self._weight = 0
+
+    async def may_ask(self, url: URL, origin: str) -> None:
+        """Raises Dropped if the host does not want `url` to be asked for, or cannot be asked."""
+        if not self._checks & {ROBOTS_TXT, TDM_REP}:
+            return
+        site = await self._site(url, origin)
+        for spelling in dict.fromkeys((str(url), str(URL(str(url))))):  # as sent; without `..`
+            if site.robots and not site.robots.can_fetch(spelling, AGENT):
+                raise Dropped(Outcome.ROBOTS_TXT, "")
+            if site.mining and not site.mining.can_fetch(spelling, AGENT):
+                raise Dropped(Outcome.TDM_RESERVED, "tdmrep.json")
+
+    async def crawl_delay(self, url: URL, origin: str) -> float:
+        """Seconds that the host's robots.txt wants between two requests of a crawler.
+
+        Raises Dropped if the host cannot be asked.
+        """
+        if ROBOTS_TXT not in self._checks:
+            return 0.0
+        robots = (await self._site(url, origin)).robots
+        return float((robots and robots.crawl_delay(AGENT)) or 0)
+
+    def may_keep(self, headers: CIMultiDictProxy[str]) -> None:
+        """Raises Dropped if the headers of an answer ask that it be not used."""
+        if TDM_REP in self._checks and headers.get("tdm-reservation", "").strip() == "1":
+            raise Dropped(Outcome.TDM_RESERVED, "tdm-reservation")
+        if X_ROBOTS_TAG in self._checks:
+            asked = directives(headers.getall("X-Robots-Tag", []))
+            if refused := sorted(asked & REFUSALS):
+                raise Dropped(Outcome.X_ROBOTS_TAG, ", ".join(refused))
+
+    async def _site(self, url: URL, origin: str) -> _Site:
+        task = self._sites.get(origin)
+        if task is not None and (known := _answer(task)) and known.until < clock():
+            self._forget(origin)
+            task = None
+        if task is None:
+            task = self._sites[origin] = asyncio.create_task(self._ask(url.origin()))
+            task.add_done_callback(self._weigh)
+        self._sites.move_to_end(origin)
+        site = task.result() if task.done() else await asyncio.shield(task)
+        if site.dropped:
+            raise Dropped(site.dropped.outcome, site.dropped.detail)
+        return site
+
+    async def _ask(self, host: URL) -> _Site:
+        site = _Site(clock() + DAY)
+        if ROBOTS_TXT in self._checks:
+            try:
+                status, body = await self._get(host / "robots.txt", MAX_BYTES)
+                if status >= 500:
+                    # the standard's word for it: as long as nobody can tell, nothing is allowed
+                    raise Dropped(Outcome.SERVER_ERROR, f"robots.txt: HTTP {status}")
+            except Dropped as drop:
+                return _Site(clock() + WHILE, dropped=drop)
+            if status in WHOLE:
+                site.robots = Protego.parse(body.decode(errors="replace"))
+                site.weight += len(body)
+        if TDM_REP in self._checks:
+            try:
+                status, body = await self._get(host / ".well-known" / "tdmrep.json", MAX_BYTES)
+            except Dropped:
+                status, body = 0, b""
+            site.mining = reservations(body) if status in WHOLE else None
+            site.weight += len(body) if site.mining else 0
+        return site
+
+    def _weigh(self, done: "asyncio.Task[_Site]") -> None:
+        if known := _answer(done):
+            self._weight += known.weight
+        while len(self._sites) > MAX_SITES or (self._weight > MAX_WEIGHT and len(self._sites) > 1):
+            oldest = next(iter(self._sites))
+            if not self._sites[oldest].done():
+                return
+            self._forget(oldest)
+
+    def _forget(self, origin: str) -> None:
+        if known := _answer(self._sites.pop(origin)):
+            self._weight -= known.weight
+
+
+def directives(lines: Iterable[str]) -> set[str]:
+    """What X-Robots-Tag lines ask of everyone, and of us: `edge-glass: noai`."""
+    found = set()
+    for line in lines:
+        ours = True
+        for part in line.lower().split(","):
+            name, colon, rest = part.strip().partition(":")
+            if colon and name.strip() not in VALUED:
+                ours, name = name.strip() in (AGENT, "*"), rest
+            if ours:
+                found.add(name.strip())
+    return found
+
+
+def reservations(body: bytes) -> Protego | None:
+    """The rules of a tdmrep.json, as a robots.txt would say them; None if it reserves nothing.
+
+    Its locations are patterns of robots.txt; where several match, the longest one decides.
+    """
+    try:
+        rules = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    lines = []
+    for rule in rules if isinstance(rules, list) else [rules]:
+        location = rule.get("location") if isinstance(rule, dict) else None
+        if isinstance(location, str) and location.startswith("/") and location.isprintable():
+            reserved = str(rule.get("tdm-reservation")) == "1"
+            pattern = location.replace("#", "%23")
+            lines.append(f"{'Disallow' if reserved else 'Allow'}: {pattern}")
+    if not any(line.startswith("Disallow") for line in lines):
+        return None
+    return Protego.parse("\n".join(["User-agent: *", *lines]))
+
+
+def _answer(task: "asyncio.Task[_Site]") -> _Site | None:
+    """What is known of a host; None while it is asked, and if that went wrong."""
+    whole = task.done() and not task.cancelled() and not task.exception()
+    return task.result() if whole else None

@@ -1,0 +1,105 @@
+"""What a folder holds, as one digest; files that did not change since are not read again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+
+from edge_glass.core import records
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.manifest import HIDDEN
+
+Tick = Callable[[int, int | None], None]  # bytes done, bytes in all if known
+HEX = 64  # characters of a sha256
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a folder; `sha256` is over the names and digests of all of them, in order."""
+
+    files: int
+    bytes: int
+    sha256: str
+
+
+def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) -> Contents:
+    """What lies below `root`, and the files of the names `beside` that lie next to it.
+
+    The file `listing` keeps the digests: a file is read again if its size or the time of its last
+    change is another. Folders that builds were written into are left out.
+    """
+    known, files, size, total = _Known(listing), 0, 0, hashlib.sha256()
+    with Whole(listing) as written:
+        for folder, name in _files(root):
+            path = root.joinpath(*folder, name)
+            stat, place = path.stat(), "/".join((*folder, name))
+            line: list[str | int] = [
+                place,
+                stat.st_size,
+                stat.st_ctime_ns,
+            ]  # no program can set that time back
+            digest = known.digest((folder, name), line) or records.sha256(path)
+            written.write(json.dumps([*line, digest]).encode() + b"\n")
+            total.update(json.dumps([place, digest]).encode())
+            files, size = files + 1, size + stat.st_size
+            tick(size, None)
+        written.write(written.sha256.encode())
+    for name in beside:
+        if (path := root.parent / name).is_file():
+            total.update(json.dumps([f"../{name}", records.sha256(path)]).encode())
+    return Contents(files, size, total.hexdigest())
+
+
+def _files(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Folder and name of each regular file, sorted, links followed, each folder once."""
+    seen = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        stat = Path(folder).stat()
+        if (stat.st_dev, stat.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
+        folders[:] = sorted(f for f in folders if not Path(folder, f, HIDDEN).exists())
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.exists() and S_ISREG(path.stat().st_mode):
+                yield Path(folder).relative_to(root).parts, name
+
+
+class _Known:
+    """The digests of an earlier listing, in its order; none of one that is cut or changed."""
+
+    def __init__(self, listing: Path) -> None:
+        self._lines = _lines(listing) if _whole(listing) else iter(())
+        self._next = next(self._lines, None)
+
+    def digest(self, at: tuple[tuple[str, ...], str], line: list[str | int]) -> str | None:
+        """The digest of a file that is what it was; files are asked for in the listing's order."""
+        while self._next and _order(self._next[0]) < at:
+            self._next = next(self._lines, None)
+        return self._next[3] if self._next and self._next[:3] == line else None
+
+
+def _order(place: str) -> tuple[tuple[str, ...], str]:
+    *folder, name = place.split("/")
+    return tuple(folder), name
+
+
+def _lines(listing: Path) -> Iterator[list[str]]:
+    with listing.open("rb") as file:
+        yield from (json.loads(line) for line in file if line.startswith(b"["))
+
+
+def _whole(listing: Path) -> bool:
+    """Whether a listing ends with the digest of all before."""
+    if not listing.is_file():
+        return False
+    digest, left = hashlib.sha256(), listing.stat().st_size - HEX
+    with listing.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(left, 2**20))):
+            digest.update(chunk)
+            left -= len(chunk)
+        return file.read() == digest.hexdigest().encode()

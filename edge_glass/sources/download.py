@@ -1,0 +1,380 @@
+"""Resumable downloads: ranges, mirrors in turn, checksum while streaming."""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from filelock import FileLock, Timeout
+from yarl import URL
+
+from edge_glass.core import interrupts, records
+from edge_glass.core.atomic_files import disk_full, sync_folder
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.progress import ByteTick
+from edge_glass.core.spec import Source
+from edge_glass.sources import addresses
+
+AT_ONCE = 4
+ATTEMPTS = 5  # in a row that bring less than a chunk, per url
+UNKNOWN = 2  # at a host whose name is not known, before anything arrived: there is no network
+CHUNK = 2**18
+BACKOFF, LONGEST = 0.5, 120.0  # seconds before the second attempt, and before any
+NAMED = 12  # files that an error names
+MOST = 2**40  # bytes of a file whose size nobody tells
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "edge-glass"}
+HEALS = {408, 425, 429, 500, 502, 503, 504}
+LASTS = (
+    aiohttp.TooManyRedirects,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    aiohttp.ClientSSLError,
+)
+REMEDY = (
+    "Make room there, or move it to a larger disk and set EDGE_GLASS_CACHE to its new place, and "
+    "run the same command again: it goes on where it stopped."
+)
+
+sleep = asyncio.sleep
+
+
+class _Again(Exception):
+    """A failure that another attempt may not meet; `after` is the server's Retry-After in s."""
+
+    def __init__(self, reason: str, after: float = 0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class _Unknown(_Again):
+    """The name of the host is not known."""
+
+
+class _Refused(Exception):
+    """A failure that this URL will repeat."""
+
+
+class _Failed(Exception):
+    """A file that no URL gave; `reasons` are URLs with what became of them."""
+
+    def __init__(self, name: str, reasons: list[tuple[str, str]]) -> None:
+        super().__init__(name)
+        self.name, self.reasons = name, reasons
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to fetch: where it goes, and the URLs to try in turn."""
+
+    name: str
+    path: Path
+    source: Source
+    urls: list[str]
+
+
+def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, dict[str, Any]]:
+    """Fetch every file that is not in the store; what is there is not asked for again.
+
+    Returns bytes and checksums by file name. Raises EdgeGlassError with all files that no URL
+    gave whole; whatever arrived stays and the next call goes on from there.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return interrupts.run(_fetch(jobs, tick, at_once))
+    with ThreadPoolExecutor(1) as apart:  # a notebook's own loop runs in this thread
+        return apart.submit(lambda: asyncio.run(_fetch(jobs, tick, at_once))).result()
+
+
+async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dict[str, Any]]:
+    gate = asyncio.Semaphore(at_once)
+    async with aiohttp.ClientSession(
+        timeout=TIMEOUT,
+        headers=HEADERS,
+        auto_decompress=False,
+        trust_env=True,
+        requote_redirect_url=False,
+    ) as session:
+        tasks = [_one(session, gate, job, tick) for job in jobs]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    problems = [problem for r in results if isinstance(r, EdgeGlassError) for problem in r.problems]
+    if failed := [result for result in results if isinstance(result, _Failed)]:
+        problems.append(_told(failed))
+    if problems:
+        raise EdgeGlassError(*dict.fromkeys(problems))
+    if broken := [result for result in results if isinstance(result, BaseException)]:
+        raise broken[0]
+    return {job.name: facts for job, facts in zip(jobs, results, strict=True)}  # type: ignore[misc]
+
+
+async def _one(
+    session: aiohttp.ClientSession, gate: asyncio.Semaphore, job: Job, tick: ByteTick
+) -> dict[str, Any]:
+    async with gate:
+        with disk_full(job.path.parent, REMEDY):
+            job.path.parent.mkdir(parents=True, exist_ok=True)
+            async with _locked(job.path):
+                if (facts := stored(job.path, job.source)) is not None:
+                    return facts
+                return await _from_any(session, job, tick)
+
+
+@asynccontextmanager
+async def _locked(path: Path) -> AsyncIterator[None]:
+    """Another process may be fetching the same file: wait for it."""
+    lock = FileLock(f"{path}.lock")
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            await asyncio.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def stored(path: Path, source: Source) -> dict[str, Any] | None:
+    """Bytes and checksums of a finished download, None if it is not there or not what is asked."""
+    record = records.read(_record(path))
+    if record is None or not path.is_file():
+        return None
+    stat = path.stat()
+    untouched = record.pop("mtime_ns") == stat.st_mtime_ns and record["bytes"] == stat.st_size
+    wanted = source.checksum
+    return record if untouched and (wanted is None or record[wanted[0]] == wanted[1]) else None
+
+
+class _Part:
+    """What has arrived of a file so far, and its checksums."""
+
+    def __init__(self, job: Job) -> None:
+        path, self.path = job.path, job.path.with_name(job.path.name + ".part")
+        if path.exists() and not self.path.exists():
+            path.rename(self.path)  # of no record, or of another version: let the checksum tell
+        # unbuffered, so that a killed download leaves all that it was given
+        self._file = self.path.open("r+b" if self.path.exists() else "w+b", buffering=0)
+        self._hash = Checksums()
+        while chunk := self._file.read(2**20):
+            self._hash.update(chunk)
+
+    @property
+    def size(self) -> int:
+        return self._hash.bytes
+
+    def write(self, chunk: bytes) -> None:
+        left = memoryview(chunk)
+        while left:
+            left = left[self._file.write(left) :]
+        self._hash.update(chunk)
+
+    def restart(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._hash = Checksums()
+
+    def facts(self) -> dict[str, Any]:
+        return self._hash.facts()
+
+    def store(self, path: Path) -> None:
+        """Move the file to its place. Its record comes first: killed between them, it is whole."""
+        os.fsync(self._file.fileno())
+        records.write(_record(path), self.facts() | {"mtime_ns": self.path.stat().st_mtime_ns})
+        self.path.rename(path)
+        sync_folder(path.parent)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> dict[str, Any]:
+    part, reasons = await asyncio.to_thread(_Part, job), []
+    try:
+        for url in job.urls:
+            try:
+                await _from(session, url, job, part, tick)
+                await asyncio.to_thread(part.store, job.path)
+                return part.facts()
+            except (_Again, _Refused) as error:
+                reasons.append((url, str(error)))
+    finally:
+        part.close()
+    raise _Failed(job.name, reasons)
+
+
+def _told(failed: list[_Failed]) -> str:
+    """All files that could not be fetched as one problem: each cause is named once."""
+    causes: dict[str, list[str]] = {}
+    for one in failed:
+        for url, reason in one.reasons:
+            where = url if len(failed) == 1 else "…".join(url.rsplit(one.name, 1))
+            causes.setdefault(f"{where}: {reason}", []).append(one.name)
+    which = "it" if len(failed) == 1 else "them"
+    lines = [f"{_several([one.name for one in failed], NAMED)} could not be fetched:"]
+    for cause, names in causes.items():
+        lines.append(
+            f"  {cause}" + (f" ({_several(names, 3)})" if len(names) < len(failed) else "")
+        )
+    lines.append(
+        "  What arrived is kept: run the same command again to go on; or fetch from a mirror of "
+        f"yours (--mirror URL), or get {which} by other means and pass the folder as --raw DIR."
+    )
+    return "\n".join(lines)
+
+
+def _several(names: list[str], most: int) -> str:
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more:,} more"
+
+
+async def _from(
+    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
+) -> None:
+    """Fetch from one URL until the file is whole, or as long as attempts bring something new."""
+    vain, most, start = 0, part.size, part.size
+    while True:
+        try:
+            return await _attempt(session, url, job, part, tick)
+        except _Again as error:
+            vain = 0 if part.size >= most + CHUNK else vain + 1
+            most = max(most, part.size)
+            hopeless = isinstance(error, _Unknown) and most == start
+            if vain == (UNKNOWN if hopeless else ATTEMPTS):
+                raise
+            await sleep(min(max(error.after, BACKOFF * 2 ** max(vain - 1, 0)), LONGEST))
+
+
+async def _attempt(
+    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
+) -> None:
+    wanted = job.source.checksum
+    if wanted is None:
+        part.restart()  # nobody could tell whether the rest belongs to what is here
+    resumed = part.size > 0
+    if not resumed or part.size != job.source.bytes:
+        try:
+            await _receive(session, url, job, part, tick)
+        except LASTS as error:
+            raise _Refused(f"{type(error).__name__}: {error}") from error
+        except aiohttp.ClientConnectorDNSError as error:
+            raise _Unknown(f"{error.host} is not known here: is there a network?") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _Again(f"{type(error).__name__}: {error}") from error
+    if wanted is not None and (found := part.facts()[wanted[0]]) != wanted[1]:
+        part.restart()
+        reason = f"{wanted[0]} {found}, upstream publishes {wanted[1]}"
+        raise (_Again if resumed else _Refused)(reason)  # what was here may have been the fault
+
+
+async def _receive(
+    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
+) -> None:
+    headers = {"Range": f"bytes={part.size}-"} if part.size else {}
+    async with session.get(_as_written(url), headers=headers, max_redirects=5) as answer:
+        first, total = _range(answer)
+        if answer.status == 416 and total == part.size:
+            return
+        if answer.status in HEALS:
+            raise _Again(f"HTTP {answer.status}", _seconds(answer.headers.get("Retry-After", "")))
+        if answer.status not in (200, 206, 416):
+            raise _Refused(f"HTTP {answer.status}")
+        if answer.status != 416:
+            _examine(answer, job, total)
+        if first != part.size:
+            part.restart()
+            if answer.status != 200:
+                sent = answer.headers.get("Content-Range")
+                raise _Again(f"HTTP {answer.status} with Content-Range {sent}")
+        await _stream(answer, job, part, total, tick)
+
+
+def _as_written(url: str) -> URL | str:
+    """A valid URL to be sent byte for byte: signatures cover what is written."""
+    with suppress(ValueError):  # then aiohttp says what is wrong
+        return url if addresses.UNQUOTED.search(url) else URL(url, encoded=True)
+    return url
+
+
+def _range(answer: aiohttp.ClientResponse) -> tuple[int | None, int | None]:
+    """Where the bytes of an answer begin, and the bytes in all."""
+    if answer.status == 200:
+        return 0, answer.content_length
+    found = re.fullmatch(
+        r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", answer.headers.get("Content-Range", "")
+    )
+    first, total = found.groups() if found else (None, None)
+    return int(first) if first else None, int(total) if total else None
+
+
+def _examine(answer: aiohttp.ClientResponse, job: Job, total: int | None) -> None:
+    """Raise _Refused, before what is here gets lost, if this cannot be the file."""
+    promised = job.source.bytes
+    if total is not None and promised not in (None, total):
+        raise _Refused(f"{total} bytes, upstream publishes {promised}")
+    page = answer.content_type == "text/html" and not job.name.endswith((".html", ".htm"))
+    if page and (total is None or promised != total):
+        raise _Refused("a web page instead of the file")
+
+
+async def _stream(
+    answer: aiohttp.ClientResponse, job: Job, part: _Part, total: int | None, tick: ByteTick
+) -> None:
+    total = job.source.bytes or total
+    async for chunk in answer.content.iter_chunked(CHUNK):
+        if part.size + len(chunk) > (total or MOST):
+            raise _Refused(f"more than the {total or MOST} bytes that it should have")
+        part.write(chunk)
+        tick(job.name, part.size, total)
+    if total is not None and part.size < total:
+        raise _Again(f"ended after {part.size} of {total} bytes")
+
+
+def _seconds(retry_after: str) -> float:
+    return float(retry_after) if retry_after.isdigit() else 0
+
+
+class Checksums:
+    """Bytes, md5 and sha256 of what goes by."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        self.bytes += len(data)
+        self._md5.update(data)
+        self._sha256.update(data)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "bytes": self.bytes,
+            "md5": self._md5.hexdigest(),
+            "sha256": self._sha256.hexdigest(),
+        }
+
+
+def checksums(path: Path) -> dict[str, Any]:
+    """Bytes, md5 and sha256 of a file."""
+    found = Checksums()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            found.update(chunk)
+    return found.facts()
+
+
+def begun(path: Path) -> bool:
+    """Whether some of a file has arrived that is not whole yet."""
+    part = path.with_name(path.name + ".part")
+    return part.exists() and part.stat().st_size > 0
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(path.name + ".json")

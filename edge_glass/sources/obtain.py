@@ -1,0 +1,268 @@
+"""From the sources that a corpus names to files on disk: the store, `--raw`, or what we ship."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from edge_glass.core import units
+from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.spec import Source
+from edge_glass.corpora.image_params import FetchParams
+from edge_glass.sources import archives, download, hub_files, link_index, tars
+from edge_glass.sources.parquet_folder import Tables
+from edge_glass.sources.raw import Place, Raw
+from edge_glass.sources.row_fetch import BODIES, CLIPS, Network, Remote
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.corpus import Corpus
+
+
+def store() -> Path:
+    """The folder of downloads: `$EDGE_GLASS_CACHE`, or `~/.cache/edge_glass`."""
+    return Path(os.environ.get("EDGE_GLASS_CACHE") or Path.home() / ".cache" / "edge_glass")
+
+
+def needed(corpus: "Corpus") -> dict[str, Source]:
+    """The sources of the chosen splits, in the order in which they are asked for."""
+    names = dict.fromkeys(n for split in corpus.chosen_splits() for n in corpus.sources(split))
+    return {name: corpus.spec().sources[name] for name in names}
+
+
+def obtain(
+    corpus: "Corpus",
+    raw: Path | None = None,
+    *,
+    mirror: str | None = None,
+    unverified: bool = False,
+    network: Network | None = None,
+    progress: Progress | None = None,
+) -> Raw:
+    """Make every source of the chosen splits ready to be read.
+
+    With `raw` (or for a bundled config) files are taken from that folder and the network is left
+    alone, unless it says that clips are fetched `beside_raw`, and but for what rows name by URL;
+    otherwise they come from the store, fetched first if need be, `mirror` (the URL of a folder)
+    being tried before upstream. `unverified` takes raw files whose checksum differs. What
+    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
+    """
+    progress, network = progress or Silent(), network or Network()
+    if corpus.config.bundled:
+        folder = corpus.room("samples") / corpus.corpus
+        return _raw(corpus, folder, True, _remotes(corpus, network, BODIES), progress)
+    if raw is not None:
+        kinds = (*BODIES, *CLIPS) if network.beside_raw else BODIES
+        return _raw(corpus, raw, unverified, _remotes(corpus, network, kinds), progress)
+    return _fetched(corpus, mirror, network, progress)
+
+
+def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
+    if mirror is None:
+        raise_all(_by_hand(corpus))
+    root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
+    remote = _remotes(corpus, network, (*BODIES, *CLIPS))
+    listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
+    linked = {n: link_index.files(s, root / n) for n, s in sources.items() if s.index}
+    jobs = [
+        download.Job(name, root / name, source, list(_urls(name, source, mirror)))
+        for name, source in sources.items()
+        if name not in {**listed, **linked, **remote}
+    ]
+    jobs += [
+        hub_files.job(sources[n], root / n, file) for n, files in listed.items() for file in files
+    ]
+    with progress.bytes("fetch") as tick:
+        found = download.fetch(jobs, tick)
+        for name, urls in linked.items():
+            many, seen = link_index.jobs(root / name, urls, mirror), link_index.together(name, tick)
+            arrived = download.fetch(many, seen, link_index.AT_ONCE)
+            found[name] = link_index.facts([arrived[job.name] for job in many], urls)
+    found |= {name: hub_files.facts(files) for name, files in listed.items()}
+    found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    places = {name: root / name for name in sources if name not in remote}
+    facts = {name: found[name] for name in sources}
+    return _opened(corpus, places, facts, progress, remote, _records(sources))
+
+
+def _remotes(corpus: "Corpus", network: Network, kinds: tuple[str, ...]) -> dict[str, Remote]:
+    """The sources of these kinds that are fetched row by row."""
+    remote = {
+        name: _remote(corpus, source, network)
+        for name, source in needed(corpus).items()
+        if source.fetch in kinds
+    }
+    for fetched in remote.values():
+        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
+    return remote
+
+
+def _remote(corpus: "Corpus", source: Source, network: Network) -> Remote:
+    assert source.fetch and source.row_bytes
+    folder = store() / ("clips" if source.fetch in CLIPS else "bodies")
+    made = Remote(source.template, source.fetch, source.row_bytes, folder.absolute(), network)
+    if isinstance(corpus.config, FetchParams):
+        ignored = tuple(sorted(corpus.config.ignore_opt_outs or ()))
+        made = replace(made, ignored=ignored, max_bytes=corpus.config.max_bytes)
+    if corpus.config.bundled:
+        made = replace(made, bundle=corpus.room("samples") / corpus.corpus / "web")
+    return made
+
+
+def _records(sources: dict[str, Source]) -> dict[str, int]:
+    return {name: source.rows for name, source in sources.items() if source.rows is not None}
+
+
+def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
+    if mirror:
+        yield f"{mirror.rstrip('/')}/{name}"
+    yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
+
+
+def _by_hand(corpus: "Corpus") -> Iterable[str]:
+    pages = {name: source.url for name, source in needed(corpus).items() if source.by_hand}
+    if pages:
+        yield "\n".join(
+            [f"{corpus.config.name}: upstream gives no address to fetch these from"]
+            + [f"  {name}: see {page}" for name, page in pages.items()]
+            + ["  Get them there, put them into one folder and pass it as --raw DIR"]
+            + ["  (with --fetch-clips if the clips are not there, too)."]
+        )
+
+
+def _raw(
+    corpus: "Corpus",
+    folder: Path,
+    unverified: bool,
+    remote: dict[str, Remote],
+    progress: Progress,
+) -> Raw:
+    if not folder.is_dir():
+        raise EdgeGlassError(f"{corpus.config.name}: --raw {folder} is not a folder")
+    sources = {name: source for name, source in needed(corpus).items() if name not in remote}
+    places = {name: find(folder, name, source) for name, source in sources.items()}
+    raise_all(_lacking(corpus, folder, places))
+    found = {name: place for name, place in places.items() if place is not None}
+    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
+    if not unverified:
+        raise_all(_differing(corpus, found, facts, sources))
+    checked = not unverified and not corpus.config.bundled
+    facts |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    return _opened(corpus, found, facts, progress, remote, _records(sources) if checked else {})
+
+
+def find(folder: Path, name: str, source: Source) -> Path | None:
+    """A source in a folder of raw files: unpacked or as published, at most two folders down.
+
+    Of the folder that an archive holds its last part is enough. Clips lie in a folder of the
+    source's name, or all together in `folder` itself.
+    """
+    unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
+    for wanted in (*unpacked, name):
+        for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
+            for path in sorted(folder.glob(pattern)):
+                if path.is_dir() == (wanted != name or source.fetch is not None):
+                    return path
+    together = source.anywhere or (source.fetch and not source.folder)
+    return folder if together else None
+
+
+def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
+    missing = [name for name, place in places.items() if place is None]
+    if not missing:
+        return []
+    splits = [s for s in corpus.chosen_splits() if not set(corpus.sources(s)) & set(missing)]
+    sources = corpus.spec().sources
+    lines = [f"{corpus.config.name}: --raw {folder} lacks"]
+    for name in missing:
+        other = f" (or the folder {sources[name].folder}/)" if sources[name].folder else ""
+        lines.append(f"  {name}{other}")
+    without = f"; --set 'splits=[{', '.join(splits)}]' would do without" if splits else ""
+    lines.append(f"  Get them from {corpus.spec().homepage}{without}.")
+    return ["\n".join(lines)]
+
+
+def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
+    if source.fetch:
+        return {"folder": source.folder or "."}  # its name is the user's affair
+    if place.is_dir():
+        return {"folder": source.folder}
+    with progress.bytes(f"checksum {place.name}"):
+        return download.checksums(place)
+
+
+def _differing(
+    corpus: "Corpus",
+    places: dict[str, Path],
+    facts: dict[str, dict[str, Any]],
+    sources: dict[str, Source],
+) -> Iterable[str]:
+    for name, place in places.items():
+        wanted = sources[name].checksum
+        if wanted and place.is_file() and facts[name][wanted[0]] != wanted[1]:
+            yield (
+                f"{corpus.config.name}: {place}: {wanted[0]} is {facts[name][wanted[0]]}, upstream "
+                f"publishes {wanted[1]}. Get the file again from {sources[name].url}, or, if you "
+                "changed it on purpose, pass --unverified (the manifest will say so)."
+            )
+
+
+def _opened(
+    corpus: "Corpus",
+    found: dict[str, Path],
+    facts: dict[str, dict[str, Any]],
+    progress: Progress,
+    remote: dict[str, Remote],
+    expected: dict[str, int],
+) -> Raw:
+    """Make what was found ready to be read: tars are indexed, other archives unpacked."""
+    paths, places = dict(found), dict[str, Place]()
+    for name, path in found.items():
+        source, sha256 = corpus.spec().sources[name], str(facts[name].get("sha256", ""))
+        if source.hub or source.tables:
+            places[name] = Tables(path)
+        elif path.is_file() and tars.is_tar(path.name):
+            places[name] = _indexed(path, sha256, source, progress)
+        elif path.is_file() and archives.is_archive(path.name):
+            paths[name] = _unpacked(path, sha256, source, progress)
+    return Raw(corpus.corpus, paths, facts, places, remote, expected)
+
+
+def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:
+    folder = store() / "index" / sha256
+    with progress.bytes(f"index {path.name}") as tick:
+        tars.index(path, folder, lambda done, total: tick(path.name, done, total))
+    tar = tars.Tar(path, folder, source.folder or "")
+    if next(tar.names(), None) is None:
+        _no_folder(path, source, tars.Tar(path, folder).names())
+    return tar
+
+
+def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Path:
+    folder = store() / "unpacked" / sha256
+    if not folder.is_dir():
+        _make_room(path, folder.parent)
+    with progress.bytes(f"unpack {path.name}") as tick:
+        archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
+    inner = folder / source.folder if source.folder else folder
+    if not inner.is_dir():
+        _no_folder(path, source, sorted(entry.name for entry in folder.iterdir()))
+    return inner
+
+
+def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
+    found = ", ".join(islice(names, 5))
+    raise EdgeGlassError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
+
+
+def _make_room(archive: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free, size = shutil.disk_usage(folder).free, archive.stat().st_size
+    if free < size:
+        raise EdgeGlassError(
+            f"{folder}: {units.size(free)} free, unpacking {archive.name} takes more than "
+            f"{units.size(size)}. Make room, or set EDGE_GLASS_CACHE to a larger disk."
+        )

@@ -1,0 +1,163 @@
+"""Folders of Parquet files, from the Hub or from disk: rows in order, media values by position.
+
+A row is named `<file>/<number>`, a value in it `<file>/<number>/<column>`, with the dots of Parquet
+in the names of columns inside others: `0000.parquet/17/audio.bytes`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edge_glass.core.errors import EdgeGlassError
+
+SUFFIX = ".parquet"
+BUFFER = 2**20  # bytes of a column that are read at a time
+RECORDS, VALUES = 1000, 8  # rows decoded at a time: of plain columns, of media
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The Parquet files in one folder, in the order of their names."""
+
+    root: Path
+
+    def files(self, prefix: str = "") -> list[Path]:
+        """The files whose names begin so. Raises EdgeGlassError if there is none."""
+        found = sorted(self.root.glob(f"{prefix}*{SUFFIX}"))
+        if not found:
+            raise EdgeGlassError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
+        return found
+
+    def records(self, columns: list[str], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and `columns` of each row. Raises EdgeGlassError if a column is missing."""
+        for path in self.files(prefix):
+            with _damaged(path), pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
+                there = file.schema_arrow.names
+                if missing := [name for name in columns if name not in there]:
+                    raise EdgeGlassError(
+                        f"{path}: no column {', '.join(missing)}; found {', '.join(there)}"
+                    )
+                number = 0
+                for batch in file.iter_batches(RECORDS, columns=columns):
+                    for record in batch.to_pylist():
+                        yield f"{path.name}/{number}", record
+                        number += 1
+
+    def names(self) -> Iterator[str]:
+        """The names of the rows."""
+        for path in self.files():
+            with _damaged(path), pq.ParquetFile(path) as file:
+                yield from (f"{path.name}/{number}" for number in range(file.metadata.num_rows))
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """The files, as those of one folder."""
+        yield "", [path.name for path in self.files()]
+
+    def size(self, name: str) -> int | None:
+        """About how many bytes a value has: the mean of its row group. None if it is not there."""
+        found = self._find(name)
+        return found[0].mean(found[1]) if found else None
+
+    def read(self, name: str) -> bytes:
+        """A value of a column of bytes. Raises FileNotFoundError if it is not there, or null."""
+        value = self.value(name)
+        if value is None:
+            raise FileNotFoundError(name)
+        return value.encode() if isinstance(value, str) else bytes(value)
+
+    def value(self, name: str) -> Any:
+        """A value of any column; None if it is not there, or null."""
+        found = self._find(name)
+        return found[0].value(found[1]) if found else None
+
+    def beside(self) -> "Tables":
+        """Nothing belongs to such a folder that lies beside it."""
+        raise FileNotFoundError(self.root.parent)
+
+    def _find(self, name: str) -> tuple["_Column", int] | None:
+        file, _, rest = name.partition("/")
+        number, _, column = rest.partition("/")
+        if file.endswith(SUFFIX) and number.isdecimal() and (self.root / file).is_file():
+            opened = _column(self.root / file, column, os.getpid())
+            if int(number) < opened.rows:
+                return opened, int(number)
+        return None
+
+
+@lru_cache(maxsize=4)
+def _column(path: Path, column: str, pid: int) -> "_Column":
+    """A column of a file, opened once a process."""
+    return _Column(path, column)
+
+
+class _Column:
+    """One column, read forwards with a few values in memory, and the page they stand in.
+
+    A page can be a whole row group: pyarrow ends one every 1,024 values, however large they are.
+    """
+
+    def __init__(self, path: Path, column: str) -> None:
+        self._path, self._name = path, column
+        with _damaged(path):
+            self._file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+        meta, schema = self._file.metadata, self._file.schema
+        names = [schema.column(i).path for i in range(len(schema))]
+        leaves = [i for i, path in enumerate(names) if f"{path}.".startswith(f"{column}.")]
+        if not leaves:
+            raise EdgeGlassError(f"{path}: no column {column}; found {', '.join(names)}")
+        groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
+        self._ends = [0]
+        for group in groups:
+            self._ends.append(self._ends[-1] + group.num_rows)
+        self._sizes = [
+            sum(group.column(leaf).total_uncompressed_size for leaf in leaves) for group in groups
+        ]
+        self.rows = self._ends[-1]
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._group_read = -1
+        self._start = self._stop = 0  # of the values in memory
+        self._values: Any = None
+
+    def mean(self, number: int) -> int:
+        """Mean bytes of a value in the row group of row `number`."""
+        group = self._group(number)
+        return int(self._sizes[group] // (self._ends[group + 1] - self._ends[group]))
+
+    def value(self, number: int) -> Any:
+        """The value in row `number`; going back starts its row group again."""
+        group = self._group(number)
+        with _damaged(self._path):
+            if group != self._group_read or number < self._start:
+                self._batches = self._file.iter_batches(
+                    VALUES, row_groups=[group], columns=[self._name]
+                )
+                self._group_read, self._start, self._stop = group, 0, self._ends[group]
+            while number >= self._stop:
+                self._values = next(self._batches).column(0)
+                for part in self._name.split(".")[1:]:
+                    self._values = pc.struct_field(self._values, part)
+                self._start, self._stop = self._stop, self._stop + len(self._values)
+        return self._values[number - self._start].as_py()
+
+    def _group(self, number: int) -> int:
+        return next(g for g, end in enumerate(self._ends[1:]) if number < end)
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise EdgeGlassError(
+            f"{path}: damaged ({error}). Delete it and get it again from upstream."
+        ) from error

@@ -1,0 +1,351 @@
+"""Raw sources on disk, whatever way they came there: text files, and folders of media."""
+
+import ast
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from stat import S_ISREG
+from typing import Any, Protocol
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.sources import json_text
+from edge_glass.sources.parquet_folder import Tables
+from edge_glass.sources.row_fetch import Remote
+
+MAX_FIELD = 2**20  # characters in one CSV field
+MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
+MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
+
+
+class Place(Protocol):
+    """Where the files of a source are: a folder, a tar, a folder of Parquet files."""
+
+    def names(self) -> Iterator[str]: ...
+    def folders(self) -> Iterator[tuple[str, list[str]]]: ...
+    def size(self, name: str) -> int | None: ...
+    def read(self, name: str) -> bytes: ...
+    def beside(self) -> "Place": ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on disk; names are relative to it, with `/`."""
+
+    root: Path
+
+    def names(self) -> Iterator[str]:
+        """All files, sorted folder by folder."""
+        for _, names in self.folders():
+            yield from names
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder that holds files with their names, sorted; the folder itself is ``""``."""
+        for folder, folders, files in os.walk(self.root):
+            folders.sort()
+            base = Path(folder).relative_to(self.root)
+            if files:
+                names = [(base / name).as_posix() for name in sorted(files)]
+                yield "" if base == Path() else base.as_posix(), names
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None if it is not there."""
+        try:
+            stat = self.root.joinpath(name).stat()
+        except OSError:
+            return None
+        return stat.st_size if S_ISREG(stat.st_mode) else None
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if it is not there."""
+        return self.root.joinpath(name).read_bytes()
+
+    def beside(self) -> "Folder":
+        """The folder around this one."""
+        return Folder(self.root.parent)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The local paths of a corpus's sources, by the names that the YAML gives them."""
+
+    corpus: str
+    paths: dict[str, Path]
+    facts: dict[str, dict[str, str | int]] = field(default_factory=dict)  # for the manifest
+    places: dict[str, Place] = field(default_factory=dict)  # of sources that are no plain folder
+    remote: dict[str, Remote] = field(default_factory=dict)  # what is fetched row by row
+    expected: dict[str, int] = field(default_factory=dict)  # how many a text file must have
+
+    def names(self, source: str) -> Iterator[str]:
+        """The files in an archive or folder, relative to it with `/`: an archive's in its order,
+        a folder's sorted. None of what is fetched row by row."""
+        return iter(()) if source in self.remote else self._place(source).names()
+
+    def folders(self, source: str) -> Iterator[tuple[str, list[str]]]:
+        """Each folder in an archive or folder that holds files, with their names, in that order."""
+        return self._place(source).folders()
+
+    def size(self, source: str, name: str) -> int | None:
+        """Bytes of a file in an archive or folder, None if it is not there.
+
+        About as many where it is fetched row by row, whether it is here already or not.
+        """
+        if source in self.remote:
+            return self.remote[source].row_bytes
+        return self._place(source).size(_inside(source, name))
+
+    def read(self, source: str, name: str) -> bytes:
+        """The bytes of a file in an archive or folder."""
+        place, name = self._place(source), _inside(source, name)
+        if (size := place.size(name)) is not None and size > MAX_BYTES:
+            raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size} bytes, the limit is {MAX_BYTES}")
+        try:
+            return place.read(name)
+        except FileNotFoundError:
+            raise Dropped(Outcome.MISSING_MEDIA, f"{name} is not in {source}") from None
+
+    def record(self, source: str, name: str) -> dict[str, Any]:
+        """The JSON object that a file of an archive or folder holds. Raises Dropped if it is none.
+
+        A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
+        """
+        try:
+            text = self.read(source, name)
+        except Dropped as drop:
+            raise Dropped(Outcome.MISSING_CAPTION, drop.detail) from None
+        try:
+            found = json.loads(text.decode(errors="surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
+        if not isinstance(found, dict):
+            raise Dropped(Outcome.MALFORMED_ROW, f"{name}: a {type(found).__name__}, no object")
+        return found
+
+    def listed(self, source: str, name: str, key: str) -> list[str]:
+        """The list of names under `key` of a JSON file in an archive or folder.
+
+        Raises EdgeGlassError if there is none: no single row can be dropped for it.
+        """
+        try:
+            found = self.record(source, name).get(key)
+        except Dropped as drop:
+            found = drop.detail
+        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+            what = found if isinstance(found, str) else f"a {type(found).__name__}"
+            raise EdgeGlassError(
+                f"{self.corpus}: {self.paths[source]}: {name} should list names under {key!r}, "
+                f"found: {what}. Pass the folder or archive that holds {name}."
+            )
+        return found
+
+    def lines(self, source: str, name: str) -> Iterator[tuple[int, str]]:
+        """Number and text of each line of a text file in an archive or folder.
+
+        A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
+        """
+        try:
+            text = self.read(source, name)
+        except Dropped as drop:  # a file of many rows: no single one can be dropped for it
+            raise EdgeGlassError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
+        yield from _numbered(text.decode(errors="surrogateescape"))
+
+    def beside(self, source: str, name: str) -> Iterator[tuple[int, str]]:
+        """The lines of a text file that lies beside the folder of a source; none if it does not.
+
+        A byte that is not UTF-8 is replaced: what lies beside is shared, no row can be dropped.
+        """
+        try:
+            text = self._place(source).beside().read(_inside(source, name))
+        except FileNotFoundError:
+            return
+        yield from _numbered(text.decode(errors="replace"))
+
+    def table_beside(self, source: str, name: str, fields: int) -> Iterator[list[str]]:
+        """The records of a text file beside the folder of a source, stripped fields between `|`.
+
+        The last field may hold a `|` of its own; comments (`;`) and lines with fewer fields are
+        left out.
+        """
+        for _, line in self.beside(source, name):
+            found = [field.strip() for field in line.split("|", fields - 1)]
+            if len(found) == fields and not line.startswith(";"):
+                yield found
+
+    def records(
+        self, source: str, columns: list[str], prefix: str = ""
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and columns of each row of those Parquet files of a folder that begin with `prefix`.
+
+        `read(source, f"{name}/image.bytes")` gives the media in one of its columns.
+        """
+        place = self._place(source)
+        assert isinstance(place, Tables)
+        return place.records(columns, prefix)
+
+    def value(self, source: str, name: str) -> Any:
+        """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
+        place = self._place(source)
+        assert isinstance(place, Tables)
+        return place.value(_inside(source, name))
+
+    def named(self, source: str, stem: str, suffixes: Sequence[str]) -> str:
+        """The file of a folder that has this stem, the first of `suffixes` that is there.
+
+        Just the stem if there is none, or if the source is fetched row by row.
+        """
+        if source not in self.remote:
+            for suffix in suffixes:
+                if self.size(source, f"{stem}{suffix}") is not None:
+                    return f"{stem}{suffix}"
+        return stem
+
+    def csv(
+        self, source: str, columns: list[str], encoding: str = "utf-8", delimiter: str = ","
+    ) -> Iterator[tuple[int, dict[str, str] | None]]:
+        """Line number and record of a CSV file with a header; None for a malformed record.
+
+        A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
+        dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
+        """
+        csv.field_size_limit(MAX_FIELD)
+        with self.paths[source].open("rb") as file:
+            text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
+            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            with self._readable(reader, source):
+                header = [name.removeprefix("\ufeff") for name in next(reader, [])]
+            if missing := [name for name in columns if name not in header]:
+                raise EdgeGlassError(
+                    f"{self.corpus}: {self.paths[source]}: no column {', '.join(missing)}; "
+                    f"found {', '.join(header) or 'an empty file'}. Is it the file that upstream "
+                    f"publishes as {source}?"
+                )
+            count = 0
+            for record in self._records(reader, header, source):
+                count += 1
+                yield record
+            self._check_count(source, count)
+
+    def _records(
+        self, reader: Any, header: list[str], source: str
+    ) -> Iterator[tuple[int, dict[str, str] | None]]:
+        with self._readable(reader, source):
+            for fields in filter(None, reader):  # an empty line is no record
+                whole = len(fields) == len(header)
+                yield reader.line_num, dict(zip(header, fields, strict=True)) if whole else None
+
+    @contextmanager
+    def _readable(self, reader: Any, source: str) -> Iterator[None]:
+        try:
+            yield
+        except csv.Error as error:
+            raise EdgeGlassError(
+                f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
+                "Get the file again from upstream."
+            ) from None
+
+    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
+        """Position and record of a JSON list of objects; None for one that lacks text under a key.
+
+        Raises EdgeGlassError if it is no such list.
+        """
+        path = self.paths[source]
+        try:
+            found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            found = error
+        if not isinstance(found, list):
+            what = found if isinstance(found, Exception) else f"a {type(found).__name__}"
+            raise EdgeGlassError(
+                f"{self.corpus}: {path}: expected a JSON list, found {what}. Is it the file that "
+                f"upstream publishes as {source}?"
+            )
+        self._check_count(source, len(found))
+        for position, record in enumerate(found):
+            whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
+            yield position, record if whole else None
+
+    def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
+        """Line number and fields of a text file between tabs, without header and quotes; None for
+        a line with more or fewer fields. Raises EdgeGlassError if lines are missing."""
+        count = 0
+        with self.paths[source].open("rb") as file:
+            while line := file.readline(MAX_FIELD):
+                count += 1
+                fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
+                yield count, fields if len(fields) == width else None
+        self._check_count(source, count)
+
+    def objects(self, source: str, name: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        """Position and object of each item of JSON in a source that is a file or has it inside.
+
+        A list of objects, or (`.jsonl`) one a line, of any length; None for what is no object.
+        Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
+        """
+        path, count = self.file(source, name), 0
+        read = json_text.lines if name.endswith(".jsonl") else json_text.items
+        for count, item in enumerate(read(path), 1):
+            yield count - 1, item if isinstance(item, dict) else None
+        self._check_count(source, count)
+
+    def file(self, source: str, name: str) -> Path:
+        """A source that is a file, or the file of this name in it, at most two folders down."""
+        root = self.paths[source]
+        if root.is_file():
+            return root
+        for pattern in (name, f"*/{name}", f"*/*/{name}"):
+            for path in sorted(root.glob(pattern)):
+                return path
+        raise EdgeGlassError(f"{self.corpus}: no {name} in {root}. Get it from upstream.")
+
+    def _check_count(self, source: str, count: int) -> None:
+        wanted = self.expected.get(source, count)
+        if count != wanted:
+            raise EdgeGlassError(
+                f"{self.corpus}: {self.paths[source]}: {count} records, upstream publishes "
+                f"{wanted}. Get the file again, or pass --unverified if you changed it on purpose."
+            )
+
+    def _place(self, source: str) -> Place:
+        return self.places.get(source) or Folder(self.paths[source])
+
+
+def _inside(source: str, name: str) -> str:
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or name.startswith("/") or "\0" in name:
+        raise Dropped(Outcome.MALFORMED_ROW, f"{name!r} is no file name inside {source}")
+    return "/".join(parts)
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    lines = text.removeprefix("\ufeff").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    yield from ((number, line.removesuffix("\r")) for number, line in enumerate(lines, 1))
+
+
+def check_text(*texts: str) -> None:
+    """Raise Dropped if a text holds bytes that its encoding could not explain, or NUL."""
+    for text in texts:
+        if "\0" in text:
+            raise Dropped(Outcome.BAD_ENCODING, f"byte {bytes(1)!r} in {text[:40]!a}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            found = text[error.start].encode(errors="surrogateescape")
+            raise Dropped(Outcome.BAD_ENCODING, f"byte {found!r} in {text[:40]!a}") from None
+
+
+def strings(text: str) -> list[str]:
+    """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
+    try:
+        found = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Dropped(Outcome.MALFORMED_ROW, f"no list of strings: {text[:60]!a}")
+    return found

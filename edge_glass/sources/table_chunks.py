@@ -1,0 +1,233 @@
+"""Chunks of a table (CSV, CSV.gz or Parquet) -> batches with aligned columns, in source order."""
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from edge_glass.core import duck, parquet
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.sources.chunk_text import Text
+from edge_glass.sources.table_layout import Layout, quoted
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
+ROWS = 50_000  # of a Parquet file read at a time
+MEMORY = 500_000_000  # bytes, for one reader
+HEADER = 2**16  # bytes in which a header must end
+REMEDY = "Get the file again from upstream, or take it out of the folder."
+
+# what every batch has before the columns of the layout
+MARKS = {"row": pa.int64(), "dropped": pa.string(), "detail": pa.string()}
+
+
+def files(folder: Path) -> list[Path]:
+    """The chunks in a folder and those below it, in source order: that of their names.
+
+    Raises EdgeGlassError if there is none.
+    """
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        # what is built into a folder of chunks is none of them
+        folders[:] = [name for name in folders if not Path(place, name, HIDDEN).exists()]
+        found += (Path(place, name) for name in names if name.endswith(SUFFIXES))
+    if not found:
+        raise EdgeGlassError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
+    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+def records(
+    folder: Path, layout: Layout
+) -> Iterator[tuple[str, dict[str, Any], tuple[str, str] | None, str]]:
+    """Every record in a folder of chunks: where it stands, its columns, if and why it is dropped,
+    and what is odd about it. Raises EdgeGlassError for a chunk that is damaged."""
+    with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
+        for path in files(folder):
+            name = path.relative_to(folder).as_posix()
+            for batch in read(path, layout, connection):
+                for record in batch.to_pylist():
+                    row, dropped, detail = (record.pop(mark) for mark in MARKS)
+                    if dropped == Outcome.DAMAGED_FILE:
+                        raise EdgeGlassError(f"{path}: row {row}: {detail}. {REMEDY}")
+                    why = (dropped, detail) if dropped else None
+                    yield f"{name} row {row}", record, why, "" if dropped else detail
+
+
+def read(
+    path: Path, layout: Layout, connection: duckdb.DuckDBPyConnection
+) -> Iterator[pa.RecordBatch]:
+    """Every record of a chunk: its number in it, why it is dropped, what is odd, its columns.
+
+    A chunk that cannot be read on gives one last row that says so, dropped as damaged_file.
+    """
+    done = 0
+    try:
+        reader = _parquet if path.suffix == ".parquet" else _csv
+        for there, batch in filter(_any, reader(path, layout)):
+            done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
+            yield _aligned(batch, there, layout, connection)
+    except (pa.ArrowException, OSError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        said = " ".join(f"{error}".split())[:200]
+        damaged = _marked([done], Outcome.DAMAGED_FILE, [f"from here on: {said}"])
+        yield _aligned(damaged, [], layout, connection)
+
+
+def _parquet(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
+    with parquet.opened(path) as file:
+        there = [name for name in layout.columns if name in file.schema_arrow.names]
+        start = 0
+        for batch in file.iter_batches(ROWS, columns=there):
+            rows = np.arange(start, start + batch.num_rows)
+            start += batch.num_rows
+            yield there, _numbered(pa.Table.from_batches([batch]), rows, {})
+
+
+def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
+    header = _header(path, layout.delimiter)
+    there = [name for name in layout.columns if name in header]
+    wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
+    good = told = 0
+    try:
+        for batch in _records(path, layout, header, there or header[:1], wrong):
+            before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
+            count = np.arange(good, good + batch.num_rows)
+            good += batch.num_rows
+            rows = count + np.searchsorted(before, count, "right")
+            table, broken = _as_text(pa.Table.from_batches([batch]))
+            # no later ones: how far ahead the reader is depends on the machine
+            due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
+            yield from _malformed(wrong[told:due])
+            told = due
+            yield there, _numbered(table, rows, broken)
+    except pa.ArrowException:
+        yield from _malformed(wrong[told:])
+        raise
+    yield from _malformed(wrong[told:])
+
+
+def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Table]]:
+    if wrong:
+        numbers, details = zip(*wrong, strict=True)
+        yield [], _marked(list(numbers), Outcome.MALFORMED_ROW, list(details))
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    with Text(path) as stream:
+        head = stream.read(HEADER).decode("utf-8-sig", errors="replace")
+    return next(csv.reader(io.StringIO(head), delimiter=delimiter), [])
+
+
+def _records(
+    path: Path, layout: Layout, header: list[str], wanted: list[str], wrong: list[tuple[int, str]]
+) -> Iterator[pa.RecordBatch]:
+    def note(row: Any) -> str:
+        told = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+        wrong.append((row.number - 2, told))  # the header is record 1
+        return "skip"
+
+    with Text(path) as stream:
+        if header:
+            yield from pyarrow.csv.open_csv(
+                stream,
+                # records are numbered only where one thread reads them
+                read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=note
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(header, pa.binary()), include_columns=wanted
+                ),
+            )
+        else:
+            stream.read(1)  # to see whether it is empty, or cannot be read
+        if stream.fault:
+            raise pa.ArrowInvalid(stream.fault)
+
+
+def _as_text(table: pa.Table) -> tuple[pa.Table, dict[int, str]]:
+    """Bytes as text; the rows (by number in the table) that hold something else."""
+    try:
+        return table.cast(pa.schema([(name, pa.string()) for name in table.column_names])), {}
+    except pa.ArrowInvalid:
+        broken: dict[int, str] = {}
+        columns = [_decoded(table[name].to_pylist(), broken) for name in table.column_names]
+        return pa.table(columns, names=table.column_names), broken
+
+
+def _decoded(values: list[bytes], broken: dict[int, str]) -> pa.Array:
+    texts = []
+    for number, value in enumerate(values):
+        texts.append(value.decode(errors="replace"))
+        if "\ufffd" in texts[-1] and "\ufffd".encode() not in value:
+            broken[number] = f"not UTF-8: {value[:40]!a}"
+    return pa.array(texts, pa.string())
+
+
+def _numbered(table: pa.Table, rows: Any, broken: dict[int, str]) -> pa.Table:
+    dropped: list[str | None] = [None] * table.num_rows
+    for number in broken:
+        dropped[number] = Outcome.BAD_ENCODING
+    details = [broken.get(number, "") for number in range(table.num_rows)] if broken else None
+    marks = [
+        pa.array(rows, pa.int64()),
+        pa.array(dropped, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
+        pa.array(details, pa.string()) if details else pa.nulls(table.num_rows, pa.string()),
+    ]
+    return pa.table([*marks, *table.columns], names=[*MARKS, *table.column_names])
+
+
+def _marked(rows: list[int], outcome: str, details: list[str]) -> pa.Table:
+    return pa.table(
+        [pa.array(rows, pa.int64()), pa.array([outcome] * len(rows)), pa.array(details)],
+        names=list(MARKS),
+    )
+
+
+def _any(found: tuple[list[str], pa.Table]) -> bool:
+    return bool(found[1].num_rows)
+
+
+def _aligned(
+    table: pa.Table, there: list[str], layout: Layout, connection: duckdb.DuckDBPyConnection
+) -> pa.RecordBatch:
+    """The marks and all columns of the layout, out of those that are there, all of them text."""
+    missing = [name for name in layout.required if name not in there]
+    numbers = [n for n in there if layout.columns[n] != "VARCHAR"]
+    raw = [f"CAST({quoted(n)} AS VARCHAR) AS {quoted(f'raw {n}')}" for n in numbers]
+    blank = {name: f"trim(coalesce({quoted(name)}, '')) = ''" for name in layout.keys}
+    empty = " ".join(f"WHEN {test} THEN 'no {name}'" for name, test in blank.items())
+    connection.register("chunk", table)
+    result = connection.sql(f"""
+        WITH typed AS (
+            SELECT row, dropped, detail AS said, {", ".join([layout.aligned(there), *raw])}
+            FROM chunk
+        )
+        SELECT row,
+            CASE
+                WHEN dropped IS NOT NULL THEN dropped
+                WHEN {bool(missing)} THEN '{Outcome.MISSING_COLUMN}'
+                WHEN {" OR ".join(blank.values())} THEN '{Outcome.BLANK_FIELD}'
+            END AS dropped,
+            CASE
+                WHEN dropped IS NOT NULL THEN said
+                WHEN {bool(missing)} THEN 'no column {", ".join(missing)}'
+                {empty}
+                ELSE {layout.doubts(there)}
+            END AS detail,
+            {", ".join(map(quoted, layout.columns))}
+        FROM typed
+    """)
+    return result.to_arrow_table().combine_chunks().to_batches()[0]

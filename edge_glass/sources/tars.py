@@ -1,0 +1,274 @@
+"""Files inside .tar and .tar.gz, read where they lie: an index is made once, nothing is unpacked.
+
+The index of an archive is a folder of its own: `members.sqlite` (name, place and size of every
+file, in the archive's order, and the text of small text files), for .tar.gz `seek.idx`, points
+from which inflating can begin, and `index.json`, the digests of both.
+"""
+
+import errno
+import os
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import indexed_gzip
+from filelock import FileLock
+
+from edge_glass.core import records
+from edge_glass.core.atomic_files import disk_full
+from edge_glass.core.atomic_files import sync_folder as sync
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.sources import archives
+from edge_glass.sources.contents import Tick
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz")
+FORMAT = 2  # of the index; one of another format is made again
+# bytes between two points of the seek index, each of which takes 32 kB of memory when it is read
+STEP = 2**25
+BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the point before it
+MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
+MAX_HEADER = 2**20  # bytes of a member's header, long names included
+
+_BELOW = "(folder = ?1 OR folder >= ?2 AND (?3 IS NULL OR folder < ?3))"
+_MEMBERS, _SEEK, _RECORD = "members.sqlite", "seek.idx", "index.json"
+_TABLES = """
+CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
+CREATE TABLE texts (position INTEGER PRIMARY KEY, bytes BLOB);
+"""
+_INDEXES = """
+CREATE INDEX by_name ON members (folder, name, position);
+CREATE INDEX by_position ON members (folder, position);
+"""
+
+
+def is_tar(name: str) -> bool:
+    """Whether a file of this name is read through an index."""
+    return name.endswith(SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Tar:
+    """The files of an indexed tar below its folder `root`, named relative to it with `/`.
+
+    Where a name occurs twice the later file is read, as unpacking would leave it.
+    """
+
+    archive: Path
+    index: Path
+    root: str = ""
+
+    def names(self) -> Iterator[str]:
+        """All files, in the archive's order."""
+        query = f"SELECT folder, name FROM members WHERE {_BELOW}"
+        for folder, name in self._db().execute(f"{query} ORDER BY position", self._below()):
+            yield self._inside(folder, name)
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder that holds files, by its first file, with their names in archive order."""
+        query = f"SELECT folder FROM members WHERE {_BELOW}"
+        query += " GROUP BY folder ORDER BY min(position)"
+        for (folder,) in self._db().execute(query, self._below()):
+            names = "SELECT name FROM members WHERE folder = ? ORDER BY position"
+            found = self._db().execute(names, (folder,))
+            yield self._inside(folder), [self._inside(folder, name) for (name,) in found]
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None if it is not there."""
+        found = self._find(name)
+        return found[2] if found else None
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if it is not there."""
+        found = self._find(name)
+        if found is None:
+            raise FileNotFoundError(name)
+        position, offset, size = found
+        query = "SELECT bytes FROM texts WHERE position = ?"
+        if text := self._db().execute(query, (position,)).fetchone():
+            return bytes(text[0])
+        file = _opened(self.archive, self.index, os.getpid())[1]
+        file.seek(offset)
+        data = file.read(size)
+        if len(data) < size:
+            _refuse(self.archive, "changed since it was indexed")
+        return data
+
+    def beside(self) -> "Tar":
+        """The folder around `root`."""
+        return Tar(self.archive, self.index, self.root.rpartition("/")[0])
+
+    def _find(self, name: str) -> tuple[int, int, int] | None:
+        """Position, offset and size of the last file of this name."""
+        folder, _, file = "/".join(filter(None, (self.root, name))).rpartition("/")
+        query = "SELECT position, offset, size FROM members WHERE folder = ? AND name = ?"
+        key = os.fsencode(folder), os.fsencode(file)
+        found: tuple[int, int, int] | None = (
+            self._db().execute(f"{query} ORDER BY position DESC", key).fetchone()
+        )
+        return found
+
+    def _db(self) -> sqlite3.Connection:
+        return _opened(self.archive, self.index, os.getpid())[0]
+
+    def _below(self) -> tuple[bytes, bytes, bytes | None]:
+        root = os.fsencode(self.root)
+        return (root, root + b"/", root + b"0") if root else (root, b"", None)
+
+    def _inside(self, *parts: bytes) -> str:
+        path = os.fsdecode(b"/".join(filter(None, parts)))
+        return path.removeprefix(self.root).removeprefix("/")
+
+
+@lru_cache(maxsize=4)
+def _opened(archive: Path, index: Path, pid: int) -> tuple[sqlite3.Connection, IO[bytes]]:
+    """Index and archive, opened once a process: a forked one does not share its parent's files."""
+    db = sqlite3.connect(f"{(index / _MEMBERS).absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    return db, _file(archive, index / _SEEK)
+
+
+def _file(archive: Path, seek: Path | None = None) -> IO[bytes]:
+    if archive.name.endswith(".tar"):
+        return archive.open("rb")
+    more = {"index_file": str(seek)} if seek else {"spacing": STEP}
+    file: IO[bytes] = indexed_gzip.IndexedGzipFile(str(archive), buffer_size=BUFFER, **more)
+    return file
+
+
+def index(archive: Path, folder: Path, tick: Tick) -> None:
+    """Make the index of a tar in `folder`, which appears only when all of it is there.
+
+    Raises EdgeGlassError if the archive is damaged or cut short, holds links or members outside of
+    itself, grows beyond all measure, or the disk is full.
+    """
+    with disk_full(folder.parent, archives.REMEDY):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
+            if not _current(folder):
+                _index(archive, folder, tick)
+
+
+def _index(archive: Path, folder: Path, tick: Tick) -> None:
+    aside = folder.with_name(f"{folder.name}.partial")
+    _opened.cache_clear()
+    for leftover in (folder, aside):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        aside.mkdir()
+        with closing(sqlite3.connect(aside / _MEMBERS)) as db, closing(_file(archive)) as file:
+            db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
+            _Pass(archive, file, db, tick).run()
+            db.executescript(_INDEXES)
+            if isinstance(file, indexed_gzip.IndexedGzipFile):
+                file.export_index(str(aside / _SEEK))
+        records.write(aside / _RECORD, _described(aside))
+        for path in (*aside.iterdir(), aside):
+            sync(path)
+        aside.rename(folder)
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, str(error), str(aside)) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    sync(folder.parent)
+
+
+def _current(folder: Path) -> bool:
+    """Whether the files of an index are there, byte for byte as they were made."""
+    return folder.is_dir() and records.read(folder / _RECORD) == _described(folder)
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    files = [path for name in (_MEMBERS, _SEEK) if (path := folder / name).is_file()]
+    return {"format": FORMAT, "sha256": {path.name: records.sha256(path) for path in files}}
+
+
+class _Pass:
+    """One reading of a tar from end to end."""
+
+    def __init__(self, archive: Path, file: IO[bytes], db: sqlite3.Connection, tick: Tick) -> None:
+        self._archive, self._file, self._db, self._tick = archive, file, db, tick
+        self._limit = archive.stat().st_size * archives.MAX_GROWTH + archives.SPARE
+
+    def run(self) -> None:
+        try:
+            with tarfile.open(fileobj=_Headers(self._archive, self._file), mode="r:") as tar:  # type: ignore[call-overload]
+                position = 0
+                while (member := tar.next()) is not None:
+                    tar.members.clear()  # tarfile keeps them all otherwise
+                    self._check(member, position)
+                    if not member.isdir():
+                        self._add(member, position)
+                        position += 1
+                    self._tick(tar.offset, None)
+                self._end(tar.offset)
+        except OSError as error:
+            if error.errno is not None:  # the disk, not the archive
+                raise
+            _refuse(self._archive, f"damaged ({error})")
+        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+            _refuse(self._archive, f"damaged ({error})")
+        self._db.commit()
+
+    def _check(self, member: tarfile.TarInfo, position: int) -> None:
+        name, parts = member.name, _parts(member.name)
+        if ".." in parts or name.startswith("/") or "\0" in name:
+            _refuse(self._archive, f"member {name!r} would leave its folder")
+        regular = member.isdir() or (bool(parts) and member.isreg() and not member.issparse())
+        if not regular:
+            _refuse(self._archive, f"member {name!r} is no regular file")
+        if position >= archives.MAX_MEMBERS:
+            _refuse(self._archive, f"more than {archives.MAX_MEMBERS} members")
+        if member.size < 0 or member.offset_data + member.size > self._limit:
+            _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
+
+    def _add(self, member: tarfile.TarInfo, position: int) -> None:
+        *folders, name = _parts(member.name)
+        row = (position, os.fsencode("/".join(folders)), os.fsencode(name))
+        add = "INSERT INTO members VALUES (?, ?, ?, ?, ?)"
+        self._db.execute(add, (*row, member.offset_data, member.size))
+        if member.size <= MAX_TEXT:
+            self._file.seek(member.offset_data)
+            data = self._file.read(min(member.size, tarfile.BLOCKSIZE))
+            if b"\0" not in data:
+                data += self._file.read(member.size - len(data))
+                self._db.execute("INSERT INTO texts VALUES (?, ?)", (position, data))
+
+    def _end(self, offset: int) -> None:
+        """tarfile takes a damaged header for the end: only a block of zeros is one."""
+        self._file.seek(offset)
+        if self._file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            _refuse(self._archive, f"damaged or cut short at byte {offset} of the tar")
+        while self._file.read(2**20):  # to the end, where the checksum stands
+            if self._file.tell() > self._limit:
+                _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
+
+
+class _Headers:
+    """What tarfile reads: headers only, of a bounded size."""
+
+    def __init__(self, archive: Path, file: IO[bytes]) -> None:
+        self._archive, self._file = archive, file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MAX_HEADER:
+            _refuse(self._archive, "a member's header is larger than any name")
+        return self._file.read(size)
+
+
+def _parts(name: str) -> list[str]:
+    # not pathlib: it interns each part, and a tar may have millions
+    return [part for part in name.split("/") if part not in ("", ".")]
+
+
+def _refuse(archive: Path, why: str) -> NoReturn:
+    raise EdgeGlassError(
+        f"{archive}: {why}: nothing of it is used. Delete it and get it again from upstream."
+    )

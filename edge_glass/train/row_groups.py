@@ -1,0 +1,191 @@
+"""Where the rows lie: the Parquet files of a corpus, here or behind a URL, by row groups."""
+
+import posixpath
+import re
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from edge_glass.core import locations
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.train.epoch_plan import Shape
+from edge_glass.train.stored_media import File, Stored, stored
+
+FOOTERS = 64  # kept; others are read again when their shard's turn comes
+AT_ONCE = 16
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
+
+
+class Place:
+    """The shards of a split, to read by row groups; `columns` are the top-level names to read."""
+
+    def __init__(
+        self, sources: Sequence[str | Path], split: str, columns: Sequence[str] | None
+    ) -> None:
+        self.source = ", ".join(map(str, sources))
+        listed = [_listed(source, split) for source in sources]
+        self._fs = listed[0][0]
+        self.files = [file for _, files in listed for file in files]
+        if any(fs != self._fs for fs, _ in listed):
+            raise EdgeGlassError(f"{self.source}: give those of one storage, or a mixture")
+        self._local = isinstance(self._fs, LocalFileSystem)
+        self._footers: OrderedDict[int, pq.FileMetaData] = OrderedDict()
+        self.begin()
+        self.schema = self._footer(0).schema.to_arrow_schema()
+        self.columns = list(columns) if columns is not None else list(self.schema.names)
+        if unknown := [name for name in self.columns if name not in self.schema.names]:
+            there = ", ".join(self.schema.names)
+            raise EdgeGlassError(
+                f"{self.source}: no column {', '.join(unknown)}; there are {there}"
+            )
+        self._leaves = self._read(self.columns)
+        self._measure()
+
+    def begin(self) -> None:
+        """In a process that was forked, too: a thread of its parent may have held the lock."""
+        self._lock = threading.Lock()
+        self._files: weakref.WeakValueDictionary[int, File] = weakref.WeakValueDictionary()
+
+    def _measure(self) -> None:
+        """Row groups of all shards, and the bytes that the columns take in them."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = list(pool.map(self._groups, range(len(self.files))))
+        self._first = np.cumsum([0, *(len(rows) for rows, _ in found)])
+        shards = np.repeat(np.arange(len(found)), [len(rows) for rows, _ in found])
+        rows = np.array([count for rows, _ in found for count in rows], dtype=np.int64)
+        self.shape = Shape(shards, rows)
+        self.rows, self.bytes = int(rows.sum()), sum(size for _, size in found)
+        if not self.rows:
+            raise EdgeGlassError(f"{self.source}: its files hold no rows")
+
+    def stored(self, group: int) -> dict[str, Stored]:
+        """Media of a row group that can be read from the file one by one; not all can."""
+        shard = int(self.shape.shards[group])
+        media = {f"{name}.bytes": name for name in self.columns if self.is_media(name)}
+        if not (self._local and media):
+            return {}
+        footer = self._footer(shard)
+        found: dict[str, Stored] = {}
+        chunks = footer.row_group(group - int(self._first[shard]))
+        for at in range(chunks.num_columns):
+            chunk, kind = chunks.column(at), footer.schema.column(at)
+            if (name := media.get(chunk.path_in_schema)) and not kind.max_repetition_level:
+                values = stored(self._file(shard), chunk, kind.max_definition_level)
+                found |= {name: values} if values else {}
+        return found
+
+    def table(self, group: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of a row group, read in one go; the group is numbered over all shards."""
+        if not columns:
+            return pa.table({})
+        shard = int(self.shape.shards[group])
+        footer = self._footer(shard)
+        with self._open(shard) as file:
+            # read-ahead joins neighbouring columns; pyarrow keeps it as long as the file is open
+            reader = pq.ParquetFile(file, metadata=footer, pre_buffer=not self._local)
+            inside = group - int(self._first[shard])
+            return reader.read_row_group(inside, self._read(columns), use_threads=False)
+
+    def file(self, group: int) -> str:
+        """The name of the shard that holds a row group."""
+        return posixpath.basename(self.files[int(self.shape.shards[group])])
+
+    def is_media(self, column: str) -> bool:
+        """Whether values are media as `datasets` stores them: a struct with `bytes`."""
+        kind = self.schema.field(column).type
+        return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
+
+    def _read(self, columns: Sequence[str]) -> list[str]:
+        return [f"{name}.bytes" if self.is_media(name) else name for name in columns]
+
+    def _file(self, shard: int) -> File:
+        """The file of a shard, opened once for all row groups that are in use."""
+        with self._lock:
+            if (file := self._files.get(shard)) is None:
+                file = self._files[shard] = File(self.files[shard])
+            return file
+
+    def _groups(self, shard: int) -> tuple[list[int], int]:
+        footer = self._footer(shard)
+        schema = footer.schema
+        wanted = [
+            at
+            for at in range(len(schema))
+            for path in [schema.column(at).path]
+            if any(path == leaf or path.startswith(f"{leaf}.") for leaf in self._leaves)
+        ]
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        size = sum(group.column(at).total_compressed_size for group in groups for at in wanted)
+        return [group.num_rows for group in groups], size
+
+    def _footer(self, shard: int) -> pq.FileMetaData:
+        with self._lock:
+            if shard in self._footers:
+                self._footers.move_to_end(shard)
+                return self._footers[shard]
+        try:
+            with self._open(shard) as file:
+                footer = pq.ParquetFile(file, pre_buffer=False).metadata
+        except pa.ArrowInvalid as error:
+            raise EdgeGlassError(f"{self.files[shard]}: no Parquet file: {error}") from None
+        with self._lock:
+            self._footers[shard] = footer
+            while len(self._footers) > FOOTERS:
+                self._footers.popitem(last=False)
+        return footer
+
+    def _open(self, shard: int) -> Any:
+        if self._local:
+            return pa.memory_map(self.files[shard])
+        return self._fs.open(self.files[shard], "rb", cache_type="none")
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("_lock", "_files")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.begin()
+
+
+def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
+    """The file system and the Parquet files of a split, in order."""
+    path: Any = locations.at(source)
+    here = locations.is_local(path)
+    fs, root = (LocalFileSystem(), str(path.absolute())) if here else (path.fs, path.path)
+    with locations.told(source):
+        if root.endswith(".parquet") or "*" in root:
+            if not (files := sorted(fs.glob(root))):
+                raise EdgeGlassError(f"{source}: no such file")
+            return fs, files
+        try:
+            found = fs.ls(root, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            raise EdgeGlassError(
+                f"{source}: no such folder. Name the folder of a config (data/clotho), its URL "
+                "(hf://datasets/org/name@v1.0.0/clotho), or Parquet files (data/*.parquet)"
+            ) from None
+    files = sorted(name for name in found if name.endswith(".parquet"))
+    return fs, _whole(str(source), split, files)
+
+
+def _whole(source: str, split: str, files: list[str]) -> list[str]:
+    found = [(SHARD.fullmatch(posixpath.basename(file)), file) for file in files]
+    splits = sorted({match[1] for match, _ in found if match})
+    mine = [(match, file) for match, file in found if match and match[1] == split]
+    if not mine:
+        there = ", ".join(splits) or "no shards at all"
+        raise EdgeGlassError(f"{source}: no shards of a split {split}; there are: {there}")
+    expected = int(mine[0][0][3])
+    if len(mine) != expected:
+        raise EdgeGlassError(f"{source}: {len(mine)} of {expected} shards of {split} are there")
+    return [file for _, file in mine]

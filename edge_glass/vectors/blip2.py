@@ -1,0 +1,66 @@
+"""BLIP-2 (Li et al., 2023) with T5, read as the paper's MM-IMDb pipeline does.
+
+An image is the mean of the Q-Former's query tokens, a text the mean over the tokens of the language
+model's encoder (512 at most).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edge_glass.vectors import torch_encoder
+from edge_glass.vectors.models import Modality, Model
+from edge_glass.vectors.pixels import Pixels
+
+LONGEST = 512  # tokens
+
+
+def modalities(model: Model) -> tuple[Modality, ...]:
+    return ("image", "text") if "d_model" in model.config.get("text_config", {}) else ("image",)
+
+
+def dim(model: Model, modality: Modality) -> int:
+    if modality == "image":
+        return int(model.config["qformer_config"].get("hidden_size", 768))
+    return int(model.config["text_config"]["d_model"])
+
+
+def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    return Pixels.of(model) if modality == "image" else str
+
+
+def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    from transformers import Blip2ForConditionalGeneration
+
+    net = torch_encoder.weights(Blip2ForConditionalGeneration, model, device)
+    return _images(net, model) if modality == "image" else _texts(net, model, device)
+
+
+def _images(net: Any, model: Model) -> Callable[[Sequence[Any]], Any]:
+    net.language_model = None  # nine tenths of the memory
+    pixels = Pixels.of(model)
+
+    def compute(rows: Sequence[Any]) -> Any:
+        import torch
+
+        seen = net.vision_model(torch_encoder.pixel_values(rows, pixels, net)).last_hidden_state
+        mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device)
+        asked = net.query_tokens.expand(len(rows), -1, -1)
+        told = net.qformer(
+            query_embeds=asked, encoder_hidden_states=seen, encoder_attention_mask=mask
+        )
+        return told.last_hidden_state.float().mean(1)
+
+    return torch_encoder.forward(compute)
+
+
+def _texts(net: Any, model: Model, device: str) -> Callable[[Sequence[Any]], Any]:
+    encoder, tokens = net.language_model.get_encoder(), torch_encoder.tokenizer(model)
+
+    def compute(rows: Sequence[str]) -> Any:
+        found = tokens(
+            list(rows), padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
+        ).to(device)
+        states = encoder(found["input_ids"], attention_mask=found["attention_mask"])
+        return torch_encoder.masked_mean(states.last_hidden_state, found["attention_mask"])
+
+    return torch_encoder.forward(compute)

@@ -1,0 +1,172 @@
+"""Embeddings of a build: as Parquet beside the data, row for row and shard for shard, or as
+clip-retrieval lays them out. A shard is whole or absent; the same command goes on after any stop.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from edge_glass.core import manifest, parquet
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Manifest
+from edge_glass.vectors import embedding_files
+from edge_glass.vectors.encode_ahead import Workers
+from edge_glass.vectors.encoder import Encoder, of_model
+from edge_glass.vectors.models import Modality, Model, locate
+
+FILE = "embeddings.json"
+Layout = Literal["parquet", "clip-retrieval"]
+Array = np.ndarray[Any, Any]
+MODALITIES: dict[str, Modality] = {"Image": "image", "Audio": "audio"}  # of the features' types
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard of the data, and where among all of them it stands."""
+
+    number: int
+    count: int
+    path: Path
+
+
+def embed(
+    folder: Path,
+    out: Path,
+    name: str,
+    columns: list[str],
+    layout: Layout = "parquet",
+    batch: int | None = None,
+    jobs: int = 1,
+) -> None:
+    """Embed columns of the config that is built in `folder` with the encoder `name` into `out`.
+
+    `batch` rows go through at once, as many as the device takes if it is not given; `jobs`
+    processes decode. Raises EdgeGlassError if a column or the model does not fit, or if `out` holds
+    embeddings that were made otherwise.
+    """
+    made = manifest.read(folder)
+    modalities = {column: modality_of(made, column) for column in columns}
+    model = locate(name)
+    encoders = {column: of_model(model, modality) for column, modality in modalities.items()}
+    embedding_files.check(layout, [one.modality for one in encoders.values()])
+    shards = _shards(folder, made)
+    settings = _settings(made, model, encoders, layout)
+    settings = _begun(out, settings) or _begin(out, settings, encoders, shards, batch)
+    with Workers(jobs) as workers:
+        for shard in shards:
+            target = embedding_files.Target(layout, out, shard.number, shard.count, shard.path)
+            if not target.is_whole():
+                sizes = settings["batch"]
+                target.write(
+                    {c: _all(one, shard, c, sizes[c], workers) for c, one in encoders.items()},
+                    settings["encoded"],
+                )
+
+
+def _all(encoder: Encoder, shard: Shard, column: str, batch: int, workers: Workers) -> Array:
+    """The embeddings of a column of a shard, float32 (rows, dim)."""
+    none = np.empty((0, encoder.dim), dtype=np.float32)
+    return np.concatenate([none, *encoder.embed(_values(shard.path, column), batch, workers)])
+
+
+def modality_of(made: Manifest, column: str) -> Modality:
+    """What a column of a build holds. Raises EdgeGlassError if no encoder takes such."""
+    feature = made.features.get(column)
+    if feature is None:
+        raise EdgeGlassError(
+            f"{made.config}: no column {column}; there are {', '.join(made.features)}"
+        )
+    inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+    if (kind := inner.get("_type")) in MODALITIES:
+        return MODALITIES[kind]
+    if kind == "Value" and inner.get("dtype") == "string":
+        return "text"
+    raise EdgeGlassError(f"{made.config}: {column} holds no images, sounds or texts: {feature}")
+
+
+def _values(path: Path, column: str) -> Iterator[Any]:
+    """A column row by row: bytes of media, or a text (of a list of texts the first)."""
+    for row in parquet.rows(path, [column]):
+        value = row[column]
+        found = value.get("bytes") if isinstance(value, dict) else value
+        yield (found[0] if found else None) if isinstance(found, list) else found
+
+
+def _shards(folder: Path, made: Manifest) -> list[Shard]:
+    files = [shard.file for shard in made.shards()]
+    return [Shard(number, len(files), folder / file) for number, file in enumerate(files)]
+
+
+def _settings(
+    made: Manifest, model: Model, encoders: dict[str, Encoder], layout: Layout
+) -> dict[str, Any]:
+    """All that the bytes depend on, but for how many rows go through at once."""
+    data = {s.file: s.sha256 for facts in made.splits.values() for s in facts.shards}
+    encoded = {
+        column: {"modality": one.modality, "dim": one.dim, "device": one.device}
+        for column, one in encoders.items()
+    }
+    return {
+        "config": made.config,
+        "data": data,
+        "model": {
+            "name": model.name,
+            "revision": model.revision or fingerprint(model),
+            "kind": model.kind,
+        },
+        "layout": layout,
+        "encoded": encoded,
+    }
+
+
+def fingerprint(model: Model) -> str:
+    """sha256 of the weights of a model that is no commit of the Hub."""
+    digest = hashlib.sha256()
+    files = (
+        [model.folder] if model.folder.is_file() else sorted(model.folder.rglob("*.safetensors"))
+    )
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _begun(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The settings of what is in `out` already. Raises EdgeGlassError if they are others."""
+    if not (out / FILE).is_file():
+        return None
+    found: dict[str, Any] = json.loads((out / FILE).read_text(encoding="utf-8"))
+    if other := [name for name, value in settings.items() if found.get(name) != value]:
+        raise EdgeGlassError(
+            f"{out}: holds embeddings made otherwise ({', '.join(other)} differ): delete it, or "
+            "give another --out"
+        )
+    return found
+
+
+def _begin(
+    out: Path,
+    settings: dict[str, Any],
+    encoders: dict[str, Encoder],
+    shards: list[Shard],
+    batch: int | None,
+) -> dict[str, Any]:
+    """Find how many rows go through at once, and write down what is about to be made."""
+    sizes = {c: batch or _found(one, shards, c) for c, one in encoders.items()}
+    settings = settings | {"batch": sizes}
+    write_json(out / FILE, settings)
+    return settings
+
+
+def _found(encoder: Encoder, shards: list[Shard], column: str) -> int:
+    for shard in shards:
+        for value in _values(shard.path, column):
+            if value is not None:
+                return encoder.batch_size(encoder.prepare(value))
+    return 1

@@ -1,0 +1,131 @@
+"""An encoder: what it takes and gives is known at once, weights are read for the first batch."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped
+from edge_glass.vectors.encode_ahead import Workers
+from edge_glass.vectors.models import Modality, Model, locate
+
+Array = np.ndarray[Any, Any]
+Forward = Callable[[Sequence[Any]], Array]
+LARGEST = {"cuda": 256, "cpu": 32}  # rows of the first batch that is tried
+
+
+@dataclass
+class Encoder:
+    """Rows of one modality -> vectors.
+
+    `prepare` turns a row (bytes of an image or sound file, or a text) into what a batch is made of,
+    in any process, without weights.
+    """
+
+    model: Model
+    modality: Modality
+    dim: int
+    prepare: Callable[[Any], Any]
+
+    @property
+    def device(self) -> str:
+        """cuda or cpu."""
+        if self.model.kind == "onnx":
+            return "cpu"
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def _forward(self) -> Forward:
+        forward: Forward = _module(self.model).load(self.model, self.modality, self.device)
+        return forward
+
+    def encode(self, prepared: Sequence[Any]) -> Array:
+        """Prepared rows as one batch: float32 (rows, dim). Halved where memory ends."""
+        try:
+            found = self._forward(prepared)
+        except RuntimeError as error:
+            if "out of memory" not in str(error) or len(prepared) < 2:
+                raise
+            half = len(prepared) // 2
+            return np.concatenate([self.encode(prepared[:half]), self.encode(prepared[half:])])
+        if found.shape != (len(prepared), self.dim):
+            raise EdgeGlassError(
+                f"{self.model.name}: gave {found.shape} where {(len(prepared), self.dim)} was "
+                "promised by its config"
+            )
+        return found.astype(np.float32, copy=False)
+
+    def batch_size(self, sample: Any) -> int:
+        """The most rows like `sample` (as `prepare` gives them) that go through at once."""
+        size = LARGEST[self.device]
+        while size > 1:
+            try:
+                self._forward([sample] * size)
+                break
+            except RuntimeError as error:
+                if "out of memory" not in str(error):
+                    raise
+                size //= 2
+        return size
+
+    def embed(self, rows: Iterable[Any], batch: int, workers: Workers) -> Iterator[Array]:
+        """Embed rows in their order, `batch` at a time; `workers` prepare those to come.
+
+        A row that is None, or no media that can be decoded, is NaN throughout.
+        """
+        prepared = workers.map(partial(_or_none, self.prepare), rows)
+        while found := list(islice(prepared, batch)):
+            there = [number for number, one in enumerate(found) if one is not None]
+            embedded = np.full((len(found), self.dim), np.nan, dtype=np.float32)
+            if there:
+                embedded[there] = self.encode([found[number] for number in there])
+            yield embedded
+
+
+def _or_none(prepare: Callable[[Any], Any], row: Any) -> Any:
+    if row is None:
+        return None
+    try:
+        return prepare(row)
+    except Dropped:
+        return None
+
+
+def open_encoder(name: str, modality: Modality | None = None) -> Encoder:
+    """The encoder `name` (an alias, a model of the Hub, a folder, an ONNX file) for a modality.
+
+    No weight is read. Raises EdgeGlassError if the model is not to be had or takes other rows.
+    """
+    return of_model(locate(name), modality)
+
+
+def of_model(model: Model, modality: Modality | None = None) -> Encoder:
+    """The encoder of a model that is on disk."""
+    if model.kind == "onnx":
+        needs(model.name, "onnx", ["onnxruntime"])
+    else:
+        needs(model.name, "encoders", ["torch", "transformers"])
+    module = _module(model)
+    can: tuple[Modality, ...] = module.modalities(model)
+    chosen = modality or can[0]
+    if chosen not in can:
+        raise EdgeGlassError(f"{model.name} encodes {' and '.join(can)}, not {chosen}")
+    return Encoder(model, chosen, module.dim(model, chosen), module.prepare(model, chosen))
+
+
+def needs(what: str, extra: str, libraries: list[str]) -> None:
+    """Raise EdgeGlassError if libraries are absent that an extra of ours brings."""
+    if absent := [library for library in libraries if find_spec(library) is None]:
+        raise EdgeGlassError(f"{what} needs {', '.join(absent)}: pip install 'edge-glass[{extra}]'")
+
+
+def _module(model: Model) -> Any:
+    return import_module(f"edge_glass.vectors.{model.kind}")

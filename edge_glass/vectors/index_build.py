@@ -1,0 +1,208 @@
+"""Building an index: exact for few vectors, an inverted file with short codes for many.
+
+The vectors stream by a few times: for a sample to find lists in, once to be encoded, in blocks that
+are whole or absent, and once more for exact neighbours to measure against. The bytes depend on the
+embeddings, the budget and the release of faiss; times are written apart from them.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.atomic_files import Whole, sync_folder, write_json
+from edge_glass.core.progress import Progress, Tally
+from edge_glass.vectors import recall
+from edge_glass.vectors.stored_vectors import Stored
+from edge_glass.vectors.text_encoders import normal
+from edge_glass.vectors.vector_index import (
+    FILE,
+    MEASURED,
+    Exact,
+    Inverted,
+    hushed,
+    library,
+    place,
+    state,
+)
+
+EXACT = 25_000_000  # numbers, 100 MB, which one core compares with a query in some 10 ms
+BLOCK = 2**18  # vectors of a block of an inverted file: what a stop may cost
+PER_LIST = 40  # vectors that a list is found from; faiss warns below 39
+CODES = {"SQ8": 1.0, "SQ6": 0.75, "SQ4": 0.5}  # bytes a number, the finest first
+ID = 8  # bytes
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an inverted file is like."""
+
+    lists: int
+    code: str
+    sample: int  # vectors that the lists are found from
+
+
+def plan(rows: int, dim: int, memory: int) -> Plan:
+    """Lists, codes and sample for so many rows, within `memory` bytes.
+
+    About 4 sqrt(rows) lists, as faiss's guidelines have it, fewer if the sample for them does not
+    fit; the finest codes with which all of the index fits, or the coarsest.
+    """
+    sample = min(rows, memory // 2 // (4 * dim))
+    wanted, most = 2 ** round(np.log2(4 * np.sqrt(rows))), max(1, sample // PER_LIST)
+    lists = min(wanted, 2 ** int(np.log2(most)))
+    fits = [code for code, size in CODES.items() if rows * (size * dim + ID) <= memory]
+    return Plan(lists, (fits or list(CODES))[-1 if not fits else 0], min(sample, lists * PER_LIST))
+
+
+def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progress) -> Path:
+    """Write the index of a column, or leave it if it is there; returns its folder.
+
+    `siblings` are columns in the same space, whose vectors are queries to measure with, too.
+    `memory` is in bytes. Raises EdgeGlassError if the embeddings are not whole.
+    """
+    stored.check()
+    folder, made_of = place(stored), state(stored)
+    rows, dim = stored.rows, stored.dim
+    exact = rows * dim <= EXACT
+    facts = {"made_of": made_of, "column": stored.column, "model": stored.model, "dim": dim}
+    facts |= {"kind": "exact"} if exact else _described(plan(rows, dim, memory))
+    if _already(folder, facts):
+        return folder
+    work = folder.with_name(f".{folder.name}.tmp")
+    if _read(work / FILE) != facts:
+        shutil.rmtree(work, ignore_errors=True)
+        write_json(work / FILE, facts)
+    final = work / "final"
+    shutil.rmtree(final, ignore_errors=True)
+    final.mkdir()
+    start = time.monotonic()
+    count = _exact(stored, final) if exact else _inverted(stored, work, facts, progress)
+    seconds = time.monotonic() - start
+    facts |= {"rows": count, "bytes": sum(p.stat().st_size for p in final.iterdir())}
+    index: Exact | Inverted = Exact(final, facts) if exact else Inverted(final, facts)
+    found, timed = recall.measure(index, stored, recall.queries(stored, siblings), progress)
+    write_json(final / MEASURED, {"build_seconds": round(seconds, 1), **timed})
+    write_json(final / FILE, facts | found)
+    shutil.rmtree(folder, ignore_errors=True)
+    final.replace(folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(work)
+    return folder
+
+
+def _described(plan: Plan) -> dict[str, Any]:
+    faiss = library()
+    return {
+        "kind": "inverted",
+        "lists": plan.lists,
+        "code": plan.code,
+        "sample": plan.sample,
+        "faiss": faiss.__version__,
+    }
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _already(folder: Path, facts: dict[str, Any]) -> bool:
+    found = _read(folder / FILE)
+    return found is not None and facts.items() <= found.items()
+
+
+def _unit(stored: Stored) -> Iterator[tuple[Array, Array]]:
+    for rows, vectors in stored.blocks():
+        yield rows, normal(vectors)
+
+
+def _exact(stored: Stored, folder: Path) -> int:
+    found = list(_unit(stored))
+    none = [(np.empty(0, np.int64), np.empty((0, stored.dim), np.float32))]
+    rows, vectors = (np.concatenate(parts) for parts in zip(*none, *found, strict=True))
+    for name, array in (("rows", rows), ("vectors", vectors)):
+        with Whole(folder / f"{name}.npy") as file:
+            np.save(file, array)
+    return len(rows)
+
+
+def _inverted(stored: Stored, work: Path, facts: dict[str, Any], progress: Progress) -> int:
+    """Train, encode block by block, and merge the blocks' lists on disk."""
+    faiss, trained, tally = library(), work / "trained.faiss", Tally()
+    from faiss.contrib.ondisk import merge_ondisk
+
+    if not trained.is_file():
+        with progress.rows(f"{stored.name}: find {facts['lists']} lists", stored.rows, tally):
+            _write(_trained(stored, facts, tally), trained)
+    tally = Tally()
+    with progress.rows(f"{stored.name}: encode", stored.rows, tally):
+        blocks = list(_blocks(stored, trained, work, tally))
+    index, lists = faiss.read_index(str(trained)), work / "final" / "vectors.ivfdata"
+    with hushed():
+        merge_ondisk(index, [str(path) for path in blocks], str(lists))
+    with lists.open("rb") as file:
+        os.fsync(file.fileno())
+    faiss.downcast_InvertedLists(index.invlists).filename = "vectors.ivfdata"  # no path of ours
+    count = int(index.ntotal)
+    _write(index, work / "final" / "vectors.faiss")
+    return count
+
+
+def _trained(stored: Stored, facts: dict[str, Any], tally: Tally) -> Any:
+    faiss = library()
+    draw = np.random.default_rng(0)
+    held_out = set(recall.drawn(stored.rows).tolist())
+    numbers = draw.choice(stored.rows, min(stored.rows, facts["sample"] + len(held_out)), False)
+    wanted = np.zeros(stored.rows, dtype=bool)
+    wanted[numbers] = True
+    wanted[list(held_out)] = False
+    sample = np.concatenate([v[wanted[rows]] for rows, v in tally.over(_unit(stored))])
+    factory = f"IVF{facts['lists']},{facts['code']}"
+    index = faiss.index_factory(stored.dim, factory, faiss.METRIC_INNER_PRODUCT)
+    index.cp.max_points_per_centroid = 2 * PER_LIST  # all of them: they are a sample already
+    index.train(sample)
+    return index
+
+
+def _blocks(stored: Stored, trained: Path, work: Path, tally: Tally) -> Iterator[Path]:
+    """The files of the blocks; those that are there are not made again."""
+    faiss, index, number, held = library(), None, 0, 0
+    for rows, vectors in tally.over(_unit(stored)):
+        path = work / f"block-{number:05d}.faiss"
+        if not path.is_file():
+            index = index or faiss.read_index(str(trained))
+            index.add_with_ids(vectors, rows)
+        held += len(rows)
+        if held >= BLOCK:
+            _close(index, path)
+            yield path
+            index, number, held = None, number + 1, 0
+    if held:
+        path = work / f"block-{number:05d}.faiss"
+        _close(index, path)
+        yield path
+
+
+def _close(index: Any, path: Path) -> None:
+    if index is not None:
+        _write(index, path)
+
+
+def _write(index: Any, path: Path) -> None:
+    """An index on disk, whole or not at all."""
+    with Whole(path) as file:
+        writer = library().PyCallbackIOWriter(file.write)
+        library().write_index(index, writer)
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """What an index is and what was measured of it."""
+    found: dict[str, Any] = _read(folder / FILE) | _read(folder / MEASURED)
+    return {"name": f"{found['column']}:{folder.parents[1].name}"} | found

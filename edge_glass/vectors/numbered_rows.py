@@ -1,0 +1,227 @@
+"""The rows of a build by their numbers, and which of them pass filters. One row group in memory."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core.columns import ColumnRole, is_media, with_role
+from edge_glass.core.errors import EdgeGlassError
+
+Array = np.ndarray[Any, Any]
+UNSAFE = ("nsfw", "unsafe", "punsafe")  # columns that say so, whatever their case
+SAFE = ("UNLIKELY", "SAFE", "FALSE")
+SPLIT = "split"
+COMPARE = {"=": pc.equal, ">=": pc.greater_equal, "<=": pc.less_equal}
+BATCH = 65_536  # rows that are looked through at a time
+NAMED = 30  # values of a column that are listed to choose from
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition on a column: `=`, `>=`, `<=`, or `~` for a text within."""
+
+    column: str
+    compare: str
+    value: str
+
+    @staticmethod
+    def parsed(text: str) -> "Filter":
+        """Read `column=value`, `column>=2`, `column<=2` or `column~part`."""
+        if not (found := re.fullmatch(r"([^<>=~]+)(>=|<=|=|~)(.*)", text, re.DOTALL)):
+            raise EdgeGlassError(f"filter {text!r}: write column=value, >=, <= or ~ (contains)")
+        return Filter(found[1].strip(), found[2], found[3])
+
+
+class Table:
+    """The data of a config: all its splits, rows counted from 0 in the manifest's order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.made = folder, manifest.read(folder)
+        self._shards = [
+            (split, folder / shard.file)
+            for split, facts in self.made.splits.items()
+            for shard in facts.shards
+        ]
+        if not self._shards:
+            raise EdgeGlassError(f"{folder}: the build has no rows")
+        counts = [_metadata(path).num_rows for _, path in self._shards]
+        self._starts = [0, *accumulate(counts)]
+        self.rows = self._starts[-1]
+        schema = pq.read_schema(self._shards[0][1])
+        self.media = [field.name for field in schema if is_media(field.type)]
+        self._plain = [field for field in schema if not is_media(field.type)]
+
+    @property
+    def columns(self) -> list[str]:
+        """All but media."""
+        return [field.name for field in self._plain]
+
+    @property
+    def caption(self) -> str:
+        """The column that a row is shown by."""
+        features = self.made.features
+        captions = with_role(features, ColumnRole.CAPTION)
+        return (captions or with_role(features, ColumnRole.TEXT) or ["id"])[0]
+
+    @cached_property
+    def unsafe(self) -> str | None:
+        """The column that says which rows are not for everyone, if there is one."""
+        return next((name for name in self.columns if name.lower() in UNSAFE), None)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """A row without its media, `split` with it. Raises EdgeGlassError if there is none."""
+        split, _, _ = self._place(number)
+        return {SPLIT: split, **self._read(number, self.columns)}
+
+    def files(self, number: int, column: str) -> list[bytes | None]:
+        """The media files in a column of a row: one, or as many as its list has."""
+        if column not in self.media:
+            raise EdgeGlassError(f"no media column {column}; there are {', '.join(self.media)}")
+        value = self._read(number, [column])[column]
+        values = value if isinstance(value, list) else [value]
+        return [one.get("bytes") if isinstance(one, dict) else one for one in values]
+
+    def file(self, number: int, column: str, place: int = 0) -> bytes | None:
+        """One of them."""
+        found = self.files(number, column)
+        return found[place] if place < len(found) else None
+
+    def entry(self, number: int) -> dict[str, Any] | None:
+        """What the ledger says of the source row that a row was made of."""
+        id_ = self._read(number, ["id"])["id"]
+        with parquet.opened(self.folder / ledger.FILE) as file:
+            for wanted in dict.fromkeys((id_, id_.rpartition("#")[0])):
+                for group in range(file.num_row_groups):
+                    ids = file.read_row_group(group, ["id", "outcome"])
+                    hit = pc.and_(pc.equal(ids["id"], wanted), pc.equal(ids["outcome"], "kept"))
+                    if (at := pc.index(hit, True).as_py()) >= 0:
+                        [entry] = file.read_row_group(group).slice(at, 1).to_pylist()
+                        return dict(entry)
+        return None
+
+    def passing(self, filters: list[Filter], unsafe: bool) -> Array | None:
+        """Which rows pass all filters, bool (rows,); None if all do.
+
+        Unless `unsafe` is set, rows that are marked as not safe for work, and those of which it is
+        not known, do not pass.
+        """
+        hidden = None if unsafe else self.unsafe
+        if not filters and hidden is None:
+            return None
+        self._check(filters)
+        passing = np.ones(self.rows, dtype=bool)
+        names = sorted({f.column for f in filters if f.column != SPLIT} | {hidden or "id"})
+        for start, (split, path) in zip(self._starts, self._shards, strict=False):
+            for batch in _batches(path, names):
+                part = slice(start, start := start + len(batch))
+                for one in filters:
+                    passing[part] &= _passes(one, split, batch)
+                if hidden:
+                    passing[part] &= _is_safe(batch[hidden])
+        return passing
+
+    def values(self) -> dict[str, list[str]]:
+        """Column -> its values, of the splits and of texts that have no more than 30 of them."""
+        names = [f.name for f in self._plain if pa.types.is_string(f.type) and f.name != "id"]
+        found: dict[str, set[str]] = {name: set() for name in names}
+        for _, path in self._shards:
+            if not found:
+                break
+            for batch in _batches(path, list(found)):
+                for name in list(found):
+                    found[name] |= set(pc.unique(batch[name]).drop_null().to_pylist())
+                    if len(found[name]) > NAMED:
+                        del found[name]
+        splits = list(self.made.splits)
+        listed = {name: sorted(values) for name, values in found.items() if len(values) > 1}
+        return ({SPLIT: splits} if len(splits) > 1 else {}) | listed
+
+    def _check(self, filters: list[Filter]) -> None:
+        types = {field.name: field.type for field in self._plain} | {SPLIT: pa.string()}
+        for one in filters:
+            if one.column not in types:
+                raise EdgeGlassError(f"no column {one.column}; there are {', '.join(types)}")
+            type_ = types[one.column]
+            type_ = type_.value_type if pa.types.is_list(type_) else type_
+            try:
+                pa.nulls(1, type_).cast(pa.string())
+                if one.compare != "~":
+                    pa.scalar(one.value).cast(type_)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                raise EdgeGlassError(
+                    f"filter {one.column}{one.compare}{one.value}: the column holds {type_}"
+                ) from None
+
+    def _place(self, number: int) -> tuple[str, Path, int]:
+        """Split and shard of a row, and its number in the shard."""
+        if not 0 <= number < self.rows:
+            raise EdgeGlassError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
+        at = bisect_right(self._starts, number) - 1
+        return *self._shards[at], number - self._starts[at]
+
+    def _read(self, number: int, names: list[str]) -> dict[str, Any]:
+        _, path, left = self._place(number)
+        with pq.ParquetFile(path, metadata=_metadata(path), pre_buffer=False) as file:
+            group = 0
+            while left >= (count := file.metadata.row_group(group).num_rows):
+                group, left = group + 1, left - count
+            [row] = file.read_row_group(group, names).slice(left, 1).to_pylist()
+        return dict(row)
+
+
+@lru_cache(maxsize=64)
+def _metadata(path: Path) -> pq.FileMetaData:
+    return pq.read_metadata(path)
+
+
+def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+    with parquet.opened(path) as file:
+        yield from file.iter_batches(BATCH, columns=names)
+
+
+def _passes(one: Filter, split: str, batch: pa.RecordBatch) -> Array:
+    if one.column == SPLIT:
+        return _compared(one, pa.array([split]))
+    column = batch[one.column]
+    if not pa.types.is_list(column.type):
+        return _compared(one, column)
+    passed = np.zeros(len(column), dtype=bool)  # any of its values will do
+    passed[pc.list_parent_indices(column).filter(_compared(one, pc.list_flatten(column)))] = True
+    return passed
+
+
+def _compared(one: Filter, column: pa.Array) -> Array:
+    if one.compare == "~":
+        found = pc.match_substring(column.cast(pa.string()), one.value, ignore_case=True)
+    else:
+        found = COMPARE[one.compare](column, pa.scalar(one.value).cast(column.type))
+    passed: Array = found.fill_null(False).to_numpy(zero_copy_only=False)
+    return passed
+
+
+def _is_safe(column: Any) -> Array:
+    if pa.types.is_floating(column.type):
+        found = pc.less(column, 0.5)
+    elif pa.types.is_boolean(column.type):
+        found = pc.invert(column)
+    else:
+        found = pc.is_in(pc.utf8_upper(column.cast(pa.string())), pa.array(SAFE))
+    safe: Array = found.fill_null(False).to_numpy(zero_copy_only=False)
+    return safe
+
+
+def caption(value: Any) -> str:
+    """A caption as one text: of several the first."""
+    value = value[0] if isinstance(value, list) and value else value
+    return str(value or "")

@@ -1,0 +1,105 @@
+"""Any ONNX model by path: what it takes is told by its input, how by the files beside it.
+
+One float input of four axes is images (`preprocessor_config.json` beside it), `input_ids` is text
+(`tokenizer.json` beside it). Its first output is the embedding, or states that are pooled by their
+mean.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.vectors.models import Modality, Model
+from edge_glass.vectors.pixels import Pixels
+
+Array = np.ndarray[Any, Any]
+LONGEST = 512  # tokens
+
+
+def modalities(model: Model) -> tuple[Modality, ...]:
+    session = _session(model)
+    inputs = {put.name: len(put.shape) for put in session.get_inputs()}
+    if "input_ids" in inputs:
+        return ("text",)
+    if list(inputs.values()) == [4]:
+        return ("image",)
+    raise EdgeGlassError(f"{model.name}: takes {', '.join(inputs)}: neither images nor input_ids")
+
+
+def dim(model: Model, modality: Modality) -> int:
+    found = _session(model).get_outputs()[0].shape[-1]
+    if not isinstance(found, int):
+        raise EdgeGlassError(f"{model.name}: its first output has no fixed last axis: {found!r}")
+    return found
+
+
+def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    return Pixels.of(_beside(model)) if modality == "image" else str
+
+
+def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    session = _session(model)
+    feed = (_images if modality == "image" else _texts)(model, session)
+
+    def run(rows: Sequence[Any]) -> Array:
+        given = feed(rows)
+        found: Array = session.run(None, given)[0]
+        if found.ndim == 2:
+            return found
+        mask = given.get("attention_mask", np.ones(found.shape[:2], dtype=np.int64))[..., None]
+        pooled: Array = (found * mask).sum(1) / np.maximum(mask.sum(1), 1)
+        return pooled
+
+    return run
+
+
+def _images(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Array]]:
+    pixels, [put] = Pixels.of(_beside(model)), session.get_inputs()
+
+    def feed(rows: Sequence[Array]) -> dict[str, Array]:
+        values = np.stack(rows).astype(np.float32) * np.float32(pixels.scale)
+        mean, std = (np.array(v, dtype=np.float32) for v in (pixels.mean, pixels.std))
+        values = (values - mean) / std
+        return {put.name: np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=np.float32)}
+
+    return feed
+
+
+def _texts(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Array]]:
+    from tokenizers import Tokenizer
+
+    path = model.folder.parent / "tokenizer.json"
+    if not path.is_file():
+        raise EdgeGlassError(f"{model.name}: no tokenizer.json beside it: how are texts read?")
+    tokens = Tokenizer.from_file(str(path))
+    tokens.enable_padding()
+    tokens.enable_truncation(LONGEST)
+    wanted = {put.name for put in session.get_inputs()}
+
+    def feed(rows: Sequence[str]) -> dict[str, Array]:
+        found = tokens.encode_batch(list(rows))
+        all_ = {
+            "input_ids": np.array([one.ids for one in found], dtype=np.int64),
+            "attention_mask": np.array([one.attention_mask for one in found], dtype=np.int64),
+            "token_type_ids": np.array([one.type_ids for one in found], dtype=np.int64),
+        }
+        return {name: array for name, array in all_.items() if name in wanted}
+
+    return feed
+
+
+def _beside(model: Model) -> Model:
+    return Model(model.name, model.revision, model.folder.parent, model.kind)
+
+
+@cache
+def _session(model: Model) -> Any:
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(model.folder), providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no class of their own in common
+        raise EdgeGlassError(f"{model.name}: no ONNX model: {str(error)[:200]}") from None

@@ -1,0 +1,279 @@
+"""The page to look at a build with: a small server of this machine, for whoever sits at it.
+
+What a caption says is text on the page and never markup; the page loads nothing from elsewhere and
+runs no script but its own; media are served as what their bytes are, pictures and sounds alone.
+"""
+
+import asyncio
+import io
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from edge_glass.core import interrupts
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped
+from edge_glass.media import images, magic
+from edge_glass.vectors.numbered_rows import SPLIT, Filter, caption
+from edge_glass.vectors.query import Finder, Hit, Kind, Query
+
+HERE = Path(__file__).parent
+LARGEST = 2**25  # bytes of a file to search by: 32 MB
+SIDE = 480  # pixels of the longest side of a picture in the grid
+MOST = 200  # rows that are shown
+SECONDS = 1.0  # that answers under way get at the end
+FRAMES = 16  # files of one column of a row
+SHOWN = (  # what a browser draws or plays, and cannot run; a drawing (SVG) can
+    "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp",
+    "audio/flac", "audio/ogg", "audio/mpeg", "audio/wav", "audio/mp4", "audio/aac",
+)  # fmt: skip
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Site:
+    """The page and what it asks for; `hosts` are the names that it may be reached by."""
+
+    def __init__(self, finder: Finder, hosts: frozenset[str]) -> None:
+        self._finder, self._hosts = finder, hosts
+        self._searching = asyncio.Lock()  # one query computes at a time
+        self._values = lru_cache(maxsize=1)(finder.table.values)
+        self._small = lru_cache(maxsize=512)(self._shrunk)
+
+    def app(self) -> web.Application:
+        """The application."""
+        app = web.Application(client_max_size=LARGEST, middlewares=[self._guarded])
+        app.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/favicon.ico", _nothing),
+                web.get("/page.css", _file("page.css", "text/css")),
+                web.get("/page.js", _file("page.js", "text/javascript")),
+                web.get("/filters", self._filters),
+                web.post("/search", self._search),
+                web.get(r"/row/{row:\d{1,15}}", self._row),
+                web.get(r"/media/{row:\d{1,15}}/{column}/{place:\d{1,6}}", self._media),
+                web.get(r"/small/{row:\d{1,15}}/{column}/{place:\d{1,6}}", self._small_media),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Names that are not ours are not answered: one may lead here from any page (rebinding)."""
+        if not self._is_ours(request.host):
+            return web.Response(status=403, text="not a name of this server", headers=HEADERS)
+        away = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        if away and request.path != "/":  # a link to the page may stand anywhere
+            return web.Response(status=403, text="asked for by another site", headers=HEADERS)
+        try:
+            response = await handler(request)
+        except EdgeGlassError as error:
+            response = web.json_response({"error": str(error)}, status=400)
+        except web.HTTPException as error:
+            response = web.json_response({"error": error.reason}, status=error.status)
+        response.headers.update(HEADERS)
+        return response
+
+    def _is_ours(self, host: str) -> bool:
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        try:
+            ip_address(name.strip("[]"))
+        except ValueError:
+            return name.lower() in self._hosts
+        return True  # nobody's DNS gives an address another meaning
+
+    async def _page(self, request: web.Request) -> web.Response:
+        table, columns = self._finder.table, self._finder.columns.values()
+        kinds: list[Kind] = ["text", "image", "audio"]
+        page = _templates().get_template("page.html.jinja")
+        text = page.render(
+            config=table.made.config,
+            rows=table.rows,
+            columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
+            filters=[SPLIT, *table.columns],
+            unsafe=table.unsafe,
+        )
+        return web.Response(text=text, content_type="text/html")
+
+    async def _filters(self, request: web.Request) -> web.Response:
+        return web.json_response(await asyncio.to_thread(self._values))
+
+    async def _search(self, request: web.Request) -> web.Response:
+        """Rows near to `text` or `row` of the URL, or to the file that is the body."""
+        asked = request.query
+        query = _query(asked, await request.read())
+        filters = [Filter.parsed(one) for one in asked.getall("filter", [])]
+        k = min(MOST, int(asked.get("k", "24"))) if asked.get("k", "24").isdecimal() else 24
+        name, unsafe = asked.get("in") or None, asked.get("nsfw") == "1"
+        fold = asked.get("fold", "1") == "1"
+        async with self._searching:
+            hits = await asyncio.to_thread(self._finder.find, query, name, k, filters, unsafe, fold)
+            rows = await asyncio.to_thread(lambda: [self._hit(hit) for hit in hits])
+        found = self._finder.column(query, name).stored.name
+        return web.json_response({"in": found, "rows": rows})
+
+    def _hit(self, hit: Hit) -> dict[str, Any]:
+        table = self._finder.table
+        row = table.row(hit.row)
+        return {
+            "row": hit.row,
+            "score": hit.score,
+            "like_it": hit.like_it,
+            "id": row["id"],
+            "split": row[SPLIT],
+            "caption": caption(row[table.caption]),
+            "media": self._shown(hit.row, 1),
+        }
+
+    def _shown(self, row: int, most: int) -> list[tuple[str, int, str]]:
+        """Column, place in it and kind (image or audio) of the media that can be shown."""
+        found = []
+        for column in self._finder.table.media:
+            for place, data in enumerate(self._finder.table.files(row, column)[:most]):
+                if (kind := magic.kind((data or b"")[: magic.HEAD])) in SHOWN:
+                    found.append((column, place, str(kind).partition("/")[0]))
+        return found
+
+    async def _row(self, request: web.Request) -> web.Response:
+        """All of a row but its media, and its entry in the ledger."""
+        number = int(request.match_info["row"])
+        found = await asyncio.to_thread(self._whole, number)
+        return web.json_response(found, dumps=_json)
+
+    def _whole(self, number: int) -> dict[str, Any]:
+        table = self._finder.table
+        row, media = table.row(number), self._shown(number, FRAMES)
+        return {"row": row, "media": media, "ledger": table.entry(number)}
+
+    async def _media(self, request: web.Request) -> web.Response:
+        """A media file as it is, or the range of it that is asked for."""
+        data = await asyncio.to_thread(self._finder.table.file, *_which(request))
+        kind = magic.kind((data or b"")[: magic.HEAD])
+        if not data or kind not in SHOWN:
+            raise web.HTTPNotFound
+        return _ranged(request, data, kind)
+
+    async def _small_media(self, request: web.Request) -> web.Response:
+        data = await asyncio.to_thread(self._small, *_which(request))
+        return web.Response(body=data, content_type="image/jpeg", headers=_kept())
+
+    def _shrunk(self, row: int, column: str, place: int) -> bytes:
+        data = self._finder.table.file(row, column, place) or b""
+        try:
+            image = images.rgb(data)
+        except Dropped as drop:
+            raise EdgeGlassError(f"row {row}: {column}: {drop.outcome}") from None
+        image.thumbnail((SIDE, SIDE))
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=85)
+        return out.getvalue()
+
+
+def serve(finder: Finder, host: str, port: int) -> None:
+    """Serve until Ctrl-C. Only this machine is answered, unless `host` is another address."""
+    site = Site(finder, frozenset({"localhost", host.lower()}))
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        print(f"Whoever reaches {host} can see this data: there is no password.", flush=True)
+
+    async def run() -> None:
+        runner = web.AppRunner(site.app(), access_log=None, shutdown_timeout=SECONDS)
+        await runner.setup()
+        await web.TCPSite(runner, host, port).start()
+        # weights are read while somebody still thinks of what to ask; the end does not wait for it
+        Thread(target=finder.warm, daemon=True).start()
+        where = runner.addresses[0]
+        print(f"http://{f'[{where[0]}]' if ':' in where[0] else where[0]}:{where[1]}/", flush=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    try:
+        with suppress(KeyboardInterrupt):
+            interrupts.run(run())
+    except OSError as error:
+        raise EdgeGlassError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): give another --port or --host"
+        ) from None
+
+
+async def _nothing(request: web.Request) -> web.Response:
+    return web.Response(status=204)
+
+
+def _query(asked: Any, body: bytes) -> Query:
+    if body:
+        kind = (magic.kind(body[: magic.HEAD]) or "").partition("/")[0]
+        if kind not in ("image", "audio"):
+            raise EdgeGlassError(f"this is {magic.looks_like(body)}: give a picture or a sound")
+        return Query("image" if kind == "image" else "audio", body)
+    if (row := asked.get("row", "")).isdecimal():
+        return Query("row", int(row))
+    if text := asked.get("text", "").strip():
+        return Query("text", text)
+    raise EdgeGlassError("type a text, or drop a picture or a sound")
+
+
+def _which(request: web.Request) -> tuple[int, str, int]:
+    found = request.match_info
+    return int(found["row"]), found["column"], int(found["place"])
+
+
+def _ranged(request: web.Request, data: bytes, kind: str) -> web.Response:
+    """Players ask for parts of a sound to go to a place in it."""
+    try:
+        part = data[request.http_range] if request.http_range != slice(None, None, 1) else None
+    except ValueError:
+        part = b""
+    headers = _kept() | {"Accept-Ranges": "bytes"}
+    if part is None:
+        return web.Response(body=data, content_type=kind, headers=headers)
+    if not part:
+        raise web.HTTPRequestRangeNotSatisfiable
+    start, _, _ = request.http_range.indices(len(data))
+    headers["Content-Range"] = f"bytes {start}-{start + len(part) - 1}/{len(data)}"
+    return web.Response(status=206, body=part, content_type=kind, headers=headers)
+
+
+def _kept() -> dict[str, str]:
+    return {"Cache-Control": "private, max-age=3600"}
+
+
+def _file(name: str, kind: str) -> Handler:
+    text = (HERE / name).read_text(encoding="utf-8")
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type=kind)
+
+    return handler
+
+
+@lru_cache(maxsize=1)
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(loader=jinja2.PackageLoader("edge_glass", "vectors"), autoescape=True)
+
+
+def _json(value: Any) -> str:
+    """JSON as browsers read it, which has no NaN."""
+    text = json.dumps(value, default=str)
+    return json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)

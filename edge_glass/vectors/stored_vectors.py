@@ -1,0 +1,192 @@
+"""What `edge-glass embed` wrote, read again: vectors with the numbers of their rows, in pieces.
+
+Rows are counted from 0 over all shards of a build, in the order of its manifest.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_glass.core import manifest, parquet
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.vectors.embed import FILE
+from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target
+
+Array = np.ndarray[Any, Any]
+SHARED = {"clip"}  # kinds of models whose modalities have one space
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The embeddings of one column by one encoder."""
+
+    folder: Path  # that has embeddings.json
+    column: str
+    settings: dict[str, Any]  # what embeddings.json says
+    shards: tuple[Path, ...]  # of the data
+
+    @property
+    def name(self) -> str:
+        """`column:encoder`."""
+        return f"{self.column}:{self.folder.name}"
+
+    @property
+    def modality(self) -> str:
+        return str(self.settings["encoded"][self.column]["modality"])
+
+    @property
+    def dim(self) -> int:
+        return int(self.settings["encoded"][self.column]["dim"])
+
+    @property
+    def rows(self) -> int:
+        """Of the data, with or without a vector."""
+        return sum(pq.read_metadata(shard).num_rows for shard in self.shards)
+
+    @property
+    def model(self) -> dict[str, str]:
+        """`name`, `revision` and `kind`."""
+        found: dict[str, str] = self.settings["model"]
+        return found
+
+    @property
+    def shares(self) -> bool:
+        """Whether images and texts have one space in the model."""
+        return self.model["kind"] in SHARED
+
+    def is_near(self, other: "Stored") -> bool:
+        """Whether the vectors of another column lie in the same space."""
+        same = self.dim == other.dim and (self.modality == other.modality or self.shares)
+        return self.folder == other.folder and same
+
+    def blocks(self) -> Iterator[tuple[Array, Array]]:
+        """Numbers of rows, int64 (n,), and their vectors as stored, float32 (n, dim).
+
+        Rows without a vector are left out.
+        """
+        start = 0
+        for found, there in self._read():
+            kept = there & np.isfinite(found).all(axis=1) & found.any(axis=1)
+            yield start + np.flatnonzero(kept), found[kept]
+            start += len(there)
+
+    def vector(self, row: int) -> Array:
+        """The vector of a row, float32 (dim,). Raises EdgeGlassError if it has none."""
+        start = 0
+        for found, there in self._read(row):
+            if row < start + len(there):
+                if there[row - start] and found[row - start].any():
+                    vector: Array = found[row - start]
+                    return vector
+                raise EdgeGlassError(f"{self.folder}: row {row} has no {self.column} embedding")
+            start += len(there)
+        raise EdgeGlassError(f"{self.folder}: no row {row}; they go from 0 to {start - 1}")
+
+    def files(self) -> list[Path]:
+        """The files that hold the vectors, one a shard."""
+        if self.settings["layout"] == "parquet":
+            return [self.folder / shard.name for shard in self.shards]
+        kind = FOLDERS[self.modality]
+        lasts = (target.last for target in self._targets())
+        return [
+            self.folder / kind / last.name.replace("metadata", kind).replace("parquet", "npy")
+            for last in lasts
+        ]
+
+    def _targets(self) -> Iterator[Target]:
+        count = len(self.shards)
+        for number, shard in enumerate(self.shards):
+            yield Target(self.settings["layout"], self.folder, number, count, shard)
+
+    def check(self) -> None:
+        """Raise EdgeGlassError if a part of the embeddings is not there."""
+        absent = [target.last.name for target in self._targets() if not target.is_whole()]
+        if absent:
+            raise EdgeGlassError(
+                f"{self.folder}: {len(absent)} of {len(self.shards)} shards are not embedded yet "
+                f"({absent[0]} is the first): run the same `edge-glass embed` again"
+            )
+
+    def _read(self, wanted: int | None = None) -> Iterator[tuple[Array, Array]]:
+        """Vectors (n, dim) of all rows in order, and which of them there are (n,).
+
+        With `wanted`, row groups before that row are skipped: given are as many rows without any.
+        """
+        start = 0
+        for path in self.files():
+            pieces = self._arrays if path.suffix == ".npy" else self._groups
+            for count, read in pieces(path):
+                if wanted is not None and wanted >= start + count:
+                    yield np.empty((count, 0), np.float32), np.zeros(count, dtype=bool)
+                else:
+                    yield read()
+                start += count
+
+    def _arrays(self, path: Path) -> Iterator[tuple[int, Any]]:
+        array = np.load(path, mmap_mode="r")
+        for at in range(0, len(array), ROWS):
+            piece = array[at : at + ROWS]
+            yield len(piece), lambda piece=piece: _numbers(piece)
+
+    def _groups(self, path: Path) -> Iterator[tuple[int, Any]]:
+        name = f"{self.column}_embedding"
+        with parquet.opened(path) as file:
+            for group in range(file.num_row_groups):
+                count = file.metadata.row_group(group).num_rows
+                read = lambda g=group, f=file: _listed(f.read_row_group(g, [name])[name], self.dim)  # noqa: E731
+                yield count, read
+
+
+def _numbers(piece: Array) -> tuple[Array, Array]:
+    return piece.astype(np.float32), np.ones(len(piece), dtype=bool)
+
+
+def _listed(column: pa.ChunkedArray, dim: int) -> tuple[Array, Array]:
+    """A column of lists as an array; rows that are null are zeros."""
+    there = column.is_valid().to_numpy()
+    found = np.zeros((len(there), dim), dtype=np.float32)
+    flat = [chunk.flatten().to_numpy() for chunk in column.chunks]
+    found[there] = np.concatenate([np.empty(0, np.float32), *flat]).reshape(-1, dim)
+    return found, there
+
+
+def stored(folder: Path, root: Path | None = None) -> list[Stored]:
+    """All embeddings of the build in `folder`, those under `root` (default: beside it).
+
+    Raises EdgeGlassError if there are none, or if they were made of another build.
+    """
+    made, where = manifest.read(folder), (root or folder.parent / "embeddings") / folder.name
+    shards = made.shards()
+    paths = tuple(folder / shard.file for shard in shards)
+    found = []
+    for file in sorted(where.glob(f"*/{FILE}")):
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        if settings["data"] != {shard.file: shard.sha256 for shard in shards}:
+            raise EdgeGlassError(
+                f"{file.parent}: made of another build than the one in {folder}: delete it and run "
+                "`edge-glass embed` again"
+            )
+        found += [Stored(file.parent, column, settings, paths) for column in settings["encoded"]]
+    if not found:
+        raise EdgeGlassError(
+            f"{where}: no embeddings: make them with `edge-glass embed {folder} --encoder …`, or "
+            "say where they are with --embeddings"
+        )
+    return found
+
+
+def chosen(found: list[Stored], name: str) -> Stored:
+    """The one that is called `column:encoder`, or `column` if there is but one encoder."""
+    fits = [one for one in found if name in (one.name, one.column)]
+    if len(fits) != 1:
+        raise EdgeGlassError(
+            f"{name}: {'several' if fits else 'no'} such embeddings; there are "
+            f"{', '.join(one.name for one in found)}"
+        )
+    return fits[0]

@@ -1,0 +1,84 @@
+"""What all encoders that run on torch share: how weights are read, and tensors come and go."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.vectors.models import Model
+from edge_glass.vectors.pixels import Pixels
+
+Array = np.ndarray[Any, Any]
+
+
+def weights(kind: Any, model: Model, device: str) -> Any:
+    """A pretrained model of a class of `transformers`, in eval mode: bfloat16 on a GPU.
+
+    Safetensors only, and no code of the model's own.
+    """
+    import torch
+
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    with _quietly():
+        net, info = kind.from_pretrained(
+            model.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False,
+            local_files_only=True, output_loading_info=True,
+        )  # fmt: skip
+    # what is left at random would give embeddings all the same
+    if missing := sorted(key for key in info["missing_keys"] if "pooler" not in key):
+        raise EdgeGlassError(f"{model.name}: its weights lack {', '.join(missing[:5])}")
+    return net.eval().to(device)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without a table of the weights of the other half of a model."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        logging.enable_progress_bar()
+
+
+def tokenizer(model: Model) -> Any:
+    """The model's own tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(
+        model.folder, trust_remote_code=False, local_files_only=True
+    )
+
+
+def forward(compute: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Array]:
+    """`compute`, which gives a tensor, without gradients and with float32 NumPy out of it."""
+    import torch
+
+    def run(rows: Sequence[Any]) -> Array:
+        with torch.inference_mode():
+            found: Array = compute(rows).float().cpu().numpy()
+            return found
+
+    return run
+
+
+def pixel_values(rows: Sequence[Array], pixels: Pixels, like: Any) -> Any:
+    """uint8 arrays (height, width, 3) -> a normalised tensor (rows, 3, height, width)."""
+    import torch
+
+    stacked = torch.from_numpy(np.stack(rows)).to(like.device)
+    scaled = stacked.permute(0, 3, 1, 2).float() * pixels.scale
+    mean, std = (torch.tensor(v, device=like.device) for v in (pixels.mean, pixels.std))
+    return ((scaled - mean[:, None, None]) / std[:, None, None]).to(like.dtype)
+
+
+def masked_mean(states: Any, mask: Any) -> Any:
+    """The mean over the positions (rows, positions, dim) that the mask (rows, positions) has."""
+    weight = mask.unsqueeze(-1).float()  # bfloat16 cannot count beyond 256
+    return (states.float() * weight).sum(1) / weight.sum(1).clamp(min=1)

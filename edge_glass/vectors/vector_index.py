@@ -1,0 +1,180 @@
+"""An index over one column of embeddings, memory-mapped: the nearest rows by cosine similarity.
+
+Few vectors are kept as they are and compared one by one (`vectors.npy`); of many there are codes in
+the lists of an inverted file (`vectors.faiss` and `vectors.ivfdata`), of which a query reads some.
+"""
+
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.imagenet.nearest import top
+from edge_glass.vectors.embed import FILE as EMBEDDINGS
+from edge_glass.vectors.encoder import needs
+from edge_glass.vectors.stored_vectors import Stored
+
+FILE = "index.json"
+MEASURED = "measured.json"
+PIECE = 65_536  # vectors that are compared at a time
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The nearest rows of one query, the nearest first."""
+
+    rows: Array  # int64 (n,)
+    scores: Array  # cosine similarities, float32 (n,)
+    vectors: Array  # as the index knows them, float32 (n, dim)
+
+
+class Index(Protocol):
+    """Finds the nearest rows of vectors of length 1."""
+
+    facts: dict[str, Any]  # what index.json says
+
+    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Rows, int64 (queries, k), -1 where there are fewer, and their similarities."""
+
+    def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+        """The nearest of one query (dim,); with `among`, bool over all rows, of those only."""
+
+
+class Exact:
+    """Compares a query with every vector. Needs nothing but NumPy."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
+        self.facts = facts
+        self._rows = np.load(folder / "rows.npy")
+        self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+
+    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        return self._top(queries, k, np.arange(len(self._rows)))
+
+    def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+        wanted = np.arange(len(self._rows)) if among is None else np.flatnonzero(among[self._rows])
+        [rows], [scores] = self._top(query[None], min(k, max(1, len(wanted))), wanted)
+        rows, scores = rows[rows >= 0], scores[rows >= 0]
+        vectors: Array = self._vectors[np.searchsorted(self._rows, rows)]
+        return Found(rows, scores, vectors)
+
+    def _top(self, queries: Array, k: int, wanted: Array) -> tuple[Array, Array]:
+        all_ = len(wanted) == len(self._rows)
+        pieces = (wanted[at : at + PIECE] for at in range(0, len(wanted), PIECE))
+        blocks = (
+            (self._rows[p], self._vectors[p[0] : p[-1] + 1] if all_ else self._vectors[p])
+            for p in pieces
+        )
+        return top(queries, blocks, k)
+
+
+class Inverted:
+    """Reads the lists that are nearest to a query. Needs faiss."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
+        self.facts = facts
+        faiss = library()
+        flags = faiss.IO_FLAG_READ_ONLY | faiss.IO_FLAG_ONDISK_SAME_DIR
+        with hushed():
+            self._index = faiss.read_index(str(folder / "vectors.faiss"), flags)
+        self.probes = facts.get("probes", 1)
+
+    @cached_property
+    def lists(self) -> int:
+        """The lists that there are."""
+        return int(self._index.nlist)
+
+    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        scores, rows = self._index.search(queries, k, params=self._parameters(self.probes))
+        return rows, scores
+
+    def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+        probes, more = self.probes, {}
+        if among is not None:
+            share = max(1, among.sum()) / len(among)
+            probes = min(self.lists, int(np.ceil(probes / share)))  # fewer fit in each list
+            bits = np.packbits(among, bitorder="little")
+            more = {"sel": library().IDSelectorBitmap(bits)}
+        parameters = self._parameters(probes, **more)
+        [scores], [rows] = self._index.search(query[None], k, params=parameters)
+        rows, scores = rows[rows >= 0], scores[rows >= 0]
+        return Found(rows, scores, self._vectors(query, probes, rows))
+
+    def _vectors(self, query: Array, probes: int, rows: Array) -> Array:
+        """What the codes of rows say that were found in the lists of a query."""
+        faiss, lists = library(), self._index.invlists
+        found, left = np.zeros((len(rows), len(query)), np.float32), len(rows)
+        places = {row: place for place, row in enumerate(rows.tolist())}
+        for number in self._index.quantizer.search(query[None], probes)[1][0].tolist():
+            if not left:
+                break
+            ids = faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
+            for at in np.flatnonzero(np.isin(ids, rows)).tolist():
+                vector = faiss.swig_ptr(found[places[int(ids[at])]])
+                self._index.reconstruct_from_offset(number, at, vector)
+                left -= 1
+        return found
+
+    def _parameters(self, probes: int, **more: Any) -> Any:
+        return library().SearchParametersIVF(nprobe=probes, **more)
+
+
+def library() -> Any:
+    """faiss. Raises EdgeGlassError if it is not installed."""
+    needs("an index of many vectors", "search", ["faiss"])
+    import faiss
+
+    return faiss
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Without what faiss prints of lists on disk: standard output may be somebody's JSON."""
+    sys.stdout.flush()
+    libc, before = ctypes.CDLL(None), os.dup(1)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    try:
+        yield
+    finally:
+        libc.fflush(None)
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(silence)
+
+
+def place(stored: Stored) -> Path:
+    """Where the index of a column lies."""
+    return stored.folder / "index" / stored.column
+
+
+def state(stored: Stored) -> str:
+    """A digest of what an index is made of."""
+    digest = sha256((stored.folder / EMBEDDINGS).read_bytes())
+    for path in stored.files():
+        digest.update(f"{path.name} {path.stat().st_size}\0".encode())
+    return digest.hexdigest()
+
+
+def opened(stored: Stored) -> Index:
+    """The index of a column. Raises EdgeGlassError if there is none, or one of other embeddings."""
+    folder = place(stored)
+    if not (folder / FILE).is_file():
+        raise EdgeGlassError(f"{stored.name}: no index in {folder}: run `edge-glass index`")
+    facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    if facts["made_of"] != state(stored):
+        raise EdgeGlassError(
+            f"{folder}: the embeddings have changed since: run `edge-glass index` again"
+        )
+    return Exact(folder, facts) if facts["kind"] == "exact" else Inverted(folder, facts)

@@ -1,0 +1,105 @@
+"""The report in a browser: it draws, and whatever a caption says, nothing runs."""
+
+import json
+import time
+from pathlib import Path
+
+import duckdb
+import planted
+from kit import ROOT
+from playwright.sync_api import Page
+
+from edge_glass.audit import report
+from edge_glass.audit.audits import audit
+from edge_glass.core import manifest
+from edge_glass.release import card
+
+HOSTILE = [
+    "<script>document.title = 'run'</script>",
+    '"><img src=x onerror="document.title = \'run\'">',
+    "</dd><iframe src='javascript:document.title=1'></iframe>",
+    "<svg onload=document.title='run'>",
+    "{{ 7 * 7 }} javascript:alert(1) &lt;b&gt;",
+]
+
+
+def test_report(built: Path, page: Page) -> None:
+    page.goto((built / "report.html").as_uri())
+    assert page.get_by_role("heading").count() > 30
+    text = page.inner_text("body")
+    for told in ("clotho_sample", "librispeech_sample", "From source rows to kept rows",
+                 "Why rows were dropped", "Duration, seconds", "Characters of captions",
+                 "Links by host: there and gone", "Licences of the rows"):  # fmt: skip
+        assert told in text
+    assert page.locator("audio").count() > 20 and page.locator("img").count() > 10
+    loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
+    assert page.evaluate(loaded)
+    seconds = "a => new Promise(say => { a.ondurationchange = () => say(a.duration); a.load() })"
+    assert page.locator("audio").first.evaluate(seconds) > 1
+    assert "5.5 s" in text and "all 4: 107" in text  # seconds of speech; one width of all pictures
+    table = page.locator(".wide").first
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth")  # at 1200 pixels, and all names
+    whole = "all => all.every(one => one.getClientRects().length == 1)"  # are on one line
+    assert page.eval_on_selector_all("td a, .whole", whole)
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_hostile_rows_do_nothing(tmp_path: Path, page: Page) -> None:
+    sound = next((ROOT / "samples" / "clotho").glob("*/*.wav")).read_bytes()
+    rows = [
+        {"id": f"{n} {text}", "audio": sound, "caption": text, "license": text}
+        for n, text in enumerate(HOSTILE)
+    ]
+    folder = planted.corpus(tmp_path, "hostile", {"train": rows})
+    made = manifest.read(folder).plain()
+    made["splits"]["train"]["figures"]["licences"] = dict.fromkeys(HOSTILE, 1)
+    made["made_with"] = {"</title>": HOSTILE[0]}
+    (folder / manifest.FILE).write_text(json.dumps(made))
+    audit(folder, tmp_path)
+    report.write(tmp_path)
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.title() == "Edge Glass: what was built"
+    assert "same_bytes: the worst of 4" in page.inner_text("body")
+    for text in HOSTILE:
+        assert page.get_by_text(text, exact=True).count() >= 2
+    assert page.locator("script, iframe, img[src=x]").count() == 0
+
+
+def test_a_million_rows(tmp_path: Path, page: Page) -> None:
+    folder = planted.corpus(tmp_path, "many", {"train": [{"id": "1", "caption": "one"}]})
+    made = manifest.read(folder).plain()
+    [shard] = made["splits"]["train"]["shards"]
+    rows = "SELECT i::VARCHAR AS id, repeat('word ', 3 + (i % 17)::INTEGER) AS caption"
+    duckdb.execute(
+        f"COPY ({rows} FROM range(1000000) t(i)) TO '{folder / shard['file']}' "
+        "(FORMAT parquet, ROW_GROUP_SIZE 10000)"
+    )
+    url = "'https://h' || i % 900 || '.example/2019/' || i AS url"
+    outcome = "CASE WHEN i % 9 = 0 THEN 'removed' ELSE 'kept' END AS outcome"
+    duckdb.execute(
+        f"COPY (SELECT * EXCLUDE (i) REPLACE (i::VARCHAR AS id, {url}, {outcome}) "
+        f"FROM read_parquet('{folder / 'ledger.parquet'}'), range(1000000) t(i)) "
+        f"TO '{tmp_path / 'ledger'}' (FORMAT parquet)"
+    )
+    (tmp_path / "ledger").rename(folder / "ledger.parquet")
+    shard["rows"] = made["splits"]["train"]["rows"] = 1_000_000
+    made["splits"]["train"]["outcomes"] = {"kept": 888_888, "removed": 111_112}
+    (folder / manifest.FILE).write_text(json.dumps(made))
+    report.write(tmp_path)
+    start = time.monotonic()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert time.monotonic() - start < 2
+    text = page.inner_text("body")
+    assert "1,000,000" in text and "111,112" in text and "h0.example" in text
+    assert page.locator("article").count() == 20
+
+
+def test_the_page_and_plots_are_the_same_again(built: Path, tmp_path: Path) -> None:
+    files = report.write(built)
+    before = {name: (built / name).read_bytes() for name in files}
+    assert card.PLOTS + "/clotho_sample.png" in files
+    for kept in (built / ".edge_glass" / "facts").iterdir():
+        kept.unlink()
+    report.write(built)
+    assert {name: (built / name).read_bytes() for name in files} == before

@@ -1,0 +1,113 @@
+"""A manifest is believed in nothing: its fields are checked, and its names are no paths."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_glass.core import manifest, names
+from edge_glass.core.errors import EdgeGlassError
+
+SAMPLE = "clotho_sample"
+
+
+def plain(built: Path) -> Any:
+    return manifest.read(built / SAMPLE).plain()
+
+
+def test_what_is_read_is_what_was_written(built: Path) -> None:
+    made = json.loads((built / SAMPLE / manifest.FILE).read_bytes())
+    assert made == plain(built) and made["manifest_version"] == 1
+    found = manifest.read(built / SAMPLE)
+    assert found.rows == found.kept == 11 and found.same_inputs(found.inputs)
+    assert [shard.file for shard in found.files()][-1] == "ledger.parquet"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda m: m.pop("limit"), "limit: "),
+        (lambda m: m.pop("manifest_version"), "manifest_version: "),
+        (lambda m: m.update(manifest_version=2), "manifest_version: "),
+        (lambda m: m.update(more=1), "more: "),
+        (lambda m: m.update(config="../../x"), r"config: .*'../../x' is no name"),
+        (lambda m: m.update(corpus="a/b"), "corpus: "),
+        (lambda m: m["splits"].update({"../../pwn": m["splits"]["train"]}), r"splits.*\.\./pwn"),
+        (lambda m: m["splits"]["train"]["shards"][0].update(file="/etc/p"), r"shards\.0\.file"),
+        (lambda m: m["splits"]["train"]["shards"][0].update(file="a.parquet"), "'a.parquet'"),
+        (lambda m: m["splits"]["train"]["shards"][0].update(sha256="0"), r"shards\.0\.sha256"),
+        (lambda m: m["splits"]["train"]["shards"].extend(m["splits"]["train"]["shards"]), "same"),
+        (lambda m: m["splits"]["train"].update(rows="5"), r"splits\.train\.rows: .*\('5'\)"),
+        (lambda m: m["splits"]["train"].update(rows=-1), r"splits\.train\.rows"),
+        (lambda m: m["splits"]["train"].pop("figures"), r"splits\.train\.figures"),
+        (lambda m: m["ledger"].update(file="train-00000-of-00001.parquet"), "ledger is called"),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_not_as_it_should_be_is_named(
+    built: Path, tmp_path: Path, spoil: Any, told: str
+) -> None:
+    made = plain(built)
+    spoil(made)
+    (tmp_path / manifest.FILE).write_text(json.dumps(made))
+    with pytest.raises(EdgeGlassError, match=told) as error:
+        manifest.read(tmp_path)
+    assert str(tmp_path / manifest.FILE) in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "{", "7", '{"config": 1}', "[" * 9999])
+def test_what_is_no_manifest_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / manifest.FILE).write_text(text)
+    with pytest.raises(EdgeGlassError, match="build again"):
+        manifest.read(tmp_path)
+
+
+HARD = st.text(max_size=400) | st.text(st.sampled_from("aA.\\/\0 %~:*é\u202e"), max_size=300)
+
+
+@given(HARD, st.sampled_from(["", ".jpg"]))
+def test_any_text_of_a_row_has_a_file_name(value: str, suffix: str) -> None:
+    name = names.file_name(value, suffix)
+    assert name.isascii() and 0 < len(name) <= names.MAX_BYTES and name.endswith(suffix)
+    assert not set(name) & set('/\\\0:*?"<>| ') and name[0] != "." and name[-1] != "."
+    assert names.below(Path("/tmp"), name).parent == Path("/tmp")
+
+
+@given(st.lists(HARD, unique=True, max_size=20))
+def test_texts_that_differ_have_files_that_differ_wherever_they_lie(values: list[str]) -> None:
+    distinct = names.Distinct()
+    assert len({distinct.name(value, ".jpg").lower() for value in values}) == len(values)
+    assert len({names.file_name(value) for value in values}) == len(values)
+
+
+def test_names_that_read_well_stay_as_they_are() -> None:
+    assert names.file_name("n01440764_10026", ".JPEG") == "n01440764_10026.JPEG"
+    distinct = names.Distinct()
+    assert [distinct.name("a"), distinct.name("b")] == ["a", "b"]
+    assert distinct.name("A").startswith("A%~")
+    with pytest.raises(EdgeGlassError, match="two rows are called 'a'"):
+        [distinct.name("a") for _ in range(2)]
+
+
+@pytest.mark.parametrize("value", ["con", "NUL.jpg", "com1.a.b", "..", ".", "", "a.", ".pth", "\0"])
+def test_names_with_a_meaning_of_their_own(value: str) -> None:
+    name = names.file_name(value)
+    assert name.lower().partition(".")[0] not in names.DEVICES
+    assert name not in (".", "..", "") and not name.startswith(".") and not name.endswith(".")
+
+
+def test_media_suffixes_are_taken_from_no_path() -> None:
+    paths = ("a.jpg", "x/a.JPEG", "a", None, "a.j/../p", "a. ")
+    suffixes = [".jpg", ".JPEG", ".bin", ".bin", ".bin", ".bin"]
+    assert [names.media_suffix(path) for path in paths] == suffixes
+
+
+def test_nothing_is_written_outside_by_a_name_or_a_link(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "link").symlink_to(tmp_path)
+    assert names.below(tmp_path / "out", "a", "b") == tmp_path / "out" / "a" / "b"
+    for bad in ("../x", "link/x", "/etc/x", "", ".", "a\0"):
+        with pytest.raises(EdgeGlassError, match="nothing is written there"):
+            names.below(tmp_path / "out", bad)

@@ -1,0 +1,77 @@
+"""Files that are whole or absent, whoever is killed beside them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from edge_glass.core.atomic_files import Whole, scratch, write_json
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from edge_glass.core.atomic_files import Whole
+with Whole(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+STAYS = """
+import sys
+from pathlib import Path
+from edge_glass.core.atomic_files import scratch
+with scratch(Path(sys.argv[1]).parent, "sorting") as folder:
+    (folder / "inside").mkdir()
+    (folder / "inside" / "spilled").write_bytes(b"much")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+WRITES = """
+import sys
+from pathlib import Path
+from edge_glass.core.atomic_files import write_json
+write_json(Path(sys.argv[1]), 1)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def run(code: str, path: Path) -> int:
+    return subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode
+
+
+def test_what_a_killed_writer_leaves_is_removed_by_the_next(tmp_path: Path) -> None:
+    assert run(DIES, tmp_path / "shard.parquet") == -9
+    (left,) = names(tmp_path)
+    assert left != "shard.parquet" and left.endswith(".tmp")
+    write_json(tmp_path / "other.json", 1)
+    assert names(tmp_path) == ["other.json"]
+
+
+def test_what_another_still_writes_stays(tmp_path: Path) -> None:
+    with Whole(tmp_path / "shard.parquet") as file:
+        file.write(b"first ")
+        assert run(WRITES, tmp_path / "other.json") == 0
+        file.write(b"last")
+    assert names(tmp_path) == ["other.json", "shard.parquet"]
+    assert (tmp_path / "shard.parquet").read_bytes() == b"first last"
+
+
+def test_files_of_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "notes.tmp").write_text("mine")
+    write_json(tmp_path / "other.json", 1)
+    assert (tmp_path / "notes.tmp").read_text() == "mine"
+
+
+def test_the_folder_of_a_process_goes_with_it(tmp_path: Path) -> None:
+    """Or, where it was killed, with the next; one that is in use stays."""
+    run = [sys.executable, "-c", STAYS, tmp_path / "x"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(run, stdin=pipe, stdout=pipe, text=True) as one:
+        assert one.stdout and (there := Path(one.stdout.readline().strip())).is_dir()
+        ended = subprocess.run(run, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        assert there.is_dir() and ended.stdout and len(names(tmp_path)) == 2
+        one.kill()
+    with scratch(tmp_path, "another") as folder:
+        assert not there.exists() and list(folder.iterdir()) == []
+    assert names(tmp_path) == []

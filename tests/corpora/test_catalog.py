@@ -1,0 +1,122 @@
+"""Finding corpora and naming variants."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora import catalog
+
+BIRDS_YAML = """\
+title: Birds
+version: 1.0.0
+homepage: https://example.org/birds
+licence: CC0
+licence_tag: cc0-1.0
+citation: "@misc{birds}"
+sources:
+  birds.csv: {url: "https://example.org/birds.csv"}
+configs:
+  birds: {}
+  birds_sample: {bundled: true}
+"""
+BIRDS_PY = """
+from edge_glass.corpora.corpus import Corpus
+from edge_glass.corpora.rows import Row
+from edge_glass.media.features import Value
+
+class Birds(Corpus):
+    def splits(self): return ["train"]
+    def sources(self, split): return ["birds.csv"]
+    def columns(self): return {"id": Value("string"), "song": Value("string")}
+    def rows(self, split, raw):
+        for line, record in raw.csv("birds.csv", ["name", "song"]):
+            yield Row(record["name"], "birds.csv", f"line {line}", fields=record)
+    def examples(self, row, media):
+        yield {"id": row.id, "song": row.fields["song"]}
+"""
+
+
+def other_package(folder: Path) -> Path:
+    """Someone else's corpus, installed as far as Python can tell."""
+    files = {
+        "lab/builders/birds.py": BIRDS_PY,
+        "lab/configs/birds.yaml": BIRDS_YAML,
+        "lab/cards/birds.md": "Birds and what they sing.\n\n{{ tables }}\n",
+        "lab/samples/birds/birds.csv": "name,song\nwren,loud\nrobin,sweet\n",
+        "lab-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n",
+        "lab-1.0.dist-info/entry_points.txt": "[edge_glass.corpora]\nlab = lab\n",
+    }
+    for room in ("lab", "lab/builders", "lab/configs", "lab/cards", "lab/samples"):
+        files[f"{room}/__init__.py"] = ""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_someone_elses_corpus_is_built_like_ours(tmp_path: Path) -> None:
+    site = other_package(tmp_path / "site")
+    run = [sys.executable, "-m", "edge_glass"]
+    kwargs = {
+        "env": {"PYTHONPATH": str(site), "HOME": str(tmp_path)},
+        "cwd": tmp_path,
+        "text": True,
+    }
+    listed = subprocess.run([*run, "list", "--json"], capture_output=True, check=True, **kwargs)
+    assert '"birds_sample"' in listed.stdout and '"clotho"' in listed.stdout
+    subprocess.run([*run, "build", "birds_sample", "--out", "out"], check=True, **kwargs)
+    subprocess.run([*run, "verify", "out"], check=True, **kwargs)
+    assert "what they sing" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_variant_is_named_by_what_is_set() -> None:
+    made = catalog.variant("clotho_16k", {"subset": 500, "splits": ["train", "test"]})
+    assert made.name == "clotho_16k-subset-500-splits-train-test"
+    assert made.corpus == "clotho"
+    assert catalog.variant("clotho", {"subset": 0.5}, "half").name == "half"
+
+
+@pytest.mark.parametrize(
+    ("base", "overrides", "name", "message"),
+    [
+        ("cloto", {}, None, "no config cloto: did you mean clotho"),
+        ("clotho", {"subset": 5}, "clotho_16k", "is a published config"),
+        ("clotho", {"subset": 5}, "../x", "no config name"),
+        ("clotho", {"subset": 5}, ".hidden", "no config name"),
+    ],
+)
+def test_refused(base: str, overrides: dict, name: str | None, message: str) -> None:
+    with pytest.raises(EdgeGlassError, match=message):
+        catalog.variant(base, overrides, name)
+
+
+def test_settings_are_yaml() -> None:
+    found = catalog.parse_overrides(["a=1", "b=[x, y]", "c=null", "d = a=b"])
+    assert found == {"a": 1, "b": ["x", "y"], "c": None, "d": "a=b"}
+    for bad in ("a", "a=[", "="):
+        with pytest.raises(EdgeGlassError, match=r"NAME=VALUE|no YAML value"):
+            catalog.parse_overrides([bad])
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'datasets', 'torch', 'pyarrow', 'aiohttp', 'numpy', 'pydantic'}"
+    code = f"import sys, edge_glass; sys.exit(bool({heavy} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_torch_is_never_needed(tmp_path: Path) -> None:
+    code = """
+import sys
+from edge_glass.cli.main import main
+try: main(["build", "--out", sys.argv[1]])
+except SystemExit as end: assert not end.code
+import edge_glass
+row = edge_glass.load("clotho_sample", repo=sys.argv[1], split="train")[0]
+assert row["audio"]["array"].dtype == "float32"
+assert not {"torch", "torchcodec"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)

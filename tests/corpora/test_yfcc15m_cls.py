@@ -1,0 +1,131 @@
+"""YFCC15M-Cls: JSON lines, and OpenAI's list joined with the metadata of YFCC100M."""
+
+import bz2
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit import Cli, entries, rows
+
+from edge_glass.core import manifest
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import Options, build
+from edge_glass.sources import table_join
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "yfcc15m_cls"
+LIST, METADATA = "yfcc100m_subset_data.tsv.bz2", "yfcc100m_dataset.bz2"
+
+
+def made(raw: Path, out: Path, base: str = "yfcc15m_cls", **overrides: Any) -> Path:
+    variant = catalog.variant(base, overrides, "yfcc15m_cls_test" if overrides else None)
+    build(variant, out, Options(raw=raw, unverified=True))
+    return out / variant.name
+
+
+def classes(folder: Path) -> dict[str, str]:
+    return {id: row["class_name"] for id, row in rows(folder).items()}
+
+
+def test_sample(built: Path) -> None:
+    folder = built / "yfcc15m_cls_sample"
+    assert classes(folder) == {
+        "000/cat.jpg#n02123045": "tabby cat",  # of "Tabby-cat": any case, a word by itself
+        "000/cat.jpg#n04590129": "window shade",
+        "000/rocket.jpg#n03773504": "missile",  # two classes have this lemma
+        "000/rocket.jpg#n04008634": "missile",
+        "000/camera.jpg#n04069434": "reflex camera",
+        "000/camera.jpg#n04479046": "trench coat",
+        "000/camera.jpg#n04485082": "tripod",
+    }
+    outcomes = manifest.read(folder).splits["train"].outcomes
+    # fault: a null caption ended the source's run
+    dropped = {"blank_caption": 1, "malformed_row": 2, "missing_media": 1, "no_class": 1}
+    assert outcomes == dropped | {"kept": 3}
+
+
+def test_one_row_with_all_classes_by_the_longest_lemma(tmp_path: Path) -> None:
+    folder = made(SAMPLE, tmp_path, "yfcc15m_cls_word")
+    found = {row["id"]: row["class_names"] for row in rows(folder).values()}
+    assert found["000/camera.jpg"] == ["reflex camera", "trench coat", "tripod"]
+    assert found["000/gone.jpg"] == ["tiger shark"]
+    assert found["000/rocket.jpg"] == ["missile"]  # of the class that has no other lemma
+    cls = rows(made(SAMPLE, tmp_path, match="cls", class_mode="all"))
+    assert cls["000/gone.jpg"]["class_names"] == ["tiger shark", "tiger"]
+
+
+def test_some_classes_alone(tmp_path: Path) -> None:
+    folder = made(SAMPLE, tmp_path, classes=["n04485082", "n02123045"])
+    assert set(classes(folder).values()) == {"tabby cat", "tripod"}
+    assert entries(folder)["000/rocket.jpg"]["outcome"] == "not_in_config"
+
+
+def test_metadata_by_url(tmp_path: Path) -> None:
+    build(catalog.variant("yfcc15m_cls_urls_sample"), tmp_path)
+    folder = tmp_path / "yfcc15m_cls_urls_sample"
+    found = rows(folder)
+    assert list(found) == ["9004", "9000"]  # the order of the list, not of the metadata
+    # the longest lemma wins, and a bracket stands between tiger and shark
+    assert found["9004"]["caption"] == "a Tiger (shark) fin" and found["9004"]["labels"] == [292]
+    assert found["9000"]["class_names"] == ["tabby cat", "stone wall"]
+    assert found["9000"]["license"] == "Attribution License"
+    told = {id: entry["outcome"] for id, entry in entries(folder).items()}
+    assert told["9001"] == "removed" and told["9005"] == "missing_caption"
+
+
+def test_metadata_with_a_folder_of_images(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(SAMPLE, raw)
+    hash = "000abc00000000000000000000000000"
+    target = raw / "images" / hash[:3] / hash[3:6] / f"{hash[:32]}.jpg"
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(SAMPLE / "images" / "000" / "cat.jpg", target)
+    settings: dict[str, Any] = {"source": "metadata", "text": ["title"]}
+    folder = made(raw, tmp_path, "yfcc15m_cls_images", **settings)
+    [(id, row)] = rows(folder).items()
+    assert (id, row["class_name"]) == ("9000#n02123045", "tabby cat")
+    assert row["caption"] == "Chelsea, my tabby cat"
+
+
+def test_the_source_s_tsv(built: Path, cli: Cli, tmp_path: Path) -> None:
+    cli("export", built / "yfcc15m_cls_sample", "--out", tmp_path, "--format", "tsv")
+    lines = (tmp_path / "train" / "yfcc15m_cls_sample.tsv").read_text().splitlines()
+    assert lines[1] == "000/cat.jpg\t281\tMy Tabby-cat on the window shade again"
+    assert len(lines) == 8
+
+
+def test_wrong_parameters() -> None:
+    with pytest.raises(EdgeGlassError, match="JSON lines have none"):
+        catalog.variant("yfcc15m_cls", {"images": "urls"}, "yfcc15m_cls_x")
+
+
+def tables(folder: Path, listed: str, table: str) -> tuple[table_join.Table, table_join.Table]:
+    (folder / "list.tsv.bz2").write_bytes(bz2.compress(listed.encode()))
+    (folder / "table.tsv").write_text(table)
+    one = table_join.Table(folder / "list.tsv.bz2", {0: "id"}, 1)
+    return one, table_join.Table(folder / "table.tsv", {0: "id", 2: "text"}, 3)
+
+
+def test_joins(tmp_path: Path) -> None:
+    two = tables(tmp_path, "3\n1\n2\n1\n", '1\tx\t"one\n9\tx\tnine\n1\tx\tagain\n3\tx\n3\tx\té\n')
+    wanted = [{"id": "3", "text": "é"}, {"id": "1", "text": '"one'}, {"id": "2", "text": None}]
+    wanted.append({"id": "1", "text": '"one'})
+    assert list(table_join.joined(*two, "id", tmp_path / "kept")) == wanted
+    [kept] = (tmp_path / "kept").glob("*.parquet")
+    before = kept.stat().st_mtime_ns
+    assert list(table_join.joined(*two, "id", tmp_path / "kept")) == wanted
+    assert kept.stat().st_mtime_ns == before  # it is made once
+    more = tables(tmp_path, "3\n", "3\tx\tother now\n")
+    assert list(table_join.joined(*more, "id", tmp_path / "kept")) == [
+        {"id": "3", "text": "other now"}
+    ]
+
+
+def test_a_damaged_list(tmp_path: Path) -> None:
+    two = tables(tmp_path, "1\n" * 9, "1\tx\tone\n")
+    path = tmp_path / "list.tsv.bz2"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(EdgeGlassError, match=r"list\.tsv\.bz2.*Get the file again"):
+        list(table_join.joined(*two, "id", tmp_path / "kept"))
+    assert list((tmp_path / "kept").glob("*.parquet")) == []

@@ -1,0 +1,148 @@
+"""What sites ask of robots, and of those who mine text and data."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from webkit import JPEG, LIMITS, fetch, outcome
+from wildsite import Site, hang_up, in_turn, moved, page, silence
+
+from edge_glass.sources import consent
+from edge_glass.sources.consent import directives, reservations
+from edge_glass.sources.web import Web
+
+ROBOTS = b"""User-agent: *
+Disallow: /private
+Allow: /private/open
+
+User-agent: edge-glass
+Disallow: /no-glass
+"""
+
+
+def test_robots_txt_is_asked_once_and_kept_to() -> None:
+    paths = ["/a.jpg", "/no-glass/a.jpg", "/private/a.jpg"]
+    pages = {path: page(JPEG) for path in paths} | {"/robots.txt": page(ROBOTS)}
+    with Site(pages) as site:
+        urls = [site.url + path for path in paths]
+        # the group that names us is the one that holds for us
+        assert [outcome(a) for a in fetch(*urls)] == ["kept", "robots_txt", "kept"]
+        assert (site.count("/robots.txt"), site.count("/no-glass/a.jpg")) == (1, 0)
+        assert [outcome(a) for a in fetch(*urls, ignored=["robots_txt"])] == ["kept"] * 3
+        assert site.count("/robots.txt") == 1
+
+
+def test_robots_txt_holds_where_a_redirect_leads() -> None:
+    with Site(
+        {"/robots.txt": page(ROBOTS), "/no-glass": page(JPEG), "/a": moved("/no-glass")}
+    ) as site:
+        assert outcome(fetch(f"{site.url}/a")[0]) == "robots_txt"
+        assert site.count("/no-glass") == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (page(b"", 404), "kept"),
+        (page(b"", 403), "kept"),
+        (page(b"", 503), "server_error"),
+        (moved("/elsewhere.txt"), "robots_txt"),
+        (moved("/robots.txt"), "kept"),
+        (page(b"\xff\xfe\0nonsense" * 1000), "kept"),
+        (page(ROBOTS + b"#" * 2_000_000), "robots_txt"),
+        (silence, "timed_out"),
+        (hang_up, "network_error"),
+    ],
+)
+def test_robots_txt_of_every_kind(answer: Any, expected: str, no_rest: list[float]) -> None:
+    pages = {"/robots.txt": answer, "/elsewhere.txt": page(ROBOTS), "/no-glass": page(JPEG)}
+    with Site(pages) as site:
+        assert outcome(fetch(f"{site.url}/no-glass")[0]) == expected
+
+
+def test_one_bad_moment_of_a_host_does_not_cost_its_rows(no_rest: list[float]) -> None:
+    for bad in (hang_up, page(b"", 503)):
+        pages = {"/robots.txt": in_turn(bad, page(ROBOTS)), "/a.jpg": page(JPEG)}
+        with Site(pages | {"/no-glass": page(JPEG)}) as site:
+            found = fetch(f"{site.url}/a.jpg", f"{site.url}/no-glass")
+            assert [outcome(a) for a in found] == ["kept", "robots_txt"]
+            assert site.count("/robots.txt") == 2
+
+
+def test_a_long_run_asks_again(no_rest: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(consent, "clock", lambda: now[0])
+    bad, gone, rules = page(b"", 503), page(b"", 404), page(ROBOTS)
+    pages = {"/robots.txt": in_turn(bad, bad, gone, rules), "/no-glass": page(JPEG)}
+
+    async def run(url: str) -> list[tuple[str, int]]:
+        found = []
+        async with Web(LIMITS) as web:
+            for seconds in (0, consent.WHILE - 1, 2, consent.DAY - 1, 2):
+                now[0] += seconds
+                found.append((outcome(await web.get(url)), site.count("/robots.txt")))
+        return found
+
+    with Site(pages) as site:
+        assert asyncio.run(run(f"{site.url}/no-glass")) == [
+            ("server_error", 2),
+            ("server_error", 2),
+            ("kept", 3),
+            ("kept", 3),
+            ("robots_txt", 4),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("noai", True),
+        ("NoImageAI", True),
+        ("index, noindex", True),
+        ("none", True),
+        ("edge-glass: noimageindex", True),
+        ("otherbot: noai", False),
+        ("otherbot: noindex, nofollow", False),
+        ("otherbot: nofollow, edge-glass: noai", True),
+        ("unavailable_after: 25 Jun 2030 15:00:00 PST, noai", True),
+        ("max-image-preview: large", False),
+        ("nofollow, nosnippet", False),
+        ("", False),
+    ],
+)
+def test_x_robots_tag(line: str, refused: bool) -> None:
+    assert (
+        bool(directives([line]) & {"noai", "noimageai", "noindex", "noimageindex", "none"})
+        == refused
+    )
+    with Site({"/a.jpg": page(JPEG, 200, "X-Robots-Tag: all", f"X-Robots-Tag: {line}")}) as site:
+        assert outcome(fetch(f"{site.url}/a.jpg")[0]) == ("x_robots_tag" if refused else "kept")
+        assert outcome(fetch(f"{site.url}/a.jpg", ignored=["x_robots_tag"])[0]) == "kept"
+
+
+def test_tdm_reservation_in_a_header() -> None:
+    pages = {f"/{n}.jpg": page(JPEG, 200, f"tdm-reservation: {n}") for n in range(2)}
+    with Site(pages) as site:
+        urls = [f"{site.url}/{n}.jpg" for n in range(2)]
+        assert [outcome(a) for a in fetch(*urls)] == ["kept", "tdm_reserved"]
+        assert [outcome(a) for a in fetch(*urls, ignored=["tdm_rep"])] == ["kept", "kept"]
+
+
+def test_tdm_reservation_in_a_file() -> None:
+    rules = (
+        b'[{"location": "/press/*", "tdm-reservation": 0},'
+        b' {"location": "/*.jpg$", "tdm-reservation": 1, "tdm-policy": "https://a.test/p"}, 7]'
+    )
+    paths = ["/a.jpg", "/a.png", "/press/2024/a.jpg"]
+    pages = {path: page(JPEG) for path in paths} | {"/.well-known/tdmrep.json": page(rules)}
+    with Site(pages) as site:
+        found = [outcome(a) for a in fetch(*(site.url + path for path in paths))]
+        assert found == ["tdm_reserved", "kept", "kept"]
+        assert site.count("/a.jpg") == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[" * 100_000, b'{"location": 3}', b'[{"location": "/"}]']
+)
+def test_a_tdm_file_that_says_nothing(body: bytes) -> None:
+    assert reservations(body) is None

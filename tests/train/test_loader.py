@@ -1,0 +1,373 @@
+"""`edge_glass.train.loader`: every row once, in one order, wherever an epoch is gone on with."""
+
+import io
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile as sf
+from hub import Hub
+from PIL import Image
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.media import images
+from edge_glass.release import publish
+from edge_glass.train import Picture, Sound, cached, decode, loader
+from edge_glass.train.epoch_plan import moved
+
+STREAMED = "hf://datasets/org/set@v1.0.0"
+SAMPLES = Path(__file__).parents[2] / "samples"
+PHOTOGRAPHS = ["pixmo_cap/web/photos.example/launch/rocket.jpg", "mm_imdb/dataset/9900002.jpeg"]
+
+
+def tiny(folder: Path, rows: int, shards: int = 3, group: int = 10, first: int = 0) -> Path:
+    """A corpus of numbered rows."""
+    folder.mkdir()
+    ids = np.array_split(np.arange(first, first + rows), shards)
+    for number, part in enumerate(ids):
+        table = pa.table({"id": part, "caption": [f"row {i}" for i in part]})
+        path = folder / f"train-{number:05d}-of-{shards:05d}.parquet"
+        pq.write_table(table, path, row_group_size=group)
+    return folder
+
+
+def ids(batches: Any) -> list[list[int]]:
+    return [batch["id"].tolist() for batch in batches]
+
+
+def flat(batches: list[list[int]]) -> list[int]:
+    return [row for batch in batches for row in batch]
+
+
+def test_200_stops_lose_no_row_and_give_none_twice(tmp_path: Path) -> None:
+    """Ranks are stopped in step; others, as many or more or fewer, go on."""
+    folder = tiny(tmp_path / "tiny", 401, group=5)
+    draw = random.Random(7)
+    for _ in range(10):
+        kind = {"batch_size": draw.choice([3, 8, 32]), "seed": draw.randrange(99)}
+        kind |= {"lanes": draw.choice([1, 2, 4]), "buffer": draw.choice([0, 30, 200])}
+        world = draw.choice([1, 2, 3])
+        ranks = [loader(folder, rank=rank, world=world, **kind) for rank in range(world)]
+        start = ranks[0].state_dict()
+        whole = in_turns([ids(rank) for rank in ranks])
+        assert sorted(flat(whole)) == list(range(401))
+        for _ in range(10):
+            check_two_stops(folder, kind, start, whole, draw)
+
+
+def check_two_stops(
+    folder: Path, kind: dict[str, Any], state: dict[str, Any], whole: list[list[int]],
+    draw: random.Random,
+) -> None:  # fmt: skip
+    given: list[list[int]] = []
+    for world in (draw.choice([1, 2, 3, 5]), draw.choice([1, 2, 3, 5])):
+        ranks = [loader(folder, rank=rank, world=world, **kind) for rank in range(world)]
+        for rank in ranks:
+            rank.load_state_dict(state)
+        steps = draw.randrange((len(whole) - len(given)) // world + 1)
+        given += in_turns([taken(rank, steps) for rank in ranks])
+        state = json.loads(json.dumps(ranks[-1].state_dict()))
+    last = loader(folder, **kind)
+    last.load_state_dict(state)
+    assert given + ids(last) == whole
+
+
+def taken(batches: Any, steps: int) -> list[list[int]]:
+    """So many batches; what was made ahead is lost, as when a run is killed."""
+    found: list[list[int]] = []
+    if steps:
+        for batch in batches:
+            found.append(batch["id"].tolist())
+            if len(found) == steps:
+                break
+    return found
+
+
+def in_turns(ranks: list[list[list[int]]]) -> list[list[int]]:
+    steps = max(map(len, ranks))
+    return [rank[at] for at in range(steps) for rank in ranks if at < len(rank)]
+
+
+def test_epochs_and_seeds_have_orders_of_their_own_and_threads_have_none(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "tiny", 1000)
+    batches = loader(folder, batch_size=50, lanes=2, threads=3, prefetch=9)
+    first, second = ids(batches), ids(batches)
+    assert first != second and sorted(flat(first)) == sorted(flat(second))
+    again = loader(folder, batch_size=50, lanes=2, threads=1)
+    assert ids(again) == first
+    again.set_epoch(1)
+    assert ids(again) == second
+    assert ids(loader(folder, batch_size=50, lanes=2, seed=1)) != first
+    assert flat(ids(loader(folder, shuffle=False))) == list(range(1000))
+
+
+def test_rows_come_from_far_apart_and_the_buffer_is_kept(tmp_path: Path) -> None:
+    """Rows of a batch are of several row groups, and none moves further than its share."""
+    folder = tiny(tmp_path / "tiny", 5000, shards=5, group=10)
+    groups = [len({row // 10 for row in batch}) for batch in ids(loader(folder, lanes=1))]
+    assert np.mean(groups[1:-1]) > 40
+    places, _ = moved(5, 1000, 100, 0, 1000)
+    assert sorted(places) == list(range(1000)) and np.abs(places - np.arange(1000)).max() < 100
+    parts = [moved(5, 1000, 100, here, here + 50) for here in range(0, 1000, 50)]
+    assert np.concatenate([rows for rows, _ in parts]).tolist() == places.tolist()
+    for turn, (_, oldest) in enumerate(parts):  # what comes later is not older
+        assert places[turn * 50 :].min() >= oldest
+
+
+def test_ranks_get_as_many_batches_if_the_rest_is_dropped(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "tiny", 1000)
+    ranks = [loader(folder, batch_size=7, drop_last=True, rank=r, world=3) for r in range(3)]
+    found = [ids(rank) for rank in ranks]
+    assert [len(batches) for batches in found] == [47] * 3 == [len(rank) for rank in ranks]
+    assert all(len(batch) == 7 for batches in found for batch in batches)
+    rows = [row for batches in found for row in flat(batches)]
+    assert len(rows) == len(set(rows)) == 47 * 7 * 3
+
+
+def test_a_mixture_keeps_its_weights_in_every_batch(tmp_path: Path) -> None:
+    one, other = tiny(tmp_path / "one", 900), tiny(tmp_path / "other", 300, first=10_000)
+    batches = loader({one: 2, other: 1}, batch_size=9)
+    found = ids(batches)
+    assert all(sum(row >= 10_000 for row in batch) == 3 for batch in found) and len(found) == 100
+    assert len(set(flat(found))) == 900
+    mixed = [[row >= 10_000 for row in batch] for batch in found]
+    assert mixed[0] != sorted(mixed[0])  # within a batch, too
+    longer = loader({one: 1, other: 1}, batch_size=10, until="last")
+    counts = Counter(flat(ids(longer)))
+    assert len(counts) == 1200 and {counts[row] for row in range(900)} == {1}
+    assert {counts[row] for row in range(10_000, 10_300)} == {3}
+
+
+def test_a_mixture_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    places = {tiny(tmp_path / "one", 900): 0.7, tiny(tmp_path / "other", 301, first=5000): 0.3}
+    whole = ids(loader(places, batch_size=8, until="last"))
+    for stop in (0, 1, 17, len(whole) - 1):
+        first = loader(places, batch_size=8, until="last")
+        given = taken(first, stop)
+        rest = loader(places, batch_size=8, until="last")
+        rest.load_state_dict(first.state_dict())
+        assert given + ids(rest) == whole
+
+
+def test_a_state_of_something_else_is_refused(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "tiny", 100)
+    state = loader(folder, batch_size=8).state_dict()
+    for other in (loader(folder, batch_size=9), loader(tiny(tmp_path / "b", 101), batch_size=8)):
+        with pytest.raises(EdgeGlassError, match="cannot go on"):
+            other.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "asked, said",
+    [
+        ({"split": "dev"}, "no shards of a split dev; there are: train"),
+        ({"columns": ["nothing"]}, "no column nothing; there are id, caption"),
+        ({"batch_size": 0}, "batch_size 0: at least 1"),
+        ({"rank": 3, "world": 2}, "rank 3 of 2"),
+        ({"rank": 3}, "give both"),
+        ({"decode": {"id": Picture(8)}}, "decode names id; media are none"),
+    ],
+)
+def test_what_makes_no_sense_is_said(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(EdgeGlassError, match=said):
+        loader(tiny(tmp_path / "tiny", 10), **asked)
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(EdgeGlassError, match="no such folder"):
+        loader(tmp_path / "nothing")
+    folder = tiny(tmp_path / "tiny", 30)
+    next(folder.iterdir()).unlink()
+    with pytest.raises(EdgeGlassError, match="2 of 3 shards of train are there"):
+        loader(folder)
+    with pytest.raises(EdgeGlassError, match="each source needs one above 0"):
+        loader({folder: 0})
+    small, large = tiny(tmp_path / "small", 9), tiny(tmp_path / "large", 900)
+    with pytest.raises(EdgeGlassError, match=r"small with 9 rows.*before a batch of 64 is full"):
+        loader({large: 1, small: 1})
+    with pytest.raises(EdgeGlassError, match="what://is/this"):
+        loader("what://is/this")
+
+
+def pictures(folder: Path, values: list[bytes | None], group: int = 4) -> Path:
+    folder.mkdir()
+    rows = [{"bytes": value, "path": None} for value in values]
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    table = pa.table({"id": range(len(rows)), "image": pa.array(rows, kind)})
+    pq.write_table(table, folder / "train-00000-of-00001.parquet", row_group_size=group,
+                   compression="none", use_dictionary=False)  # fmt: skip
+    return folder
+
+
+def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    good = (SAMPLES / PHOTOGRAPHS[0]).read_bytes()
+    folder = pictures(tmp_path / "p", [good, b"", None, good[:2000], b"<html>", good, good, good])
+    batches = loader(folder, batch_size=4, shuffle=False, decode={"image": Picture(32)})
+    assert ids(batches) == [[0], [5, 6, 7]]
+    assert batches.skipped == {
+        Outcome.EMPTY_MEDIA: 1, Outcome.MISSING_MEDIA: 1, Outcome.TRUNCATED_MEDIA: 1,
+        Outcome.WRONG_KIND: 1,
+    }  # fmt: skip
+    assert [(bad.group, bad.row) for bad in batches.last_skipped] == [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 0),
+    ]
+    nothing = loader(pictures(tmp_path / "q", [b"", b""]), decode={"image": Picture(32)})
+    assert [len(batch["image"]) for batch in nothing] == [0]
+    raw = loader(folder, batch_size=8, shuffle=False)
+    assert next(iter(raw))["image"][:3] == [good, b"", None]
+
+
+def test_a_damaged_row_group_costs_its_own_rows(tmp_path: Path) -> None:
+    good = (SAMPLES / PHOTOGRAPHS[0]).read_bytes()
+    folder = pictures(tmp_path / "p", [good] * 12)
+    path = folder / "train-00000-of-00001.parquet"
+    footer = pq.read_metadata(path)
+    column = next(footer.row_group(1).column(i) for i in range(3)
+                  if footer.row_group(1).column(i).path_in_schema == "image.bytes")  # fmt: skip
+    data = bytearray(path.read_bytes())
+    data[column.data_page_offset : column.data_page_offset + 16] = b"\xff" * 16
+    path.write_bytes(data)
+    batches = loader(folder, batch_size=4, shuffle=False, decode={"image": Picture(32)})
+    assert flat(ids(batches)) == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert batches.skipped == {Outcome.DAMAGED_FILE: 4}
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2)))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("size, least", [(64, 34), (112, 36), (224, 40)])
+def test_scaled_pictures_are_those_of_a_full_decode(
+    fast: bool, size: int, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fast and not decode.FAST:
+        pytest.skip("simplejpeg and OpenCV are not installed")
+    monkeypatch.setattr(decode, "FAST", fast)
+    for name in PHOTOGRAPHS:
+        image = Image.open(SAMPLES / name).convert("RGB")
+        out = io.BytesIO()
+        image.resize((512, 512)).save(out, "JPEG", quality=90)
+        plain = Image.open(out).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        found = Picture(size, "stretch")(out.getvalue(), np.random.default_rng(0))
+        assert found.shape == (size, size, 3) and found.dtype == np.uint8
+        assert psnr(found, np.asarray(plain)) > least
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_pictures_are_upright_and_boxes_are_where_they_should_be(
+    fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "FAST", fast and decode.FAST)
+    image = Image.new("RGB", (300, 200), "white")
+    image.paste("red", (0, 0, 150, 200))
+    plain, turned = io.BytesIO(), io.BytesIO()
+    image.save(plain, "JPEG", quality=95)
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = 6  # shown turned to the right: red above
+    image.save(turned, "JPEG", quality=95, exif=exif)
+    draw = np.random.default_rng(0)
+    left = Picture(50)(plain.getvalue(), draw)
+    assert left[:, :20, 1].mean() < 30 and left[:, 30:, 1].mean() > 225
+    above = Picture(50)(turned.getvalue(), draw)
+    assert above[:20, :, 1].mean() < 30 and above[30:, :, 1].mean() > 225
+    boxes = [Picture(50, "random")(turned.getvalue(), np.random.default_rng(i)) for i in range(9)]
+    assert len({box.tobytes() for box in boxes}) > 4
+    again = Picture(50, "random")(turned.getvalue(), np.random.default_rng(3))
+    assert (again == boxes[3]).all()
+
+
+def test_a_section_of_sound_is_decoded_and_no_more(tmp_path: Path) -> None:
+    ramp = np.linspace(-0.5, 0.5, 30 * 16000, dtype=np.float32)
+    flac = io.BytesIO()
+    sf.write(flac, ramp, 16000, format="FLAC")
+    found = Sound(2.0, 16000)(flac.getvalue(), np.random.default_rng(1))
+    assert found.shape == (32000,) and found.dtype == np.float32
+    place = int(np.argmin(np.abs(ramp - found[0])))
+    assert place > 0 and np.abs(ramp[place : place + 32000] - found).max() < 1e-4
+    middle = Sound(2.0, 8000, random=False)(flac.getvalue(), np.random.default_rng(1))
+    assert middle.shape == (16000,) and abs(float(middle[8000])) < 1e-3
+    short = Sound(40.0, 16000)(flac.getvalue(), np.random.default_rng(1))
+    assert short.shape == (640000,) and not short[480000:].any() and short[479999] > 0.49
+    cut = bytearray(flac.getvalue())
+    with pytest.raises(Dropped):
+        Sound(30.0, 16000)(bytes(cut[: len(cut) // 2]), np.random.default_rng(1))
+
+
+def test_real_sounds_of_a_build(built: Path) -> None:
+    batches = loader(
+        built / "clotho_sample", columns=["id", "audio", "captions"], batch_size=3,
+        decode={"audio": Sound(0.5, 16000)},
+    )  # fmt: skip
+    for batch in batches:
+        assert batch["audio"].shape == (len(batch["id"]), 8000)
+        assert all(len(captions) == 5 for captions in batch["captions"])
+    assert not batches.skipped
+
+
+@pytest.fixture
+def released(hub: Hub, built: Path) -> Hub:
+    publish.push(built, ["clotho_sample"], "org/set", "1.0.0")
+    hub.reset_log()
+    return hub
+
+
+def test_a_version_on_the_hub_is_fetched_once_or_streamed(released: Hub, built: Path) -> None:
+    kind = {"columns": ["id", "audio"], "batch_size": 2, "seed": 3}
+    here = [(b["id"], b["audio"]) for b in loader(built / "clotho_sample", **kind)]
+    folder = cached("clotho_sample", "org/set", "1.0.0")
+    assert [(b["id"], b["audio"]) for b in loader(folder, **kind)] == here
+    found = loader(f"{STREAMED}/clotho_sample", **kind)
+    assert [(b["id"], b["audio"]) for b in found] == here
+
+
+def test_only_text_is_fetched_for_text(released: Hub, built: Path) -> None:
+    """Counted by the server: bodies of the shards, footers included."""
+    path = next((built / "clotho_sample").glob("train-*.parquet"))
+    batches = loader(f"{STREAMED}/clotho_sample", columns=["captions"])
+    rows = [row for batch in batches for row in batch["captions"]]
+    footer = pq.read_metadata(path)
+    columns = [footer.row_group(g).column(c) for g in range(footer.num_row_groups)
+               for c in range(footer.num_columns)]  # fmt: skip
+    text = sum(c.total_compressed_size for c in columns if c.path_in_schema.startswith("captions"))
+    sent = sum(r.sent for r in released.seen("GET", r"resolve/.*train-.*parquet"))
+    assert len(rows) == footer.num_rows and sent > 0
+    assert sent - 65536 <= 1.1 * text < path.stat().st_size / 10
+
+
+def test_the_example_learns_without_torch() -> None:
+    example = SAMPLES.parent / "examples" / "train_numpy.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "8 pictures, 30 epochs: loss 0." in done.stdout
+
+
+def test_memory_is_that_of_the_buffer(tmp_path: Path) -> None:
+    """800 MB of incompressible bytes go through a process that never holds 200 MB more."""
+    draw = np.random.default_rng(0)
+    folder = pictures(tmp_path / "p", [draw.bytes(100_000) for _ in range(800)], group=50)
+    code = """
+import sys
+from memory import peak
+from edge_glass.train import loader
+batches = loader([sys.argv[1]] * 10, columns=["image"], buffer=300)
+sys.stdout.write(f"{peak() / 1000} {sum(len(batch['image']) for batch in batches)} {peak() / 1000}")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True,
+        cwd=Path(__file__).parents[1] / "support",
+    )  # fmt: skip
+    before, rows, after = map(float, done.stdout.split())
+    assert rows == 8000 and after - before < 200

@@ -1,0 +1,184 @@
+"""The search page in a browser: what a person does there, and what hostile captions cannot do."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import searchkit
+import tinymodels
+from kit import ROOT
+from playwright.sync_api import Page, expect
+
+from edge_glass.core.progress import Silent
+from edge_glass.vectors import embed, index_build
+from edge_glass.vectors.stored_vectors import stored
+
+expect.set_options(timeout=60_000)  # the first query reads the model
+FILMS = ROOT / "samples" / "mm_imdb" / "dataset"
+SOUNDS = sorted((ROOT / "samples" / "clotho" / "development").glob("*.wav"))[:4]
+POSTERS = sorted(FILMS.glob("*.jpeg"))[:6]
+HOSTILE = [
+    "<img src=x onerror=\"document.title='owned'\">",
+    "<script>document.title='owned'</script>",
+    "</p></article><svg onload=\"document.title='owned'\">",
+    "javascript:document.title='owned'",
+    "{{ 7 * 7 }} ${7*7} &lt;b&gt;",
+    "\u202e\x1b[2J" + "a" * 3000,
+]
+NSFW = ["UNLIKELY", "UNLIKELY", "UNLIKELY", "NSFW", "UNLIKELY", "UNLIKELY"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("clip", "whisper"):
+        (folder / name).mkdir()
+        getattr(tinymodels, name)(folder / name)
+    return folder
+
+
+def served(folder: Path, *more: str) -> Iterator[str]:
+    """The page's address while it is served."""
+    run = [sys.executable, "-m", "edge_glass", "serve", str(folder), "--port", "0", *more]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def pictures(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Posters with hostile captions, of which one is not safe for work and two are the same."""
+    out = tmp_path_factory.mktemp("pictures")
+    posters = [path.read_bytes() for path in [*POSTERS[:5], POSTERS[0]]]
+    files = [{"bytes": data, "path": "<b>.jpg"} for data in posters]
+    splits = {"train": 4, "test": 2}
+    folder = searchkit.write(out, {}, splits, image=files, caption=HOSTILE, nsfw=NSFW)
+    embed.embed(folder, out / "embeddings/data/clip", str(models / "clip"), ["image", "caption"])
+    all_ = stored(folder)
+    for one in all_:
+        index_build.build(one, [other for other in all_ if other != one], 10**9, Silent())
+    yield from served(folder)
+
+
+@pytest.fixture(scope="module")
+def sounds(models: Path, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Clotho's sample by Whisper."""
+    folder, out = built / "clotho_sample", tmp_path_factory.mktemp("sounds")
+    embed.embed(folder, out / "clotho_sample/whisper", str(models / "whisper"), ["audio"])
+    index_build.build(stored(folder, out)[0], [], 10**9, Silent())
+    yield from served(folder, "--embeddings", str(out))
+
+
+def test_a_text_brings_pictures_and_captions_stay_text(pictures: str, page: Page) -> None:
+    page.goto(pictures)
+    page.fill("#text", "a dog on a beach")
+    page.press("#text", "Enter")
+    cards = page.locator("article")
+    expect(cards).to_have_count(4)  # six, one of them hidden and one a double
+    expect(page.locator("#said")).to_contain_text("4 rows by image:clip")
+    shown = " ".join(cards.all_inner_texts())
+    for caption in (*HOSTILE[1:3], HOSTILE[4]):
+        assert caption in shown
+    page.evaluate("Promise.all([...document.images].map(i => i.decode()))")
+    assert page.locator("article script, article svg").count() == 0
+    assert page.title() == "data · Edge Glass"
+
+
+def test_rows_that_may_not_be_safe_and_doubles_on_demand(pictures: str, page: Page) -> None:
+    page.goto(pictures)
+    page.fill("#text", "a cat")
+    page.click("button.main")
+    expect(page.locator("article")).to_have_count(4)
+    assert HOSTILE[3] not in page.inner_text("main")
+    expect(page.locator("article", has_text="+1 like it")).to_have_count(1)
+    page.check("#nsfw")
+    expect(page.locator("article")).to_have_count(5)
+    assert HOSTILE[3] in page.inner_text("main")
+    page.uncheck("#fold")
+    expect(page.locator("article")).to_have_count(6)
+    expect(page.locator("article", has_text="like it")).to_have_count(0)
+
+
+def test_filters(pictures: str, page: Page) -> None:
+    page.goto(pictures)
+    page.select_option("#column", "split")
+    expect(page.locator("#values option")).to_have_count(2)
+    page.fill("#value", "test")
+    page.click("#add")
+    expect(page.locator("#said")).to_contain_text("Type a text")
+    page.fill("#text", "a cat")
+    page.press("#text", "Enter")
+    expect(page.locator("article")).to_have_count(2)
+    assert all("test ·" in text for text in page.locator("article footer").all_inner_texts())
+    page.reload()  # the address says what was asked
+    expect(page.locator("article")).to_have_count(2)
+    page.click("#chips button")
+    expect(page.locator("article")).to_have_count(4)
+
+
+def test_a_row_with_all_that_is_known_of_it(pictures: str, page: Page) -> None:
+    page.goto(pictures + "#text=a+cat")
+    page.locator("article", has_text="document.title='owned'</script>").locator(".words").click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_contain_text("Ledger: what became of the source row")
+    expect(dialog).to_contain_text("kept")
+    expect(dialog).to_contain_text("<script>document.title='owned'</script>")
+    dialog.locator("img").first.evaluate("i => i.decode()")
+    dialog.get_by_text("More like this").click()
+    expect(page.locator("#sample")).to_contain_text("Rows like row 1")
+    expect(page.locator("article").first).to_contain_text("1.000")
+    assert page.title() == "data · Edge Glass"
+
+
+def test_a_picture_that_is_dropped_finds_itself(pictures: str, page: Page) -> None:
+    page.goto(pictures)
+    data = list(POSTERS[2].read_bytes())
+    dropped = page.evaluate_handle(
+        """data => {
+          const found = new DataTransfer();
+          found.items.add(new File([new Uint8Array(data)], "<i>poster.jpg", {type: "image/jpeg"}));
+          return found;
+        }""",
+        data,
+    )
+    page.dispatch_event("body", "dragenter", {"dataTransfer": dropped})
+    expect(page.locator("#drop")).to_be_visible()
+    page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+    expect(page.locator("#drop")).to_be_hidden()
+    expect(page.locator("article").first).to_contain_text("1.000")
+    expect(page.locator("article footer").first).to_contain_text("row 2")
+    expect(page.locator("#sample")).to_contain_text("<i>poster.jpg")
+
+
+def test_sounds_are_found_and_played(sounds: str, page: Page) -> None:
+    page.goto(sounds)
+    page.set_input_files("#file", SOUNDS[1])
+    first = page.locator("article").first
+    expect(first).to_contain_text(SOUNDS[1].stem.strip())
+    expect(first).to_contain_text("1.000")
+    seconds = page.evaluate(
+        """async () => {
+          const sound = document.querySelector("article audio");
+          sound.muted = true;
+          await sound.play();
+          sound.currentTime = 0.5;
+          await new Promise(done => { sound.onseeked = done; });
+          return [sound.duration, sound.currentTime];
+        }"""
+    )
+    assert seconds[0] > 1 and seconds[1] >= 0.5
+
+
+@pytest.mark.parametrize("width", [1200, 390, 320])
+def test_nothing_runs_over_the_edge(width: int, pictures: str, page: Page) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(pictures + "#text=a+cat&nsfw=1&fold=0")
+    expect(page.locator("article")).to_have_count(6)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("article .words").nth(5).click()
+    assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
