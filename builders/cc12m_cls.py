@@ -84,5 +84,5 @@ class Cc12mCls(Corpus):
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         text = {name: row.fields[name] for name in ("filepath", "url", "caption")}
         check_text(row.id, *filter(None, text.values()))
-        images = self.config.image_columns(media.read(), row.id) if self.config.images else {}
+        images = self.config.image_of(media, row.id) if self.config.images else {}
         yield from self.config.with_classes({"id": row.id} | text | images, row.fields["wnids"])

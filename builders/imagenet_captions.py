@@ -95,6 +95,6 @@ class ImagenetCaptions(Corpus):
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         fields = row.fields
         check_text(row.id, fields["filename"], fields["caption"])
-        images = self.config.image_columns(media.read(), row.id) if self.config.images else {}
+        images = self.config.image_of(media, row.id) if self.config.images else {}
         text = {"id": row.id, "filename": fields["filename"], "caption": fields["caption"]}
         yield text | images | self.config.class_columns(fields["wnid"])

@@ -104,6 +104,6 @@ class Laion400m(Corpus):
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.fields["url"], row.fields["caption"])
-        images = self.config.image_columns(media.read(), row.id) if self.config.images else {}
+        images = self.config.image_of(media, row.id) if self.config.images else {}
         unsafe = {"unsafe": row.fields["nsfw"] != UNLIKELY} if self.config.nsfw == "flag" else {}
         yield {"id": row.id} | images | row.fields | unsafe

@@ -97,7 +97,7 @@ class Laionet(Corpus):
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.fields["url"], row.fields["caption"])
-        images = self.config.image_columns(media.read(), row.id) if self.config.images else {}
+        images = self.config.image_of(media, row.id) if self.config.images else {}
         yield {"id": row.id} | images | row.fields | self.config.class_columns(row.fields["wnid"])
 
 

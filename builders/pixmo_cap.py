@@ -73,7 +73,7 @@ class PixmoCap(Corpus):
         check_text(caption, *transcripts)
         if not all(isinstance(text, str) for text in transcripts):
             raise Dropped(Outcome.MALFORMED_ROW, "a transcript is no text")
-        images = self.config.image_columns(media.read(), row.id)
+        images = self.config.image_of(media, row.id)
         if self.config.image_column == "image_bytes":
             images["image_bytes"] = images.pop("image")["bytes"]
         text = {"caption": caption, "transcripts": transcripts}

@@ -106,6 +106,6 @@ class Yfcc15mCls(Corpus):
         fields = row.fields
         check_text(row.id, fields["filepath"], fields["caption"])
         has_images = self.config.images != "none"
-        images = self.config.image_columns(media.read(), row.id) if has_images else {}
+        images = self.config.image_of(media, row.id) if has_images else {}
         text = {name: fields[name] for name in ("filepath", "caption", "license")}
         yield from self.config.with_classes({"id": row.id} | text | images, fields["wnids"])

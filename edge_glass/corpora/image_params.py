@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.media import images
 from edge_glass.media.features import Features, Image, Value
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.rows import Media
 
 BROKEN = {
     Outcome.EMPTY_MEDIA, Outcome.TRUNCATED_MEDIA, Outcome.UNDECODABLE_MEDIA, Outcome.WRONG_KIND,
@@ -77,10 +80,17 @@ class ImageParams(CorpusConfig):
         """The columns that `image_columns` fills."""
         return {"image": Image(), "width": Value("int32"), "height": Value("int32")}
 
-    def image_columns(self, data: bytes, stem: str) -> dict[str, Any]:
+    def image_of(self, media: "Media", stem: str) -> dict[str, Any]:
+        """`image_columns` of a row's media; the ledger says what was mended. Raises Dropped."""
+        return self.image_columns(media.read(), stem, media.notes)
+
+    def image_columns(
+        self, data: bytes, stem: str, notes: list[str] | None = None
+    ) -> dict[str, Any]:
         """Columns `image`, `width` and `height` (pixels as shown) out of an image file.
 
-        What is too small or too narrow is told by the header. Raises Dropped.
+        What is too small or too narrow is told by the header; what was mended is noted. Raises
+        Dropped.
         """
         if len(data) < self.min_bytes:
             raise Dropped(Outcome.TOO_SMALL, f"{len(data)} bytes")
@@ -96,6 +106,9 @@ class ImageParams(CorpusConfig):
             )
         elif self.decode_all:
             images.check(data)
+            data, note = images.readable(data)
+            if note and notes is not None:
+                notes.append(note)
         image = {"bytes": data, "path": f"{stem}{found.suffix}"}
         return {"image": image, "width": found.width, "height": found.height}
 
@@ -111,7 +124,7 @@ class BrokenImageParams(ImageParams):
     def image_or_black(self, data: bytes, stem: str, notes: list[str]) -> dict[str, Any]:
         """As `image_columns`; a broken image is black if the config says so, and noted."""
         try:
-            return self.image_columns(data, stem)
+            return self.image_columns(data, stem, notes)
         except Dropped as drop:
             if self.broken_images == "drop" or drop.outcome not in BROKEN:
                 raise

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import PIL
-from PIL import Image, ImageOps, features
+from PIL import Image, PngImagePlugin, features
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import jpeg, magic
+from edge_glass.media import colour, jpeg, magic, orientation, png
+from edge_glass.media.orientation import TURNED
 
 FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty more
     "image/jpeg": ["JPEG", "MPO"],
@@ -23,11 +24,14 @@ FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty m
     "image/avif": ["AVIF"],
     "image/bmp": ["BMP"],
     "image/tiff": ["TIFF"],
+    "image/jp2": ["JPEG2000"],
+    "image/j2c": ["JPEG2000"],
 }
-SUFFIXES = {"image/jpeg": ".jpg"}
+SUFFIXES = {"image/jpeg": ".jpg", "image/j2c": ".j2k"}
 MAX_PIXELS = 2**26  # 67 million, 200 MB as RGB
 MAX_FILE = 2**28
-ORIENTATION, TURNED = 0x0112, {5, 6, 7, 8}  # EXIF: width and height change places
+MOST_TEXT = PngImagePlugin.MAX_TEXT_CHUNK  # bytes, as Pillow has it
+PngImagePlugin.MAX_TEXT_CHUNK = 2**24  # profiles and XMP of a PNG have more than 1 MB now and then
 BROKEN = (  # what Pillow raises for bytes that are not what they should be
     OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, EOFError,
     ArithmeticError, RuntimeError, struct.error, Image.DecompressionBombError,
@@ -40,12 +44,14 @@ class Probe:
     """What the header says: media type, and pixels as the image is shown (EXIF orientation).
 
     `turn` is EXIF's number for how the stored pixels are turned and mirrored, 1 if they are not.
+    `coloured` where a profile shows RGB pixels in other colours than sRGB.
     """
 
     kind: str
     width: int
     height: int
     turn: int = field(default=1, compare=False)
+    coloured: bool = field(default=False, compare=False)
 
     @property
     def suffix(self) -> str:
@@ -58,17 +64,18 @@ def probe(data: bytes) -> Probe:
 
     Raises Dropped if bytes are empty, no image, or larger than a decoder may be trusted with.
     """
-    if len(data) <= MAX_FILE and data.startswith(b"\xff\xd8\xff") and (found := jpeg.header(data)):
-        width, height, exif = found
-        if width * height <= MAX_PIXELS:
-            return _shown("image/jpeg", width, height, _turn(exif))
-    with _open(data) as (image, kind):
-        return _shown(kind, *image.size, orientation(image))
+    is_jpeg = data.startswith(b"\xff\xd8\xff") and len(data) <= MAX_FILE
+    found = jpeg.header(data) if is_jpeg else None
+    if found and found.width * found.height <= MAX_PIXELS:
+        turn = orientation.of(found.exif, found.xmp)
+        return _shown("image/jpeg", found.width, found.height, turn, found.icc)
+    with _open(data) as (_, probe):
+        return probe
 
 
-def _shown(kind: str, width: int, height: int, turn: int) -> Probe:
+def _shown(kind: str, width: int, height: int, turn: int, profile: bytes = b"") -> Probe:
     size = (height, width) if turn in TURNED else (width, height)
-    return Probe(kind, *size, turn)
+    return Probe(kind, *size, turn, bool(profile) and colour.changes(profile))
 
 
 def check(data: bytes) -> Probe:
@@ -78,6 +85,23 @@ def check(data: bytes) -> Probe:
         image.draft("RGB", (image.width // 8, image.height // 8))  # JPEG: all bytes, fewer pixels
         image.load()
     return found
+
+
+def readable(data: bytes) -> tuple[bytes, str]:
+    """An image that decodes, as every decoder reads it, and a note of what that took."""
+    kind = magic.kind(data[: magic.HEAD])
+    if kind == "image/jpeg" and jpeg.lacks_end(data):
+        return _ended(data), "no end mark: all rows are there, the mark is put on"
+    if kind != "image/png":
+        return data, ""
+    with _open(data) as (image, _):
+        texts, profile = getattr(image, "text", {}).values(), image.info.get("icc_profile") or b""
+        if any(len(text) > MOST_TEXT for text in texts):
+            data = png.without_texts(data)
+            return data, f"texts of more than {MOST_TEXT} bytes, which Pillow refuses, taken out"
+        refused = len(profile) > MOST_TEXT
+    note = f"a profile of more than {MOST_TEXT} bytes: raise Pillow's MAX_TEXT_CHUNK to open it"
+    return data, note if refused else ""
 
 
 def convert(
@@ -92,13 +116,13 @@ def convert(
     found = check(data)
     smaller = resize is not None and _larger(found.width, found.height, resize, side)
     if not smaller and found.kind == f"image/{format}":
-        return data, found
-    with _open(data) as (image, _):
+        return readable(data)[0], found
+    with _open(data) as (image, found):
         size = _scaled(found.width, found.height, resize, side) if resize and smaller else None
         if size:
-            turned = (size[1], size[0]) if orientation(image) in TURNED else size
+            turned = (size[1], size[0]) if found.turn in TURNED else size
             image.draft("RGB", (turned[0] * 2, turned[1] * 2))
-        pixels = _plain(ImageOps.exif_transpose(image), format)
+        pixels = _plain(image, found.turn, format)
         if size:
             pixels = pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         if smaller and resize in ("center_crop", "border"):
@@ -113,10 +137,10 @@ def rgb(data: bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
 
     A JPEG may come smaller, but not below `at_least` (width, height) pixels: that is faster.
     """
-    with _open(data) as (image, _):
+    with _open(data) as (image, found):
         if at_least:
             image.draft("RGB", at_least)
-        return _plain(ImageOps.exif_transpose(image), "jpeg")
+        return _plain(image, found.turn, "jpeg")
 
 
 def black(side: int) -> bytes:
@@ -133,28 +157,9 @@ def library() -> dict[str, str]:
     return found
 
 
-def orientation(image: Image.Image) -> int:
-    """EXIF's number of how the image is turned and mirrored, 1 if it does not say."""
-    return _turn(image.info.get("exif") or b"")
-
-
-def _turn(block: bytes) -> int:
-    if not block:
-        return 1
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damage: it says nothing of the pixels
-            exif = Image.Exif()
-            exif.load(block)
-            found = exif.get(ORIENTATION, 1)
-    except BROKEN:
-        return 1
-    return found if isinstance(found, int) else 1
-
-
 @contextmanager
-def _open(data: bytes) -> Iterator[tuple[Image.Image, str]]:
-    """The image with its header read, and its media type. Turns what Pillow raises into Dropped."""
+def _open(data: bytes) -> Iterator[tuple[Image.Image, Probe]]:
+    """The image with its header read, and what that says. Turns what Pillow raises into Dropped."""
     if not data:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     if len(data) > MAX_FILE:
@@ -165,11 +170,12 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes: they are checked here
-            image = Image.open(io.BytesIO(data), formats=FORMATS[kind])
+            image = Image.open(io.BytesIO(_for_pillow(data, kind)), formats=FORMATS[kind])
         if image.width * image.height > MAX_PIXELS:
             raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
         with image:
-            yield image, kind
+            turn = orientation.of_image(image, kind, data)
+            yield image, _shown(kind, *image.size, turn)
     except Image.DecompressionBombError:
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_PIXELS} pixels") from None
     except BROKEN as error:
@@ -177,6 +183,26 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, str]]:
         if "truncated" in str(error) or isinstance(error, EOFError):
             outcome = Outcome.TRUNCATED_MEDIA
         raise Dropped(outcome, f"{kind}: {type(error).__name__}") from None
+
+
+def _for_pillow(data: bytes, kind: str) -> bytes:
+    """The bytes with what Pillow wants and other decoders do without."""
+    if kind == "image/avif" and data[8:12] not in (b"avif", b"avis"):
+        return data[:8] + b"avif" + data[12:]
+    if kind == "image/jpeg" and jpeg.lacks_end(data):
+        return _ended(data)
+    return data
+
+
+def _ended(data: bytes) -> bytes:
+    return jpeg.ended(data, _decoded) or data
+
+
+def _decoded(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data), formats=FORMATS["image/jpeg"]) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
+        return image.tobytes()
 
 
 def _pixels(width: int, height: int) -> str:
@@ -202,14 +228,12 @@ def _square(image: Image.Image, side: int) -> Image.Image:
     return white
 
 
-def _plain(image: Image.Image, format: str) -> Image.Image:
-    """RGB, or with transparency where the format has it; JPEG gets a white ground."""
+def _plain(image: Image.Image, turn: int, format: str) -> Image.Image:
+    """sRGB upright, or with transparency where the format has it; JPEG gets a white ground."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = image.point(lambda value: value / 257).convert("L")  # 16 bits to 8
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    if format != "jpeg":
+        image = colour.in_8_bits(image)
+    image = colour.srgb(orientation.upright(image, turn))
+    if image.mode == "RGB" or format != "jpeg":
         return image
     white = Image.new("RGBA", image.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, image).convert("RGB")

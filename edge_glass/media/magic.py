@@ -11,7 +11,10 @@ FIXED = [
     (b"BM", "image/bmp"),
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
+    (b"II+\0", "image/tiff"),  # BigTIFF
+    (b"MM\0+", "image/tiff"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
+    (b"\xff\x4f\xff\x51", "image/j2c"),  # JPEG 2000 without a container
     (b"\xff\x0a", "image/jxl"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
     (b"fLaC", "audio/flac"),
@@ -27,9 +30,9 @@ BRANDS = {
     b"avis": "image/avif",
     b"heic": "image/heic",
     b"heix": "image/heic",
-    b"mif1": "image/heic",
     b"M4A ": "audio/mp4",
 }
+IMAGES = (b"mif1", b"msf1", b"miaf", b"MA1A", b"MA1B")  # of any codec: the other brands say which
 
 
 def tags(data: bytes) -> int:
@@ -61,10 +64,18 @@ def kind(data: bytes) -> str | None:
     if data[:4] in (b"RIFF", b"RF64"):
         return INSIDE_RIFF.get(data[8:12])
     if boxes.is_mp4(data):
-        return BRANDS.get(data[8:12], "video/mp4")
+        return _by_brands(data)
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
         return "audio/mpeg" if data[1] & 0x06 else "audio/aac"  # frames without a tag before them
     return None
+
+
+def _by_brands(data: bytes) -> str:
+    major, end = data[8:12], min(int.from_bytes(data[:4]), HEAD)
+    if major not in IMAGES:
+        return BRANDS.get(major, "video/mp4")
+    brands = {data[at : at + 4] for at in range(16, end, 4)}
+    return "image/avif" if brands & {b"avif", b"avis", b"MA1A", b"MA1B"} else "image/heic"
 
 
 def looks_like(data: bytes) -> str:

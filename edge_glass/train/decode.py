@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from edge_glass.media import audio, images
+from edge_glass.media.orientation import TURNED
 
 AREAS, RATIOS = (0.08, 1.0), (3 / 4, 4 / 3)
 ATTEMPTS = 10
@@ -20,7 +21,7 @@ Box = tuple[int, int, int, int]  # left, top, width, height
 
 @dataclass(frozen=True)
 class Picture:
-    """Decodes a picture to uint8 RGB of shape (size, size, 3), upright, on white.
+    """Decodes a picture to uint8 sRGB of shape (size, size, 3), upright, on white.
 
     `middle` cuts out the largest square in the middle, `stretch` takes all of it whatever its
     shape, `random` a random box: 8 to 100 % of the area, between 3:4 and 4:3 (Szegedy et al.,
@@ -42,11 +43,11 @@ class Picture:
             min(found.height, math.ceil(found.height * self.size / box[3])),
         )
         whole = (found.width, found.height)
-        if FAST and found.kind == "image/jpeg" and found.turn == 1:
+        if FAST and found.kind == "image/jpeg" and found.turn == 1 and not found.coloured:
             pixels = _scaled(data, needed)
             if pixels is not None:
                 return _resized(pixels, whole, box, self.size)
-        at_least = needed[::-1] if found.turn in images.TURNED else needed
+        at_least = needed[::-1] if found.turn in TURNED else needed
         image = images.rgb(data, (at_least[0], at_least[1]))
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, width, height = box

@@ -19,7 +19,7 @@ from PIL import Image
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import images
+from edge_glass.media import orientation
 from edge_glass.release import publish
 from edge_glass.train import Picture, Sound, cached, decode, loader
 from edge_glass.train.epoch_plan import moved
@@ -276,7 +276,7 @@ def test_pictures_are_upright_and_boxes_are_where_they_should_be(
     plain, turned = io.BytesIO(), io.BytesIO()
     image.save(plain, "JPEG", quality=95)
     exif = Image.Exif()
-    exif[images.ORIENTATION] = 6  # shown turned to the right: red above
+    exif[orientation.ORIENTATION] = 6  # shown turned to the right: red above
     image.save(turned, "JPEG", quality=95, exif=exif)
     draw = np.random.default_rng(0)
     left = Picture(50)(plain.getvalue(), draw)

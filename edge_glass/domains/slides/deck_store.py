@@ -105,6 +105,7 @@ class Sheet:
             found = images.check(data)
             if found.kind != "image/jpeg":
                 data, _ = images.convert(data, "jpeg", QUALITY)
+            data, _ = images.readable(data)
         except Dropped as drop:
             self.lost(number, drop.outcome, drop.detail, answer)
             return

@@ -1,0 +1,72 @@
+"""How stored pixels are turned and mirrored: by EXIF, or by XMP where EXIF does not say."""
+
+import re
+import warnings
+
+from PIL import Image
+
+from edge_glass.media import png
+
+ORIENTATION, TURNED = 0x0112, {5, 6, 7, 8}  # EXIF: width and height change places
+XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])""")
+XMP_NAMES, RAW = ("xmp", "XML:com.adobe.xmp"), "Raw profile type "  # where Pillow puts it
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def of(exif: bytes, xmp: bytes) -> int:
+    """EXIF's number, 1 if neither of the blocks says how the image is turned."""
+    by_exif = _by_exif(exif) if exif else None
+    if by_exif is None and (found := XMP.search(xmp)):
+        return int(found[1])
+    return by_exif or 1
+
+
+def of_image(image: Image.Image, kind: str, data: bytes) -> int:
+    """The number for an image that Pillow has opened, which loses what Pillow would turn it by.
+
+    Pillow turns a TIFF by its tag itself. AVIF is turned by its boxes, which Pillow tells as EXIF.
+    """
+    exif = image.info.pop("exif", b"") or _raw_profile(image.info.pop(RAW + "exif", ""))
+    texts = [image.info.pop(name, b"") for name in XMP_NAMES]
+    xmp = b"".join(text.encode() if isinstance(text, str) else text for text in texts)
+    xmp += _raw_profile(image.info.pop(RAW + "xmp", ""))
+    if kind == "image/png":
+        chunks = png.by_name(data)
+        exif, xmp = exif or chunks.get(b"eXIf", b""), xmp + chunks.get(b"iTXt", b"")
+    if kind == "image/avif" or ORIENTATION in getattr(image, "tag_v2", {}):
+        xmp = b""
+    return of(exif, xmp)
+
+
+def upright(image: Image.Image, turn: int) -> Image.Image:
+    """The pixels as they are shown."""
+    return image.transpose(UPRIGHT[turn]) if turn in UPRIGHT else image
+
+
+def _by_exif(block: bytes) -> int | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damage: it says nothing of the pixels
+            exif = Image.Exif()
+            exif.load(block)
+            found = exif.get(ORIENTATION)
+    except Exception:  # Pillow may raise anything over hostile bytes
+        return None
+    return found if isinstance(found, int) and 1 <= found <= 8 else None
+
+
+def _raw_profile(text: object) -> bytes:
+    """What ImageMagick wrote as hexadecimal text: a name, a length, the bytes."""
+    lines = text.split("\n") if isinstance(text, str) else []
+    try:
+        return bytes.fromhex("".join(lines[3:]))
+    except ValueError:
+        return b""

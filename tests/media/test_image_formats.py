@@ -1,0 +1,365 @@
+"""Images as other encoders write them: colours, bits, containers, ends, orientation."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from encoders import run
+from PIL import Image, ImageCms, features
+
+from edge_glass.core.ledger import Dropped
+from edge_glass.corpora.image_params import ImageParams
+from edge_glass.media import images, magic, orientation
+from edge_glass.train.decode import Picture
+
+SIZE = (64, 48)
+AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+Colour = tuple[int, ...]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that the test runs in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def magick(*arguments: str) -> bytes:
+    """What ImageMagick writes; the last argument names the file."""
+    run("convert", *arguments)
+    return Path(arguments[-1].rpartition(":")[2]).read_bytes()
+
+
+def quarters(*arguments: str) -> bytes:
+    """A gradient with a blue top left quarter, as ImageMagick writes it."""
+    return magick(
+        "-size", "64x48", "gradient:#c8783c-#3c78c8", "-fill", "#2040e0",
+        "-draw", "rectangle 0,0 31,23", "-alpha", "off", *arguments,
+    )  # fmt: skip
+
+
+def tagged(data: bytes, *arguments: str, suffix: str) -> bytes:
+    """The file with metadata that exiftool writes."""
+    Path(f"tagged{suffix}").write_bytes(data)
+    run("exiftool", "-q", "-q", "-n", "-overwrite_original", *arguments, f"tagged{suffix}")
+    return Path(f"tagged{suffix}").read_bytes()
+
+
+def written(data: bytes, format: str = "png") -> Image.Image:
+    """The image that is written where it is resized."""
+    made, _ = images.convert(data, format, 98, "longest", 60)
+    image = Image.open(io.BytesIO(made))
+    image.load()
+    return image
+
+
+def near(seen: object, wanted: Colour, by: int = 3) -> bool:
+    assert isinstance(seen, tuple)
+    return max(abs(a - b) for a, b in zip(seen, wanted, strict=True)) <= by
+
+
+def profile(space: bytes, *tags: tuple[bytes, bytes]) -> bytes:
+    """An ICC profile of version 2.4."""
+    body, table, at = b"", b"", 132 + 12 * len(tags)
+    for name, data in tags:
+        padded = data + bytes(-len(data) % 4)
+        table += name + struct.pack(">II", at + len(body), len(padded))
+        body += padded
+    kind, pcs = (b"mntr", b"XYZ ") if space != b"CMYK" else (b"prtr", b"Lab ")
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"none", 0x02400000, kind, space, pcs)
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp"
+    head = head.ljust(68, b"\0") + fixed(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def fixed(*values: float) -> bytes:
+    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+
+def xyz(*values: float) -> bytes:
+    return b"XYZ \0\0\0\0" + fixed(*values)
+
+
+GAMMA = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256))
+WHITE = (b"wtpt", xyz(0.9642, 1, 0.8249))
+P3 = profile(
+    b"RGB ", WHITE, (b"rXYZ", xyz(0.51512, 0.24120, -0.00105)),
+    (b"gXYZ", xyz(0.29198, 0.69225, 0.04189)), (b"bXYZ", xyz(0.15710, 0.06657, 0.78407)),
+    (b"rTRC", GAMMA), (b"gTRC", GAMMA), (b"bTRC", GAMMA),
+)  # fmt: skip
+GREY = profile(b"GRAY", WHITE, (b"kTRC", GAMMA))
+BROKEN_CMYK = profile(b"CMYK", (b"A2B0", bytes(557_000)))
+
+
+def by_cms(image: Image.Image, icc: bytes) -> Colour:
+    """What LittleCMS makes of the first pixel."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    shown = ImageCms.profileToProfile(
+        image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert shown is not None
+    return tuple(shown.getpixel((0, 0)))  # type: ignore[arg-type]
+
+
+def with_profile(image: str, icc: bytes, *arguments: str) -> bytes:
+    """A field of one colour under a profile, as ImageMagick embeds it."""
+    Path("of.icc").write_bytes(icc)
+    return magick(
+        "-size", "64x48", f"xc:{image}", *arguments[:-1], "-profile", "of.icc", arguments[-1]
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
+def test_a_profile_is_carried_over_to_srgb(here: Path, suffix: str, format: str) -> None:
+    data = with_profile("rgb(200,120,60)", P3, "-quality", "98", f"a{suffix}")
+    assert Image.open(io.BytesIO(data)).info["icc_profile"] == P3
+    wanted = by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
+    shown = written(data, format)
+    assert near(shown.convert("RGB").getpixel((30, 20)), wanted, 6)
+    assert not near(wanted, (200, 120, 60), 12)
+    assert "icc_profile" not in shown.info
+    assert near(images.rgb(data).getpixel((30, 20)), wanted, 6)
+    batch = Picture(32)(data, np.random.default_rng(0))
+    assert near(tuple(batch[16, 16].tolist()), wanted, 6)
+
+
+def test_a_profile_of_what_is_transparent_or_of_a_palette(here: Path) -> None:
+    clear = with_profile("rgba(200,120,60,0.5)", P3, "a.png")
+    wanted = by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
+    assert near(written(clear).getpixel((30, 20)), (*wanted, 128))
+    palette = with_profile("rgb(200,120,60)", P3, "-type", "Palette", "PNG8:b.png")
+    assert Image.open(io.BytesIO(palette)).mode == "P"
+    assert near(written(palette).getpixel((30, 20)), wanted)
+
+
+def test_srgb_by_any_name_leaves_the_pixels_alone() -> None:
+    named = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    out: list[bytes] = []
+    for icc in (None, named):
+        held = io.BytesIO()
+        image.save(held, "PNG", icc_profile=icc)
+        assert not images.probe(held.getvalue()).coloured
+        out.append(images.convert(held.getvalue(), "png", 90, "longest", 60)[0])
+    assert out[0] == out[1]
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
+def test_a_profile_of_cmyk_or_grey_never_lands_on_rgb(here: Path, format: str) -> None:
+    grey = with_profile("gray(99)", GREY, "-colorspace", "Gray", "-type", "Grayscale", "a.png")
+    wanted = by_cms(Image.new("L", SIZE, 99), GREY)
+    Image.new("CMYK", SIZE, (0, 200, 220, 40)).save("b.jpg", quality=95, icc_profile=BROKEN_CMYK)
+    plain = Image.new("CMYK", (1, 1), (0, 200, 220, 40)).convert("RGB").getpixel((0, 0))
+    assert isinstance(plain, tuple)
+    for data, colour in ((grey, wanted), (Path("b.jpg").read_bytes(), plain)):
+        shown = written(data, format)
+        assert "icc_profile" not in shown.info
+        assert near(shown.convert("RGB").getpixel((30, 20)), colour, 6)
+
+
+def test_a_profile_that_does_not_fit_its_pixels_is_not_applied() -> None:
+    held = io.BytesIO()
+    Image.new("RGB", SIZE, (200, 120, 60)).save(held, "PNG", icc_profile=GREY)
+    assert written(held.getvalue()).getpixel((30, 20)) == (200, 120, 60)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        (
+            "-depth",
+            "32",
+            "-define",
+            "quantum:format=floating-point",
+            "-compress",
+            "LZW",
+            "a.tif",
+        ),
+        ("-depth", "32", "a.tif"),
+        ("-depth", "16", "a.tif"),
+        ("-depth", "16", "-endian", "MSB", "a.tif"),
+        ("-depth", "32", "-endian", "MSB", "tiff64:a.tif"),
+        ("-depth", "16", "a.png"),
+        ("-depth", "16", "a.jp2"),
+    ],
+    ids=" ".join,
+)
+def test_grey_of_many_bits(here: Path, how: tuple[str, ...]) -> None:
+    data = quarters("-colorspace", "Gray", "-type", "Grayscale", *how)
+    eight = Image.open(io.BytesIO(magick(how[-1], "-depth", "8", "8.png"))).convert("L")
+    seen = np.asarray(images.rgb(data)).astype(int)
+    assert np.abs(seen - np.asarray(eight)[..., None]).max() <= 1
+    assert seen.std() > 10
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0, 3000.0])
+def test_floats_of_any_range_are_seen(white: float) -> None:
+    ramp = np.linspace(0, white, 64 * 48, dtype=np.float32).reshape(48, 64)
+    ramp[0, :3] = (np.nan, np.inf, -1)
+    held = io.BytesIO()
+    Image.fromarray(ramp).save(held, "TIFF")
+    seen = np.asarray(images.rgb(held.getvalue()))[..., 0]
+    assert seen[0, 0] == seen[0, 2] == 0 and seen[-1, -1] == 255
+    assert abs(int(seen[24, 0]) - 127) <= 1
+
+
+def test_signed_integers_and_small_ones() -> None:
+    for values, wanted in (([-5, 0, 255], [0, 0, 255]), ([0, 2**30, 2**31 - 1], [0, 128, 255])):
+        held = io.BytesIO()
+        Image.fromarray(np.array([values], np.int32)).save(held, "TIFF")
+        seen = np.asarray(images.rgb(held.getvalue()))[0, :, 0]
+        assert np.abs(seen.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "suffix"),
+    [
+        ("tiff64:a.tif", "image/tiff", ".tiff"),
+        ("a.jp2", "image/jp2", ".jp2"),
+        ("a.j2k", "image/j2c", ".j2k"),
+    ],
+)
+def test_bigtiff_and_jpeg_2000(here: Path, file: str, kind: str, suffix: str) -> None:
+    data = quarters(file)
+    found = images.check(data)
+    assert found == images.Probe(kind, 64, 48) and found.suffix == suffix
+    assert near(written(data).convert("RGB").getpixel((4, 4)), (32, 64, 224), 6)
+    with pytest.raises(Dropped):
+        images.check(data[: len(data) // 3])
+
+
+@AVIF
+@pytest.mark.parametrize("brand", [b"avif", b"avis", b"mif1", b"msf1", b"miaf", b"MA1B"])
+def test_avif_by_all_its_brands(here: Path, brand: bytes) -> None:
+    quarters("a.png")
+    several = ("a.png", "a.png") if brand in (b"avis", b"msf1") else ("a.png",)
+    run("avifenc", "-s", "10", *several, "a.avif")
+    data = Path("a.avif").read_bytes()
+    data = data[:8] + brand + data[12:]
+    found = images.check(data)
+    assert found == images.Probe("image/avif", 64, 48) and found.suffix == ".avif"
+    assert near(images.rgb(data).getpixel((4, 4)), (32, 64, 224), 8)
+
+
+def test_heic_is_not_taken_for_avif() -> None:
+    for major, other in ((b"mif1", b"heic"), (b"msf1", b"hevc"), (b"heic", b"mif1")):
+        box = struct.pack(">I4s4sI4s4s", 24, b"ftyp", major, 0, b"mif1", other)
+        assert magic.kind(box) == "image/heic"
+
+
+def big_png(chunk: bytes, size: int = 3_000_000) -> bytes:
+    """A PNG whose compressed text, or profile, has so many bytes."""
+    held = io.BytesIO()
+    Image.new("RGB", SIZE, (200, 120, 60)).save(held, "PNG")
+    icc = P3[:0] + P3 + bytes(size - len(P3)) if chunk == b"iCCP" else b"a" * size
+    names = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0", b"iCCP": b"P3\0\0"}
+    data = names[chunk] + zlib.compress(icc)
+    check = struct.pack(">I", zlib.crc32(chunk + data))
+    whole = struct.pack(">I", len(data)) + chunk + data + check
+    return held.getvalue()[:33] + whole + held.getvalue()[33:]
+
+
+@pytest.mark.parametrize("chunk", [b"zTXt", b"iTXt"])
+def test_a_png_with_a_long_text_is_kept_without_it(chunk: bytes) -> None:
+    data, notes = big_png(chunk), list[str]()
+    kept = ImageParams(name="x").image_columns(data, "a", notes)["image"]["bytes"]
+    assert len(notes) == 1 and "texts of more than" in notes[0]
+    assert chunk not in kept and Image.open(io.BytesIO(kept)).getpixel((0, 0)) == (200, 120, 60)
+    assert written(data).getpixel((30, 20)) == (200, 120, 60)
+
+
+def test_a_png_with_a_long_profile_is_read_and_none_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, notes = big_png(b"iCCP"), list[str]()
+    wanted = by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
+    shown = written(data)
+    assert near(shown.getpixel((30, 20)), wanted) and "icc_profile" not in shown.info
+    assert ImageParams(name="x").image_columns(data, "a", notes)["image"]["bytes"] == data
+    assert "MAX_TEXT_CHUNK" in notes[0]
+
+
+JPEGS = [
+    (),
+    ("-interlace", "JPEG"),
+    ("-define", "jpeg:restart-interval=8"),
+    ("-colorspace", "Gray"),
+    ("-sampling-factor", "2x2"),
+]
+
+
+@pytest.mark.parametrize("how", JPEGS, ids=" ".join)
+def test_a_jpeg_without_its_end_is_kept_where_all_rows_are_there(
+    here: Path, how: tuple[str, ...]
+) -> None:
+    data, notes = magick("-size", "160x120", "-seed", "1", "plasma:", *how, "a.jpg"), list[str]()
+    assert data[-2:] == b"\xff\xd9"
+    for end in (b"", b"\xff", b"\xff\xff"):
+        image = ImageParams(name="x").image_columns(data[:-2] + end, "a", notes)["image"]
+        assert image["bytes"] == data  # as every decoder reads it
+        assert images.rgb(data[:-2] + end).tobytes() == images.rgb(data).tobytes()
+    assert notes == ["no end mark: all rows are there, the mark is put on"] * 3
+    for cut in (3, 4, 6, 20, 500, len(data) // 2):
+        with pytest.raises(Dropped, match="truncated_media"):
+            images.check(data[:-cut])
+    assert images.readable(data + bytes(100)) == (data + bytes(100), "")
+
+
+TURNED = ("-XMP-tiff:Orientation=6", "-IFD0:Orientation=6")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("by", TURNED)
+def test_orientation_by_exif_or_xmp(here: Path, suffix: str, by: str) -> None:
+    plain = quarters(f"a{suffix}")
+    if suffix == ".tif":  # one that has no tag of its own
+        plain = tagged(plain, "-IFD0:Orientation=", suffix=suffix)
+    data = tagged(plain, by, suffix=suffix)
+    assert (images.probe(data).width, images.probe(data).height) == (48, 64)
+    shown = images.rgb(data)
+    assert shown.size == (48, 64) and near(shown.getpixel((44, 4)), (32, 64, 224), 6)
+    assert written(data).size == (45, 60)
+
+
+def test_exif_has_the_word_where_both_speak(here: Path) -> None:
+    data = tagged(
+        quarters("a.jpg"), "-XMP-tiff:Orientation=6", "-IFD0:Orientation=1", suffix=".jpg"
+    )
+    assert images.probe(data).turn == 1 and images.rgb(data).size == SIZE
+
+
+def test_what_imagemagick_puts_behind_the_pixels_of_a_png(here: Path) -> None:
+    for by in TURNED:
+        tagged(quarters("a.jpg"), by, suffix=".jpg")
+        data = magick("tagged.jpg", "b.png")
+        assert images.probe(data).turn == 6 and images.rgb(data).size == (48, 64)
+
+
+@AVIF
+def test_avif_is_turned_by_its_boxes_alone(here: Path) -> None:
+    quarters("a.png")
+    run("avifenc", "-s", "10", "--irot", "1", "a.png", "a.avif")
+    data = Path("a.avif").read_bytes()
+    assert images.rgb(data).size == (48, 64)
+    assert images.rgb(tagged(data, TURNED[0], suffix=".avif")).size == (48, 64)
+    run("avifenc", "-s", "10", "a.png", "b.avif")
+    plain = tagged(Path("b.avif").read_bytes(), TURNED[0], suffix=".avif")
+    assert images.rgb(plain).size == SIZE == (images.probe(plain).width, images.probe(plain).height)
+
+
+@pytest.mark.parametrize(
+    ("xmp", "turn"),
+    [
+        (b'<rdf:Description tiff:Orientation="8"/>', 8),
+        (b"<tiff:Orientation>3</tiff:Orientation>", 3),
+        (b"<rdf:Description tiff:Orientation = '5'/>", 5),
+        (b'<rdf:Description tiff:Orientation="9"/>', 1),
+        (b"", 1),
+    ],
+)
+def test_spellings_of_an_orientation_in_xmp(xmp: bytes, turn: int) -> None:
+    assert orientation.of(b"", xmp) == turn
