@@ -97,6 +97,7 @@ class AudioParams(CorpusConfig):
         if dot and not found.has_name(f".{suffix}"):
             notes.append(f"{found.format} bytes under the suffix .{suffix}")
         if self.format == "source":
+            notes += ["its header does not say how long it is"] if found.counted else []
             return {"audio": {"bytes": data, "path": name}} | duration
         if self.format == "waveform":
             samples, rate = audio.waveform(data, self.sample_rate)

@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,8 @@ MAX_LEVEL = 1e20  # full scale is 1; beyond this, filters overflow
 BLOCK = 2**18  # samples decoded at a time where nothing is kept
 # libsndfile knows many more containers; the others are older than anyone's corpus
 MAGIC = (
-    b"RIFF",
-    b"RIFX",
-    b"RF64",
-    b"fLaC",
-    b"OggS",
-    b"FORM",
-    b"caff",
-    b".snd",
-    b"riff",
-    b"NIST_1A",
+    *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"caff", b".snd", b"NIST_1A"),
+    *(b"fLaC", b"OggS"),
 )
 MOST = 2**13  # samples that a byte can stand for: a header that promises more is wrong
 SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "NIST": ".sph"}
@@ -53,13 +45,17 @@ EXACT = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"}  # integers that FLAC holds bit
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the container says of its audio; `frames` are samples per channel, `rate` is in Hz."""
+    """What there is of audio; `frames` are samples per channel, `rate` is in Hz.
+
+    `counted` is whether they were counted because no header says them, or a wrong one.
+    """
 
     format: str
     subtype: str
     rate: int
     channels: int
     frames: int
+    counted: bool = field(default=False, compare=False)
 
     @property
     def seekable(self) -> bool:
@@ -257,6 +253,7 @@ class _Source:
     kind: tuple[str | None, str | None] = (None, None)  # container and codec
     frames: int | None = None
     skip: int = 0
+    counted: bool = False
 
 
 def _source(data: bytes) -> _Source:
@@ -264,17 +261,22 @@ def _source(data: bytes) -> _Source:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     if container.demuxer(data):
         return _Source(container.wav(data), container.kind(data) or (None, None))
-    data = data[magic.tags(data) :]
+    if (start := magic.tags(data)) > len(data):
+        detail = f"{start - len(data)} bytes fewer than its tags promise"
+        raise Dropped(Outcome.TRUNCATED_MEDIA, detail)
+    data = data[start:]
     if missing := ogg.missing_bytes(data) if data[:4] == b"OggS" else riff.missing_bytes(data):
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{missing} bytes fewer than its header promises")
     inner = riff.mpeg(data)
     if inner is None and data.startswith(MAGIC):
         is_ogg = data[:4] == b"OggS"
-        return _joined(data) if is_ogg else _Source(flac.completed(riff.completed(data)))
+        complete = data if is_ogg else flac.completed(riff.completed(data))
+        return _joined(data) if is_ogg else _Source(complete, counted=complete is not data)
     stream = mpeg.stream(data if inner is None else inner)
     if stream is None:
         return _Source(data)
-    return _Source(stream.data, ("WAV" if inner else None, None), stream.frames, stream.skip)
+    kind, counted = ("WAV" if inner else None, None), stream.frames is not None
+    return _Source(stream.data, kind, stream.frames, stream.skip, counted)
 
 
 def _joined(data: bytes) -> _Source:
@@ -289,14 +291,14 @@ def _joined(data: bytes) -> _Source:
     _check_size(found[0], sum(each.frames for each in found))
     parts = [_samples(link, each, "float32") for link, each in zip(links, found, strict=True)]
     data = riff.wav(np.concatenate(parts), found[0].rate)
-    return _Source(data, ("OGG", found[0].subtype))
+    return _Source(data, ("OGG", found[0].subtype), counted=True)
 
 
 def _probe(source: _Source) -> Probe:
     with _open(source) as file:
         format, subtype = (source.kind[0] or file.format, source.kind[1] or file.subtype)
         frames = file.frames if source.frames is None else source.frames
-        found = Probe(format, subtype, file.samplerate, file.channels, frames)
+        found = Probe(format, subtype, file.samplerate, file.channels, frames, source.counted)
     if found.frames == 0:
         raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
     if found.frames > MOST * len(source.data):

@@ -61,7 +61,7 @@ def kind(data: bytes) -> str | None:
     for start, found in FIXED:
         if data.startswith(start):
             return found
-    if data[:4] in (b"RIFF", b"RF64"):
+    if data[:4] in (b"RIFF", b"RF64", b"BW64"):
         return INSIDE_RIFF.get(data[8:12])
     if boxes.is_mp4(data):
         return _by_brands(data)

@@ -47,6 +47,8 @@ def missing_bytes(data: bytes) -> int:
 
 def completed(data: bytes) -> bytes:
     """The same file, its size of sound stated where it was not."""
+    if data[:4] == b"BW64":  # RF64 by the name that broadcasters have for it
+        data = b"RF64" + data[4:]
     sound = _sound(data)
     if sound is None or sound.field is None or not is_unknown(sound.size):
         return data
@@ -62,8 +64,9 @@ def mpeg(data: bytes) -> bytes | None:
     """The MPEG audio inside a WAV file; None if it holds something else."""
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return None
-    chunks = {name: data[at : at + size] for name, at, size in _chunks(data, "<")}
-    return chunks.get(b"data") if chunks.get(b"fmt ", b"")[:2] in (b"\x50\0", b"\x55\0") else None
+    chunks = {name: (at, size) for name, at, size in _chunks(data, "<")}
+    form, (at, size) = chunks.get(b"fmt ", (0, 0))[0], chunks.get(b"data", (0, 0))
+    return data[at : at + size] if data[form : form + 2] in (b"\x50\0", b"\x55\0") else None
 
 
 def wav(samples: np.ndarray, rate: int) -> bytes:
@@ -83,7 +86,7 @@ def without_clock(data: bytes) -> bytes:
 
 def _sound(data: bytes) -> _Sound | None:
     reader = {
-        b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"FORM": _aiff,
+        b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"BW64": _wav, b"FORM": _aiff,
         b"riff": _w64, b"caff": _caf, b".snd": _au, b"NIST": _nist,
     }.get(data[:4])  # fmt: skip
     return reader(data) if reader else None
@@ -91,7 +94,12 @@ def _sound(data: bytes) -> _Sound | None:
 
 def _wav(data: bytes) -> _Sound | None:
     found = _chunk(data, b"data", ">" if data[:4] == b"RIFX" else "<")
-    if found and data[:4] == b"RF64" and found.size == 2**32 - 1 and len(data) >= _DS64 + 8:
+    if (
+        found
+        and data[:4] in (b"RF64", b"BW64")
+        and found.size == 2**32 - 1
+        and len(data) >= _DS64 + 8
+    ):
         return _Sound(found.place, struct.unpack_from("<Q", data, _DS64)[0], _DS64, "<Q")
     return found
 

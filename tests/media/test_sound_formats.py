@@ -10,6 +10,7 @@ from encoders import ffmpeg, run
 from kit import encoded, sound, tones
 
 from edge_glass.core.ledger import Dropped
+from edge_glass.corpora.params import AudioParams
 from edge_glass.media import audio, magic
 from edge_glass.train.decode import Sound
 
@@ -227,6 +228,7 @@ FILES: dict[str, Callable[[Path], bytes]] = {
     "RF64": lambda f: coded(f, "-f", "wav", "-rf64", "always"),
     "CAF": lambda f: coded(f, "-f", "caf"),
     "NIST": lambda f: run("sox", f / "wav", "-t", "sph", "-"),
+    "BW64": lambda f: b"BW64" + coded(f, "-f", "wav", "-rf64", "always")[4:],
     "RIFX": lambda f: run("sox", f / "wav", "-B", "-t", "wav", "-"),
 }
 
@@ -261,6 +263,20 @@ def test_id3_before_adts_and_flac_is_passed_over(folder: Path) -> None:
     for data, kind in ((adts, "audio/aac"), (sound(1, "FLAC"), "audio/flac")):
         assert audio.check(tag + data) == audio.check(data)
         assert magic.kind(tag + data) == magic.kind(data) == kind
+
+
+def test_a_cut_in_a_tag_is_truncated() -> None:
+    assert cut(b"ID3\4\0\0\0\1\0\0" + bytes(1000)).startswith("truncated_media: 15384 bytes")
+
+
+@pytest.mark.parametrize("name", ["VBR, no Xing", "joined, Xing", "VBR, Xing"])
+def test_bytes_that_are_kept_are_noted_where_a_header_misleads(folder: Path, name: str) -> None:
+    data, notes = MPEG[name](folder), []
+    found = AudioParams(audio_format="source").audio_columns(data, "clip.mp3", notes)
+    assert found["audio"]["bytes"] == data
+    assert found["duration"] == pytest.approx(len(heard(folder, data)) / RATE, abs=1e-6)
+    misled = name != "VBR, Xing"
+    assert notes == ["its header does not say how long it is"] * misled
 
 
 class Counted(audio._Bytes):
