@@ -6,7 +6,7 @@ CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
-.PHONY: demo test test-cluster test-encoders test-speech test-pages lint soak bench test-lowest test-oldest-client test-newest-client clean
+.PHONY: demo test test-cluster test-encoders test-speech test-pages test-exports lint soak bench test-lowest test-oldest-client test-newest-client clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -48,6 +48,21 @@ test-pages: $(STAMP)  ## the pages, in a headless Chromium (Debian: apt install 
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,pages-test]'
 	$(BIN)/pytest -n 2 tests/release/test_catalogue_page.py tests/audit/test_report_page.py tests/vectors/test_search_page.py
+
+# without their dependencies: clip-retrieval wants pandas, pyarrow and NumPy of years ago
+test-exports: $(STAMP)  ## exports, read by the packages that they are made for
+	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers \
+	  webdataset==0.2.111 clip-retrieval==2.45.0 img2dataset==1.47.0 open-clip-torch==3.3.0 \
+	  megatron-energon==7.4.1 multi-storage-client==1.3.1 aniso8601==10.0.1 attrs==26.1.0 blinker==1.9.0 \
+	  braceexpand==0.1.7 bracex==3.2.3 deprecation==2.1.0 exifread-nocycle==3.0.1 filetype==1.2.0 fire==0.7.1 \
+	  flask==3.1.3 flask-cors==6.0.5 flask-restful==0.3.10 h5py==3.16.0 itsdangerous==2.2.0 jmespath==1.1.0 \
+	  jsonschema==4.26.0 jsonschema-specifications==2025.9.1 lark==1.3.1 mfusepy==3.1.1 opentelemetry-api==1.45.2 \
+	  prettytable==3.18.0 prometheus-client==0.26.0 pyroute2==0.9.7 pytz==2026.6 rapidyaml==0.15.2 \
+	  referencing==0.37.0 rpds-py==2026.9.1 s3fs==2026.9.0 termcolor==3.3.0 wcmatch==12.0.1 werkzeug==3.1.9 \
+	  xattr==1.3.0 click==8.5.1 python-dateutil==4.0.0 tqdm==4.70.1 cffi==2.1.1 six==1.17.0
+	$(BIN)/pytest tests/test_export_readers.py
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'

@@ -19,6 +19,8 @@ START, KEEP = 2**24, 2**25
 CAPTIONS = ("caption", "captions", "text", "plot", "transcript", "title")
 LABELS = ("label", "label_ori", "labels")
 RATE = "sampling_rate"  # beside a column `audio` that is a list of samples
+# what LAION's tables call these, and img2dataset and clip-retrieval after them
+LAION = {"nsfw": "NSFW", "license": "LICENSE", "language": "LANGUAGE", "sample_id": "SAMPLE_ID"}
 NUMBERS = ("int", "uint", "float", "bool", "decimal")
 
 
@@ -54,6 +56,11 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
 def with_role(features: Mapping[str, Any], role: ColumnRole) -> list[str]:
     """The columns that have a role."""
     return [name for name, found in roles(features).items() if found is role]
+
+
+def upstream_names(names: list[str]) -> dict[str, str]:
+    """Column -> its name in LAION's tables, for a build that has such; of others its own name."""
+    return {name: LAION.get(name, name) if "nsfw" in names else name for name in names}
 
 
 def is_list(feature: Any) -> bool:

@@ -1,8 +1,9 @@
 """Files that embeddings are written to: Parquet beside the data, or clip-retrieval's folders.
 
 clip-retrieval reads `img_emb/img_emb_<n>.npy` and `text_emb/text_emb_<n>.npy` (float16, length 1)
-and `metadata/metadata_<n>.parquet` with `image_path`, `caption` and what else a row has; n has as
-many digits as the number of files asks for.
+and `metadata/metadata_<n>.parquet` with `image_path`, `caption`, `url`, `NSFW` and what else a row
+has; n has as many digits as the number of files asks for. Images are written beside them as JPEG,
+for its service opens `image_path`, seen from the folder that it is started in.
 """
 
 import io
@@ -18,12 +19,15 @@ import pyarrow.parquet as pq
 
 from edge_glass.core import parquet
 from edge_glass.core.atomic_files import Whole, write_table
-from edge_glass.core.columns import is_media
+from edge_glass.core.columns import is_media, upstream_names
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Dropped
+from edge_glass.media import images
 from edge_glass.vectors.models import Modality
 
 Array = np.ndarray[Any, Any]
 FOLDERS = {"image": "img_emb", "text": "text_emb"}
+QUALITY = 95  # of a JPEG that is made of another image
 ROWS = 8192  # of a row group: one is what a reader has in memory
 
 
@@ -64,9 +68,26 @@ class Target:
             modalities = {facts["modality"]: column for column, facts in encoded.items()}
             for modality, column in modalities.items():
                 self._array(FOLDERS[modality], embedded[column])
-            table = _metadata(self.shard, modalities)
+            paths = self._images(modalities["image"]) if "image" in modalities else None
+            table = _metadata(self.shard, modalities, paths)
         groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
         write_table(self.last, groups, table.schema)
+
+    def _images(self, column: str) -> pa.Array:
+        """Write a column's images as JPEG; gives their paths, empty where there is none."""
+        folder = Path("images") / self.shard.stem
+        (self.out / folder).mkdir(parents=True, exist_ok=True)
+        paths = []
+        for number, row in enumerate(parquet.rows(self.shard, [column])):
+            path = folder / f"{number:06d}.jpg"
+            try:
+                jpeg, _ = images.convert((row[column] or {}).get("bytes") or b"", "jpeg", QUALITY)
+            except Dropped:
+                paths.append("")  # not null: the service asks whether such a file exists
+                continue
+            (self.out / path).write_bytes(jpeg)  # metadata, written last, says it is whole
+            paths.append(path.as_posix())
+        return pa.array(paths, type=pa.string())
 
     def _array(self, kind: str, array: Array) -> None:
         data = io.BytesIO()
@@ -107,21 +128,29 @@ def _unit(array: Array) -> Array:
     return unit
 
 
-def _metadata(shard: Path, modalities: dict[Modality, str]) -> pa.Table:
-    """All columns of a shard but its media: the image's path, its caption, lists as JSON."""
+def _metadata(shard: Path, modalities: dict[Modality, str], paths: pa.Array | None) -> pa.Table:
+    """All columns of a shard but its media, under LAION's names; lists and structs as JSON."""
     schema = pq.read_schema(shard)
-    names = [field.name for field in schema if not is_media(field.type)]
-    table = pq.read_table(shard, columns=names)
-    for place, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
-            texts = [json.dumps(v, ensure_ascii=False) for v in table[field.name].to_pylist()]
-            table = table.set_column(place, field.name, pa.array(texts, type=pa.string()))
-    if "image" in modalities:
-        name = modalities["image"]
-        with parquet.opened(shard) as file:
-            image = file.read(columns=[f"{name}.path"])[name]
-        paths = pa.array([value["path"] for value in image.to_pylist()], type=pa.string())
-        table = table.append_column("image_path", paths)
-    if "text" in modalities and "caption" not in names:
-        table = table.append_column("caption", table[modalities["text"]])
-    return table.replace_schema_metadata(None)
+    names = upstream_names([field.name for field in schema if not is_media(field.type)])
+    table = pq.read_table(shard, columns=list(names))
+    columns = {new: _readable(table[old]) for old, new in names.items()}
+    if paths is not None:
+        columns["image_path"] = paths
+    if "url" not in columns and "image_url" in columns:
+        columns["url"] = columns["image_url"]
+    if "text" in modalities and "caption" not in columns:
+        columns["caption"] = _first(table[modalities["text"]])
+    return pa.table(columns)
+
+
+def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    if not pa.types.is_nested(column.type):
+        return column
+    texts = [json.dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()]
+    return pa.array(texts, type=pa.string())
+
+
+def _first(texts: pa.ChunkedArray) -> pa.Array:
+    """Of several texts the one that is embedded."""
+    values = ((v or [None])[0] if isinstance(v, list) else v for v in texts.to_pylist())
+    return pa.array(values, type=pa.string())

@@ -138,6 +138,9 @@ class Site:
         return {
             "row": hit.row,
             "score": hit.score,
+            "similarity": hit.score,  # this and the next two as clip-retrieval's service has them
+            "url": row.get("url") or row.get("image_url"),
+            "NSFW": row[table.unsafe] if table.unsafe else None,
             "like_it": hit.like_it,
             "id": row["id"],
             "split": row[SPLIT],

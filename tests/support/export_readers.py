@@ -66,17 +66,20 @@ def clip_back(folder: Path) -> list[Any]:
 
 
 def img2dataset(folder: Path) -> list[Any]:
-    """The columns of the Parquet that its writer makes of the same rows, and of each sample."""
+    """Fetch `urls.arrow` in a folder into it, as img2dataset does without resizing."""
     import pyarrow as pa
+    from img2dataset.downloader import Downloader
+    from img2dataset.resizer import Resizer
     from img2dataset.writer import WebDatasetSampleWriter
 
-    schema = pa.schema([(n, pa.string()) for n in ("url", "caption", "key", "status")])
-    writer = WebDatasetSampleWriter(0, str(folder), True, 5, schema, "jpg")
-    row = dict.fromkeys(schema.names, "x")
-    writer.write(b"\xff\xd8\xff", "000000000", "x", row)
-    writer.write(None, "000000001", None, row | {"status": "failed_to_download"})
-    writer.close()
-    return []
+    listed = folder / "urls.arrow"
+    columns = pa.ipc.open_file(listed).read_all().column_names
+    fetch = Downloader(
+        WebDatasetSampleWriter, Resizer(256, "no", False, skip_reencode=True), 1, True, True,
+        str(folder), columns, 5, 10_000, 5, "sha256", None, "jpg", 0, None, None,
+    )  # fmt: skip
+    done, _ = fetch((0, str(listed)))
+    return [done]
 
 
 def open_clip(path: Path) -> list[Any]:

@@ -19,8 +19,6 @@ from edge_glass.pipeline import replay
 
 Example = dict[str, Any]
 Pair = tuple[dict[str, Any], Example | None]  # of the ledger, and the example if it is kept
-# what LAION's tables call these, and img2dataset and clip-retrieval after them
-LAION = {"nsfw": "NSFW", "license": "LICENSE", "language": "LANGUAGE", "sample_id": "SAMPLE_ID"}
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,6 @@ class BuiltRows:
     def examples(self, split: str) -> Iterator[Example]:
         """The rows of a split that are kept."""
         return (example for _, example in self.pairs(split) if example)
-
-
-def upstream_names(names: list[str]) -> dict[str, str]:
-    """Column -> its name in LAION's tables, for a build that has such; of others its own name."""
-    return {name: LAION.get(name, name) if "nsfw" in names else name for name in names}
 
 
 def as_json(value: Any) -> Any:
