@@ -62,7 +62,7 @@ test-exports: $(STAMP)  ## exports, read by the packages that they are made for
 	  prettytable==3.18.0 prometheus-client==0.26.0 pyroute2==0.9.7 pytz==2026.6 rapidyaml==0.15.2 \
 	  referencing==0.37.0 rpds-py==2026.9.1 s3fs==2026.9.0 termcolor==3.3.0 wcmatch==12.0.1 werkzeug==3.1.9 \
 	  xattr==1.3.0 click==8.5.1 python-dateutil==4.0.0 tqdm==4.70.1 cffi==2.1.1 six==1.17.0
-	$(BIN)/pytest tests/test_export_readers.py
+	$(BIN)/pytest tests/release/test_export_readers.py
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
