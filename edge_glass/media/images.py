@@ -175,7 +175,7 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, Probe]]:
             raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
         with image:
             turn = orientation.of_image(image, kind, data)
-            yield image, _shown(kind, *image.size, turn)
+            yield image, _shown(kind, *orientation.size(image), turn)
     except Image.DecompressionBombError:
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_PIXELS} pixels") from None
     except BROKEN as error:

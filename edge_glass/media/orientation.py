@@ -5,9 +5,10 @@ import warnings
 
 from PIL import Image
 
-from edge_glass.media import png
+from edge_glass.media import jpeg, png
 
 ORIENTATION, TURNED = 0x0112, {5, 6, 7, 8}  # EXIF: width and height change places
+WIDTH, HEIGHT, TIFF_XMP = 256, 257, 700  # tags of TIFF
 XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])""")
 XMP_NAMES, RAW = ("xmp", "XML:com.adobe.xmp"), "Raw profile type "  # where Pillow puts it
 UPRIGHT = {
@@ -38,12 +39,27 @@ def of_image(image: Image.Image, kind: str, data: bytes) -> int:
     texts = [image.info.pop(name, b"") for name in XMP_NAMES]
     xmp = b"".join(text.encode() if isinstance(text, str) else text for text in texts)
     xmp += _raw_profile(image.info.pop(RAW + "xmp", ""))
+    tags = getattr(image, "tag_v2", {})
     if kind == "image/png":
         chunks = png.by_name(data)
         exif, xmp = exif or chunks.get(b"eXIf", b""), xmp + chunks.get(b"iTXt", b"")
-    if kind == "image/avif" or ORIENTATION in getattr(image, "tag_v2", {}):
+    elif kind == "image/jpeg" and (
+        header := jpeg.header(data)
+    ):  # Pillow before 11 has no XMP of it
+        exif, xmp = header.exif, header.xmp
+    elif kind == "image/tiff":
+        xmp = b"" if ORIENTATION in tags else xmp or _block(tags.get(TIFF_XMP))
+    elif kind == "image/avif":
         xmp = b""
     return of(exif, xmp)
+
+
+def size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as Pillow decodes: before release 11 it turns a TIFF later than it says."""
+    tags = getattr(image, "tag_v2", {})
+    stored = (tags.get(WIDTH), tags.get(HEIGHT))
+    turned = tags.get(ORIENTATION) in TURNED and image.size == stored
+    return (image.height, image.width) if turned else image.size
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:
@@ -61,6 +77,10 @@ def _by_exif(block: bytes) -> int | None:
     except Exception:  # Pillow may raise anything over hostile bytes
         return None
     return found if isinstance(found, int) and 1 <= found <= 8 else None
+
+
+def _block(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
 
 
 def _raw_profile(text: object) -> bytes:
