@@ -26,6 +26,7 @@ from edge_glass.builder import (
     Value,
     check_text,
     malformed,
+    nfc,
     unclaimed,
 )
 
@@ -68,7 +69,7 @@ class Clotho(Corpus):
         audio, metadata, *captions = self.sources(split)
         columns = ["file_name", *TEXT, *(["keywords"] if captions else [])]
         described = list(raw.csv(metadata, columns, "iso-8859-1", "," if captions else ";"))
-        facts = {record["file_name"]: record for _, record in described if record}
+        facts = {nfc(record["file_name"]): record for _, record in described if record}
         listed = raw.csv(captions[0], ["file_name", *CAPTIONS]) if captions else iter(described)
         source = captions[0] if captions else metadata
         claimed = set()
@@ -79,7 +80,7 @@ class Clotho(Corpus):
             name = record["file_name"]
             claimed.add(name)
             texts = [record[column] for column in CAPTIONS if captions]
-            fields = {"metadata": facts.get(name, {}), "captions": texts}
+            fields = {"metadata": facts.get(nfc(name), {}), "captions": texts}
             yield Row(f"{split}/{name}", source, name, (audio, name), fields)
         yield from unclaimed(split, audio, raw, claimed)
 

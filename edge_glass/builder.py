@@ -25,7 +25,7 @@ from edge_glass.media import sections, video
 from edge_glass.media.features import Features, Sequence, Value
 from edge_glass.sources import table_chunks
 from edge_glass.sources.obtain import store
-from edge_glass.sources.raw import Raw, check_text, strings
+from edge_glass.sources.raw import Raw, check_text, nfc, strings
 from edge_glass.sources.table_join import Table, joined
 from edge_glass.sources.table_layout import Layout
 
@@ -68,6 +68,7 @@ __all__ = [
     "labels",
     "malformed",
     "matched",
+    "nfc",
     "our_wnid",
     "raw_decks",
     "section_of",

@@ -3,14 +3,15 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from edge_glass.core.ledger import Outcome
-from edge_glass.sources.raw import Raw
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.sources.raw import Raw, spelled
 from edge_glass.sources.row_fetch import Fetched
 
 
@@ -46,7 +47,7 @@ class Media:
     def read(self) -> bytes:
         """The row's media file, whole."""
         assert self._row.media is not None
-        data = self._fetched.read() if self._fetched else self._raw.read(*self._row.media)
+        data = self._fetched.read() if self._fetched else self._named(self._row.media[1])
         if not (self._fetched and self._fetched.hash):
             self._hash.update(data)
         self.size += len(data)
@@ -57,10 +58,17 @@ class Media:
         assert self._row.media is not None
         yield self._row.media[1], self.read()
         for name in self._row.also:
-            data = self._raw.read(self._row.media[0], name)
+            data = self._named(name)
             self._hash.update(data)
             self.size += len(data)
             yield name, data
+
+    def _named(self, name: str) -> bytes:
+        """The bytes of a file; its name may be spelled otherwise, which is noted."""
+        assert self._row.media is not None
+        if not name.isascii() and self._raw.spelled(self._row.media[0], name) != name:
+            self.notes.append(f"the name of {name} is spelled otherwise there (NFC, NFD)")
+        return self._raw.read(self._row.media[0], name)
 
     def value(self, column: str) -> Any:
         """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
@@ -115,10 +123,13 @@ def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator
     A file that no row has as its media is a row of its own, dropped; rows without a file come last.
     """
     waiting: dict[str | None, list[Row]] = {}
+    files = list(names)
+    there = set(files)
     for row in rows:
-        waiting.setdefault(row.media[1] if row.media else None, []).append(row)
+        file = row.media and spelled(row.media[1], there.__contains__)
+        waiting.setdefault(file, []).append(row)
     detail = (Outcome.MISSING_CAPTION, "no record names this file")
-    for name in names:
+    for name in files:
         if name in waiting:
             yield from waiting.pop(name)
         else:
@@ -128,7 +139,11 @@ def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator
 
 
 def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator[Row]:
-    """Rows for the files of an archive or folder that no record names."""
+    """Rows for the files of an archive or folder that no record names, in any spelling."""
+    claimed = claimed.copy()
+    for name in [name for name in claimed if not name.isascii()]:
+        with suppress(Dropped):  # a name that would leave the folder is dropped with its own row
+            claimed.add(raw.spelled(archive, name))
     for name in raw.names(archive):
         if name not in claimed:
             detail = "no record names this file"

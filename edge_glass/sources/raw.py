@@ -5,7 +5,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -97,11 +98,16 @@ class Raw:
         """
         if source in self.remote:
             return self.remote[source].row_bytes
-        return self._place(source).size(_inside(source, name))
+        return self._place(source).size(self.spelled(source, name))
+
+    def spelled(self, source: str, name: str) -> str:
+        """The name of a file in an archive or folder as it is spelled there; see `spelled`."""
+        place = self._place(source)
+        return spelled(_inside(source, name), lambda other: place.size(other) is not None)
 
     def read(self, source: str, name: str) -> bytes:
         """The bytes of a file in an archive or folder."""
-        place, name = self._place(source), _inside(source, name)
+        place, name = self._place(source), self.spelled(source, name)
         if (size := place.size(name)) is not None and size > MAX_BYTES:
             raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size} bytes, the limit is {MAX_BYTES}")
         try:
@@ -312,6 +318,26 @@ class Raw:
 
     def _place(self, source: str) -> Place:
         return self.places.get(source) or Folder(self.paths[source])
+
+
+def nfc(text: str) -> str:
+    """Text in Unicode's composed spelling: that of records, and of most disks but a Mac's."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def spelled(name: str, there: Callable[[str], bool]) -> str:
+    """A file's name, composed (NFC) or decomposed (NFD) as the one that is there; else as it is.
+
+    Folder and file may be spelled differently: one was made here, the other came out of an archive.
+    """
+    if name.isascii() or there(name):
+        return name
+    folder, slash, file = name.rpartition("/")
+    folders, files = (
+        dict.fromkeys([part, nfc(part), unicodedata.normalize("NFD", part)])
+        for part in (folder + slash, file)
+    )
+    return next((one + other for one in folders for other in files if there(one + other)), name)
 
 
 def _inside(source: str, name: str) -> str:

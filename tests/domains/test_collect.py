@@ -2,10 +2,12 @@
 
 import io
 import json
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import encoders
 import pytest
 from kit import Cli
 from PIL import Image
@@ -123,6 +125,52 @@ def test_a_huge_page_gets_fewer_dots(tmp_path: Path, cli: Cli) -> None:
     cli("collect", tmp_path / "huge.pdf", "--out", tmp_path / "out", "--dpi", 600)
     height, width = decks.read(tmp_path / "out" / "huge").dim or []
     assert height * width < 2**25 * 1.01
+
+
+# a line and two fields that are filled in: a text and a choice, without a picture of either
+FORM = b"""%PDF-1.7
+1 0 obj << /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [6 0 R 7 0 R]
+  /DR << /Font << /F1 4 0 R >> >> /NeedAppearances true >> >> endobj
+2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj
+3 0 obj << /Type /Page /Parent 2 0 R /MediaBox [0 0 400 300] /Contents 5 0 R
+  /Resources << /Font << /F1 4 0 R >> >> /Annots [6 0 R 7 0 R] >> endobj
+4 0 obj << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> endobj
+5 0 obj << /Length 48 >> stream
+BT /F1 12 Tf 20 250 Td (Solicitud de beca) Tj ET
+endstream endobj
+6 0 obj << /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (Rosalia de Castro)
+  /Rect [100 150 380 190] /F 4 /P 3 0 R /DA (/F1 24 Tf 0 g) >> endobj
+7 0 obj << /Type /Annot /Subtype /Widget /FT /Ch /Ff 131072 /T (city) /Opt [(Padron) (Vigo)]
+  /V (Padron) /Rect [100 80 380 120] /F 4 /P 3 0 R /DA (/F1 24 Tf 0 g) >> endobj
+trailer << /Root 1 0 R /Size 8 >>
+"""
+
+
+@pytest.mark.parametrize("how", ["--object-streams=generate", "--generate-appearances"])
+def test_form_fields_are_drawn_as_they_are_filled_in(tmp_path: Path, cli: Cli, how: str) -> None:
+    written, form = tmp_path / "written.pdf", tmp_path / "form.pdf"
+    written.write_bytes(FORM)
+    encoders.run("qpdf", "--warning-exit-0", how, written, form)
+    out = tmp_path / "decks"
+    assert cli("collect", tmp_path / "form.pdf", "--out", out, "--dpi", 72).code == 0
+    page = Image.open(out / "form" / "slide_1.jpg").convert("L")
+    for top, bottom in ((110, 150), (180, 220)):  # from above, where the fields count from below
+        assert page.crop((102, top, 240, bottom)).getextrema()[0] < 60
+    assert decks.read(out / "form").transcript == ["Solicitud de beca\nRosalia de Castro Padron"]
+
+
+def test_names_and_folders_do_not_collide(tmp_path: Path, cli: Cli) -> None:
+    talks, names = tmp_path / "talks", ["a/b.pdf", "a--b.pdf", "a/b.PDF", "a--b c.pdf", "a/b c.pdf"]
+    for number, name in enumerate(names, 1):
+        (talks / name).parent.mkdir(parents=True, exist_ok=True)
+        (talks / name).write_bytes(pdf(LINES[:number]))
+    out = tmp_path / "decks"
+    assert cli("collect", talks, "--out", out, "--json").json["decks"] == {"kept": 5}
+    pages = {row["row"]: len(decks.read(out / row["id"]).numbers)
+             for row in ledger.read(out / ledger.FILE) if row["split"] == "decks"}  # fmt: skip
+    assert pages == {name: number for number, name in enumerate(names, 1)}
+    assert (out / "a--b").is_dir() and entry(out, "a--b")["row"] == "a/b.pdf"
+    assert decks.path_id("é/b") == decks.path_id(unicodedata.normalize("NFD", "é/b"))
 
 
 def test_a_real_deck(tmp_path: Path, cli: Cli) -> None:

@@ -294,6 +294,15 @@ def test_questions_by_hand_stay_and_are_not_asked_for(root: Path) -> None:
     assert [p.id for p in decks.read_pairs(root / "a") if p.slide == 2] == ["mine"]
 
 
+def test_questions_of_a_run_on_another_folder_stay(root: Path) -> None:
+    decks.write_pairs(root / "a", [pair(2, "¿Quién preguntó esto antes?", prompt="es/docvqa@1")])
+    with Model(root) as model:
+        ask(root, options(model, tasks=("retrieval",)))
+        assert next(p.task for p in decks.read_pairs(root / "a") if p.slide == 2) == "docvqa"
+        ask(root, options(model, tasks=("docvqa",)))  # asked here now: the answer takes its place
+    assert {p.prompt for p in decks.read_pairs(root / "a")}.isdisjoint({"es/docvqa@1"})
+
+
 def test_second_looks(root: Path) -> None:
     decks.write_pairs(root / "a", [])
     with Model(root) as model:

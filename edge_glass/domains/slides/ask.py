@@ -223,10 +223,15 @@ def _pairs(key: Key, answer: books.Answer) -> list[Pair]:
     ]  # fmt: skip
 
 
+def _stored(deck: Deck, pair: Pair, calls: Calls) -> bool:
+    """Whether the answer that a pair is of is among the calls; a run elsewhere keeps its own."""
+    return bool(pair.task and calls.answer(Key(deck.id, pair.slide, pair.task)))
+
+
 def export(folder: Path, calls: Calls) -> None:
     """Write a deck's questions: those that others wrote, and those that are stored."""
     deck, before = decks.read(folder), decks.read_pairs(folder)
-    pairs = [pair for pair in before if pair.prompt is None]
+    pairs = [p for p in before if p.prompt is None or not _stored(deck, p, calls)]
     for number in deck.numbers:
         for task in decks.TASKS:
             key = Key(deck.id, number, task)

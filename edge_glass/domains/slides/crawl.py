@@ -80,7 +80,7 @@ async def collect(
 
 
 def _id(url: str) -> str:
-    return decks.safe_id(urlsplit(url).path.strip("/").replace("/", "--"))
+    return decks.path_id(urlsplit(url).path.strip("/"))
 
 
 def _read(site: Site, url: str, answer: Answer) -> tuple[Page, Dropped | None]:

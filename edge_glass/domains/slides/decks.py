@@ -16,7 +16,7 @@ from typing import Any
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.domains.slides import numbering
-from edge_glass.sources.raw import Folder
+from edge_glass.sources.raw import Folder, nfc, spelled
 
 SLIDE = re.compile(r"slide_(\d{1,6})\.jpe?g", re.IGNORECASE)
 DOCVQA, RETRIEVAL = TASKS = ("docvqa", "retrieval")
@@ -102,10 +102,24 @@ def numbered(names: Iterable[str]) -> dict[int, str]:
 
 def safe_id(text: str) -> str:
     """Text from outside as a name of a folder: letters, digits, `_`, `-` and `.`, nothing else."""
-    name = re.sub(r"[^\w.-]+", "-", text.strip(), flags=re.ASCII).strip("-.")
-    if name and name == text and len(name) <= MAX_ID:
-        return name
-    mark = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    name = _cleaned(text)
+    return name if name and name == text and len(name) <= MAX_ID else _marked(name, text)
+
+
+def path_id(path: str) -> str:
+    """A path from outside as a name of a folder, with `--` for `/`; no two paths have one name."""
+    name = path.replace("/", "--")
+    told_apart = safe_id(name) == name and name.replace("--", "/") == path
+    return name if told_apart else _marked(_cleaned(name), path)
+
+
+def _cleaned(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", nfc(text).strip(), flags=re.ASCII).strip("-.")
+
+
+def _marked(name: str, text: str) -> str:
+    """A name with a mark of what it stands for, which is the same in any spelling of Unicode."""
+    mark = hashlib.sha256(nfc(text).encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{name[:MAX_ID]}-{mark}" if name else mark
 
 
@@ -115,9 +129,10 @@ def among(folders: Iterable[tuple[str, list[str]]]) -> Iterator[tuple[str, str, 
     A folder that `collect` has not finished is none.
     """
     for folder, files in folders:
-        id = PurePosixPath(folder).name
+        id = nfc(PurePosixPath(folder).name)
         unfinished = id.startswith(".") and id.endswith(PART)
-        if id and not unfinished and (f"{folder}/{id}.json" in files or numbered(files)):
+        described = nfc(f"{folder}/{id}.json") in map(nfc, files)
+        if id and not unfinished and (described or numbered(files)):
             yield folder, id, files
 
 
@@ -278,9 +293,9 @@ def read_noted(folder: Path) -> tuple[Deck, list[Pair], list[str]]:
 
     Raises EdgeGlassError if a file is damaged, and Dropped if a slide cannot be told.
     """
-    path, id = folder / f"{folder.name}.json", folder.name
+    path, id = _file(folder, f"{folder.name}.json"), nfc(folder.name)
     record = _json(path, "no deck", "Collect it again")
-    said, questions = [], folder / f"qa_{id}.json"
+    said, questions = [], _file(folder, f"qa_{folder.name}.json")
     if questions.exists():
         said = _json(questions, "no list of questions", "Mend or delete it")
     try:
@@ -290,6 +305,10 @@ def read_noted(folder: Path) -> tuple[Deck, list[Pair], list[str]]:
     except ValueError as error:
         raise EdgeGlassError(f"{path}: no deck: {error}. Collect it again.") from None
     return deck, pairs, notes
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / spelled(name, lambda other: (folder / other).exists())
 
 
 def _json(path: Path, what: str, remedy: str) -> Any:
@@ -316,4 +335,4 @@ def write(folder: Path, deck: Deck) -> None:
 
 def write_pairs(folder: Path, pairs: list[Pair]) -> None:
     """Write the questions of a deck."""
-    write_json(folder / f"qa_{folder.name}.json", [asdict(pair) for pair in pairs])
+    write_json(_file(folder, f"qa_{folder.name}.json"), [asdict(pair) for pair in pairs])

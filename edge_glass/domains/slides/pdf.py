@@ -93,7 +93,7 @@ def collect(desk: Desk, folder: Path, dpi: int, jobs: int) -> Iterator[str]:
     wanted: list[tuple[Sheet, Path]] = []
     for path in files:
         name = path.relative_to(root)
-        id = decks.safe_id("--".join(name.with_suffix("").parts))
+        id = decks.path_id(name.as_posix().removesuffix(".pdf"))
         if desk.known(id) and id not in desk.taken:
             desk.taken.add(id)
             yield id

@@ -29,7 +29,7 @@ def deck(
     """A deck with its pairs and notes on both. Raises Dropped for what is none, or is no text."""
     record, name = raw.record(source, f"{folder}/{id}.json"), f"{folder}/qa_{id}.json"
     try:
-        said = json.loads(raw.read(source, name)) if name in files else []
+        said = json.loads(raw.read(source, name)) if raw.size(source, name) is not None else []
         made, pairs, notes = decks.opened(id, record, said, files)
     except (ValueError, RecursionError) as error:
         raise Dropped(Outcome.MALFORMED_ROW, f"{id}: {error}"[:200]) from None

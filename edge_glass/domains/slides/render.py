@@ -34,22 +34,31 @@ def main(pdf: str, folder: str, dpi: int) -> None:
     with suppress(AttributeError, OSError):  # on Linux; elsewhere it ends when it is done
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     document = pdfium.PdfDocument(pdf)
+    with suppress(pdfium.PdfiumError):
+        document.init_forms()  # before a page is read, or fields that are filled in are not drawn
     facts = {key: value for key, value in document.get_metadata_dict().items() if value}
     say({"pages": len(document), "facts": facts})
     for number in range(1, min(len(document), MAX_PAGES) + 1):
         try:
-            say({"page": number} | _page(document[number - 1], Path(folder) / f"{number}.jpg", dpi))
+            say({"page": number} | _page(document, number, Path(folder) / f"{number}.jpg", dpi))
         except (pdfium.PdfiumError, OSError, ValueError, MemoryError) as error:
             say({"page": number, "fault": type(error).__name__})
 
 
-def _page(page: Any, path: Path, dpi: int) -> dict[str, Any]:
+def _page(document: Any, number: int, path: Path, dpi: int) -> dict[str, Any]:
+    import pypdfium2 as pdfium
+
+    page = document[number - 1]
     width, height = page.get_size()
     scale = dpi / POINTS
     if (pixels := width * height * scale**2) > MAX_PIXELS:
         scale *= (MAX_PIXELS / pixels) ** 0.5
     picture = page.render(scale=scale).to_pil().convert("RGB")
     picture.save(path, "JPEG", quality=QUALITY)
+    if document.formenv:  # what is filled in becomes text of the page
+        pdfium.raw.FPDFPage_Flatten(page.raw, pdfium.raw.FLAT_NORMALDISPLAY)
+        page.close()
+        page = document[number - 1]
     text = page.get_textpage().get_text_bounded()[:MAX_TEXT]
     page.close()
     return {"text": plain(text)}

@@ -9,6 +9,7 @@ from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.domains.slides.llm_session import Talker, Wish
 from edge_glass.media import images
+from edge_glass.sources.raw import nfc
 
 BLIND, PICK = "blind", "pick"
 POOL = 50  # slides that are looked through for others
@@ -35,7 +36,7 @@ class Others:
         chosen: list[bytes] = []
         for place in dict.fromkeys([*found, *rest]):
             folder, number, name = self._places[place]
-            if (folder.name, number) != (deck, pair.slide) and len(chosen) < self._count:
+            if (nfc(folder.name), number) != (deck, pair.slide) and len(chosen) < self._count:
                 chosen.append((folder / name).read_bytes())
         return chosen
 
