@@ -2,8 +2,8 @@
 
 One tarball: `split.json` (train, dev and test, each a list of stems) and for each stem
 `dataset/<stem>.jpeg` and `dataset/<stem>.json`, IMDbPY's record of the film, often with several
-plots. 23 genres are labels; News, Adult, Talk-Show and Reality-TV were too rare to be. What
-`split.json` does not name belongs to no split and is no row.
+plots. 23 genres are labels; News, Adult, Talk-Show and Reality-TV were too rare to be. Stems that
+`split.json` does not name stand in the ledger, behind those of `train`.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from datasets import ClassLabel
 from pydantic import Field
 
 from edge_glass.builder import (
+    BY_FREQUENCY,
     BrokenImageParams,
     Corpus,
     Dropped,
@@ -26,15 +27,12 @@ from edge_glass.builder import (
     Sequence,
     Value,
     check_text,
+    label_of,
+    unlisted,
 )
 
-ARCHIVE = "mmimdb.tar.gz"
+ARCHIVE, SUFFIXES = "mmimdb.tar.gz", (".jpeg", ".jpg")
 PARTS = {"train": "train", "validation": "dev", "test": "test"}
-BY_FREQUENCY = [
-    "Drama", "Comedy", "Romance", "Thriller", "Crime", "Action", "Adventure", "Horror",
-    "Documentary", "Mystery", "Sci-Fi", "Fantasy", "Family", "Biography", "War", "History", "Music",
-    "Animation", "Musical", "Western", "Sport", "Short", "Film-Noir",
-]  # fmt: skip
 
 
 @dataclass
@@ -74,12 +72,14 @@ class MMIMDb(Corpus):
         for number, stem in enumerate(raw.listed(ARCHIVE, "split.json", part)):
             row = Row(stem, ARCHIVE, f"split.json {part} {number}")
             try:
-                image = raw.named(ARCHIVE, f"dataset/{stem}", (".jpeg", ".jpg"))
-                row.media = (ARCHIVE, image)
+                row.media = (ARCHIVE, raw.named(ARCHIVE, f"dataset/{stem}", SUFFIXES))
                 row.fields = _film(raw.record(ARCHIVE, f"dataset/{stem}.json"))
             except Dropped as drop:
                 row.dropped = (drop.outcome, drop.detail)
             yield row
+        if split == "train":
+            listed = {s for p in PARTS.values() for s in raw.listed(ARCHIVE, "split.json", p)}
+            yield from unlisted(raw, ARCHIVE, "dataset", (*SUFFIXES, ".json"), listed)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         plots, genres = row.fields["plots"], row.fields["genres"]
@@ -87,11 +87,12 @@ class MMIMDb(Corpus):
         if not (told := [plot for plot in plots if plot.strip()]):
             raise Dropped(Outcome.BLANK_CAPTION, "no plot")
         names = self.columns()["labels"].feature
-        labels = sorted({names.str2int(genre) for genre in genres if genre in BY_FREQUENCY})
+        folded = {genre: label_of(genre) for genre in genres}
+        labels = sorted({names.str2int(label) for label in folded.values() if label})
         if not labels and self.config.unlabelled == "drop":
             raise Dropped(Outcome.NO_LABEL, ", ".join(genres))
-        images = self.config.image_or_black(media.read(), row.id, media.notes)
-        other = [genre for genre in genres if genre not in BY_FREQUENCY]
+        images = self.config.image_or_black(media.read(), media.name, media.notes)
+        other = [genre for genre, label in folded.items() if not label]
         media.notes += [f"genre that is no label: {', '.join(other)}"] if other else []
         media.notes += [] if labels else ["no label left"]
         chosen = {"all": " ".join(told), "first": told[0], "longest": max(told, key=len)}

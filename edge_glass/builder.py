@@ -3,6 +3,7 @@
 A builder needs nothing else of Edge Glass; what stands here stays where it is when rooms change.
 """
 
+from edge_glass.core.genres import BY_FREQUENCY, label_of
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
@@ -13,7 +14,7 @@ from edge_glass.corpora.params import (
     TranscriptParams,
     VideoParams,
 )
-from edge_glass.corpora.rows import Media, Row, malformed, matched, section_of, unclaimed
+from edge_glass.corpora.rows import Media, Row, malformed, matched, section_of, unclaimed, unlisted
 from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
 from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
@@ -30,6 +31,7 @@ from edge_glass.sources.table_join import Table, joined
 from edge_glass.sources.table_layout import Layout
 
 __all__ = [
+    "BY_FREQUENCY",
     "INDEX",
     "RETRIEVED",
     "SIMILARITY",
@@ -65,6 +67,7 @@ __all__ = [
     "decks",
     "frequencies",
     "joined",
+    "label_of",
     "labels",
     "malformed",
     "matched",
@@ -77,5 +80,6 @@ __all__ = [
     "strings",
     "table_chunks",
     "unclaimed",
+    "unlisted",
     "video",
 ]

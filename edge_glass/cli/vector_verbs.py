@@ -60,6 +60,9 @@ def views(
     noisy_labels: Annotated[
         bool, typer.Option("--noisy-labels", help="Labels with noise for each view, too.")
     ] = False,
+    as_paper: Annotated[
+        bool, typer.Option("--as-paper", help="Masks and crops drawn as the paper's code does.")
+    ] = False,
     image: Annotated[str, typer.Option("--image-column")] = "image",
     text: Annotated[str, typer.Option("--text-column")] = "plot",
     jobs: Jobs = None,
@@ -78,7 +81,17 @@ def views(
         corpus = manifest.read(folder).corpus
         known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
         prefix = known or f"{config}_globals"
-        options = Options(pairs, prefix, count, fit, noisy_labels, image, text, jobs or processes())  # type: ignore[arg-type]
+        options = Options(
+            pairs,
+            prefix,
+            count,
+            fit,  # type: ignore[arg-type]
+            noisy_labels,
+            as_paper,
+            image,
+            text,
+            jobs or processes(),
+        )
         target = out if len(folders) == 1 else out / config
         export(folder, target, options)
         print(target / f"{options.base}_manifest.json")

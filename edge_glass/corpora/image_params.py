@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -121,10 +122,18 @@ class BrokenImageParams(ImageParams):
         Literal["drop", "black"], Field(description="black: 224x224 black pixels in their place")
     ] = "drop"
 
-    def image_or_black(self, data: bytes, stem: str, notes: list[str]) -> dict[str, Any]:
-        """As `image_columns`; a broken image is black if the config says so, and noted."""
+    def image_or_black(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+        """As `image_columns`; a broken image is black if the config says so, and noted.
+
+        `name`: of the image's file, kept where it ends in `.jpeg` as JPEGs may.
+        """
+        file = PurePosixPath(name)
+        stem = file.stem
         try:
-            return self.image_columns(data, stem, notes)
+            found = self.image_columns(data, stem, notes)
+            if (file.suffix, found["image"]["path"]) == (".jpeg", f"{stem}.jpg"):
+                found["image"]["path"] = file.name
+            return found
         except Dropped as drop:
             if self.broken_images == "drop" or drop.outcome not in BROKEN:
                 raise

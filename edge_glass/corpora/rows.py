@@ -148,3 +148,14 @@ def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator
         if name not in claimed:
             detail = "no record names this file"
             yield Row(f"{split}/{name}", archive, name, dropped=(Outcome.MISSING_CAPTION, detail))
+
+
+def unlisted(
+    raw: Raw, archive: str, folder: str, suffixes: tuple[str, ...], listed: set[str]
+) -> Iterator[Row]:
+    """Rows, left out, for the stems of files in a folder of an archive that no list of it names."""
+    names = map(PurePosixPath, raw.names(archive))
+    stems = {n.stem for n in names if n.parent.name == folder and n.suffix in suffixes}
+    for stem in sorted(stems - listed):
+        dropped = (Outcome.NOT_IN_CONFIG, "no split lists it")
+        yield Row(stem, archive, f"{folder}/{stem}", dropped=dropped)

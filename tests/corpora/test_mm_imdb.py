@@ -73,7 +73,7 @@ def test_the_sample(built: Path) -> None:
     assert (row["title"], row["year"]) == ("The Long Countdown", 1999)
     assert names(folder, row) == row["genres"] == ["Drama", "Sci-Fi"]
     file = SAMPLES / "dataset" / "9900001.jpeg"
-    assert row["image"] == {"bytes": file.read_bytes(), "path": "9900001.jpg"}
+    assert row["image"] == {"bytes": file.read_bytes(), "path": "9900001.jpeg"}
     assert Image.open(file).size == (row["width"], row["height"])
 
 
@@ -90,6 +90,30 @@ def test_genres_that_are_no_labels_stand_in_the_ledger(built: Path) -> None:
 def test_films_without_a_label_are_dropped_if_asked(tmp_path: Path) -> None:
     entry = entries(build(SAMPLES, tmp_path, unlabelled="drop"))["9900007"]
     assert (entry["outcome"], entry["detail"]) == ("no_label", "News")
+
+
+def test_spellings_of_genres(raw: Path, tmp_path: Path) -> None:
+    spelt = ["Science Fiction", "sci fi", " FILM NOIR ", "musical", "Talk-Show"]
+    rewrite(raw / "dataset" / "9900001.json", genres=spelt)
+    folder = build(raw, tmp_path / "out")
+    row = rows(folder)["9900001"]
+    assert row["genres"] == spelt and names(folder, row) == ["Film-Noir", "Musical", "Sci-Fi"]
+    assert entries(folder)["9900001"]["detail"] == "genre that is no label: Talk-Show"
+
+
+def test_stems_in_no_split_stand_in_the_ledger(raw: Path, tmp_path: Path) -> None:
+    for name in ("9900002.jpeg", "9900002.json", "9900006.json"):
+        shutil.copy(raw / "dataset" / name, raw / "dataset" / name.replace("990", "991"))
+    (raw / "dataset" / "notes.txt").write_text("none of them")
+    for place in (raw, pack(raw, tmp_path / "raw" / "mmimdb.tar.gz")):
+        folder = build(place, tmp_path / place.name)
+        book = entries(folder)
+        for id in ("9910002", "9910006"):
+            told = book.pop(id)
+            assert (told["split"], told["outcome"]) == ("train", "not_in_config")
+            assert (told["row"], told["detail"]) == (f"dataset/{id}", "no split lists it")
+        assert set(book) == {f"990000{n}" for n in range(1, 10)}
+        assert [f for f in verify(folder) if f.kind == "error"] == []
 
 
 @pytest.mark.parametrize(("mode", "chosen"), [("all", [0, 1, 2]), ("first", [0]), ("longest", [1])])

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from filmkit import BASE, FILMS, KEPT, TRAIN, options
 from kit import Cli
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
@@ -23,6 +24,7 @@ from edge_glass.domains.mm_imdb import views
 from edge_glass.domains.mm_imdb.artefacts import export
 from edge_glass.pipeline.build import Options as Options_
 from edge_glass.pipeline.build import build
+from edge_glass.vectors import paper_views
 from edge_glass.vectors.encoder import open_encoder
 
 POSTER = Image.open(FILMS / "9900004.jpeg").convert("RGB")
@@ -103,10 +105,115 @@ def test_masks() -> None:
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
 def test_jitter_with_nothing_to_change_changes_nothing_much(name: str) -> None:
-    found = np.asarray(views._CHANGES[name](POSTER, 0.0)).astype(int)
+    found = np.asarray(views.CHANGES[name](POSTER, 0.0)).astype(int)
     assert abs(found - np.asarray(POSTER).astype(int)).max() <= (8 if name == "hue" else 0)
-    other = np.asarray(views._CHANGES[name](POSTER, -0.09)).astype(int)
+    other = np.asarray(views.CHANGES[name](POSTER, -0.09)).astype(int)
     assert abs(other - found).mean() > 1
+
+
+# As the paper's code draws them
+
+
+# what that code and torchvision 0.28 gave for row 17: crop, flip, and the number drawn after them
+DRAWN = {
+    1: ((13, 187, 238, 406), False, 0.28687),
+    2: ((175, 194, 287, 305), True, 0.370019),
+    3: ((7, 60, 297, 415), False, 0.571562),
+    4: ((16, 234, 267, 437), True, 0.468301),
+}
+
+
+@pytest.mark.parametrize("view", DRAWN)
+def test_crops_and_flips_of_the_paper_s_code(view: int) -> None:
+    draw = paper_views.TorchDraws(views.seed_of(17, view, "image"))
+    box = paper_views._crop(300, 444, draw)
+    flip, after = draw.uniform() < 0.5, round(draw.uniform(), 6)
+    assert (box, flip, after) == DRAWN[view]
+
+
+def test_masks_of_the_paper_s_code() -> None:
+    words = paper_views.text_view(" ".join(f"w{n}" for n in range(40)), 17, 4).split()
+    assert [n for n, word in enumerate(words) if word == "[MASK]"] == [4, 14, 19, 25, 29, 33]
+    assert paper_views.text_view("two  spaces\n", 3, 0) == "two  spaces\n"
+    assert paper_views.text_view(" ", 3, 1) == " " and paper_views.text_view("a", 3, 1) == "[MASK]"
+
+
+def test_draws_are_torch_s() -> None:
+    for seed in (0, 1, 123, 2**31, 2**32 - 1):
+        torch.manual_seed(seed)
+        draw = paper_views.TorchDraws(seed)
+        for _ in range(50):
+            assert draw.uniform() == torch.rand(1).item()
+            for low, high in ((0.08, 1.0), (-0.1, 0.1), (0.6, 1.4), (0.1, 2.0)):
+                assert draw.uniform(low, high) == torch.empty(1).uniform_(low, high).item()
+            assert draw.below(301) == torch.randint(0, 301, (1,)).item()
+            assert draw.order(4) == torch.randperm(4).tolist()
+
+
+def test_images_of_the_paper_s_code() -> None:
+    """The order of torchvision's draws, by torch itself, on one colour, which jitter changes."""
+    flat = Image.new("RGB", (300, 444), (90, 120, 200))
+    for view in range(1, 40):
+        box = _spent(seed := views.seed_of(17, view, "image"))
+        torch.manual_seed(seed)
+        torch.rand(box + 1)  # crop, flip
+        image = flat.resize((224, 224))
+        if torch.rand(1) <= 0.8:
+            order = torch.randperm(4).tolist()
+            by = [torch.empty(1).uniform_(0.6, 1.4).item() for _ in range(3)]
+            by.append(torch.empty(1).uniform_(-0.1, 0.1).item())
+            for number in order:
+                image = _changed(image, number, by[number])
+        if torch.rand(1) < 0.2:
+            image = image.convert("L").convert("RGB")
+        found = np.asarray(paper_views.image_view(flat, 17, view)).astype(int)
+        assert abs(found - np.asarray(image)).max() <= 1
+
+
+def _spent(seed: int) -> int:
+    """How many numbers a crop takes."""
+    draw = paper_views.TorchDraws(seed)
+    paper_views._crop(300, 444, draw)
+    after, plain = draw.bits(), paper_views.TorchDraws(seed)
+    return next(count for count in range(50) if plain.bits() == after)
+
+
+def _changed(image: Image.Image, number: int, by: float) -> Image.Image:
+    if number == 3:
+        hue, *others = image.convert("HSV").split()
+        turned = np.asarray(hue) + np.int32(by * 255).astype(np.uint8)
+        return Image.merge("HSV", (Image.fromarray(turned), *others)).convert("RGB")
+    kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    return kinds[number](image).enhance(by)
+
+
+def test_the_blur_is_a_convolution() -> None:
+    image = POSTER.resize((60, 80))
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[:, None].float()
+    padded = torch.nn.functional.pad(pixels, [11] * 4, mode="reflect")
+    for sigma in (0.1, 0.7, 2.0):
+        places = torch.linspace(-11, 11, 23)
+        row = torch.softmax(-(places**2) / (2 * sigma**2), 0)
+        blurred = torch.nn.functional.conv2d(padded, (row[:, None] * row)[None, None])[:, 0]
+        wanted = blurred.round().permute(1, 2, 0).numpy().astype(int)
+        apart = abs(np.asarray(paper_views.blurred(image, sigma)).astype(int) - wanted)
+        assert apart.max() <= 1 and (apart > 0).mean() < 1e-3  # sums in another order
+
+
+def test_arrays_as_the_paper_s(films: Path, clip: Path, tmp_path: Path, cli: Cli) -> None:
+    run = ["views", films, "--out", tmp_path, "--encoder", f"tiny={clip},{clip}", "--views", 3]
+    cli(*run, "--as-paper", "--jobs", 2)
+    base = BASE.replace("5", "3")
+    assert json.loads((tmp_path / f"{base}_manifest.json").read_text())["as_paper"] is True
+    stats, encoder = (
+        np.load(tmp_path / f"{base}_tiny_text.stats.npz"),
+        open_encoder(str(clip), "text"),
+    )
+    text = encoder.prepare(paper_views.text_view(PLOT, 0, 2))
+    wanted = (encoder.encode([text])[0] - stats["mu"]) / (stats["sigma"] + 1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / f"{base}_tiny_text.npy")[2], wanted, atol=1e-3)
+    shown = cli(*run)
+    assert shown.code == 1 and "made otherwise (as_paper differ)" in " ".join(shown.err.split())
 
 
 # Arrays
@@ -129,9 +236,8 @@ def test_the_files_of_the_paper(arrays: Path, films: Path, clip: Path) -> None:
     assert [row["stem"] for row in rows[::5]] == KEPT
     for row in rows:
         assert int(row["aug_idx"]) == int(row["orig_idx"]) * 5 + int(row["view"])
-        assert row["image_name"] == f"{row['stem']}.jpg"
-    assert int(rows[0]["text_len"]) == len(PLOT)
-    assert int(rows[3]["text_len"]) == len(views.text_view(PLOT, 0, 3))
+        assert row["image_name"] == f"{row['stem']}.jpeg"  # as the file is called
+    assert int(rows[0]["text_len"]) == int(rows[3]["text_len"]) == len(PLOT.split())
 
 
 def plain(clip: Path, modality: str) -> np.ndarray:

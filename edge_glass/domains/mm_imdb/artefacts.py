@@ -24,7 +24,7 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.domains.mm_imdb import labels, views
 from edge_glass.domains.mm_imdb.originals import Originals
 from edge_glass.media import images
-from edge_glass.vectors import arrays
+from edge_glass.vectors import arrays, paper_views
 from edge_glass.vectors.embed import fingerprint, modality_of
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.encoder import Encoder, open_encoder
@@ -45,6 +45,7 @@ class Options:
     count: int = 70  # views of an original
     fit: Literal["train", "all"] = "train"  # what the z-score is fitted on
     noisy_labels: bool = False
+    as_paper: bool = False  # views are drawn as the paper's code draws them
     image: str = "image"  # columns
     text: str = "plot"
     jobs: int = 1
@@ -124,6 +125,7 @@ class _Export:
             "fit": self._options.fit,
             "epsilon": arrays.EPSILON,
             "noisy_labels": self._options.noisy_labels,
+            "as_paper": self._options.as_paper,
             "columns": {"image": self._options.image, "text": self._options.text},
             "config": self._made.config,
             "data": shards,
@@ -154,7 +156,7 @@ class _Export:
         return raw
 
     def _lengths(self) -> Array:
-        """Characters of every view's text, (originals, views)."""
+        """Words of every view's text, (originals, views)."""
         shape = (len(self._originals), self._options.count)
         return arrays.opened(self._work / "lengths.npy", shape, np.int32)
 
@@ -202,23 +204,26 @@ def _prepared(
 ) -> tuple[int, dict[str, list[Any]], list[int]]:
     """An original's place, all its views as each encoder takes them, and their texts' lengths."""
     place, id, row = item
+    data = (row[options.image] or {}).get("bytes") or b""
     try:
-        image = images.rgb((row[options.image] or {}).get("bytes") or b"")
+        image = images.rgb(data)
     except Dropped as drop:
         raise EdgeGlassError(
             f"{id}: its image does not decode ({drop.outcome} {drop.detail}): build again, where "
             "broken images are dropped, or black with --set broken_images=black"
         ) from None
-    numbers = range(options.count)
+    numbers, drawn = range(options.count), paper_views if options.as_paper else views
+    if options.as_paper:
+        image = paper_views.opened(data)
     shown: dict[Modality, list[Any]] = {
-        "image": [views.image_view(image, place, view) for view in numbers],
-        "text": [views.text_view(row[options.text] or "", place, view) for view in numbers],
+        "image": [drawn.image_view(image, place, view) for view in numbers],
+        "text": [drawn.text_view(row[options.text] or "", place, view) for view in numbers],
     }
     batches = {
         name: [prepare(view) for view in shown[modality]]
         for name, (modality, prepare) in prepares.items()
     }
-    return place, batches, [len(text) for text in shown["text"]]
+    return place, batches, [len(text.split()) for text in shown["text"]]
 
 
 def _flush(filled: list[Array], done: Array, waiting: list[int]) -> None:

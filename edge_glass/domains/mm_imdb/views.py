@@ -34,8 +34,13 @@ def random(row: int, view: int, salt: str, seed: int = 123) -> Random:
 
     `int(sha256(f"{seed}:{row}:{view}:{salt}")[:8], 16)`; what is drawn from it is NumPy's.
     """
+    return np.random.Generator(np.random.PCG64(seed_of(row, view, salt, seed)))
+
+
+def seed_of(row: int, view: int, salt: str, seed: int = 123) -> int:
+    """The seed of one view of one row, as the paper's pipeline has it."""
     digest = hashlib.sha256(f"{seed}:{row}:{view}:{salt}".encode()).hexdigest()
-    return np.random.Generator(np.random.PCG64(int(digest[:8], 16)))
+    return int(digest[:8], 16)
 
 
 def image_view(image: Image.Image, row: int, view: int, seed: int = 123) -> Image.Image:
@@ -70,7 +75,7 @@ def labels_view(labels: Any, row: int, view: int, seed: int = 123) -> Any:
     """View `view` of multi-hot labels (float32): with noise for all but 0, within [0, 1]."""
     if view == 0:
         return labels
-    noise = random(row, view, "labels", seed).normal(0, NOISE, len(labels))
+    noise = random(row, view, "labels", seed).normal(0, NOISE, len(labels)).astype(np.float32)
     noise = np.clip(noise, -NOISE_LIMIT, NOISE_LIMIT)
     return np.clip(labels + noise, 0, 1).astype(np.float32)
 
@@ -84,6 +89,11 @@ def _crop(width: int, height: int, draw: Random) -> tuple[int, int, int, int]:
         if 0 < w <= width and 0 < h <= height:
             left, top = int(draw.integers(width - w + 1)), int(draw.integers(height - h + 1))
             return left, top, left + w, top + h
+    return middle(width, height)
+
+
+def middle(width: int, height: int) -> tuple[int, int, int, int]:
+    """The largest box in the middle whose shape is one of a crop's."""
     w = min(width, round(height * RATIO[1]))
     h = min(height, round(width / RATIO[0]))
     left, top = (width - w) // 2, (height - h) // 2
@@ -94,7 +104,7 @@ def _jittered(image: Image.Image, draw: Random) -> Image.Image:
     """Brightness, contrast, saturation and hue changed, in a random order."""
     for number in draw.permutation(4):
         name = list(JITTER)[number]
-        image = _CHANGES[name](image, draw.uniform(-JITTER[name], JITTER[name]))
+        image = CHANGES[name](image, draw.uniform(-JITTER[name], JITTER[name]))
     return image
 
 
@@ -106,7 +116,7 @@ def _shifted(image: Image.Image, turn: float) -> Image.Image:
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
 
-_CHANGES: dict[str, Callable[[Image.Image, float], Image.Image]] = {
+CHANGES: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "brightness": lambda image, by: ImageEnhance.Brightness(image).enhance(1 + by),
     "contrast": lambda image, by: ImageEnhance.Contrast(image).enhance(1 + by),
     "saturation": lambda image, by: ImageEnhance.Color(image).enhance(1 + by),
