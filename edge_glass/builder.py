@@ -3,7 +3,6 @@
 A builder needs nothing else of Edge Glass; what stands here stays where it is when rooms change.
 """
 
-from edge_glass.core.genres import BY_FREQUENCY, label_of
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
@@ -19,6 +18,7 @@ from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
 from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
 from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
+from edge_glass.domains.mm_imdb.genres import BY_FREQUENCY, label_of
 from edge_glass.domains.slides import deck_params, decks, raw_decks
 from edge_glass.domains.slides.deck_params import DeckParams
 from edge_glass.domains.slides.decks import Deck, Pair

@@ -78,9 +78,9 @@ def test_rows_of_imagenet_captions(subset: float, captions: Path, tmp_path: Path
     folder = made("imagenet_captions_title", captions, tmp_path, subset=subset)
     found = rows(folder)
     assert set(found) == wanted
-    outcomes = manifest.read(folder)["splits"]["train"]["outcomes"]
+    outcomes = manifest.read(folder).splits["train"].outcomes
     assert outcomes["kept"] == len(wanted) and outcomes["no_class"] == 15
-    assert manifest.read(folder)["parameters"]["draw"] == "original"
+    assert manifest.read(folder).parameters["draw"] == "original"
     assert [f for f in verify(folder) if f.kind != "note"] == []
 
 

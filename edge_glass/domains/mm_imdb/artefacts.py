@@ -21,10 +21,10 @@ from edge_glass.core import manifest
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
-from edge_glass.domains.mm_imdb import labels, views
+from edge_glass.domains.mm_imdb import labels, paper_views, views
 from edge_glass.domains.mm_imdb.originals import Originals
 from edge_glass.media import images
-from edge_glass.vectors import arrays, paper_views
+from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import fingerprint, modality_of
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.encoder import Encoder, open_encoder
