@@ -24,9 +24,11 @@ from edge_glass.builder import (
     Row,
     Value,
     check_text,
+    parsed,
 )
 
 TSV, LINES, IMAGES, URLS = "cc12m.tsv", "cc12m.jsonl", "cc12m_images.tar", "urls"
+LINE = {"filepath": Value("string"), "caption": Value("string")}
 
 
 @dataclass
@@ -72,14 +74,13 @@ class Cc12mCls(Corpus):
             yield Row(id, TSV, where, media, {"url": url, "filepath": None}, ask=ask), caption
 
     def _lines(self, raw: Raw) -> Iterator[tuple[Row, Any]]:
-        for position, item in raw.objects(LINES, LINES):
-            path, caption = ((item or {}).get(name) for name in ("filepath", "caption"))
-            where = f"line {position + 1}"
-            if not isinstance(path, str) or not isinstance(caption, str | None):
-                yield Row(where, LINES, where, dropped=(Outcome.MALFORMED_ROW, "no filepath")), ""
-                continue
-            media = (IMAGES, path) if self.config.images else None
-            yield Row(path, LINES, where, media, {"url": None, "filepath": path}), caption
+        for position, item in raw.objects(LINES, LINES, LINE, ["filepath"]):
+            yield parsed("", LINES, position + 1, item, self._line), item.get("caption")
+
+    def _line(self, item: dict[str, Any]) -> Row:
+        path = item["filepath"]
+        media = (IMAGES, path) if self.config.images else None
+        return Row(path, LINES, "", media, {"url": None, "filepath": path})
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         text = {name: row.fields[name] for name in ("filepath", "url", "caption")}

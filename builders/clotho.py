@@ -9,6 +9,7 @@ across splits, so an id is split and name.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,8 +26,8 @@ from edge_glass.builder import (
     Sequence,
     Value,
     check_text,
-    malformed,
     nfc,
+    parsed,
     unclaimed,
 )
 
@@ -72,16 +73,10 @@ class Clotho(Corpus):
         facts = {nfc(record["file_name"]): record for _, record in described if record}
         listed = raw.csv(captions[0], ["file_name", *CAPTIONS]) if captions else iter(described)
         source = captions[0] if captions else metadata
-        claimed = set()
+        claimed, row_of = set(), partial(_row, split, source, audio, facts)
         for line, record in listed:
-            if record is None:
-                yield malformed(split, source, line)
-                continue
-            name = record["file_name"]
-            claimed.add(name)
-            texts = [record[column] for column in CAPTIONS if captions]
-            fields = {"metadata": facts.get(nfc(name), {}), "captions": texts}
-            yield Row(f"{split}/{name}", source, name, (audio, name), fields)
+            claimed.add(record.get("file_name", ""))
+            yield parsed(split, source, line, record, row_of)
         yield from unclaimed(split, audio, raw, claimed)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
@@ -96,6 +91,13 @@ class Clotho(Corpus):
         else:
             example["keywords"] = list(filter(None, metadata.get("keywords", "").split(";")))
             yield from self.config.with_captions(example, captions)
+
+
+def _row(split: str, source: str, audio: str, facts: dict[str, Any], record: dict[str, str]) -> Row:
+    name = record["file_name"]
+    texts = [record[column] for column in CAPTIONS if column in record]
+    fields = {"metadata": facts.get(nfc(name), {}), "captions": texts}
+    return Row(f"{split}/{name}", source, name, (audio, name), fields)
 
 
 def _doubts(metadata: dict[str, str], duration: float) -> list[str]:

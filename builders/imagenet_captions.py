@@ -22,12 +22,16 @@ from edge_glass.builder import (
     Outcome,
     Raw,
     Row,
+    Sequence,
     Value,
     check_text,
     labels,
+    parsed,
 )
 
 JSON, IMAGES = "imagenet_captions.zip", "ILSVRC2012_img_train.tar"
+ITEM = dict.fromkeys(["filename", "wnid", "title", "description"], Value("string"))
+ITEM |= {"tags": Sequence(Value("string"))}
 BREAKS = str.maketrans("\n\r\t", "   ")
 Part = Literal["title", "tags", "description"]
 PARTS: list[Part] = ["title", "tags", "description"]  # in the order of the source
@@ -65,23 +69,19 @@ class ImagenetCaptions(Corpus):
         yield from self.config.sampled(lambda: self._rows(raw))
 
     def _rows(self, raw: Raw) -> Iterator[Row]:
-        for position, item in raw.objects(JSON, "imagenet_captions.json"):
-            fields, where = item or {}, f"item {position}"
-            texts = [fields.get(name) for name in ("filename", "wnid", "title", "description")]
-            tags = fields.get("tags")
-            if not (isinstance(tags, list) and all(isinstance(t, str) for t in [*texts, *tags])):
-                dropped = (Outcome.MALFORMED_ROW, "no filename, wnid, title, tags and description")
-                yield Row(where, JSON, where, dropped=dropped)
-                continue
-            name, wnid = fields["filename"], fields["wnid"]
-            media = (IMAGES, f"{wnid}/{name}") if self.config.images else None
-            row = Row(name.partition(".")[0], JSON, where, media, {"filename": name, "wnid": wnid})
-            row.fields["caption"] = self._caption(row.id, fields)
-            if wnid not in labels():
-                row.dropped = (Outcome.NO_CLASS, wnid)
-            elif not row.fields["caption"]:
-                row.dropped = (Outcome.BLANK_CAPTION, "")
-            yield row
+        for position, item in raw.objects(JSON, "imagenet_captions.json", ITEM, [*ITEM]):
+            yield parsed("", JSON, f"item {position}", item, self._row)
+
+    def _row(self, item: dict[str, Any]) -> Row:
+        name, wnid = item["filename"], item["wnid"]
+        media = (IMAGES, f"{wnid}/{name}") if self.config.images else None
+        row = Row(name.partition(".")[0], JSON, "", media, {"filename": name, "wnid": wnid})
+        row.fields["caption"] = self._caption(row.id, item)
+        if wnid not in labels():
+            row.dropped = (Outcome.NO_CLASS, wnid)
+        elif not row.fields["caption"]:
+            row.dropped = (Outcome.BLANK_CAPTION, "")
+        return row
 
     def _caption(self, id: str, item: dict[str, Any]) -> str:
         """The parts that are not empty, between spaces, after the class in its template."""

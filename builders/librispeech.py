@@ -9,6 +9,7 @@ hold a `|` of its own (speaker 60 is `|CBW|Simon`). The Hub's Parquet has no suc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -27,6 +28,7 @@ from edge_glass.builder import (
     Value,
     check_text,
     matched,
+    parsed,
 )
 
 PARTS = ["train.clean.100", "train.clean.360", "train.other.500"]
@@ -66,8 +68,9 @@ class LibriSpeech(Corpus):
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         [source] = self.sources(split)
         if self.config.source == "hub":
-            for name, found in raw.records(source, ["id", "text"]):
-                yield Row(str(found["id"]), source, name, (source, f"{name}/audio.bytes"), found)
+            for name, found in raw.records(source, {"id": TEXT, "text": TEXT}):
+                media = (source, f"{name}/audio.bytes")
+                yield parsed(split, source, name, found, partial(_row, source, media))
             return
         speakers, chapters = _tables(raw, source)
         for folder, names in raw.folders(source):
@@ -84,6 +87,10 @@ class LibriSpeech(Corpus):
         example = {"id": row.id, "speaker_id": int(found[2]), "chapter_id": int(found[3])}
         example |= {"text": self.config.transcript(text)} | {n: row.fields.get(n) for n in ABOUT}
         yield example | self.config.audio_columns(media.read(), f"{row.id}.flac", media.notes)
+
+
+def _row(source: str, media: tuple[str, str], record: dict[str, Any]) -> Row:
+    return Row(record["id"] or "", source, "", media, record)
 
 
 def _lines(raw: Raw, source: str, names: list[str], about: dict[str, Any]) -> Iterator[Row]:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -26,7 +27,7 @@ from edge_glass.builder import (
     Sequence,
     Value,
     check_text,
-    malformed,
+    parsed,
     sections,
     strings,
 )
@@ -78,9 +79,9 @@ class Musiccaps(Corpus):
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         for line, record in raw.csv(CSV, ["ytid", *TEXT, *NUMBERS, *PARTS.values()]):
-            yield self._row(record, raw) if record else malformed(split, CSV, line)
+            yield parsed(split, CSV, line, record, partial(self._row, raw))
 
-    def _row(self, record: dict[str, str], raw: Raw) -> Row:
+    def _row(self, raw: Raw, record: dict[str, str]) -> Row:
         id, flag = record["ytid"], PARTS.get(self.config.part)
         try:
             int(record["author_id"])
@@ -88,7 +89,7 @@ class Musiccaps(Corpus):
             if not (re.fullmatch(r"[\w-]{11}", id, re.ASCII) and 0 <= start < end < math.inf):
                 raise ValueError
         except ValueError:
-            detail = f"ytid and numbers: {[record[name] for name in ('ytid', *NUMBERS)]!a}"
+            detail = ", ".join(f"{name}: {record[name]:.40}" for name in ("ytid", *NUMBERS))
             return Row(id, CSV, id, dropped=(Outcome.MALFORMED_ROW, detail))
         ask = {"id": id, "start": start, "end": end}
         row = Row(id, CSV, id, (CLIPS, raw.named(CLIPS, id, SUFFIXES)), dict(record), ask=ask)

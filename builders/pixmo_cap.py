@@ -7,13 +7,12 @@ and `transcripts`. There is no id: it is derived from URL and caption, which no 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from edge_glass.builder import (
     Corpus,
-    Dropped,
     Example,
     Features,
     FetchParams,
@@ -25,10 +24,12 @@ from edge_glass.builder import (
     Sequence,
     Value,
     check_text,
+    parsed,
 )
 
 LIST, IMAGES = "pixmo-cap", "images"
-COLUMNS = ["image_url", "caption", "transcripts"]
+TEXT, TEXTS = Value("string"), Sequence(Value("string"))
+COLUMNS = {"image_url": TEXT, "caption": TEXT, "transcripts": TEXTS}
 
 
 @dataclass
@@ -55,26 +56,26 @@ class PixmoCap(Corpus):
         if self.config.image_column == "image_bytes":
             images = {"image_bytes": Value("binary")} | images
             del images["image"]
-        text = {"caption": Value("string"), "transcripts": Sequence(Value("string"))}
-        return {"id": Value("string")} | images | {"image_url": Value("string")} | text
+        text = {"caption": TEXT, "transcripts": TEXTS}
+        return {"id": TEXT} | images | {"image_url": TEXT} | text
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         for name, record in raw.records(LIST, COLUMNS):
-            url, caption = record["image_url"] or "", record["caption"] or ""
-            id = hashlib.sha256(f"{url}\n{caption}".encode(errors="replace")).hexdigest()[:32]
-            fields = {"caption": caption, "transcripts": record["transcripts"] or []}
-            row = Row(id, LIST, name, (IMAGES, url), fields, ask={"url": url})
-            if not caption.strip():
-                row.dropped = (Outcome.BLANK_CAPTION, "")
-            yield row
+            yield parsed(split, LIST, name, record, _row)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         caption, transcripts = row.fields["caption"], row.fields["transcripts"]
         check_text(caption, *transcripts)
-        if not all(isinstance(text, str) for text in transcripts):
-            raise Dropped(Outcome.MALFORMED_ROW, "a transcript is no text")
         images = self.config.image_of(media, row.id)
         if self.config.image_column == "image_bytes":
             images["image_bytes"] = images.pop("image")["bytes"]
         text = {"caption": caption, "transcripts": transcripts}
         yield {"id": row.id} | images | {"image_url": media.url} | text
+
+
+def _row(record: dict[str, Any]) -> Row:
+    url, caption = record["image_url"] or "", record["caption"] or ""
+    id = hashlib.sha256(f"{url}\n{caption}".encode(errors="replace")).hexdigest()[:32]
+    fields = {"caption": caption, "transcripts": record["transcripts"] or []}
+    dropped = None if caption.strip() else (Outcome.BLANK_CAPTION, "")
+    return Row(id, LIST, "", (IMAGES, url), fields, dropped, ask={"url": url})

@@ -11,6 +11,7 @@ the start: they are dropped. Clips are `<video_id>.mp4`, .mkv, …, anywhere in 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from pydantic import Field
 
 from edge_glass.builder import (
     Corpus,
+    Dropped,
     Example,
     Features,
     Media,
@@ -27,13 +29,16 @@ from edge_glass.builder import (
     Value,
     VideoParams,
     check_text,
+    parsed,
     section_of,
     video,
 )
 
 PARTS = {"train": "train", "validation": "val", "test": "test"}
 CLIPS, SHARDS = "clips", "valor32k_shards"
-COLUMNS = ["video_id", "start", "end", "caption"]  # of a shard, beside its media
+TEXT, NUMBER = Value("string"), Value("float64")
+# of a shard, beside its media
+COLUMNS = {"video_id": TEXT, "start": NUMBER, "end": NUMBER, "caption": TEXT}
 
 
 @dataclass
@@ -57,23 +62,19 @@ class Valor(Corpus):
         return [SHARDS] if self.config.shards else [f"desc_{PARTS[split]}.json", CLIPS]
 
     def columns(self) -> Features:
-        times = {"start": Value("float64"), "end": Value("float64")}
-        names = {"id": Value("string"), "video_id": Value("string")}
-        return names | times | {"caption": Value("string")} | self.config.video_features()
+        return {"id": TEXT} | COLUMNS | self.config.video_features()
 
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         source = self.sources(split)[0]
         if self.config.shards:
             for where, record in raw.records(source, COLUMNS, f"valor32k_{PARTS[split]}_"):
                 media = (source, f"{where}/image_jpegs")
-                yield _row(split, source, where, _name(record), record["caption"], media)
+                yield parsed(split, source, where, record, partial(_shown, source, media))
             return
         found = [path for path in raw.names(CLIPS) if path.lower().endswith(video.SUFFIXES)]
         clips = {PurePosixPath(path).stem: path for path in reversed(found)}
         for position, item in raw.json(source, ["video_id", "desc"]):
-            name, caption = (item["video_id"], item["desc"]) if item else ("", None)
-            media = (CLIPS, clips.get(name, f"{name}.mp4"))
-            yield _row(split, source, f"item {position}", name, caption, media)
+            yield parsed(split, source, f"item {position}", item, partial(_clip, source, clips))
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.id, row.fields["caption"])
@@ -89,21 +90,24 @@ class Valor(Corpus):
         yield example
 
 
-def _row(
-    split: str, source: str, where: str, name: str, caption: str | None, media: tuple[str, str]
-) -> Row:
-    section = section_of(name)
-    if section is None or caption is None:
-        detail = "no video_id <ytid>_<start>_<end> with a description"
-        return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+def _clip(source: str, clips: dict[str, str], item: dict[str, Any]) -> Row:
+    name = item["video_id"]
+    return _row(source, (CLIPS, clips.get(name, f"{name}.mp4")), name, item["desc"])
+
+
+def _shown(source: str, media: tuple[str, str], record: dict[str, Any]) -> Row:
+    """A shard's row, whose video_id may be the whole id or YouTube's."""
+    name = record["video_id"] or ""
+    found = None if section_of(name) else section_of("{video_id}_{start}_{end}".format(**record))
+    name = "{video_id}_{start:.3f}_{end:.3f}".format(**found) if found else name
+    return _row(source, media, name, record["caption"] or "")
+
+
+def _row(source: str, media: tuple[str, str], name: str, caption: str) -> Row:
+    if (section := section_of(name)) is None:
+        detail = f"video_id: expected <ytid>_<start>_<end>, found {name:.60}"
+        raise Dropped(Outcome.MALFORMED_ROW, detail)
     reason = Outcome.CORRUPT_CAPTION if caption.strip() else Outcome.BLANK_CAPTION
     dropped = None if re.search(r"[^\d.\s]", caption) else (reason, caption.strip())
     ask = {"id": section["video_id"]} | section
-    return Row(name, source, where, media, section | {"caption": caption}, dropped, ask)
-
-
-def _name(record: dict[str, Any]) -> str:
-    """The id of a shard's row, whose video_id may be the whole id or YouTube's."""
-    name, again = str(record["video_id"]), "{video_id}_{start}_{end}".format(**record)
-    found = None if section_of(name) else section_of(again)
-    return "{video_id}_{start:.3f}_{end:.3f}".format(**found) if found else name
+    return Row(name, source, "", media, section | {"caption": caption}, dropped, ask)

@@ -8,7 +8,7 @@ and description URL-encoded with `+` for a space. Images lie in a folder, under 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
 from pydantic import Field
@@ -28,12 +28,14 @@ from edge_glass.builder import (
     Value,
     check_text,
     joined,
+    parsed,
     store,
 )
 
 LINES, LIST, METADATA = "yfcc15m.jsonl", "yfcc100m_subset_data.tsv.bz2", "yfcc100m_dataset.bz2"
 IMAGES, URLS = "yfcc15m_images.tar", "urls"
 TEXT = ("title", "description")
+LINE = {"filepath": Value("string"), "caption": Value("string")}
 LISTED = {1: "id", 2: "hash"}
 FIELDS = {1: "id", 8: "title", 9: "description", 16: "url", 17: "license"}
 
@@ -77,15 +79,14 @@ class Yfcc15mCls(Corpus):
         return self._lines(raw) if self.config.source == "jsonl" else self._listed(raw)
 
     def _lines(self, raw: Raw) -> Iterator[Row]:
-        for position, item in raw.objects(LINES, LINES):
-            path, where = (item or {}).get("filepath"), f"line {position + 1}"
-            caption = (item or {}).get("caption")
-            if not isinstance(path, str) or not isinstance(caption, str | None):
-                yield Row(where, LINES, where, dropped=(Outcome.MALFORMED_ROW, "no filepath"))
-                continue
-            media = (IMAGES, path) if self.config.images == "files" else None
-            fields = {"filepath": path, "license": None}
-            yield self.config.matched(Row(path, LINES, where, media, fields), caption)
+        for position, item in raw.objects(LINES, LINES, LINE, ["filepath"]):
+            row = parsed("", LINES, position + 1, item, self._line)
+            yield self.config.matched(row, item.get("caption"))
+
+    def _line(self, item: dict[str, Any]) -> Row:
+        path = item["filepath"]
+        media = (IMAGES, path) if self.config.images == "files" else None
+        return Row(path, LINES, "", media, {"filepath": path, "license": None})
 
     def _listed(self, raw: Raw) -> Iterator[Row]:
         tables = Table(raw.paths[LIST], LISTED, 3), Table(raw.paths[METADATA], FIELDS, 25)

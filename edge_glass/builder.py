@@ -13,7 +13,7 @@ from edge_glass.corpora.params import (
     TranscriptParams,
     VideoParams,
 )
-from edge_glass.corpora.rows import Media, Row, malformed, matched, section_of, unclaimed, unlisted
+from edge_glass.corpora.rows import Media, Row, matched, parsed, section_of, unclaimed, unlisted
 from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
 from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
@@ -69,10 +69,10 @@ __all__ = [
     "joined",
     "label_of",
     "labels",
-    "malformed",
     "matched",
     "nfc",
     "our_wnid",
+    "parsed",
     "raw_decks",
     "section_of",
     "sections",

@@ -5,7 +5,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib import resources
 from itertools import islice, pairwise
 from pathlib import Path
@@ -29,6 +29,7 @@ from edge_glass.corpora.params import (
 from edge_glass.corpora.rows import Media, Row
 from edge_glass.media.features import Audio, Features
 from edge_glass.sources import prefetch
+from edge_glass.sources.fields import Columns, shown
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.table_layout import Layout
 
@@ -158,9 +159,32 @@ class Corpus(datasets.GeneratorBasedBuilder):
         return [split for split in present if asked is None or split in asked]
 
     def all_examples(self, row: Row, media: Media) -> list[Example]:
-        """The examples of a row: all of them, or Dropped is raised."""
+        """The examples of a row: all of them, each field of its column's type, or Dropped is
+        raised."""
         with interrupts.held:
-            return list(self.examples(row, media))
+            found = list(self.examples(row, media))
+        for example in found:
+            self._columns.check(example)
+        return found
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.columns())
+
+    def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        """`rows`, as far as they can be written down: the others are malformed_row."""
+        try:
+            for row in self.rows(split, raw):
+                if not isinstance(row.id, str):
+                    detail = f"id: expected text, found {shown(row.id)}"
+                    row.dropped = (Outcome.MALFORMED_ROW, detail)
+                    row.id, row.fields = f"{split}/{row.row}", {}
+                yield row
+        except Dropped as drop:
+            raise EdgeGlassError(
+                f"{self.corpus}: {split}: a record is {drop.outcome} ({drop.detail}), and its "
+                "builder has no row for it: give it by `parsed`, which drops it and says why"
+            ) from drop
 
     # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
 

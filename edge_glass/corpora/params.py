@@ -324,6 +324,11 @@ def own_fields(config: type[CorpusConfig]) -> list[str]:
 
 def model(config: type[CorpusConfig]) -> type[BaseModel]:
     """The pydantic model of a config's parameters: it refuses unknown names and wrong values."""
+    return _model(config)  # type: ignore[arg-type] # a class has a hash, whatever its objects have
+
+
+@cache
+def _model(config: type[CorpusConfig]) -> type[BaseModel]:
     hints = get_type_hints(config, include_extras=True)
     defaults = {field.name: field.default for field in fields(config)}
     parameters: Any = {name: (hints[name], defaults[name]) for name in own_fields(config)}

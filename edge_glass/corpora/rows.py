@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.sources.fields import Malformed
 from edge_glass.sources.raw import Raw, spelled
 from edge_glass.sources.row_fetch import Fetched
 
@@ -110,11 +111,26 @@ def section_of(name: str) -> dict[str, Any] | None:
     return {"video_id": video_id, "start": start, "end": end} if whole else None
 
 
-def malformed(split: str, source: str, line: int) -> Row:
-    """The row of a record whose fields do not fit the header."""
-    where = f"line {line}"
-    detail = "fields and header differ in number"
-    return Row(f"{split}/{where}", source, where, dropped=(Outcome.MALFORMED_ROW, detail))
+def parsed(
+    split: str,
+    source: str,
+    where: int | str,
+    record: dict[str, Any],
+    make: Callable[[dict[str, Any]], Row],
+) -> Row:
+    """The row that `make` makes of a record; a dropped one if the record is `Malformed`, or `make`
+    raises Dropped. `where`: the number of its line, or what else names it in its source, which the
+    row has as its `row` if it has none."""
+    where = f"line {where}" if isinstance(where, int) else where
+    try:
+        if isinstance(record, Malformed):
+            raise Dropped(Outcome.MALFORMED_ROW, record.reason)
+        row = make(record)
+        row.row = row.row or where
+        return row
+    except Dropped as drop:
+        id = f"{split}/{where}" if split else where
+        return Row(id, source, where, dropped=(drop.outcome, drop.detail))
 
 
 def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator[Row]:

@@ -48,7 +48,7 @@ class Selection:
             rows, starts = {}, {}
             for split in corpus.chosen_splits():
                 starts[split] = keys.count
-                for row in corpus.rows(split, raw):
+                for row in corpus.source_rows(split, raw):
                     keys.add(row.id)
                     if subset is not None and not _outside(row):
                         inside.add(row.id)
@@ -60,7 +60,7 @@ class Selection:
 
     def rows_of(self, corpus: Corpus, split: str, raw: Raw) -> Iterator[Row]:
         """All rows of a split, those that are not taken with the reason why."""
-        for position, row in zip(count(), corpus.rows(split, raw), strict=False):
+        for position, row in zip(count(), corpus.source_rows(split, raw), strict=False):
             row.dropped = self._outcome(row, split, position) or row.dropped or _missing(row, raw)
             yield row
 

@@ -15,10 +15,12 @@ from typing import Any
 from edge_glass.core import records
 from edge_glass.core.atomic_files import SHARD_BYTES, Whole
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.rows import Row
 from edge_glass.corpora.selection import Selection
+from edge_glass.sources.fields import shown
 from edge_glass.sources.raw import Raw
 
 PLAN = "plan.json"
@@ -140,11 +142,26 @@ class _Cutter:
     def _write(self, split: str, number: int, rows: Iterable[Row]) -> Order:
         count, left = 0, iter(rows)
         with Whole(path(self.folder, f"{split}-{number:05d}")) as file:
-            while block := [_values(row) for row in islice(left, BLOCK)]:
-                file.write(gzip.compress(json.dumps(block).encode() + b"\n", 1, mtime=0))
+            while block := list(islice(left, BLOCK)):
+                file.write(gzip.compress(_text(block).encode() + b"\n", 1, mtime=0))
                 count += len(block)
                 self.tally.add(len(block))
         return Order(split, number, count, file.sha256)
+
+
+def _text(rows: list[Row]) -> str:
+    """Rows as JSON; one with a field that JSON has no word for is malformed_row."""
+    try:
+        return json.dumps([_values(row) for row in rows])
+    except (TypeError, ValueError, RecursionError):
+        for row in rows:
+            for name, value in row.fields.items():
+                try:
+                    json.dumps(value)
+                except (TypeError, ValueError, RecursionError):
+                    row.dropped = (Outcome.MALFORMED_ROW, f"{name}: found {shown(value)}")
+            row.fields = {} if row.dropped else row.fields
+        return json.dumps([_values(row) for row in rows])
 
 
 def path(folder: Path, stem: str) -> Path:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,11 +15,14 @@ from typing import Any, Protocol
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.media.features import Value
 from edge_glass.sources import json_text
+from edge_glass.sources.fields import Fields, Malformed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.row_fetch import Remote
 
-MAX_FIELD = 2**20  # characters in one CSV field
+MAX_FIELD = 2**24  # characters in one CSV field
+MAX_LINE = 2**26  # bytes of a line between tabs
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 
@@ -115,9 +118,12 @@ class Raw:
         except FileNotFoundError:
             raise Dropped(Outcome.MISSING_MEDIA, f"{name} is not in {source}") from None
 
-    def record(self, source: str, name: str) -> dict[str, Any]:
+    def record(
+        self, source: str, name: str, kinds: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The JSON object that a file of an archive or folder holds. Raises Dropped if it is none.
 
+        `kinds`: name -> feature that its values fit, or are null; Dropped names one that does not.
         A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
         """
         try:
@@ -130,6 +136,7 @@ class Raw:
             raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
         if not isinstance(found, dict):
             raise Dropped(Outcome.MALFORMED_ROW, f"{name}: a {type(found).__name__}, no object")
+        Fields(kinds or {}).check(found)
         return found
 
     def listed(self, source: str, name: str, key: str) -> list[str]:
@@ -183,15 +190,16 @@ class Raw:
                 yield found
 
     def records(
-        self, source: str, columns: list[str], prefix: str = ""
+        self, source: str, columns: Mapping[str, Any], prefix: str = ""
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and columns of each row of those Parquet files of a folder that begin with `prefix`.
 
-        `read(source, f"{name}/image.bytes")` gives the media in one of its columns.
+        `columns`: name -> feature that its values fit; the record is `Malformed` where one does
+        not. `read(source, f"{name}/image.bytes")` gives the media in one of its columns.
         """
-        place = self._place(source)
+        place, fields = self._place(source), Fields(columns)
         assert isinstance(place, Tables)
-        return place.records(columns, prefix)
+        return ((name, fields.read(record)) for name, record in place.records([*columns], prefix))
 
     def value(self, source: str, name: str) -> Any:
         """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
@@ -212,8 +220,8 @@ class Raw:
 
     def csv(
         self, source: str, columns: list[str], encoding: str = "utf-8", delimiter: str = ","
-    ) -> Iterator[tuple[int, dict[str, str] | None]]:
-        """Line number and record of a CSV file with a header; None for a malformed record.
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Line number and record of a CSV file with a header, `Malformed` if it is none.
 
         A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
         dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
@@ -238,11 +246,15 @@ class Raw:
 
     def _records(
         self, reader: Any, header: list[str], source: str
-    ) -> Iterator[tuple[int, dict[str, str] | None]]:
+    ) -> Iterator[tuple[int, dict[str, str]]]:
         with self._readable(reader, source):
             for fields in filter(None, reader):  # an empty line is no record
                 whole = len(fields) == len(header)
-                yield reader.line_num, dict(zip(header, fields, strict=True)) if whole else None
+                differ = f"{len(fields)} fields where the header has {len(header)}"
+                yield (
+                    reader.line_num,
+                    (dict(zip(header, fields, strict=True)) if whole else Malformed(differ)),
+                )
 
     @contextmanager
     def _readable(self, reader: Any, source: str) -> Iterator[None]:
@@ -254,8 +266,8 @@ class Raw:
                 "Get the file again from upstream."
             ) from None
 
-    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
-        """Position and record of a JSON list of objects; None for one that lacks text under a key.
+    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+        """Position and record of a JSON list of objects, `Malformed` if it lacks text under a key.
 
         Raises EdgeGlassError if it is no such list.
         """
@@ -271,31 +283,32 @@ class Raw:
                 f"upstream publishes as {source}?"
             )
         self._check_count(source, len(found))
-        for position, record in enumerate(found):
-            whole = isinstance(record, dict) and all(isinstance(record.get(k), str) for k in keys)
-            yield position, record if whole else None
+        yield from enumerate(map(Fields(dict.fromkeys(keys, Value("string")), keys).read, found))
 
     def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
         """Line number and fields of a text file between tabs, without header and quotes; None for
         a line with more or fewer fields. Raises EdgeGlassError if lines are missing."""
         count = 0
         with self.paths[source].open("rb") as file:
-            while line := file.readline(MAX_FIELD):
+            while line := file.readline(MAX_LINE):
                 count += 1
                 fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
                 yield count, fields if len(fields) == width else None
         self._check_count(source, count)
 
-    def objects(self, source: str, name: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    def objects(
+        self, source: str, name: str, kinds: Mapping[str, Any], required: Sequence[str] = ()
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Position and object of each item of JSON in a source that is a file or has it inside.
 
-        A list of objects, or (`.jsonl`) one a line, of any length; None for what is no object.
+        A list of objects, or (`.jsonl`) one a line, of any length. `kinds`: name -> feature that
+        its values fit or are null, but for `required`; `Malformed` for what is no such object.
         Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
         """
-        path, count = self.file(source, name), 0
+        path, count, fields = self.file(source, name), 0, Fields(kinds, required)
         read = json_text.lines if name.endswith(".jsonl") else json_text.items
         for count, item in enumerate(read(path), 1):
-            yield count - 1, item if isinstance(item, dict) else None
+            yield count - 1, fields.read(item)
         self._check_count(source, count)
 
     def file(self, source: str, name: str) -> Path:

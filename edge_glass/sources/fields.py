@@ -1,0 +1,153 @@
+"""What may stand in a field, said in the words of the columns: of records that are read and of
+examples that are written."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.media.features import Features, told
+
+SHOWN = 40  # characters of a value that does not fit
+KINDS = {dict: "an object", list: "a list", str: "text", type(None): "nothing"}
+Test = Callable[[Any], bool]
+
+
+class Malformed(dict[str, Any]):
+    """A record that cannot be read as one: empty, so false, with the reason why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __missing__(self, name: str) -> Any:
+        raise Dropped(Outcome.MALFORMED_ROW, self.reason)
+
+
+class Fields:
+    """The fields that a record has by name: each null (if not required) or of a column's type."""
+
+    def __init__(self, kinds: Mapping[str, Any], required: Iterable[str] = ()) -> None:
+        features = Features(dict(kinds))
+        words = features.to_dict()
+        self._types = {name: features.type.field(name).type for name in features}
+        self._tests = [(name, fits(type_)) for name, type_ in self._types.items()]
+        self._words = {name: told(words[name]) for name in features}
+        self._required = frozenset(required)
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """Raise Dropped (malformed_row, naming the field) for a value of another type."""
+        for name, test in self._tests:
+            value = record.get(name)
+            if (value is None and name in self._required) or not test(value):
+                wanted = f"expected {self._words[name]}, found {shown(value)}"
+                raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {wanted}")
+
+    def read(self, record: Any) -> dict[str, Any]:
+        """The record; `Malformed` if it is no object, or a field of it does not fit."""
+        if not isinstance(record, dict):
+            return Malformed(f"expected an object, found {shown(record)}")
+        try:
+            self.check(record)
+        except Dropped as drop:
+            return Malformed(drop.detail)
+        return record
+
+
+class Columns(Fields):
+    """The columns that an example is written into; their text is in UTF-8."""
+
+    def __init__(self, kinds: Mapping[str, Any]) -> None:
+        super().__init__(kinds)
+        self._texts = [name for name, type_ in self._types.items() if _holds_text(type_)]
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """Raise Dropped for a value that cannot be written and read again as what it is."""
+        super().check(record)
+        for name in self._texts:
+            for text in _texts(record.get(name)):
+                if "\0" in text or not (text.isascii() or _is_unicode(text)):
+                    raise Dropped(Outcome.BAD_ENCODING, f"{name}: {text:.{SHOWN}}")
+
+
+def shown(value: Any) -> str:
+    """A value in a message: what kind it is, and how it begins."""
+    kind = KINDS.get(type(value), f"a {type(value).__name__}")
+    return kind if value is None else f"{kind}: {f'{value!a:.{SHOWN + 20}}'[:SHOWN]}"
+
+
+def fits(type_: pa.DataType) -> Test:
+    """Whether a value can be written as this type and read again as what it is; null always can."""
+    if pa.types.is_integer(type_):
+        signed = pa.types.is_signed_integer(type_)
+        most = 2 ** (type_.bit_width - signed)
+        return partial(_is_integer, -most if signed else 0, most)
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return partial(_is_list, fits(type_.value_type))
+    if pa.types.is_struct(type_):
+        return partial(_is_struct, {field.name: fits(field.type) for field in type_})
+    return next((test for is_kind, test in PLAIN if is_kind(type_)), lambda value: True)
+
+
+def _is(kinds: tuple[type, ...], value: Any) -> bool:
+    return value is None or isinstance(value, kinds)
+
+
+def _is_integer(low: int, high: int, value: Any) -> bool:
+    if value is None:
+        return True
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and low <= int(value) < high
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < 2**1023
+    return _is((float, np.floating, np.integer), value)
+
+
+def _is_list(item: Test, value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(item, value))
+    return _is((np.ndarray,), value)
+
+
+def _is_struct(parts: dict[str, Test], value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(test(value.get(name)) for name, test in parts.items())
+    return value is None
+
+
+PLAIN: list[tuple[Callable[[pa.DataType], bool], Test]] = [
+    (pa.types.is_string, partial(_is, (str,))),
+    (pa.types.is_large_string, partial(_is, (str,))),
+    (pa.types.is_boolean, partial(_is, (bool, np.bool_))),
+    (pa.types.is_floating, _is_number),
+]
+
+
+def _holds_text(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        return any(_holds_text(field.type) for field in type_)
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return _holds_text(type_.value_type)
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
