@@ -27,7 +27,7 @@ class Difference:
     """One config in two builds.
 
     Kinds of difference are `added`, `removed`, `changed COLUMN`, `REASON -> REASON` (of rows in the
-    ledger) and `ledger COLUMN`.
+    ledger), `ledger COLUMN`, and `order`: where all rows are there, those in another place.
     """
 
     config: str
@@ -79,7 +79,19 @@ def compare(config: str, old: Path, new: Path) -> Difference:
             sides[1].fill(read(new, after, same))
             for left, right in zip(sides[0].buckets(), sides[1].buckets(), strict=True):
                 compared(found, left, right)
+    if not {"added", "removed"} & set(found.rows):
+        for here, there in zip(_ids(old, before), _ids(new, after), strict=False):
+            if here != there:
+                found.note("order", there)
     return found
+
+
+def _ids(folder: Path, made: Manifest) -> Iterator[str]:
+    """Split and id of each row, in order."""
+    for split, facts in made.splits.items():
+        for shard in facts.shards:
+            for row in parquet.rows(folder / shard.file, ["id"]):
+                yield f"{split}\0{row['id']}"
 
 
 def _inputs(made: Manifest) -> dict[str, Any]:

@@ -86,12 +86,12 @@ class Raw:
     expected: dict[str, int] = field(default_factory=dict)  # how many a text file must have
 
     def names(self, source: str) -> Iterator[str]:
-        """The files in an archive or folder, relative to it with `/`: an archive's in its order,
-        a folder's sorted. None of what is fetched row by row."""
+        """The files in an archive or folder, relative to it with `/`, sorted folder by folder.
+        None of what is fetched row by row."""
         return iter(()) if source in self.remote else self._place(source).names()
 
     def folders(self, source: str) -> Iterator[tuple[str, list[str]]]:
-        """Each folder in an archive or folder that holds files, with their names, in that order."""
+        """Each folder in an archive or folder that holds files, with their names, sorted."""
         return self._place(source).folders()
 
     def size(self, source: str, name: str) -> int | None:

@@ -64,19 +64,20 @@ class Tar:
     root: str = ""
 
     def names(self) -> Iterator[str]:
-        """All files, in the archive's order."""
-        query = f"SELECT folder, name FROM members WHERE {_BELOW}"
-        for folder, name in self._db().execute(f"{query} ORDER BY position", self._below()):
-            yield self._inside(folder, name)
+        """All files, sorted folder by folder as those of an unpacked tree are."""
+        for _, names in self.folders():
+            yield from names
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder that holds files, by its first file, with their names in archive order."""
-        query = f"SELECT folder FROM members WHERE {_BELOW}"
-        query += " GROUP BY folder ORDER BY min(position)"
-        for (folder,) in self._db().execute(query, self._below()):
-            names = "SELECT name FROM members WHERE folder = ? ORDER BY position"
-            found = self._db().execute(names, (folder,))
-            yield self._inside(folder), [self._inside(folder, name) for (name,) in found]
+        """Each folder that holds files with their names, sorted; rows of a tree have this order."""
+        query = f"SELECT DISTINCT folder FROM members WHERE {_BELOW}"
+        folders = {
+            self._inside(folder): folder for (folder,) in self._db().execute(query, self._below())
+        }
+        for inside in sorted(folders, key=lambda name: name.split("/") if name else []):
+            names = "SELECT name FROM members WHERE folder = ?"
+            found = self._db().execute(names, (folders[inside],))
+            yield inside, sorted(self._inside(folders[inside], name) for (name,) in found)
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None if it is not there."""

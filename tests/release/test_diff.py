@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import planted
 import pytest
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, edit, encoded, tones
 
@@ -65,6 +66,17 @@ def test_everything_that_can_change_in_a_row(
     assert {kind: len(ids) for kind, ids in found.ids.items()} == found.rows
     assert sum(found.rows.values()) == 10
     assert list(found.inputs) == [f"sources.{CAPTIONS}"]
+
+
+def test_the_same_rows_in_another_order(tmp_path: Path, cli: Cli) -> None:
+    data = [{"id": name, "caption": f"of {name}"} for name in "abcd"]
+    one = planted.corpus(tmp_path / "one", "some", {"train": data})
+    other = planted.corpus(tmp_path / "two", "some", {"train": [data[1], data[0], *data[2:]]})
+    found = only(one, other)
+    assert not found.identical
+    assert {k: v for k, v in found.ids.items() if "ledger" not in k} == {"order": ["b", "a"]}
+    shown = cli("diff", one, other)
+    assert shown.code == 1 and "order" in shown.out
 
 
 def test_rows_that_are_added_or_taken_by_the_config(
