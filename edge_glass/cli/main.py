@@ -266,6 +266,9 @@ def export(
     jpeg: Annotated[
         bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")
     ] = False,
+    name_by: Annotated[
+        str | None, typer.Option("--name-by", help="The column that files are called after.")
+    ] = None,
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass.core import manifest
@@ -274,7 +277,7 @@ def export(
     folders = manifest.built(directory)
     for name, folder in folders.items():
         target = out if len(folders) == 1 else out / name
-        for left_out in write(folder, target, format, jpeg):
+        for left_out in write(folder, target, format, jpeg, name_by):
             print(f"{name}: {left_out}", file=sys.stderr)
         print(target)
 

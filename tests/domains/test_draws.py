@@ -19,6 +19,7 @@ from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import class_sample, classes
 from edge_glass.domains.imagenet.classify import SIMILARITY
 from edge_glass.pipeline.build import Options, build
+from edge_glass.release.export import export
 
 EIGHT = [
     13,
@@ -87,10 +88,17 @@ def test_rows_of_imagenet_captions(subset: float, captions: Path, tmp_path: Path
 def test_classes_and_their_numbers(captions: Path, tmp_path: Path) -> None:
     np.random.seed(42)
     drawn = sorted(np.random.choice(1000, 700, replace=False).tolist())
-    found = rows(made("imagenet_captions_metadata", captions, tmp_path, k=700, relabel=True))
+    folder = made("imagenet_captions_metadata", captions, tmp_path, k=700, relabel=True)
+    found = rows(folder)
     wanted = {label: number for number, label in enumerate(drawn) if label < 20}
     assert {row["label_ori"]: row["label"] for row in found.values()} == wanted
     assert all(WNIDS[row["label_ori"]] == row["wnid"] for row in found.values())
+    export(folder, tmp_path / "t", "tsv")
+    table = pd.read_csv(tmp_path / "t" / "train" / f"{folder.name}.tsv", sep="\t")
+    assert set(zip(table["label_ori"], table["label"], strict=True)) == set(wanted.items())
+    lines = (tmp_path / "t" / "train" / f"class_frequency_{folder.name}_ori.txt").read_text()
+    counts = [int(line.rpartition("\t")[2]) for line in lines.splitlines()]
+    assert len(counts) == 700 and [counts[n] for n in wanted.values()] == [15] * len(wanted)
 
 
 def laionet(folder: Path, count: int, lost: int) -> pd.DataFrame:

@@ -250,3 +250,27 @@ def test_a_table_that_pandas_reads_row_for_row(tmp_path: Path) -> None:
 def test_what_is_left_out_is_said(cli: Cli, built: Path, tmp_path: Path) -> None:
     shown = cli("export", built / "valor_sample", "--out", tmp_path, "--format", "files")
     assert shown.code == 0 and "1 rows without audio are left out" in shown.err
+
+
+def test_files_named_by_a_column(tmp_path: Path, cli: Cli) -> None:
+    features = Features({
+        "id": TEXT, "image": datasets.Image(), "caption": TEXT, "wnid": TEXT,
+        "label": Value("int32"), "laion_index": Value("int64"),
+    })  # fmt: skip
+    data = [
+        {"id": f"r{n}", "image": {"bytes": picture(), "path": "x.jpg"}, "caption": "one",
+         "wnid": "n01440764", "label": 0, "laion_index": index}
+        for n, index in enumerate([300_000_001, 7, None])
+    ]  # fmt: skip
+    folder = planted.corpus(tmp_path, "named", {"train": data}, features=features)
+    run = ["export", folder, "--name-by", "laion_index", "--format"]
+    assert cli(*run, "files", "--out", tmp_path / "f").code == 0
+    names = {path.name for path in (tmp_path / "f" / "train" / "n01440764").iterdir()}
+    assert names == {"300000001.jpg", "7.jpg", "r2.jpg"}
+    cli(*run, "tsv", "--out", tmp_path / "t")
+    found = pd.read_csv(tmp_path / "t" / "train" / "named.tsv", sep="\t")["filepath"]
+    assert set(found) == {f"n01440764/{name}" for name in names}
+    assert "has names of its own" in cli(*run, "webdataset", "--out", tmp_path / "w").err
+    run[3] = "wnid"
+    told = " ".join(cli(*run, "files", "--out", tmp_path / "x").err.split())
+    assert "rows have the same wnid, and files cannot" in told

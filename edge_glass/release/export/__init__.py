@@ -16,20 +16,25 @@ from edge_glass.release.export.built_rows import BuiltRows
 FORMATS = ("webdataset", "files", "tsv", "labels")
 
 
-def export(folder: Path, out: Path, format: str, jpeg: bool = False) -> list[str]:
+def export(
+    folder: Path, out: Path, format: str, jpeg: bool = False, name_by: str | None = None
+) -> list[str]:
     """Write the build in `folder` to `out/<split>/` in one of FORMATS; gives what was left out.
 
-    `jpeg` writes images of other kinds as JPEG. `labels` are the classes of all splits together, as
+    `jpeg` writes images of other kinds as JPEG; `name_by` is the column that the files of `files`
+    and `tsv` are called after. `labels` are the classes of all splits together, as
     multi-hot arrays. Raises EdgeGlassError if the build has not what the format holds.
     """
     if format not in FORMATS:
         raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
     if jpeg and format not in ("webdataset", "files"):
         raise EdgeGlassError(f"--jpeg: {format} holds no images; use webdataset or files")
+    if name_by is not None and format not in ("files", "tsv"):
+        raise EdgeGlassError(f"--name-by: {format} has names of its own; use files or tsv")
     if format == "labels":
         labels.export(folder, out)
         return []
-    build = BuiltRows.of(folder)
+    build = BuiltRows.of(folder, name_by)
     if format == "tsv":
         return class_table.write(build, out)
     if not build.with_role(ColumnRole.MEDIA):

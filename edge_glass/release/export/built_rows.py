@@ -9,9 +9,12 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole, roles
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.media.features import arrow_schema
@@ -29,13 +32,38 @@ class BuiltRows:
     made: Manifest
     roles: dict[str, ColumnRole]
     schema: pa.Schema
+    name_by: str | None = None  # the column that files are called after
 
     @classmethod
-    def of(cls, folder: Path) -> "BuiltRows":
-        """Read the manifest in `folder`. Raises EdgeGlassError if there is none."""
+    def of(cls, folder: Path, name_by: str | None = None) -> "BuiltRows":
+        """Read the manifest in `folder`.
+
+        Raises EdgeGlassError if there is none, or if `name_by` names no column, or two files alike.
+        """
         made = manifest.read(folder)
         schema = arrow_schema(datasets.Features.from_dict(made.features))
-        return cls(folder, made, roles(made.features), schema)
+        build = cls(folder, made, roles(made.features), schema, name_by)
+        if name_by is not None:
+            build._check_names(name_by)
+        return build
+
+    def _check_names(self, column: str) -> None:
+        if column not in self.plain:
+            raise EdgeGlassError(
+                f"{self.config}: no column {column} to name files by; there are "
+                f"{', '.join(self.plain)}"
+            )
+        for split in self.made.splits.values():
+            shards = [self.folder / shard.file for shard in split.shards]
+            values = pa.chunked_array(
+                [c for s in shards for c in pq.read_table(s, columns=[column])[column].chunks],
+                self.schema.field(column).type,
+            )
+            if len(values) - values.null_count > pc.count_distinct(values).as_py():
+                raise EdgeGlassError(
+                    f"{self.config}: rows have the same {column}, and files cannot: name them by "
+                    "another column"
+                )
 
     @property
     def config(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import ColumnRole, is_list
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains.imagenet.class_params import relabelled
 from edge_glass.domains.imagenet.classes import write_frequencies
 from edge_glass.release.export import media_files
 from edge_glass.release.export.built_rows import BuiltRows, Example
@@ -40,13 +41,14 @@ def write(build: BuiltRows, out: Path) -> list[str]:
             table.writerow(["filepath", *labels, "caption"])
             for number, example in enumerate(build.examples(split)):
                 caption = (build.caption(example) or "").translate(BREAKS)
-                if (path := _path(example, number, media)) is None:
+                if (path := _path(build, example, number, media)) is None:
                     without += 1
                     continue
                 table.writerow([path, *(example[name] for name in labels), caption])
                 counts[example.get("wnid") or ""] += 1
         if "wnid" in columns:
-            write_frequencies(out / split, f"class_frequency_{build.config}", counts)
+            stem, wnids = f"class_frequency_{build.config}", relabelled(build.made.parameters)
+            write_frequencies(out / split, stem, counts, wnids)
     return build.left_out + ([f"{without} rows without a file are left out"] if without else [])
 
 
@@ -60,9 +62,9 @@ class _Text:
         return self._file.write(text.encode())
 
 
-def _path(example: Example, number: int, media: list[str]) -> str | None:
+def _path(build: BuiltRows, example: Example, number: int, media: list[str]) -> str | None:
     """Where the source has the file, or where `files` writes it; None where there is none."""
-    if example.get("filepath"):
+    if build.name_by is None and example.get("filepath"):
         return str(example["filepath"])
-    files = media_files.of_row(example, media)
-    return file_name(example, number, files[0] if files else None) if files or not media else None
+    file = next(iter(media_files.of_row(example, media)), None)
+    return None if media and not file else file_name(example, number, file, build.name_by)

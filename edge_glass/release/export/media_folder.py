@@ -39,7 +39,7 @@ def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool
             if not files:
                 without += 1
                 continue
-            names = list(_saved(folder, example, number, files))
+            names = list(_saved(folder, example, number, files, build.name_by))
             listed = files[0].place is not None
             where = {"file_names": names} if listed else {"file_name": names[0]}
             line = json.dumps(where | build.others(example) | where, ensure_ascii=False)
@@ -50,9 +50,11 @@ def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool
     return without
 
 
-def _saved(folder: Path, example: Example, number: int, files: list[MediaFile]) -> Iterator[str]:
+def _saved(
+    folder: Path, example: Example, number: int, files: list[MediaFile], name_by: str | None
+) -> Iterator[str]:
     for file in files:
-        name = file_name(example, number, file)
+        name = file_name(example, number, file, name_by)
         if file.place is not None:
             name = f"{name.removesuffix(file.suffix)}/{file.place}{file.suffix}"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -60,17 +62,23 @@ def _saved(folder: Path, example: Example, number: int, files: list[MediaFile]) 
         yield name
 
 
-def file_name(example: Example, number: int, file: MediaFile | None) -> str:
+def file_name(
+    example: Example, number: int, file: MediaFile | None, name_by: str | None = None
+) -> str:
     """`<wnid>/<name in the source, or id>` of a row that has a class, its number for others.
 
-    Where an image was made another kind, the name's suffix follows it.
+    With `name_by` that column's value in their place, where a row has one. Where an image was made
+    another kind, the name's suffix follows it.
     """
     suffix = file.suffix if file else ".jpg"
+    if name_by is not None and example[name_by] is not None:
+        name = f"{media_files.safe(str(example[name_by]))}{suffix}"
+        return f"{media_files.safe(example['wnid'])}/{name}" if example.get("wnid") else name
     if not example.get("wnid"):
         return f"{number:09d}{suffix}"
-    name = PurePosixPath(media_files.safe(example.get("filename") or example["id"]))
+    path = PurePosixPath(media_files.safe(example.get("filename") or example["id"]))
     if not example.get("filename"):
-        name = PurePosixPath(f"{name}{suffix}")
-    elif file and name.suffix.lower().replace(".jpeg", ".jpg") != suffix:
-        name = name.with_suffix(suffix)
-    return f"{media_files.safe(example['wnid'])}/{name}"
+        path = PurePosixPath(f"{path}{suffix}")
+    elif file and path.suffix.lower().replace(".jpeg", ".jpg") != suffix:
+        path = path.with_suffix(suffix)
+    return f"{media_files.safe(example['wnid'])}/{path}"
