@@ -40,21 +40,27 @@ def srgb(image: Image.Image) -> Image.Image:
 def in_8_bits(image: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits, or floats, as 8 bits: the range is told by the file and its values."""
     values, tags = np.asarray(image), getattr(image, "tag_v2", {})
+    white = None
     if image.mode.startswith("I;16") or not tags:
         white = 2.0 ** min(16, tags.get(BITS, (16,))[0]) - 1
-    elif image.mode == "F":
-        values = np.nan_to_num(values, posinf=0, neginf=0)
-        top = float(values.max())
-        white = next((white for white in FULL[:2] if top <= white * OVER), top)
-    else:
-        if SIGNED not in tags.get(SAMPLE_FORMAT, ()):
-            values = values.view(np.uint32)
-        top = float(values.max())
-        white = next((white for white in FULL if top <= white), float(np.iinfo(values.dtype).max))
-    scaled = np.clip(values * np.float32(255 / white) + 0.5, 0, 255)
-    grey = Image.fromarray(scaled.astype(np.uint8))
+    elif image.mode == "I" and SIGNED not in tags.get(SAMPLE_FORMAT, ()):
+        values = values.view(np.uint32)
+    grey = Image.fromarray(scaled(values, white))
     grey.info = image.info.copy()
     return grey
+
+
+def scaled(values: np.ndarray, white: float | None = None) -> np.ndarray:
+    """Numbers of any kind as 0 to 255; what is white is told by the largest, if it is not known."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, posinf=0, neginf=0)
+        top = float(values.max())
+        white = white or next((white for white in FULL[:2] if top <= white * OVER), top)
+    elif white is None:
+        top = float(values.max())
+        white = next((white for white in FULL if top <= white), float(np.iinfo(values.dtype).max))
+    levels = values.astype(np.float32) * np.float32(255 / white)
+    return np.asarray(np.clip(levels + np.float32(0.5), 0, 255), np.uint8)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ import PIL
 from PIL import Image, PngImagePlugin, features
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import colour, jpeg, magic, orientation, png
+from edge_glass.media import colour, jpeg, magic, orientation, png, tiff
 from edge_glass.media.orientation import TURNED
 
 FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty more
@@ -170,7 +170,9 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, Probe]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes: they are checked here
-            image = Image.open(io.BytesIO(_for_pillow(data, kind)), formats=FORMATS[kind])
+            image = _of_many_bits(data, kind) or Image.open(
+                io.BytesIO(_for_pillow(data, kind)), formats=FORMATS[kind]
+            )
         if image.width * image.height > MAX_PIXELS:
             raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
         with image:
@@ -183,6 +185,20 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, Probe]]:
         if "truncated" in str(error) or isinstance(error, EOFError):
             outcome = Outcome.TRUNCATED_MEDIA
         raise Dropped(outcome, f"{kind}: {type(error).__name__}") from None
+
+
+def _of_many_bits(data: bytes, kind: str) -> Image.Image | None:
+    """A TIFF that Pillow does not know, decoded; None for all others."""
+    form = tiff.layout(data) if kind == "image/tiff" else None
+    if form is None:
+        return None
+    if form.width * form.height > MAX_PIXELS:
+        raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(form.width, form.height))
+    values, profile = tiff.numbers(data, form)
+    pixels = colour.scaled(values)
+    image = Image.fromarray(pixels[:, :, 0] if form.channels == 1 else pixels)
+    image.info["icc_profile"] = profile
+    return orientation.upright(image, form.turn)
 
 
 def _for_pillow(data: bytes, kind: str) -> bytes:

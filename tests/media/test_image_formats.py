@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from edge_glass.train.decode import Picture
 
 SIZE = (64, 48)
 AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+TURNED = ("-XMP-tiff:Orientation=6", "-IFD0:Orientation=6")
 Colour = tuple[int, ...]
 
 
@@ -196,6 +198,57 @@ def test_grey_of_many_bits(here: Path, how: tuple[str, ...]) -> None:
     assert seen.std() > 10
 
 
+FLOATS = ("-define", "quantum:format=floating-point")
+
+
+@pytest.mark.parametrize("order", ["LSB", "MSB"])
+@pytest.mark.parametrize("colours", ["TrueColor", "TrueColorAlpha", "Grayscale"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("-depth", "32", *FLOATS, "-compress", "LZW"),
+        ("-depth", "64", *FLOATS, "-compress", "Zip"),
+        ("-depth", "16", *FLOATS, "-compress", "LZW"),
+        ("-depth", "32", "-compress", "none"),
+        ("-depth", "32", "-compress", "Zip", "-define", "tiff:predictor=2"),
+    ],
+    ids=" ".join,
+)
+def test_colours_of_many_bits(here: Path, how: tuple[str, ...], colours: str, order: str) -> None:
+    clear = ("-alpha", "on") if colours == "TrueColorAlpha" else ()
+    grey = ("-colorspace", "Gray") if colours == "Grayscale" else ()
+    data = quarters(*clear, *grey, "-type", colours, "-endian", order, *how, "a.tif")
+    eight = Image.open(io.BytesIO(magick("a.tif", "-depth", "8", "PNG32:8.png"))).convert("RGB")
+    assert images.check(data) == images.Probe("image/tiff", 64, 48)
+    seen = np.asarray(images.rgb(data)).astype(int)
+    assert np.abs(seen - np.asarray(eight)).max() <= 1 and seen.std() > 10
+    with pytest.raises(Dropped):
+        images.check(data[: len(data) // 2])
+
+
+def test_colours_of_many_bits_have_profiles_and_are_upright(here: Path) -> None:
+    data = with_profile("rgb(200,120,60)", P3, "-depth", "32", "-compress", "none", "a.tif")
+    assert near(
+        images.rgb(data).getpixel((9, 9)), by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
+    )
+    turned = tagged(
+        quarters("-depth", "32", "-compress", "none", "b.tif"), TURNED[1], suffix=".tif"
+    )
+    assert images.probe(turned) == images.Probe("image/tiff", 48, 64)
+    assert near(images.rgb(turned).getpixel((44, 4)), (32, 64, 224))
+
+
+def test_damage_to_a_tiff_of_many_bits_is_more_than_no_outcome(here: Path) -> None:
+    data = quarters("-depth", "32", *FLOATS, "-compress", "LZW", "a.tif")
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(data)
+        for at in random.integers(len(data) - 400, len(data), 3):  # the directory
+            damaged[at] = int(random.integers(0, 256))
+        with suppress(Dropped):
+            images.convert(bytes(damaged), "jpeg", 90, "longest", 16)
+
+
 @pytest.mark.parametrize("white", [1.0, 255.0, 65535.0, 3000.0])
 def test_floats_of_any_range_are_seen(white: float) -> None:
     ramp = np.linspace(0, white, 64 * 48, dtype=np.float32).reshape(48, 64)
@@ -307,9 +360,6 @@ def test_a_jpeg_without_its_end_is_kept_where_all_rows_are_there(
         with pytest.raises(Dropped, match="truncated_media"):
             images.check(data[:-cut])
     assert images.readable(data + bytes(100)) == (data + bytes(100), "")
-
-
-TURNED = ("-XMP-tiff:Orientation=6", "-IFD0:Orientation=6")
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
