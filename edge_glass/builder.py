@@ -4,6 +4,7 @@ A builder needs nothing else of Edge Glass; what stands here stays where it is w
 """
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Row
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
 from edge_glass.corpora.params import (
@@ -13,7 +14,7 @@ from edge_glass.corpora.params import (
     TranscriptParams,
     VideoParams,
 )
-from edge_glass.corpora.rows import Media, Row, matched, parsed, section_of, unclaimed, unlisted
+from edge_glass.corpora.rows import matched, parsed, section_of, unclaimed, unlisted
 from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
 from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
 from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
@@ -27,6 +28,7 @@ from edge_glass.media.features import Features, Sequence, Value
 from edge_glass.sources import table_chunks
 from edge_glass.sources.obtain import store
 from edge_glass.sources.raw import Raw, check_text, nfc, strings
+from edge_glass.sources.row_media import Media
 from edge_glass.sources.table_join import Table, joined
 from edge_glass.sources.table_layout import Layout
 

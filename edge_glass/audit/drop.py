@@ -26,7 +26,6 @@ from edge_glass.core.manifest import (
 )
 from edge_glass.pipeline import executor_local, replay
 from edge_glass.pipeline.build import REMEDY, already, lock, put
-from edge_glass.release.write_card import drawn
 
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
 MEMORY = 500_000_000
@@ -83,7 +82,6 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
             _make(folder, made, described, out, work, jobs)
             put(work, final)
             shutil.rmtree(work.with_name(f"{name}.previous"), ignore_errors=True)
-        drawn(out)
     return manifest.read(final)
 
 

@@ -10,10 +10,10 @@ from edge_glass.audit import audits, findings, plots, report_stats, row_preview
 from edge_glass.core import duck, manifest, units
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.manifest import HIDDEN, Manifest, Split
+from edge_glass.core.names import REPORT as FILE
+from edge_glass.core.names import picture
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
-from edge_glass.release.card import REPORT as FILE
-from edge_glass.release.card import picture
 
 WORST = 3  # of each check
 SHARDS = 50  # that are listed with their checksums

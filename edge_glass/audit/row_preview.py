@@ -14,9 +14,9 @@ from typing import Any
 import soundfile as sf
 
 from edge_glass.core import parquet
+from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.manifest import Manifest
-from edge_glass.corpora.params import rank
 from edge_glass.media import audio, images, magic, stills, video
 
 SIDE, QUALITY = 240, 75  # pixels and quality of a thumbnail

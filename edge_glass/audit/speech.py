@@ -8,7 +8,7 @@ from edge_glass.audit import profiles
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.rules import Rule
 from edge_glass.core import parquet
-from edge_glass.corpora.params import rank
+from edge_glass.core.key_digests import rank
 
 LETTERS = 0.5  # that are wrong, too: in a short text, one word misheard is half of the words
 RULES = (

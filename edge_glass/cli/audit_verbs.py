@@ -48,6 +48,7 @@ def audit(
     from edge_glass.audit.drop import LEAKS, drop, known
     from edge_glass.cli import terminal
     from edge_glass.core import locations, manifest
+    from edge_glass.release import write_card
 
     where = locations.at(directory)
     built = manifest.built(where)
@@ -70,6 +71,7 @@ def audit(
                 terminal.audit(place / audits.FOLDER / config, found, asked)
             if drop_flagged:
                 made = drop(folder, place, name or f"{config}_audited", given, workers)
+                write_card.drawn(place)
                 terminal.builds([made])
     if json:
         terminal.as_json(told)

@@ -247,12 +247,12 @@ def ledger(
 @app.command(epilog="Example: edge-glass report data")
 def report(directory: Built) -> None:
     """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
-    from edge_glass.core import manifest
-    from edge_glass.release import card, write_card
+    from edge_glass.core import manifest, names
+    from edge_glass.release import write_card
 
     folder = directory.parent if (directory / manifest.FILE).is_file() else directory
     write_card.drawn(folder)
-    print(folder / card.REPORT)
+    print(folder / names.REPORT)
 
 
 @app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")

@@ -3,16 +3,26 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from edge_glass.core.atomic_files import FULL
-from edge_glass.corpora.params import digest
 
 _BLOCK = 2**20  # digests read at a time
 _BUCKET = 2**22  # digests sorted at a time: 100 MB
 _TOP = 2**16
+
+
+def rank(seed: int, key: str) -> int:
+    """A number of 64 bits that depends on nothing but `seed` and `key`."""
+    return int.from_bytes(digest(seed, key)[:8])
+
+
+def digest(seed: int, key: str) -> bytes:
+    """16 bytes that depend on nothing but `seed` and `key`."""
+    return sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()[:16]
 
 
 class Keys:

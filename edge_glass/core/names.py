@@ -17,6 +17,8 @@ MAX_BYTES = 200  # of a name; file systems take 255, and `.tmp` and the like com
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))]
 )
+REPORT = "report.html"  # beside the builds of a folder
+PLOTS = "plots"  # the folder with a picture of each config
 
 
 def check(name: str) -> str:
@@ -93,3 +95,8 @@ def _cut(name: str, value: str, suffix: str) -> str:
     """`%~` stands in no name that was not cut."""
     digest = sha256(value.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{name[: MAX_BYTES - len(suffix) - len(digest) - 2]}%~{digest}{suffix}"
+
+
+def picture(config: str) -> str:
+    """The name of a config's plots as PNG."""
+    return f"{PLOTS}/{config}.png"

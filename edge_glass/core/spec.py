@@ -8,9 +8,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.sources.row_fetch import CLIPS
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
+CLIPS = ("audio", "video")  # what is cut out of a site's pages
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 

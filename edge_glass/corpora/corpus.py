@@ -17,20 +17,15 @@ from pydantic import ValidationError
 from edge_glass.core import interrupts
 from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
+from edge_glass.core.row import Row
 from edge_glass.core.spec import Spec, line_of, read_spec
 from edge_glass.corpora.image_params import ImageParams
-from edge_glass.corpora.params import (
-    AudioParams,
-    CaptionParams,
-    CorpusConfig,
-    model,
-    own_fields,
-)
-from edge_glass.corpora.rows import Media, Row
+from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
 from edge_glass.media.features import Audio, Features
 from edge_glass.sources import prefetch
 from edge_glass.sources.fields import Columns, shown
 from edge_glass.sources.raw import Raw
+from edge_glass.sources.row_media import Media
 from edge_glass.sources.table_layout import Layout
 
 Example = dict[str, Any]

@@ -13,7 +13,7 @@ from edge_glass.media import images
 from edge_glass.media.features import Features, Image, Value
 
 if TYPE_CHECKING:
-    from edge_glass.corpora.rows import Media
+    from edge_glass.sources.row_media import Media
 
 BROKEN = {
     Outcome.EMPTY_MEDIA, Outcome.TRUNCATED_MEDIA, Outcome.UNDECODABLE_MEDIA, Outcome.WRONG_KIND,

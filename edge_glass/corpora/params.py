@@ -1,6 +1,5 @@
 """The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -13,6 +12,7 @@ import datasets
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio, container, stills, video, waves
 from edge_glass.media.features import Audio, Features, Sequence, Value, Video
@@ -305,16 +305,6 @@ def normaliser() -> Callable[[str], str]:
     """Whisper's English normaliser."""
     normalise: Callable[[str], str] = import_module(f"{NORMALISER}.english").EnglishTextNormalizer()
     return normalise
-
-
-def rank(seed: int, key: str) -> int:
-    """A number of 64 bits that depends on nothing but `seed` and `key`."""
-    return int.from_bytes(digest(seed, key)[:8])
-
-
-def digest(seed: int, key: str) -> bytes:
-    """16 bytes that depend on nothing but `seed` and `key`."""
-    return hashlib.sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()[:16]
 
 
 def own_fields(config: type[CorpusConfig]) -> list[str]:

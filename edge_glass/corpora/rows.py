@@ -1,100 +1,15 @@
-"""A source's record, the media that belong to it, and rows that are dropped before any is read."""
+"""Rows as builders make them: out of file names, and those that are dropped before any is read."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Row
 from edge_glass.sources.fields import Malformed
 from edge_glass.sources.raw import Raw, spelled
-from edge_glass.sources.row_fetch import Fetched
-
-
-@dataclass(slots=True)
-class Row:
-    """A record of a source, before its media is read; everything in it is plain JSON."""
-
-    id: str
-    source: str
-    row: str
-    media: tuple[str, str] | None = None  # archive or folder, member
-    fields: dict[str, Any] = field(default_factory=dict)
-    dropped: tuple[str, str] | None = None  # outcome, detail
-    ask: dict[str, Any] | None = None  # what a fetcher is asked for, if its source has one
-    also: list[str] = field(default_factory=list)  # further files that are read with its media
-
-
-class Media:
-    """The bytes that belong to one row, and what is to be said of them in the ledger."""
-
-    def __init__(self, raw: Raw, row: Row, fetched: Fetched | None = None) -> None:
-        self._raw, self._row, self._fetched = raw, row, fetched
-        self.name = fetched.name if fetched else row.media[1] if row.media else ""
-        self.url = fetched.url if fetched else None
-        self.status = fetched.status if fetched else None
-        self.final_url = fetched.final_url if fetched else None
-        self.etag = fetched.etag if fetched else None
-        self.last_modified = fetched.last_modified if fetched else None
-        self._hash = (fetched and fetched.hash) or hashlib.sha256()
-        self.size = 0
-        self.notes: list[str] = []
-
-    def read(self) -> bytes:
-        """The row's media file, whole."""
-        assert self._row.media is not None
-        data = self._fetched.read() if self._fetched else self._named(self._row.media[1])
-        if not (self._fetched and self._fetched.hash):
-            self._hash.update(data)
-        self.size += len(data)
-        return data
-
-    def all(self) -> Iterator[tuple[str, bytes]]:
-        """The row's media file and its further files, name and bytes, one in memory at a time."""
-        assert self._row.media is not None
-        yield self._row.media[1], self.read()
-        for name in self._row.also:
-            data = self._named(name)
-            self._hash.update(data)
-            self.size += len(data)
-            yield name, data
-
-    def _named(self, name: str) -> bytes:
-        """The bytes of a file; its name may be spelled otherwise, which is noted."""
-        assert self._row.media is not None
-        if not name.isascii() and self._raw.spelled(self._row.media[0], name) != name:
-            self.notes.append(f"the name of {name} is spelled otherwise there (NFC, NFD)")
-        return self._raw.read(self._row.media[0], name)
-
-    def value(self, column: str) -> Any:
-        """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
-        assert self._row.media is not None
-        found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
-        for data in _bytes_of(found):
-            self._hash.update(data)
-            self.size += len(data)
-        return found
-
-    @property
-    def sha256(self) -> str | None:
-        return self._hash.hexdigest() if self.size else None
-
-
-def _bytes_of(value: Any) -> Iterator[bytes]:
-    if isinstance(value, bytes):
-        yield value
-    elif isinstance(value, dict):
-        yield from _bytes_of(value.get("bytes"))
-    elif isinstance(value, list) and value and isinstance(value[0], bytes | dict | list):
-        for item in value:
-            yield from _bytes_of(item)
-    elif isinstance(value, list):
-        yield np.asarray(value).tobytes()
 
 
 def section_of(name: str) -> dict[str, Any] | None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from edge_glass.core.key_digests import Keys
+from edge_glass.core.key_digests import Keys, rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.row import Row
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.corpora.params import rank
-from edge_glass.corpora.rows import Row
 from edge_glass.sources.raw import Raw
 
 EVERY = 2**64 - 1  # the largest rank

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_glass.core import ledger, parquet
 from edge_glass.core.ledger import HEALS, Entry, Outcome
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
 
 Examples = list[dict[str, Any]]
 OK, UNCHANGED = 200, 304  # of HTTP

@@ -17,8 +17,8 @@ from edge_glass.core.atomic_files import SHARD_BYTES, Whole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
+from edge_glass.core.row import Row
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.corpora.rows import Row
 from edge_glass.corpora.selection import Selection
 from edge_glass.sources.fields import shown
 from edge_glass.sources.raw import Raw

@@ -17,15 +17,16 @@ from edge_glass.core.atomic_files import Whole, write_shard
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
+from edge_glass.core.row import Row
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
-from edge_glass.corpora.rows import Media, Row
 from edge_glass.media.features import Features, arrow_schema
 from edge_glass.pipeline import executor_local, shard_plan
 from edge_glass.pipeline.replay import Before, Replay
 from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
 from edge_glass.sources.raw import Raw
+from edge_glass.sources.row_media import Media
 
 LEDGER_BATCH = 10_000
 COLLECT = (20_000, 20, 50)  # with Python's own 700 it is a tenth of the time for small rows

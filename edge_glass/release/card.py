@@ -15,11 +15,10 @@ from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import PLOTS
 from edge_glass.corpora import catalog
 
 FILE = "README.md"
-REPORT = "report.html"
-PLOTS = "plots"  # the folder with a picture of each config
 HEAD = """# {name}
 
 Built with Edge Glass: self-contained Parquet with the media inside, and for each config a ledger
@@ -63,11 +62,6 @@ def render(
         ours = [m for m in manifests if m.corpus == corpus]
         text = _replace(text, corpus, ours, drawn)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
-
-
-def picture(config: str) -> str:
-    """The name of a config's plots as PNG."""
-    return f"{PLOTS}/{config}.png"
 
 
 def doi(readme: str | None) -> str | None:

@@ -14,6 +14,7 @@ from huggingface_hub.hf_api import RepoFile
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import PLOTS, picture
 from edge_glass.release import card, citation, croissant, write_card
 
 COMMIT_FILES = 100  # in one commit; a release of more files comes in several, its README last
@@ -129,7 +130,7 @@ def _plots(
 ) -> Iterator[Operation]:
     """The pictures of the card that the repository lacks; `there` has them all afterwards."""
     for folder, made in builds.items():
-        path = card.picture(made.config)
+        path = picture(made.config)
         if not (folder.parent / path).is_file():
             write_card.drawn(folder.parent)
         digests = _digests((folder.parent / path).read_bytes())
@@ -177,7 +178,7 @@ def _texts(
     previous = {name: hub.read(head, name) for name in known if name in there}
     readme = previous.get(card.FILE)
     corpora = {m.corpus for m in ours}
-    drawn = {Path(path).stem for path in there if path.startswith(f"{card.PLOTS}/")}
+    drawn = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
     about = (manifests, hub.url, tag, card.doi(readme))
     texts = {
         citation.FILE: citation.render(*about),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from edge_glass.core import names
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.pipeline.remote_output import Away
@@ -31,7 +32,7 @@ def drawn(out: Path, away: Away | None = None) -> None:
 
 def outdated(out: Path, config: str) -> None:
     """Remove what was drawn of an earlier build of `config`."""
-    for name in (card.REPORT, card.picture(config)):
+    for name in (names.REPORT, names.picture(config)):
         (out / name).unlink(missing_ok=True)
 
 
@@ -40,7 +41,7 @@ def _alone(out: Path) -> Iterator[None]:
     """Builds of other configs may run into the same folder."""
     (out / HIDDEN).mkdir(parents=True, exist_ok=True)
     with FileLock(out / HIDDEN / "present.lock"):
-        for name in (card.FILE, card.REPORT, f"{card.PLOTS}/*"):
+        for name in (card.FILE, names.REPORT, f"{names.PLOTS}/*"):
             for leftover in out.glob(f"{name}.*.tmp"):
                 leftover.unlink()
         yield

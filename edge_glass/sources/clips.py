@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import HEALS, Dropped, Outcome
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
 from edge_glass.media import audio, container
 from edge_glass.sources import ytdlp_errors
 from edge_glass.sources.clip_job import RUNTIMES, Job, Said

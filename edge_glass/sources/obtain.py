@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from edge_glass.core import units
 from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.core.spec import Source
+from edge_glass.core.spec import CLIPS, Source
 from edge_glass.corpora.image_params import FetchParams
 from edge_glass.sources import archives, download, hub_files, link_index, tars
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Place, Raw
-from edge_glass.sources.row_fetch import BODIES, CLIPS, Network, Remote
+from edge_glass.sources.row_fetch import BODIES, Network, Remote
 
 if TYPE_CHECKING:
     from edge_glass.corpora.corpus import Corpus

@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Generator, Iterable
 
-from edge_glass.corpora.rows import Media, Row
+from edge_glass.core.row import Row
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import Awaited, Fetcher
+from edge_glass.sources.row_media import Media
 
 AHEAD = 2  # times a fetcher's `at_once`: the items that may be under way or done, and waiting
 MAX_ROWS = 10_000  # rows without media that may wait behind an item

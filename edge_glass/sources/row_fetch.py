@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.spec import CLIPS
 
 if TYPE_CHECKING:
-    from edge_glass.corpora.rows import Row
+    from edge_glass.core.row import Row
 
-CLIPS = ("audio", "video")  # what is cut out of a site's pages
 BODIES = ("image", "sound", "file")  # what is the body of a URL that a row names
 
 

@@ -22,7 +22,7 @@ except ImportError:  # there is none for Windows
     import asyncio as loops  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
-    from edge_glass.corpora.rows import Row
+    from edge_glass.core.row import Row
 
 Ask = dict[str, Any]
 WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody

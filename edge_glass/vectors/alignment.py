@@ -14,7 +14,7 @@ import numpy as np
 from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.corpora.params import digest
+from edge_glass.core.key_digests import digest
 from edge_glass.vectors import probe
 from edge_glass.vectors.probe import Pairs
 from edge_glass.vectors.stored_vectors import Stored

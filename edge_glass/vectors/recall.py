@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
-from edge_glass.domains.imagenet.nearest import top
+from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import Exact, Inverted, library

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.domains.imagenet.nearest import top
 from edge_glass.vectors.embed import FILE as EMBEDDINGS
 from edge_glass.vectors.encoder import needs
+from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
 
 FILE = "index.json"

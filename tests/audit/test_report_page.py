@@ -11,8 +11,7 @@ from playwright.sync_api import Page
 
 from edge_glass.audit import report
 from edge_glass.audit.audits import audit
-from edge_glass.core import manifest
-from edge_glass.release import card
+from edge_glass.core import manifest, names
 
 HOSTILE = [
     "<script>document.title = 'run'</script>",
@@ -98,7 +97,7 @@ def test_a_million_rows(tmp_path: Path, page: Page) -> None:
 def test_the_page_and_plots_are_the_same_again(built: Path, tmp_path: Path) -> None:
     files = report.write(built)
     before = {name: (built / name).read_bytes() for name in files}
-    assert card.PLOTS + "/clotho_sample.png" in files
+    assert names.PLOTS + "/clotho_sample.png" in files
     for kept in (built / ".edge_glass" / "facts").iterdir():
         kept.unlink()
     report.write(built)

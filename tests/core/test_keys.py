@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from edge_glass.core import key_digests
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.key_digests import Keys
+from edge_glass.core.key_digests import Keys, rank
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
-from edge_glass.corpora.params import CorpusConfig, rank
-from edge_glass.corpora.rows import Row
+from edge_glass.corpora.params import CorpusConfig
 from edge_glass.corpora.selection import Selection
 from edge_glass.sources.raw import Raw
 

@@ -24,7 +24,7 @@ configs:
 """
 BIRDS_PY = """
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
 from edge_glass.media.features import Value
 
 class Birds(Corpus):

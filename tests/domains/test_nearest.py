@@ -14,7 +14,7 @@ from kit import Cli, rows
 
 from edge_glass.domains.imagenet import nearest
 from edge_glass.tables.parts import FOLDER
-from edge_glass.vectors import text_encoders
+from edge_glass.vectors import exact_search, text_encoders
 
 
 def vectors(numbers: list[int]) -> Any:
@@ -39,7 +39,7 @@ def test_blocks_find_what_all_pairs_do(
     blocks = (
         (positions[at : at + size], texts[at : at + size]) for at in range(0, len(texts), size)
     )
-    places, scores = nearest.top(queries, blocks, k)
+    places, scores = exact_search.top(queries, blocks, k)
     for row, query in enumerate(queries):
         found = (query[None] @ texts.T).astype(np.float32)[0]
         order = sorted(range(len(texts)), key=lambda n: (-round(float(found[n]), 5), n))[:k]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
 from edge_glass.sources.prefetch import media
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import Fetched

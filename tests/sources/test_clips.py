@@ -24,7 +24,7 @@ from kit import ROOT, encoded, tones
 from edge_glass.core import ledger
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
 from edge_glass.sources import clips
 from edge_glass.sources.prefetch import media
 from edge_glass.sources.raw import Raw

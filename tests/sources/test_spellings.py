@@ -11,8 +11,9 @@ from rawclotho import pack, write_raw
 from slidekit import LINES, deck, pair
 
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
-from edge_glass.corpora.rows import Row, matched, unclaimed
+from edge_glass.corpora.rows import matched, unclaimed
 from edge_glass.domains.slides import decks
 from edge_glass.pipeline.build import Options, build
 from edge_glass.sources import tars

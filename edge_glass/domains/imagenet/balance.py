@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core import parquet
+from edge_glass.core.key_digests import rank
 from edge_glass.core.manifest import Manifest
-from edge_glass.corpora.params import rank
 from edge_glass.domains.imagenet.classes import imagenet, labels
 
 SHOWN = 8  # classes of the head, and of the tail

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.class_params import ClassParams, Counts, Rows
 from edge_glass.domains.imagenet.class_sample import Drawn, Ranks, Sample

@@ -9,9 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Outcome
-from edge_glass.corpora.params import CorpusConfig, rank
-from edge_glass.corpora.rows import Row
+from edge_glass.core.row import Row
+from edge_glass.corpora.params import CorpusConfig
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.caption_match import Rule, matcher
 from edge_glass.domains.imagenet.class_sample import Drawn, Ranks, Sample

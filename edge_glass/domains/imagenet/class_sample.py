@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from edge_glass.corpora.params import rank
+from edge_glass.core.key_digests import rank
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.image_params import ImageParams
-from edge_glass.corpora.params import rank
 from edge_glass.domains.slides.decks import Pair
 from edge_glass.media.features import Features, Image, Sequence, Value
 
 if TYPE_CHECKING:
-    from edge_glass.corpora.rows import Media
+    from edge_glass.sources.row_media import Media
 
 SPLITS = ["train", "validation", "test"]
 TEXT, NUMBER = Value("string"), Value("int32")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edge_glass.corpora.params import digest
+from edge_glass.core.key_digests import digest
 from edge_glass.domains.slides import decks, llm_session, prompts, vision_model
 from edge_glass.domains.slides.bm25 import Index
 from edge_glass.domains.slides.call_log import Calls, Key
