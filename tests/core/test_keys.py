@@ -99,7 +99,7 @@ class Listed:
     def chosen_splits(self) -> list[str]:
         return list(self._splits)
 
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+    def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
         for name in self._splits[split]:
             yield Row(name, split, name)
 
