@@ -8,7 +8,8 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from edge_glass.media.images import BROKEN
+from edge_glass.media import magic
+from edge_glass.media.images import BROKEN, FORMATS
 
 GROUPS = {  # how img2dataset calls the groups of tags
     ExifTags.IFD.Exif: ("EXIF", ExifTags.TAGS),
@@ -19,15 +20,18 @@ POINTERS = set(ExifTags.IFD)  # tags that hold nothing but where a group lies, a
 
 
 def of(data: bytes) -> str | None:
-    """The EXIF tags of an image, null where it has none, or damaged ones.
+    """The EXIF tags of an image, null where it has none, or damaged ones, or is no image.
 
     >>> of(photo)
     '{"Image Make": "Canon", "EXIF ExposureTime": "1/60"}'
     """
+    formats = FORMATS.get(magic.kind(data[: magic.HEAD]) or "")
+    if not formats:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damage: it is null then
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 tags = dict(_tags(image.getexif()))
     except BROKEN:
         return None

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
+from edge_glass.core import names
 from edge_glass.core.columns import RATE
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import audio, images, magic
 
-SUFFIXES = {
-    "image/jpeg": ".jpg", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "application/gzip": ".gz",
-}  # fmt: skip
+SUFFIXES = images.SUFFIXES | {"audio/mpeg": ".mp3", "audio/mp4": ".m4a"}
 QUALITY = 95  # of a JPEG that is made of another image
 
 
@@ -27,6 +24,7 @@ class MediaFile:
     place: int | None
     data: bytes
     suffix: str  # with its dot
+    source: bytes  # before it was made a JPEG
 
 
 def of_row(example: dict[str, Any], columns: list[str], jpeg: bool = False) -> list[MediaFile]:
@@ -35,14 +33,14 @@ def of_row(example: dict[str, Any], columns: list[str], jpeg: bool = False) -> l
     for column in columns:
         for place, (data, path) in _values(example, column):
             made = _as_jpeg(data, f"{example.get('id')}: {column}") if jpeg else data
-            found.append(MediaFile(column, place, made, suffix(made, path)))
+            found.append(MediaFile(column, place, made, suffix(made, path), data))
     return found
 
 
 def suffix(data: bytes, path: str | None = None) -> str:
     """The suffix of a file: for images what the bytes are, for others as they are called."""
     kind = magic.kind(data[: magic.HEAD]) or ""
-    called = PurePosixPath(path or "").suffix.lower()
+    called = names.media_suffix(path, "").lower()
     if called and not kind.startswith("image/"):
         return called
     told = SUFFIXES.get(kind, f".{kind.rpartition('/')[2]}") if kind else ""
@@ -50,9 +48,8 @@ def suffix(data: bytes, path: str | None = None) -> str:
 
 
 def safe(name: str) -> str:
-    """A name out of data as the name of one file."""
-    plain = PurePosixPath(name).name == name and "\0" not in name and name not in ("", "..")
-    return name if plain else quote(name, safe="").replace("..", "%2E%2E") or "_"
+    """A name out of data as that of one file."""
+    return names.file_name(name)
 
 
 def _values(example: dict[str, Any], column: str) -> Iterator[tuple[int | None, tuple[bytes, Any]]]:

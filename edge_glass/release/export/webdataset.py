@@ -94,7 +94,7 @@ class _Shard:
             "height": size[1],
             "original_width": size[0] if whole_size else None,
             "original_height": size[1] if whole_size else None,
-            "exif": exif.of(files[0].data) if files else None,
+            "exif": exif.of(files[0].source) if files else None,
             "sha256": entry["sha256"],
         }
 
