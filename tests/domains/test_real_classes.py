@@ -68,6 +68,7 @@ def test_names_of_other_lists(tmp_path: Path) -> None:
         "crane (machine)": MACHINE, "crane (bird)": BIRD, "eft": "n01631663",
         "sunglasses / dark glasses / shades": "n04356056", "sunglass": "n04355933",
         "projectile": "n04008634", "n02112837": "n02110185",
+        "maillot tank suit": "n03710721",
     }  # fmt: skip
     found = classes.frequencies(write(tmp_path / "few.txt", ["tench", *others]))
     assert {w: n for w, n in found.items() if n} == {

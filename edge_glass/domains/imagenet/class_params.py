@@ -24,7 +24,7 @@ Counts = dict[str, int]
 PATH = ("wnid", "filename")
 
 
-def kept(classes: list[str] | None, k: int | None, seed: int, draw: str) -> list[str]:
+def kept_wnids(classes: list[str] | None, k: int | None, seed: int, draw: str) -> list[str]:
     """The wnids that a config with these parameters keeps, sorted."""
     found = listed(classes) if classes else tuple(labels())
     if draw == "original" and k:
@@ -35,7 +35,7 @@ def kept(classes: list[str] | None, k: int | None, seed: int, draw: str) -> list
 def relabelled(parameters: Mapping[str, Any]) -> list[str] | None:
     """The wnids that the labels of a build count; None where labels are those of all classes."""
     names = ("classes", "k", "seed", "draw")
-    return kept(*map(parameters.get, names)) if parameters.get("relabel") else None  # type: ignore[arg-type]
+    return kept_wnids(*map(parameters.get, names)) if parameters.get("relabel") else None  # type: ignore[arg-type]
 
 
 @dataclass
@@ -75,7 +75,7 @@ class ClassChoice(CorpusConfig):
     @cached_property
     def kept_classes(self) -> frozenset[str]:
         """The wnids that the config keeps."""
-        return frozenset(kept(self.classes, self.k, self.seed, self.draw))
+        return frozenset(kept_wnids(self.classes, self.k, self.seed, self.draw))
 
     @cached_property
     def numbers(self) -> dict[str, int]:

@@ -74,8 +74,13 @@ def aliases() -> tuple[dict[str, tuple[int, ...]], ...]:
     lemmas: list[tuple[str, int]] = []
     for label, found in enumerate(imagenet()):
         ours += [(found.wnid, label), (found.name, label)]
-        lemmas += [(name, label) for name in {*found.lemmas, ", ".join(found.lemmas)}]
+        lemmas += [(name, label) for name in _synset_names(found.lemmas)]
     return _grouped(ours), _grouped(others), _grouped(lemmas)
+
+
+def _synset_names(lemmas: tuple[str, ...]) -> set[str]:
+    """What lists that come of WordNet call a class: a lemma, or all of them."""
+    return {*lemmas, ", ".join(lemmas), " ".join(lemmas)}
 
 
 def _grouped(pairs: list[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
