@@ -57,10 +57,12 @@ def numbers(data: bytes, form: Layout) -> tuple[np.ndarray, bytes]:
     grey = _as_grey(data, form.width * words, min(form.bits, 32))
     with Image.open(io.BytesIO(grey), formats=["TIFF"]) as image:
         rows, profile = np.asarray(image), image.info.get("icc_profile") or b""
-    rows = np.ascontiguousarray(rows, f"u{min(form.bits, 32) // 8}" if form.bits == 16 else None)
+    if form.bits == 16:
+        rows = rows.astype(np.uint16)  # it may be of the other order
     swapped = data[:2] == b"MM"  # Pillow has put the bytes of each word into our order
     if form.predictor == FLOATING:
-        return _from_planes(rows.byteswap() if swapped else rows, form), profile
+        rows = rows.byteswap() if swapped else np.ascontiguousarray(rows)
+        return _from_planes(rows, form), profile
     if swapped and form.bits == 64:
         rows = rows.reshape(form.height, -1, 2)[:, :, ::-1]
     values = np.ascontiguousarray(rows).view(np.uint8).view(f"u{form.bits // 8}")

@@ -1,6 +1,7 @@
 """Images as other encoders write them: colours, bits, containers, ends, orientation."""
 
 import io
+import json
 import struct
 import zlib
 from contextlib import suppress
@@ -9,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from encoders import run
+from kit import entries, rows
 from PIL import Image, ImageCms, features
 
 from edge_glass.core.ledger import Dropped
+from edge_glass.corpora import catalog
 from edge_glass.corpora.image_params import ImageParams
 from edge_glass.media import images, magic, orientation
+from edge_glass.pipeline.build import Options, build
 from edge_glass.train.decode import Picture
 
 SIZE = (64, 48)
@@ -413,3 +417,45 @@ def test_avif_is_turned_by_its_boxes_alone(here: Path) -> None:
 )
 def test_spellings_of_an_orientation_in_xmp(xmp: bytes, turn: int) -> None:
     assert orientation.of(b"", xmp) == turn
+
+
+def test_webp_is_turned_by_xmp() -> None:
+    held, xmp = io.BytesIO(), b'<rdf:Description tiff:Orientation="6"/>'
+    Image.new("RGB", SIZE).save(held, "WEBP", xmp=xmp)  # ImageMagick and exiftool write none here
+    assert images.probe(held.getvalue()).turn == 6
+    assert images.rgb(held.getvalue()).size == (48, 64)
+
+
+def test_a_build_of_what_the_world_writes(here: Path) -> None:
+    """What is mended is said in the ledger; what is written can be read by anybody."""
+    (here / "images").mkdir()
+    images_of = {
+        "a.jpg": magick("-size", "64x48", "plasma:", "a.jpg")[:-2],
+        "b.png": with_profile("rgb(200,120,60)", P3, "b.png"),
+        "c.tif": quarters("-depth", "32", *FLOATS, "-compress", "LZW", "c.tif"),
+        "d.jp2": quarters("d.jp2"),
+        "e.jpg": magick("-size", "64x48", "plasma:", "e.jpg")[:-9],
+    }
+    lines = []
+    for name, data in images_of.items():
+        (here / "images" / name).write_bytes(data)
+        lines.append(json.dumps({"filepath": name, "caption": "a tabby cat"}))
+    (here / "cc12m.jsonl").write_text("\n".join(lines))
+    small = {"resize": "longest", "image_size": 40, "image_format": "png"}
+    wanted = by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
+    for name, overrides in (("cc12m_cls_whole", {}), ("cc12m_cls_small", small)):
+        made = catalog.variant("cc12m_cls_jsonl", {"images": True, **overrides}, name)
+        build(made, here / "out", Options(raw=here))
+        folder = here / "out" / name
+        book = {entry["id"].partition("#")[0]: entry for entry in entries(folder).values()}
+        assert book["e.jpg"]["outcome"] == "truncated_media"
+        shown = {row["filepath"]: row["image"]["bytes"] for row in rows(folder).values()}
+        assert sorted(shown) == ["a.jpg", "b.png", "c.tif", "d.jp2"]
+        if overrides:
+            sizes = {Image.open(io.BytesIO(data)).size for data in shown.values()}
+            assert sizes == {(40, 30)}
+            assert near(Image.open(io.BytesIO(shown["b.png"])).getpixel((9, 9)), wanted)
+        else:
+            assert book["a.jpg"]["detail"].startswith("no end mark")
+            Image.open(io.BytesIO(shown["a.jpg"])).load()
+            assert shown["b.png"] == images_of["b.png"]
