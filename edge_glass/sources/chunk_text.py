@@ -1,27 +1,40 @@
 """The text of a chunk, compressed or not, as far as it can be had."""
 
+import bz2
+import csv
 import gzip
 import io
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+
+from edge_glass.sources.quoting import Quoting
+
+HEADER = 2**16  # bytes in which a header must end
+HEAD = 2**16  # bytes read at least, to see how lines end
+PACKED: dict[str, Callable[[Any], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.BZ2File,
+    ".zst": lambda file: pa.CompressedInputStream(file, "zstd"),
+}
 LONGEST = 2**24  # bytes that are searched for the end of a line
 
 
 class Text(io.RawIOBase):
     """Whole lines. What cannot be decompressed ends the text after a whole line, with a `fault`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, quoting: Quoting | None = None) -> None:
         super().__init__()
-        file = path.open("rb")
-        packed = path.suffix == ".gz"
-        self._file: gzip.GzipFile | io.BufferedReader = (
-            gzip.GzipFile(fileobj=file) if packed else file
-        )
-        self._under = file
+        self._quoting = quoting
+        self._under = path.open("rb")
+        unpack = PACKED.get(path.suffix.lower())
+        self._file: Any = unpack(self._under) if unpack else self._under
         self._lines = bytearray()
         self._start = b""  # what is read of the line after these
-        self._ended = False
+        self._started = self._ended = False
         self.fault = ""
 
     def readable(self) -> bool:
@@ -30,7 +43,7 @@ class Text(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """At most so many bytes, or all; none at the end."""
         while not self._ended and (size < 0 or len(self._lines) < size):
-            self._more(size if size > 0 else LONGEST)
+            self._more(max(size, HEAD) if size > 0 else LONGEST)
         end = size if size >= 0 else len(self._lines)
         found = bytes(self._lines[:end])
         del self._lines[:end]
@@ -39,17 +52,35 @@ class Text(io.RawIOBase):
     def _more(self, size: int) -> None:
         try:
             data = self._file.read1(size)  # not `read`: it forgets what it had at a fault
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            self.fault, data, self._start = " ".join(str(error).split()), b"", b""
+        except (EOFError, zlib.error, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            self.fault, data = " ".join(str(error).split()), b""
+            self._start = self._start[: self._start.rfind(b"\n") + 1]
         self._ended = not data
-        block = self._start + data
-        if self._ended and block:
+        if not self._started:
+            self._started = True
+            self._ends_in_cr = b"\r" in data and b"\n" not in data
+        block = self._start + (data.replace(b"\r", b"\n") if self._ends_in_cr else data)
+        if self._ended and block and not block.endswith(b"\n"):
             block += b"\n"  # a last line without its end is a line all the same
         cut = len(block) if len(block) > LONGEST else block.rfind(b"\n") + 1
-        self._lines += block[:cut]
-        self._start = block[cut:]
+        lines, waiting = block[:cut], b""
+        if self._quoting:
+            lines, waiting = self._quoting.mend(lines, self._ended or cut > LONGEST)
+        self._lines += lines
+        self._start = waiting + block[cut:]
 
     def close(self) -> None:
         self._file.close()
         self._under.close()  # which a GzipFile leaves open
         super().close()
+
+
+def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
+    """The header of a text table, and how its quotes are meant."""
+    with Text(path) as stream:
+        head = stream.read(HEADER)
+    text = head.decode("utf-8-sig", errors="replace")
+    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    return header, Quoting(delimiter.encode(), len(header)).weighed(head)

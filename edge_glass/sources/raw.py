@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media.features import Value
 from edge_glass.sources import json_text
+from edge_glass.sources.chunk_text import Text, opened
 from edge_glass.sources.fields import Fields, Malformed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.row_fetch import Remote
@@ -227,8 +228,10 @@ class Raw:
         dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
         """
         csv.field_size_limit(MAX_FIELD)
-        with self.paths[source].open("rb") as file:
-            text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
+        _, quoting = opened(self.paths[source], delimiter)
+        with Text(self.paths[source], quoting) as file:
+            bytes_ = cast("IO[bytes]", file)
+            text = io.TextIOWrapper(bytes_, encoding, errors="surrogateescape", newline="")
             reader = csv.reader(text, delimiter=delimiter, strict=True)
             with self._readable(reader, source):
                 header = [name.removeprefix("\ufeff") for name in next(reader, [])]

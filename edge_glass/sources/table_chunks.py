@@ -1,7 +1,5 @@
 """Chunks of a table (CSV, CSV.gz or Parquet) -> batches with aligned columns, in source order."""
 
-import csv
-import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,14 +16,14 @@ from edge_glass.core import duck, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.sources.chunk_text import Text
+from edge_glass.sources.chunk_text import Text, opened
+from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
 MEMORY = 500_000_000  # bytes, for one reader
-HEADER = 2**16  # bytes in which a header must end
 REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 # what every batch has before the columns of the layout
@@ -96,12 +94,12 @@ def _parquet(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]
 
 
 def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    header = _header(path, layout.delimiter)
+    header, quoting = opened(path, layout.delimiter)
     there = [name for name in layout.columns if name in header]
     wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
     good = told = 0
     try:
-        for batch in _records(path, layout, header, there or header[:1], wrong):
+        for batch in _records(path, layout, header, there or header[:1], wrong, quoting):
             before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
             count = np.arange(good, good + batch.num_rows)
             good += batch.num_rows
@@ -124,21 +122,20 @@ def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Tab
         yield [], _marked(list(numbers), Outcome.MALFORMED_ROW, list(details))
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
-    with Text(path) as stream:
-        head = stream.read(HEADER).decode("utf-8-sig", errors="replace")
-    return next(csv.reader(io.StringIO(head), delimiter=delimiter), [])
-
-
 def _records(
-    path: Path, layout: Layout, header: list[str], wanted: list[str], wrong: list[tuple[int, str]]
+    path: Path,
+    layout: Layout,
+    header: list[str],
+    wanted: list[str],
+    wrong: list[tuple[int, str]],
+    quoting: Quoting,
 ) -> Iterator[pa.RecordBatch]:
     def note(row: Any) -> str:
         told = f"{row.actual_columns} fields where the header has {row.expected_columns}"
         wrong.append((row.number - 2, told))  # the header is record 1
         return "skip"
 
-    with Text(path) as stream:
+    with Text(path, quoting) as stream:
         if header:
             yield from pyarrow.csv.open_csv(
                 stream,
