@@ -378,8 +378,11 @@ def check_text(*texts: str) -> None:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            found = text[error.start].encode(errors="surrogateescape")
-            raise Dropped(Outcome.BAD_ENCODING, f"byte {found!r} in {text[:40]!a}") from None
+            half = ord(
+                text[error.start]
+            )  # a byte (see `csv`), or JSON's escape of half a character
+            byte = f"byte {bytes([half - 0xDC00])!r}" if 0xDC80 <= half <= 0xDCFF else f"U+{half:X}"
+            raise Dropped(Outcome.BAD_ENCODING, f"{byte} in {text[:40]!a}") from None
 
 
 def strings(text: str) -> list[str]:

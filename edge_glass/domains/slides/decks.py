@@ -186,11 +186,11 @@ def deck_of(record: Any, id: str) -> Deck:
 
 def _whole(name: str, value: Any) -> int | None:
     """A number that may be written as a text, or with a point."""
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value):
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value):
         value = int(value)
-    number = type(value) in (int, float) and abs(value) <= LARGEST and value == int(value)
+    number = type(value) in (int, float) and 0 <= value <= LARGEST and value == int(value)
     if value is not None and not number:
-        raise ValueError(f"{name} is no whole number below 2^31")
+        raise ValueError(f"{name} is no whole number from 0 to 2^31")
     return None if value is None else int(value)
 
 
