@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import planted
 import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
-from datasets import ClassLabel, Features, Sequence, Value
+from datasets import Array2D, ClassLabel, Features, Sequence, Value
 from kit import Cli, rows, tones
 from PIL import Image
 
@@ -164,14 +166,15 @@ def test_columns_of_every_shape(tmp_path: Path) -> None:
         "id": TEXT, "image_bytes": Value("binary"), "frames": Sequence(Value("binary")),
         "clip": Video(), "audio": Sequence(Value("float32")), "sampling_rate": Value("int32"),
         "speaker": {"sex": TEXT}, "key": TEXT, "score": Value("float64"), "taken": Value("date32"),
+        "grid": Array2D((1, 2), "int32"), "size": Value("decimal128(4, 1)"),
         "file_name": TEXT, "parts": [{"page": datasets.Image()}],
     })  # fmt: skip
     wave = tones(0.1, 8000, 440)
     row = {
         "id": "a/b", "image_bytes": picture("PNG"), "frames": [picture(), picture("WEBP")],
         "clip": {"bytes": b"\x1aE\xdf\xa3", "path": "x.MKV"}, "audio": wave, "sampling_rate": 8000,
-        "speaker": {"sex": "F"}, "key": "k", "score": float("nan"), "taken": None,
-        "file_name": "mine", "parts": [{"page": None}],
+        "speaker": {"sex": "F"}, "key": "k", "score": float("nan"), "taken": date(2020, 2, 3),
+        "grid": [[1, 2]], "size": Decimal("2.5"), "file_name": "mine", "parts": [{"page": None}],
     }  # fmt: skip
     folder = planted.corpus(tmp_path, "odd", {"train": [row]}, features=features)
     told = ["column parts is left out: it holds files inside structs"]
@@ -184,6 +187,11 @@ def test_columns_of_every_shape(tmp_path: Path) -> None:
     )  # fmt: skip
     sample = json.loads(found["000000000.json"])
     assert sample["speaker"] == {"sex": "F"} and sample["score"] is None
+    assert (sample["taken"], sample["grid"], sample["size"]) == ("2020-02-03", [[1, 2]], "2.5")
+    [stored] = table(tmp_path / "w")
+    assert (stored["taken"], stored["grid"], stored["size"]) == (
+        row["taken"], row["grid"], row["size"],
+    )  # fmt: skip
     assert (sample["key"], sample["key_"]) == ("000000000", "k")
     samples, rate = sf.read(io.BytesIO(found["000000000.audio.wav"]))
     assert rate == 8000 and np.allclose(samples, wave, atol=2**-15)

@@ -103,8 +103,8 @@ class BuiltRows:
         return None
 
     def others(self, example: Example) -> dict[str, Any]:
-        """The values of all plain columns as JSON holds them."""
-        return {name: as_json(example[name]) for name in self.plain}
+        """The values of all plain columns."""
+        return {name: example[name] for name in self.plain}
 
     def pairs(self, split: str) -> Iterator[Pair]:
         """Each source row that was tried, with its example; of a row of several, each of them."""

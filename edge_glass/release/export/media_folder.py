@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import ColumnRole
 from edge_glass.release.export import media_files
-from edge_glass.release.export.built_rows import BuiltRows, Example
+from edge_glass.release.export.built_rows import BuiltRows, Example, as_json
 from edge_glass.release.export.media_files import MediaFile
 
 METADATA = "metadata.jsonl"
@@ -42,7 +42,7 @@ def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool
             names = list(_saved(folder, example, number, files, build.name_by))
             listed = files[0].place is not None
             where = {"file_names": names} if listed else {"file_name": names[0]}
-            line = json.dumps(where | build.others(example) | where, ensure_ascii=False)
+            line = json.dumps(where | as_json(build.others(example)) | where, ensure_ascii=False)
             lines.write(f"{line}\n".encode())
             with_files += 1
     if not with_files:  # no reader takes an empty one

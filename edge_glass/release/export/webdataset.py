@@ -22,7 +22,7 @@ from edge_glass.core.atomic_files import Whole, write_json, write_table
 from edge_glass.core.columns import ColumnRole, upstream_names
 from edge_glass.core.ledger import Outcome
 from edge_glass.release.export import exif, media_files
-from edge_glass.release.export.built_rows import BuiltRows, Pair
+from edge_glass.release.export.built_rows import BuiltRows, Pair, as_json
 from edge_glass.release.export.media_files import MediaFile
 
 ROWS = 10_000  # of one tar
@@ -106,7 +106,7 @@ class _Shard:
         return pa.schema([*first, *OWN])
 
     def _add(self, tar: tarfile.TarFile, row: Row, files: list[MediaFile]) -> None:
-        sample = json.dumps(row, ensure_ascii=False).encode()
+        sample = json.dumps(as_json(row), ensure_ascii=False).encode()
         single = len(self._media) == 1
         parts = {_member(file, single): file.data for file in files}
         parts |= {".txt": (row["caption"] or "").encode(), ".json": sample}
