@@ -1,53 +1,53 @@
 """Edge Glass: multimodal training data as self-contained Parquet, every source row accounted for.
 
->>> import edge_glass
->>> ds = edge_glass.load("clotho", repo="org/edge-glass", version="1.0.0", split="train")
+>>> import edge_glass as eg
+>>> made = eg.build("clotho_16k", out="data", raw="/data/CLOTHO", jobs=4)
+>>> eg.verify("data")
+[]
+>>> ds = eg.load("clotho", repo="org/edge-glass", version="1.0.0", split="train")
 >>> ds[0]["audio"]["array"], ds[0]["audio"]["sampling_rate"]
+
+`edge_glass.train` has what training calls, `edge_glass.builder` what a new corpus imports.
 """
 
-import sys
 from importlib import import_module
 from importlib.metadata import version
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_glass import builder, train
+    from edge_glass.api import Build, audit, build, diff, export, load, plan, push, verify
     from edge_glass.core.errors import EdgeGlassError
-    from edge_glass.corpora.corpus import Corpus
-    from edge_glass.corpora.params import CorpusConfig
-    from edge_glass.media.features import Audio, Image
-    from edge_glass.pipeline.build import build
-    from edge_glass.release.load import load
 
 __version__ = version("edge-glass")
-__all__ = ["Audio", "Corpus", "CorpusConfig", "EdgeGlassError", "Image", "build", "load"]
-
-_HOMES = {
-    "Audio": "media.features",
-    "Corpus": "corpora.corpus",
-    "CorpusConfig": "corpora.params",
-    "EdgeGlassError": "core.errors",
-    "Image": "media.features",
-    "build": "pipeline.build",
-    "load": "release.load",
-}
-
-
-class _Package(ModuleType):
-    """Keeps `edge_glass.load` and `edge_glass.build` functions once their modules are imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _HOMES or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+__all__ = [
+    "Build",
+    "EdgeGlassError",
+    "audit",
+    "build",
+    "builder",
+    "diff",
+    "export",
+    "load",
+    "plan",
+    "push",
+    "train",
+    "verify",
+]
+# the room `audit` is called like a function, and can be called as one
+_MODULES = ("audit", "builder", "train")
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: `import edge_glass` alone stays fast."""
-    if name == "train":
-        return import_module("edge_glass.train")
-    if name not in _HOMES:
+    if name in _MODULES:
+        return import_module(f"edge_glass.{name}")
+    if name == "EdgeGlassError":
+        return import_module("edge_glass.core.errors").EdgeGlassError
+    if name not in __all__:
         raise AttributeError(f"module 'edge_glass' has no attribute {name!r}")
-    return getattr(import_module(f"edge_glass.{_HOMES[name]}"), name)
+    return getattr(import_module("edge_glass.api"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -9,12 +9,10 @@ trained on is not below 1.0; who guesses has the logarithm of the number of pict
 
 import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
 
 import edge_glass
-from edge_glass.corpora import catalog
 from edge_glass.train import Loader, Picture, loader
 
 EPOCHS, RATE, GOAL = 30, 0.02, 1.0
@@ -40,7 +38,7 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as out:
-        edge_glass.build(catalog.variant("imagenet_captions_sample"), Path(out))
+        edge_glass.build("imagenet_captions_sample", out)
         folder = f"{out}/imagenet_captions_sample"
         unseen = list(batches(folder, seed=99))
         names = sorted({name for batch in unseen for name in batch["id"]})

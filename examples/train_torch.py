@@ -11,13 +11,11 @@ has ln 5 = 1.6.
 import json
 import sys
 import tempfile
-from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
 
 import edge_glass
-from edge_glass.corpora import catalog
 from edge_glass.train import Sound, loader
 
 STEPS, STOP, GOAL = 40, 17, 0.8
@@ -64,7 +62,7 @@ class Learner:
 def main() -> None:
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as out:
-        edge_glass.build(catalog.variant("clotho_sample"), Path(out))
+        edge_glass.build("clotho_sample", out)
         folder = f"{out}/clotho_sample"
         unseen = list(batches(folder, seed=99, workers=0))
         learner = Learner(sorted({name for batch in unseen for name in batch["id"]}))

@@ -1,0 +1,279 @@
+"""What `import edge_glass` gives: each verb as a function with plain arguments and a typed result.
+
+The command line does the same with the same code; nothing here prints but progress.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge_glass.core import ledger, locations, manifest, names
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.progress import Progress, Shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from edge_glass.audit.verify import Finding
+    from edge_glass.pipeline.estimate import Plan
+    from edge_glass.release.diff import Difference
+    from edge_glass.release.publish import Release
+    from edge_glass.sources.row_fetch import Network
+
+StrPath = str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A config that is built: its folder, and the manifest that says what lies in it."""
+
+    folder: Path
+    manifest: Manifest
+
+    def ledger(self) -> "pa.Table":
+        """What became of every source row, a row each."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / ledger.FILE)
+
+    def report(self) -> Path:
+        """Draw the report over all builds beside this one. Returns the page, an HTML file."""
+        from edge_glass.release import write_card
+
+        write_card.drawn(self.folder.parent)
+        return self.folder.parent / names.REPORT
+
+    def load(self, split: str | None = None) -> Any:
+        """The rows as a Dataset, or a DatasetDict without `split`."""
+        return load(self.manifest.config, self.folder.parent, split=split)
+
+    def _counts(self) -> list[tuple[str, int, int, int]]:
+        return [
+            (name, split.rows, split.kept, split.total - split.kept)
+            for name, split in self.manifest.splits.items()
+        ]
+
+    def __str__(self) -> str:
+        lines = [f"{self.manifest.config} in {self.folder}"]
+        lines += [
+            f"  {name}: {rows:,} rows of {kept + dropped:,} in the source, {dropped:,} dropped"
+            for name, rows, kept, dropped in self._counts()
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("split", "rows", "kept", "dropped"))
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>"
+            for row in self._counts()
+        )
+        title = f"<p><b>{escape(self.manifest.config)}</b> in {escape(str(self.folder))}</p>"
+        return f"{title}<table><tr>{head}</tr>{rows}</table>"
+
+
+def build(
+    config: str,
+    out: StrPath = "data",
+    *,
+    raw: StrPath | None = None,
+    jobs: int = 1,
+    name: str | None = None,
+    limit: int | None = None,
+    unverified: bool = False,
+    mirror: str | None = None,
+    retry_failed: bool = False,
+    refresh: StrPath | None = None,
+    ray: str | None = None,
+    network: "Network | None" = None,
+    progress: bool = True,
+    **parameters: Any,
+) -> Build:
+    """Build a config into `out/<config>/`, and the card beside it; go on if it was stopped.
+
+    Args:
+        config: a published config, see `edge-glass list`.
+        out: the folder that gets `<config>/`.
+        raw: raw files on disk; the network is left alone.
+        jobs: processes. More than one need `if __name__ == "__main__":` in a script.
+        name: of the variant that `parameters` make; by default it is made of them.
+        limit: only the first so many rows of a split.
+        unverified: take raw files whose checksum differs.
+        mirror: URL of a folder to fetch from before upstream.
+        retry_failed: fetch again what may arrive now.
+        refresh: an earlier build; only what changed since is fetched.
+        ray: the address of a Ray cluster that does the work.
+        network: how the far end is asked.
+        progress: say on the standard error how far it is.
+        parameters: of the config, such as `sample_rate=22050` or `subset=500`.
+
+    Returns:
+        The build. `print` shows its rows, a notebook a table.
+
+    Raises:
+        EdgeGlassError: what is wrong, and what to do.
+
+    Example:
+        >>> made = edge_glass.build("clotho_16k", raw="/data/CLOTHO", subset=500)
+        >>> made.ledger().num_rows
+    """
+    from edge_glass.corpora import catalog
+    from edge_glass.pipeline.build import Options
+    from edge_glass.pipeline.build import build as make
+    from edge_glass.sources.row_fetch import Network
+
+    variant = catalog.variant(config, parameters, name)
+    options = Options(
+        raw=_path(raw),
+        jobs=jobs,
+        limit=limit,
+        mirror=mirror,
+        unverified=unverified,
+        network=network or Network(),
+        ray=ray,
+        retry_failed=retry_failed,
+        refresh=_path(refresh),
+    )
+    made = make(variant, Path(out), options, _shown(progress))
+    return Build(Path(out) / variant.name, made)
+
+
+def plan(
+    config: str,
+    out: StrPath = "data",
+    *,
+    raw: StrPath | None = None,
+    name: str | None = None,
+    limit: int | None = None,
+    **parameters: Any,
+) -> "Plan":
+    """What a build of `config` will fetch and make; nothing is fetched. Arguments as of `build`."""
+    from edge_glass.corpora import catalog
+    from edge_glass.pipeline import estimate
+
+    return estimate.plan(
+        catalog.variant(config, parameters, name), Path(out), _path(raw), limit, _shown(False)
+    )
+
+
+def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
+    """Read a build again, whole, and list all that is not as promised; empty if all is well.
+
+    `place` is a folder that `build` made, `org/name@1.0.0` on the Hub, or a URL.
+    """
+    from edge_glass.audit.verify import verify as check
+
+    where = locations.at(str(place))
+    with locations.told(where):
+        return list(check(where, _shown(progress)))
+
+
+def diff(old: StrPath, new: StrPath) -> list["Difference"]:
+    """What changed between two builds, config by config; places as of `verify`."""
+    from edge_glass.release.diff import diff as compare
+
+    before, after = locations.at(str(old)), locations.at(str(new))
+    with locations.told(before), locations.told(after):
+        return list(compare(before, after))
+
+
+def audit(
+    place: StrPath,
+    out: StrPath | None = None,
+    *,
+    checks: Sequence[str] | None = None,
+    against: Sequence[StrPath] = (),
+    jobs: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Audit what is built in `place`: config -> what was found.
+
+    Args:
+        place: as of `verify`.
+        out: gets `audit/<config>/`, by default beside the builds.
+        checks: such as `duplicates`, `leaks`, `silence`, or a group of them; by default the usual.
+        against: other builds that rows may stand in, too.
+        jobs: processes.
+        progress: say on the standard error how far it is.
+    """
+    from edge_glass.audit import audits
+    from edge_glass.audit.drop import known
+
+    where = locations.at(str(place))
+    groups, _ = known(checks or audits.DEFAULT)
+    options = audits.Options(groups, jobs=jobs)
+    others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
+    with locations.told(where):
+        return {
+            config: audits.audit(
+                folder, _path(out) or folder.parent, options, others, _shown(progress)
+            )
+            for config, folder in manifest.built(where).items()
+        }
+
+
+def push(
+    place: StrPath,
+    configs: Sequence[str],
+    *,
+    repo: str,
+    version: str,
+    private: bool = False,
+    pr: bool = False,
+    dry_run: bool = False,
+) -> "Release":
+    """Publish built configs of the folder `place` as a version of the dataset `repo` on the Hub.
+
+    Raises EdgeGlassError if the version exists, a build is not whole, or the Hub refuses.
+
+    Example:
+        >>> edge_glass.push("data", ["clotho_16k"], repo="org/edge-glass", version="1.0.0")
+    """
+    from edge_glass.release import publish
+
+    return publish.push(
+        Path(place), list(configs), repo, version, private=private, pr=pr, dry_run=dry_run
+    )
+
+
+def load(
+    config: str,
+    repo: StrPath,
+    version: str | None = None,
+    split: str | None = None,
+    streaming: bool = False,
+) -> Any:
+    """Load a config of a dataset on the Hub (`org/name`) or of a folder that `build` made.
+
+    The same version gives the same rows online and offline. Audio decodes without torch to
+    `{"array": float32, "sampling_rate": Hz, "path": …}`. Returns a Dataset, or a DatasetDict
+    without `split`; iterable ones with `streaming`.
+
+    Raises EdgeGlassError if there is no such folder, dataset, version or config.
+    """
+    from edge_glass.release.load import load as read
+
+    return read(config, repo if isinstance(repo, str) else Path(repo), version, split, streaming)
+
+
+def export(
+    place: StrPath,
+    out: StrPath,
+    format: Literal["webdataset", "files", "tsv", "labels"] = "webdataset",
+) -> None:
+    """Write the build in the folder `place` to `out` in a layout that others read."""
+    from edge_glass.release.export import export as write
+
+    write(Path(place), Path(out), format)
+
+
+def _path(place: StrPath | None) -> Path | None:
+    return None if place is None else Path(place)
+
+
+def _shown(progress: bool) -> Progress | None:
+    from rich.console import Console
+
+    return Shown(Console(stderr=True)) if progress else None

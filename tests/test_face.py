@@ -1,0 +1,50 @@
+"""`import edge_glass`: each verb as a function, quick to import, seen by completion and help."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edge_glass as eg
+
+
+def test_each_name_is_there_and_says_what_it_is() -> None:
+    assert set(eg.__all__) <= set(dir(eg))
+    for name in eg.__all__:
+        assert inspect.getdoc(getattr(eg, name)), name
+
+
+def test_importing_it_brings_nothing_heavy() -> None:
+    heavy = {"datasets", "pyarrow", "numpy", "pydantic", "torch", "duckdb", "rich"}
+    code = f"import sys, edge_glass; sys.exit(bool({heavy} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_from_sources_to_rows(tmp_path: Path) -> None:
+    planned = eg.plan("clotho_sample")
+    made = eg.build("clotho_sample", tmp_path, progress=False, splits=["test"], name="mine")
+    assert made.folder == tmp_path / "mine"
+    assert planned.config == "clotho_sample"
+    assert made.ledger().num_rows == made.manifest.splits["test"].total
+    assert "test" in str(made)
+    assert f"<td>{made.manifest.rows}</td>" in made._repr_html_()
+    assert not [f for f in eg.verify(tmp_path, progress=False) if f.kind == "error"]
+    assert len(made.load("test")) == made.manifest.rows
+    (difference,) = eg.diff(tmp_path, str(tmp_path))
+    assert difference.identical
+
+
+def test_the_audit_is_a_function_and_a_room(tmp_path: Path) -> None:
+    eg.build("clotho_sample", tmp_path, progress=False)
+    found = eg.audit(tmp_path, checks=["silence"], progress=False)
+    assert list(found) == ["clotho_sample"]
+    assert (tmp_path / "audit" / "clotho_sample").is_dir()
+
+
+def test_a_wrong_name_is_one_clear_error() -> None:
+    with pytest.raises(eg.EdgeGlassError, match="clotho_16"):
+        eg.plan("clotho_16")
+    with pytest.raises(AttributeError):
+        eg.nothing  # noqa: B018
