@@ -28,6 +28,7 @@ FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty m
     "image/j2c": ["JPEG2000"],
 }
 SUFFIXES = {"image/jpeg": ".jpg", "image/j2c": ".j2k"}
+CODECS = ("jpg", "webp", "zlib", "avif", "jpg_2000", "libtiff", "littlecms2")  # Pillow's
 MAX_PIXELS = 2**26  # 67 million, 200 MB as RGB
 MAX_FILE = 2**28
 MOST_TEXT = PngImagePlugin.MAX_TEXT_CHUNK  # bytes, as Pillow has it
@@ -152,7 +153,7 @@ def black(side: int) -> bytes:
 
 def library() -> dict[str, str]:
     """Library -> version of what decodes and encodes."""
-    codecs = {name: features.version(name) for name in ("jpg", "webp", "zlib", "avif")}
+    codecs = {name: features.version(name) for name in CODECS}
     found = {"pillow": PIL.__version__} | {k: str(v) for k, v in codecs.items() if v}
     return found
 
