@@ -24,6 +24,7 @@ MAGIC = (
     *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"caff", b".snd", b"NIST_1A"),
     *(b"fLaC", b"OggS"),
 )
+UNKNOWN = 2**63 - 1  # frames, where libsndfile cannot say
 MOST = 2**13  # samples that a byte can stand for: a header that promises more is wrong
 SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "NIST": ".sph"}
 ALIASES = {
@@ -99,27 +100,27 @@ def check(data: bytes, hear: Callable[[np.ndarray], None] | None = None) -> Prob
     `hear` is called with one block of samples after another, float32 of shape (frames, channels).
     """
     source = _source(data)
-    found = _probe(source)
-    length = max(1, BLOCK // found.channels) if found.seekable else found.frames
-    block = np.empty((length, found.channels), dtype=np.float32)
+    info = _probe(source)
+    length = max(1, BLOCK // info.channels) if info.seekable else info.frames
+    block = np.empty((length, info.channels), dtype=np.float32)
     frames, read = 0, block
     with _open(source) as file:
         while len(read) == len(block):  # fewer is the end
             read = _read(file, block)
-            _only_numbers(read, found)
+            _only_numbers(read, info)
             frames += len(read)
             if hear:
                 hear(read)
-    _all_there(frames, found.frames)
-    return found
+    _all_there(frames, info.frames)
+    return info
 
 
 def decode(data: bytes, rate: int | None = None) -> tuple[np.ndarray, int]:
     """Samples as float32 of shape (frames, channels) and their rate in Hz, at `rate` if given."""
     source = _source(data)
-    found = _probe(source)
-    target = rate or found.rate
-    return _resample(_samples(source, found, "float32"), found.rate, target), target
+    info = _probe(source)
+    target = rate or info.rate
+    return _resample(_samples(source, info, "float32"), info.rate, target), target
 
 
 def transcode(data: bytes, rate: int | None, channels: int | None, format: str) -> Clip:
@@ -130,35 +131,35 @@ def transcode(data: bytes, rate: int | None, channels: int | None, format: str) 
     more; else 24 in FLAC, and in WAV as many as the source.
     """
     source = _source(data)
-    found = _probe(source)
-    target = rate or found.rate
-    same = target == found.rate and channels in (None, found.channels)
-    if same and found.suffix == f".{format}":
+    info = _probe(source)
+    target = rate or info.rate
+    same = target == info.rate and channels in (None, info.channels)
+    if same and info.suffix == f".{format}":
         check(data)
-        return Clip(data, found.suffix, found.rate)
-    bits = 24 if found.subtype in DEEP else 16
-    if same and found.subtype in EXACT:
-        return _write(_samples(source, found, _integer(bits)), target, format, f"PCM_{bits}")
-    samples = _mix(_samples(source, found, "float64" if bits == 24 else "float32"), channels)
-    samples = _resample(samples, found.rate, target)
-    if format == "wav" and found.subtype in FLOATS:
-        return _write(samples, target, format, found.subtype)
-    if format == "wav" and found.subtype == "PCM_32":
+        return Clip(data, info.suffix, info.rate)
+    bits = 24 if info.subtype in DEEP else 16
+    if same and info.subtype in EXACT:
+        return _write(_samples(source, info, _integer(bits)), target, format, f"PCM_{bits}")
+    samples = _mix(_samples(source, info, "float64" if bits == 24 else "float32"), channels)
+    samples = _resample(samples, info.rate, target)
+    if format == "wav" and info.subtype in FLOATS:
+        return _write(samples, target, format, info.subtype)
+    if format == "wav" and info.subtype == "PCM_32":
         bits = 32
     integers, clipped = _quantise(samples, bits)
     notes = [f"{clipped} samples beyond full scale clipped"] if clipped else []
-    if bits == 24 and found.subtype in FLOATS | {"PCM_32"}:
-        notes.append(f"{found.subtype} written with 24 bits")
+    if bits == 24 and info.subtype in FLOATS | {"PCM_32"}:
+        notes.append(f"{info.subtype} written with 24 bits")
     return _write(integers, target, format, f"PCM_{bits}", tuple(notes))
 
 
 def waveform(data: bytes, rate: int | None) -> tuple[np.ndarray, int]:
     """Mono samples as float32 of shape (frames,), and their rate in Hz."""
     source = _source(data)
-    found = _probe(source)
-    target = rate or found.rate
-    samples = _mix(_samples(source, found, "float32"), 1)
-    return _resample(samples, found.rate, target)[:, 0], target
+    info = _probe(source)
+    target = rate or info.rate
+    samples = _mix(_samples(source, info, "float32"), 1)
+    return _resample(samples, info.rate, target)[:, 0], target
 
 
 def section(data: bytes, rate: int | None, seconds: float, at: float) -> tuple[np.ndarray, int]:
@@ -169,10 +170,10 @@ def section(data: bytes, rate: int | None, seconds: float, at: float) -> tuple[n
     Raises Dropped.
     """
     source = _source(data)
-    found = _probe(source)
-    frames = min(found.frames, math.ceil(seconds * found.rate))
-    start = round(at * (found.frames - frames))
-    return mono(_stretch(source, found, start, frames, "float32"), found.rate, rate)
+    info = _probe(source)
+    frames = min(info.frames, math.ceil(seconds * info.rate))
+    start = round(at * (info.frames - frames))
+    return mono(_stretch(source, info, start, frames, "float32"), info.rate, rate)
 
 
 def stretch(data: bytes, start: int, end: int, dtype: str) -> np.ndarray:
@@ -284,38 +285,41 @@ def _joined(data: bytes) -> _Source:
     links = [_Source(flac.completed(link), ("OGG", None)) for link in ogg.links(data)]
     if len(links) == 1:
         return links[0]
-    found = [_probe(link) for link in links]
-    kinds = [f"{each.rate} Hz with {each.channels} channels" for each in found]
+    infos = [_probe(link) for link in links]
+    kinds = [f"{each.rate} Hz with {each.channels} channels" for each in infos]
     if len(set(kinds)) > 1:
         raise Dropped(Outcome.UNSUITABLE_MEDIA, ", then ".join(kinds))
-    _check_size(found[0], sum(each.frames for each in found))
-    parts = [_samples(link, each, "float32") for link, each in zip(links, found, strict=True)]
-    data = riff.wav(np.concatenate(parts), found[0].rate)
-    return _Source(data, ("OGG", found[0].subtype), counted=True)
+    _check_size(infos[0], sum(each.frames for each in infos))
+    parts = [_samples(link, each, "float32") for link, each in zip(links, infos, strict=True)]
+    data = riff.wav(np.concatenate(parts), infos[0].rate)
+    return _Source(data, ("OGG", infos[0].subtype), counted=True)
 
 
 def _probe(source: _Source) -> Probe:
     with _open(source) as file:
         format, subtype = (source.kind[0] or file.format, source.kind[1] or file.subtype)
         frames = file.frames if source.frames is None else source.frames
-        found = Probe(format, subtype, file.samplerate, file.channels, frames, source.counted)
-    if found.frames == 0:
+        info = Probe(format, subtype, file.samplerate, file.channels, frames, source.counted)
+    if info.frames == 0:
         raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
-    if found.frames > MOST * len(source.data):
-        detail = f"{found.frames} samples promised, in {len(source.data)} bytes"
+    if info.frames == UNKNOWN:
+        detail = f"its {info.format} header does not say how long it is"
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
+    if info.frames > MOST * len(source.data):
+        detail = f"{info.frames} samples promised, in {len(source.data)} bytes"
         raise Dropped(Outcome.TRUNCATED_MEDIA, detail)
-    _check_size(found, found.frames)
-    return found
+    _check_size(info, info.frames)
+    return info
 
 
-def _check_size(found: Probe, frames: int) -> None:
-    seconds = frames / found.rate
+def _check_size(info: Probe, frames: int) -> None:
+    seconds = frames / info.rate
     if (
         seconds > MAX_SECONDS
-        or found.channels > MAX_CHANNELS
-        or frames * found.channels > MAX_SAMPLES
+        or info.channels > MAX_CHANNELS
+        or frames * info.channels > MAX_SAMPLES
     ):
-        size = f"{seconds:.0f} s of {found.channels} channels at {found.rate} Hz"
+        size = f"{seconds:.0f} s of {info.channels} channels at {info.rate} Hz"
         limit = f"{MAX_SECONDS} s, {MAX_CHANNELS} channels and {MAX_SAMPLES} samples"
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size}, the limits are {limit}")
 
@@ -342,18 +346,18 @@ def _read(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
     return read
 
 
-def _samples(source: _Source, found: Probe, dtype: str) -> np.ndarray:
-    return _stretch(source, found, 0, found.frames, dtype)
+def _samples(source: _Source, info: Probe, dtype: str) -> np.ndarray:
+    return _stretch(source, info, 0, info.frames, dtype)
 
 
-def _stretch(source: _Source, found: Probe, start: int, frames: int, dtype: str) -> np.ndarray:
-    before = 0 if found.seekable else start  # decoded, and not wanted
+def _stretch(source: _Source, info: Probe, start: int, frames: int, dtype: str) -> np.ndarray:
+    before = 0 if info.seekable else start  # decoded, and not wanted
     with _open(source) as file:
-        if found.seekable and start:
+        if info.seekable and start:
             _seek(file, start)
-        samples = _read(file, np.empty((before + frames, found.channels), dtype=dtype))
+        samples = _read(file, np.empty((before + frames, info.channels), dtype=dtype))
     _all_there(len(samples) - before, frames)
-    _only_numbers(samples, found)
+    _only_numbers(samples, info)
     return samples[before:]
 
 
@@ -369,9 +373,9 @@ def _all_there(frames: int, promised: int) -> None:
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{max(0, frames)} of {promised} samples")
 
 
-def _only_numbers(samples: np.ndarray, found: Probe) -> None:
+def _only_numbers(samples: np.ndarray, info: Probe) -> None:
     # integers cannot be anything else; damaged Opus and Vorbis can, as float files can
-    if not found.subtype.startswith("PCM_") and not (np.abs(samples) < MAX_LEVEL).all():
+    if not info.subtype.startswith("PCM_") and not (np.abs(samples) < MAX_LEVEL).all():
         raise Dropped(Outcome.UNDECODABLE_MEDIA, "samples that are infinite or no numbers")
 
 
@@ -393,10 +397,10 @@ def _resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
     if samples.size * target / rate > MAX_SAMPLES:
         detail = f"{rate} Hz at {target} Hz: more than {MAX_SAMPLES} samples"
         raise Dropped(Outcome.OVERSIZED_MEDIA, detail)
-    made: np.ndarray = soxr.resample(samples, rate, target, quality="HQ")
-    if not len(made):
+    resampled: np.ndarray = soxr.resample(samples, rate, target, quality="HQ")
+    if not len(resampled):
         raise Dropped(Outcome.EMPTY_MEDIA, f"{rate} Hz at {target} Hz: less than one sample")
-    return made
+    return resampled
 
 
 def _quantise(samples: np.ndarray, bits: int) -> tuple[np.ndarray, int]:

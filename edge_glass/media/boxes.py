@@ -35,13 +35,13 @@ def samples(data: bytes) -> int:
 
 def pictures(data: bytes) -> list[tuple[int, int]]:
     """Width and height in pixels as the video tracks state them, before anything is decoded."""
-    found, kind = [], b""
+    sizes, kind = [], b""
     for name, at in _tables(data, 0, len(data), 0):
         if name == b"hdlr":
             kind = data[at + 16 : at + 20]
         elif name == b"stsd" and kind == b"vide":  # version, flags, count, then the description
-            found.append(struct.unpack(">HH", data[at + 48 : at + 52].ljust(4, b"\0")))
-    return found
+            sizes.append(struct.unpack(">HH", data[at + 48 : at + 52].ljust(4, b"\0")))
+    return sizes
 
 
 def _tables(data: bytes, start: int, end: int, depth: int) -> Iterator[tuple[bytes, int]]:

@@ -135,10 +135,10 @@ def kind(data: bytes) -> tuple[str, str] | None:
     """Format (M4A, WEBM, MKV, AAC) and codec in capitals; None if it is no container of these."""
     if demuxer(data) is None:
         return None
-    found = probe(data)
-    if found is None:
+    info = probe(data)
+    if info is None:
         raise Dropped(Outcome.NO_AUDIO, "no audio track")
-    return suffix(data)[1:].upper(), "ALAC_24" if found.codec == "alac" else found.codec.upper()
+    return suffix(data)[1:].upper(), "ALAC_24" if info.codec == "alac" else info.codec.upper()
 
 
 def wav(data: bytes) -> bytes:

@@ -18,27 +18,27 @@ def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> 
     the whole track: it is cut, as FLAC, and `notes` says so. Raises Dropped: anything else is
     wrong_duration.
     """
-    found = audio.probe(data)
+    info = audio.probe(data)
     wanted = end - start
-    if abs(found.seconds - wanted) <= SLACK:
+    if abs(info.seconds - wanted) <= SLACK:
         return data, name
-    if found.seconds < end - SLACK:
-        detail = f"{found.seconds:.2f} s where {wanted:g} s were asked for"
+    if info.seconds < end - SLACK:
+        detail = f"{info.seconds:.2f} s where {wanted:g} s were asked for"
         raise Dropped(Outcome.WRONG_DURATION, detail)
-    notes.append(f"cut out of {found.seconds:.1f} s")
+    notes.append(f"cut out of {info.seconds:.1f} s")
     stem = name.rpartition(".")[0] or name
-    return _cut(data, found, (start, end), notes), f"{stem}.flac"
+    return _cut(data, info, (start, end), notes), f"{stem}.flac"
 
 
-def _cut(data: bytes, found: audio.Probe, at: tuple[float, float], notes: list[str]) -> bytes:
-    first, last = (min(round(second * found.rate), found.frames) for second in at)
-    bits = 24 if found.subtype in audio.DEEP else 16
-    exact = found.subtype in audio.EXACT
+def _cut(data: bytes, info: audio.Probe, at: tuple[float, float], notes: list[str]) -> bytes:
+    first, last = (min(round(second * info.rate), info.frames) for second in at)
+    bits = 24 if info.subtype in audio.DEEP else 16
+    exact = info.subtype in audio.EXACT
     samples = audio.stretch(data, first, last, _integer(bits) if exact else "float64")
     whole = samples if exact else _whole(samples, bits, notes)
     out = io.BytesIO()
     try:
-        sf.write(out, whole, found.rate, f"PCM_{bits}", format="FLAC")
+        sf.write(out, whole, info.rate, f"PCM_{bits}", format="FLAC")
     except sf.LibsndfileError as error:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
     return out.getvalue()

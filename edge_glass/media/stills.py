@@ -108,8 +108,8 @@ def doubts(stills: Sequence[Still]) -> list[str]:
 
 def moves(stills: Sequence[Still]) -> float | None:
     """The largest mean difference of neighbours, in grey levels; None of a single frame."""
-    found = [float(np.abs(one.small - other.small).mean()) for one, other in pairwise(stills)]
-    return max(found, default=None)
+    differences = [float(np.abs(one.small - other.small).mean()) for one, other in pairwise(stills)]
+    return max(differences, default=None)
 
 
 def _within(size: tuple[int, int], side: int) -> tuple[int, int]:

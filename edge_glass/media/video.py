@@ -157,7 +157,7 @@ def _probe(file: Any, stream: Any) -> Probe:
         first, last = min(first, packet.pts), max(last, packet.pts + (packet.duration or 0))
     if not packets:
         raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
-    found = Probe(
+    info = Probe(
         width=stream.codec_context.width,
         height=stream.codec_context.height,
         aspect=stream.sample_aspect_ratio or Fraction(1),
@@ -167,19 +167,19 @@ def _probe(file: Any, stream: Any) -> Probe:
         has_audio=bool(file.streams.audio),
     )
     # Matroska states when a track ends, which may begin late
-    late = max(0.0, float(found.start)) if file.format.name.startswith("matroska") else 0.0
-    _check(found, container.stated(file, stream), late)
-    return found
+    late = max(0.0, float(info.start)) if file.format.name.startswith("matroska") else 0.0
+    _check(info, container.stated(file, stream), late)
+    return info
 
 
-def _check(found: Probe, promised: float | None, late: float) -> None:
-    _check_size(round(found.width * found.aspect), found.height)
-    work = found.packets * found.width * found.height
-    if found.seconds > MAX_SECONDS or work > MAX_WORK:
-        size = f"{found.packets} frames of {found.width}x{found.height} in {found.seconds:.0f} s"
+def _check(info: Probe, promised: float | None, late: float) -> None:
+    _check_size(round(info.width * info.aspect), info.height)
+    work = info.packets * info.width * info.height
+    if info.seconds > MAX_SECONDS or work > MAX_WORK:
+        size = f"{info.packets} frames of {info.width}x{info.height} in {info.seconds:.0f} s"
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size}, the limit is {MAX_SECONDS} s")
-    if promised is not None and promised > late + found.seconds + SLACK:
-        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{late + found.seconds:.2f} s of {promised:.2f} s")
+    if promised is not None and promised > late + info.seconds + SLACK:
+        raise Dropped(Outcome.TRUNCATED_MEDIA, f"{late + info.seconds:.2f} s of {promised:.2f} s")
 
 
 def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
@@ -273,8 +273,8 @@ def _allow(file: Any) -> None:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, "no video track")
     context = file.streams.video[0].codec_context
     if context is None or context.name not in CODECS:
-        found = context.name if context else "unknown"
-        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"video codec {found}")
+        codec = context.name if context else "unknown"
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"video codec {codec}")
     if not context.width:
         detail = f"no picture, or one of more than {MAX_PIXELS} pixels"
         raise Dropped(Outcome.UNDECODABLE_MEDIA, detail)
