@@ -12,6 +12,7 @@ from edge_glass.cli import audit_verbs, table_verbs, vector_verbs, version_verbs
 from edge_glass.cli import search_verbs as search
 from edge_glass.cli import slide_verbs as slides
 from edge_glass.cli.options import (
+    AllowEmpty,
     Built,
     Jobs,
     Json,
@@ -154,6 +155,7 @@ def build(
         Path | None,
         typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
     ] = None,
+    allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
@@ -173,7 +175,17 @@ def build(
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs, away = jobs or cores(), Away(out) if "://" in out else None
     options = Options(
-        raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh
+        raw,
+        jobs,
+        limit,
+        mirror,
+        unverified,
+        network,
+        ray,
+        away,
+        retry_failed,
+        refresh,
+        allow_empty,
     )
     folder = away.staging if away else Path(out)
     progress = shown()

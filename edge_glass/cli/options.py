@@ -23,6 +23,7 @@ RawDir = Annotated[
     Path | None,
     typer.Option("--raw", metavar="DIR", help="Raw files on disk; the network is left alone."),
 ]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="No row kept is no error.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N rows a split.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")]
 Ray = Annotated[

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import Json, shown
+from edge_glass.cli.options import AllowEmpty, Json, shown
+from edge_glass.core import ledger
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.pipeline.executor_local import cores
 
 if TYPE_CHECKING:
     from edge_glass.domains.slides.deck_store import Desk
+    from edge_glass.domains.slides.funnel import Funnel
 
 Decks = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of decks, see `collect`.")]
 
@@ -190,6 +192,7 @@ def filter_(
     whole_deck: Annotated[
         bool, typer.Option("--whole-deck", help="A pair that is too short drops its deck.")
     ] = False,
+    allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
     """Leave out slides and pairs that are no good, each with a reason; a funnel shows how many."""
@@ -202,7 +205,16 @@ def filter_(
     made = funnel.run(directory, out, names, limits, shown())
     if json:
         terminal.as_json(terminal.plain(made))
-        return
+    else:
+        _show_funnel(out, made)
+    if not allow_empty:
+        ledger.check_kept("filter", {ledger.Outcome.KEPT: made.steps[-1].decks}, out / ledger.FILE)
+
+
+def _show_funnel(out: Path, made: "Funnel") -> None:
+    from edge_glass.cli import terminal
+    from edge_glass.domains.slides import funnel
+
     rows = [
         (step.name, step.decks, step.slides, step.pairs, f"{made.share(step):.1f}",
          ", ".join(f"{n:,} {reason}" for reason, n in step.reasons.items()))

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_glass.cli.options import Encoder, Jobs, Json, RawDir, Ray, shown, variants
+from edge_glass.cli.options import AllowEmpty, Encoder, Jobs, Json, RawDir, Ray, shown, variants
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.ledger import check_kept
 from edge_glass.pipeline.executor_local import cores
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def dedup(
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Take what can be read of damaged chunks.")
     ] = False,
+    allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
     """Rows of a table once each, in N parts: the first of equal rows stays, all are in a ledger."""
@@ -39,6 +41,8 @@ def dedup(
     wanted = Wanted(parts, shuffle, skip_damaged, jobs or cores(), int(memory * 1e9), ray)
     made = deduplicate(variants([name], None, None)[0], raw, out, wanted, shown())
     terminal.as_json(made) if json else terminal.deduplicated(out, made)
+    if not allow_empty:
+        check_kept(name, made["outcomes"], out / "ledger")
 
 
 @app.command(epilog="Example: edge-glass match laion400m --raw unique --out matched --rule word")
@@ -51,6 +55,7 @@ def match(
     ] = "laionet",
     jobs: Jobs = None,
     ray: Ray = None,
+    allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
     """Rows of a table whose captions name one class of ImageNet, with its id."""
@@ -64,6 +69,8 @@ def match(
     step = classify.Matched(layout, rule)  # type: ignore[arg-type]
     made = steps.run(step, folder, out, jobs or cores(), ray, shown())
     terminal.as_json(made) if json else terminal.step(out, made)
+    if not allow_empty:
+        check_kept(name, made["outcomes"], out / "ledger")
 
 
 @app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core import parquet
+from edge_glass.core.errors import EdgeGlassError
 
 FILE = "ledger.parquet"
 
@@ -161,6 +162,16 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any
 def dropped(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file that are not kept."""
     return (row for row in read(path) if row["outcome"] != Outcome.KEPT)
+
+
+def check_kept(what: str, outcomes: Mapping[str, int], where: Path) -> None:
+    """Raise EdgeGlassError if no row is kept; `where` the ledger lies that says why."""
+    if not outcomes.get(Outcome.KEPT):
+        counts = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
+        raise EdgeGlassError(
+            f"{what}: no row is kept: {counts or 'there is none'}. {where} says why of each; is it "
+            "the right folder? --allow-empty takes it all the same."
+        )
 
 
 def doubts(detail: str) -> Iterator[str]:

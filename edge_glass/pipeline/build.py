@@ -54,6 +54,7 @@ class Options:
     away: Away | None = None  # where shards go, if not into the output folder
     retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
     refresh: Path | None = None  # an earlier build: fetch only what changed since
+    allow_empty: bool = True  # a build without a row is a build
 
     def everywhere(self) -> "Options":
         """With paths that mean the same in any process."""
@@ -104,6 +105,8 @@ def build(
             if made is None:
                 job = _Job(variant, corpus, raw, options, described, folder, before)
                 made = _make(job, progress)
+            if not options.allow_empty:
+                ledger.check_kept(variant.name, made.outcomes(), folder / ledger.FILE)
             put(folder, final)
             write_card.outdated(out, variant.name)
         _clear(folder)

@@ -138,7 +138,8 @@ def _plots(total: Stats) -> Iterable[dict[str, Any]]:
                 rest = sum(rows for _, rows in shown[SHOWN:])
                 shown = [*shown[:SHOWN], (f"{len(shown) - SHOWN:,} others", rest)]
             top = max((rows for _, rows in shown), default=1)
-            yield {"name": name, "kind": kind, "values": shown, "top": top}
+            if shown:
+                yield {"name": name, "kind": kind, "values": shown, "top": top}
 
 
 def read(out: Path) -> Stats:
