@@ -1,9 +1,9 @@
 """YFCC15M-Cls: rows of YFCC15M whose captions name a class of ImageNet (Wen et al., 2024).
 
 Either JSON lines of `{"filepath", "caption"}`, as many have YFCC15M; or OpenAI's list of it (line,
-photo id and hash between tabs) joined with YFCC100M's metadata, 25 columns without a header, title
-and description URL-encoded with `+` for a space. Images lie in a folder, under `filepath` or as
-`<hash[:3]>/<hash[3:6]>/<hash>.jpg`, or are fetched by the metadata's URLs.
+photo id and hash between tabs) joined with YFCC100M's metadata, 25 columns (23 in its first
+release) without a header, title and description URL-encoded with `+` for a space. Images lie in a
+folder, under `filepath` or as `<hash[:3]>/<hash[3:6]>/<hash>.jpg`, or are fetched by their URLs.
 """
 
 from collections.abc import Iterator
@@ -36,8 +36,11 @@ LINES, LIST, METADATA = "yfcc15m.jsonl", "yfcc100m_subset_data.tsv.bz2", "yfcc10
 IMAGES, URLS = "yfcc15m_images.tar", "urls"
 TEXT = ("title", "description")
 LINE = {"filepath": Value("string"), "caption": Value("string")}
-LISTED = {1: "id", 2: "hash"}
-FIELDS = {1: "id", 8: "title", 9: "description", 16: "url", 17: "license"}
+LISTED = {3: {1: "id", 2: "hash"}}
+FIELDS = {  # the first release had neither the number of the line nor the hash
+    25: {1: "id", 8: "title", 9: "description", 16: "url", 17: "license"},
+    23: {0: "id", 6: "title", 7: "description", 14: "url", 15: "license"},
+}
 
 
 @dataclass
@@ -89,12 +92,14 @@ class Yfcc15mCls(Corpus):
         return Row(path, LINES, "", media, {"filepath": path, "license": None})
 
     def _listed(self, raw: Raw) -> Iterator[Row]:
-        tables = Table(raw.paths[LIST], LISTED, 3), Table(raw.paths[METADATA], FIELDS, 25)
+        tables = Table(raw.paths[LIST], LISTED), Table(raw.paths[METADATA], FIELDS)
         for position, found in enumerate(joined(*tables, "id", store() / "joined")):
-            where, hash = f"line {position + 1}", found["hash"]
+            where, hash = f"line {position + 1}", found["hash"] or ""
             fields = {"filepath": f"{hash[:3]}/{hash[3:6]}/{hash}.jpg", "license": found["license"]}
-            row = Row(found["id"], LIST, where, None, fields)
-            if found["url"] is None:
+            row = Row(found["id"] or where, LIST, where, None, fields)
+            if found["wrong"]:
+                row.dropped = (Outcome.MALFORMED_ROW, found["wrong"])
+            elif found["url"] is None:
                 row.dropped = (Outcome.MISSING_CAPTION, "not in the metadata")
             elif self.config.images == "urls":
                 row.media, row.ask = (URLS, found["url"]), {"url": found["url"]}

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 from filelock import FileLock
 
 from edge_glass.core import duck, parquet
@@ -22,7 +23,8 @@ from edge_glass.sources.table_layout import quoted
 
 MEMORY = 2_000_000_000  # bytes
 ROWS = 50_000  # at a time
-BLOCK = 2**24  # bytes of text parsed at a time; no record may be longer
+BLOCK = 2**24  # bytes of text parsed at a time
+WRONG = "wrong"  # the column that says why a line cannot be read
 REMEDY = (
     "Make room there, or set EDGE_GLASS_CACHE to a larger disk, and run the same command again."
 )
@@ -34,33 +36,76 @@ class Table:
     """A text file of tab-separated fields without a header or quotes, packed or not."""
 
     path: Path
-    columns: dict[int, str]  # place -> name, of those that are wanted
-    width: int  # fields of a record
+    layouts: dict[int, dict[int, str]]  # fields of a record -> place -> name, of those wanted
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the wanted columns."""
+        return list(next(iter(self.layouts.values())).values())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The wanted columns, as text; records of another width are left out."""
-        names = [self.columns.get(place, f"field {place}") for place in range(self.width)]
-        packed = PACKED.get(self.path.suffix)
-        with pa.input_stream(str(self.path), compression=packed) as stream:
-            reader = pyarrow.csv.open_csv(
-                stream,
-                read_options=pyarrow.csv.ReadOptions(
-                    column_names=names, block_size=BLOCK, use_threads=False
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter="\t", quote_char=False, invalid_row_handler=lambda row: "skip"
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=list(self.columns.values()),
-                    column_types=dict.fromkeys(names, pa.string()),
-                ),
+        """The wanted columns of each line, as text, and `wrong`: why it has none.
+
+        Raises EdgeGlassError if the first line has another number of fields than any layout.
+        """
+        width = 0
+        for block in self._blocks():
+            text = block.replace(b"\r\n", b"\n").removesuffix(b"\n")
+            lines = pa.array(text.split(b"\n"), pa.large_binary())
+            fields = pc.split_pattern(lines, pattern="\t")
+            width = width or self._width(len(fields[0]))
+            yield self._batch(fields, width)
+
+    def _blocks(self) -> Iterator[bytes]:
+        with pa.input_stream(str(self.path), compression=PACKED.get(self.path.suffix)) as stream:
+            start = b""
+            while data := stream.read(BLOCK):
+                block = start + bytes(data)
+                cut = block.rfind(b"\n") + 1
+                start = block[cut:]
+                if cut:
+                    yield block[:cut]
+            if start:
+                yield start
+
+    def _width(self, width: int) -> int:
+        if width not in self.layouts:
+            wanted = " or ".join(map(str, sorted(self.layouts)))
+            raise EdgeGlassError(
+                f"{self.path}: expected lines of {wanted} fields between tabs, found {width}. Is "
+                "it the file that upstream publishes? Get it again."
             )
-            yield from reader
+        return width
+
+    def _batch(self, fields: pa.ListArray, width: int) -> pa.RecordBatch:
+        counts = fields.value_lengths().to_numpy()
+        starts = np.where(counts == width, fields.offsets.to_numpy()[:-1], -1)
+        wrong: list[str | None] = [None] * len(fields)
+        for row in np.flatnonzero(counts != width):
+            wrong[row] = f"{counts[row]} fields where others have {width}"
+        columns = []
+        for place, name in self.layouts[width].items():
+            at = pa.array(starts + place, mask=starts < 0)
+            columns.append(_as_text(fields.values.take(at), name, wrong))
+        return pa.record_batch([*columns, pa.array(wrong, pa.string())], [*self.names, WRONG])
 
     def reader(self) -> pa.RecordBatchReader:
         """The same, for DuckDB."""
-        schema = pa.schema([(name, pa.string()) for name in self.columns.values()])
+        schema = pa.schema([(name, pa.string()) for name in (*self.names, WRONG)])
         return pa.RecordBatchReader.from_batches(schema, self.batches())
+
+
+def _as_text(values: pa.Array, name: str, wrong: list[str | None]) -> pa.Array:
+    try:
+        return values.cast(pa.string())
+    except pa.ArrowInvalid:
+        texts: list[str | None] = []
+        for row, value in enumerate(values.to_pylist()):
+            text = None if value is None else value.decode(errors="replace")
+            texts.append(text)
+            if text is not None and text.encode() != value:
+                wrong[row] = f"{name} is not UTF-8: {value[:40]!a}"
+        return pa.array(texts, pa.string())
 
 
 def joined(
@@ -69,6 +114,7 @@ def joined(
     """The rows of `listed`, each with the columns of `table` that has the same `key`.
 
     They are joined once and kept in `folder`; where the table has a key twice, the first counts.
+    `wrong` says why a row of either cannot be read, null if it can.
     Raises EdgeGlassError for a file that cannot be read.
     """
     path = folder / f"{_state(listed, table)}.parquet"
@@ -83,9 +129,11 @@ def joined(
 
 
 def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> None:
-    more = [quoted(name) for name in table.columns.values() if name != key]
+    more = [quoted(name) for name in table.names if name != key]
     with duck.connected(memory, path.parent) as connection:
         try:
+            for each in (listed, table):
+                next(each.batches(), None)  # the width is told before any work is done
             connection.register("list_in", listed.reader())
             connection.execute(
                 "CREATE TABLE list AS SELECT row_number() OVER () AS position, * FROM list_in"
@@ -100,9 +148,10 @@ def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> Non
                 f"{table.path} or {listed.path}: {' '.join(str(error).split())[:200]}. "
                 "Get the file again from upstream."
             ) from None
-        firsts = ", ".join(f"first({name} ORDER BY rowid) AS {name}" for name in more)
+        firsts = ", ".join(f"first({name} ORDER BY rowid) AS {name}" for name in (*more, WRONG))
         result = connection.sql(f"""
-            SELECT list.* EXCLUDE (position), {", ".join(f"once.{name}" for name in more)}
+            SELECT list.* EXCLUDE (position, {WRONG}), {", ".join(f"once.{n}" for n in more)},
+                coalesce(list.{WRONG}, once.{WRONG}) AS {WRONG}
             FROM list LEFT JOIN (
                 SELECT {quoted(key)}, {firsts} FROM found GROUP BY ALL
             ) AS once ON list.{quoted(key)} = once.{quoted(key)}

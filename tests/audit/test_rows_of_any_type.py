@@ -25,6 +25,7 @@ CONFIGS = [
     "pixmo_cap_sample",
     "valor_sample",
     "yfcc15m_cls_sample",
+    "yfcc15m_cls_urls_sample",
 ]
 
 

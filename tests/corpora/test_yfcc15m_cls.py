@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import Cli, entries, rows
+from kit import ROOT, Cli, entries, rows
 
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
@@ -103,23 +103,59 @@ def test_wrong_parameters() -> None:
 def tables(folder: Path, listed: str, table: str) -> tuple[table_join.Table, table_join.Table]:
     (folder / "list.tsv.bz2").write_bytes(bz2.compress(listed.encode()))
     (folder / "table.tsv").write_text(table)
-    one = table_join.Table(folder / "list.tsv.bz2", {0: "id"}, 1)
-    return one, table_join.Table(folder / "table.tsv", {0: "id", 2: "text"}, 3)
+    one = table_join.Table(folder / "list.tsv.bz2", {1: {0: "id"}})
+    return one, table_join.Table(folder / "table.tsv", {3: {0: "id", 2: "text"}})
+
+
+def read(
+    listed: table_join.Table, table: table_join.Table, folder: Path
+) -> list[dict[str, str | None]]:
+    """The joined rows, without `wrong` where nothing is."""
+    rows = list(table_join.joined(listed, table, "id", folder))
+    return [{k: v for k, v in row.items() if k != "wrong" or v} for row in rows]
 
 
 def test_joins(tmp_path: Path) -> None:
     two = tables(tmp_path, "3\n1\n2\n1\n", '1\tx\t"one\n9\tx\tnine\n1\tx\tagain\n3\tx\n3\tx\té\n')
     wanted = [{"id": "3", "text": "é"}, {"id": "1", "text": '"one'}, {"id": "2", "text": None}]
     wanted.append({"id": "1", "text": '"one'})
-    assert list(table_join.joined(*two, "id", tmp_path / "kept")) == wanted
+    assert read(*two, tmp_path / "kept") == wanted
     [kept] = (tmp_path / "kept").glob("*.parquet")
     before = kept.stat().st_mtime_ns
-    assert list(table_join.joined(*two, "id", tmp_path / "kept")) == wanted
+    assert read(*two, tmp_path / "kept") == wanted
     assert kept.stat().st_mtime_ns == before  # it is made once
     more = tables(tmp_path, "3\n", "3\tx\tother now\n")
-    assert list(table_join.joined(*more, "id", tmp_path / "kept")) == [
-        {"id": "3", "text": "other now"}
+    assert read(*more, tmp_path / "kept") == [{"id": "3", "text": "other now"}]
+
+
+def test_lines_that_cannot_be_read_are_rows(tmp_path: Path) -> None:
+    two = tables(tmp_path, "3\n1\tmore\n2", "3\tx\tthree\r\n2\tx\t\xff\r\n")
+    (tmp_path / "table.tsv").write_bytes(b"3\tx\tthree\r\n2\tx\t\xff\r\n")
+    assert read(*two, tmp_path / "kept") == [
+        {"id": "3", "text": "three"},
+        {"id": None, "text": None, "wrong": "2 fields where others have 1"},
+        {"id": "2", "text": "\ufffd", "wrong": "text is not UTF-8: b'\\xff'"},
     ]
+
+
+@pytest.mark.parametrize("left_out", [(), (0, 2), (0,)])
+def test_releases_of_the_metadata(left_out: tuple[int, ...], tmp_path: Path, cli: Cli) -> None:
+    """25 columns, 23 as at first; any other width is one error, not rows without metadata."""
+    raw = Path(shutil.copytree(ROOT / "samples" / "yfcc15m_cls", tmp_path / "raw"))
+    path = raw / "yfcc100m_dataset.bz2"
+    lines = [line.split("\t") for line in bz2.decompress(path.read_bytes()).decode().splitlines()]
+    kept = [[cell for n, cell in enumerate(line) if n not in left_out] for line in lines]
+    path.write_bytes(bz2.compress("".join("\t".join(line) + "\n" for line in kept).encode()))
+    run = ["build", "yfcc15m_cls", "--raw", raw, "--out", tmp_path / "out", "--unverified"]
+    run += ["--set", "source=metadata", "--set", "images=none", "--name", "yfcc15m_cls_x"]
+    said = cli(*run, "--jobs", 1)
+    if len(left_out) == 1:
+        assert said.code == 1
+        assert "expected lines of 23 or 25 fields between tabs, found 24" in said.err
+    else:
+        assert said.code == 0, said.err
+        captions = {row["caption"] for row in rows(tmp_path / "out" / "yfcc15m_cls_x").values()}
+        assert "Chelsea, my tabby cat She sits on a stone wall!" in captions
 
 
 def test_a_damaged_list(tmp_path: Path) -> None:
