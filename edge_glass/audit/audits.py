@@ -27,7 +27,7 @@ from edge_glass.audit import (
 )
 from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Texts
-from edge_glass.core import duck, manifest
+from edge_glass.core import duck, manifest, outputs
 from edge_glass.core.atomic_files import disk_full, scratch, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
@@ -115,6 +115,8 @@ class _Job:
     def run(self) -> Audit:
         before = read(self._out, self._made.config) or {}
         groups = before.get("groups", {}) if before.get("data") == self._data() else {}
+        if not (self._folder / FILE).is_file():
+            outputs.claim(self._out, [f"{FOLDER}/{self._made.config}"])
         spare = scratch(self._work, f"audit-{self._made.config}")
         with spare as self._spare, started(self._options.ray) as self._pool:
             for name in self._options.groups:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.audit import audits
-from edge_glass.core import duck, ledger, manifest, parquet
+from edge_glass.core import duck, ledger, manifest, names, outputs, parquet
 from edge_glass.core.atomic_files import disk_full, write_shard, write_table
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
@@ -70,9 +70,10 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     `flagged` with what was found, the manifest the sha256 of the findings. Returns the manifest.
     Raises EdgeGlassError if there is no audit of this data.
     """
-    made, final = manifest.read(folder), out / name
-    if name == made.config:
+    made, final = manifest.read(folder), out / names.check(name)
+    if name == made.config or final.resolve() == folder.resolve():
         raise EdgeGlassError(f"{name}: give the new config a name of its own with --name")
+    outputs.check_replaceable(final, manifest.inventory(final))
     described = _described(folder, made, out, name, checks)
     with disk_full(out, REMEDY), lock(out / HIDDEN, name):
         if already(final, described) is None:
@@ -81,7 +82,6 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
             work.mkdir(parents=True)
             _make(folder, made, described, out, work, jobs)
             put(work, final)
-            shutil.rmtree(work.with_name(f"{name}.previous"), ignore_errors=True)
     return manifest.read(final)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 WIDTH = 460  # pixels
 LINE, BAR = 22, 14
@@ -115,7 +116,9 @@ def png(title: str, plots: Sequence[Plot]) -> bytes:
                 _draw(draw, shape, x, y + 36)
             y += plot.height + 60
     out = io.BytesIO()
-    image.save(out, "PNG")
+    author = PngInfo()
+    author.add_text("Software", "Edge Glass")
+    image.save(out, "PNG", pnginfo=author)
     return out.getvalue()
 
 

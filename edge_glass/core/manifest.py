@@ -342,7 +342,7 @@ def read(folder: Path) -> Manifest:
     try:
         with (folder / FILE).open("rb") as file:
             data = file.read(MAX_BYTES)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise EdgeGlassError(
             f"{folder}: no {FILE}: nothing is built here, or the build did not end; "
             "run `edge-glass build` again"
@@ -365,11 +365,24 @@ def read_record(path: Path) -> WorkRecord | None:
         return None
 
 
+def inventory(folder: Path) -> set[str] | None:
+    """The names of all files of the build in a folder, None if there is none."""
+    try:
+        return {FILE, *(file.file for file in read(folder).files())}
+    except EdgeGlassError:
+        return None
+
+
+def _is_build(folder: Path) -> bool:
+    """Other people have files of this name as well."""
+    return (folder / FILE).is_file() and any(folder.glob("*.parquet"))
+
+
 def built(out: Path) -> dict[str, Path]:
     """Config -> folder of everything that is built under `out` (or is `out` itself)."""
     with told(out):
-        whole = (out / FILE).is_file()
-        found = [out] if whole else [path.parent for path in out.glob(f"*/{FILE}")]
+        found = [out] if _is_build(out) else [path.parent for path in out.glob(f"*/{FILE}")]
+        found = [folder for folder in found if _is_build(folder)]
     folders = sorted(found, key=lambda folder: folder.name)
     if not folders:
         raise EdgeGlassError(f"{out}: nothing is built here; see `edge-glass build --help`")

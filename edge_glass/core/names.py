@@ -19,15 +19,20 @@ DEVICES = frozenset(
 )
 REPORT = "report.html"  # beside the builds of a folder
 PLOTS = "plots"  # the folder with a picture of each config
+PICTURE_MARK = b"Software\0Edge Glass"  # in each of them, as `audit.plots` writes it
+
+
+class BadName(EdgeGlassError, ValueError):
+    """A name that cannot be that of a file; a ValueError, too, for what reads through a schema."""
 
 
 def check(name: str) -> str:
     """`name`, which is given back if it is fit to be the name of a file or folder as it is.
 
-    Raises ValueError if it is not.
+    Raises BadName if it is not.
     """
     if not NAME.fullmatch(name) or _is_device(name) or len(name.encode()) > MAX_BYTES:
-        raise ValueError(f"{name[:MAX_BYTES]!r} is no name: use letters, digits, _ - and .")
+        raise BadName(f"{name[:MAX_BYTES]!r} is no name: use letters, digits, _ - and .")
     return name
 
 

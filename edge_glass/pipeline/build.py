@@ -16,8 +16,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass.core import ledger, manifest, records
-from edge_glass.core.atomic_files import disk_full, sync_folder, write_table
+from edge_glass.core import ledger, manifest, names, outputs, records
+from edge_glass.core.atomic_files import disk_full, write_table
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
@@ -80,7 +80,12 @@ def build(
         raise EdgeGlassError(
             "--retry-failed and --refresh need the shards here: give --out a folder"
         )
-    hidden = out / HIDDEN
+    final, hidden = out / names.check(variant.name), out / HIDDEN
+    if options.raw:
+        outputs.check_apart(options.raw, final, within=True)
+    if not manifest.inventory(final):
+        outputs.check_replaceable(final, None)
+    write_card.check(out, variant.name)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
         raw = obtain(
@@ -92,7 +97,7 @@ def build(
             progress=progress,
         )
         described = manifest.describe(corpus, raw, options.limit)
-        final, folder = out / variant.name, hidden / "work" / variant.name
+        folder = hidden / "work" / variant.name
         made, before = already(final, described), None
         again = made is not None and made.heals and _again(raw, options)
         if again and options.retry_failed:
@@ -101,6 +106,7 @@ def build(
             before = _refreshed(options.refresh, variant, described)
             again = again or before.resolve() == final.resolve()
         if made is None or again:
+            outputs.check_replaceable(final, manifest.inventory(final))
             made = already(folder, described)
             if made is None:
                 job = _Job(variant, corpus, raw, options, described, folder, before)
@@ -283,22 +289,20 @@ def _state_of(path: Path) -> str:
 
 
 def put(folder: Path, final: Path) -> None:
-    """Move a finished build to its place, the previous one out of it."""
+    """Move a finished build to its place, the previous one out of it.
+
+    Raises EdgeGlassError if something lies there that is no part of a build.
+    """
     for path in folder.iterdir():
         shard = "-of-" in path.name and path.suffix == ".parquet"
         if not shard and path.name not in (manifest.FILE, ledger.FILE):
             path.unlink()
-    if final.exists():
-        shutil.rmtree(_previous(folder), ignore_errors=True)
-        final.rename(_previous(folder))
-    folder.rename(final)
-    sync_folder(final.parent)
+    outputs.replace(folder, final, manifest.inventory(final), _previous(folder))
 
 
 def _clear(folder: Path) -> None:
     """Remove what a stopped build left behind that nobody will go on with."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(_previous(folder), ignore_errors=True)
 
 
 def _previous(folder: Path) -> Path:

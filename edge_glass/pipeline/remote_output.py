@@ -111,6 +111,7 @@ class Away:
         below, place = f"{root}/{WORK}/{config}", f"{root}/{config}"
         shards = {shard.file: shard.bytes for shard in made.shards()}
         under_way = [name for name in shards if fs.exists(f"{below}/{name}")]
+        self._check(config, made)
         if under_way and fs.exists(f"{place}/{manifest.FILE}"):
             fs.rm(place, recursive=True)  # of the build before
         fs.makedirs(place, exist_ok=True)
@@ -125,6 +126,17 @@ class Away:
         for name in (ledger.FILE, manifest.FILE):
             self.put(final / name, f"{config}/{name}")
         self.forget(config)
+
+    def _check(self, config: str, made: Manifest) -> None:
+        """Raise if there is more in the place of a build than what was made of it, or before."""
+        place = locations.at(self.url) / config
+        ours = {manifest.FILE, *(file.file for file in made.files())}
+        ours |= manifest.inventory(place) or set()
+        if place.is_dir() and (more := sorted({path.name for path in place.iterdir()} - ours)):
+            raise EdgeGlassError(
+                f"{place}: holds what Edge Glass did not put there: {', '.join(more[:5])}. Move it "
+                "away, or give another --out."
+            )
 
 
 def _under_way(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from edge_glass.audit import row_preview
-from edge_glass.core import units
+from edge_glass.core import outputs, units
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
 from edge_glass.core.spec import Source
@@ -27,6 +27,7 @@ def write(out: Path, progress: Progress | None = None) -> Path:
 
     The page is self-contained, loads nothing and runs no script.
     """
+    outputs.claim(out, [FILE], {FILE: b"<title>Edge Glass: the catalogue<"})
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temp:
         corpora = [_corpus(catalog.corpus(n), Path(temp), progress) for n in catalog.corpora()]

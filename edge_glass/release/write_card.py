@@ -6,11 +6,19 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from edge_glass.core import names
+from edge_glass.core import manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.release import card
+
+MARKS = {card.FILE: b"<!-- /edge-glass ", names.REPORT: b"<title>Edge Glass: what was built<"}
+
+
+def check(out: Path, config: str) -> None:
+    """Raise EdgeGlassError if files of the user's lie where something is written beside a build."""
+    for name, mark in {**MARKS, names.picture(config): names.PICTURE_MARK}.items():
+        outputs.check_marked(out / name, mark)
 
 
 def listed(out: Path, away: Away | None = None) -> None:
@@ -24,6 +32,8 @@ def drawn(out: Path, away: Away | None = None) -> None:
     """Draw the report over all that is built in `out`, and its plots for the card."""
     from edge_glass.audit import report  # DuckDB and more, which the workers of a build do without
 
+    for config in manifest.built(out):
+        check(out, config)
     with disk_full(out, "Make room and run the same command again."), _alone(out):
         names = report.write(out)
         card.write(out)
@@ -32,6 +42,7 @@ def drawn(out: Path, away: Away | None = None) -> None:
 
 def outdated(out: Path, config: str) -> None:
     """Remove what was drawn of an earlier build of `config`."""
+    check(out, config)
     for name in (names.REPORT, names.picture(config)):
         (out / name).unlink(missing_ok=True)
 
@@ -41,9 +52,10 @@ def _alone(out: Path) -> Iterator[None]:
     """Builds of other configs may run into the same folder."""
     (out / HIDDEN).mkdir(parents=True, exist_ok=True)
     with FileLock(out / HIDDEN / "present.lock"):
-        for name in (card.FILE, names.REPORT, f"{names.PLOTS}/*"):
-            for leftover in out.glob(f"{name}.*.tmp"):
-                leftover.unlink()
+        for name in (card.FILE, names.REPORT, f"{names.PLOTS}/*.png"):
+            for leftover in out.glob(f"{name}.*.*.tmp"):
+                if leftover.name.split(".")[-2].isdecimal():
+                    leftover.unlink()
         yield
 
 

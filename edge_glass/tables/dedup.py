@@ -69,6 +69,7 @@ def dedup(
     seed: the same chunks give the same bytes. A run that was stopped goes on where it was.
     """
     raw, out = raw.absolute(), out.absolute()
+    parts.claim(raw, out, FILE, stats.FILE, stats.PAGE)
     files = table_chunks.files(raw)
     state = _fingerprint(scatter.state(raw, files), layout, wanted)
     if (made := parts.finished(out, FILE, state)) is not None:

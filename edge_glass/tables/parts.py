@@ -6,6 +6,7 @@ chunks, and the output must not.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,12 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from edge_glass.core import outputs
 from edge_glass.core.atomic_files import CHUNKING, Whole, Written, write_json
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.pipeline import executor_local
 
 FOLDER = "metadata"  # of the parts
+PART = re.compile(r"part-\d{5,}-of-\d{5,}\.parquet")
 REMEDY = "Make room and run the same command again: it goes on where it stopped."
 LEDGER = pa.schema(
     [
@@ -139,12 +142,18 @@ def finished(out: Path, file: str, state: str) -> Record | None:
     return made if same and whole else None
 
 
+def claim(raw: Path, out: Path, *files: str) -> None:
+    """Raise EdgeGlassError if `out` is where the chunks are, or somebody's files are in the way."""
+    outputs.check_apart(raw, out, within=True)
+    outputs.claim(out, [FOLDER, "ledger", *files])
+
+
 def finish(out: Path, file: str, state: str, made: Record) -> None:
     """Remove the parts of an earlier run that were more, or others; write the summary."""
     for files in (made["parts"], made["ledger"]):
         wanted = {Path(part["file"]).name for part in files}
         for path in (out / files[0]["file"]).parent.glob("part-*"):
-            if path.name not in wanted:
+            if path.name not in wanted and PART.fullmatch(path.name):
                 path.unlink()
     write_json(out / file, made)
     write_json(_state(out, file), state)

@@ -68,6 +68,7 @@ def run(
 ) -> dict[str, Any]:
     """Do a step over every chunk in `raw`; returns what `FILE` in `out` then says."""
     raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
+    parts.claim(raw, out, FILE)
     files = table_chunks.files(raw)
     state = _fingerprint(step, scatter.state(raw, files))
     if (made := parts.finished(out, FILE, state)) is not None:

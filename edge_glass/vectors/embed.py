@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_glass.core import manifest, parquet
+from edge_glass.core import manifest, outputs, parquet
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
@@ -158,6 +158,7 @@ def _begin(
     batch: int | None,
 ) -> dict[str, Any]:
     """Find how many rows go through at once, and write down what is about to be made."""
+    outputs.check_replaceable(out, None)
     sizes = {c: batch or _found(one, shards, c) for c, one in encoders.items()}
     settings = settings | {"batch": sizes}
     write_json(out / FILE, settings)

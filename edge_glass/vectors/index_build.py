@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.atomic_files import Whole, sync_folder, write_json
+from edge_glass.core import outputs
+from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.vectors import recall
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import (
     FILE,
+    FILES,
     MEASURED,
     Exact,
     Inverted,
@@ -74,8 +76,10 @@ def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progres
     exact = rows * dim <= EXACT
     facts = {"made_of": made_of, "column": stored.column, "model": stored.model, "dim": dim}
     facts |= {"kind": "exact"} if exact else _described(plan(rows, dim, memory))
-    if _already(folder, facts):
+    inventory = _inventory(folder)
+    if inventory and _already(folder, facts):
         return folder
+    outputs.check_replaceable(folder, inventory)
     work = folder.with_name(f".{folder.name}.tmp")
     if _read(work / FILE) != facts:
         shutil.rmtree(work, ignore_errors=True)
@@ -91,9 +95,7 @@ def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progres
     found, timed = recall.measure(index, stored, recall.queries(stored, siblings), progress)
     write_json(final / MEASURED, {"build_seconds": round(seconds, 1), **timed})
     write_json(final / FILE, facts | found)
-    shutil.rmtree(folder, ignore_errors=True)
-    final.replace(folder)
-    sync_folder(folder.parent)
+    outputs.replace(final, folder, _inventory(folder))
     shutil.rmtree(work)
     return folder
 
@@ -111,6 +113,15 @@ def _described(plan: Plan) -> dict[str, Any]:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _inventory(folder: Path) -> set[str] | None:
+    """The files of an index, None where there is none."""
+    try:
+        ours = "made_of" in (_read(folder / FILE) or {})
+    except (ValueError, TypeError):
+        ours = False
+    return {FILE, MEASURED, *FILES} if ours else None
 
 
 def _already(folder: Path, facts: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edge_glass.core import names
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.vectors.embed import FILE as EMBEDDINGS
 from edge_glass.vectors.encoder import needs
@@ -25,6 +26,7 @@ from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
 
 FILE = "index.json"
+FILES = ("rows.npy", "vectors.npy", "vectors.faiss", "vectors.ivfdata")  # of any kind of index
 MEASURED = "measured.json"
 PIECE = 65_536  # vectors that are compared at a time
 Array = np.ndarray[Any, Any]
@@ -156,7 +158,7 @@ def hushed() -> Iterator[None]:
 
 def place(stored: Stored) -> Path:
     """Where the index of a column lies."""
-    return stored.folder / "index" / stored.column
+    return names.below(stored.folder, "index", names.file_name(stored.column))
 
 
 def state(stored: Stored) -> str:

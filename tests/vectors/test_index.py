@@ -124,7 +124,7 @@ def test_the_same_bytes_whatever_the_threads_and_the_folder(
     shutil.copytree(data.parent, tmp_path / "b", ignore=shutil.ignore_patterns("index"))
     code = (
         "import sys\nfrom pathlib import Path\nimport test_index\n"
-        "test_index.build.EXACT, test_index.build.BLOCK = 0, 7000\n"
+        "test_index.index_build.EXACT, test_index.index_build.BLOCK = 0, 7000\n"
         "test_index.made(Path(sys.argv[1]))"
     )
     run = [sys.executable, "-c", code, str(tmp_path / "b" / "data")]
@@ -144,7 +144,7 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     folder = tmp_path / "c" / "data"
     code = (
         "import sys\nfrom pathlib import Path\nimport test_index\n"
-        "test_index.build.EXACT, test_index.build.BLOCK = 0, 7000\n"
+        "test_index.index_build.EXACT, test_index.index_build.BLOCK = 0, 7000\n"
         "test_index.made(Path(sys.argv[1]))"
     )
     env = os.environ | {

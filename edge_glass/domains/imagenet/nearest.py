@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_glass.core import duck, manifest
+from edge_glass.core import duck, manifest, outputs
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
@@ -158,6 +158,7 @@ def retrieve(
     texts, wnids = _captions(queries)
     inputs = f"{scatter.state(raw, files)} {encoder} {k} {texts} {wnids}"
     state = sha256(inputs.encode(errors="replace")).hexdigest()[:16]
+    outputs.check_apart(raw, out, within=True)
     work = out / HIDDEN / "nearest" / state
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "queries.npy").is_file():

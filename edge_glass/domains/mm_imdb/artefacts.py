@@ -12,12 +12,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from edge_glass.core import manifest
+from edge_glass.core import manifest, outputs
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
@@ -93,6 +94,9 @@ class _Export:
                 _same(path, settings)
         if done.is_file():
             return
+        if not self._work.exists():
+            ready = self._out.glob(f"{escape(self._options.base)}_*")
+            outputs.claim(self._out, [path.name for path in ready])
         write_json(self._work / "settings.json", settings)
         self._normalise(self._embedded())
         if self._options.noisy_labels:

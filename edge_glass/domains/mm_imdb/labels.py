@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from edge_glass.core import manifest
+from edge_glass.core import manifest, outputs
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.domains.mm_imdb.originals import Originals
@@ -36,11 +36,13 @@ def multi_hot(folder: Path, originals: Originals) -> np.ndarray[Any, Any]:
 def export(folder: Path, out: Path) -> None:
     """Write the labels of all splits, sorted by id, and `split.json` with the ids of each split."""
     classes, originals = names(folder), Originals.of(folder)
+    files = (f"labels_all_{len(classes)}.npy", "ids_all.txt", f"class_names_{len(classes)}.json")
+    outputs.claim(out, [*files, "split.json"])
     data = io.BytesIO()
     np.save(data, multi_hot(folder, originals))
-    with Whole(out / f"labels_all_{len(classes)}.npy") as file:
+    with Whole(out / files[0]) as file:
         file.write(data.getbuffer())
-    with Whole(out / "ids_all.txt") as file:
+    with Whole(out / files[1]) as file:
         file.write("".join(f"{id}\n" for id in originals.ids).encode())
-    write_json(out / f"class_names_{len(classes)}.json", classes)
+    write_json(out / files[2], classes)
     write_json(out / "split.json", originals.by_split())

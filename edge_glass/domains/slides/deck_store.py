@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import ledger
+from edge_glass.core import ledger, outputs
 from edge_glass.core.atomic_files import Whole, write_json, write_table
 from edge_glass.core.ledger import HEALS, Dropped, Entry, Outcome
 from edge_glass.domains.slides import decks, language
@@ -28,6 +28,10 @@ class Desk:
 
     def __init__(self, out: Path, source: str, wanted: str | None = None) -> None:
         self.out, self.source, self.wanted = out, source, wanted
+        if (Path(source)).is_dir():
+            outputs.check_apart(Path(source), out)
+        if not (out / RECORDS).is_dir():
+            outputs.claim(out, [ledger.FILE])
         (out / RECORDS).mkdir(parents=True, exist_ok=True)
         self.taken: set[str] = set()  # in this run
 
@@ -51,6 +55,10 @@ class Desk:
 
     def _record(self, id: str) -> Path:
         return self.out / RECORDS / f"{id}.json"
+
+    def has_record(self, id: str) -> bool:
+        """Whether a deck was put together here before."""
+        return self._record(id).is_file()
 
     def entries(self) -> Iterator[Entry]:
         """All that is known of decks and slides, in the order of their ids."""
@@ -88,6 +96,9 @@ class Sheet:
         self.id, self._desk, self._row, self._again = id, desk, row, again
         self._aside, self._home = desk.out / f".{id}{decks.PART}", desk.out / id
         self._slides: list[Entry] = []
+        if not again:
+            ours = decks.inventory(self._home) if desk.has_record(id) else None
+            outputs.check_replaceable(self._home, ours)
         if self._home.is_dir() and not again:
             self._home.rename(self._aside)  # slides that are here are not fetched again
         self._aside.mkdir(exist_ok=True)

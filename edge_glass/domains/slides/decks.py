@@ -318,6 +318,14 @@ def _json(path: Path, what: str, remedy: str) -> Any:
         raise EdgeGlassError(f"{path}: {what}: {error}. {remedy}.") from None
 
 
+def inventory(folder: Path) -> set[str]:
+    """The names of the files in a folder that belong to a deck."""
+    there = (path.name for path in (folder.iterdir() if folder.is_dir() else ()))
+    slides = (name for name in there if slide_number(name) is not None)
+    own = (f"{folder.name}.json", f"qa_{folder.name}.json")
+    return {*slides, *(_file(folder, name).name for name in own)}
+
+
 def read(folder: Path) -> Deck:
     """The deck in a folder. Raises what `read_noted` does."""
     return read_noted(folder)[0]

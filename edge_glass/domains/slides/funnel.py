@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 
+from edge_glass.core import ledger, outputs
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Entry, Outcome
@@ -62,7 +63,7 @@ def run(
     if unknown := [name for name in names if name not in FILTERS]:
         raise EdgeGlassError(f"no filter {', '.join(unknown)}; there are {', '.join(FILTERS)}")
     folders = decks.folders(root)
-    _clear(root, out)
+    _clear(root, out, [folder.name for folder in folders])
     funnel, done = Funnel([Step(name) for name in (FIRST, *names)]), 0
 
     def entries() -> Iterator[Entry]:
@@ -79,17 +80,18 @@ def run(
     return funnel
 
 
-def _clear(root: Path, out: Path) -> None:
-    """Make room for the decks: a folder that something else has filled is left alone."""
-    if out.resolve() == root.resolve():
-        raise EdgeGlassError(f"--out {out}: is where the decks come from: name another folder")
-    if out.is_dir() and any(out.iterdir()):
-        if not (out / FILE).is_file():
-            raise EdgeGlassError(f"--out {out}: is full of something else: name a new folder")
-        for path in out.glob("*/*.json"):
-            if path.stem == path.parent.name:
-                shutil.rmtree(path.parent)
-    out.mkdir(parents=True, exist_ok=True)
+def _clear(root: Path, out: Path, names: list[str]) -> None:
+    """Make room for decks of these names: a folder that something else has filled is left alone."""
+    outputs.check_apart(root, out)
+    claimed = outputs.claimed(out)
+    if out.is_dir() and any(out.iterdir()) and FILE not in claimed:
+        raise EdgeGlassError(f"--out {out}: is full of something else: name a new folder")
+    ours = [out / name for name in claimed if (out / name).is_dir()]
+    for folder in ours:
+        outputs.check_replaceable(folder, decks.inventory(folder))
+    outputs.claim(out, [FILE, PLOT, ledger.FILE, *names])
+    for folder in ours:
+        shutil.rmtree(folder)
 
 
 def _one(folder: Path, out: Path, limits: Limits, funnel: Funnel) -> Iterator[Entry]:

@@ -7,6 +7,7 @@ lists files without writing them. All depend on the build alone: times in them a
 
 from pathlib import Path
 
+from edge_glass.core import outputs
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.domains.mm_imdb import labels
@@ -31,10 +32,12 @@ def export(
         raise EdgeGlassError(f"--jpeg: {format} holds no images; use webdataset or files")
     if name_by is not None and format not in ("files", "tsv"):
         raise EdgeGlassError(f"--name-by: {format} has names of its own; use files or tsv")
+    outputs.check_apart(folder, out)
     if format == "labels":
         labels.export(folder, out)
         return []
     build = BuiltRows.of(folder, name_by)
+    outputs.claim(out, build.splits)
     if format == "tsv":
         return class_table.write(build, out)
     if not build.with_role(ColumnRole.MEDIA):

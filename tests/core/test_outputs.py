@@ -1,0 +1,253 @@
+"""Nothing of the user's is deleted or overwritten, whatever lies where an output goes."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import planted
+import pytest
+import searchkit
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from kit import ROOT, Cli
+from slidekit import deck
+from test_dedup import LAYOUT, lines
+
+from edge_glass.audit import audits
+from edge_glass.audit.drop import drop
+from edge_glass.core import manifest, outputs
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.progress import Silent
+from edge_glass.corpora import catalog
+from edge_glass.domains.slides import deck_folder, funnel
+from edge_glass.domains.slides.deck_store import Desk
+from edge_glass.domains.slides.filters import Limits
+from edge_glass.pipeline.build import build
+from edge_glass.release import catalogue, write_card
+from edge_glass.release.export import export
+from edge_glass.tables import dedup
+from edge_glass.vectors import embed
+from edge_glass.vectors import index_build as indexes
+
+Verb = Callable[[Path, Path, int], object]  # reads the first, writes to the second, the n-th time
+RAW = ROOT / "samples" / "clotho"
+
+
+def prepared(at: Path) -> Path:
+    """What all verbs read."""
+    rows = [{"id": f"{n}", "wnid": "n01440764", "caption": "a", "text": "b"} for n in range(3)]
+    planted.corpus(at, "planted", {"train": rows})
+    audits.audit(at / "planted", at, audits.Options(("captions",)))
+    (at / "chunks").mkdir()
+    (at / "chunks" / "a.csv").write_bytes(lines([1, "a", "0.5", "u"], [2, "b", "0.1", "v"]))
+    for id in ("one", "two"):
+        deck(at / "decks", id, ["una", "dos"])
+    return at
+
+
+def _build(_: Path, out: Path, time: int) -> None:
+    build(catalog.variant("clotho_sample", {"splits": ["test"], "subset": 3 - time}, "mine"), out)
+
+
+def _drop(at: Path, out: Path, time: int) -> None:
+    if not (out / "audit" / "planted").exists():  # findings that lie where others put them
+        lay(at / "audit", out / "audit")
+    drop(at / "planted", out, "mine", [("email", "phone")[time]])
+
+
+def _collect(at: Path, out: Path, time: int) -> None:
+    desk = Desk(out, str(at / "decks"), ("es", None)[time])
+    list(deck_folder.collect(desk, at / "decks"))
+    desk.close()
+
+
+def _index(at: Path, out: Path, time: int) -> None:
+    vectors = np.random.default_rng(time).normal(size=(8, 4)).astype(np.float32)
+    if not (out / "data" / manifest.FILE).exists():
+        with tempfile.TemporaryDirectory() as temp:
+            searchkit.write(Path(temp), {"caption": vectors})
+            for name in ("data", "embeddings"):
+                lay(Path(temp, name), out / name)
+    one = searchkit.only(out / "data")
+    path = one.folder / "embeddings.json"
+    path.write_bytes(path.read_bytes() + b" " * time)
+    indexes.build(one, [], 10**8, Silent())
+
+
+def lay(source: Path, target: Path) -> None:
+    """Copy a folder to where nothing of it is."""
+    try:
+        shutil.copytree(source, target, copy_function=new, dirs_exist_ok=True)
+    except OSError as error:
+        raise EdgeGlassError("in the way of what the test needs") from error
+
+
+def new(source: str, target: str) -> None:
+    """Copy a file to where none is."""
+    if Path(target).exists():
+        raise EdgeGlassError("in the way of what the test needs")
+    shutil.copy(source, target)
+
+
+VERBS: dict[str, Verb] = {
+    "build": _build,
+    "drop": _drop,
+    "collect": _collect,
+    "index": _index,
+    "filter": lambda at, out, time: funnel.run(at / "decks", out, [], Limits()),
+    "tsv": lambda at, out, time: export(at / "planted", out, "tsv"),
+    "dedup": lambda at, out, time: dedup.dedup(
+        at / "chunks", LAYOUT, out, dedup.Wanted(parts=2 - time)
+    ),
+}
+COLLIDING = """
+mine README.md report.html plots mine.png train planted.tsv metadata ledger test notes
+ledger.parquet manifest.json part-00000-of-00002.parquet one two one.json slide_1.jpg
+slide_9.jpg funnel.json dedup.json audit planted .edge_glass index data embeddings caption
+index.json rows.npy part-notes x.tmp test-00000-of-00001.parquet stats.json
+"""
+TREES = st.dictionaries(
+    st.lists(st.sampled_from(COLLIDING.split()), min_size=1, max_size=3).map("/".join),
+    st.binary(max_size=3),
+    min_size=1,
+    max_size=4,
+)
+
+
+def put(out: Path, tree: dict[str, bytes]) -> dict[Path, bytes]:
+    """Files of the user's, where nothing is; those that could be put there."""
+    mine: dict[Path, bytes] = {}
+    for name, data in tree.items():
+        if not (out / name).exists():
+            with contextlib.suppress(OSError):  # a file where a folder is wanted
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                (out / name).write_bytes(data)
+                mine[out / name] = data
+    return mine
+
+
+def lost(mine: dict[Path, bytes]) -> list[str]:
+    return [
+        str(path) for path, data in mine.items() if not path.is_file() or path.read_bytes() != data
+    ]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("source"))
+
+
+@contextlib.contextmanager
+def somewhere() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as temp:
+        out = Path(temp) / "out"
+        out.mkdir()
+        yield out
+
+
+COSTLY = {"build": 6, "drop": 4, "dedup": 5, "index": 6}  # examples, of others 12
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_a_user_has_survives_every_verb(source: Path, verb: str) -> None:
+    @settings(
+        max_examples=COSTLY.get(verb, 12),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        phases=[Phase.generate],
+    )
+    @given(TREES, TREES)
+    def check(before: dict[str, bytes], later: dict[str, bytes]) -> None:
+        with somewhere() as out:
+            mine = put(out, before)
+            with contextlib.suppress(EdgeGlassError, OSError):  # told either way
+                VERBS[verb](source, out, 0)
+            assert lost(mine) == []
+        with somewhere() as out:
+            VERBS[verb](source, out, 0)
+            mine = put(out, later)
+            with contextlib.suppress(EdgeGlassError, OSError):  # told either way
+                VERBS[verb](source, out, 1)
+            assert lost(mine) == []
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("raw", "out", "why"),
+    [
+        ("data/clotho", "data", "is what is read, too"),
+        ("data", "data", "data/clotho: is in the way"),
+        ("data/clotho/raw", "data", "keep them apart"),
+        ("link", "data", "is what is read, too"),
+    ],
+)
+def test_raw_files_and_the_output_are_kept_apart(
+    tmp_path: Path, cli: Cli, raw: str, out: str, why: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "data" / "clotho")
+    (tmp_path / "data").mkdir()
+    shutil.copytree(RAW, tmp_path / raw, dirs_exist_ok=True) if raw != "link" else shutil.copytree(
+        RAW, tmp_path / "data" / "clotho"
+    )
+    (tmp_path / raw / "notes.txt").write_text("mine")
+    (tmp_path / "data" / "clotho").mkdir(exist_ok=True)
+    (tmp_path / "data" / "clotho" / "more.wav").write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    done = cli("build", "clotho", "--raw", tmp_path / raw, "--out", tmp_path / out, "--unverified")
+    assert done.code == 1 and why in done.err
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_folder_that_is_called_like_a_config_stays(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "clotho_sample").mkdir()
+    (tmp_path / "clotho_sample" / "thesis.tex").write_text("mine")
+    done = cli("build", "clotho_sample", "--out", tmp_path)
+    assert done.code == 1 and "clotho_sample" in done.err and "thesis.tex" in done.err
+    assert (tmp_path / "clotho_sample" / "thesis.tex").read_text() == "mine"
+    assert list((tmp_path / "clotho_sample").iterdir()) == [tmp_path / "clotho_sample/thesis.tex"]
+
+
+def test_a_current_build_is_left_alone_whatever_lies_in_it(tmp_path: Path) -> None:
+    _build(tmp_path, tmp_path, 0)
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    _build(tmp_path, tmp_path, 0)
+    with pytest.raises(EdgeGlassError, match=r"notes\.txt"):
+        _build(tmp_path, tmp_path, 1)
+    (tmp_path / "mine" / "notes.txt").unlink()
+    _build(tmp_path, tmp_path, 1)
+    assert manifest.read(tmp_path / "mine").parameters["subset"] == 2
+
+
+def test_pages_and_cards_of_others_are_not_written_over(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "index.html").write_text("my site")
+    with pytest.raises(EdgeGlassError, match=r"index\.html"):
+        catalogue.write(tmp_path)
+    shutil.copytree(source / "planted", tmp_path / "planted")
+    (tmp_path / "README.md").write_text("my project, made with Edge Glass")
+    with pytest.raises(EdgeGlassError, match=r"README\.md"):
+        write_card.drawn(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "my project, made with Edge Glass"
+    (tmp_path / "README.md").unlink()
+    write_card.drawn(tmp_path)
+    write_card.drawn(tmp_path)
+
+
+def test_embeddings_go_where_nothing_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.npy").write_bytes(b"mine")
+    with pytest.raises(EdgeGlassError, match=r"mine\.npy"):
+        embed._begin(tmp_path, {}, {}, [], None)
+
+
+def test_links_and_files_in_the_way_are_nobodys_to_replace(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "file").write_text("mine")
+    for name in ("link", "file"):
+        with pytest.raises(EdgeGlassError, match="move it away"):
+            outputs.check_replaceable(tmp_path / name, {"a"})
+    outputs.check_replaceable(tmp_path / "real", None)
+    outputs.check_replaceable(tmp_path / "none", None)
