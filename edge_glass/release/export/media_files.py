@@ -47,11 +47,6 @@ def suffix(data: bytes, path: str | None = None) -> str:
     return told or called or ".bin"
 
 
-def safe(name: str) -> str:
-    """A name out of data as that of one file."""
-    return names.file_name(name)
-
-
 def _values(example: dict[str, Any], column: str) -> Iterator[tuple[int | None, tuple[bytes, Any]]]:
     value = example[column]
     if isinstance(value, list) and value and isinstance(value[0], float):

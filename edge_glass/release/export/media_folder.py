@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from edge_glass.core import names
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import ColumnRole
 from edge_glass.release.export import media_files
@@ -24,7 +25,7 @@ def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
     without = Counter[str]()
     for split in build.splits:
         for column in columns:
-            folder = out / split if len(columns) == 1 else out / split / media_files.safe(column)
+            folder = out / split if len(columns) == 1 else out / split / names.file_name(column)
             without[column] += _written(build, split, column, folder, jpeg)
     told = [f"{count} rows without {column} are left out" for column, count in without.items()]
     return build.left_out + [text for text in told if not text.startswith("0 ")]
@@ -39,9 +40,9 @@ def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool
             if not files:
                 without += 1
                 continue
-            names = list(_saved(folder, example, number, files, build.name_by))
+            saved = list(_saved(folder, example, number, files, build.name_by))
             listed = files[0].place is not None
-            where = {"file_names": names} if listed else {"file_name": names[0]}
+            where = {"file_names": saved} if listed else {"file_name": saved[0]}
             line = json.dumps(where | as_json(build.others(example)) | where, ensure_ascii=False)
             lines.write(f"{line}\n".encode())
             with_files += 1
@@ -71,14 +72,14 @@ def file_name(
     another kind, the name's suffix follows it.
     """
     suffix = file.suffix if file else ".jpg"
-    if name_by is not None and example[name_by] is not None:
-        name = f"{media_files.safe(str(example[name_by]))}{suffix}"
-        return f"{media_files.safe(example['wnid'])}/{name}" if example.get("wnid") else name
-    if not example.get("wnid"):
+    named = example[name_by] if name_by is not None else None
+    if named is None and not example.get("wnid"):
         return f"{number:09d}{suffix}"
-    path = PurePosixPath(media_files.safe(example.get("filename") or example["id"]))
-    if not example.get("filename"):
-        path = PurePosixPath(f"{path}{suffix}")
-    elif file and path.suffix.lower().replace(".jpeg", ".jpg") != suffix:
-        path = path.with_suffix(suffix)
-    return f"{media_files.safe(example['wnid'])}/{path}"
+    source = PurePosixPath(example.get("filename") or "") if named is None else PurePosixPath()
+    if not source.name:
+        name = names.file_name(str(example["id"] if named is None else named), suffix)
+    elif file and source.suffix.lower().replace(".jpeg", ".jpg") != suffix:
+        name = names.file_name(source.stem, suffix)
+    else:
+        name = names.file_name(source.name)
+    return f"{names.file_name(example['wnid'])}/{name}" if example.get("wnid") else name

@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from edge_glass.core import names
 from edge_glass.core.atomic_files import Whole, write_json, write_table
 from edge_glass.core.columns import ColumnRole, upstream_names
 from edge_glass.core.ledger import Outcome
@@ -127,7 +128,7 @@ def _member(file: MediaFile, single: bool) -> str:
     if single and file.place is None:
         return file.suffix
     place = "" if file.place is None else f".{file.place}"
-    return f".{media_files.safe(file.column).replace('.', '_')}{place}{file.suffix}"
+    return f".{names.file_name(file.column).replace('.', '_')}{place}{file.suffix}"
 
 
 def _opened(path: Path, stack: ExitStack) -> tarfile.TarFile:
