@@ -16,15 +16,18 @@ from edge_glass.core import duck, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.sources.chunk_text import Text, opened
+from edge_glass.sources.chunk_text import PACKED, Text, opened
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+TEXTS = (".csv", ".tsv")
+SUFFIXES = (".parquet", *(text + packed for text in TEXTS for packed in ("", *PACKED)))
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
 MEMORY = 500_000_000  # bytes, for one reader
 REMEDY = "Get the file again from upstream, or take it out of the folder."
+
+Broken = dict[int, tuple[str, str]]  # row of a batch -> outcome and detail
 
 # what every batch has before the columns of the layout
 MARKS = {"row": pa.int64(), "dropped": pa.string(), "detail": pa.string()}
@@ -39,7 +42,7 @@ def files(folder: Path) -> list[Path]:
     for place, folders, names in os.walk(folder):
         # what is built into a folder of chunks is none of them
         folders[:] = [name for name in folders if not Path(place, name, HIDDEN).exists()]
-        found += (Path(place, name) for name in names if name.endswith(SUFFIXES))
+        found += (Path(place, name) for name in names if name.lower().endswith(SUFFIXES))
     if not found:
         raise EdgeGlassError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
@@ -71,7 +74,7 @@ def read(
     """
     done = 0
     try:
-        reader = _parquet if path.suffix == ".parquet" else _csv
+        reader = _parquet if path.suffix.lower() == ".parquet" else _csv
         for there, batch in filter(_any, reader(path, layout)):
             done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
             yield _aligned(batch, there, layout, connection)
@@ -85,21 +88,45 @@ def read(
 
 def _parquet(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
     with parquet.opened(path) as file:
-        there = [name for name in layout.columns if name in file.schema_arrow.names]
+        names = layout.named(file.schema_arrow.names)
         start = 0
-        for batch in file.iter_batches(ROWS, columns=there):
+        for batch in file.iter_batches(ROWS, columns=[*names.values()]):
             rows = np.arange(start, start + batch.num_rows)
             start += batch.num_rows
-            yield there, _numbered(pa.Table.from_batches([batch]), rows, {})
+            broken: Broken = {}
+            columns = [_plain(batch[theirs], ours, broken) for ours, theirs in names.items()]
+            yield [*names], _numbered(pa.table(columns, names=[*names]), rows, broken)
+
+
+def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
+    """A column of a Parquet file as numbers or text; the rows that hold neither are malformed."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    kind = values.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        table, bad = _as_text(pa.table([values], names=[name]))
+        broken |= bad
+        return table[name].combine_chunks()
+    if pa.types.is_float16(kind):
+        return values.cast(pa.float32())
+    if pa.types.is_nested(kind) or pa.types.is_boolean(kind):
+        for row in np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)):
+            detail = f"{name}: expected text or a number, found {kind}"
+            broken[int(row)] = (Outcome.MALFORMED_ROW, detail)
+        return pa.nulls(len(values), pa.string())
+    return values
 
 
 def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    header, quoting = opened(path, layout.delimiter)
-    there = [name for name in layout.columns if name in header]
+    is_tabs = ".tsv" in (suffix.lower() for suffix in path.suffixes)
+    delimiter = "\t" if is_tabs else layout.delimiter
+    header, quoting = opened(path, delimiter)
+    names = layout.named(header)
+    there = [*names.values()]
     wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
     good = told = 0
     try:
-        for batch in _records(path, layout, header, there or header[:1], wrong, quoting):
+        for batch in _records(path, delimiter, header, there or header[:1], wrong, quoting):
             before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
             count = np.arange(good, good + batch.num_rows)
             good += batch.num_rows
@@ -109,7 +136,8 @@ def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
             due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
             yield from _malformed(wrong[told:due])
             told = due
-            yield there, _numbered(table, rows, broken)
+            table = table.rename_columns([*names] or header[:1])
+            yield [*names], _numbered(table, rows, broken)
     except pa.ArrowException:
         yield from _malformed(wrong[told:])
         raise
@@ -124,7 +152,7 @@ def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Tab
 
 def _records(
     path: Path,
-    layout: Layout,
+    delimiter: str,
     header: list[str],
     wanted: list[str],
     wrong: list[tuple[int, str]],
@@ -142,7 +170,7 @@ def _records(
                 # records are numbered only where one thread reads them
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
                 parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=note
+                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
                     column_types=dict.fromkeys(header, pa.binary()), include_columns=wanted
@@ -154,34 +182,35 @@ def _records(
             raise pa.ArrowInvalid(stream.fault)
 
 
-def _as_text(table: pa.Table) -> tuple[pa.Table, dict[int, str]]:
+def _as_text(table: pa.Table) -> tuple[pa.Table, Broken]:
     """Bytes as text; the rows (by number in the table) that hold something else."""
     try:
         return table.cast(pa.schema([(name, pa.string()) for name in table.column_names])), {}
     except pa.ArrowInvalid:
-        broken: dict[int, str] = {}
+        broken: Broken = {}
         columns = [_decoded(table[name].to_pylist(), broken) for name in table.column_names]
         return pa.table(columns, names=table.column_names), broken
 
 
-def _decoded(values: list[bytes], broken: dict[int, str]) -> pa.Array:
-    texts = []
+def _decoded(values: list[bytes | None], broken: Broken) -> pa.Array:
+    texts: list[str | None] = []
     for number, value in enumerate(values):
-        texts.append(value.decode(errors="replace"))
-        if "\ufffd" in texts[-1] and "\ufffd".encode() not in value:
-            broken[number] = f"not UTF-8: {value[:40]!a}"
+        text = None if value is None else value.decode(errors="replace")
+        texts.append(text)
+        if value is not None and text is not None and text.encode() != value:
+            broken[number] = (Outcome.BAD_ENCODING, f"not UTF-8: {value[:40]!a}")
     return pa.array(texts, pa.string())
 
 
-def _numbered(table: pa.Table, rows: Any, broken: dict[int, str]) -> pa.Table:
+def _numbered(table: pa.Table, rows: Any, broken: Broken) -> pa.Table:
     dropped: list[str | None] = [None] * table.num_rows
-    for number in broken:
-        dropped[number] = Outcome.BAD_ENCODING
-    details = [broken.get(number, "") for number in range(table.num_rows)] if broken else None
+    details = [""] * table.num_rows
+    for number, (outcome, detail) in broken.items():
+        dropped[number], details[number] = outcome, detail
     marks = [
         pa.array(rows, pa.int64()),
         pa.array(dropped, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
-        pa.array(details, pa.string()) if details else pa.nulls(table.num_rows, pa.string()),
+        pa.array(details, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
     ]
     return pa.table([*marks, *table.columns], names=[*MARKS, *table.column_names])
 

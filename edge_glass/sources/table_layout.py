@@ -5,6 +5,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+SYNONYMS = {"url": ("image_url", "img_url"), "text": ("caption", "alt_text", "alt")}
 Type = Literal["BIGINT", "INTEGER", "DOUBLE", "VARCHAR"]
 ARROW = {
     "BIGINT": pa.int64(),
@@ -29,6 +30,17 @@ class Layout:
     url: str = "URL"  # the column, if there is one, whose hosts are counted
     sides: tuple[str, str] = ("WIDTH", "HEIGHT")  # the columns, if there are, of sides in pixels
     caption: str = ""  # the column of texts that classes are looked for in
+
+    def named(self, there: list[str]) -> dict[str, str]:
+        """The columns that are there: our name -> theirs, in any case or by a usual synonym."""
+        folded = {name.strip().casefold(): name for name in reversed(there)}
+        found = {}
+        for name in self.columns:
+            usual = (name.casefold(), *SYNONYMS.get(name.casefold(), ()))
+            theirs = next((folded[word] for word in usual if word in folded), None)
+            if name in there or theirs is not None:
+                found[name] = name if name in there else str(theirs)
+        return found
 
     def schema(self, **first: pa.DataType) -> pa.Schema:
         """Of rows on their way: the position, what became of them, and all columns."""

@@ -19,6 +19,7 @@ CONFIGS = [
     "cc12m_cls_jsonl_sample",
     "clotho_sample",
     "imagenet_captions_metadata_sample",
+    "laion400m_metadata_sample",
     "librispeech_mini_sample",
     "mm_imdb_sample",
     "musiccaps_sample",

@@ -1,0 +1,87 @@
+"""Chunks as others write them: text without its mark, small floats, names and endings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edge_glass.sources import table_chunks
+from edge_glass.sources.table_layout import Layout
+
+TABLE = Layout("c", {"URL": "VARCHAR", "TEXT": "VARCHAR", "N": "DOUBLE"}, ("URL",), delimiter="|")
+
+
+def records(folder: Path) -> list[tuple[dict[str, Any], tuple[str, str] | None]]:
+    return [(record, why) for _, record, why, _ in table_chunks.records(folder, TABLE)]
+
+
+def column(values: list[Any], kind: pa.DataType, folder: Path) -> list[Any]:
+    """The texts of a Parquet file whose texts are of some type, None where the row is dropped."""
+    urls = pa.array([f"u{n}" for n in range(len(values))])
+    pq.write_table(pa.table({"URL": urls, "TEXT": pa.array(values, kind)}), folder / "a.parquet")
+    return [why or record["TEXT"] for record, why in records(folder)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.dictionary(pa.int32(), pa.binary()),
+        pa.dictionary(pa.int8(), pa.string()),
+    ],
+)
+def test_text_of_any_arrow_type(kind: pa.DataType, tmp_path: Path) -> None:
+    values = ["café", None, "a"]
+    assert column(values, kind, tmp_path) == values
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    good, bad = column([b"a", b"caf\xe9"], pa.binary(), tmp_path)
+    assert good == "a"
+    assert bad == ("bad_encoding", "not UTF-8: b'caf\\xe9'")
+
+
+@pytest.mark.parametrize("value", [["a"], {"a": "b"}, True])
+def test_what_is_neither_text_nor_number_is_malformed(value: Any, tmp_path: Path) -> None:
+    kind = pa.array([value]).type
+    dropped, kept = column([value, None], kind, tmp_path)
+    assert dropped[0] == "malformed_row"
+    assert dropped[1].startswith(f"TEXT: expected text or a number, found {str(kind)[:4]}")
+    assert kept is None
+
+
+def test_float16(tmp_path: Path) -> None:
+    table = pa.table({"URL": ["u"], "N": pa.array([np.float16(0.5)])})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert records(tmp_path)[0][0]["N"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.CSV", "url|Caption|n\nu|a, b|1\n"),
+        ("a.tsv", "image_url\ttext\tN\nu\ta, b\t1\n"),
+        ("a.csv.gz", "URL|alt_text|N\nu|a, b|1\n"),
+        ("a.Csv.ZST", "URL|TEXT|N\nu|a, b|1\n"),
+        ("a.tsv.bz2", "URL\tTEXT\tN\nu\ta, b\t1\n"),
+    ],
+)
+def test_endings_and_names_of_columns(name: str, text: str, tmp_path: Path) -> None:
+    packed = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}.get(name.lower().rpartition(".")[2])
+    with pa.output_stream(str(tmp_path / name), compression=packed) as file:
+        file.write(text.encode())
+    assert records(tmp_path) == [({"URL": "u", "TEXT": "a, b", "N": 1.0}, None)]
+
+
+def test_a_truncated_zst_says_where_it_ends(tmp_path: Path) -> None:
+    rows = "".join(f"u{n}|text {n * 7919 % 1013}|{n}\n" for n in range(50_000))
+    whole = pa.compress(f"URL|TEXT|N\n{rows}".encode(), "zstd", asbytes=True)
+    (tmp_path / "a.csv.zst").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Exception, match=r"a\.csv\.zst: row \d+: from here on: "):
+        records(tmp_path)
