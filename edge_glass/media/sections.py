@@ -6,7 +6,7 @@ import numpy as np
 import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import audio
+from edge_glass.media import audio, sound_file
 
 SLACK = 0.5  # seconds by which a clip may be shorter or longer than its section
 
@@ -30,7 +30,7 @@ def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> 
     return _cut(data, info, (start, end), notes), f"{stem}.flac"
 
 
-def _cut(data: bytes, info: audio.Probe, at: tuple[float, float], notes: list[str]) -> bytes:
+def _cut(data: bytes, info: sound_file.Probe, at: tuple[float, float], notes: list[str]) -> bytes:
     first, last = (min(round(second * info.rate), info.frames) for second in at)
     bits = 24 if info.subtype in audio.DEEP else 16
     exact = info.subtype in audio.EXACT

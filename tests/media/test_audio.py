@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kit import ROOT, encoded, sound, tones
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import audio, riff
+from edge_glass.media import audio, riff, sound_file
 from edge_glass.media.features import Audio
 
 
@@ -196,7 +196,7 @@ SEEDS = [
     sound(1, "MP3", "MPEG_LAYER_III"),
     encoded(tones(0.2, 24000, 300), 24000, "OGG", "OPUS"),
 ]
-MAGIC = (*audio.MAGIC, b"", b"\xff\xfb", b"RIFF0000WAVE")
+MAGIC = (*sound_file.MAGIC, b"", b"\xff\xfb", b"RIFF0000WAVE")
 PATCHES = st.lists(st.tuples(st.integers(0, 300), st.binary(min_size=1, max_size=4)), max_size=8)
 
 

@@ -11,7 +11,7 @@ from kit import encoded, sound, tones
 
 from edge_glass.core.ledger import Dropped
 from edge_glass.corpora.params import AudioParams
-from edge_glass.media import audio, magic
+from edge_glass.media import audio, magic, sound_file
 from edge_glass.train.decode import Sound
 
 RATE = 44100
@@ -279,7 +279,7 @@ def test_bytes_that_are_kept_are_noted_where_a_header_misleads(folder: Path, nam
     assert notes == ["its header does not say how long it is"] * misled
 
 
-class Counted(audio._Bytes):
+class Counted(sound_file._Bytes):
     bytes_read = 0
 
     def readinto(self, buffer: bytearray) -> int:
@@ -292,7 +292,7 @@ class Counted(audio._Bytes):
 def test_a_probe_reads_the_header_alone(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, 20 * RATE)
     data = encoded(noise, RATE, format)
-    monkeypatch.setattr(audio, "_Bytes", Counted)
+    monkeypatch.setattr(sound_file, "_Bytes", Counted)
     Counted.bytes_read = 0
     assert audio.probe(data).seconds == 20
     assert Counted.bytes_read < 20_000 < len(data) / 50
