@@ -10,16 +10,19 @@
 `edge_glass.train` has what training calls, `edge_glass.builder` what a new corpus imports.
 """
 
+import sys
 from importlib import import_module
-from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from edge_glass.core.version import VERSION
 
 if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import Build, audit, build, diff, export, load, plan, push, verify
     from edge_glass.core.errors import EdgeGlassError
 
-__version__ = version("edge-glass")
+__version__ = VERSION
 __all__ = [
     "Build",
     "EdgeGlassError",
@@ -34,8 +37,26 @@ __all__ = [
     "train",
     "verify",
 ]
-# the room `audit` is called like a function, and can be called as one
 _MODULES = ("audit", "builder", "train")
+
+
+class _Room(ModuleType):
+    """The room `audit`, which is called like a function and can be called as one."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return import_module("edge_glass.api").audit(*args, **kwargs)
+
+
+class _Package(ModuleType):
+    """Sees to it that `audit` can be called, whoever imports it first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "audit":
+            value.__class__ = _Room
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

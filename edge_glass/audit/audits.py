@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-import edge_glass
 from edge_glass.audit import (
     audited_shards,
     findings,
@@ -32,6 +31,7 @@ from edge_glass.core.atomic_files import disk_full, scratch, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.version import VERSION
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.executor_local import started
 
@@ -145,7 +145,7 @@ class _Job:
             "data": self._data(),
             "rows": sum(shard.rows for shard in self._own),
             "groups": {name: groups[name] for name in CHECKS if name in groups},
-            "made_with": {"edge_glass": edge_glass.__version__, **duck.libraries()},
+            "made_with": {"edge_glass": VERSION, **duck.libraries()},
         }
         write_json(self._folder / FILE, made)
         return made

@@ -47,9 +47,9 @@ def about(
 ) -> None:
     """Multimodal training data as self-contained Parquet, every source row accounted for."""
     if version:
-        from edge_glass import __version__
+        from edge_glass.core.version import VERSION
 
-        print(__version__)
+        print(VERSION)
         raise typer.Exit
 
 

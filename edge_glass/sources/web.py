@@ -14,8 +14,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from edge_glass import __version__
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.version import VERSION
 from edge_glass.media import magic
 from edge_glass.sources import addresses, hosts
 from edge_glass.sources.bundle import Bundle
@@ -27,7 +27,7 @@ from edge_glass.sources.timeouts import Watch
 HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
-    "User-Agent": f"{AGENT}/{__version__} (dataset builder; asks robots.txt, TDM-Rep)",
+    "User-Agent": f"{AGENT}/{VERSION} (dataset builder; asks robots.txt, TDM-Rep)",
 }
 MAX_HEADER = 2**15  # bytes of one header; sites with long policies send some 10,000
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -15,13 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import edge_glass
 from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full, write_json
 from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.version import VERSION
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline.executor_local import Pool, started
 from edge_glass.sources import table_chunks
@@ -158,14 +158,14 @@ def _summary(
         "flagged": sum(record["flagged"] for record in records),
         "parts": found["parts"],
         "ledger": found["ledger"],
-        "made_with": {"edge_glass": edge_glass.__version__, **duck.libraries()},
+        "made_with": {"edge_glass": VERSION, **duck.libraries()},
     }
 
 
 def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
     """Of all that the output depends on: the chunks, the wishes, the libraries."""
     inputs = [chunks, asdict(layout), wanted.parts, wanted.seed, wanted.skip_damaged]
-    inputs += [edge_glass.__version__, duck.libraries()]
+    inputs += [VERSION, duck.libraries()]
     return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 

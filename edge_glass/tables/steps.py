@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-import edge_glass
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.version import VERSION
 from edge_glass.pipeline.executor_local import started
 from edge_glass.sources import table_chunks
 from edge_glass.tables import parts, scatter
@@ -113,7 +113,7 @@ def _summary(step: Step, records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _libraries(step: Step) -> dict[str, str]:
-    return {"edge_glass": edge_glass.__version__, "pyarrow": pa.__version__} | step.libraries()
+    return {"edge_glass": VERSION, "pyarrow": pa.__version__} | step.libraries()
 
 
 def _fingerprint(step: Step, chunks: str) -> str:
