@@ -324,3 +324,13 @@ def test_mistakes(arguments: list[str], why: str, hub: Hub, built: Path, cli: Cl
     assert done.code == 1
     assert why in done.err
     assert not hub.seen("POST|PUT", "")
+
+
+def test_other_peoples_manifests_are_no_obstacle(hub: Hub, built: Path) -> None:
+    push(hub, built, "1.0.0")
+    for path, text in (("notes/manifest.json", "[]"), ("a/b/manifest.json", "no JSON")):
+        api(hub).upload_file(
+            path_or_fileobj=text.encode(), path_in_repo=path, repo_id=REPO, repo_type="dataset"
+        )
+    push(hub, built, "1.1.0", "mm_imdb_sample")
+    assert {"v1.0.0", "v1.1.0"} <= tags(hub)
