@@ -54,6 +54,7 @@ class LibriSpeech(Corpus):
     """Utterances with transcripts; the splits have the Hub's names."""
 
     BUILDER_CONFIG_CLASS = LibriSpeechConfig
+    BESIDE = ("SPEAKERS.TXT", "CHAPTERS.TXT", "BOOKS.TXT")
 
     def splits(self) -> list[str]:
         return MINI if self.config.source == "mini" else PARTS

@@ -26,8 +26,8 @@ from edge_glass.audit import (
 )
 from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Texts
-from edge_glass.core import duck, manifest, outputs
-from edge_glass.core.atomic_files import disk_full, scratch, write_json
+from edge_glass.core import duck, manifest, outputs, records
+from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
@@ -85,11 +85,7 @@ def audit(
 
 def read(out: Path, config: str) -> Audit | None:
     """What the last audit of a config found, None if there was none."""
-    try:
-        found: Audit = json.loads((out / FOLDER / config / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return found
+    return records.read(out / FOLDER / config / FILE)
 
 
 def _check_libraries() -> None:
@@ -121,10 +117,14 @@ class _Job:
         with spare as self._spare, started(self._options.ray) as self._pool:
             for name in self._options.groups:
                 state = self._state(name)
-                if groups.get(name, {}).get("state") != state or not self._path(name).is_file():
+                if groups.get(name, {}).get("state") != state or not self._whole(groups[name]):
                     groups[name] = self._group(name) | {"state": state}
                     self._save(groups)
         return self._save(groups)
+
+    def _whole(self, group: dict[str, Any]) -> bool:
+        path = self._folder / group["file"]
+        return path.is_file() and bool(records.sha256(path) == group["sha256"])
 
     def _path(self, group: str) -> Path:
         return self._folder / f"{group}.parquet"
@@ -147,7 +147,7 @@ class _Job:
             "groups": {name: groups[name] for name in CHECKS if name in groups},
             "made_with": {"edge_glass": VERSION, **duck.libraries()},
         }
-        write_json(self._folder / FILE, made)
+        records.write(self._folder / FILE, made)
         return made
 
     def _group(self, name: str) -> dict[str, Any]:

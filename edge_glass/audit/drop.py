@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.audit import audits
-from edge_glass.core import duck, ledger, manifest, names, outputs, parquet
+from edge_glass.core import duck, finished, ledger, manifest, names, outputs, parquet, records
 from edge_glass.core.atomic_files import disk_full, write_shard, write_table
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
@@ -37,7 +37,8 @@ Example = tuple[str, str]  # its id, and what was found, empty if nothing
 class Task:
     """A shard to be written anew: everything a process needs to know of it."""
 
-    shard: Path
+    folder: Path  # of the build that it is in
+    shard: File
     target: Path
     split: str
     findings: tuple[Path, ...]
@@ -45,6 +46,11 @@ class Task:
 
     def __str__(self) -> str:
         return f"{self.target.parent.name}/{self.target.name}"
+
+    @property
+    def path(self) -> Path:
+        """The shard as it is."""
+        return self.folder / self.shard.file
 
 
 def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -73,15 +79,17 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     made, final = manifest.read(folder), out / names.check(name)
     if name == made.config or final.resolve() == folder.resolve():
         raise EdgeGlassError(f"{name}: give the new config a name of its own with --name")
-    outputs.check_replaceable(final, manifest.inventory(final))
+    outputs.check_replaceable(final, finished.inventory(final))
     described = _described(folder, made, out, name, checks)
     with disk_full(out, REMEDY), lock(out / HIDDEN, name):
-        if already(final, described) is None:
+        whole = already(final, described)
+        if whole is None or finished.broken(final, whole.files()):
             work = out / HIDDEN / "work" / name
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
             _make(folder, made, described, out, work, jobs)
             put(work, final)
+            finished.remember(final, manifest.read(final).files(), None)
     return manifest.read(final)
 
 
@@ -93,6 +101,12 @@ def _described(folder: Path, made: Manifest, out: Path, name: str, checks: Seque
     told = (folder / manifest.FILE).read_bytes()
     source = AuditedBuild(made.config, sha256(told).hexdigest())
     files = {group: found["groups"][group]["sha256"] for group in groups}
+    for group, digest in files.items():
+        path = out / audits.FOLDER / made.config / f"{group}.parquet"
+        if not path.is_file() or records.sha256(path) != digest:
+            raise EdgeGlassError(
+                f"{path}: not as it was written: run `edge-glass audit` again, it is made anew"
+            )
     return replace(made.inputs, config=name, audit=Audit(source, tuple(checks), files))
 
 
@@ -103,9 +117,10 @@ def _make(
     groups, checks = known(described.audit.checks)
     paths = tuple(out / audits.FOLDER / made.config / f"{group}.parquet" for group in groups)
     tasks = [
-        Task(folder / shard.file, work / shard.file, split, paths, tuple(checks))
+        Task(folder, shard, work / shard.file, split, paths, tuple(checks))
         for split, shard in made.shards_by_split()
     ]
+    finished.check(folder, [made.ledger])
     with executor_local.started(None) as workers:
         records = dict(workers.run(write, tasks, jobs))
     book = _Book(folder, tasks)
@@ -117,10 +132,11 @@ def _make(
 
 def write(task: Task) -> ShardRecord:
     """The shard without the rows that are flagged; returns its record, without outcomes."""
+    finished.check(task.folder, [task.shard])
     flagged = _flagged(task)
-    with parquet.opened(task.shard) as file:
+    with parquet.opened(task.path) as file:
         schema = file.schema_arrow
-    rows = (row for row in parquet.rows(task.shard) if row["id"] not in flagged)
+    rows = (row for row in parquet.rows(task.path) if row["id"] not in flagged)
     written = write_shard(task.target, rows, schema)
     shard = File(**asdict(written), file=task.target.name)
     return ShardRecord(task.split, shard, {}, {}, manifest.figures(task.target))
@@ -131,7 +147,7 @@ def _flagged(task: Task) -> dict[str, str]:
     files = ", ".join(duck.text(path) for path in task.findings)
     wanted = ", ".join(duck.text(check) for check in task.checks)
     leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in task.checks else ""
-    ids = pa.table({"id": [i for part in parquet.groups(task.shard, ["id"]) for i in part["id"]]})
+    ids = pa.table({"id": [i for part in parquet.groups(task.path, ["id"]) for i in part["id"]]})
     with duck.connected(MEMORY, task.target.parent) as connection:
         connection.register("ids", ids)
         found = connection.execute(
@@ -164,7 +180,7 @@ class _Book:
     def _of(tasks: list[Task]) -> Iterator[Example]:
         for task in tasks:
             flagged = _flagged(task)
-            for row in parquet.rows(task.shard, ["id"]):
+            for row in parquet.rows(task.path, ["id"]):
                 yield row["id"], flagged.get(row["id"], "")
 
     def tables(self) -> Iterator[pa.Table]:

@@ -14,7 +14,7 @@ import numpy as np
 from edge_glass.audit import clip_checks
 from edge_glass.audit.cross_split import Sound, across_splits
 from edge_glass.audit.published_counts import differences
-from edge_glass.core import interrupts, ledger, manifest, parquet
+from edge_glass.core import finished, interrupts, ledger, manifest, parquet
 from edge_glass.core.key_digests import Keys
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.manifest import File, Manifest
@@ -45,7 +45,9 @@ def verify(out: Path, progress: Progress | None = None) -> Iterator[Finding]:
     built = manifest.built(out)
     for config, folder in built.items():
         made = manifest.read(folder)
-        yield from _Config(config, folder, made, progress or Silent()).findings()
+        yield from (checked := _Config(config, folder, made, progress or Silent())).findings()
+        if checked.faults:
+            finished.suspect(folder)
     for orphan in sorted(
         {path.parent for path in out.glob("*/*-of-*.parquet")} - {*built.values()}
     ):
@@ -56,7 +58,7 @@ def verify(out: Path, progress: Progress | None = None) -> Iterator[Finding]:
 class _Config:
     def __init__(self, name: str, folder: Path, made: Manifest, progress: Progress) -> None:
         self._name, self._folder, self._made, self._progress = name, folder, made, progress
-        self._done = self._bad = 0
+        self._done = self.faults = 0
         self._unreadable: set[str] = set()  # files that are not what the manifest says
         self._told: set[str] = set()  # rows whose sound stands in another split
 
@@ -69,7 +71,7 @@ class _Config:
             yield from self._expected()
 
     def _error(self, where: str, what: str) -> Finding:
-        self._bad += 1
+        self.faults += 1
         return Finding("error", self._name, where, what)
 
     # Files against the manifest
@@ -109,7 +111,7 @@ class _Config:
             interrupts.guarded(),
         ):
             with self._progress.rows(
-                f"verify {self._name}", self._made.rows, lambda: (self._done, self._bad)
+                f"verify {self._name}", self._made.rows, lambda: (self._done, self.faults)
             ):
                 before = ("", "")
                 for split, shard, example in self._examples():

@@ -156,6 +156,16 @@ def build(
         typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
     ] = None,
     allow_empty: AllowEmpty = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Complete builds: read every file, mend what is broken.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on with what other code or libraries made.")
+    ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Make again what is complete, or other code began."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
@@ -175,18 +185,9 @@ def build(
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs, away = jobs or cores(), Away(out) if "://" in out else None
     options = Options(
-        raw,
-        jobs,
-        limit,
-        mirror,
-        unverified,
-        network,
-        ray,
-        away,
-        retry_failed,
-        refresh,
-        allow_empty,
-    )
+        raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh,
+        allow_empty, check, keep, rebuild,
+    )  # fmt: skip
     folder = away.staging if away else Path(out)
     progress = shown()
     manifests: list[Manifest] = []
@@ -211,7 +212,7 @@ def verify(directory: Place, json: Json = False) -> None:
     """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
     from edge_glass.audit.verify import verify as check
     from edge_glass.cli import terminal
-    from edge_glass.core import locations, manifest
+    from edge_glass.core import finished, locations, manifest
 
     where = locations.at(directory)
     with locations.told(where):
@@ -223,6 +224,9 @@ def verify(directory: Place, json: Json = False) -> None:
         terminal.findings(found)
         configs = ", ".join(manifest.built(where))
         terminal.console.print(Text(f"{configs}: {errors} errors, {len(found) - errors} notes"))
+        for config in dict.fromkeys(each.config for each in found if each.kind == "error"):
+            mends = finished.mends(where / config)
+            terminal.console.print(Text(f"{mends}; --rebuild all of {config}"), soft_wrap=True)
     raise typer.Exit(1 if errors else 0)
 
 

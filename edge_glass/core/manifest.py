@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
 import edge_glass
-from edge_glass.core import ledger, names, records, schema
+from edge_glass.core import duck, ledger, names, records, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import told
@@ -109,7 +110,7 @@ class Split(Plain):
 
 @dataclass(frozen=True)
 class Source(Plain):
-    """A source as it was read; of a folder there is no checksum."""
+    """A source as it was read; of a folder `content` is the digest of all its files."""
 
     file: str  # its name in the corpus's YAML
     url: str | None
@@ -120,6 +121,7 @@ class Source(Plain):
     md5: str | None = None
     sha256: Digest | None = None
     folder: str | None = None
+    content: Digest | None = None
     fetch: str | None = None  # what is fetched row by row, as things are set up
 
 
@@ -272,12 +274,17 @@ def describe(corpus: "Corpus", raw: "Raw", limit: int | None) -> Inputs:
 def _libraries(corpus: "Corpus") -> dict[str, str | None]:
     made_with: dict[str, str | None] = {
         "edge_glass": edge_glass.__version__,
+        "datasets": version("datasets"),
+        "numpy": version("numpy"),
         "pyarrow": pa.__version__,
         "libsndfile": soundfile.__libsndfile_version__,
         "soxr": soxr.__version__,
     }
-    if any(source.fetch for source in corpus.spec().sources.values()):
+    fetched = any(source.fetch for source in corpus.spec().sources.values())
+    if fetched or hasattr(corpus.config, "audio_format"):
         made_with["pyav"] = container.version()  # clips come in containers that it decodes
+    if corpus.TABLE:
+        made_with |= duck.libraries()
     made_with |= corpus.config.made_with()
     return made_with
 

@@ -39,6 +39,9 @@ class Progress(Protocol):
     def rows(self, what: str, total: int, count: RowCount) -> AbstractContextManager[None]:
         """For rows; `count` is asked now and then. A `total` of 0: nobody knows it yet."""
 
+    def say(self, text: str) -> None:
+        """Something that is no error, and that whoever waits should know."""
+
 
 class Tally:
     """How many are done, for `Progress.rows` to ask."""
@@ -62,6 +65,9 @@ class Tally:
 class Silent:
     """Says nothing."""
 
+    def say(self, text: str) -> None:
+        pass
+
     @contextmanager
     def bytes(self, what: str) -> Iterator[ByteTick]:
         yield lambda file, done, total: None
@@ -76,6 +82,9 @@ class Shown:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+
+    def say(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
 
     @contextmanager
     def bytes(self, what: str) -> Iterator[ByteTick]:

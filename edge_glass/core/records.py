@@ -3,9 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edge_glass.core.atomic_files import write_json
+from edge_glass.core.locations import is_local
 
 SEAL = "seal"  # the key of the digest over all others
 
@@ -28,7 +29,11 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file, here or behind a URL."""
+    """The digest of a file; on the Hub, where files lie under their digests, it is asked for."""
+    if not is_local(path):
+        there = cast("Any", path)
+        if stored := there.fs.info(there.path).get("lfs"):
+            return str(stored["sha256"])
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -45,4 +50,5 @@ def fault(path: Path, recorded_bytes: int | None, recorded_sha256: str | None) -
 
 
 def _digest(record: dict[str, Any]) -> str:
+    record = json.loads(json.dumps(record))  # as it will be read back
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

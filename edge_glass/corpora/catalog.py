@@ -30,7 +30,8 @@ class Variant:
     def builder(self, cache_dir: str) -> Corpus:
         """The builder of this variant; `datasets` keeps its locks in `cache_dir`."""
         kind = corpus(self.corpus)
-        builder = kind(cache_dir=cache_dir, config_name=self.base)
+        # a hash keeps the caches of `datasets` apart, and nothing is cached here
+        builder = kind(cache_dir=cache_dir, config_name=self.base, hash=self.base)
         builder.config = kind.configure(self.base, self.name, **self.overrides)
         return builder
 

@@ -1,7 +1,7 @@
 """What every builder inherits: a corpus as rows (cheap, in source order) and examples (media)."""
 
 import hashlib
-import inspect
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -19,6 +19,7 @@ from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Spec, line_of, read_spec
+from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
 from edge_glass.media.features import Audio, Features
@@ -29,6 +30,7 @@ from edge_glass.sources.row_media import Media
 from edge_glass.sources.table_layout import Layout
 
 Example = dict[str, Any]
+CHECKED = {"mirrors", "bytes", "md5", "sha256", "rows", "hours"}  # of a source, not read by
 SPAN = 1000  # rows in one item of the lists that `datasets` spreads over processes
 
 
@@ -40,6 +42,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
     """
 
     BUILDER_CONFIG_CLASS: ClassVar[type[CorpusConfig]] = CorpusConfig
+    BESIDE: ClassVar[tuple[str, ...]] = ()  # files that are read next to the folder of a source
     TABLE: ClassVar[Layout | None] = None  # of a source that is a table in chunks
     corpus: ClassVar[str]
     package: ClassVar[str]
@@ -55,7 +58,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
     def __init__(self, *args: Any, dataset_name: str | None = None, **kwargs: Any) -> None:
         # the hash keeps `datasets` from taking an older builder's cache for ours
-        kwargs.setdefault("hash", self.code_hash())
+        kwargs["hash"] = kwargs.get("hash") or self.code_hash()
         super().__init__(*args, dataset_name=dataset_name or self.corpus, **kwargs)
         self._check(type(self.config), self.config.name, self.parameters())
 
@@ -135,9 +138,17 @@ class Corpus(datasets.GeneratorBasedBuilder):
         return clean
 
     @classmethod
+    def code(cls) -> dict[str, str]:
+        """Digests of all that decides the bytes of a build, but for its inputs and libraries."""
+        read = {
+            n: s.model_dump(mode="json", exclude=CHECKED) for n, s in cls.spec().sources.items()
+        }
+        return code_digest.digests(cls.__module__) | {f"{cls.corpus}.yaml": _digest(read)}
+
+    @classmethod
     def code_hash(cls) -> str:
-        """A fingerprint of the builder's own source."""
-        return hashlib.sha256(inspect.getsource(inspect.getmodule(cls)).encode()).hexdigest()[:16]  # type: ignore[arg-type]
+        """One digest over `code`."""
+        return _digest(cls.code())
 
     def parameters(self) -> dict[str, Any]:
         """The config's parameters by name."""
@@ -199,7 +210,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
         # a cache that was there before brings the library's own Audio, which needs torch
         self.info.features = datasets.Features(self.columns())
-        raw = obtain(self, Path(self.config.data_dir) if self.config.data_dir else None)
+        raw = obtain(
+            self, Path(self.config.data_dir) if self.config.data_dir else None, facts=False
+        )
         selection = Selection.of(self, raw)
         return [
             datasets.SplitGenerator(
@@ -254,6 +267,10 @@ def _inside(read: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> 
             at, left = 0, read()
         yield from islice(left, start - at, stop - at)
         at = stop
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _said(overrides: dict[str, Any]) -> str:

@@ -1,36 +1,41 @@
 """The main job: a config -> Parquet, ledger and manifest in the Hub's layout."""
 
 import json
-import os
 import platform
 import shutil
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from edge_glass.core import ledger, manifest, names, outputs, records
+from edge_glass.core import finished, ledger, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full, write_table
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.corpora.catalog import Variant
-from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan, worker
+from edge_glass.pipeline.earlier_builds import (
+    Job,
+    Options,
+    already,
+    left_alone,
+    open_folder,
+    tell_other_code,
+    whole,
+)
 from edge_glass.pipeline.executor_local import Pool, started
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.pipeline.replay import Before
 from edge_glass.release import write_card
 from edge_glass.sources.obtain import obtain
-from edge_glass.sources.raw import Raw
-from edge_glass.sources.row_fetch import Network
+
+__all__ = ["Options", "already", "build", "lock", "put"]
 
 BATCH = 8  # shards at most that one of several workers takes at once
 BATCHES = 4  # for each worker at least, so that they end at about the same time
@@ -40,36 +45,15 @@ REMEDY = (
 )
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a build does not put into its output, with `limit` the one exception."""
-
-    raw: Path | None = None
-    jobs: int = 1
-    limit: int | None = None
-    mirror: str | None = None
-    unverified: bool = False
-    network: Network = field(default_factory=Network)
-    ray: str | None = None  # the address of a cluster that does the work in place of `jobs`
-    away: Away | None = None  # where shards go, if not into the output folder
-    retry_failed: bool = False  # fetch again what may fare better now, of a build that is complete
-    refresh: Path | None = None  # an earlier build: fetch only what changed since
-    allow_empty: bool = True  # a build without a row is a build
-
-    def everywhere(self) -> "Options":
-        """With paths that mean the same in any process."""
-        raw, refresh = self.raw, self.refresh
-        return replace(self, raw=raw and raw.absolute(), refresh=refresh and refresh.absolute())
-
-
 def build(
     variant: Variant, out: Path, options: Options | None = None, progress: Progress | None = None
 ) -> Manifest:
     """Build `variant` into `out/<config>/` and list it in `out/README.md`.
 
     A build that was stopped goes on from its last whole shard; one that is complete and would come
-    out the same is left alone, unless a clip did not arrive that may arrive now, or it is asked to
-    retry what failed, or to refresh it in its place. Returns the manifest.
+    out the same is left alone, but for files that are broken, unless a clip did not arrive that may
+    arrive now, or it is asked to retry what failed, or to refresh it in its place. What other code
+    made is told, and stays as it is. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
     if out.is_file():
@@ -83,7 +67,7 @@ def build(
     final, hidden = out / names.check(variant.name), out / HIDDEN
     if options.raw:
         outputs.check_apart(options.raw, final, within=True)
-    if not manifest.inventory(final):
+    if not finished.inventory(final):
         outputs.check_replaceable(final, None)
     write_card.check(out, variant.name)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
@@ -98,19 +82,11 @@ def build(
         )
         described = manifest.describe(corpus, raw, options.limit)
         folder = hidden / "work" / variant.name
-        made, before = already(final, described), None
-        again = made is not None and made.heals and _again(raw, options)
-        if again and options.retry_failed:
-            before = final
-        if options.refresh:
-            before = _refreshed(options.refresh, variant, described)
-            again = again or before.resolve() == final.resolve()
-        if made is None or again:
-            outputs.check_replaceable(final, manifest.inventory(final))
-            made = already(folder, described)
-            if made is None:
-                job = _Job(variant, corpus, raw, options, described, folder, before)
-                made = _make(job, progress)
+        job = Job(variant, corpus, raw, options, described, folder, final)
+        made, job = left_alone(job, progress)
+        if made is None:
+            outputs.check_replaceable(final, finished.inventory(final))
+            made = whole(folder, described) or _make(job, progress)
             if not options.allow_empty:
                 ledger.check_kept(variant.name, made.outcomes(), folder / ledger.FILE)
             put(folder, final)
@@ -118,61 +94,42 @@ def build(
         _clear(folder)
         if options.away:
             options.away.finish(made, final)
+        tell_other_code(job, made, progress)
         write_card.listed(out, options.away)
     return made
 
 
-def _again(raw: Raw, options: Options) -> bool:
-    """Whether to look once more for what did not arrive the last time.
-
-    Without being asked only where the rest is remembered, so that nothing is fetched twice.
-    """
-    remembered = all(remote.remembers for remote in raw.remote.values())
-    return bool(raw.remote) and (options.retry_failed or remembered)
-
-
-def _refreshed(place: Path, variant: Variant, described: Inputs) -> Path:
-    """The folder of the build that is to be refreshed. Raises if it was made of something else."""
-    folder = manifest.built(place).get(variant.name, place / variant.name)
-    made = manifest.read(folder)
-    if other := made.differing(described):
-        raise EdgeGlassError(
-            f"{variant.name}: {folder} was made with other {', '.join(other)}; only the same rows "
-            "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
-        )
-    return folder
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A build that is to be made, in `folder`; `before` is where one lies to start from."""
-
-    variant: Variant
-    corpus: Corpus
-    raw: Raw
-    options: Options
-    described: Inputs
-    folder: Path
-    before: Path | None
-
-
-def _make(job: _Job, progress: Progress) -> Manifest:
+def _make(job: Job, progress: Progress) -> Manifest:
     """All shards, the ledger and last the manifest."""
-    before = {"before": manifest.read(job.before).ledger.sha256} if job.before else {}
-    inputs = job.described.plain() | {"paths": _state(job.raw)} | before
-    _open_folder(job.folder, inputs, job.options.away)
+    described = open_folder(job, progress)
+    if job.before:
+        finished.check(job.before, [manifest.read(job.before).ledger])
     planned = shard_plan.plan(job.corpus, job.raw, job.folder, job.options.limit, progress)
     tasks = list(_tasks(job, planned))
+    if job.mended and ledger.FILE not in job.broken:
+        _take_over(job, job.mended, tasks)
     _make_shards(tasks, job.options, progress)
-    return _finish(job.described, tasks, planned.rows)
+    return _finish(described, tasks, planned.rows)
 
 
-def _tasks(job: _Job, planned: shard_plan.Planned) -> Iterator[worker.Task]:
+def _take_over(job: Job, made: Manifest, tasks: list[worker.Task]) -> None:
+    """Put what is whole of a build that is broken in part among the shards that are made."""
+    whole = {shard.file: shard for shard in made.shards() if shard.file not in job.broken}
     start = 0
+    for task in tasks:
+        if task.name in whole and worker.finished(task) is None:
+            worker.take_over(task, job.final, whole[task.name], start)
+        start += task.order.rows
+
+
+def _tasks(job: Job, planned: shard_plan.Planned) -> Iterator[worker.Task]:
+    start, refresh = 0, job.options.refresh is not None
+    made = manifest.read(job.before).shards() if job.before else []
+    shards = {shard.file: shard for shard in made}
     for order in planned.orders:
-        name = planned.name(order)
-        refresh = job.options.refresh is not None
-        before = Before(job.before, name, start, order.rows, refresh) if job.before else None
+        name, before = planned.name(order), None
+        if job.before:
+            before = Before(job.before, shards[name], start, order.rows, refresh)
         yield worker.Task(job.variant, job.raw, job.folder, order, name, before)
         start += order.rows
 
@@ -245,49 +202,6 @@ def _finish(described: Inputs, tasks: list[worker.Task], rows: dict[str, int]) -
     return made
 
 
-def already(final: Path, described: Inputs) -> Manifest | None:
-    """The manifest of a finished build that has the same inputs."""
-    try:
-        made = manifest.read(final)
-    except EdgeGlassError:
-        return None
-    return made if made.same_inputs(described) else None
-
-
-def _open_folder(folder: Path, inputs: dict[str, Any], away: Away | None) -> None:
-    """Keep the work of a build that was stopped if it had the same inputs, else start afresh."""
-    inputs_file = folder / "inputs.json"
-    if records.read(inputs_file) != inputs:
-        inputs_file.unlink(missing_ok=True)  # first: what is half removed is nobody's
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        if away:
-            away.forget(folder.name)
-        records.write(inputs_file, inputs)
-    for leftover in folder.glob("*.tmp"):
-        leftover.unlink()
-
-
-def _state(raw: Raw) -> dict[str, str]:
-    """Tells whether raw files changed between two tries: names, sizes and times of all of them."""
-    return {name: _state_of(path) for name, path in raw.paths.items()}
-
-
-def _state_of(path: Path) -> str:
-    found = sha256()
-    for folder, folders, files in os.walk(path) if path.is_dir() else [(str(path), [], [""])]:
-        # a build may go into the folder of raw files that it is made from
-        folders[:] = sorted(f for f in folders if not Path(folder, f, HIDDEN).exists())
-        for name in sorted(files):
-            stat = Path(folder, name).stat()
-            found.update(
-                f"{folder}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode(
-                    errors="surrogateescape"
-                )
-            )
-    return found.hexdigest()
-
-
 def put(folder: Path, final: Path) -> None:
     """Move a finished build to its place, the previous one out of it.
 
@@ -297,7 +211,7 @@ def put(folder: Path, final: Path) -> None:
         shard = "-of-" in path.name and path.suffix == ".parquet"
         if not shard and path.name not in (manifest.FILE, ledger.FILE):
             path.unlink()
-    outputs.replace(folder, final, manifest.inventory(final), _previous(folder))
+    outputs.replace(folder, final, finished.inventory(final), _previous(folder))
 
 
 def _clear(folder: Path) -> None:

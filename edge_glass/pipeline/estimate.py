@@ -66,7 +66,7 @@ def plan(
             free_bytes=shutil.disk_usage(_existing(out)).free,
         )
         if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
-            files = obtain(corpus, raw, unverified=True)
+            files = obtain(corpus, raw, unverified=True, facts=False)
             planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
             made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True
     return made

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import ledger, parquet
+from edge_glass.core import finished, ledger, parquet
 from edge_glass.core.ledger import HEALS, Entry, Outcome
+from edge_glass.core.manifest import File
 from edge_glass.core.row import Row
 
 Examples = list[dict[str, Any]]
@@ -19,19 +20,23 @@ class Before:
     """The shard and the part of the ledger that an earlier build made of the same rows."""
 
     folder: Path
-    shard: str
+    shard: File
     start: int  # of its rows in the ledger
     rows: int
     refresh: bool = False  # ask for all that was fetched, not for what failed alone
 
 
 class Replay:
-    """Takes rows that need not be fetched out of an earlier build, all others as they come."""
+    """Takes rows that need not be fetched out of an earlier build, all others as they come.
+
+    Raises EdgeGlassError if the shard is not what was recorded of it.
+    """
 
     def __init__(self, before: Before) -> None:
+        finished.check(before.folder, [before.shard])
         self._refresh = before.refresh
-        self._entries = _entries(before)
-        self._examples = parquet.rows(before.folder / before.shard)
+        self._entries = entries(before.folder, before.start, before.rows)
+        self._examples = parquet.rows(before.folder / before.shard.file)
         self._next = next(self._examples, None)
         self._known: deque[Entry] = deque()
 
@@ -67,10 +72,10 @@ def of(id: str, row: str) -> bool:
     return id == row or id.startswith(f"{row}#")
 
 
-def _entries(before: Before) -> Iterator[Entry]:
-    """A stretch of the ledger, one row group in memory."""
-    start, stop, position = before.start, before.start + before.rows, 0
-    with parquet.opened(before.folder / ledger.FILE) as file:
+def entries(folder: Path, start: int, rows: int) -> Iterator[Entry]:
+    """So many rows of the ledger of a build, one row group in memory."""
+    stop, position = start + rows, 0
+    with parquet.opened(folder / ledger.FILE) as file:
         there = file.schema_arrow.names  # earlier releases wrote fewer columns
         names = [field.name for field in fields(Entry) if field.name in there]
         for group in range(file.num_row_groups):

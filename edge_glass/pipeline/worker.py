@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -21,7 +23,7 @@ from edge_glass.core.row import Row
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.media.features import Features, arrow_schema
-from edge_glass.pipeline import executor_local, shard_plan
+from edge_glass.pipeline import executor_local, replay, shard_plan
 from edge_glass.pipeline.replay import Before, Replay
 from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
@@ -83,17 +85,31 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
         examples = _examples(task, corpus, rows, replays, book)
         written = write_shard(task.folder / task.name, examples, schema)
     replays.pop(task.name, None)
-    record = WorkRecord(
-        task.order.split,
-        File(**asdict(written), file=task.name),
-        dict(book.outcomes),
-        dict(book.doubts),
-        manifest.figures(task.folder / task.name),
-        book.file(),
-    )
-    records.write(task.record, record.plain())
+    record = _recorded(task, File(**asdict(written), file=task.name), book)
     _give_back()
     return record
+
+
+def _recorded(task: Task, shard: File, book: "_Book") -> WorkRecord:
+    outcomes, doubts = dict(book.outcomes), dict(book.doubts)
+    figures = manifest.figures(task.folder / task.name)
+    record = WorkRecord(task.order.split, shard, outcomes, doubts, figures, book.file())
+    records.write(task.record, record.plain())
+    return record
+
+
+def take_over(task: Task, folder: Path, shard: File, start: int) -> None:
+    """Take a shard as it is from a build in `folder`, its rows begin at `start` of the ledger."""
+    with _book(task.ledger) as book:
+        for entry in replay.entries(folder, start, task.order.rows):
+            book.add(entry)
+    target = task.folder / task.name
+    target.unlink(missing_ok=True)
+    try:
+        os.link(folder / shard.file, target)
+    except OSError:  # not every file system has links
+        shutil.copyfile(folder / shard.file, target)
+    _recorded(task, shard, book)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core import finished, ledger, manifest, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
@@ -56,8 +56,13 @@ def diff(old: Path, new: Path) -> Iterator[Difference]:
 
 
 def compare(config: str, old: Path, new: Path) -> Difference:
-    """One config as it lies in two folders."""
+    """One config as it lies in two folders.
+
+    Raises EdgeGlassError if a file of either is not what its manifest says.
+    """
     before, after = manifest.read(old), manifest.read(new)
+    finished.check(old, before.files())
+    finished.check(new, after.files())
     identical = (before.splits, before.ledger, before.features) == (
         after.splits,
         after.ledger,
@@ -99,8 +104,8 @@ def _inputs(made: Manifest) -> dict[str, Any]:
     flat: dict[str, Any] = {key: getattr(made, key) for key in ("version", "limit", "builder")}
     for group in ("parameters", "features", "made_with"):
         flat |= {f"{group}.{name}": value for name, value in getattr(made, group).items()}
-    named = {source.file: source.sha256 or source.folder for source in made.sources}
-    return flat | {f"sources.{name}": value for name, value in named.items()}
+    named = {f"sources.{s.file}": s.sha256 or s.content or s.folder for s in made.sources}
+    return flat | named
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from edge_glass.core import manifest
@@ -19,14 +20,15 @@ def reproduce(
 ) -> Iterator[Difference]:
     """Build configs of a version (all, without `names`) into `out`: what differs, one at a time.
 
-    A build that is there already is gone on with. Raises EdgeGlassError if the version has no such
-    config, or nothing here can build it.
+    A build that is there already is gone on with, if this code made it. Raises EdgeGlassError if
+    the version has no such config, nothing here can build it, or files of it are damaged.
     """
     published = manifest.built(version)
     if absent := [name for name in names if name not in published]:
         raise EdgeGlassError(
             f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
         )
+    options = replace(options, by_this_code=True)
     for name in names or published:
         build(recipe(manifest.read(published[name])), out, options, progress)
         yield compare(name, published[name], out / name)

@@ -4,6 +4,8 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +16,7 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source
 from edge_glass.corpora.image_params import FetchParams
 from edge_glass.sources import archives, download, hub_files, link_index, tars
+from edge_glass.sources.contents import contents
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Place, Raw
 from edge_glass.sources.row_fetch import BODIES, Network, Remote
@@ -39,6 +42,7 @@ def obtain(
     *,
     mirror: str | None = None,
     unverified: bool = False,
+    facts: bool = True,
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Raw:
@@ -47,16 +51,17 @@ def obtain(
     With `raw` (or for a bundled config) files are taken from that folder and the network is left
     alone, unless it says that clips are fetched `beside_raw`, and but for what rows name by URL;
     otherwise they come from the store, fetched first if need be, `mirror` (the URL of a folder)
-    being tried before upstream. `unverified` takes raw files whose checksum differs. What
-    is fetched row by row (asked for as `network` says) is fetched where rows are worked on.
+    being tried before upstream. `unverified` takes raw files whose checksum differs. Without
+    `facts` folders are not read to learn what they hold. What is fetched row by row (asked for as
+    `network` says) is fetched where rows are worked on.
     """
     progress, network = progress or Silent(), network or Network()
     if corpus.config.bundled:
         folder = corpus.room("samples") / corpus.corpus
-        return _raw(corpus, folder, True, _remotes(corpus, network, BODIES), progress)
+        return _raw(corpus, folder, True, facts, _remotes(corpus, network, BODIES), progress)
     if raw is not None:
         kinds = (*BODIES, *CLIPS) if network.beside_raw else BODIES
-        return _raw(corpus, raw, unverified, _remotes(corpus, network, kinds), progress)
+        return _raw(corpus, raw, unverified, facts, _remotes(corpus, network, kinds), progress)
     return _fetched(corpus, mirror, network, progress)
 
 
@@ -137,6 +142,7 @@ def _raw(
     corpus: "Corpus",
     folder: Path,
     unverified: bool,
+    read: bool,
     remote: dict[str, Remote],
     progress: Progress,
 ) -> Raw:
@@ -146,7 +152,12 @@ def _raw(
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(corpus, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
-    facts = {name: _facts(place, sources[name], progress) for name, place in found.items()}
+    facts = {
+        name: _folder_facts(corpus, place, sources[name], read, progress)
+        if place.is_dir()
+        else _file_facts(place, progress)
+        for name, place in found.items()
+    }
     if not unverified:
         raise_all(_differing(corpus, found, facts, sources))
     checked = not unverified and not corpus.config.bundled
@@ -185,11 +196,20 @@ def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _facts(place: Path, source: Source, progress: Progress) -> dict[str, Any]:
-    if source.fetch:
-        return {"folder": source.folder or "."}  # its name is the user's affair
-    if place.is_dir():
-        return {"folder": source.folder}
+def _folder_facts(
+    corpus: "Corpus", place: Path, source: Source, read: bool, progress: Progress
+) -> dict[str, Any]:
+    """What is told of a folder: its name is the user's affair, what it holds is not."""
+    facts: dict[str, Any] = {"folder": source.folder or "."}
+    if read:
+        listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
+        with progress.bytes(f"checksum {place.name}") as tick:
+            held = contents(place, listing, partial(tick, place.name), corpus.BESIDE)
+        facts |= {"files": held.files, "bytes": held.bytes, "content": held.sha256}
+    return facts
+
+
+def _file_facts(place: Path, progress: Progress) -> dict[str, Any]:
     with progress.bytes(f"checksum {place.name}"):
         return download.checksums(place)
 

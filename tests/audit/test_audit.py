@@ -21,7 +21,7 @@ from releases import REPO, SAMPLE, push
 from edge_glass.audit import audits, findings
 from edge_glass.audit.audits import Options, audit
 from edge_glass.audit.verify import verify
-from edge_glass.core import locations, manifest
+from edge_glass.core import locations, manifest, records
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import images
@@ -319,7 +319,7 @@ def test_the_same_bytes_whatever_the_jobs_and_no_shard_twice(
     line = [sys.executable, "-m", "edge_glass", "audit", folder, "--out", tmp_path / "three"]
     subprocess.run(line, check=True, capture_output=True)
     told = tmp_path / "three" / "audit" / SAMPLE / audits.FILE
-    assert json.loads(told.read_text()) == one  # in whatever process
+    assert records.read(told) == one  # in whatever process
     from edge_glass.audit import media_profile
 
     def never(*_: object) -> None:

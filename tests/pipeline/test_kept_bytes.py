@@ -1,21 +1,31 @@
-"""What the engine kept for later is believed only while its bytes are what they were."""
+"""What was kept is believed only while its bytes are what they were: caches, work, builds, code."""
 
+import ast
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import planted
 import pytest
+from kit import ROOT, Cli, build_raw, edit, tones
 from test_archives import FEW, MAKERS
 from test_archives import unpack as unpacked
+from test_pixmo_cap import jpeg, listed, made
 from test_tars import MEMBERS, indexed, pack
+from wildsite import Site, page
 
-from edge_glass.core import manifest, records
+from edge_glass.core import finished, manifest, records
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.corpora import catalog
+from edge_glass.core.progress import Silent
+from edge_glass.corpora import catalog, code_digest
 from edge_glass.pipeline import shard_plan, worker
-from edge_glass.pipeline.build import build
+from edge_glass.pipeline.build import Options, build
+from edge_glass.release.reproduce import reproduce
 from edge_glass.sources.contents import contents
 
 VARIANT = catalog.variant("clotho_sample")
@@ -146,7 +156,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise EdgeGlassError("stopped")
 
     with monkeypatch.context() as patch, pytest.raises(EdgeGlassError, match="stopped"):
-        patch.setattr(manifest, "check_balance", stop)
+        patch.setattr(manifest.Manifest, "check_balance", stop)
         build(VARIANT, tmp_path)
     return tmp_path / HIDDEN / "work" / VARIANT.name
 
@@ -176,3 +186,377 @@ def test_work_that_was_damaged_is_done_again(
         assert again == ["train-00001"]
     elif part != "inputs.json":  # nobody knows any more what the shards were made of
         assert again == []
+
+
+# Builds that ended
+
+
+@pytest.fixture
+def done(in_pieces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A complete build of several shards."""
+    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 250_000)
+    build(VARIANT, tmp_path)
+    return tmp_path / VARIANT.name
+
+
+class Said(Silent):
+    """What a build says."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def say(self, text: str) -> None:
+        self.text += f"{text}\n"
+
+
+def once_more(folder: Path, options: Options | None = None) -> str:
+    """Build again; what is said of it."""
+    said = Said()
+    build(VARIANT, folder.parent, options, said)
+    return said.text
+
+
+WHOLE = ["train-00001-of-*.parquet", "ledger.parquet", "manifest.json"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("part", WHOLE)
+def test_a_build_over_a_broken_one_mends_it(
+    damage: Callable[[Path], None], part: str, done: Path, in_pieces: Path
+) -> None:
+    [path] = done.glob(part)
+    inodes = {shard.name: shard.stat().st_ino for shard in done.glob("*-of-*")}
+    damage(path)
+    said = once_more(done)
+    assert files(done) == files(in_pieces / VARIANT.name)
+    if part == WHOLE[0]:
+        kept = {
+            shard.name for shard in done.glob("*-of-*") if shard.stat().st_ino == inodes[shard.name]
+        }
+        assert kept == inodes.keys() - {path.name}
+        assert f"{done}: {path.name} " in said and "made again" in said
+    before = {file.name: file.stat().st_ino for file in done.iterdir()}
+    assert once_more(done) == ""
+    assert {file.name: file.stat().st_ino for file in done.iterdir()} == before
+
+
+def test_a_flip_that_leaves_no_trace_is_found_when_asked_for(
+    done: Path, in_pieces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip(next(done.glob("train-00001-*")))
+    with monkeypatch.context() as patch:  # a disk that forgets bits tells no time
+        patch.setattr(finished, "_stamp", lambda path: [])
+        finished.remember(done, manifest.read(done).files(), None)
+        assert once_more(done) == ""
+        assert files(done) != files(in_pieces / VARIANT.name)
+        assert "sha256 is" in once_more(done, Options(check=True))
+    assert files(done) == files(in_pieces / VARIANT.name)
+
+
+def test_after_a_fault_was_found_all_is_read(
+    done: Path, in_pieces: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip(next(done.glob("train-00001-*")))
+    monkeypatch.setattr(finished, "_stamp", lambda path: [])
+    finished.remember(done, manifest.read(done).files(), None)
+    found = cli("verify", done.parent)
+    assert found.code == 1
+    assert f"`edge-glass build {VARIANT.name} --out {done.parent}`" in found.out.replace("\n", "")
+    assert "sha256 is" in once_more(done)
+    assert files(done) == files(in_pieces / VARIANT.name)
+    assert cli("verify", done.parent).code == 0
+
+
+def test_damaged_builds_are_not_called_identical(done: Path, in_pieces: Path, cli: Cli) -> None:
+    other = in_pieces / VARIANT.name
+    assert cli("diff", other, done).code == 0
+    shard = next(done.glob("train-00001-*"))
+    flip(shard)
+    for pair in ((other, done), (done, other)):
+        told = cli("diff", *pair)
+        assert told.code == 1 and told.err.startswith(f"error: {shard}: sha256 is ")
+    shard.unlink()
+    assert f"{shard}: is missing" in cli("diff", other, done).err
+
+
+# What a raw folder held
+
+
+def test_a_build_of_a_folder_that_changed_is_made_again(clotho: Path, tmp_path: Path) -> None:
+    folder = build_raw("clotho", clotho, tmp_path / "out")
+    before = manifest.read(folder)
+    assert {source.folder is None or source.content is not None for source in before.sources} == {
+        True
+    }
+    sound = next((clotho / "evaluation").iterdir())
+    was = sound.stat()
+    flip(sound)
+    os.utime(sound, ns=(was.st_atime_ns, was.st_mtime_ns))
+    after = manifest.read(build_raw("clotho", clotho, tmp_path / "out"))
+    changed = [a.file for a, b in zip(before.sources, after.sources, strict=True) if a != b]
+    assert changed == ["clotho_audio_evaluation.7z"] and before.digests() != after.digests()
+    moved = build_raw("clotho", clotho.rename(tmp_path / "elsewhere"), tmp_path / "moved")
+    assert files(moved) == files(folder)  # no name or time of this machine is in it
+
+
+def test_what_is_read_beside_a_folder_is_part_of_it(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "samples" / "librispeech", tmp_path / "raw")
+    made = []
+    for _ in range(2):
+        out = tmp_path / "out"
+        folder = build_raw("librispeech", tmp_path / "raw", out, splits=["validation.clean"])
+        made.append(manifest.read(folder).sources)
+        edit(next((tmp_path / "raw").rglob("SPEAKERS.TXT")), lambda data: data + b"; more\n")
+    assert made[0] != made[1]
+
+
+# Rows that are taken from an earlier build
+
+
+PAGES = {f"/{n}.jpg": page(jpeg(n)) for n in range(6)}
+
+
+@pytest.mark.parametrize("part", ["train-00000-of-*.parquet", "ledger.parquet"])
+def test_nothing_is_taken_from_a_damaged_build(part: str, tmp_path: Path, cli: Cli) -> None:
+    with Site(PAGES | {"/5.jpg": page(b"", 500)}) as site:
+        raw = listed(tmp_path / "raw", [f"{site.url}/{n}.jpg" for n in range(6)])
+        folder = made(raw, tmp_path / "out")
+        whole = files(folder)
+        flip(next(folder.glob(part)))
+        for again in ({"refresh": tmp_path / "out"}, {"retry_failed": True}):
+            with pytest.raises(
+                EdgeGlassError, match=r"(?s)recorded was.*edge-glass build pixmo_cap"
+            ):
+                made(raw, tmp_path / "out", **again)
+            with pytest.raises(EdgeGlassError, match=r"nothing is taken from it"):
+                made(raw, tmp_path / "new", refresh=tmp_path / "out")
+        assert files(made(raw, tmp_path / "out")) == whole
+        assert files(made(raw, tmp_path / "out", refresh=tmp_path / "out")) == whole
+
+
+def test_no_row_is_dropped_from_a_damaged_build(tmp_path: Path, cli: Cli) -> None:
+    sounds = [planted.wav(tones(1, 16000, 440 + 200 * n), 16000) for n in (0, 0, 1, 2)]
+    loud = [{"id": str(n), "audio": sound} for n, sound in enumerate(sounds)]
+    folder = planted.corpus(tmp_path, "sounds", {"train": loud}, shards=2)
+    drop = ("audit", folder, "--check", "duplicates", "--drop-flagged", "--name", "clean")
+    assert cli(*drop).code == 0
+    clean = tmp_path / "clean"
+    whole = files(clean)
+    for part in ("train-00000-*", "ledger.parquet"):
+        flip(next(clean.glob(part)))
+        assert cli(*drop).code == 0 and files(clean) == whole
+    shutil.rmtree(clean)
+    shard = next(folder.glob("train-00000-*"))
+    flip(shard, 200)
+    told = cli(*drop)
+    assert told.code == 1 and f"{shard}: sha256 is" in told.err and not clean.exists()
+
+
+# Code
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with a builder that imports another, and one that it does not."""
+    root = tmp_path / "house_of_code" / "builders"
+    root.mkdir(parents=True)
+    for folder in (root, root.parent):
+        (folder / "__init__.py").touch()
+    lines = ["from typing import TYPE_CHECKING", "from edge_glass.core.ledger import Outcome"]
+    lines += ["if TYPE_CHECKING:", "    from house_of_code.builders import types_alone"]
+    lines += ["def rows():", "    from . import base", "    return base"]
+    (root / "meadow.py").write_text("\n".join(lines))
+    for name in ("base", "types_alone", "stranger"):
+        (root / f"{name}.py").write_text("A = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return root
+
+
+def digests(builder: str) -> dict[str, str]:
+    code_digest.digests.cache_clear()
+    code_digest._imported.cache_clear()
+    return code_digest.digests(builder)
+
+
+def test_the_code_of_a_build_is_what_it_imports(house: Path) -> None:
+    name = "house_of_code.builders.meadow"
+    first = digests(name)
+    assert {n for n in first if n.startswith("house")} == {
+        "house_of_code", "house_of_code.builders", name, "house_of_code.builders.base"
+    }  # fmt: skip
+    for other in ("types_alone", "stranger"):
+        (house / f"{other}.py").write_text("A = 2\n")
+    assert digests(name) == first
+    (house / "base.py").write_text("A = 2\n")
+    changed = {n for n, _ in digests(name).items() ^ first.items()}
+    assert changed == {"house_of_code.builders.base"}
+
+
+def test_the_engine_is_all_that_makes_bytes_and_nothing_else() -> None:
+    engine = {name.removeprefix("edge_glass.") for name in digests("edge_glass.builders.clotho")}
+    for name in ("media.audio", "media.images", "sources.tars", "sources.web", "core.atomic_files",
+                 "core.columns", "core.ledger", "corpora.params", "corpora.rows",
+                 "core.key_digests",
+                 "corpora.selection", "pipeline.shard_plan", "builders.clotho"):  # fmt: skip
+        assert name in engine
+    assert not {"builder", "builders.valor", "pipeline.build"} & engine
+    rooms = {name.partition(".")[0] for name in engine}
+    assert not {"cli", "release", "audit", "search", "train", "vectors", "domains"} & rooms
+    classes = digests("edge_glass.builders.laionet").keys()
+    assert {"data/classes.tsv", "edge_glass.domains.imagenet.classes"} <= classes
+    read = {name for name in (*engine, *classes) if "resources.files(" in source_of(name)}
+    assert {name.removeprefix("edge_glass.") for name in read} == {
+        "corpora.catalog",
+        "corpora.corpus",
+        "domains.imagenet.classes",
+    }  # fmt: skip, and what they read is among it
+
+
+def source_of(name: str) -> str:
+    path = ROOT / "edge_glass" / f"{name.removeprefix('edge_glass.').replace('.', '/')}.py"
+    return path.read_text() if path.is_file() else ""
+
+
+# what cannot change bytes: it moves, shows, locks or checks them, or (torch) makes tables whose own
+# records name it
+NO_BYTES = {"aiohttp", "filelock", "huggingface_hub", "imageio_ffmpeg", "indexed_gzip", "multidict"}
+NO_BYTES |= {"protego", "psutil", "py7zr", "pydantic", "ray", "rich", "upath", "uvloop", "yaml"}
+NO_BYTES |= {"yarl", "yt_dlp", "ahocorasick_rs", "torch", "edge_glass"}
+NAMED = {"PIL": "pillow", "av": "pyav", "soundfile": "libsndfile"}
+
+
+def test_a_manifest_names_every_library_that_makes_bytes(tmp_path: Path) -> None:
+    named = {name for config in catalog.samples() for name in made_with(config, tmp_path)}
+    for corpus in catalog.corpora():
+        for module in code_digest.digests(f"edge_glass.builders.{corpus}"):
+            for library in imported(module) - sys.stdlib_module_names - NO_BYTES:
+                assert NAMED.get(library, library) in named, f"{module} imports {library}"
+
+
+def made_with(config: str, temp: Path) -> set[str]:
+    return set(manifest._libraries(catalog.variant(config).builder(str(temp))))
+
+
+def imported(module: str) -> set[str]:
+    if "/" in module:
+        return set()
+    tree = ast.parse(code_digest._path(module).read_bytes())
+    names = set()
+    for node in code_digest._running(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def test_what_builds_nothing_hashes_no_code(
+    done: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(builder: str) -> dict[str, str]:
+        raise AssertionError(builder)
+
+    monkeypatch.setattr(code_digest, "digests", never)
+    for words in (
+        ("list",),
+        ("info", "clotho"),
+        ("plan", "clotho_sample"),
+        ("verify", done.parent),
+    ):
+        assert cli(*words).code == 0
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    """A copy of the engine that a test may change."""
+    for name in ("builders", "cards", "configs", "samples"):
+        shutil.copytree(ROOT / name, tmp_path / "code" / "edge_glass" / name)
+    shutil.copytree(ROOT / "edge_glass", tmp_path / "code" / "edge_glass", dirs_exist_ok=True)
+    return tmp_path / "code" / "edge_glass"
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from edge_glass.core import progress
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import Options, build
+from rich.console import Console
+options = Options(rebuild="rebuild" in sys.argv)
+build(catalog.variant("clotho_sample"), Path(), options, progress.Shown(Console(width=999)))
+"""
+
+
+def build_with(engine: Path, out: Path, *flags: str) -> tuple[int, str]:
+    """Exit code of a build by a process of that code, and what it says."""
+    env = {**os.environ, "PYTHONPATH": str(engine.parent)}
+    line = [sys.executable, "-c", SCRIPT, *flags]
+    done = subprocess.run(line, env=env, capture_output=True, text=True, check=False, cwd=out)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_build_is_current_only_if_the_code_is(engine: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    assert build_with(engine, out) == (0, "")
+    before = files(out / "clotho_sample")
+    with (engine / "media" / "audio.py").open("a") as file:
+        file.write("# changed\n")
+    code, said = build_with(engine, out)
+    assert (code, files(out / "clotho_sample")) == (0, before)
+    assert "made by other code (edge_glass.media.audio) and stays" in said and "--rebuild" in said
+    flip(out / "clotho_sample" / "ledger.parquet")
+    code, said = build_with(engine, out)
+    assert code == 1 and "EdgeGlassError" in said and "--keep" in said
+    assert build_with(engine, out, "rebuild") == (0, "")
+    after = files(out / "clotho_sample")
+    assert {name for name in after if after[name] != before[name]} == {"manifest.json"}
+
+
+def other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on another version of a module is at work."""
+    real = code_digest.digests
+    monkeypatch.setattr(
+        code_digest, "digests", lambda name: real(name) | {"edge_glass.core.columns": "0" * 16}
+    )
+
+
+def test_work_that_other_code_began_is_gone_on_with_if_one_says_so(
+    stopped: Path, in_pieces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_code(monkeypatch)
+    inodes = {shard.name: shard.stat().st_ino for shard in stopped.glob("*-of-*")}
+    out, final = stopped.parents[2], stopped.parents[2] / VARIANT.name
+    with pytest.raises(EdgeGlassError, match=r"other code began .*edge_glass.core.columns.*--keep"):
+        build(VARIANT, out)
+    kept = build(VARIANT, out, Options(keep=True))
+    assert {shard.name: shard.stat().st_ino for shard in final.glob("*-of-*")} == inodes
+    ours = manifest.read(in_pieces / VARIANT.name)
+    assert kept.digests() == ours.digests()
+    assert kept.builder.startswith(f"{ours.builder} and ")  # both made it, and it says so
+
+
+def test_work_that_other_code_began_is_begun_afresh_if_one_says_so(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inodes = {shard.stat().st_ino for shard in stopped.glob("*-of-*")}
+    keep = [shard.open("rb") for shard in stopped.glob("*-of-*")]  # so that no inode is used again
+    other_code(monkeypatch)
+    fresh = build(VARIANT, stopped.parents[2], Options(rebuild=True))
+    final = stopped.parents[2] / VARIANT.name
+    assert not inodes & {shard.stat().st_ino for shard in final.glob("*-of-*")}
+    assert " and " not in fresh.builder
+    for file in keep:
+        file.close()
+
+
+def test_reproducing_takes_no_build_of_other_code(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = Path(shutil.copytree(done, tmp_path / "version" / VARIANT.name)).parent
+    other_code(monkeypatch)
+    [found] = reproduce(version, done.parent, [], Options())
+    assert found.identical and list(found.inputs) == ["builder"]
+    flip(next((version / VARIANT.name).glob("train-00001-*")))
+    with pytest.raises(EdgeGlassError, match="sha256 is"):
+        next(reproduce(version, done.parent, [], Options()))

@@ -1,13 +1,15 @@
 """What `diff` says of two builds."""
 
 import json
+import shutil
 from pathlib import Path
 
 import planted
+import pyarrow.parquet as pq
 import pytest
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, edit, encoded, tones
 
-from edge_glass.core import manifest
+from edge_glass.core import manifest, records
 from edge_glass.release import diff as module
 from edge_glass.release.diff import Difference, diff
 
@@ -65,7 +67,8 @@ def test_everything_that_can_change_in_a_row(
     )
     assert {kind: len(ids) for kind, ids in found.ids.items()} == found.rows
     assert sum(found.rows.values()) == 10
-    assert list(found.inputs) == [f"sources.{CAPTIONS}"]
+    sounds = [f"sources.clotho_audio_{part}.7z" for part in ("development", "evaluation")]
+    assert sorted(found.inputs) == sorted([*sounds, f"sources.{CAPTIONS}"])
 
 
 def test_the_same_rows_in_another_order(tmp_path: Path, cli: Cli) -> None:
@@ -107,10 +110,12 @@ def test_other_columns_and_other_tools(
     assert found.inputs["features.captions"][1] is None
     made = manifest.read(before).plain()
     made["made_with"]["soxr"] = "0.1"
-    made["splits"]["train"]["shards"][0]["sha256"] = "0" * 64
-    (tmp_path / "other").mkdir()
-    for path in before.iterdir():
-        (tmp_path / "other" / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(before, tmp_path / "other")
+    shard = made["splits"]["train"]["shards"][0]
+    path = tmp_path / "other" / shard["file"]
+    pq.write_table(pq.read_table(path), path, compression="gzip")  # the same rows
+    shard |= {"sha256": records.sha256(path), "bytes": path.stat().st_size}
+    made["splits"]["train"]["bytes"] = shard["bytes"]
     (tmp_path / "other" / manifest.FILE).write_text(json.dumps(made))
     found = only(tmp_path / "other", before)
     assert (found.identical, found.rows, list(found.inputs)) == (False, {}, ["made_with.soxr"])

@@ -1,0 +1,123 @@
+"""Builds that ended: whether their files are still what was written, and which code wrote them.
+
+What only this machine knows stands beside a build, in a record in the hidden folder: the sizes and
+times of change of its files, and the digests of the code.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from edge_glass.core import manifest, records
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.locations import is_local
+from edge_glass.core.manifest import HIDDEN, File, Inputs
+
+CODE = ("builder", "made_with")  # the inputs that say what made a build, not of what
+
+
+def mends(folder: Path) -> str:
+    """What makes the broken files of a build again."""
+    return (
+        f"`edge-glass build {folder.name} --out {folder.parent}`, with the other options that it "
+        "was built with, makes what is broken again"
+    )
+
+
+def check(folder: Path, files: Iterable[File]) -> None:
+    """Raise EdgeGlassError if files of a build are not, byte for byte, what its manifest says."""
+    paths = ((folder / each.file, each) for each in files)
+    faults = ((path, records.fault(path, each.bytes, each.sha256)) for path, each in paths)
+    if told := [f"{path}: {fault}" for path, fault in faults if fault]:
+        raise EdgeGlassError(*told, f"{folder}: nothing is taken from it: {mends(folder)}")
+
+
+def remember(folder: Path, files: Iterable[File], code: Mapping[str, str] | None) -> None:
+    """Note how the files of a build are now that they are known to be right, and its code."""
+    stamps = {each.file: _stamp(folder / each.file) for each in files}
+    written = records.sha256(folder / manifest.FILE)
+    records.write(_record(folder), {"files": stamps, "manifest": written, "code": code})
+
+
+def suspect(folder: Path) -> None:
+    """Note that a fault was found: the next build reads all of it, and writes its manifest anew."""
+    if is_local(folder) and (record := records.read(_record(folder))):
+        with suppress(OSError):  # a disk that is only read
+            unknown: dict[str, list[int]] = {name: [] for name in record["files"]}
+            records.write(_record(folder), record | {"files": unknown, "manifest": ""})
+
+
+def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str, str]:
+    """What is wrong with files of a build, by name.
+
+    Read are those whose size or time of change is another than it was, or with `every` all.
+    """
+    record = records.read(_record(folder))
+    faults: dict[str, str] = {}
+    if record and record["manifest"] != records.sha256(folder / manifest.FILE):
+        faults[manifest.FILE] = "is not as it was written, or `verify` found a fault"
+    stamps = record["files"] if record and not (every or faults) else {}
+    for each in files:
+        path = folder / each.file
+        if path.is_file() and stamps.get(each.file) == _stamp(path):
+            continue
+        if fault := records.fault(path, each.bytes, each.sha256):
+            faults[each.file] = fault
+    return faults
+
+
+def inventory(folder: Path) -> set[str] | None:
+    """The names of all files of a build, though its manifest be damaged; None if it is none."""
+    record = records.read(_record(folder))
+    noted = {manifest.FILE, *record["files"]} if record else set()
+    return (manifest.inventory(folder) or set()) | noted or None
+
+
+def code(folder: Path) -> dict[str, str] | None:
+    """The digests of the code that made a build, if it was made on this machine."""
+    record = records.read(_record(folder))
+    return record["code"] if record else None
+
+
+def other_inputs(made: Inputs, now: Inputs) -> list[str]:
+    """Names of what goes in, code and libraries aside, that is not the same."""
+    return [name for name in made.differing(now) if name not in CODE]
+
+
+def other_code(made: Inputs, now: Inputs) -> bool:
+    """Whether other code or libraries made a build, all or part of it."""
+    return any(name in CODE for name in made.differing(now))
+
+
+def differing_code(
+    made: Inputs, now: Inputs, known: Mapping[str, str] | None, code: Mapping[str, str]
+) -> list[str]:
+    """Libraries and modules that are not the same; `known` are the digests when it was made."""
+    every = sorted(made.made_with.keys() | now.made_with.keys())
+    pairs = ((name, made.made_with.get(name), now.made_with.get(name)) for name in every)
+    told = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
+    if made.builder != now.builder:
+        changed = {name for name, _ in known.items() ^ code.items()} if known else set()
+        told += sorted(changed) or ["modules of the engine or the builder"]
+    return told
+
+
+def made_by_both(made: Inputs, now: Inputs) -> Inputs:
+    """The inputs of a build of which other code made a part."""
+    libraries = {name: _both(made.made_with.get(name), new) for name, new in now.made_with.items()}
+    return replace(now, builder=str(_both(made.builder, now.builder)), made_with=libraries)
+
+
+def _both(old: str | None, new: str | None) -> str | None:
+    parts = str(old).split(" and ")
+    return new if old == new else " and ".join(dict.fromkeys([*parts, str(new)]))
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_ctime_ns]  # no program can set that time back
+
+
+def _record(folder: Path) -> Path:
+    return folder.parent / HIDDEN / "built" / f"{folder.name}.json"
