@@ -24,6 +24,7 @@ CONFIGS = [
     "mm_imdb_sample",
     "musiccaps_sample",
     "pixmo_cap_sample",
+    "slides_qa_sample",
     "valor_sample",
     "yfcc15m_cls_sample",
     "yfcc15m_cls_urls_sample",
