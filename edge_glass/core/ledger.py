@@ -98,7 +98,7 @@ class Dropped(Exception):
 
     def __init__(self, outcome: Outcome, detail: str = "") -> None:
         super().__init__(outcome, detail)
-        self.outcome, self.detail = outcome, detail
+        self.outcome, self.detail = Outcome(outcome), detail
 
 
 @dataclass(slots=True)

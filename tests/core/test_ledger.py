@@ -8,7 +8,9 @@ import pytest
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, edit, entries, rows
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.ledger import SCHEMA, Outcome
+from edge_glass.core.ledger import HEALS, LEFT_OUT, SCHEMA, Dropped, Outcome
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import build
 
 CAPTIONS = "clotho_captions_development.csv"
 
@@ -92,9 +94,37 @@ def test_the_command_counts_and_lists(with_drops: Path, cli: Cli) -> None:
     assert wrong.err.startswith("error: no outcome missing; there are kept, not_in_subset, ")
 
 
+OUTCOMES = """
+kept not_in_subset beyond_limit not_in_config duplicate_id duplicate missing_column blank_field
+damaged_file malformed_row bad_encoding blank_caption corrupt_caption missing_caption no_label
+missing_media empty_media truncated_media undecodable_media oversized_media unsuitable_media
+no_audio wrong_duration private removed age_gate bot_check geo_blocked network_error timed_out
+bad_url private_address host_not_found tls_error redirected_too_often forbidden rate_limited
+server_error bad_answer wrong_kind robots_txt x_robots_tag tdm_reserved too_small no_class
+several_classes wrong_aspect wrong_language no_keyword too_short too_few_slides blank_slide
+near_duplicate placeholder unanswerable needs_no_slide flagged
+"""
+
+
 def test_outcomes_are_a_closed_list() -> None:
-    assert all(outcome == outcome.lower() for outcome in Outcome)
-    assert len(set(Outcome)) == len(Outcome)
+    """Ledgers that are published speak in these words: none is taken away."""
+    assert [outcome.value for outcome in Outcome] == OUTCOMES.split()
+    assert set(Outcome) >= HEALS | LEFT_OUT and not HEALS & LEFT_OUT
+    assert Dropped(Outcome("no_label"), "why").outcome is Outcome.NO_LABEL
+    with pytest.raises(ValueError, match="'bad_luck' is not a valid Outcome"):
+        Dropped("bad_luck")  # type: ignore[arg-type]
+
+
+def test_a_builder_cannot_invent_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drop(*_: object) -> None:
+        raise Dropped("bad_luck")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(catalog.corpus("clotho"), "all_examples", drop)
+    with pytest.raises(ValueError, match="bad_luck"):
+        build(catalog.variant("clotho_sample"), tmp_path)
+    assert not (tmp_path / "clotho_sample").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import planted
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,18 +12,23 @@ from hypothesis import strategies as st
 from edge_glass.core import manifest, names
 from edge_glass.core.errors import EdgeGlassError
 
-SAMPLE = "clotho_sample"
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [{"id": f"{n}", "caption": f"row {n}"} for n in range(8)]
+    splits = {"train": rows[:5], "test": rows[5:]}
+    return planted.corpus(tmp_path_factory.mktemp("small"), "small", splits)
 
 
-def plain(built: Path) -> Any:
-    return manifest.read(built / SAMPLE).plain()
+def plain(small: Path) -> Any:
+    return manifest.read(small).plain()
 
 
-def test_what_is_read_is_what_was_written(built: Path) -> None:
-    made = json.loads((built / SAMPLE / manifest.FILE).read_bytes())
-    assert made == plain(built) and made["manifest_version"] == 1
-    found = manifest.read(built / SAMPLE)
-    assert found.rows == found.kept == 11 and found.same_inputs(found.inputs)
+def test_what_is_read_is_what_was_written(small: Path) -> None:
+    made = json.loads((small / manifest.FILE).read_bytes())
+    assert made == plain(small) and made["manifest_version"] == 1
+    found = manifest.read(small)
+    assert found.rows == found.kept == 8 and found.same_inputs(found.inputs)
     assert [shard.file for shard in found.files()][-1] == "ledger.parquet"
 
 
@@ -47,9 +53,9 @@ def test_what_is_read_is_what_was_written(built: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_field_that_is_not_as_it_should_be_is_named(
-    built: Path, tmp_path: Path, spoil: Any, told: str
+    small: Path, tmp_path: Path, spoil: Any, told: str
 ) -> None:
-    made = plain(built)
+    made = plain(small)
     spoil(made)
     (tmp_path / manifest.FILE).write_text(json.dumps(made))
     with pytest.raises(EdgeGlassError, match=told) as error:
@@ -62,6 +68,14 @@ def test_what_is_no_manifest_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / manifest.FILE).write_text(text)
     with pytest.raises(EdgeGlassError, match="build again"):
         manifest.read(tmp_path)
+
+
+def test_a_ledger_that_lacks_rows_or_has_too_many_does_not_balance(small: Path) -> None:
+    found = manifest.read(small)
+    found.check_balance({"train": 5, "test": 3})
+    for rows in (2, 4):
+        with pytest.raises(EdgeGlassError, match=rf"small: test has {rows} .* the ledger 3"):
+            found.check_balance({"train": 5, "test": rows})
 
 
 HARD = st.text(max_size=400) | st.text(st.sampled_from("aA.\\/\0 %~:*é\u202e"), max_size=300)

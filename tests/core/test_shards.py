@@ -1,8 +1,11 @@
 """Files that are whole or absent, whoever is killed beside them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from edge_glass.core.atomic_files import Whole, scratch, write_json
 
@@ -55,6 +58,26 @@ def test_what_another_still_writes_stays(tmp_path: Path) -> None:
         file.write(b"last")
     assert names(tmp_path) == ["other.json", "shard.parquet"]
     assert (tmp_path / "shard.parquet").read_bytes() == b"first last"
+
+
+def test_bytes_are_on_disk_before_the_name_is_and_the_name_before_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked of the file and of its folder, so that a power cut leaves it whole or absent."""
+    synced: list[tuple[str, int, list[str]]] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        name = Path(f"/proc/self/fd/{handle}").readlink().name
+        synced.append((name, os.fstat(handle).st_size, names(tmp_path)))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with Whole(tmp_path / "shard.parquet") as file:
+        file.write(b"all of it")
+    (aside, size, before), (folder, _, after) = synced
+    assert before == [aside] and aside.endswith(".tmp") and size == len(b"all of it")
+    assert folder == tmp_path.name and after == ["shard.parquet"]
 
 
 def test_files_of_others_stay(tmp_path: Path) -> None:

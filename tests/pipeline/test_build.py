@@ -16,6 +16,7 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import RowCount, Shown, Silent
 from edge_glass.corpora import catalog
+from edge_glass.pipeline import worker
 from edge_glass.pipeline.build import Options, build
 from edge_glass.pipeline.estimate import plan
 
@@ -41,6 +42,22 @@ def test_a_subset_lies_inside_a_larger_one_and_the_rest_is_in_the_ledger(tmp_pat
     other = build(variant("other_seed", subset=5, seed=1), tmp_path)
     assert ids(tmp_path / "other_seed") != kept[1]
     assert other.kept == 5
+
+
+def test_a_build_whose_ledger_loses_a_row_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, entries = worker._Book.add, []
+
+    def lose(book: worker._Book, entry: ledger.Entry) -> None:
+        entries.append(entry)
+        if len(entries) != 2:
+            add(book, entry)
+
+    monkeypatch.setattr(worker._Book, "add", lose)
+    with pytest.raises(EdgeGlassError, match="v: test has 3 source rows, the ledger 2"):
+        build(variant("v", splits=["test"]), tmp_path)
+    assert len(entries) == 3 and not (tmp_path / "v").exists()
 
 
 def test_splits_and_limit(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlcroissant
 import pytest
@@ -48,6 +49,31 @@ def test_croissant_gives_every_shard_with_its_sha256(released: Path, hub: Hub) -
     urls = {node["contentUrl"] for node in told["distribution"] if "contentUrl" in node}
     shard = "clotho_sample/train-00000-of-00001.parquet"
     assert f"{hub.url}/datasets/{REPO}/resolve/v1.0.0/{shard}" in urls
+
+
+def test_croissant_speaks_of_nothing_that_it_does_not_define(released: Path) -> None:
+    told = json.loads((released / croissant.FILE).read_text())
+    nodes = [*told["distribution"], *told["recordSet"]]
+    nodes += [field for records in told["recordSet"] for field in _fields(records)]
+    defined = [node["@id"] for node in nodes]
+    assert len(defined) == len(set(defined))
+    named = {key: node for node in nodes for key in _named(node)}
+    assert named and named.keys() <= set(defined), named.keys() - set(defined)
+    for records in told["recordSet"]:
+        assert records["key"]["@id"] in {field["@id"] for field in records["field"]}
+
+
+def _fields(node: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = node.get("field", []) + node.get("subField", [])
+    return inner + [part for field in inner for part in _fields(field)]
+
+
+def _named(value: Any) -> list[str]:
+    """The ids that are spoken of below a node: what has an id and nothing else."""
+    if isinstance(value, dict):
+        found = [value["@id"]] if value.keys() == {"@id"} else []
+        return found + [name for inner in value.values() for name in _named(inner)]
+    return [name for inner in value for name in _named(inner)] if isinstance(value, list) else []
 
 
 def test_the_citation_is_valid_and_names_every_corpus(released: Path) -> None:

@@ -177,6 +177,22 @@ def test_a_stopped_run_goes_on(raw: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert calls == [0, 1, 1, 2] and not list((tmp_path / "out").rglob("span-*"))
 
 
+def test_a_ledger_that_loses_a_row_does_not_balance(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = gather._made
+
+    def lose(task: gather.Task) -> dict[str, Any]:
+        record = work(task)
+        record["outcomes"]["kept"] -= task.part == 1
+        return record
+
+    monkeypatch.setattr(gather, "_made", lose)
+    with pytest.raises(EdgeGlassError, match="4000 rows were read and 3999 are in the ledger"):
+        made(raw, tmp_path / "out")
+    assert not (tmp_path / "out" / dedup.FILE).exists()
+
+
 def test_traps_of_csv(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()

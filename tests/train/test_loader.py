@@ -1,5 +1,6 @@
 """`edge_glass.train.loader`: every row once, in one order, wherever an epoch is gone on with."""
 
+import gc
 import io
 import json
 import random
@@ -22,6 +23,7 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import orientation
 from edge_glass.release import publish
 from edge_glass.train import Picture, Sound, cached, decode, loader
+from edge_glass.train.batch import Group
 from edge_glass.train.epoch_plan import moved
 
 STREAMED = "hf://datasets/org/set@v1.0.0"
@@ -121,6 +123,15 @@ def test_rows_come_from_far_apart_and_the_buffer_is_kept(tmp_path: Path) -> None
     assert np.concatenate([rows for rows, _ in parts]).tolist() == places.tolist()
     for turn, (_, oldest) in enumerate(parts):  # what comes later is not older
         assert places[turn * 50 :].min() >= oldest
+
+
+def test_row_groups_are_let_go_when_their_rows_are_given(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "tiny", 4000, group=10)  # 400 row groups; the buffer holds 6
+    alive = []
+    for number, _ in enumerate(loader(folder, batch_size=20, lanes=2, buffer=60)):
+        if number % 20 == 19:
+            alive.append(sum(isinstance(each, Group) for each in gc.get_objects()))
+    assert len(alive) == 10 and 0 < max(alive) < 60
 
 
 def test_ranks_get_as_many_batches_if_the_rest_is_dropped(tmp_path: Path) -> None:
