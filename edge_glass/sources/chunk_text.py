@@ -82,5 +82,11 @@ def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
     with Text(path) as stream:
         head = stream.read(HEADER)
     text = head.decode("utf-8-sig", errors="replace")
-    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    try:
+        header = next(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), [])
+    except csv.Error:  # a quote is never closed, or not where a field ends
+        line = Quoting(delimiter.encode(), 0).as_letters(
+            text.partition("\n")[0].rstrip("\r").encode()
+        )
+        header = next(csv.reader([line.decode()], delimiter=delimiter))
     return header, Quoting(delimiter.encode(), len(header)).weighed(head)

@@ -69,7 +69,7 @@ class Quoting:
                 return block[start:stop], stop
             self.writers -= 1
         self.letters += 1
-        return self._as_letters(line) + b"\n", end
+        return self.as_letters(line) + b"\n", end
 
     def _fields(self, text: bytes, pattern: re.Pattern[bytes]) -> list[bytes]:
         """The fields of a record if it is whole and nothing but fields, else none."""
@@ -109,8 +109,8 @@ class Quoting:
         delimiters = self.width - 1
         return all(line.count(self.delimiter) == delimiters for line in lines.split(b"\n") if line)
 
-    def _as_letters(self, line: bytes) -> bytes:
-        """A line with every quote that opens nothing a letter of its field."""
+    def as_letters(self, line: bytes) -> bytes:
+        """A line, without its end, with every quote that opens nothing a letter of its field."""
         fields, at = [], 0
         while at <= len(line):
             found = self._doubled.match(line, at) if self.meant else None

@@ -46,7 +46,7 @@ def test_someone_elses_corpus(
     builder = other_package(tmp_path / "site") / "lab" / "builders" / "birds.py"
     if careful:
         make = 'lambda bird: Row(bird["name"], "birds.csv", "", fields=bird)'
-        text = builder.read_text().replace("import Row", "import Row, parsed")
+        text = builder.read_text() + "\nfrom edge_glass.builder import parsed\n"
         parsed = f'yield parsed(split, "birds.csv", line, record, {make})'
         builder.write_text(text.replace(SLOPPY, parsed))
     monkeypatch.syspath_prepend(tmp_path / "site")

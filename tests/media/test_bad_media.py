@@ -233,21 +233,23 @@ def test_an_empty_table(clotho: Path, tmp_path: Path, cli: Cli) -> None:
     assert "found an empty file" in said
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        (b'"A horse gives', b'"A horse" gives', 2),
-        (b"Cash till.wav,", b'Cash till.wav,"', 6),
-        (b"file_name,", b'"file_name" ,', 1),
-    ],
-)
-def test_quotes_that_do_not_match(
-    old: bytes, new: bytes, line: int, clotho: Path, tmp_path: Path, cli: Cli
-) -> None:
-    edit(clotho / CAPTIONS, lambda d: d.replace(old, new))
+def test_a_quote_that_does_not_match_costs_its_own_row(clotho: Path, tmp_path: Path) -> None:
+    edit(clotho / CAPTIONS, lambda d: d.replace(b'"A horse gives', b'"A horse" gives'))
+    edit(clotho / CAPTIONS, lambda d: d.replace(b"Cash till.wav,", b'Cash till.wav,"'))
+    out = build_clotho(clotho, tmp_path)
+    why = {id: (e["outcome"], e["detail"]) for id, e in entries(out).items()}
+    for line in (2, 6):
+        bad = why.pop(f"train/line {line}")
+        assert bad == ("malformed_row", "7 fields where the header has 6")
+    lost = {id for id, (reason, _) in why.items() if reason != "kept"}
+    assert lost == {HORSE, "train/Cash till.wav"}  # the files of these rows
+    assert len(rows(out)) == len(why) - 2
+
+
+def test_a_header_that_is_damaged(clotho: Path, tmp_path: Path, cli: Cli) -> None:
+    edit(clotho / CAPTIONS, lambda d: d.replace(b"file_name,", b'"file_name" ,'))
     said = problem(cli, clotho, tmp_path / "out", "--unverified")
-    assert f"{CAPTIONS}, line {line}: " in said
-    assert "Get the file again from upstream." in said
+    assert f'{CAPTIONS}: no column file_name; found "file_name" , caption_1, ' in said
 
 
 def test_a_changed_file_is_refused_and_taken_if_asked(

@@ -132,3 +132,15 @@ def test_a_line_of_another_width_is_malformed_and_no_other(tmp_path: Path) -> No
     (folder / "a.csv").write_text(f'{HEADER}\nu1|"a|b|c|1\nu2|b|2\n')
     found = [why and why[0] for _, _, why, _ in table_chunks.records(folder, TABLE)]
     assert found == [Outcome.MALFORMED_ROW, None]
+
+
+@pytest.mark.parametrize("last", ['"N', 'N"', '"N"x'])
+@pytest.mark.parametrize("quoted", ["a", '"a|b"'])
+def test_a_quote_in_the_header_swallows_no_row(last: str, quoted: str, tmp_path: Path) -> None:
+    text = f"URL|TEXT|{last}\nu1|{quoted}|1\nu2|b|2\n"
+    wanted = [("u1", quoted.strip('"')), ("u2", "b")]
+    assert chunk(tmp_path / "chunks", text) == wanted
+    raw = Raw("birds", {"list": tmp_path / "chunks" / "a.csv"})
+    read = [record for _, record in raw.csv("list", ["URL", "TEXT"], delimiter="|")]
+    assert [(record["URL"], record["TEXT"]) for record in read] == wanted
+    assert list(read[0]) == ["URL", "TEXT", last]
