@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,29 @@ def compare(config: str, old: Path, new: Path) -> Difference:
             for left, right in zip(sides[0].buckets(), sides[1].buckets(), strict=True):
                 compared(found, left, right)
     if not {"added", "removed"} & set(found.rows):
-        for here, there in zip(_ids(old, before), _ids(new, after), strict=False):
+        unmoved = set(_places(before)) & set(_places(after))
+        ids = _ids(old, before, unmoved), _ids(new, after, unmoved)
+        for here, there in zip(*ids, strict=False):
             if here != there:
                 found.note("order", there)
     return found
 
 
-def _ids(folder: Path, made: Manifest) -> Iterator[str]:
-    """Split and id of each row, in order."""
+def _places(made: Manifest) -> Iterator[tuple[str, int, str]]:
+    """Split, number of the first row and digest of each shard, in order."""
     for split, facts in made.splits.items():
-        for shard in facts.shards:
-            for row in parquet.rows(folder / shard.file, ["id"]):
-                yield f"{split}\0{row['id']}"
+        starts = accumulate((shard.rows for shard in facts.shards), initial=0)
+        for start, shard in zip(starts, facts.shards, strict=False):
+            yield split, start, shard.sha256
+
+
+def _ids(folder: Path, made: Manifest, unmoved: set[tuple[str, int, str]]) -> Iterator[str]:
+    """Split and id of each row, in order; without the rows of shards that are `unmoved`."""
+    files = (shard.file for facts in made.splits.values() for shard in facts.shards)
+    for place, file in zip(_places(made), files, strict=True):
+        if place not in unmoved:
+            for row in parquet.rows(folder / file, ["id"]):
+                yield f"{place[0]}\0{row['id']}"
 
 
 def _inputs(made: Manifest) -> dict[str, Any]:

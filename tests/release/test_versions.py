@@ -7,6 +7,8 @@ from hub import Hub
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, encoded, tones
 from releases import REPO, push
 
+from edge_glass.core import manifest
+
 STILL = {"splits": ["train", "test"]}
 
 
@@ -26,10 +28,13 @@ def test_two_versions_are_compared_in_place(
     push(hub, folder.parent, "1.1.0", "clotho_test")
     same = cli("diff", f"{REPO}@1.0.0", published)
     assert (same.code, same.out) == (0, "clotho_test: byte-identical\n")
+    hub.reset_log()
     changed = cli("diff", f"hf://datasets/{REPO}@v1.0.0", f"{REPO}@1.1.0", "--json")
     (found,) = changed.json
     assert changed.code == 1
     assert found["ids"]["changed audio"] == [HORSE]
+    shards = manifest.read(folder).splits["test"].shards
+    assert not any(shard.file in request.path for request in hub.log for shard in shards)
 
 
 def test_a_version_is_reproduced(
