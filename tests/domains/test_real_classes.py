@@ -19,6 +19,15 @@ def freqs(real: Path) -> Path:
     return real / "imagenet"
 
 
+@pytest.mark.parametrize("name", ["incaps_imagenet", "laionet_thresh0.7"])
+def test_frequencies_from_the_largest_class_down(freqs: Path, name: str, tmp_path: Path) -> None:
+    path = freqs / f"class_frequency_{name}_ori.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    ranked = tmp_path / "ranked.txt"  # as the source publishes it, too
+    ranked.write_text("".join(sorted(lines, key=lambda line: -int(line.split("\t")[1]))))
+    assert classes.frequencies(ranked) == classes.frequencies(path)
+
+
 def test_frequencies_of_imagenet_captions(freqs: Path) -> None:
     path = freqs / "class_frequency_incaps_imagenet_ori.txt"
     found = classes.frequencies(path)

@@ -101,14 +101,17 @@ def frequencies(path: Path) -> dict[str, int]:
     """Wnid -> rows, out of a file of lines `name<TAB>count`, as `write_frequencies` makes.
 
     A name is a wnid or what a public list of the classes calls one. A file of all of them in class
-    order is read by position, whatever a few are called. Raises EdgeGlassError for a line that is
-    none, a class that stands there twice, and a name of two classes where the order tells nothing.
+    order is read by position, whatever a few are called. A name of two classes is the one's that
+    no other line names. Raises EdgeGlassError for a line that is none, a class that stands there
+    twice, and a name of two classes where nothing tells which.
     """
     lines = [line.rpartition("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     names = [name.strip().replace("_", " ") for name, _, _ in lines]
     found = [next((tier[name] for tier in aliases() if name in tier), ()) for name in names]
     if len(found) == len(labels()) and _in_class_order(names):
         found = [(label,) for label in range(len(found))]
+    sure = {choice[0] for choice in found if len(choice) == 1}
+    found = [tuple(label for label in c if label not in sure) or c for c in found]
     counts, problems = dict.fromkeys(labels(), 0), []
     seen: set[int] = set()
     for number, ((name, _, count), choice) in enumerate(zip(lines, found, strict=True), 1):
@@ -140,10 +143,13 @@ def write_frequencies(
 ) -> None:
     """Write `<stem>_ori.txt` in class order and `<stem>.txt` from the largest class down.
 
-    Lines are `name<TAB>count` of all classes, or of `wnids`; no header (Wen et al., 2024).
+    Lines are `name<TAB>count` of all classes, or of `wnids`; no header (Wen et al., 2024). As
+    theirs, a class that shares its name is called by its first lemma.
     """
     wanted = labels().keys() if wnids is None else set(wnids)
-    rows = [(c.name, counts.get(c.wnid, 0)) for c in imagenet() if c.wnid in wanted]
+    alike = Counter(c.name for c in imagenet())
+    named = {c.wnid: c.name if alike[c.name] == 1 else c.lemmas[0] for c in imagenet()}
+    rows = [(named[c.wnid], counts.get(c.wnid, 0)) for c in imagenet() if c.wnid in wanted]
     for name, lines in (
         (f"{stem}_ori.txt", rows),
         (f"{stem}.txt", sorted(rows, key=lambda row: -row[1])),
