@@ -37,7 +37,8 @@ from measure import arguments, compare, run_here, scratch, show, side_by_side
 
 from edge_glass.corpora.catalog import variant
 from edge_glass.media.features import Audio, Features, Sequence, Value, arrow_schema
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "clotho"
 SOURCE, RATE, SECONDS = 44100, 16000, 20  # Hz, Hz, length of a clip

@@ -139,7 +139,8 @@ def bare_hashed(raw: Path, out: Path) -> int:
 
 def ours(raw: Path, out: Path, decode: bool = False) -> int:
     from edge_glass.corpora.catalog import variant
-    from edge_glass.pipeline.build import Options, build
+    from edge_glass.pipeline.build import Options
+    from edge_glass.release.write_card import build
     from edge_glass.sources import addresses
     from edge_glass.sources.row_fetch import Limits, Network
 

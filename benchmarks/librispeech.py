@@ -23,7 +23,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 OURS = """
 from pathlib import Path
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 raw, out = Path(sys.argv[1]), Path(sys.argv[2])
 variant = catalog.variant("librispeech", {"splits": ["validation.clean"]}, "librispeech_bench")

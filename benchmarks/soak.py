@@ -29,7 +29,8 @@ from PIL import Image
 
 from edge_glass.core import manifest
 from edge_glass.corpora.catalog import variant
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.sources.row_fetch import Limits, Network
 
 CONFIG = "pixmo_cap_soak"

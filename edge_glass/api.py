@@ -121,7 +121,7 @@ def build(
     """
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
-    from edge_glass.pipeline.build import build as make
+    from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Network
 
     variant = catalog.variant(config, parameters, name)

@@ -16,9 +16,9 @@ from huggingface_hub import constants, file_download
 from kit import Cli, build_in_pieces
 
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import build
 from edge_glass.release import write_card
 from edge_glass.release.export import export
+from edge_glass.release.write_card import build
 from edge_glass.sources import hosts
 
 ROOT = Path(__file__).parents[1]

@@ -23,7 +23,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.corpora import catalog
 from edge_glass.corpora.selection import Selection
 from edge_glass.pipeline.build import build
-from edge_glass.sources.obtain import find, needed
+from edge_glass.sources.obtain import find
 
 NEVER_RIGHT = ("boolean", "list", "object")  # where text or a number belongs
 
@@ -64,7 +64,7 @@ def _unread(config: str, sample: Path) -> set[Path]:
     variant = catalog.variant(config)
     kind = catalog.corpus(variant.corpus)
     with TemporaryDirectory() as temp:
-        read = needed(variant.builder(temp))
+        read = variant.builder(temp).request().sources
     others = {name: source for name, source in kind.spec().sources.items() if name not in read}
     found = {find(sample, name, source) for name, source in others.items()}
     return {path for path in found if path is not None and path != sample}

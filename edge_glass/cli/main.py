@@ -173,9 +173,9 @@ def build(
     from edge_glass.core.manifest import Manifest
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
-    from edge_glass.pipeline.build import build as make
     from edge_glass.pipeline.remote_output import Away
     from edge_glass.release import write_card
+    from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Limits, Network
 
     wanted = variants(names or catalog.samples(), set_, name)

@@ -8,6 +8,7 @@ import typer
 from edge_glass.cli.options import AllowEmpty, Encoder, Jobs, Json, RawDir, Ray, shown, variants
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import check_kept
+from edge_glass.domains.imagenet import RULES
 from edge_glass.pipeline.executor_local import cores
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def match(
     raw: RawDir = None,
     rule: Annotated[
         str, typer.Option("--rule", help="laionet (the paper's), word (better), or cls.")
-    ] = "laionet",
+    ] = RULES[0],
     jobs: Jobs = None,
     ray: Ray = None,
     allow_empty: AllowEmpty = False,
@@ -63,8 +64,8 @@ def match(
     from edge_glass.domains.imagenet import classify
     from edge_glass.tables import steps
 
-    if rule not in ("laionet", "word", "cls"):
-        raise EdgeGlassError(f"--rule {rule}: use laionet, word or cls")
+    if rule not in RULES:
+        raise EdgeGlassError(f"--rule {rule}: use {', '.join(RULES)}")
     folder, layout = _table(name, raw)
     step = classify.Matched(layout, rule)  # type: ignore[arg-type]
     made = steps.run(step, folder, out, jobs or cores(), ray, shown())
@@ -126,4 +127,4 @@ def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
         corpus = variants([name], None, None)[0].builder(temp)
     if corpus.TABLE is None or not corpus.TABLE.caption:
         raise EdgeGlassError(f"{name}: it is not made of a table of captions in chunks")
-    return obtain(corpus, raw, progress=shown()).paths[corpus.TABLE.source], corpus.TABLE
+    return obtain(corpus.request(), raw, progress=shown()).paths[corpus.TABLE.source], corpus.TABLE

@@ -9,30 +9,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import soundfile
-import soxr
 from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
-import edge_glass
-from edge_glass.core import duck, ledger, names, records, schema
+from edge_glass.core import ledger, names, records, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import told
 from edge_glass.core.schema import Plain
-from edge_glass.core.spec import MAIN
-from edge_glass.media import container
-
-if TYPE_CHECKING:  # who only reads a manifest need not wait for `datasets`
-    from edge_glass.corpora.corpus import Corpus
-    from edge_glass.sources.raw import Raw
 
 FILE = "manifest.json"
 HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
@@ -250,54 +239,6 @@ class Manifest(Inputs):
     def write(self, folder: Path) -> None:
         """Write it to `folder`, whole or not at all."""
         write_json(folder / FILE, self.plain())
-
-
-def describe(corpus: "Corpus", raw: "Raw", limit: int | None) -> Inputs:
-    """The part that is known before a build."""
-    from edge_glass.media.features import Features, portable
-
-    described = Inputs(
-        manifest_version=1,
-        config=corpus.config.name,
-        corpus=corpus.corpus,
-        version=corpus.spec().version,
-        parameters=corpus.parameters(),
-        limit=limit,
-        builder=corpus.code_hash(),
-        made_with=_libraries(corpus),
-        sources=tuple(_source(corpus, raw, name) for name in sorted(raw.facts)),
-        features=portable(Features(corpus.columns()).to_dict()),
-    )
-    return schema.parse(Inputs, json.dumps(described.plain()).encode(), described.config, REMEDY)
-
-
-def _libraries(corpus: "Corpus") -> dict[str, str | None]:
-    made_with: dict[str, str | None] = {
-        "edge_glass": edge_glass.__version__,
-        "datasets": version("datasets"),
-        "numpy": version("numpy"),
-        "pyarrow": pa.__version__,
-        "libsndfile": soundfile.__libsndfile_version__,
-        "soxr": soxr.__version__,
-    }
-    fetched = any(source.fetch for source in corpus.spec().sources.values())
-    if fetched or hasattr(corpus.config, "audio_format"):
-        made_with["pyav"] = container.version()  # clips come in containers that it decodes
-    if corpus.TABLE:
-        made_with |= duck.libraries()
-    made_with |= corpus.config.made_with()
-    return made_with
-
-
-def _source(corpus: "Corpus", raw: "Raw", name: str) -> Source:
-    source, facts = corpus.spec().sources[name], raw.facts[name]
-    published = None  # nobody can tell of an unpacked folder, or without a checksum
-    if source.checksum and "sha256" in facts:
-        published = facts[source.checksum[0]] == source.checksum[1]
-    elif source.hub and source.hub.revision != MAIN and "revision" in facts:
-        published = facts["revision"] == source.hub.revision
-    known: dict[str, Any] = dict(facts)
-    return Source(name, source.template, published, **known)
 
 
 def complete(described: Inputs, records: Iterable[ShardRecord], ledger: File) -> Manifest:

@@ -20,11 +20,12 @@ from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Spec, line_of, read_spec
 from edge_glass.corpora import code_digest
-from edge_glass.corpora.image_params import ImageParams
+from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
 from edge_glass.media.features import Audio, Features
 from edge_glass.sources import prefetch
 from edge_glass.sources.fields import Columns, shown
+from edge_glass.sources.obtain import Request
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 from edge_glass.sources.table_layout import Layout
@@ -164,6 +165,23 @@ class Corpus(datasets.GeneratorBasedBuilder):
             )
         return [split for split in present if asked is None or split in asked]
 
+    def request(self) -> Request:
+        """What this config wants of its sources."""
+        splits = {split: self.sources(split) for split in self.chosen_splits()}
+        wanted = dict.fromkeys(name for names in splits.values() for name in names)
+        fetched = self.config if isinstance(self.config, FetchParams) else None
+        return Request(
+            corpus=self.corpus,
+            config=self.config.name,
+            homepage=str(self.spec().homepage),
+            sources={name: self.spec().sources[name] for name in wanted},
+            splits=splits,
+            samples=self.room("samples") / self.corpus if self.config.bundled else None,
+            beside=tuple(self.BESIDE),
+            ignored=tuple(sorted(fetched.ignore_opt_outs or ())) if fetched else (),
+            max_bytes=fetched.max_bytes if fetched else None,
+        )
+
     def all_examples(self, row: Row, media: Media) -> list[Example]:
         """The examples of a row: all of them, each field of its column's type, or Dropped is
         raised."""
@@ -211,7 +229,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
         # a cache that was there before brings the library's own Audio, which needs torch
         self.info.features = datasets.Features(self.columns())
         raw = obtain(
-            self, Path(self.config.data_dir) if self.config.data_dir else None, facts=False
+            self.request(),
+            Path(self.config.data_dir) if self.config.data_dir else None,
+            facts=False,
         )
         selection = Selection.of(self, raw)
         return [

@@ -19,7 +19,7 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.corpora.catalog import Variant
-from edge_glass.pipeline import shard_plan, worker
+from edge_glass.pipeline import build_inputs, shard_plan, worker
 from edge_glass.pipeline.earlier_builds import (
     Job,
     Options,
@@ -32,7 +32,6 @@ from edge_glass.pipeline.earlier_builds import (
 from edge_glass.pipeline.executor_local import Pool, started
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.pipeline.replay import Before
-from edge_glass.release import write_card
 from edge_glass.sources.obtain import obtain
 
 __all__ = ["Options", "already", "build", "lock", "put"]
@@ -69,18 +68,17 @@ def build(
         outputs.check_apart(options.raw, final, within=True)
     if not finished.inventory(final):
         outputs.check_replaceable(final, None)
-    write_card.check(out, variant.name)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
         raw = obtain(
-            corpus,
+            corpus.request(),
             options.raw,
             mirror=options.mirror,
             unverified=options.unverified,
             network=options.network,
             progress=progress,
         )
-        described = manifest.describe(corpus, raw, options.limit)
+        described = build_inputs.describe(corpus, raw, options.limit)
         folder = hidden / "work" / variant.name
         job = Job(variant, corpus, raw, options, described, folder, final)
         made, job = left_alone(job, progress)
@@ -90,12 +88,10 @@ def build(
             if not options.allow_empty:
                 ledger.check_kept(variant.name, made.outcomes(), folder / ledger.FILE)
             put(folder, final)
-            write_card.outdated(out, variant.name)
         _clear(folder)
         if options.away:
             options.away.finish(made, final)
         tell_other_code(job, made, progress)
-        write_card.listed(out, options.away)
     return made
 
 

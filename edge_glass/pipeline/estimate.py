@@ -11,7 +11,7 @@ from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan
 from edge_glass.sources import archives, download, hub_files, link_index, tars
-from edge_glass.sources.obtain import find, needed, obtain, store
+from edge_glass.sources.obtain import find, obtain, store
 
 
 @dataclass
@@ -66,7 +66,7 @@ def plan(
             free_bytes=shutil.disk_usage(_existing(out)).free,
         )
         if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
-            files = obtain(corpus, raw, unverified=True, facts=False)
+            files = obtain(corpus.request(), raw, unverified=True, facts=False)
             planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
             made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True
     return made
@@ -77,7 +77,7 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
     if corpus.config.bundled:
         raw = corpus.room("samples") / corpus.corpus
     plans = []
-    for name, source in needed(corpus).items():
+    for name, source in corpus.request().sources.items():
         size = source.bytes
         if source.fetch and raw is None:
             rows = sum(stated_rows(corpus, split) or 0 for split in corpus.chosen_splits())
@@ -111,7 +111,7 @@ def stated_rows(corpus: Corpus, split: str) -> int | None:
 
 def _readable(corpus: Corpus, raw: Path) -> bool:
     """Whether all sources are there and none of them is an archive still to be read through."""
-    places = [find(raw, name, source) for name, source in needed(corpus).items()]
+    places = [find(raw, name, source) for name, source in corpus.request().sources.items()]
     packed = [p and (archives.is_archive(p.name) or tars.is_tar(p.name)) for p in places]
     return all(p and (p.is_dir() or not shut) for p, shut in zip(places, packed, strict=True))
 

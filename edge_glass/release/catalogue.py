@@ -15,9 +15,8 @@ from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.media.features import told
-from edge_glass.pipeline.build import build
 from edge_glass.pipeline.estimate import stated_rows
-from edge_glass.sources.obtain import needed
+from edge_glass.release.write_card import build
 
 FILE = "index.html"
 
@@ -45,7 +44,7 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     sample = f"{kind.corpus}_sample"
     made = build(catalog.variant(sample), temp, progress=progress)
     corpus = catalog.variant(kind.corpus).builder(str(temp / "datasets"))
-    sources = needed(corpus)
+    sources = corpus.request().sources
     sizes = [source.bytes for source in sources.values() if not source.fetch]
     rows = {split: stated_rows(corpus, split) for split in corpus.chosen_splits()}
     known = [count for count in rows.values() if count is not None]

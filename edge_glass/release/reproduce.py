@@ -11,8 +11,9 @@ from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.corpora.catalog import Variant
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release.diff import Difference, compare
+from edge_glass.release.write_card import build
 
 
 def reproduce(

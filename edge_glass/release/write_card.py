@@ -8,7 +8,11 @@ from filelock import FileLock
 
 from edge_glass.core import manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.progress import Progress
+from edge_glass.corpora.catalog import Variant
+from edge_glass.pipeline.build import REMEDY, Options
+from edge_glass.pipeline.build import build as make
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.release import card
 
@@ -19,6 +23,28 @@ def check(out: Path, config: str) -> None:
     """Raise EdgeGlassError if files of the user's lie where something is written beside a build."""
     for name, mark in {**MARKS, names.picture(config): names.PICTURE_MARK}.items():
         outputs.check_marked(out / name, mark)
+
+
+def build(
+    variant: Variant, out: Path, options: Options | None = None, progress: Progress | None = None
+) -> Manifest:
+    """Build a config as `pipeline.build` does, and write the card over all that is built in `out`.
+
+    What was drawn of an earlier build of it is removed. Returns the manifest.
+    """
+    options = options or Options()
+    check(out, variant.name)
+    before = _bytes(out / variant.name / manifest.FILE)
+    made = make(variant, out, options, progress)
+    with disk_full(out, REMEDY):
+        if before not in (None, _bytes(out / variant.name / manifest.FILE)):
+            outdated(out, variant.name)
+        listed(out, options.away)
+    return made
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def listed(out: Path, away: Away | None = None) -> None:

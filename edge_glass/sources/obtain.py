@@ -3,26 +3,22 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from edge_glass.core import units
 from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source
-from edge_glass.corpora.image_params import FetchParams
 from edge_glass.sources import archives, download, hub_files, link_index, tars
 from edge_glass.sources.contents import contents
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Place, Raw
 from edge_glass.sources.row_fetch import BODIES, Network, Remote
-
-if TYPE_CHECKING:
-    from edge_glass.corpora.corpus import Corpus
 
 
 def store() -> Path:
@@ -30,14 +26,23 @@ def store() -> Path:
     return Path(os.environ.get("EDGE_GLASS_CACHE") or Path.home() / ".cache" / "edge_glass")
 
 
-def needed(corpus: "Corpus") -> dict[str, Source]:
-    """The sources of the chosen splits, in the order in which they are asked for."""
-    names = dict.fromkeys(n for split in corpus.chosen_splits() for n in corpus.sources(split))
-    return {name: corpus.spec().sources[name] for name in names}
+@dataclass(frozen=True)
+class Request:
+    """What a config wants of its sources: those of the chosen splits, in the order of asking."""
+
+    corpus: str
+    config: str
+    homepage: str
+    sources: dict[str, Source]
+    splits: dict[str, list[str]]  # chosen split -> names of its sources
+    samples: Path | None = None  # the bundled files, of a config that is made of them
+    beside: tuple[str, ...] = ()  # files that are read beside a folder of raw files
+    ignored: tuple[str, ...] = ()  # checks of consent that the config opts out of
+    max_bytes: int | None = None  # of one file that is fetched by URL
 
 
 def obtain(
-    corpus: "Corpus",
+    request: Request,
     raw: Path | None = None,
     *,
     mirror: str | None = None,
@@ -56,20 +61,20 @@ def obtain(
     `network` says) is fetched where rows are worked on.
     """
     progress, network = progress or Silent(), network or Network()
-    if corpus.config.bundled:
-        folder = corpus.room("samples") / corpus.corpus
-        return _raw(corpus, folder, True, facts, _remotes(corpus, network, BODIES), progress)
+    if request.samples:
+        folder = request.samples
+        return _raw(request, folder, True, facts, _remotes(request, network, BODIES), progress)
     if raw is not None:
         kinds = (*BODIES, *CLIPS) if network.beside_raw else BODIES
-        return _raw(corpus, raw, unverified, facts, _remotes(corpus, network, kinds), progress)
-    return _fetched(corpus, mirror, network, progress)
+        return _raw(request, raw, unverified, facts, _remotes(request, network, kinds), progress)
+    return _fetched(request, mirror, network, progress)
 
 
-def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: Progress) -> Raw:
+def _fetched(request: Request, mirror: str | None, network: Network, progress: Progress) -> Raw:
     if mirror is None:
-        raise_all(_by_hand(corpus))
-    root, sources = store() / "downloads" / corpus.corpus, needed(corpus)
-    remote = _remotes(corpus, network, (*BODIES, *CLIPS))
+        raise_all(_by_hand(request))
+    root, sources = store() / "downloads" / request.corpus, request.sources
+    remote = _remotes(request, network, (*BODIES, *CLIPS))
     listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
     linked = {n: link_index.files(s, root / n) for n, s in sources.items() if s.index}
     jobs = [
@@ -90,14 +95,14 @@ def _fetched(corpus: "Corpus", mirror: str | None, network: Network, progress: P
     found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
     places = {name: root / name for name in sources if name not in remote}
     facts = {name: found[name] for name in sources}
-    return _opened(corpus, places, facts, progress, remote, _records(sources))
+    return _opened(request, places, facts, progress, remote, _records(sources))
 
 
-def _remotes(corpus: "Corpus", network: Network, kinds: tuple[str, ...]) -> dict[str, Remote]:
+def _remotes(request: Request, network: Network, kinds: tuple[str, ...]) -> dict[str, Remote]:
     """The sources of these kinds that are fetched row by row."""
     remote = {
-        name: _remote(corpus, source, network)
-        for name, source in needed(corpus).items()
+        name: _remote(request, source, network)
+        for name, source in request.sources.items()
         if source.fetch in kinds
     }
     for fetched in remote.values():
@@ -105,15 +110,15 @@ def _remotes(corpus: "Corpus", network: Network, kinds: tuple[str, ...]) -> dict
     return remote
 
 
-def _remote(corpus: "Corpus", source: Source, network: Network) -> Remote:
+def _remote(request: Request, source: Source, network: Network) -> Remote:
     assert source.fetch and source.row_bytes
     folder = store() / ("clips" if source.fetch in CLIPS else "bodies")
     made = Remote(source.template, source.fetch, source.row_bytes, folder.absolute(), network)
-    if isinstance(corpus.config, FetchParams):
-        ignored = tuple(sorted(corpus.config.ignore_opt_outs or ()))
-        made = replace(made, ignored=ignored, max_bytes=corpus.config.max_bytes)
-    if corpus.config.bundled:
-        made = replace(made, bundle=corpus.room("samples") / corpus.corpus / "web")
+    made = replace(made, ignored=request.ignored)
+    if request.max_bytes is not None:
+        made = replace(made, max_bytes=request.max_bytes)
+    if request.samples:
+        made = replace(made, bundle=request.samples / "web")
     return made
 
 
@@ -127,11 +132,11 @@ def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
     yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
 
 
-def _by_hand(corpus: "Corpus") -> Iterable[str]:
-    pages = {name: source.url for name, source in needed(corpus).items() if source.by_hand}
+def _by_hand(request: Request) -> Iterable[str]:
+    pages = {name: source.url for name, source in request.sources.items() if source.by_hand}
     if pages:
         yield "\n".join(
-            [f"{corpus.config.name}: upstream gives no address to fetch these from"]
+            [f"{request.config}: upstream gives no address to fetch these from"]
             + [f"  {name}: see {page}" for name, page in pages.items()]
             + ["  Get them there, put them into one folder and pass it as --raw DIR"]
             + ["  (with --fetch-clips if the clips are not there, too)."]
@@ -139,7 +144,7 @@ def _by_hand(corpus: "Corpus") -> Iterable[str]:
 
 
 def _raw(
-    corpus: "Corpus",
+    request: Request,
     folder: Path,
     unverified: bool,
     read: bool,
@@ -147,22 +152,22 @@ def _raw(
     progress: Progress,
 ) -> Raw:
     if not folder.is_dir():
-        raise EdgeGlassError(f"{corpus.config.name}: --raw {folder} is not a folder")
-    sources = {name: source for name, source in needed(corpus).items() if name not in remote}
+        raise EdgeGlassError(f"{request.config}: --raw {folder} is not a folder")
+    sources = {name: source for name, source in request.sources.items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
-    raise_all(_lacking(corpus, folder, places))
+    raise_all(_lacking(request, folder, places))
     found = {name: place for name, place in places.items() if place is not None}
     facts = {
-        name: _folder_facts(corpus, place, sources[name], read, progress)
+        name: _folder_facts(request, place, sources[name], read, progress)
         if place.is_dir()
         else _file_facts(place, progress)
         for name, place in found.items()
     }
     if not unverified:
-        raise_all(_differing(corpus, found, facts, sources))
-    checked = not unverified and not corpus.config.bundled
+        raise_all(_differing(request, found, facts, sources))
+    checked = not unverified and not request.samples
     facts |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
-    return _opened(corpus, found, facts, progress, remote, _records(sources) if checked else {})
+    return _opened(request, found, facts, progress, remote, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
@@ -181,30 +186,30 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
     return folder if together else None
 
 
-def _lacking(corpus: "Corpus", folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
+def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
     missing = [name for name, place in places.items() if place is None]
     if not missing:
         return []
-    splits = [s for s in corpus.chosen_splits() if not set(corpus.sources(s)) & set(missing)]
-    sources = corpus.spec().sources
-    lines = [f"{corpus.config.name}: --raw {folder} lacks"]
+    splits = [s for s in request.splits if not set(request.splits[s]) & set(missing)]
+    sources = request.sources
+    lines = [f"{request.config}: --raw {folder} lacks"]
     for name in missing:
         other = f" (or the folder {sources[name].folder}/)" if sources[name].folder else ""
         lines.append(f"  {name}{other}")
     without = f"; --set 'splits=[{', '.join(splits)}]' would do without" if splits else ""
-    lines.append(f"  Get them from {corpus.spec().homepage}{without}.")
+    lines.append(f"  Get them from {request.homepage}{without}.")
     return ["\n".join(lines)]
 
 
 def _folder_facts(
-    corpus: "Corpus", place: Path, source: Source, read: bool, progress: Progress
+    request: Request, place: Path, source: Source, read: bool, progress: Progress
 ) -> dict[str, Any]:
     """What is told of a folder: its name is the user's affair, what it holds is not."""
     facts: dict[str, Any] = {"folder": source.folder or "."}
     if read:
         listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
         with progress.bytes(f"checksum {place.name}") as tick:
-            held = contents(place, listing, partial(tick, place.name), corpus.BESIDE)
+            held = contents(place, listing, partial(tick, place.name), request.beside)
         facts |= {"files": held.files, "bytes": held.bytes, "content": held.sha256}
     return facts
 
@@ -215,7 +220,7 @@ def _file_facts(place: Path, progress: Progress) -> dict[str, Any]:
 
 
 def _differing(
-    corpus: "Corpus",
+    request: Request,
     places: dict[str, Path],
     facts: dict[str, dict[str, Any]],
     sources: dict[str, Source],
@@ -224,14 +229,14 @@ def _differing(
         wanted = sources[name].checksum
         if wanted and place.is_file() and facts[name][wanted[0]] != wanted[1]:
             yield (
-                f"{corpus.config.name}: {place}: {wanted[0]} is {facts[name][wanted[0]]}, upstream "
+                f"{request.config}: {place}: {wanted[0]} is {facts[name][wanted[0]]}, upstream "
                 f"publishes {wanted[1]}. Get the file again from {sources[name].url}, or, if you "
                 "changed it on purpose, pass --unverified (the manifest will say so)."
             )
 
 
 def _opened(
-    corpus: "Corpus",
+    request: Request,
     found: dict[str, Path],
     facts: dict[str, dict[str, Any]],
     progress: Progress,
@@ -241,14 +246,14 @@ def _opened(
     """Make what was found ready to be read: tars are indexed, other archives unpacked."""
     paths, places = dict(found), dict[str, Place]()
     for name, path in found.items():
-        source, sha256 = corpus.spec().sources[name], str(facts[name].get("sha256", ""))
+        source, sha256 = request.sources[name], str(facts[name].get("sha256", ""))
         if source.hub or source.tables:
             places[name] = Tables(path)
         elif path.is_file() and tars.is_tar(path.name):
             places[name] = _indexed(path, sha256, source, progress)
         elif path.is_file() and archives.is_archive(path.name):
             paths[name] = _unpacked(path, sha256, source, progress)
-    return Raw(corpus.corpus, paths, facts, places, remote, expected)
+    return Raw(request.corpus, paths, facts, places, remote, expected)
 
 
 def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:

@@ -56,7 +56,7 @@ def deduplicate(
         corpus = variant.builder(temp)
     if corpus.TABLE is None:
         raise EdgeGlassError(f"{variant.name}: it is not made of a table in chunks")
-    sources = obtain(corpus, raw, progress=progress)
+    sources = obtain(corpus.request(), raw, progress=progress)
     return dedup(sources.paths[corpus.TABLE.source], corpus.TABLE, out, wanted, progress)
 
 

@@ -17,13 +17,12 @@ from edge_glass.core.errors import EdgeGlassError, raise_all
 if TYPE_CHECKING:
     import numpy as np
 
-    from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
     from edge_glass.train.decode import Picture, Sound
     from edge_glass.train.epoch_plan import Order
     from edge_glass.train.row_groups import Place
     from edge_glass.train.stream import Loader
 
-__all__ = ["Loader", "Picture", "Sound", "cached", "loader", "mm_imdb"]
+__all__ = ["Loader", "Picture", "Sound", "cached", "loader"]
 
 Source = str | Path
 LANES = 4  # of each rank
@@ -189,33 +188,3 @@ def _rank(rank: int | None, world: int | None) -> tuple[int, int]:
     if torch and torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
-
-
-def mm_imdb(
-    embeddings: Source,
-    labels: Source,
-    split: str = "train",
-    *,
-    encoder: str = "clip",
-    views: Literal["clean", "random", "all"] = "clean",
-    splits: Source | None = None,
-    noisy_labels: bool = False,
-    prefix: str = "mm_imdb1_globals",
-    seed: int = 0,
-) -> "ViewDataset":
-    """A map-style dataset for torch over the arrays of `edge-glass views`, memory-mapped.
-
-    Items are `{"image": float32 (dim,), "text": float32 (dim,), "labels": float32 (23,), "id": str,
-    "view": int}`. `views` is `clean` (view 0 of each original), `random` (one view of each, another
-    after `set_epoch`), or `all` (every view is an item). Splits are of originals, as in `splits`
-    (upstream's split.json; by default the one in `labels`), so that no view stands in two of them.
-    Labels are repeated over the views, unless `noisy_labels` asks for those that were exported.
-
-    Raises EdgeGlassError if arrays, labels and splits do not fit, or stems are missing.
-    """
-    from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
-
-    listed = Path(splits) if splits else Path(labels) / "split.json"
-    return ViewDataset(
-        Path(embeddings), Path(labels), listed, split, encoder, views, noisy_labels, prefix, seed
-    )

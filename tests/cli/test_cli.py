@@ -11,7 +11,8 @@ from kit import ROOT, Cli
 
 from edge_glass.core import manifest
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 SAMPLE = "clotho_sample"
 

@@ -25,9 +25,9 @@ from edge_glass.corpora import catalog
 from edge_glass.domains.slides import deck_folder, funnel
 from edge_glass.domains.slides.deck_store import Desk
 from edge_glass.domains.slides.filters import Limits
-from edge_glass.pipeline.build import build
 from edge_glass.release import catalogue, write_card
 from edge_glass.release.export import export
+from edge_glass.release.write_card import build
 from edge_glass.tables import dedup
 from edge_glass.vectors import embed
 from edge_glass.vectors import index_build as indexes

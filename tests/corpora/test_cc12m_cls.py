@@ -8,7 +8,8 @@ from kit import entries, rows
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 OUTCOMES = {"blank_caption": 1, "kept": 2, "malformed_row": 1, "no_class": 1, "removed": 1}
 

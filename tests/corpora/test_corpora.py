@@ -15,7 +15,8 @@ from edge_glass.audit.verify import verify
 from edge_glass.core import ledger, manifest
 from edge_glass.corpora import catalog
 from edge_glass.media.features import Features, arrow_schema
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 CORPORA = list(catalog.corpora())
 SAMPLES = [c for name in CORPORA for c in catalog.corpus(name).spec().configs if "sample" in c]

@@ -14,7 +14,8 @@ from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import classes
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "imagenet_captions"
 COUNTS = {"kept": 8, "malformed_row": 1, "missing_media": 1, "no_class": 1}

@@ -14,7 +14,8 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import classes, classify
 from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.tables import steps
 
 WNIDS = [found.wnid for found in classes.imagenet()]

@@ -21,7 +21,7 @@ from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import Options
-from edge_glass.pipeline.build import build as make
+from edge_glass.release.write_card import build as make
 from edge_glass.sources import obtain
 
 FOLDER = "LibriSpeech/dev-clean/60/100"
@@ -211,7 +211,7 @@ def test_listing_rows_takes_the_memory_of_a_chapter(tmp_path: Path) -> None:
         )
         tracemalloc.start()
         try:
-            found = obtain.obtain(builder, raw, unverified=True)
+            found = obtain.obtain(builder.request(), raw, unverified=True)
             assert sum(1 for _ in builder.rows("validation.clean", found)) == chapters * 40
             return tracemalloc.get_traced_memory()[1]
         finally:

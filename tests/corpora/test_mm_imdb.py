@@ -17,7 +17,7 @@ from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options
-from edge_glass.pipeline.build import build as make
+from edge_glass.release.write_card import build as make
 
 SAMPLES = ROOT / "samples" / "mm_imdb"
 OUTCOMES = {

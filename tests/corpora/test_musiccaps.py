@@ -15,8 +15,9 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora import catalog
 from edge_glass.media import audio
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.estimate import plan
+from edge_glass.release.write_card import build
 from edge_glass.sources.raw import strings
 
 SAMPLE = ROOT / "samples" / "musiccaps"

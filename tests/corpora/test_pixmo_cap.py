@@ -25,8 +25,9 @@ from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release.export import export
+from edge_glass.release.write_card import build
 from edge_glass.sources import spool
 from edge_glass.sources.row_fetch import Limits, Network
 
@@ -168,7 +169,8 @@ import sys
 from pathlib import Path
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan as orders
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.sources.row_fetch import Limits, Network
 orders.MAX_FETCHED = 50
 network = Network(web=Limits(intranet=True))

@@ -19,7 +19,7 @@ from edge_glass.corpora import catalog
 from edge_glass.domains.slides import decks
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import Options
-from edge_glass.pipeline.build import build as make
+from edge_glass.release.write_card import build as make
 
 SAMPLES = ROOT / "samples" / "slides_qa"
 RETRIEVAL = "slides_qa_retrieval"

@@ -23,8 +23,9 @@ from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.estimate import plan
+from edge_glass.release.write_card import build
 from edge_glass.sources.row_fetch import Network
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "valor"

@@ -11,7 +11,8 @@ from kit import ROOT, Cli, entries, rows
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.sources import table_join
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "yfcc15m_cls"

@@ -8,8 +8,9 @@ from edge_glass.audit import report
 from edge_glass.core import manifest
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance, classes
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release import write_card
+from edge_glass.release.write_card import build
 
 WNIDS = [found.wnid for found in classes.imagenet()]
 

@@ -16,7 +16,8 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides import ask, decks, raw_decks
 from edge_glass.domains.slides import vision_model as models
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.sources.raw import Raw
 
 CONFIGS = ["slides_qa", "slides_qa_minimal", "slides_qa_article", "slides_qa_pages"]

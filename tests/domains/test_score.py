@@ -11,7 +11,8 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides import score
 from edge_glass.domains.slides.bm25 import Index, words
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 PARTS = ("corpus", "queries", "qrels")
 

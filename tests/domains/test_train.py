@@ -10,8 +10,8 @@ from filmkit import BASE, FILMS, KEPT, TRAIN, dataset
 from kit import ROOT, Cli
 from torch.utils.data import DataLoader, Dataset
 
-import edge_glass
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.domains import mm_imdb
 
 
 def test_noise_of_labels(arrays: Path, labels: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_does_not_fit(arrays: Path, labels: Path, tmp_path: Path) -> None:
     with pytest.raises(EdgeGlassError, match="no split dave"):
         dataset(arrays, labels, "dave")
     with pytest.raises(EdgeGlassError, match=r"clip_image\.npy: no such array"):
-        edge_glass.train.mm_imdb(arrays, labels)
+        mm_imdb.dataset(arrays, labels)
     with pytest.raises(EdgeGlassError, match="expected one mm_imdb1_globals"):
         dataset(tmp_path, labels, "train")
     with pytest.raises(EdgeGlassError, match="export --format labels"):

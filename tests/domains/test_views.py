@@ -23,7 +23,7 @@ from edge_glass.corpora import catalog
 from edge_glass.domains.mm_imdb import paper_views, views
 from edge_glass.domains.mm_imdb.artefacts import export
 from edge_glass.pipeline.build import Options as Options_
-from edge_glass.pipeline.build import build
+from edge_glass.release.write_card import build
 from edge_glass.vectors.encoder import open_encoder
 
 POSTER = Image.open(FILMS / "9900004.jpeg").convert("RGB")

@@ -17,7 +17,8 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.corpora import catalog
 from edge_glass.corpora.image_params import ImageParams
 from edge_glass.media import images, magic, orientation
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.train.decode import Picture
 
 SIZE = (64, 48)

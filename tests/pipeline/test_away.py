@@ -11,9 +11,10 @@ from wildsite import Site, page
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import remote_output, shard_plan, worker
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.release import write_card
+from edge_glass.release.write_card import build
 
 VARIANT = catalog.variant("clotho_sample")
 VARIANT_OF_URLS = catalog.variant("pixmo_cap")

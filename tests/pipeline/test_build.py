@@ -17,8 +17,9 @@ from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import RowCount, Shown, Silent
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import worker
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.estimate import plan
+from edge_glass.release.write_card import build
 
 
 def ids(folder: Path) -> set[str]:

@@ -16,9 +16,10 @@ from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import nearest
 from edge_glass.domains.imagenet.classify import Matched, Scored
 from edge_glass.pipeline import executor_ray, shard_plan
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.executor_ray import Cluster, connected
 from edge_glass.pipeline.remote_output import Away
+from edge_glass.release.write_card import build
 from edge_glass.tables import dedup, scatter, steps
 
 ray = pytest.importorskip("ray", reason="pip install 'edge-glass[ray]'")

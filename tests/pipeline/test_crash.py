@@ -24,8 +24,9 @@ from rawclotho import command, contents, write_raw
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora.catalog import variant
 from edge_glass.pipeline import shard_plan
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release import write_card
+from edge_glass.release.write_card import build
 
 SHARD_BYTES = 250_000
 CONFIG = "clotho_16k"
@@ -263,7 +264,8 @@ STEPS = """
 import os, shutil, sys
 from pathlib import Path
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 base, stride = Path(sys.argv[1]), int(sys.argv[2])
 sys.path.insert(0, sys.argv[3])

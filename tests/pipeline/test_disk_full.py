@@ -18,8 +18,9 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import Keys
 from edge_glass.corpora.catalog import variant
 from edge_glass.pipeline import shard_plan
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release import write_card
+from edge_glass.release.write_card import build
 from edge_glass.sources import archives
 
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -24,8 +24,9 @@ from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Silent
 from edge_glass.corpora import catalog, code_digest
 from edge_glass.pipeline import shard_plan, worker
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release.reproduce import reproduce
+from edge_glass.release.write_card import build
 from edge_glass.sources.contents import contents
 
 VARIANT = catalog.variant("clotho_sample")
@@ -480,7 +481,8 @@ import sys
 from pathlib import Path
 from edge_glass.core import progress
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from rich.console import Console
 options = Options(rebuild="rebuild" in sys.argv)
 build(catalog.variant("clotho_sample"), Path(), options, progress.Shown(Console(width=999)))

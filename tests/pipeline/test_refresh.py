@@ -11,7 +11,8 @@ from wildsite import Site, page
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 
 def tagged(body: bytes, tag: str) -> Any:

@@ -21,8 +21,9 @@ from wildsite import Site, page
 
 from edge_glass.corpora import catalog
 from edge_glass.media.features import Audio
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
 from edge_glass.release.export import export
+from edge_glass.release.write_card import build
 from edge_glass.sources.row_fetch import Limits, Network
 from edge_glass.vectors import embed
 

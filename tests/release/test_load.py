@@ -17,8 +17,8 @@ from kit import HORSE, build_clotho
 import edge_glass
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import build
 from edge_glass.release import publish
+from edge_glass.release.write_card import build
 
 REPO = "org/edge-glass"
 SAMPLE = "clotho_sample"

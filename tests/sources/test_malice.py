@@ -11,7 +11,8 @@ from webkit import JPEG, LIMITS, MB, fetch, outcome
 from wildsite import Site, drip, endless, hang_up, header_drip, moved, page, silence
 
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.sources import hosts
 from edge_glass.sources.row_fetch import Network
 

@@ -15,7 +15,8 @@ from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
 from edge_glass.corpora.rows import matched, unclaimed
 from edge_glass.domains.slides import decks
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 from edge_glass.sources import tars
 from edge_glass.sources.raw import Raw
 

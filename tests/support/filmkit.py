@@ -5,7 +5,7 @@ from typing import Any
 
 from kit import ROOT
 
-import edge_glass
+from edge_glass.domains import mm_imdb
 from edge_glass.domains.mm_imdb.artefacts import Options
 
 FILMS = ROOT / "samples" / "mm_imdb" / "dataset"
@@ -23,4 +23,4 @@ def options(clip: Path, **more: Any) -> Options:
 
 def dataset(arrays: Path, labels: Path, split: str, **more: Any) -> Any:
     """What training reads."""
-    return edge_glass.train.mm_imdb(arrays, labels, split, encoder="tiny", **more)
+    return mm_imdb.dataset(arrays, labels, split, encoder="tiny", **more)

@@ -19,7 +19,8 @@ from edge_glass.cli.main import main
 from edge_glass.core import ledger
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
-from edge_glass.pipeline.build import Options, build
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
 
 ROOT = Path(__file__).parents[2]
 HORSE = "train/ Horse neigh.wav"

@@ -19,8 +19,8 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 from hub import Hub
 
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import build
 from edge_glass.release import publish
+from edge_glass.release.write_card import build
 
 REPO = "org/edge-glass"
 NEWER = {"Video"}  # a release without it cannot read it, whatever we write

@@ -17,8 +17,8 @@ from test_loader import PHOTOGRAPHS, SAMPLES, STREAMED, flat, ids, pictures, tak
 from torch.utils.data import DataLoader
 
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.build import build
 from edge_glass.release import publish
+from edge_glass.release.write_card import build
 from edge_glass.train import Picture, loader
 
 RANK = """

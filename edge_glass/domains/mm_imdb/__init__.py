@@ -1,1 +1,39 @@
-"""The arrays and views of the MM-IMDb pipeline."""
+"""The arrays and views of the MM-IMDb pipeline; `dataset` is what training reads of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
+
+StrPath = str | Path
+
+
+def dataset(
+    embeddings: StrPath,
+    labels: StrPath,
+    split: str = "train",
+    *,
+    encoder: str = "clip",
+    views: Literal["clean", "random", "all"] = "clean",
+    splits: StrPath | None = None,
+    noisy_labels: bool = False,
+    prefix: str = "mm_imdb1_globals",
+    seed: int = 0,
+) -> "ViewDataset":
+    """A map-style dataset for torch over the arrays of `edge-glass views`, memory-mapped.
+
+    Items are `{"image": float32 (dim,), "text": float32 (dim,), "labels": float32 (23,), "id": str,
+    "view": int}`. `views` is `clean` (view 0 of each original), `random` (one view of each, another
+    after `set_epoch`), or `all` (every view is an item). Splits are of originals, as in `splits`
+    (upstream's split.json; by default the one in `labels`), so that no view stands in two of them.
+    Labels are repeated over the views, unless `noisy_labels` asks for those that were exported.
+
+    Raises EdgeGlassError if arrays, labels and splits do not fit, or stems are missing.
+    """
+    from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
+
+    listed = Path(splits) if splits else Path(labels) / "split.json"
+    return ViewDataset(
+        Path(embeddings), Path(labels), listed, split, encoder, views, noisy_labels, prefix, seed
+    )

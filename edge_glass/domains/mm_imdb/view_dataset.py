@@ -18,7 +18,7 @@ SHOWN = 5  # stems of those that are missing
 
 
 class ViewDataset(Dataset[dict[str, Any]]):
-    """See `edge_glass.train.mm_imdb`."""
+    """See `edge_glass.domains.mm_imdb.dataset`."""
 
     def __init__(
         self,

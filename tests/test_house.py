@@ -1,0 +1,48 @@
+"""The house: a name for each module, and a corpus's name in its own rooms alone."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from edge_glass.corpora import catalog
+
+ROOT = Path(__file__).parents[1]
+ENGINE = sorted((ROOT / "edge_glass").rglob("*.py"))
+OURS = [name for name, package in catalog.corpora().items() if package == "edge_glass"]
+
+
+def test_no_two_modules_have_one_name() -> None:
+    names = Counter(path.name for path in ENGINE if path.name != "__init__.py")
+    assert not [name for name, count in names.items() if count > 1]
+
+
+def told_apart(tree: ast.AST) -> set[int]:
+    """Strings that are prose: docstrings, and examples in the help of a command."""
+    prose = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            prose.add(id(node.value))
+        if isinstance(node, ast.keyword) and node.arg in ("epilog", "help"):
+            prose |= {id(part) for part in ast.walk(node.value)}
+    return prose
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in ENGINE if "domains" not in path.parts], ids=lambda path: path.name
+)
+def test_a_corpus_is_named_in_its_rooms_alone(path: Path) -> None:
+    """In code, that is: what a rule or a folder of `domains` is called is its own name."""
+    tree = ast.parse(path.read_text("utf-8"))
+    prose = told_apart(tree)
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    ]
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found = [name for name in OURS if name in names or name in texts]
+    found += [name for name in OURS for text in texts if re.search(rf"\b{name}_\w", text)]
+    assert not found
