@@ -127,7 +127,8 @@ def _make(
     written = write_table(work / ledger.FILE, book.tables(), ledger.SCHEMA)
     parts = [book.counted(records[task]) for task in tasks]
     file = File(**asdict(written), file=ledger.FILE)
-    manifest.complete(described, parts, file).write(work)
+    planned = {name: split.planned for name, split in made.splits.items()}
+    manifest.complete(described, parts, file, planned).write(work)
 
 
 def write(task: Task) -> ShardRecord:
@@ -210,9 +211,15 @@ class _Book:
             return {}
         told = "; ".join(dict.fromkeys(flagged))
         if len(flagged) == len(found):
-            return {"outcome": str(Outcome.FLAGGED), "detail": told}
+            gone = {"text_digests": None, "media_digests": None}
+            return {"outcome": str(Outcome.FLAGGED), "detail": told, **gone}
         note = f"{len(flagged)} of {len(found)} examples flagged: {told}"
-        return {"detail": "; ".join(filter(None, [row["detail"], note]))}
+        kept = [number for number, one in enumerate(found) if not one]
+        digests = {
+            name: row.get(name) and [row[name][number] for number in kept]
+            for name in ("text_digests", "media_digests")
+        }
+        return {"detail": "; ".join(filter(None, [row["detail"], note])), **digests}
 
     def counted(self, record: ShardRecord) -> ShardRecord:
         """With the outcomes of the whole split, if it is the first of its shards."""

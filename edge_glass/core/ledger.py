@@ -119,6 +119,10 @@ class Entry:
     etag: str | None = None
     last_modified: str | None = None  # the server's words; when it was fetched, the run log says
     caption: str | None = None  # of a URL that gave no example: with it the list can be tried again
+    # of each of its examples: all that is no media, and the sha256 of the media where they are not
+    # the bytes of the source
+    text_digests: list[str] | None = None
+    media_digests: list[str | None] | None = None
 
 
 SCHEMA = pa.schema(
@@ -137,6 +141,8 @@ SCHEMA = pa.schema(
         ("etag", pa.string()),
         ("last_modified", pa.string()),
         ("caption", pa.string()),
+        ("text_digests", pa.list_(pa.string())),
+        ("media_digests", pa.list_(pa.string())),
     ]
 )
 

@@ -80,6 +80,7 @@ class Split(Plain):
     outcomes: dict[str, Count]  # outcome -> source rows
     doubts: dict[str, Count]  # note in the ledger -> source rows that are kept
     figures: Figures
+    planned: Count | None = None  # source rows that were read; earlier releases did not say
 
     @property
     def total(self) -> int:
@@ -241,17 +242,22 @@ class Manifest(Inputs):
         write_json(folder / FILE, self.plain())
 
 
-def complete(described: Inputs, records: Iterable[ShardRecord], ledger: File) -> Manifest:
-    """The whole manifest, out of the records of all shards."""
+def complete(
+    described: Inputs,
+    records: Iterable[ShardRecord],
+    ledger: File,
+    planned: Mapping[str, int | None],
+) -> Manifest:
+    """The whole manifest, out of the records of all shards and the rows of the splits' sources."""
     by_split: dict[str, list[ShardRecord]] = {}
     for record in records:
         by_split.setdefault(record.split, []).append(record)
-    splits = {name: _split(found) for name, found in by_split.items()}
+    splits = {name: _split(found, planned[name]) for name, found in by_split.items()}
     known = {each.name: getattr(described, each.name) for each in fields(Inputs)}
     return Manifest(**known, splits=splits, ledger=ledger)
 
 
-def _split(records: list[ShardRecord]) -> Split:
+def _split(records: list[ShardRecord], planned: int | None) -> Split:
     shards = tuple(record.shard for record in records)
     seconds = sum(record.figures.seconds or 0 for record in records)
     licences = _counted(record.figures.licences for record in records)
@@ -262,6 +268,7 @@ def _split(records: list[ShardRecord]) -> Split:
         outcomes=_sorted(_counted(record.outcomes for record in records)),
         doubts=_sorted(_counted(record.doubts for record in records)),
         figures=Figures(round(seconds, 3) if seconds else None, _sorted(licences)),
+        planned=planned,
     )
 
 

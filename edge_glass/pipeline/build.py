@@ -192,7 +192,7 @@ def _finish(described: Inputs, tasks: list[worker.Task], rows: dict[str, int]) -
     records = [record for task in tasks if (record := worker.finished(task))]
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
-    made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE))
+    made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
     made.check_balance(rows)
     made.write(folder)
     return made

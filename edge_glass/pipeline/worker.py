@@ -20,6 +20,7 @@ from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
 from edge_glass.core.row import Row
+from edge_glass.core.row_digests import RowDigests
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.media.features import Features, arrow_schema
@@ -82,7 +83,7 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
     corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
     schema = arrow_schema(Features(corpus.columns()))
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
-        examples = _examples(task, corpus, rows, replays, book)
+        examples = _examples(task, corpus, rows, replays, book, RowDigests(schema))
         written = write_shard(task.folder / task.name, examples, schema)
     replays.pop(task.name, None)
     record = _recorded(task, File(**asdict(written), file=task.name), book)
@@ -194,11 +195,14 @@ def _examples(
     rows: Iterable[tuple[Row, Media]],
     replays: dict[str, Replay],
     book: _Book,
+    digests: RowDigests,
 ) -> Iterator[Example]:
     """Examples of an order's rows; on the side what became of each row goes into the book."""
     for row, media in rows:
         known = replays[task.name].take(row, media.status) if task.before else None
         entry, examples = known or _worked(corpus, task.order.split, row, media)
+        if entry.outcome == Outcome.KEPT and entry.text_digests is None:
+            entry.text_digests, entry.media_digests = digests.of_all(examples, entry.sha256)
         book.add(entry)
         executor_local.count(1, entry.outcome != Outcome.KEPT)
         yield from examples

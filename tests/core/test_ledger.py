@@ -26,7 +26,7 @@ def with_drops(clotho: Path, tmp_path: Path) -> Path:
 def test_columns(built: Path) -> None:
     assert pq.read_schema(built / "clotho_sample" / ledger.FILE).names == SCHEMA.names == [
         "source", "row", "id", "split", "outcome", "detail", "url", "status", "bytes", "sha256",
-        "final_url", "etag", "last_modified", "caption",
+        "final_url", "etag", "last_modified", "caption", "text_digests", "media_digests",
     ]  # fmt: skip
 
 

@@ -1,0 +1,90 @@
+"""Checks of files: those of a folder against its manifest, and that against itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from edge_glass.audit.checked_build import CheckedBuild, Finding
+from edge_glass.core import ledger, manifest, parquet, records
+from edge_glass.core.manifest import File
+
+
+def stray_file(build: CheckedBuild) -> Iterator[Finding]:
+    """A file is in the folder that the manifest does not know."""
+    promised = {manifest.FILE, *(file.file for file in build.made.files())}
+    for extra in sorted({path.name for path in build.folder.iterdir()} - promised):
+        yield build.error(extra, "is in the folder but not in the manifest: delete it")
+
+
+def damaged_file(build: CheckedBuild) -> Iterator[Finding]:
+    """A file is missing, or its bytes are not those that were written."""
+    for file in build.made.files():
+        path = build.folder / file.file
+        fault = None if path.is_file() else "is missing"
+        if fault is None and (found := records.sha256(path)) != file.sha256:
+            fault = f"sha256 is {found}, the manifest says {file.sha256}"
+        if fault:
+            build.damaged.add(file.file)
+            yield build.error(file.file, f"{fault}: build again")
+
+
+def other_count(build: CheckedBuild) -> Iterator[Finding]:
+    """A file has another number of rows or bytes than the manifest says."""
+    for file, path in _readable(build):
+        with parquet.opened(path) as opened:
+            rows = opened.metadata.num_rows
+        if rows != file.rows:
+            yield build.error(file.file, f"has {rows} rows, the manifest says {file.rows}")
+        if (size := path.stat().st_size) != file.bytes:
+            yield build.error(file.file, f"has {size} bytes, the manifest says {file.bytes}")
+
+
+def other_columns(build: CheckedBuild) -> Iterator[Finding]:
+    """A file's columns, their types or their Hugging Face metadata are not the manifest's."""
+    for file, path in _readable(build):
+        with parquet.opened(path) as opened:
+            found = opened.schema_arrow
+        if file.file == ledger.FILE:  # earlier releases wrote fewer columns
+            wanted = pa.schema(list(ledger.SCHEMA)[: len(found.names)])
+        else:
+            wanted = build.schema
+        what = _difference(found, wanted)
+        if what:
+            build.damaged.add(file.file)
+            yield build.error(file.file, f"{what}: build again")
+
+
+def _difference(found: pa.Schema, wanted: pa.Schema) -> str | None:
+    if found.names != wanted.names:
+        return f"has the columns {', '.join(found.names)}, promised are {', '.join(wanted.names)}"
+    for one, other in zip(found, wanted, strict=True):
+        if one.type != other.type:
+            return f"column {one.name} is {one.type}, promised is {other.type}"
+    key = b"huggingface"
+    told = [(schema.metadata or {}).get(key) for schema in (found, wanted)]
+    if told[0] != told[1]:
+        return "its Hugging Face metadata are not the manifest's features"
+    return None
+
+
+def other_sums(build: CheckedBuild) -> Iterator[Finding]:
+    """Rows, bytes or the number of the shards of a split are not the sum of its shards."""
+    for name, split in build.made.splits.items():
+        sums = {
+            "rows": (split.rows, sum(shard.rows for shard in split.shards)),
+            "bytes": (split.bytes, sum(shard.bytes for shard in split.shards)),
+        }
+        for what, (told, found) in sums.items():
+            if told != found:
+                yield build.error(name, f"the manifest says {told} {what}, its shards {found}")
+        count = len(split.shards)
+        wanted = [f"{name}-{n:05d}-of-{count:05d}.parquet" for n in range(count)]
+        if [shard.file for shard in split.shards] != wanted:
+            yield build.error(name, f"its shards are not {wanted[0]} to {wanted[-1]}")
+
+
+def _readable(build: CheckedBuild) -> Iterator[tuple[File, Path]]:
+    for file in build.made.files():
+        if file.file not in build.damaged:
+            yield file, build.folder / file.file

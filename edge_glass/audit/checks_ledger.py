@@ -1,0 +1,129 @@
+"""Checks of the ledger against the shards, and of the manifest's counts against both."""
+
+from collections.abc import Iterator
+from itertools import islice
+from math import fsum
+
+from edge_glass.audit.checked_build import MOST, CheckedBuild, Finding
+from edge_glass.core import ledger
+from edge_glass.core.ledger import Outcome
+
+TOLERANCE = 0.002  # seconds: the manifest has them to a thousandth
+
+
+def repeated_id(build: CheckedBuild) -> Iterator[Finding]:
+    """An id stands more than once in the shards."""
+    groups = list(islice(build.ids.groups(), MOST))
+    owners = {position: group[0] for group in groups for position in group}
+    places: dict[int, list[str]] = {}
+    names = {}
+    rows = build.examples(["id"]) if owners else ()
+    for position, (split, shard, example) in enumerate(rows):
+        if position in owners:
+            places.setdefault(owners[position], []).append(f"{split} in {shard}")
+            names[owners[position]] = str(example["id"])
+    for first, each in places.items():
+        yield build.error(names[first], f"the id stands {len(each)} times: {'; '.join(each)}")
+
+
+def moved_row(build: CheckedBuild) -> Iterator[Finding]:
+    """A row stands in another place than the ledger has it."""
+    kept = {_source_id(id): split for split, id, shard in build.unpaired if not shard}
+    for split, id, shard in build.unpaired:
+        if shard and (there := kept.get(_source_id(id))):
+            yield build.error(f"{shard}: {split} {id}", f"its place is another one of {there}")
+
+
+def unpaired_row(build: CheckedBuild) -> Iterator[Finding]:
+    """A row of a shard is not among the kept ones of the ledger, or the other way round."""
+    here = {_source_id(id) for _, id, shard in build.unpaired if shard}
+    kept = {_source_id(id) for _, id, shard in build.unpaired if not shard}
+    for split, id, shard in build.unpaired:
+        if shard and _source_id(id) not in kept:
+            yield build.error(f"{shard}: {split} {id}", "the ledger has no such row that is kept")
+        elif not shard and _source_id(id) not in here:
+            yield build.error(f"{ledger.FILE}: {split} {id}", "is kept, and in no shard")
+    if len(build.unpaired) == MOST:
+        yield build.error(ledger.FILE, f"{MOST} rows and more do not stand beside the shards'")
+
+
+def _source_id(id: str) -> str:
+    """The id of a source row, out of that of an example of several."""
+    stem, mark, number = id.rpartition("#")
+    return stem if mark and number.isdecimal() else id
+
+
+def missing_examples(build: CheckedBuild) -> Iterator[Finding]:
+    """A source row has fewer examples in the shards than the ledger has digests of."""
+    for where, what in build.incomplete:
+        yield build.error(where, what)
+
+
+def other_outcomes(build: CheckedBuild) -> Iterator[Finding]:
+    """The manifest's outcomes of a split are not those of the ledger."""
+    yield from _differing(build, "outcomes")
+
+
+def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
+    """The manifest's warnings are not those that the ledger's details give."""
+    yield from _differing(build, "doubts")
+
+
+def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
+    for split in sorted(build.splits.keys() | build.made.splits.keys()):
+        if ledger.FILE not in build.damaged:
+            found = dict(sorted(getattr(build.seen(split), name).items()))
+            facts = build.made.splits.get(split)
+            promised = getattr(facts, name) if facts else {}
+            if found != promised:
+                what = f"{split} has {found}, the manifest says {promised}"
+                yield build.error(ledger.FILE, what)
+
+
+def other_kept(build: CheckedBuild) -> Iterator[Finding]:
+    """A split has fewer or more rows than the ledger keeps for it."""
+    for split, facts in build.made.splits.items():
+        kept = build.seen(split).outcomes[Outcome.KEPT]
+        differ = facts.rows < kept or (facts.rows > kept and not build.made.each_example)
+        if differ and ledger.FILE not in build.damaged:
+            what = f"{split}: {kept} rows kept, {facts.rows} rows published"
+            yield build.error(ledger.FILE, what)
+
+
+def other_plan(build: CheckedBuild) -> Iterator[Finding]:
+    """The ledger has fewer or more rows of a split than were read of its sources."""
+    for split, facts in build.made.splits.items():
+        rows = build.seen(split).outcomes.total()
+        if facts.planned not in (None, rows) and ledger.FILE not in build.damaged:
+            what = f"{split}: {rows} rows, {facts.planned} were read of the sources"
+            yield build.error(ledger.FILE, what)
+
+
+def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
+    """A source row stands in the ledger more than once."""
+    groups = list(islice(build.ledger_rows.groups(), MOST))
+    repeated = {position for group in groups for position in group[1:]}
+    names = ["split", "source", "row"]
+    rows = ledger.read(build.folder / ledger.FILE, names) if repeated else ()
+    for position, row in enumerate(rows):
+        if position in repeated:
+            where = f"{ledger.FILE}: {row['split']}"
+            yield build.error(where, f"{row['row']} of {row['source']} stands there twice")
+
+
+def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
+    """The manifest's seconds of a split are not the sum of its durations."""
+    for split, facts in build.made.splits.items():
+        found = fsum(build.seen(split).seconds)
+        promised = facts.figures.seconds or 0
+        if build.whole(split) and abs(found - promised) > TOLERANCE:
+            yield build.error(split, f"{found:.3f} s of sound, the manifest says {promised:.3f}")
+
+
+def other_licences(build: CheckedBuild) -> Iterator[Finding]:
+    """The manifest's licences of a split are not those of its rows."""
+    for split, facts in build.made.splits.items():
+        found = dict(sorted(build.seen(split).licences.items()))
+        if build.whole(split) and found != facts.figures.licences:
+            what = f"licences {found}, the manifest says {facts.figures.licences}"
+            yield build.error(split, what)

@@ -1,0 +1,106 @@
+"""Checks of one row: what its columns say against its media, and both against the ledger."""
+
+from collections.abc import Iterator
+
+from edge_glass.audit.checked_build import CheckedBuild, CheckedRow
+from edge_glass.audit.decoded_media import Decoded, is_list_of_files
+
+SLACK = 0.05  # seconds between the `duration` column and what decodes
+
+
+def empty_id(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """A row has no id, or a blank one."""
+    if not (row.example["id"] or "").strip():
+        yield "it has no id"
+
+
+def blank_caption(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """A caption is missing or blank, or a list of captions is empty."""
+    for name in ("caption", "captions", "text"):
+        if name in row.example:
+            value = row.example[name]
+            texts = value if isinstance(value, list) else [value]
+            if not texts or not all(text and text.strip() for text in texts):
+                yield f"{name} is blank"
+
+
+def undecodable(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """Audio, an image, a frame or a clip does not decode to its end."""
+    silent = build.made.parameters.get("require_audio") is False
+    for file in row.media:
+        if file.fault and not (silent and file.name == "audio" and row.example["audio"] is None):
+            yield f"{file.name} does not decode: {file.fault}"
+
+
+def no_files(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """A list of images or frames is empty."""
+    for name, feature in build.made.features.items():
+        if is_list_of_files(feature) and not row.example[name]:
+            yield f"{name} is empty"
+
+
+def other_rate(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """Audio has another sample rate than the config promises."""
+    promised = build.made.parameters.get("sample_rate")
+    for file in row.media if promised else ():
+        if file.rate not in (None, promised):
+            yield f"{file.rate} Hz where the config promises {promised}"
+
+
+def other_channels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """Audio has another number of channels than the config promises."""
+    promised = build.made.parameters.get("channels")
+    for file in row.media if promised else ():
+        if file.channels not in (None, promised):
+            yield f"{file.channels} channels where the config promises {promised}"
+
+
+def other_duration(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """Audio or a clip is longer or shorter than the column `duration`, or that is missing."""
+    # the duration of a clip is that of its picture, and some have no sound
+    kinds = ("video",) if "fps" in row.example else ("audio", "video")
+    for file in row.media if "duration" in row.example else ():
+        promised = row.example["duration"]
+        if file.seconds is None or file.kind not in kinds:
+            continue
+        if promised is None:
+            yield f"{file.name} of {file.seconds:.3f} s, and no duration"
+        elif abs(file.seconds - promised) > SLACK:
+            told = f"{file.seconds:.3f} s where the column duration says {promised:.3f}"
+            yield f"{file.name} of {told}"
+
+
+def other_pixels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """An image or a clip has another size than the columns `width` and `height`."""
+    if not {"width", "height"} <= row.example.keys():
+        return
+    promised = row.example["width"], row.example["height"]
+    for file in filter(_has_columns, row.media):
+        if file.pixels not in (None, promised):
+            yield f"{'x'.join(map(str, file.pixels or ()))} pixels where the columns say {promised}"
+
+
+def _has_columns(file: Decoded) -> bool:
+    return file.kind in ("image", "video") and "[" not in file.name
+
+
+def altered_text(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """What a row says beside its media is not what the ledger has a digest of."""
+    digests = row.entry and row.entry.get("text_digests")
+    if digests is not None and row.digests[0] != _nth(digests, row.number):
+        yield "captions or other columns are not those that the ledger has a digest of"
+
+
+def altered_media(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """A row's media are neither the source's bytes nor those that the ledger has a digest of."""
+    if row.entry is None or row.entry.get("text_digests") is None:
+        return
+    kept = row.entry["media_digests"]
+    expected = row.entry["sha256"] if kept is None else _nth(kept, row.number)
+    if row.digests[1] != expected:
+        named = "the source's bytes" if kept is None else "those that the ledger has a digest of"
+        yield f"its media are not {named}"
+
+
+def _nth(values: list[str], number: int) -> str | None:
+    return values[number] if number < len(values) else None

@@ -1,0 +1,146 @@
+"""Checks against what is known of upstream: the config's YAML, its counts, and its test sets."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+
+from edge_glass.audit.checked_build import CheckedBuild, Finding
+from edge_glass.audit.cross_split import across_splits
+from edge_glass.audit.published_counts import differences
+from edge_glass.core import ledger
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.spec import Spec
+from edge_glass.corpora import catalog
+from edge_glass.corpora.catalog import Variant
+from edge_glass.corpora.params import own_fields
+from edge_glass.media.features import Features, portable
+
+HOURS_SLACK = 0.1  # hours are published to a tenth
+
+
+def other_config(build: CheckedBuild) -> Iterator[Finding]:
+    """Parameters of a published config are not those of its YAML."""
+    made, spec = build.made, _same_version(build)
+    if spec and made.config in spec.configs:
+        config = catalog.corpus(made.corpus).configure(made.config, made.config)
+        values = {name: getattr(config, name) for name in own_fields(type(config))}
+        ours = json.loads(json.dumps(values))
+        for name in sorted(ours.keys() | made.parameters.keys()):
+            told, promised = made.parameters.get(name), ours.get(name)
+            if told != promised:
+                what = f"{name} is {told!r}, {made.corpus}.yaml has {promised!r}: build again"
+                yield build.error(made.config, what)
+
+
+def other_features(build: CheckedBuild) -> Iterator[Finding]:
+    """The features are not those that the corpus gives for the parameters."""
+    made, spec = build.made, _same_version(build)
+    if spec is None:
+        return
+    base = made.config if made.config in spec.configs else made.corpus
+    variant = Variant(made.corpus, base, made.config, made.parameters)
+    with tempfile.TemporaryDirectory() as temp:
+        columns = variant.builder(temp).columns()
+    if portable(Features(columns).to_dict()) != made.features:
+        what = "its features are not those that its parameters give: build again"
+        yield build.error(made.config, what)
+
+
+def _same_version(build: CheckedBuild) -> Spec | None:
+    """The corpus's YAML, if it is of the version that was built."""
+    spec = _spec(build)
+    return spec if spec and spec.version == build.made.version else None
+
+
+def same_sound(build: CheckedBuild) -> Iterator[Finding]:
+    """A note: rows of different splits have the same sound, sample for sample."""
+    names = ((split, str(row["id"])) for split, _, row in build.examples(["id"]))
+    for id, others in across_splits(build.sounds, lambda: names):
+        build.same_sounds.add(id)
+        what = f"another split has the same sound, sample for sample: {', '.join(others)}"
+        yield build.note(id, what)
+
+
+def same_bytes(build: CheckedBuild) -> Iterator[Finding]:
+    """A note: rows of different splits have the same media at upstream, byte for byte."""
+    kept = ledger.with_outcome(build.folder / ledger.FILE, Outcome.KEPT)
+    names = ((row["split"], row["id"]) for row in kept if row["sha256"])
+    for id, others in across_splits(build.media, lambda: names):
+        if id not in build.same_sounds:
+            what = f"upstream has the same bytes in another split: {', '.join(others)}"
+            yield build.note(id, what)
+
+
+def other_source_rows(build: CheckedBuild) -> Iterator[Finding]:
+    """A source has other rows than upstream publishes (a note, if it is not upstream's file)."""
+    if (spec := _expected(build)) is None:
+        return
+    rows = sum((seen.sources for seen in build.splits.values()), Counter[str]())
+    for used in build.made.sources:
+        name = used.file
+        expected = spec.sources[name].rows if name in spec.sources else None
+        if expected is not None and rows[name] != expected:
+            what = f"{rows[name]} rows, upstream publishes {expected}"
+            yield _unlike_upstream(build, [name], name, what)
+
+
+def other_published_rows(build: CheckedBuild) -> Iterator[Finding]:
+    """A full build has other rows than it is known to have."""
+    if (spec := _expected(build)) is None:
+        return
+    expected = spec.expected.published.get(build.name)
+    if expected not in (None, build.made.rows) and build.made.limit is None:
+        what = f"{build.made.rows} rows, a full build is known to have {expected}"
+        yield _unlike_upstream(build, _all_sources(build), build.name, what)
+
+
+def other_hours(build: CheckedBuild) -> Iterator[Finding]:
+    """A split of a full build has other hours of sound than upstream publishes."""
+    spec = _expected(build)
+    for split, seen in build.splits.items() if spec and _everything(build) else ():
+        assert spec
+        hours = [spec.sources[name].hours for name in seen.sources if name in spec.sources]
+        facts = build.made.splits.get(split)
+        seconds = facts.figures.seconds or 0 if facts else 0
+        expected = sum(filter(None, hours))
+        if expected and abs(seconds / 3600 - expected) > HOURS_SLACK:
+            what = f"{seconds / 3600:.1f} hours, upstream publishes {expected:.1f}"
+            yield _unlike_upstream(build, list(seen.sources), split, what)
+
+
+def other_published_values(build: CheckedBuild) -> Iterator[Finding]:
+    """A full build has other rows in a split, or of a value, than upstream publishes."""
+    spec = _expected(build)
+    if spec and _everything(build) and build.made.parameters.get("splits") is None:
+        for where, what in differences(build.folder, build.made, spec.expected, build.damaged):
+            yield _unlike_upstream(build, _all_sources(build), where, what)
+
+
+def _spec(build: CheckedBuild) -> Spec | None:
+    """The corpus's YAML; None if it is somebody else's and not installed here."""
+    known = build.made.corpus in catalog.corpora()
+    return catalog.corpus(build.made.corpus).spec() if known else None
+
+
+def _expected(build: CheckedBuild) -> Spec | None:
+    """What upstream is held to; None of samples, and without a ledger to count in."""
+    cannot = build.made.parameters.get("bundled") or ledger.FILE in build.damaged
+    return None if cannot else _spec(build)
+
+
+def _everything(build: CheckedBuild) -> bool:
+    """Whether nothing was left out on purpose, and each row was written once."""
+    made = build.made
+    chosen = made.parameters.get("subset") is None and made.limit is None
+    return chosen and made.parameters.get("caption_mode") != "each"
+
+
+def _all_sources(build: CheckedBuild) -> list[str]:
+    return [source.file for source in build.made.sources]
+
+
+def _unlike_upstream(build: CheckedBuild, names: list[str], where: str, what: str) -> Finding:
+    published = {used.file: used.as_published for used in build.made.sources}
+    upstreams = all(published.get(name) for name in names)
+    return build.error(where, what) if upstreams else build.note(where, what)

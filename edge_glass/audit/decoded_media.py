@@ -1,0 +1,102 @@
+"""The media of a row, decoded from end to end, for the checks that hold columns against them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_glass.audit.cross_split import Sound
+from edge_glass.core.columns import RATE
+from edge_glass.core.ledger import Dropped
+from edge_glass.media import audio, images, stills, video
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One file of a row. `fault` is why it does not decode, and then nothing else is known."""
+
+    name: str  # its column, and its number in a list
+    kind: str  # audio, image, frame or video
+    fault: str = ""
+    seconds: float | None = None
+    rate: int | None = None
+    channels: int | None = None
+    pixels: tuple[int, int] | None = None  # width, height as shown
+
+
+def decoded(features: dict[str, Any], example: dict[str, Any], sound: Sound) -> Iterator[Decoded]:
+    """Every file of a row; `features` as a manifest has them, `sound` hears what is audio."""
+    for name, feature in features.items():
+        value = example[name]
+        kind, listed = _kind(feature)
+        if kind == "Audio":
+            yield _audio(name, value, sound)
+        elif kind == "Video":
+            yield _video(name, value)
+        elif kind == "Image":
+            files = value or [] if listed else [value]
+            yield from (_image(f"{name}[{n}]" if listed else name, f) for n, f in enumerate(files))
+        elif kind == "binary" and listed:
+            yield from (_frame(f"{name}[{n}]", file) for n, file in enumerate(value or []))
+    if rate := example.get(RATE):  # a waveform
+        samples = np.array(example["audio"], dtype=np.float32)
+        sound.hear(samples)
+        yield Decoded("audio", "audio", seconds=len(samples) / rate, rate=rate)
+
+
+def is_list_of_files(feature: Any) -> bool:
+    """Whether a column is a list of images or frames."""
+    kind, listed = _kind(feature)
+    return listed and kind in ("Image", "binary")
+
+
+def _kind(feature: Any) -> tuple[str | None, bool]:
+    """What a column holds, and whether it holds a list of it."""
+    inner = feature.get("feature") if isinstance(feature, dict) else None
+    item = inner if isinstance(inner, dict) else feature
+    if not isinstance(item, dict):
+        return None, False
+    kind = item.get("dtype") if item.get("_type") == "Value" else item.get("_type")
+    return kind, item is inner
+
+
+def _bytes(value: dict[str, Any] | None) -> bytes:
+    return (value or {}).get("bytes") or b""
+
+
+def _fault(drop: Dropped) -> str:
+    return f"{drop.outcome} {drop.detail}"
+
+
+def _audio(name: str, value: dict[str, Any] | None, sound: Sound) -> Decoded:
+    try:
+        found = audio.check(_bytes(value), sound.hear)
+    except Dropped as drop:
+        return Decoded(name, "audio", _fault(drop))
+    return Decoded(name, "audio", "", found.seconds, found.rate, found.channels)
+
+
+def _image(name: str, value: dict[str, Any] | None) -> Decoded:
+    try:
+        found = images.check(_bytes(value))
+    except Dropped as drop:
+        return Decoded(name, "image", _fault(drop))
+    return Decoded(name, "image", pixels=(found.width, found.height))
+
+
+def _frame(name: str, jpeg: bytes) -> Decoded:
+    try:
+        stills.checked(jpeg)
+    except Dropped as drop:
+        return Decoded(name, "frame", _fault(drop))
+    return Decoded(name, "frame")
+
+
+def _video(name: str, value: dict[str, Any] | None) -> Decoded:
+    try:
+        clip = video.read(_bytes(value), video.Choice(count=1))
+    except Dropped as drop:
+        return Decoded(name, "video", _fault(drop))
+    size = (clip.width, clip.height)
+    return Decoded(name, "video", seconds=clip.probe.seconds, pixels=size)
