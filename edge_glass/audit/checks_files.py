@@ -1,12 +1,13 @@
 """Checks of files: those of a folder against its manifest, and that against itself."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
 from edge_glass.audit.checked_build import CheckedBuild, Finding
-from edge_glass.core import ledger, manifest, parquet, records
+from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.manifest import File
 
 
@@ -22,7 +23,7 @@ def damaged_file(build: CheckedBuild) -> Iterator[Finding]:
     for file in build.made.files():
         path = build.folder / file.file
         fault = None if path.is_file() else "is missing"
-        if fault is None and (found := records.sha256(path)) != file.sha256:
+        if fault is None and (found := _sha256(path)) != file.sha256:
             fault = f"sha256 is {found}, the manifest says {file.sha256}"
         if fault:
             build.damaged.add(file.file)
@@ -88,3 +89,9 @@ def _readable(build: CheckedBuild) -> Iterator[tuple[File, Path]]:
     for file in build.made.files():
         if file.file not in build.damaged:
             yield file, build.folder / file.file
+
+
+def _sha256(path: Path) -> str:
+    """Of the bytes as they come, wherever they are kept."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

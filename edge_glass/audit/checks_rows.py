@@ -86,7 +86,7 @@ def _has_columns(file: Decoded) -> bool:
 
 def altered_text(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """What a row says beside its media is not what the ledger has a digest of."""
-    digests = row.entry and row.entry.get("text_digests")
+    digests = row.entry.get("text_digests") if row.entry else None
     if digests is not None and row.digests[0] != _nth(digests, row.number):
         yield "captions or other columns are not those that the ledger has a digest of"
 

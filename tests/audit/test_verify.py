@@ -154,7 +154,10 @@ def test_rows_and_columns_that_the_manifest_does_not_know(sample: Path) -> None:
 def test_a_ledger_that_does_not_balance(sample: Path) -> None:
     forge(sample, ledger.FILE, lambda rows: rows[:-1])
     assert told(sample) == [
-        (f"{OTHER}: test test/Air hammer half close.wav", "the ledger has no such row that is kept"),
+        (
+            f"{OTHER}: test test/Air hammer half close.wav",
+            "the ledger has no such row that is kept",
+        ),
         (ledger.FILE, "test: 2 rows kept, 3 rows published"),
     ]
 
