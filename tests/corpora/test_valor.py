@@ -1,6 +1,5 @@
 """VALOR-32K: its sample, its traps, and shards as others have made them."""
 
-import hashlib
 import io
 import json
 import shutil
@@ -20,7 +19,7 @@ from PIL import Image
 
 import edge_glass
 from edge_glass.audit.verify import verify
-from edge_glass.core import ledger, manifest
+from edge_glass.core import ledger
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
