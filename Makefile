@@ -6,7 +6,7 @@ CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
-.PHONY: demo test test-cluster test-encoders test-speech test-pages test-exports lint soak bench test-lowest test-oldest-client test-newest-client clean
+.PHONY: demo test test-cluster test-encoders test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -69,6 +69,11 @@ soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; 
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow -o faulthandler_timeout=3600
 	$(BIN)/python benchmarks/soak.py
+
+# MUTANTS: modules, and --digits 3 for a tenth of their mutants; whole, it takes hours
+mutants: $(STAMP)  ## faults planted in the core one at a time, and whether the tests notice
+	$(BIN)/python -m pip install -q --disable-pip-version-check mutmut==3.8.1
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of an hour and more
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[bench]'

@@ -1,5 +1,6 @@
 """Fixtures of several test files: the bundled samples, built once, and raw folders to spoil."""
 
+import os
 import shutil
 import signal
 import sys
@@ -79,6 +80,8 @@ def real() -> Path:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every bundled sample built; tests that change it copy it first."""
+    if ready := os.environ.get("EDGE_GLASS_TEST_BUILT"):  # benchmarks/mutants.py builds it once
+        return Path(ready)
     out = tmp_path_factory.mktemp("built")
     for config in catalog.samples():
         build(catalog.variant(config), out)

@@ -1,5 +1,6 @@
 """Keys on disk against plain Python, and the subsets that are drawn with them."""
 
+import errno
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -83,6 +84,21 @@ def test_ranks_that_share_their_first_bits() -> None:
     with filled(found) as made:
         for n in shared:
             assert [made.threshold(n), made.threshold(n + 1)] == ranks[n - 1 : n + 1]
+
+
+def test_a_disk_that_is_full_is_named_and_other_errors_are_left_alone(tmp_path: Path) -> None:
+    for number, expected in ((errno.ENOSPC, str(tmp_path / "keys")), (errno.EIO, None)):
+        with pytest.raises(OSError) as error, Keys(tmp_path / "keys"):
+            raise OSError(number, "said the disk")
+        assert error.value.filename == expected
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_seed_is_nought_if_none_is_given(tmp_path: Path) -> None:
+    with Keys(tmp_path / "keys") as made:
+        made.add("a")
+        made.add("b")
+        assert made.threshold(1) == min(rank(0, "a"), rank(0, "b"))
 
 
 def test_keys_can_be_added_after_they_were_read() -> None:

@@ -1,6 +1,7 @@
 """The ledger: one row for each source row, whatever became of it."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,6 +9,7 @@ import pytest
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, edit, entries, rows
 
 from edge_glass.core import ledger, manifest
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import HEALS, LEFT_OUT, SCHEMA, Dropped, Outcome
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import build
@@ -109,10 +111,31 @@ near_duplicate placeholder unanswerable needs_no_slide flagged
 def test_outcomes_are_a_closed_list() -> None:
     """Ledgers that are published speak in these words: none is taken away."""
     assert [outcome.value for outcome in Outcome] == OUTCOMES.split()
-    assert set(Outcome) >= HEALS | LEFT_OUT and not HEALS & LEFT_OUT
+    healing = "network_error timed_out host_not_found rate_limited server_error"
+    assert set(healing.split()) == HEALS  # what --retry-failed tries again
+    assert {"not_in_subset", "beyond_limit", "not_in_config"} == LEFT_OUT
     assert Dropped(Outcome("no_label"), "why").outcome is Outcome.NO_LABEL
     with pytest.raises(ValueError, match="'bad_luck' is not a valid Outcome"):
         Dropped("bad_luck")  # type: ignore[arg-type]
+
+
+def test_a_reason_comes_whole_out_of_another_process() -> None:
+    for drop in (Dropped(Outcome.NO_LABEL, "why"), Dropped(Outcome.KEPT)):
+        copy = pickle.loads(pickle.dumps(drop))
+        assert (copy.outcome, copy.detail) == (drop.outcome, drop.detail)
+    assert drop.detail == ""
+
+
+def test_nothing_kept_is_an_error_that_counts_why(tmp_path: Path) -> None:
+    ledger.check_kept("x", {"kept": 1, "no_label": 2}, tmp_path)
+    for outcomes, said in (
+        ({"no_label": 2000, "no_audio": 1}, "2,000 no_label, 1 no_audio. "),
+        ({"kept": 0}, "0 kept. "),
+        ({}, "there is none. "),
+    ):
+        with pytest.raises(EdgeGlassError) as error:
+            ledger.check_kept("x", outcomes, tmp_path)
+        assert str(error.value).startswith(f"x: no row is kept: {said}{tmp_path} says why of each")
 
 
 def test_a_builder_cannot_invent_an_outcome(

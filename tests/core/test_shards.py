@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit import kill
 
 from edge_glass.core.atomic_files import Whole, scratch, write_json
 
@@ -49,6 +50,16 @@ def test_what_a_killed_writer_leaves_is_removed_by_the_next(tmp_path: Path) -> N
     assert left != "shard.parquet" and left.endswith(".tmp")
     write_json(tmp_path / "other.json", 1)
     assert names(tmp_path) == ["other.json"]
+
+
+def test_a_kill_that_comes_too_late_is_told() -> None:
+    """What all tests that kill stand on."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as waiting:
+        kill(waiting)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    assert ended.wait() == 0
+    with pytest.raises(AssertionError, match="it had ended already"):
+        kill(ended)
 
 
 def test_what_another_still_writes_stays(tmp_path: Path) -> None:

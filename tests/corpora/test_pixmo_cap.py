@@ -189,7 +189,7 @@ def test_killed_builds_fetch_nothing_twice_beyond_the_shards_under_way(tmp_path:
         while len(site.log) < count // 2 and process.poll() is None:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
         assert len(set(site.log)) < count
         subprocess.run(run, check=True)
         asked = [path for path in site.log if path.endswith(".jpg")]

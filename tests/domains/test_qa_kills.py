@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from kit import kill
 from modelserver import Asked, Model
 from slidekit import LINES, deck, pdf, process
 
@@ -83,17 +84,20 @@ def test_collecting_killed_at_random_moments(tmp_path: Path) -> None:
     clean, out = tmp_path / "clean", tmp_path / "out"
     assert process("collect", talks, "--out", clean, "--jobs", 2).wait(120) == 0
     for _ in range(3):
+        goal = len(whole(out)) + chance.randint(0, 3)
         running = process("collect", talks, "--out", out, "--jobs", 2)
-        end = time.monotonic() + 60
-        while not out.is_dir() and time.monotonic() < end:
+        while len(whole(out)) < goal and running.poll() is None:
             time.sleep(0.01)
-        time.sleep(chance.uniform(0, 2))
-        running.kill()
-        running.communicate()
+        kill(running)
         for folder in decks.folders(out) if any(out.glob("[!.]*/*.json")) else []:
             assert len(decks.read(folder).numbers) == 8
     assert process("collect", talks, "--out", out, "--jobs", 2).wait(120) == 0
     assert files(out) == files(clean)
+
+
+def whole(out: Path) -> set[Path]:
+    """The folders of decks that are collected."""
+    return {path.parent for path in out.glob("[!.]*/*.json")}
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -124,8 +128,7 @@ def test_killed_at_random_moments(kills: int, count: int, tmp_path: Path) -> Non
             until(model, len(model.log) + chance.randint(1, 20), running)
             time.sleep(chance.uniform(0, 0.1))
             assert running.poll() is None, running.communicate()
-            running.send_signal(signal.SIGKILL)
-            running.communicate()
+            kill(running)
             time.sleep(0.1)  # requests that were under way reach their end
             assert again(model.log[seen:]) == set()
             seen, known = len(model.log), stored(root, tmp_path / "copy")

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from filmkit import BASE, FILMS, KEPT, TRAIN, options
-from kit import Cli
+from kit import Cli, kill
 from PIL import Image, ImageEnhance, ImageFilter
 
 from edge_glass.core.errors import EdgeGlassError
@@ -297,8 +296,7 @@ def test_the_same_bytes_after_kills(films: Path, clip: Path, arrays: Path, tmp_p
         process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
         while not (work / sign).exists() and process.poll() is None:
             os.sched_yield()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process)
     subprocess.run(run, check=True, capture_output=True)
     assert files(tmp_path) == files(arrays)
 
@@ -331,8 +329,7 @@ def test_300_posters_with_real_plots(clip: Path, tmp_path: Path) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
             assert process.returncode is None
-        process.kill()
-        process.wait()
+        kill(process)
     subprocess.run(run, check=True, capture_output=True)
     assert files(tmp_path / "killed") == files(tmp_path / "one")
 

@@ -173,11 +173,13 @@ def disturb(run: Run, chance: random.Random) -> tuple[int, bool]:
         if chance.random() < 0.5 and not wait(process, chance.uniform(0, 0.7 * run.site.seconds)):
             for helper in chance.sample(found := helpers(process), min(1, len(found))):
                 with suppress(psutil.NoSuchProcess):
+                    alive = helper.status() != psutil.STATUS_ZOMBIE
                     helper.kill()
-                    kills += 1
+                    kills += alive
         if not wait(process, chance.uniform(0, 0.7 * run.site.seconds)):
             process.kill()
-            return kills + 1, False
+            if process.wait() == -signal.SIGKILL:  # it may have ended in between
+                return kills + 1, False
         assert process.returncode == 0, run.log()
     return kills, True
 

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ import psutil
 import pytest
 import soundfile as sf
 from clipsite import Site
-from kit import ROOT, encoded, tones
+from kit import ROOT, encoded, kill, tones
 
 from edge_glass.core import ledger
 from edge_glass.core.errors import EdgeGlassError
@@ -348,8 +347,7 @@ def test_killed_and_resumed_it_is_the_same_to_the_byte(
     end = time.monotonic() + 120
     while len(list((cache / "clips").glob("records/*/*.json"))) < 3 and time.monotonic() < end:
         time.sleep(0.05)
-    build.send_signal(signal.SIGKILL)
-    build.wait()
+    kill(build)
     assert left_over(cache) == []
     assert [site.asked[id] for id in (*IDS[:2], "-clip_gone_")] == [1, 1, 1]
     ready.set()

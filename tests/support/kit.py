@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,6 +83,13 @@ def edit(path: Path, change: Callable[[bytes], bytes]) -> None:
     before = path.read_bytes()
     assert change(before) != before
     path.write_bytes(change(before))
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that is at work: one that had ended already would show nothing."""
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it had ended already: nothing was killed"
 
 
 @dataclass

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import tinymodels
 import torch
-from kit import ROOT, Cli, build_clotho
+from kit import ROOT, Cli, build_clotho, kill
 from PIL import Image
 
 from edge_glass.core.errors import EdgeGlassError
@@ -282,8 +281,7 @@ def test_the_same_bytes_after_a_kill(films: Path, models: Path, tmp_path: Path) 
     process = subprocess.Popen([*run, str(killed)], stdout=subprocess.DEVNULL)
     while not list(killed.rglob("*-of-*.parquet")) and process.poll() is None:
         os.sched_yield()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill(process)
     left = set(files(killed))
     subprocess.run([*run, str(killed)], check=True, capture_output=True)
     found = files(killed)

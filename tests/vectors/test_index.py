@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import searchkit
-from kit import Cli
+from kit import Cli, kill
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Silent
@@ -157,8 +156,7 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     work = place.with_name(f".{place.name}.tmp")
     while not (work / "block-00001.faiss").is_file() and process.poll() is None:
         os.sched_yield()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill(process)
     assert not (place / vector_index.FILE).is_file()
     first = (work / "block-00000.faiss").stat().st_mtime_ns
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env=env)

@@ -1,0 +1,91 @@
+"""Shards as they are promised to readers: docs/layout.md says why."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edge_glass.core import atomic_files
+from edge_glass.core.atomic_files import Written, write_shard
+from edge_glass.media.features import arrow_schema
+
+FEATURES = {
+    "id": datasets.Value("string"),
+    "image": datasets.Image(),
+    "captions": [datasets.Value("string")],
+}
+
+
+def written(path: Path, sizes: list[int], captions: list[str] | None = None) -> Written:
+    """A shard of rows whose media have these sizes."""
+    draw = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"{number}",
+            "image": {"bytes": draw.bytes(size), "path": None},
+            "captions": [captions[number] if captions else f"row {number}"],
+        }
+        for number, size in enumerate(sizes)
+    ]
+    return write_shard(path, rows, arrow_schema(datasets.Features(FEATURES)))
+
+
+def groups(path: Path) -> list[int]:
+    footer = pq.read_metadata(path)
+    return [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+
+
+def test_row_groups_hold_100_rows_or_10_megabytes(tmp_path: Path) -> None:
+    path = tmp_path / "shard.parquet"
+    assert written(path, [10] * 250).rows == 250 and groups(path) == [100, 100, 50]
+    written(path, [3_000_000] * 7)
+    assert groups(path) == [3, 3, 1]
+    written(path, [10, 12_000_000, 10, 10])  # no row is too large, and none waits for it
+    assert groups(path) == [1, 1, 2]
+    room = atomic_files.ROW_GROUP_BYTES - len("0row 01row 1") - 2 * 8  # a path each
+    written(path, [room - 10, 10])
+    assert groups(path) == [2]
+    written(path, [room - 10, 11])
+    assert groups(path) == [1, 1]
+    assert written(path, []).rows == 0 and pq.read_table(path).num_rows == 0
+    assert atomic_files.SHARD_BYTES == 500_000_000
+
+
+def test_media_are_plain_and_text_is_compressed(tmp_path: Path) -> None:
+    done = written(tmp_path / "shard.parquet", [500] * 10)
+    assert done.bytes == (tmp_path / "shard.parquet").stat().st_size
+    group = pq.read_metadata(tmp_path / "shard.parquet").row_group(0)
+    columns = {c.path_in_schema: c for c in map(group.column, range(group.num_columns))}
+    media, text = columns.pop("image.bytes"), columns
+    assert media.compression == "UNCOMPRESSED" and set(media.encodings) == {"PLAIN", "RLE"}
+    assert not media.is_stats_set and not media.has_dictionary_page
+    assert text.keys() == {"id", "image.path", "captions.list.element"}
+    assert {column.compression for column in text.values()} == {"ZSTD"}
+    assert text["id"].is_stats_set and text["id"].has_dictionary_page
+    assert all(column.has_offset_index for column in [media, *text.values()])
+
+
+def test_a_row_more_leaves_most_pages_as_they_were(tmp_path: Path) -> None:
+    """So that a new version sends the Hub little: pages are cut by content, not by number."""
+    draw = np.random.default_rng(1)
+    texts = [draw.bytes(20_000).hex() for _ in range(90)]
+    written(tmp_path / "old.parquet", [0] * 90, texts)
+    written(tmp_path / "new.parquet", [0] * 91, ["one more", *texts])
+    old, new = (tmp_path / "old.parquet").read_bytes(), (tmp_path / "new.parquet").read_bytes()
+    blocks = [old[at : at + 64] for at in range(0, len(old) - 64, len(old) // 50)]
+    assert sum(block in new for block in blocks) > 25
+    assert b"content_defined_chunking" in pq.read_metadata(tmp_path / "new.parquet").metadata
+
+
+def test_columns_that_are_not_promised_are_refused(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.string())])
+    for row in ({"id": "a", "more": 1}, {}):
+        said = f"columns {sorted(row)} where ['id'] are promised"
+        with pytest.raises(ValueError, match=re.escape(said)):
+            write_shard(tmp_path / "shard.parquet", [row], schema)
+    assert not list(tmp_path.iterdir())
