@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_glass.core import ledger, locations, manifest, names
+from edge_glass.core import ledger, locations, manifest, names, parquet
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
 
@@ -35,9 +35,7 @@ class Build:
 
     def ledger(self) -> "pa.Table":
         """What became of every source row, a row each."""
-        import pyarrow.parquet as pq
-
-        return pq.read_table(self.folder / ledger.FILE)
+        return parquet.table(self.folder / ledger.FILE)
 
     def report(self) -> Path:
         """Draw the report over all builds beside this one. Returns the page, an HTML file."""

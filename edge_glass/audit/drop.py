@@ -145,7 +145,7 @@ def write(task: Task) -> ShardRecord:
 
 def _flagged(task: Task) -> dict[str, str]:
     """Ids of a shard's rows that are flagged, and what was found of each."""
-    files = ", ".join(duck.text(path) for path in task.findings)
+    files = ", ".join(duck.text(parquet.bounded(path)) for path in task.findings)
     wanted = ", ".join(duck.text(check) for check in task.checks)
     leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in task.checks else ""
     ids = pa.table({"id": [i for part in parquet.groups(task.path, ["id"]) for i in part["id"]]})

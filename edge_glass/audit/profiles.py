@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.audit import audited_shards
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.core import duck
+from edge_glass.core import duck, parquet
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor_local import Pool
@@ -106,5 +106,5 @@ def sql(connection: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path
     """SQL for all rows of a trace, with what is known of their shards."""
     paths = [path(folder, shard, name) for shard in shards]
     connection.register(f"shards_{name}", audited_shards.table(shards, paths))
-    files = ", ".join(duck.text(file) for file in sorted(set(paths)))
+    files = ", ".join(duck.text(parquet.bounded(file)) for file in sorted(set(paths)))
     return f"read_parquet([{files}], filename = true) JOIN shards_{name} USING (filename)"

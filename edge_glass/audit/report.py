@@ -7,7 +7,7 @@ import duckdb
 import jinja2
 
 from edge_glass.audit import audits, findings, plots, report_stats, row_preview
-from edge_glass.core import duck, manifest, units
+from edge_glass.core import duck, manifest, parquet, units
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.manifest import HIDDEN, Manifest, Split
 from edge_glass.core.names import REPORT as FILE
@@ -137,7 +137,7 @@ def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[dict[st
     names = ", ".join(f'"{name}"' for name in findings.SCHEMA.names)
     table = connection.sql(
         f"""
-        SELECT {names} FROM read_parquet({duck.text(path)})
+        SELECT {names} FROM read_parquet({duck.text(parquet.bounded(path))})
         QUALIFY row_number() OVER (
             PARTITION BY "check" ORDER BY abs(score - threshold) DESC, split, id
         ) <= {WORST}

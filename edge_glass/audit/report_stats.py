@@ -1,6 +1,5 @@
 """What a report says of a build's rows in figures: read from their columns once, then kept."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,8 +11,7 @@ import duckdb
 from edge_glass.audit import plots, row_preview
 from edge_glass.audit.plots import Plot
 from edge_glass.audit.text_profile import COLUMNS
-from edge_glass.core import duck, ledger, manifest
-from edge_glass.core.atomic_files import write_json
+from edge_glass.core import duck, ledger, manifest, parquet, records
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 
@@ -34,13 +32,10 @@ def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
     """The facts of a config, out of `hidden` if they were told of the same build before."""
     told = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
     kept = hidden / "facts" / f"{made.config}.json"
-    try:
-        found: Facts = json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
+    found: Facts = records.read(kept) or {}
     if (found.get("manifest"), found.get("version")) != (told, VERSION):
         found = {"manifest": told, "version": VERSION, **_read(folder, made, hidden)}
-        write_json(kept, found)
+        records.write(kept, found)
     return found
 
 
@@ -51,9 +46,9 @@ def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
     columns = made.features if here else {}
     with duck.connected(MEMORY, hidden) as connection:
         if here:
-            files = ", ".join(map(duck.text, here))
+            files = ", ".join(duck.text(parquet.bounded(path)) for path in here)
             connection.execute(f"CREATE TEMP VIEW data AS FROM read_parquet([{files}])")
-        path = duck.text(folder / ledger.FILE)
+        path = duck.text(parquet.bounded(folder / ledger.FILE))
         connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
         return {
             "rows": row_preview.drawn(folder, made, ROWS),

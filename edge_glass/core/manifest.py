@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
-from edge_glass.core import ledger, names, records, schema
+from edge_glass.core import ledger, names, parquet, records, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import told
@@ -282,8 +281,8 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
 
 def figures(shard: Path) -> Figures:
     """What a manifest says of the columns of a shard."""
-    wanted = {"duration", "license"} & set(pq.read_schema(shard).names)
-    table = pq.read_table(shard, columns=sorted(wanted))
+    wanted = {"duration", "license"} & set(parquet.schema(shard).names)
+    table = parquet.table(shard, sorted(wanted))
     seconds = (pc.sum(table["duration"]).as_py() or 0) if "duration" in wanted else None
     counts = table["license"].value_counts().to_pylist() if "license" in wanted else []
     return Figures(seconds, {c["values"] or "": c["counts"] for c in counts})

@@ -1,21 +1,233 @@
-"""Parquet files, read a row group at a time: in the memory of one, whatever the file holds."""
+"""Parquet files, read a row group at a time: in the memory of one, whatever the file holds.
 
-from collections.abc import Iterator
+Whoever wrote a file, what a row group takes in memory is known before any of it is unpacked: from
+the headers of its pages, since a footer can say what it likes.
+"""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from edge_glass.core import units
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import is_local
+from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, pages
+
+KEPT = 2**25  # bytes behind a URL that are fetched before they are read
+LIMIT = 1_000_000_000  # bytes of a row group in memory, and so of a cell
+SETTING = "EDGE_GLASS_MAX_ROW_GROUP"  # in the environment: another limit
+VECTOR = 2048  # rows that DuckDB reads at a time
+WIDTH = 8  # bytes of a value, or of its place where it is a text
 
 
-def opened(path: Path) -> pq.ParquetFile:
+def limit() -> int:
+    """The bytes that a row group may take in memory."""
+    text = os.environ.get(SETTING, "")
+    if text and not text.isdecimal():
+        raise EdgeGlassError(f"{SETTING}={text}: give a number of bytes")
+    return int(text or LIMIT)
+
+
+class DamagedFile(EdgeGlassError):
+    """Bytes that are no Parquet file, or no longer; `detail` says so without the file's name."""
+
+    def __init__(self, path: object, detail: str) -> None:
+        super().__init__(f"{path}: no Parquet file, or a damaged one ({detail}): get it again")
+        self.detail = detail
+
+
+@contextmanager
+def readable(path: object) -> Iterator[None]:
+    """What a damaged Parquet file ends in, as an EdgeGlassError that names the file."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFile(path, " ".join(str(error).split())[:200]) from error
+
+
+class _Fetched:
+    """A file behind a URL. What is looked at before it is read is fetched once."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._at, self._kept = file, 0, list[tuple[int, bytes]]()
+        self.closed, self._size = False, file.seek(0, os.SEEK_END)
+
+    def keep(self, start: int, size: int) -> None:
+        if size <= KEPT:
+            if sum(len(data) for _, data in self._kept) + size > KEPT:
+                self._kept.clear()
+            self.seek(start)
+            self._kept.append((start, self.read(size)))
+
+    def seek(self, at: int, whence: int = os.SEEK_SET) -> int:
+        self._at = at + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        at, self._at = self._at, self._at + size
+        for start, data in self._kept:
+            if start <= at and at + size <= start + len(data):
+                return data[at - start : at - start + size]
+        self._file.seek(at)
+        return bytes(self._file.read(size))
+
+    def close(self) -> None:
+        self.closed = True
+        self._file.close()
+
+
+class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
+    """A Parquet file that refuses to unpack more than `limit()` bytes at a time.
+
+    `source` is the open file where `path` is only its name. Raises EdgeGlassError, with that name,
+    for a row group that takes more, and for what is damaged.
+    """
+
+    def __init__(self, path: str | Path, source: Any = None, **options: Any) -> None:
+        local = isinstance(source, pa.NativeFile) if source else is_local(Path(path))
+        self._path, self._local, self._is_mine = path, local, source is None
+        opened = source or (pa.OSFile(str(path)) if local else cast(Path, path).open("rb"))
+        self._file = opened if local else _Fetched(opened)
+        with readable(path):
+            self._size = self._file.seek(0, os.SEEK_END)
+            super().__init__(self._file, **{"pre_buffer": False} | options)
+            names = self.schema_arrow.names
+            if len(set(names)) < len(names):
+                raise ValueError("two columns have the same name")
+            self._leaves = [self.schema.column(at).path for at in range(len(self.schema))]
+
+    def close(self, force: bool = False) -> None:
+        """Close the file, as pyarrow's own."""
+        super().close(force or self._is_mine)
+
+    def read_row_group(self, i: int, columns: Any = None, **options: Any) -> pa.Table:
+        """A row group, as pyarrow's own."""
+        self.check([i], columns)
+        with readable(self._path):
+            return super().read_row_group(i, columns, **options)
+
+    def iter_batches(
+        self, batch_size: int = 65536, row_groups: Any = None, columns: Any = None, **options: Any
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of rows, as pyarrow's own: what is in memory is a page and a batch."""
+        groups = range(self.num_row_groups) if row_groups is None else row_groups
+        self.check(groups, columns, batch_size)
+        with readable(self._path):
+            yield from super().iter_batches(batch_size, groups, columns, **options)
+
+    def check(self, groups: Iterable[int], columns: Any = None, batch: int = sys.maxsize) -> None:
+        """Raise EdgeGlassError if row groups, or `batch` rows of one, take too much memory."""
+        there = {path[:at] for path in self._leaves for at in _ends(path)}
+        if missing := [name for name in columns or [] if name not in there]:
+            names = ", ".join(self.schema_arrow.names)
+            raise EdgeGlassError(f"{self._path}: no column {', '.join(missing)}; it has {names}")
+        for group in groups:
+            with readable(self._path):
+                size = sum(self._sizes(group, columns, batch))
+            if size > limit():
+                raise EdgeGlassError(
+                    f"{self._path}: row group {group} takes {units.size(size)} in memory, the most "
+                    f"is {units.size(limit())}: it is damaged or made to do harm; or set {SETTING} "
+                    "to more bytes"
+                )
+
+    def _sizes(self, group: int, columns: Any, batch: int) -> Iterator[int]:
+        for at, path in enumerate(self._leaves):
+            if columns is None or any(f"{path}.".startswith(f"{name}.") for name in columns):
+                yield self._chunk_size(group, at, batch)
+
+    def _chunk_size(self, group: int, at: int, batch: int) -> int:
+        """The most bytes that a column takes in a row group, or `batch` rows of it."""
+        chunk, kind = self.metadata.row_group(group).column(at), self.schema.column(at)
+        starts = chunk.data_page_offset, chunk.dictionary_page_offset
+        start, stored = min(filter(None, starts), default=0), chunk.total_compressed_size
+        if start < 0 or stored < 0 or start + stored > self._size or chunk.num_values < 0:
+            raise ValueError(f"the column {chunk.path_in_schema} does not fit in it")
+        if kind.max_repetition_level:
+            batch = sys.maxsize  # a row of it is any number of values
+        width = max(WIDTH, kind.length or 0)
+        least = width * min(chunk.num_values, batch)
+        plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
+        if plain and not self._local:  # walking it would fetch it twice
+            return int(least + stored)
+        if not self._local:
+            self._file.keep(start, stored)
+        every = list(pages(self._read, start, start + stored))
+        data = [page for page in every if page.kind != DICTIONARY_PAGE]
+        size: int = max(least, _most(data, width, batch))
+        words = max((page.size for page in every if page.kind == DICTIONARY_PAGE), default=0)
+        coded = min(batch, sum(page.values for page in data if page.is_coded))
+        if chunk.physical_type != "BYTE_ARRAY" or size + words > limit():
+            return size + words
+        if words * coded <= limit() // len(self._leaves):
+            return size + words * coded
+        return size + self._spelt_out(group, chunk.path_in_schema)
+
+    def _spelt_out(self, group: int, path: str) -> int:
+        """The bytes of a column's texts, from those in its dictionary and how often each stands."""
+        file = pq.ParquetFile(
+            self._file, metadata=self.metadata, read_dictionary=[path], pre_buffer=False
+        )
+        column = file.read_row_group(group, [path]).column(0)
+        while not pa.types.is_dictionary(column.type):
+            is_struct = pa.types.is_struct(column.type)
+            column = pc.struct_field(column, 0) if is_struct else pc.list_flatten(column)
+        sizes = (
+            pc.sum(pc.binary_length(part.dictionary).cast("int64").take(part.indices)).as_py()
+            for part in column.chunks
+        )
+        return sum(filter(None, sizes))
+
+    def _read(self, start: int, size: int) -> bytes:
+        self._file.seek(start)
+        return bytes(self._file.read(size))
+
+
+def _ends(path: str) -> Iterator[int]:
+    """Where the names of a column and of those in it end."""
+    yield from (at for at, letter in enumerate(f"{path}.") if letter == ".")
+
+
+def _most(data: Iterable[Page], width: int, batch: int) -> int:
+    """The most bytes of pages that `batch` values can stand in."""
+    window = deque[tuple[int, int]]()
+    most = size = values = 0
+    for page in data:
+        window.append((page.values, page.size + width * min(page.values, batch)))
+        values, size = values + page.values, size + window[-1][1]
+        while len(window) > 1 and values - window[0][0] - page.values >= batch:
+            first = window.popleft()
+            values, size = values - first[0], size - first[1]
+        most = max(most, size)
+    return most
+
+
+def opened(path: Path) -> BoundedFile:
     """A file to read in parts, here or behind a URL.
 
     By itself pyarrow reads ahead and keeps it all until the end.
     """
-    return pq.ParquetFile(path if is_local(path) else path.open("rb"), pre_buffer=False)
+    return BoundedFile(path)
+
+
+def bounded(path: Path) -> Path:
+    """A file that DuckDB may read. Raises EdgeGlassError if it takes too much, or is damaged."""
+    with opened(path) as file:
+        file.check(range(file.num_row_groups), batch=VECTOR)
+    return path
 
 
 def groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -25,7 +237,29 @@ def groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
             yield file.read_row_group(group, columns)
 
 
+def table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Columns of a whole file that are small."""
+    with opened(path) as file:
+        file.check(range(file.num_row_groups), columns)
+        with readable(path):
+            return file.read(columns)
+
+
+def schema(path: Path) -> pa.Schema:
+    """The columns of a file."""
+    with opened(path) as file:
+        return file.schema_arrow
+
+
+def count(path: Path) -> int:
+    """The rows of a file."""
+    with opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
 def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a file, one row group in memory."""
-    for table in groups(path, columns):
-        yield from table.to_pylist()
+    for part in groups(path, columns):
+        with readable(path):
+            listed = part.to_pylist()
+        yield from listed

@@ -2,12 +2,15 @@
 
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
-from typing import Any, ClassVar, TypeVar, cast
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, overload
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from edge_glass.core.errors import EdgeGlassError
 
+MAX_BYTES = 500_000_000  # of a file of ours, whoever wrote it
 SHOWN = 5  # faults of one file that are told
 
 
@@ -40,20 +43,45 @@ def _default(each: Field[Any]) -> Any:
     return each.default if each.default_factory is MISSING else each.default_factory()
 
 
-def parse(kind: type[Kind], data: bytes, where: str, remedy: str) -> Kind:
-    """JSON as an object of this class.
+@overload
+def parse(kind: type[Kind], data: bytes, where: str, remedy: str) -> Kind: ...
+
+
+@overload
+def parse(kind: Any, data: bytes, where: str, remedy: str) -> Any: ...
+
+
+def parse(kind: Any, data: bytes, where: str, remedy: str) -> Any:
+    """JSON as an object of this class, or as a dictionary of this shape.
 
     Raises EdgeGlassError if a field is missing, unknown or not as its type says; it names `where`
     the JSON stands and the field, and ends with what to do.
     """
     try:
-        return cast("Kind", _adapter(cast("Any", kind)).validate_json(data))
+        return _adapter(kind).validate_json(data)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
         told = "; ".join(map(_fault, faults[:SHOWN]))
         raise EdgeGlassError(
             f"{where}: {told}: it is damaged, or another version of Edge Glass wrote it: {remedy}"
         ) from None
+
+
+def shape(**fields: Any) -> Any:
+    """What a JSON object has, by name, and may have more; for `read`."""
+    kind = TypedDict("kind", fields)  # type: ignore[misc]
+    kind.__pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[attr-defined]
+    return kind
+
+
+def read(path: Path, kind: Any, remedy: str) -> Any:
+    """The JSON of a file of ours that has the shape `kind`.
+
+    Raises FileNotFoundError, or EdgeGlassError that says what is not as it should be and ends with
+    what to do.
+    """
+    with path.open("rb") as file:
+        return parse(kind, file.read(MAX_BYTES), str(path), remedy)
 
 
 @cache

@@ -107,15 +107,15 @@ def read_spec(path: Path, corpus: str) -> Spec:
 
     Raises EdgeGlassError with every mistake of the file, each with its line.
     """
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=Loader)
         lines, problems = _lines(root), _repeated(root)
         spec = Spec.model_validate(yaml.load(text, Loader))
-    except yaml.YAMLError as error:
-        raise EdgeGlassError(f"{path}: not YAML: {error}") from None
     except ValidationError as error:
         problems += [(_line(lines, e["loc"]), _sentence(e)) for e in error.errors()]
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise EdgeGlassError(f"{path}: not YAML: {error}") from None
     else:
         problems += [
             (_line(lines, ("configs", name)), f"config {name!r}: must be {corpus} or {corpus}_…")

@@ -100,7 +100,7 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
         key, equals, value = setting.partition("=")
         try:
             found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             raise EdgeGlassError(f"--set {setting}: {value} is no YAML value") from None
         if not equals or not key.strip():
             raise EdgeGlassError(f"--set {setting}: write it as NAME=VALUE, e.g. sample_rate=22050")

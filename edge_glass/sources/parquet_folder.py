@@ -6,7 +6,6 @@ in the names of columns inside others: `0000.parquet/17/audio.bytes`.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from edge_glass.core import parquet
 from edge_glass.core.errors import EdgeGlassError
 
 SUFFIX = ".parquet"
@@ -39,7 +38,7 @@ class Tables:
     def records(self, columns: list[str], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and `columns` of each row. Raises EdgeGlassError if a column is missing."""
         for path in self.files(prefix):
-            with _damaged(path), pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
+            with parquet.BoundedFile(path, buffer_size=BUFFER) as file:
                 there = file.schema_arrow.names
                 if missing := [name for name in columns if name not in there]:
                     raise EdgeGlassError(
@@ -54,7 +53,7 @@ class Tables:
     def names(self) -> Iterator[str]:
         """The names of the rows."""
         for path in self.files():
-            with _damaged(path), pq.ParquetFile(path) as file:
+            with parquet.opened(path) as file:
                 yield from (f"{path.name}/{number}" for number in range(file.metadata.num_rows))
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
@@ -106,8 +105,7 @@ class _Column:
 
     def __init__(self, path: Path, column: str) -> None:
         self._path, self._name = path, column
-        with _damaged(path):
-            self._file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+        self._file = parquet.BoundedFile(path, buffer_size=BUFFER)
         meta, schema = self._file.metadata, self._file.schema
         names = [schema.column(i).path for i in range(len(schema))]
         leaves = [i for i, path in enumerate(names) if f"{path}.".startswith(f"{column}.")]
@@ -134,7 +132,7 @@ class _Column:
     def value(self, number: int) -> Any:
         """The value in row `number`; going back starts its row group again."""
         group = self._group(number)
-        with _damaged(self._path):
+        with parquet.readable(self._path):
             if group != self._group_read or number < self._start:
                 self._batches = self._file.iter_batches(
                     VALUES, row_groups=[group], columns=[self._name]
@@ -149,15 +147,3 @@ class _Column:
 
     def _group(self, number: int) -> int:
         return next(g for g, end in enumerate(self._ends[1:]) if number < end)
-
-
-@contextmanager
-def _damaged(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise EdgeGlassError(
-            f"{path}: damaged ({error}). Delete it and get it again from upstream."
-        ) from error

@@ -78,10 +78,10 @@ def read(
         for there, batch in filter(_any, reader(path, layout)):
             done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
             yield _aligned(batch, there, layout, connection)
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, parquet.DamagedFile) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        said = " ".join(f"{error}".split())[:200]
+        said = " ".join(f"{getattr(error, 'detail', error)}".split())[:200]
         damaged = _marked([done], Outcome.DAMAGED_FILE, [f"from here on: {said}"])
         yield _aligned(damaged, [], layout, connection)
 

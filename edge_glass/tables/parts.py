@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edge_glass.core import outputs
+from edge_glass.core import outputs, records, schema
 from edge_glass.core.atomic_files import CHUNKING, Whole, Written, write_json
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.pipeline import executor_local
@@ -36,6 +37,9 @@ LEDGER = pa.schema(
     ]
 )
 Record = dict[str, Any]
+SUMMARY = schema.shape(
+    outcomes=dict[str, int], parts=list[dict[str, Any]], ledger=list[dict[str, Any]]
+)
 
 
 def name(number: int, of: int) -> str:
@@ -45,10 +49,10 @@ def name(number: int, of: int) -> str:
 
 def recorded(record: Path, make: Callable[[], Record]) -> Record:
     """What the record of a part says; the part is made if it has none yet."""
-    if not record.is_file():
-        write_json(record, make())
-    found: Record = json.loads(record.read_text())
-    return found
+    known = records.read(record)
+    if known is None:
+        records.write(record, known := make())
+    return known
 
 
 class Pair:
@@ -134,9 +138,9 @@ def summary(records: list[Record]) -> Record:
 def finished(out: Path, file: str, state: str) -> Record | None:
     """The summary `file` of a finished run that had the same inputs."""
     try:
-        made: Record = json.loads((out / file).read_text())
+        made: Record = schema.read(out / file, SUMMARY, "")
         same = json.loads(_state(out, file).read_text()) == state
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError, EdgeGlassError):
         return None
     whole = all((out / part["file"]).is_file() for part in made["parts"] + made["ledger"])
     return made if same and whole else None

@@ -1,7 +1,7 @@
 """The first pass: a span of chunks -> pieces, one a bucket, in which equal rows meet."""
 
 import hashlib
-import json
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core import duck
-from edge_glass.core.atomic_files import sync_folder, write_json
+from edge_glass.core import duck, records
+from edge_glass.core.atomic_files import sync_folder
 from edge_glass.core.ledger import Outcome
 from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout, quoted
@@ -83,19 +83,19 @@ def state(raw: Path, files: Iterable[Path]) -> str:
 def make(task: Task) -> dict[str, Any]:
     """Write the pieces of a span, then a record: its rows, and the chunks that are damaged."""
     record = task.folder / "done.json"
-    if not record.is_file():
+    if records.read(record) is None:
+        shutil.rmtree(task.folder, ignore_errors=True)  # a record that is damaged
         with TemporaryDirectory(dir=task.work, prefix="aside-") as temp:
             aside = Path(temp) / "span"
             aside.mkdir()
-            write_json(aside / record.name, _pieces(task, aside))
+            records.write(aside / record.name, _pieces(task, aside))
             try:
                 aside.rename(task.folder)
             except OSError:
-                if not record.is_file():  # of a node that was thought lost, and was not
+                if records.read(record) is None:  # of a node that was thought lost, and was not
                     raise
         sync_folder(task.work)
-    found: dict[str, Any] = json.loads(record.read_text())
-    return found
+    return records.read(record) or {}
 
 
 def _pieces(task: Task, folder: Path) -> dict[str, Any]:

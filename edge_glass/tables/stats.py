@@ -3,7 +3,6 @@
 Counts of few values and of hosts, histograms and quantiles of numbers and lengths, image sizes.
 """
 
-import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from typing import Any
 import duckdb
 import jinja2
 
-from edge_glass.core import duck
+from edge_glass.core import duck, schema
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.sources.table_layout import Layout, quoted
 
@@ -28,6 +27,10 @@ SIDES = (256, 512, 1024)  # pixels
 # "rows"; by column "counts" or "bins": name or lower edge -> rows, "quantiles": share -> value;
 # "sizes": pixels -> rows with both or either of their sides at or above
 Stats = dict[str, Any]
+BY_COLUMN = dict[str, dict[str, float]]
+SHAPE = schema.shape(
+    rows=int, counts=BY_COLUMN, bins=BY_COLUMN, quantiles=BY_COLUMN, sizes=BY_COLUMN
+)
 
 
 def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Stats:
@@ -144,5 +147,5 @@ def _plots(total: Stats) -> Iterable[dict[str, Any]]:
 
 def read(out: Path) -> Stats:
     """The statistics beside deduplicated parts."""
-    found: Stats = json.loads((out / FILE).read_text())
+    found: Stats = schema.read(out / FILE, SHAPE, "delete it and run `edge-glass dedup` again")
     return found

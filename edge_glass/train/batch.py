@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.train.stored_media import Stored
 
@@ -67,7 +68,7 @@ class Group:
     def take(self, column: str, row: int) -> bytes | None:
         """The bytes of a row, if it has any; the memory is the caller's from now on.
 
-        Raises Unreadable if the file has become shorter.
+        Raises EdgeGlassError if the file has become shorter.
         """
         cells = self.media[column]
         if isinstance(cells, list):
@@ -76,7 +77,7 @@ class Group:
         try:
             return cells.read(row)
         except EOFError as error:
-            raise Unreadable(str(error), self.file, self.number) from None
+            raise EdgeGlassError(f"{self.file}: changed while it is read ({error})") from None
 
 
 def _cut(values: pa.Array) -> list[bytes | None]:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_glass.core.schema import Plain
+
 SHARDS = 16  # whose row groups are mixed
 GROUPS = 16  # in a lane at least: the group at its end is read for the next lane, too
 WORD = 2**64 - 1
@@ -29,8 +31,8 @@ class Shape(NamedTuple):
     rows: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@dataclass(frozen=True)
+class Order(Plain):
     """What the order of rows depends on, beside the corpora and the epoch.
 
     `weights` are the corpora's shares in a batch; `whole` asks for all rows of every corpus, those

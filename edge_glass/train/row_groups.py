@@ -1,12 +1,15 @@
 """Where the rows lie: the Parquet files of a corpus, here or behind a URL, by row groups."""
 
+import hashlib
 import posixpath
 import re
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from edge_glass.core import locations
+from edge_glass.core import locations, manifest, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.train.epoch_plan import Shape
 from edge_glass.train.stored_media import File, Stored, stored
@@ -39,6 +42,8 @@ class Place:
             raise EdgeGlassError(f"{self.source}: give those of one storage, or a mixture")
         self._local = isinstance(self._fs, LocalFileSystem)
         self._footers: OrderedDict[int, pq.FileMetaData] = OrderedDict()
+        self._seen: dict[int, tuple[int, ...]] = {}  # size, time and number of each file
+        self._sealed: dict[int, str] = {}  # the digest of its footer
         self.begin()
         self.schema = self._footer(0).schema.to_arrow_schema()
         self.columns = list(columns) if columns is not None else list(self.schema.names)
@@ -91,7 +96,9 @@ class Place:
         footer = self._footer(shard)
         with self._open(shard) as file:
             # read-ahead joins neighbouring columns; pyarrow keeps it as long as the file is open
-            reader = pq.ParquetFile(file, metadata=footer, pre_buffer=not self._local)
+            reader = parquet.BoundedFile(
+                self.files[shard], file, metadata=footer, pre_buffer=not self._local
+            )
             inside = group - int(self._first[shard])
             return reader.read_row_group(inside, self._read(columns), use_threads=False)
 
@@ -111,7 +118,9 @@ class Place:
         """The file of a shard, opened once for all row groups that are in use."""
         with self._lock:
             if (file := self._files.get(shard)) is None:
-                file = self._files[shard] = File(self.files[shard])
+                with self._there(shard):
+                    file = self._files[shard] = File(self.files[shard])
+            self._same(shard, *_identity(self.files[shard]))
             return file
 
     def _groups(self, shard: int) -> tuple[list[int], int]:
@@ -132,11 +141,11 @@ class Place:
             if shard in self._footers:
                 self._footers.move_to_end(shard)
                 return self._footers[shard]
-        try:
-            with self._open(shard) as file:
-                footer = pq.ParquetFile(file, pre_buffer=False).metadata
-        except pa.ArrowInvalid as error:
-            raise EdgeGlassError(f"{self.files[shard]}: no Parquet file: {error}") from None
+        with self._open(shard) as file:
+            footer = parquet.BoundedFile(self.files[shard], file).metadata
+        written = pa.BufferOutputStream()
+        footer.write_metadata_file(written)
+        self._sealed[shard] = hashlib.sha256(written.getvalue()).hexdigest()
         with self._lock:
             self._footers[shard] = footer
             while len(self._footers) > FOOTERS:
@@ -144,9 +153,42 @@ class Place:
         return footer
 
     def _open(self, shard: int) -> Any:
-        if self._local:
-            return pa.memory_map(self.files[shard])
-        return self._fs.open(self.files[shard], "rb", cache_type="none")
+        path = self.files[shard]
+        with self._there(shard):
+            if self._local:
+                self._same(shard, *_identity(path))
+                return pa.memory_map(path)
+            file = self._fs.open(path, "rb", cache_type="none")
+            self._same(shard, file.size)
+            return file
+
+    @contextmanager
+    def _there(self, shard: int) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise EdgeGlassError(
+                f"{self.files[shard]}: is gone: put it back, or begin anew"
+            ) from None
+
+    def _same(self, shard: int, *seen: int) -> None:
+        """Raise EdgeGlassError if a file is not the one that it was when it was first opened."""
+        if self._seen.setdefault(shard, seen) != seen:
+            raise EdgeGlassError(
+                f"{self.files[shard]}: another file than when this loader began: begin anew"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these data from others: names, footers, and digests out of manifests."""
+        known = dict[str, str]()
+        for folder in {posixpath.dirname(file) for file in self.files}:
+            with suppress(FileNotFoundError, EdgeGlassError):  # other people's Parquet has none
+                made = manifest.parse(self._fs.cat_file(f"{folder}/{manifest.FILE}"), folder)
+                known |= {f"{folder}/{each.file}": each.sha256 for each in made.shards()}
+        shards = enumerate(self.files)
+        said = [(posixpath.basename(f), self._sealed[at], known.get(f)) for at, f in shards]
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
         own = ("_lock", "_files")
@@ -155,6 +197,11 @@ class Place:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.begin()
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    found = Path(path).stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:

@@ -8,17 +8,18 @@ pyarrow makes two, and keeps a row group in memory.
 import os
 import struct
 import weakref
-from typing import Any
 
 import pyarrow.parquet as pq
 
+from edge_glass.core import parquet_pages
+from edge_glass.core.parquet_pages import DATA_HEADER, DATA_PAGE, SIZE, STORED_SIZE, TYPE
+
 LENGTH = struct.Struct("<I")
 HEAD = 1024  # bytes: a header and levels of one run take less
-DATA_PAGE, PLAIN, RLE = 0, 0, 3  # as parquet.thrift numbers them
-TYPE, SIZE, STORED_SIZE, DATA_HEADER = 1, 2, 3, 5  # fields of a PageHeader
+PLAIN, RLE = 0, 3  # as parquet.thrift numbers them
 VALUES, ENCODING, LEVELS = 1, 2, 3  # fields of a DataPageHeader
 # what pages of another kind, or damaged ones, end in; pyarrow then says what they are
-UNLIKE = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, struct.error)
+UNLIKE = (*parquet_pages.UNLIKE, struct.error)
 
 
 class File:
@@ -67,7 +68,7 @@ def _walk(file: int, at: int, rows: int, level: int) -> tuple[list[int], list[in
     sizes: list[int] = []
     while len(starts) < rows:
         head = os.pread(file, HEAD, at)
-        header, begin = _struct(head, 0)
+        header, begin = parquet_pages.struct(head, 0)
         page = header[DATA_HEADER]
         plain = (page[ENCODING], page[LEVELS]) == (PLAIN, RLE)
         if header[TYPE] != DATA_PAGE or header[SIZE] != header[STORED_SIZE] or not plain:
@@ -89,50 +90,8 @@ def _walk(file: int, at: int, rows: int, level: int) -> tuple[list[int], list[in
 def _no_nulls(data: bytes, at: int, values: int, level: int) -> int:
     """Where the values begin, behind levels that are one run: the same for all."""
     [size] = LENGTH.unpack_from(data, at)
-    run, value = _varint(data, at + LENGTH.size)
+    run, value = parquet_pages.varint(data, at + LENGTH.size)
     at += LENGTH.size + size
     if run != values << 1 or data[value] != level or value + 1 != at:
         raise ValueError("some are null")
     return at
-
-
-def _struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:
-    """A struct of Thrift's compact protocol by field number, and where it ends."""
-    found: dict[int, Any] = {}
-    field = 0
-    while head := data[at]:
-        at += 1
-        if head >> 4:
-            field += head >> 4
-        else:
-            field, at = _signed(data, at)
-        found[field], at = _value(data, at, head & 15)
-    return found, at + 1
-
-
-def _value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
-    if kind in (1, 2):
-        return kind == 1, at
-    if kind in (4, 5, 6):
-        return _signed(data, at)
-    if kind == 8:  # a string, which nobody here asks for
-        size, at = _varint(data, at)
-        return None, at + size
-    if kind == 12:
-        return _struct(data, at)
-    raise ValueError("a header that is not one of these pages")
-
-
-def _signed(data: bytes, at: int) -> tuple[int, int]:
-    value, at = _varint(data, at)
-    return value >> 1 ^ -(value & 1), at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while (byte := data[at]) >= 128:
-        if shift > 56:
-            raise ValueError("a number of more than 64 bits")
-        value |= (byte & 127) << shift
-        shift, at = shift + 7, at + 1
-    return value | byte << shift, at + 1

@@ -1,6 +1,6 @@
 """Batches of a training run: read ahead by threads, in an order that can be gone on with."""
 
-import hashlib
+import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from edge_glass.core import parquet, schema
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Count
 from edge_glass.pipeline.executor_local import cores
 from edge_glass.train.batch import Batch, Decoder, Group, Made, Row, Skipped, Unreadable, load, make
 from edge_glass.train.epoch_plan import Order, Plan
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 BUFFER, ROWS = 64_000_000, 4000  # bytes and rows that shuffling keeps, at most
 READERS = 2
+STATE = schema.shape(
+    epoch=Count, batches=Count, skipped=dict[str, Count], data=list[str], order=Order
+)
 TOLD = 100  # rows that were skipped and are named; all are counted
 
 
@@ -74,7 +77,7 @@ class Loader:
             "epoch": self.epoch,
             "batches": self._given,
             "skipped": dict(self.skipped),
-            "data": [self._digest(place) for place in self._places],
+            "data": [place.digest for place in self._places],
             "order": {**asdict(self._order), "weights": list(self._order.weights)},
         }
 
@@ -83,16 +86,19 @@ class Loader:
 
         Raises EdgeGlassError if data, batch size, seed or mixture are not those of the state.
         """
-        order = Order(**{**state["order"], "weights": tuple(state["order"]["weights"])})
+        state = _checked(state)
+        order = state["order"]
         ours = replace(self._order, lanes=order.lanes, reach=order.reach)
         faults = [
             f"the state is of {name} {getattr(order, name)}, this loader has {getattr(ours, name)}"
             for name in asdict(ours)
             if getattr(order, name) != getattr(ours, name)
         ]
-        if list(state["data"]) != [self._digest(place) for place in self._places]:
+        if state["data"] != [place.digest for place in self._places]:
             names = ", ".join(place.source for place in self._places)
             faults.append(f"{names}: not the shards that the state was taken of")
+        if state["batches"] > self.batches + self._world:
+            faults.append(f"the state is at batch {state['batches']} of {self.batches}")
         if faults:
             raise EdgeGlassError(*(f"cannot go on: {fault}" for fault in faults))
         self._order, self._plan = order, None
@@ -182,11 +188,15 @@ class Loader:
             self._plan = Plan([place.shape for place in self._places], self._order, self.epoch)
         return self._plan
 
-    @staticmethod
-    def _digest(place: Place) -> str:
-        names = [file.rpartition("/")[2] for file in place.files]
-        said = repr((names, place.shape.rows.tolist()))
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with its values as they have to be."""
+    try:
+        data = json.dumps(state).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EdgeGlassError(f"the state of a loader is JSON, this is none: {error}") from None
+    found: dict[str, Any] = schema.parse(STATE, data, "the state of a loader", "begin anew")
+    return found
 
 
 class _Window:
@@ -218,10 +228,6 @@ def read(place: Place, group: int) -> Group:
     try:
         stored = place.stored(group)
         table = place.table(group, [name for name in place.columns if name not in stored])
-    except pa.ArrowInvalid as error:
-        raise Unreadable(str(error), place.file(group), group) from None
-    except OSError as error:
-        if error.errno is None and type(error) is OSError:  # so says pyarrow of damaged pages
-            raise Unreadable(str(error), place.file(group), group) from None
-        raise
+    except parquet.DamagedFile as error:
+        raise Unreadable(error.detail, place.file(group), group) from None
     return Group(table, stored, place.file(group), group, media)

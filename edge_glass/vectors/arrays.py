@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from edge_glass.core.atomic_files import Whole, sync_folder
+from edge_glass.core.errors import EdgeGlassError
 
 Array = np.ndarray[Any, Any]
 PIECE = 4096  # rows that are summed or written at a time
@@ -29,6 +30,14 @@ def opened(path: Path, shape: tuple[int, ...], dtype: Any = np.float32) -> Array
     open_memmap(aside, mode="w+", dtype=dtype, shape=shape).flush()
     aside.replace(path)
     return open_memmap(path, mode="r+")
+
+
+def loaded(path: Path) -> Array:
+    """A memory-mapped array at `path` for reading. Raises EdgeGlassError if it is damaged."""
+    try:
+        return np.asarray(np.load(path, mmap_mode="r"))
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise EdgeGlassError(f"{path}: a damaged array ({error}): make it again") from None
 
 
 def flush(*mapped: Array) -> None:

@@ -3,7 +3,6 @@ clip-retrieval lays them out. A shard is whole or absent; the same command goes 
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_glass.core import manifest, outputs, parquet
+from edge_glass.core import manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
@@ -33,6 +32,12 @@ class Shard:
     number: int
     count: int
     path: Path
+
+
+ENCODED = schema.shape(modality=str, dim=int)
+COLUMNS = dict[str, ENCODED]  # type: ignore[valid-type]
+SETTINGS = schema.shape(data=dict[str, str], model=dict[str, str], layout=str, encoded=COLUMNS)
+REMEDY = "delete it and run `edge-glass embed` again"
 
 
 def embed(
@@ -141,7 +146,7 @@ def _begun(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """The settings of what is in `out` already. Raises EdgeGlassError if they are others."""
     if not (out / FILE).is_file():
         return None
-    found: dict[str, Any] = json.loads((out / FILE).read_text(encoding="utf-8"))
+    found: dict[str, Any] = schema.read(out / FILE, SETTINGS, REMEDY)
     if other := [name for name, value in settings.items() if found.get(name) != value]:
         raise EdgeGlassError(
             f"{out}: holds embeddings made otherwise ({', '.join(other)} differ): delete it, or "

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from edge_glass.core import parquet
 from edge_glass.core.atomic_files import Whole, write_table
@@ -102,7 +101,7 @@ def _padded(number: int, count: int) -> str:
 
 def _parquet(shard: Path, embedded: dict[str, Array]) -> pa.Table:
     """`id` and a `<column>_embedding` for each; null where a row has none."""
-    columns = {"id": pq.read_table(shard, columns=["id"])["id"].combine_chunks()}
+    columns = {"id": parquet.table(shard, ["id"])["id"].combine_chunks()}
     columns |= {f"{column}_embedding": _vectors(array) for column, array in embedded.items()}
     return pa.table(columns)
 
@@ -130,9 +129,9 @@ def _unit(array: Array) -> Array:
 
 def _metadata(shard: Path, modalities: dict[Modality, str], paths: pa.Array | None) -> pa.Table:
     """All columns of a shard but its media, under LAION's names; lists and structs as JSON."""
-    schema = pq.read_schema(shard)
+    schema = parquet.schema(shard)
     names = upstream_names([field.name for field in schema if not is_media(field.type)])
-    table = pq.read_table(shard, columns=list(names))
+    table = parquet.table(shard, list(names))
     columns = {new: _readable(table[old]) for old, new in names.items()}
     if paths is not None:
         columns["image_path"] = paths

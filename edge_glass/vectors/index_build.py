@@ -5,7 +5,6 @@ are whole or absent, and once more for exact neighbours to measure against. The 
 embeddings, the budget and the release of faiss; times are written apart from them.
 """
 
-import json
 import os
 import shutil
 import time
@@ -16,16 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core import outputs
+from edge_glass.core import outputs, schema
 from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.vectors import recall
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import (
+    DESCRIBED,
     FILE,
     FILES,
     MEASURED,
+    REMEDY,
     Exact,
     Inverted,
     hushed,
@@ -112,7 +114,11 @@ def _described(plan: Plan) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """What describes an index; None if there is none that is whole."""
+    try:
+        return schema.read(path, DESCRIBED, REMEDY)
+    except (FileNotFoundError, EdgeGlassError):
+        return None
 
 
 def _inventory(folder: Path) -> set[str] | None:

@@ -58,7 +58,7 @@ class Table:
         counts = [_metadata(path).num_rows for _, path in self._shards]
         self._starts = [0, *accumulate(counts)]
         self.rows = self._starts[-1]
-        schema = pq.read_schema(self._shards[0][1])
+        schema = parquet.schema(self._shards[0][1])
         self.media = [field.name for field in schema if is_media(field.type)]
         self._plain = [field for field in schema if not is_media(field.type)]
 
@@ -172,7 +172,7 @@ class Table:
 
     def _read(self, number: int, names: list[str]) -> dict[str, Any]:
         _, path, left = self._place(number)
-        with pq.ParquetFile(path, metadata=_metadata(path), pre_buffer=False) as file:
+        with parquet.BoundedFile(path, metadata=_metadata(path)) as file:
             group = 0
             while left >= (count := file.metadata.row_group(group).num_rows):
                 group, left = group + 1, left - count
@@ -182,7 +182,8 @@ class Table:
 
 @lru_cache(maxsize=64)
 def _metadata(path: Path) -> pq.FileMetaData:
-    return pq.read_metadata(path)
+    with parquet.opened(path) as file:
+        return file.metadata
 
 
 def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:

@@ -3,7 +3,6 @@
 Rows are counted from 0 over all shards of a build, in the order of its manifest.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from edge_glass.core import manifest, parquet
+from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.vectors.embed import FILE
+from edge_glass.vectors import arrays
+from edge_glass.vectors.embed import FILE, REMEDY, SETTINGS
 from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +46,7 @@ class Stored:
     @property
     def rows(self) -> int:
         """Of the data, with or without a vector."""
-        return sum(pq.read_metadata(shard).num_rows for shard in self.shards)
+        return sum(map(parquet.count, self.shards))
 
     @property
     def model(self) -> dict[str, str]:
@@ -129,7 +128,7 @@ class Stored:
                 start += count
 
     def _arrays(self, path: Path) -> Iterator[tuple[int, Any]]:
-        array = np.load(path, mmap_mode="r")
+        array = arrays.loaded(path)
         for at in range(0, len(array), ROWS):
             piece = array[at : at + ROWS]
             yield len(piece), lambda piece=piece: _numbers(piece)
@@ -166,7 +165,7 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
     paths = tuple(folder / shard.file for shard in shards)
     found = []
     for file in sorted(where.glob(f"*/{FILE}")):
-        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings = schema.read(file, SETTINGS, REMEDY)
         if settings["data"] != {shard.file: shard.sha256 for shard in shards}:
             raise EdgeGlassError(
                 f"{file.parent}: made of another build than the one in {folder}: delete it and run "

@@ -5,7 +5,6 @@ the lists of an inverted file (`vectors.faiss` and `vectors.ivfdata`), of which 
 """
 
 import ctypes
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from edge_glass.core import names
+from edge_glass.core import names, schema
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE as EMBEDDINGS
 from edge_glass.vectors.encoder import needs
 from edge_glass.vectors.exact_search import top
@@ -27,6 +27,8 @@ from edge_glass.vectors.stored_vectors import Stored
 
 FILE = "index.json"
 FILES = ("rows.npy", "vectors.npy", "vectors.faiss", "vectors.ivfdata")  # of any kind of index
+REMEDY = "delete it and run `edge-glass index` again"
+DESCRIBED = schema.shape(made_of=str, kind=Literal["exact", "inverted"], column=str, dim=int)
 MEASURED = "measured.json"
 PIECE = 65_536  # vectors that are compared at a time
 Array = np.ndarray[Any, Any]
@@ -58,8 +60,8 @@ class Exact:
 
     def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
         self.facts = facts
-        self._rows = np.load(folder / "rows.npy")
-        self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+        self._rows = arrays.loaded(folder / "rows.npy")
+        self._vectors = arrays.loaded(folder / "vectors.npy")
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
         return self._top(queries, k, np.arange(len(self._rows)))
@@ -89,7 +91,11 @@ class Inverted:
         faiss = library()
         flags = faiss.IO_FLAG_READ_ONLY | faiss.IO_FLAG_ONDISK_SAME_DIR
         with hushed():
-            self._index = faiss.read_index(str(folder / "vectors.faiss"), flags)
+            try:
+                self._index = faiss.read_index(str(folder / "vectors.faiss"), flags)
+            except RuntimeError as error:
+                said = " ".join(str(error).split())[:200]
+                raise EdgeGlassError(f"{folder}: damaged ({said}): {REMEDY}") from None
         self.probes = facts.get("probes", 1)
 
     @cached_property
@@ -174,7 +180,7 @@ def opened(stored: Stored) -> Index:
     folder = place(stored)
     if not (folder / FILE).is_file():
         raise EdgeGlassError(f"{stored.name}: no index in {folder}: run `edge-glass index`")
-    facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    facts = schema.read(folder / FILE, DESCRIBED, REMEDY)
     if facts["made_of"] != state(stored):
         raise EdgeGlassError(
             f"{folder}: the embeddings have changed since: run `edge-glass index` again"

@@ -177,6 +177,43 @@ def test_a_state_of_something_else_is_refused(tmp_path: Path) -> None:
             other.load_state_dict(state)
 
 
+def test_a_state_names_its_data_by_more_than_names_and_counts(tmp_path: Path) -> None:
+    state = loader(tiny(tmp_path / "a", 100), batch_size=8).state_dict()
+    loader(tiny(tmp_path / "b", 100), batch_size=8).load_state_dict(state)
+    other = loader(tiny(tmp_path / "c", 100, first=1), batch_size=8)
+    with pytest.raises(EdgeGlassError, match="not the shards that the state was taken of"):
+        other.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epoch": "1"}, {"epoch": -1}, {"batches": 1.5}, {"batches": 10**9}, {"skipped": {"a": None}},
+     {"data": None}, {"order": {}}, {"order": None}, {"epoch": object()}],
+)  # fmt: skip
+def test_a_state_that_is_none_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    batches = loader(tiny(tmp_path / "tiny", 100), batch_size=8)
+    with pytest.raises(EdgeGlassError):
+        batches.load_state_dict(batches.state_dict() | change)
+    with pytest.raises(EdgeGlassError, match="data: Field required"):
+        batches.load_state_dict({})
+    assert len(list(batches)) == len(batches)
+
+
+@pytest.mark.parametrize("happens", ["gone", "replaced"])
+def test_a_file_gone_or_replaced_under_a_reader_ends_it(tmp_path: Path, happens: str) -> None:
+    folder = tiny(tmp_path / "tiny", 900)
+    batches = loader(folder, batch_size=8, shuffle=False, prefetch=1)
+    last = sorted(folder.iterdir())[-1]
+    if happens == "gone":
+        last.unlink()
+    else:
+        other = tiny(tmp_path / "other", 900, first=7)
+        (other / last.name).replace(last)
+    with pytest.raises(EdgeGlassError, match=f"{last.name}: "):
+        list(batches)
+    assert not batches.skipped
+
+
 @pytest.mark.parametrize(
     "asked, said",
     [

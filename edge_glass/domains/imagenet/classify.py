@@ -17,7 +17,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from edge_glass.core import duck, parquet
 from edge_glass.core.errors import EdgeGlassError
@@ -102,7 +101,7 @@ class Scored:
 
     def schema(self, raw: Path) -> pa.Schema:
         """The columns of the parts, and the similarity."""
-        there = pq.read_schema(table_chunks.files(raw)[0]).remove_metadata()
+        there = parquet.schema(table_chunks.files(raw)[0]).remove_metadata()
         if missing := {self.text, "wnid"} - set(there.names):
             raise EdgeGlassError(
                 f"{raw}: no column {', '.join(sorted(missing))}: do `edge-glass match` first"

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from edge_glass.core import duck, manifest, outputs
+from edge_glass.core import duck, manifest, outputs, parquet
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
@@ -193,7 +192,7 @@ def _captions(folder: Path) -> tuple[list[str], list[str]]:
     made, texts, wnids = manifest.read(folder), list[str](), list[str]()
     for split in made.splits.values():
         for shard in split.shards:
-            table = pq.read_table(folder / shard.file, columns=["caption", "wnid"])
+            table = parquet.table(folder / shard.file, ["caption", "wnid"])
             texts += table["caption"].to_pylist()
             wnids += table["wnid"].to_pylist()
     return texts, wnids

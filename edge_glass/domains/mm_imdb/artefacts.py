@@ -7,7 +7,6 @@ through an encoder as one batch, so the arrays are the same whatever the number 
 
 import csv
 import io
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_glass.core import manifest, outputs
+from edge_glass.core import manifest, outputs, schema
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
@@ -239,7 +238,7 @@ def _flush(filled: list[Array], done: Array, waiting: list[int]) -> None:
 
 
 def _same(path: Path, settings: dict[str, Any]) -> None:
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = schema.read(path, schema.shape(), "delete what is there")
     if other := [name for name, value in settings.items() if found.get(name) != value]:
         raise EdgeGlassError(
             f"{path}: was made otherwise ({', '.join(other)} differ): delete what is there, or "

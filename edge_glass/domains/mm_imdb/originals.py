@@ -29,7 +29,7 @@ class Originals:
         found: list[tuple[str, str]] = []
         for split, facts in made.splits.items():
             for shard in facts.shards:
-                ids = pq.read_table(folder / shard.file, columns=["id"])["id"].to_pylist()
+                ids = parquet.table(folder / shard.file, ["id"])["id"].to_pylist()
                 found += [(id, split) for id in ids]
         if not found:
             raise EdgeGlassError(f"{folder}: no rows: nothing can be written")

@@ -11,10 +11,15 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from edge_glass.core import schema
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.vectors import arrays
 
 SPLITS = {"train": "train", "validation": "dev", "dev": "dev", "test": "test"}
 SHOWN = 5  # stems of those that are missing
+
+
+SETTINGS = schema.shape(views_per_sample=int, original_rows=int)
 
 
 class ViewDataset(Dataset[dict[str, Any]]):
@@ -50,7 +55,7 @@ class ViewDataset(Dataset[dict[str, Any]]):
         for path in [*self._paths.values(), *([self._noisy] if self._noisy else [])]:
             if not path.is_file():
                 raise EdgeGlassError(f"{path}: no such array: export it by `edge-glass views`")
-            if len(np.load(path, mmap_mode="r")) != rows * self.views:
+            if len(arrays.loaded(path)) != rows * self.views:
                 raise EdgeGlassError(f"{path}: not {rows} originals by {self.views} views")
 
     def __len__(self) -> int:
@@ -83,11 +88,11 @@ class ViewDataset(Dataset[dict[str, Any]]):
     @cached_property
     def _arrays(self) -> dict[str, Any]:
         paths = self._paths | ({"labels": self._noisy} if self._noisy else {})
-        return {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+        return {name: arrays.loaded(path) for name, path in paths.items()}
 
     @cached_property
     def _clean_labels(self) -> Any:
-        return np.load(self._labels)
+        return arrays.loaded(self._labels)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the arrays: a worker process maps them itself."""
@@ -96,7 +101,7 @@ class ViewDataset(Dataset[dict[str, Any]]):
 
 def _manifest(folder: Path, prefix: str) -> tuple[str, dict[str, Any]]:
     path = _only(folder, f"{prefix}_aug*_manifest.json")
-    made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    made: dict[str, Any] = schema.read(path, SETTINGS, "export it again by `edge-glass views`")
     return path.name.removesuffix("_manifest.json"), made
 
 
@@ -120,7 +125,7 @@ def _stems(path: Path, split: str) -> list[str]:
         raise EdgeGlassError(f"no split {split}; there are {', '.join(SPLITS)}")
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))[SPLITS[split]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EdgeGlassError(f"{path}: lists no stems of {SPLITS[split]}: {error!r}") from None
     return [str(stem).zfill(7) for stem in listed]
 

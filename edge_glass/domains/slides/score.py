@@ -63,7 +63,7 @@ def _predictions(path: Path) -> dict[str, str]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(one["questionId"]): str(one["answer"]) for one in found}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise EdgeGlassError(
             f'{path}: expected DocVQA\'s predictions, [{{"questionId": "…", "answer": "…"}}, …], '
             f"found: {type(error).__name__}: {error}"
@@ -157,9 +157,9 @@ def bm25(parts: dict[str, Path], split: str) -> Run:
 
 def read_run(path: Path) -> Run:
     """A run out of TREC's format, or out of JSON: `{query: {document: score}}`."""
-    text = path.read_text(encoding="utf-8")
     found: Run = {}
     try:
+        text = path.read_text(encoding="utf-8")
         if text.lstrip().startswith("{"):
             return {
                 str(query): {str(document): float(score) for document, score in scores.items()}
@@ -168,7 +168,7 @@ def read_run(path: Path) -> Run:
         for line in filter(str.strip, text.splitlines()):
             query, _, document, _, score, _ = line.split()
             found.setdefault(query, {})[document] = float(score)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise EdgeGlassError(
             f"{path}: expected a run, `query Q0 document rank score name` a line, or JSON "
             f'{{"query": {{"document": score}}}}; found: {error}'

@@ -10,7 +10,6 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole, roles
@@ -56,7 +55,7 @@ class BuiltRows:
         for split in self.made.splits.values():
             shards = [self.folder / shard.file for shard in split.shards]
             values = pa.chunked_array(
-                [c for s in shards for c in pq.read_table(s, columns=[column])[column].chunks],
+                [c for s in shards for c in parquet.table(s, [column])[column].chunks],
                 self.schema.field(column).type,
             )
             if len(values) - values.null_count > pc.count_distinct(values).as_py():

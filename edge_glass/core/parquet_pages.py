@@ -1,0 +1,97 @@
+"""The headers of Parquet's pages, which say what a column takes before any of it is unpacked."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+HEADS = 1024, 2**20  # bytes that are read of a header; one with statistics can be long
+DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3  # as parquet.thrift numbers them
+TYPE, SIZE, STORED_SIZE, DATA_HEADER = 1, 2, 3, 5  # fields of a PageHeader
+PAGE_HEADERS = {DATA_PAGE: DATA_HEADER, DICTIONARY_PAGE: 7, DATA_PAGE_V2: 8}
+VALUES = 1  # a field of each of them
+ENCODING = {DATA_PAGE: 2, DICTIONARY_PAGE: 2, DATA_PAGE_V2: 4}
+IN_DICTIONARY = (2, 8)
+# what bytes that are no header end in
+UNLIKE = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the header of a page says: its kind, bytes when unpacked, values."""
+
+    kind: int
+    size: int
+    values: int
+    is_coded: bool  # its values are numbers of those in the dictionary
+
+
+def pages(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[Page]:
+    """The pages between two places of a file; `read` gives bytes from a place on, so many.
+
+    Raises ValueError where there is no header of a page.
+    """
+    while start < end:
+        header, begin = _header(read, start, end)
+        kind, stored = header[TYPE], header[STORED_SIZE]
+        if header[SIZE] < 0 or stored < 0 or start + begin + stored > end:
+            raise ValueError(f"the page at byte {start} does not fit its column")
+        start += begin + stored
+        if kind in PAGE_HEADERS:
+            page = header[PAGE_HEADERS[kind]]
+            if page[VALUES] < 0:
+                raise ValueError("a page of less than no values")
+            yield Page(kind, header[SIZE], page[VALUES], page[ENCODING[kind]] in IN_DICTIONARY)
+
+
+def _header(read: Callable[[int, int], bytes], start: int, end: int) -> tuple[dict[int, Any], int]:
+    for size in HEADS:
+        try:
+            header, begin = struct(read(start, min(size, end - start)), 0)
+            header[PAGE_HEADERS.get(header[TYPE], TYPE)], header[SIZE], header[STORED_SIZE]
+            return header, begin
+        except UNLIKE:
+            continue
+    raise ValueError(f"no header of a page at byte {start}")
+
+
+def struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:
+    """A struct of Thrift's compact protocol by field number, and where it ends."""
+    found: dict[int, Any] = {}
+    field = 0
+    while head := data[at]:
+        at += 1
+        if head >> 4:
+            field += head >> 4
+        else:
+            field, at = _signed(data, at)
+        found[field], at = _value(data, at, head & 15)
+    return found, at + 1
+
+
+def _value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
+    if kind in (1, 2):
+        return kind == 1, at
+    if kind in (4, 5, 6):
+        return _signed(data, at)
+    if kind == 8:  # a string, which nobody here asks for
+        size, at = varint(data, at)
+        return None, at + size
+    if kind == 12:
+        return struct(data, at)
+    raise ValueError("a header that is not one of these pages")
+
+
+def _signed(data: bytes, at: int) -> tuple[int, int]:
+    value, at = varint(data, at)
+    return value >> 1 ^ -(value & 1), at
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned number of Thrift's compact protocol, and where it ends."""
+    value = shift = 0
+    while (byte := data[at]) >= 128:
+        if shift > 56:
+            raise ValueError("a number of more than 64 bits")
+        value |= (byte & 127) << shift
+        shift, at = shift + 7, at + 1
+    return value | byte << shift, at + 1
