@@ -8,6 +8,8 @@ from markupsafe import Markup, escape
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from edge_glass.core.visible import visible
+
 WIDTH = 460  # pixels
 LINE, BAR = 22, 14
 LABEL, NUMBER = 150, 90  # room left and right of a bar
@@ -98,7 +100,7 @@ def _element(shape: Box | Words) -> Markup:
         )
         return Markup(f'<rect {sizes} fill="{shape.fill}"/>')
     place = f'x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}"'
-    return Markup(f"<text {place}>") + escape(shape.text) + Markup("</text>")
+    return Markup(f"<text {place}>") + escape(visible(shape.text)) + Markup("</text>")
 
 
 def png(title: str, plots: Sequence[Plot]) -> bytes:
@@ -135,7 +137,7 @@ def _write(draw: ImageDraw.ImageDraw, words: Words, x: float, y: float) -> None:
     font = ImageFont.load_default(words.size * SCALE)
     anchor = {"start": "ls", "end": "rs"}[words.anchor]
     place = _scaled(x + words.x, y + words.y)
-    draw.text(place, words.text, fill=words.fill, font=font, anchor=anchor)
+    draw.text(place, visible(words.text), fill=words.fill, font=font, anchor=anchor)
 
 
 def _scaled(*values: float) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from edge_glass.core.atomic_files import Whole
 from edge_glass.core.manifest import HIDDEN, Manifest, Split
 from edge_glass.core.names import REPORT as FILE
 from edge_glass.core.names import picture
+from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
 
@@ -50,7 +51,9 @@ def write(out: Path) -> list[str]:
 
 def _page(out: Path, **values: Any) -> None:
     loader = jinja2.PackageLoader("edge_glass", "audit")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, finalize=visible, trim_blocks=True
+    )
     with Whole(out / FILE) as file:
         file.write(environment.get_template("report.html.jinja").render(**values).encode())
 

@@ -27,7 +27,8 @@ from edge_glass.cli.options import (
     shown,
     variants,
 )
-from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import OUT_OF, EdgeGlassError, raise_all
+from edge_glass.core.visible import json_visible, visible
 from edge_glass.pipeline.executor_local import cores
 
 app = typer.Typer(
@@ -326,7 +327,7 @@ app.command(epilog="Example: edge-glass audit data/clotho --check leaks,silence 
 def _json_line(row: dict[str, object]) -> str:
     import json
 
-    return json.dumps(row, ensure_ascii=False)
+    return json_visible(json.dumps(row, ensure_ascii=False))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -339,16 +340,23 @@ def main(arguments: list[str] | None = None) -> None:
         raise
     except EdgeGlassError as error:
         _tell(*error.problems)
-    except OSError as error:
-        if error.filename is None:
+    except MemoryError:
+        _tell("memory ran out: allow more (`ulimit -v`), or give fewer --jobs")
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
             raise
-        _tell(f"{error.filename}: {error.strerror}")
+        _tell("no thread can be started: allow more memory or processes (`ulimit -v`, `-u`)")
+    except OSError as error:
+        if error.filename is None and error.errno not in OUT_OF:
+            raise
+        limit = OUT_OF.get(error.errno or 0, "")
+        _tell(f"{error.filename or ''}: {error.strerror}{limit}".removeprefix(": "))
 
 
 def _tell(*problems: str) -> None:
     console = Console(stderr=True)
     for problem in problems:
-        console.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
+        console.print(Text(f"error: {visible(problem)}", style="red"), soft_wrap=True)
     sys.exit(1)
 
 

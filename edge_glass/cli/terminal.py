@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_glass.core import units
+from edge_glass.core.visible import json_visible, visible
 
 if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
     from edge_glass.audit.verify import Finding
@@ -26,12 +27,15 @@ console = Console()
 WHOLE = ("config", "config, split", "file", "split")  # columns of names that get copied
 SHOWN = 20  # ids or rows of a long list
 SHORT = 200  # characters of a caption
-CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in (9, 10)}
 
 
 def as_json(value: Any) -> None:
     """Print JSON to standard output."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    print(json_visible(json.dumps(value, indent=1, ensure_ascii=False)))
+
+
+def _text(words: str, style: str = "") -> Text:
+    return Text(visible(words), style=style)
 
 
 def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
@@ -49,9 +53,9 @@ def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None
             no_wrap=column in WHOLE,
         )
     for row in rows:
-        made.add_row(*(Text(_cell(value)) for value in row))
+        made.add_row(*(_text(_cell(value)) for value in row))
     if title:
-        console.print(Text(title, style="bold"))  # the table's own would fold at its width
+        console.print(_text(title, style="bold"))  # the table's own would fold at its width
     console.print(made)
 
 
@@ -60,14 +64,14 @@ def _cell(value: Any) -> str:
         return "?"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value).translate(CONTROLS)
+    return str(value)
 
 
 def info(kind: "type[Corpus]") -> None:
     """What there is to know of a corpus before it is built."""
     spec = kind.spec()
-    console.print(Text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
-    console.print(Text(f"{spec.homepage}\nLicence: {' '.join(spec.licence.split())}\n"))
+    console.print(_text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
+    console.print(_text(f"{spec.homepage}\nLicence: {' '.join(spec.licence.split())}\n"))
     configs = [
         (name, ", ".join(f"{k}={v}" for k, v in params.items()))
         for name, params in spec.configs.items()
@@ -80,7 +84,7 @@ def info(kind: "type[Corpus]") -> None:
     )
     sources = [(name, s.bytes, s.rows, str(s.url)) for name, s in spec.sources.items()]
     table("Sources", ["file", "bytes#", "rows#", "url"], sources)
-    console.print(Text(f"\n{spec.citation}"))
+    console.print(_text(f"\n{spec.citation}"))
 
 
 def parameters(kind: "type[CorpusConfig]") -> list[tuple[str, str, str, str]]:
@@ -114,13 +118,13 @@ def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
     rows = [row for row in all_ if row[1] in asked]
     table(f"{made['config']}: {made['rows']:,} rows", ["", "check", "found#", "in"], rows)
     if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
-        console.print(Text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
+        console.print(_text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
 
 
 def plan(made: "Plan") -> None:
     """One config's plan."""
-    console.print(Text(f"{made.config} — {made.title}", style="bold"))
-    console.print(Text(f"Licence: {made.licence}"))
+    console.print(_text(f"{made.config} — {made.title}", style="bold"))
+    console.print(_text(f"Licence: {made.licence}"))
     rows = [(source.file, source.bytes, source.state) for source in made.sources]
     table("Sources", ["file", "bytes#", "state"], rows)
     counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
@@ -128,7 +132,7 @@ def plan(made: "Plan") -> None:
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
     known = sum(s.bytes or 0 for s in made.sources if s.state not in ("here", "missing"))
     size = f"{known:,}" if made.fetch_bytes is not None else f"more than {known:,}"
-    console.print(Text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
+    console.print(_text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
 
 
 def builds(manifests: "list[Manifest]") -> None:
@@ -160,9 +164,9 @@ def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
 def difference(found: "Difference") -> None:
     """One config in two builds."""
     if found.identical:
-        console.print(Text(f"{found.config}: byte-identical"))
+        console.print(_text(f"{found.config}: byte-identical"))
     elif not found.rows:
-        console.print(Text(f"{found.config}: the rows are equal, the files are not"))
+        console.print(_text(f"{found.config}: the rows are equal, the files are not"))
     else:
         rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
         table(found.config, ["difference", "rows#", "ids"], rows)
@@ -170,7 +174,7 @@ def difference(found: "Difference") -> None:
         counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in found.outcomes.items()]
         table("", ["outcome", "old#", "new#", "change#"], counts)
     for name, (old, new) in found.inputs.items():
-        console.print(Text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
+        console.print(_text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
 
 
 def _some(ids: list[str], total: int) -> str:
@@ -195,7 +199,7 @@ def release(done: "Release", dry_run: bool) -> None:
             f"Opened {done.pull_request}" if done.pull_request else "All of it is merged already"
         )
         lines.append(f"{where}. Nothing is tagged: run the same command without --pr once merged.")
-    console.print(Text("\n".join(lines)), soft_wrap=True)
+    console.print(_text("\n".join(lines)), soft_wrap=True)
 
 
 def plain(value: Any) -> Any:
@@ -213,7 +217,7 @@ def built(out: str, config: str) -> None:
         f'  datasets.load_dataset("{out}", "{config}")',
         f'  edge_glass.load("{config}", repo="{out}")   # decodes audio without torch',
     ]
-    console.print(Text("\n".join(lines)), soft_wrap=True)
+    console.print(_text("\n".join(lines)), soft_wrap=True)
 
 
 def step(out: Path, made: dict[str, Any]) -> None:
@@ -223,7 +227,7 @@ def step(out: Path, made: dict[str, Any]) -> None:
         f"Parts:  {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
         f"Ledger: {(out / made['ledger'][0]['file']).parent}/",
     ]
-    console.print(Text("\n".join(lines)), soft_wrap=True)
+    console.print(_text("\n".join(lines)), soft_wrap=True)
 
 
 def deduplicated(out: Path, made: dict[str, Any]) -> None:
@@ -246,7 +250,7 @@ def deduplicated(out: Path, made: dict[str, Any]) -> None:
         f"Ledger:     {(out / made['ledger'][0]['file']).parent}/",
         f"Statistics: {out / stats.PAGE}",
     ]
-    console.print(Text("\n".join(lines)), soft_wrap=True)
+    console.print(_text("\n".join(lines)), soft_wrap=True)
 
 
 def indexes(found: list[dict[str, Any]]) -> None:
@@ -287,7 +291,7 @@ def alignment(report: dict[str, Any]) -> None:
     used = ", ".join(f"{count:,} {part}" for part, count in report["rows"].items())
     title = f"{report['config']}: {report['left']} → {report['right']}"
     table(title, ["", "recall@1", "recall@5", "recall@10", "median rank"], rows)
-    console.print(Text(f"Probe: {kind}, {report['seeds']} seeds; rows: {used}"))
+    console.print(_text(f"Probe: {kind}, {report['seeds']} seeds; rows: {used}"))
 
 
 def _interval(figure: dict[str, float]) -> str:

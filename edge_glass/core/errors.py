@@ -1,6 +1,19 @@
 """What a user can mend."""
 
+import errno
+import re
 from collections.abc import Iterable
+
+OUT_OF = {  # what a process has no more of, and where to look
+    errno.ENOMEM: ": allow more memory (`ulimit -v`), or give fewer --jobs",
+    errno.EFBIG: ": files may not be as large (`ulimit -f`)",
+    errno.EMFILE: ": allow more open files (`ulimit -n`)",
+    errno.ENOSPC: ": make room and run the same command again",
+    errno.EDQUOT: ": make room and run the same command again",
+}
+USER = re.compile(r"(?<=://)[^\s/?#]*@")
+SECRET = r"(?:key|token|secret|sig|signature|passwd|password|credential|auth)"
+VALUE = re.compile(rf"(?i)([?&;][\w.-]*{SECRET}[\w.-]*=)[^\s&;#'\"]+")
 
 
 class EdgeGlassError(Exception):
@@ -11,8 +24,13 @@ class EdgeGlassError(Exception):
     """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(redacted, problems))
+        super().__init__("\n".join(self.problems))
+
+
+def redacted(text: str) -> str:
+    """A text without the users, passwords, keys and tokens that URLs in it hold."""
+    return VALUE.sub(r"\1***", USER.sub("***@", text))
 
 
 def raise_all(problems: Iterable[str]) -> None:

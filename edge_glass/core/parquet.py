@@ -40,7 +40,7 @@ class DamagedFile(EdgeGlassError):
     """Bytes that are no Parquet file, or no longer; `detail` says so without the file's name."""
 
     def __init__(self, path: object, detail: str) -> None:
-        super().__init__(f"{path}: no Parquet file, or a damaged one ({detail}): get it again")
+        super().__init__(f"{path}: damaged, or no Parquet file ({detail}): get it again")
         self.detail = detail
 
 

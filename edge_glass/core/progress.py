@@ -20,6 +20,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from edge_glass.core import units
+from edge_glass.core.visible import visible
 
 LOG_EVERY = 10.0  # seconds, where there is no terminal to draw on
 POLL_EVERY = 0.2
@@ -100,7 +101,7 @@ class Shown:
                 bars.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
                 if not self._console.is_terminal and time.monotonic() - said > LOG_EVERY:
                     said = time.monotonic()
-                    self._console.print(f"{what}: {file} {_of(done, total)}")
+                    self._console.print(Text(visible(f"{what}: {file} {_of(done, total)}")))
 
             yield tick
 

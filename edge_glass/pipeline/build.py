@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from edge_glass.core import finished, ledger, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full, write_table
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, redacted
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.corpora.catalog import Variant
@@ -239,7 +239,7 @@ def _logged(hidden: Path, variant: Variant) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        result = f"{type(error).__name__}: {error}"
+        result = redacted(f"{type(error).__name__}: {error}")
         raise
     finally:
         line = {

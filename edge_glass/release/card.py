@@ -16,6 +16,7 @@ from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import PLOTS
+from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
 
 FILE = "README.md"
@@ -246,4 +247,4 @@ def _licences(manifests: list[Manifest]) -> Iterable[str]:
 
 def _cell(text: str) -> str:
     """Text from outside, harmless in a Markdown table."""
-    return re.sub(r"[|<>\n\r`\[\]]", " ", text)[:200]
+    return re.sub(r"[|<>\n\r`\[\]]", " ", str(visible(text)))[:200]

@@ -12,6 +12,7 @@ from edge_glass.core import outputs, units
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
 from edge_glass.core.spec import Source
+from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.media.features import told
@@ -31,7 +32,9 @@ def write(out: Path, progress: Progress | None = None) -> Path:
     with tempfile.TemporaryDirectory() as temp:
         corpora = [_corpus(catalog.corpus(n), Path(temp), progress) for n in catalog.corpora()]
     loader = jinja2.PackageLoader("edge_glass", "release")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, finalize=visible, trim_blocks=True
+    )
     with Whole(out / FILE) as file:
         file.write(
             environment.get_template("catalogue.html.jinja").render(corpora=corpora).encode()

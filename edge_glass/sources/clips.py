@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, redacted
 from edge_glass.core.ledger import HEALS, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.media import audio, container
@@ -215,7 +215,7 @@ def tool(remote: Remote) -> str:
     if network.cookies:
         said.append(f"cookies {_short(network.cookies.read_bytes())}")
     if network.proxy:
-        said.append(f"proxy {_short(network.proxy.encode())}")
+        said.append(f"proxy {_short(redacted(network.proxy).encode())}")
     return ", ".join(said)
 
 
@@ -228,9 +228,8 @@ def _record(section: Section, said: Said | None, clip: bytes | None, tool: str) 
             f"{said.message}\n{said.ffmpeg}" if "ffmpeg exited" in said.message else said.message
         )
         status = ytdlp_errors.status(message)
-        return Record(
-            section, ytdlp_errors.outcome(message), ytdlp_errors.sentence(message), tool, status
-        )
+        sentence = redacted(ytdlp_errors.sentence(message))
+        return Record(section, ytdlp_errors.outcome(message), sentence, tool, status)
     try:
         seconds, wanted = _seconds(section, clip), section.end - section.start
         if abs(seconds - wanted) > SLACK:

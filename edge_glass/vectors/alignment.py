@@ -15,6 +15,7 @@ from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import digest
+from edge_glass.core.visible import visible
 from edge_glass.vectors import probe
 from edge_glass.vectors.probe import Pairs
 from edge_glass.vectors.stored_vectors import Stored
@@ -145,7 +146,7 @@ def draw(reports: list[dict[str, Any]], path: Path) -> None:
     import jinja2
 
     loader = jinja2.PackageLoader("edge_glass", "vectors")
-    template = jinja2.Environment(loader=loader, autoescape=True).get_template(
+    template = jinja2.Environment(loader=loader, autoescape=True, finalize=visible).get_template(
         "alignment.svg.jinja"
     )
     with Whole(path) as file:

@@ -7,6 +7,7 @@ runs no script but its own; media are served as what their bytes are, pictures a
 import asyncio
 import io
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -17,10 +18,12 @@ from typing import Any
 
 import jinja2
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from edge_glass.core import interrupts
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.visible import visible
 from edge_glass.media import images, magic
 from edge_glass.vectors.numbered_rows import SPLIT, Filter, caption
 from edge_glass.vectors.query import Finder, Hit, Kind, Query
@@ -30,6 +33,7 @@ LARGEST = 2**25  # bytes of a file to search by: 32 MB
 SIDE = 480  # pixels of the longest side of a picture in the grid
 MOST = 200  # rows that are shown
 SECONDS = 1.0  # that answers under way get at the end
+DIGITS = 15  # of a row number; one of more is no row either
 FRAMES = 16  # files of one column of a row
 SHOWN = (  # what a browser draws or plays, and cannot run; a drawing (SVG) can
     "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp",
@@ -61,6 +65,7 @@ class Site:
 
     def app(self) -> web.Application:
         """The application."""
+        logging.getLogger("aiohttp.server").addFilter(_is_ours)
         app = web.Application(client_max_size=LARGEST, middlewares=[self._guarded])
         app.add_routes(
             [
@@ -80,9 +85,12 @@ class Site:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Names that are not ours are not answered: one may lead here from any page (rebinding)."""
-        if not self._is_ours(request.host):
+        hosts = [request.host, *request.headers.getall("Host", [])]  # a whole URL overrides Host
+        if not all(map(self._is_ours, hosts)):
             return web.Response(status=403, text="not a name of this server", headers=HEADERS)
         away = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        origins = request.headers.getall("Origin", [])  # of a browser that says no more
+        away = away or any(origin.partition("://")[2] != request.host for origin in origins)
         if away and request.path != "/":  # a link to the page may stand anywhere
             return web.Response(status=403, text="asked for by another site", headers=HEADERS)
         try:
@@ -91,6 +99,8 @@ class Site:
             response = web.json_response({"error": str(error)}, status=400)
         except web.HTTPException as error:
             response = web.json_response({"error": error.reason}, status=error.status)
+        except (ValueError, OverflowError):
+            response = web.json_response({"error": "not understood"}, status=400)
         response.headers.update(HEADERS)
         return response
 
@@ -123,7 +133,7 @@ class Site:
         asked = request.query
         query = _query(asked, await request.read())
         filters = [Filter.parsed(one) for one in asked.getall("filter", [])]
-        k = min(MOST, int(asked.get("k", "24"))) if asked.get("k", "24").isdecimal() else 24
+        k = min(MOST, _number(asked.get("k")) or 24)
         name, unsafe = asked.get("in") or None, asked.get("nsfw") == "1"
         fold = asked.get("fold", "1") == "1"
         async with self._searching:
@@ -135,18 +145,21 @@ class Site:
     def _hit(self, hit: Hit) -> dict[str, Any]:
         table = self._finder.table
         row = table.row(hit.row)
-        return {
-            "row": hit.row,
-            "score": hit.score,
-            "similarity": hit.score,  # this and the next two as clip-retrieval's service has them
-            "url": row.get("url") or row.get("image_url"),
-            "NSFW": row[table.unsafe] if table.unsafe else None,
-            "like_it": hit.like_it,
-            "id": row["id"],
-            "split": row[SPLIT],
-            "caption": caption(row[table.caption]),
-            "media": self._shown(hit.row, 1),
-        }
+        shown: dict[str, Any] = visible(
+            {
+                "row": hit.row,
+                "score": hit.score,
+                "similarity": hit.score,  # and the next two: names of clip-retrieval
+                "url": row.get("url") or row.get("image_url"),
+                "NSFW": row[table.unsafe] if table.unsafe else None,
+                "like_it": hit.like_it,
+                "id": row["id"],
+                "split": row[SPLIT],
+                "caption": caption(row[table.caption]),
+                "media": self._shown(hit.row, 1),
+            }
+        )
+        return shown
 
     def _shown(self, row: int, most: int) -> list[tuple[str, int, str]]:
         """Column, place in it and kind (image or audio) of the media that can be shown."""
@@ -166,7 +179,7 @@ class Site:
     def _whole(self, number: int) -> dict[str, Any]:
         table = self._finder.table
         row, media = table.row(number), self._shown(number, FRAMES)
-        return {"row": row, "media": media, "ledger": table.entry(number)}
+        return {"row": visible(row), "media": media, "ledger": visible(table.entry(number))}
 
     async def _media(self, request: web.Request) -> web.Response:
         """A media file as it is, or the range of it that is asked for."""
@@ -220,6 +233,11 @@ def serve(finder: Finder, host: str, port: int) -> None:
         ) from None
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether what is logged is a fault of the server: a request that is no HTTP is none."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 async def _nothing(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
@@ -230,11 +248,16 @@ def _query(asked: Any, body: bytes) -> Query:
         if kind not in ("image", "audio"):
             raise EdgeGlassError(f"this is {magic.looks_like(body)}: give a picture or a sound")
         return Query("image" if kind == "image" else "audio", body)
-    if (row := asked.get("row", "")).isdecimal():
-        return Query("row", int(row))
+    if (row := _number(asked.get("row"))) is not None:
+        return Query("row", row)
     if text := asked.get("text", "").strip():
         return Query("text", text)
     raise EdgeGlassError("type a text, or drop a picture or a sound")
+
+
+def _number(text: str | None) -> int | None:
+    """A number as it stands in a URL; one of thousands of digits is none that rows have."""
+    return int(text[:DIGITS]) if text and text.isdecimal() else None
 
 
 def _which(request: web.Request) -> tuple[int, str, int]:
@@ -273,7 +296,9 @@ def _file(name: str, kind: str) -> Handler:
 
 @lru_cache(maxsize=1)
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(loader=jinja2.PackageLoader("edge_glass", "vectors"), autoescape=True)
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("edge_glass", "vectors"), autoescape=True, finalize=visible
+    )
 
 
 def _json(value: Any) -> str:

@@ -18,6 +18,7 @@ from edge_glass.vectors import index_build
 from edge_glass.vectors.query import Column, Finder, Query
 from edge_glass.vectors.serve import LARGEST, Site
 
+BIG = "9" * 5000
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HTML = b"<!doctype html><script>alert(1)</script>"
 WAV = encoded(tones(1, 8000, 440), 8000)
@@ -194,3 +195,52 @@ def test_a_port_that_is_taken(finder: Finder, cli: Cli) -> None:
         port = taken.getsockname()[1]
         done = cli("serve", finder.table.folder, "--port", port)
     assert done.code == 1 and "give another --port" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/row/{BIG}", f"/search?row={BIG}", f"/search?row=1&k={BIG}", f"/media/1/media/{BIG}",
+     f"/search?row=1&filter=score>{BIG}", "/search?row=%ff%00", "/row/\u0661\u0662", "/%ff"],
+)  # fmt: skip
+def test_numbers_that_no_row_has_are_no_fault_of_the_server(finder: Finder, path: str) -> None:
+    answer, body = asked(finder, path, "POST" if "search" in path else "GET")
+    assert answer.status in (200, 400, 404) and b"Traceback" not in body
+
+
+@pytest.mark.parametrize(
+    "origin, status",
+    [("https://evil.example", 403), ("null", 403), ("http://localhost.evil:1", 403), (None, 200)],
+)
+def test_a_foreign_origin_is_refused_by_itself(
+    finder: Finder, origin: str | None, status: int
+) -> None:
+    headers = {"Origin": origin} if origin else {}
+    answer, _ = asked(finder, "/search?row=1", "POST", headers=headers)
+    assert answer.status == status
+
+
+RAW = [
+    (b"GET http://127.0.0.1/row/1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"403"),
+    (b"GET http://evil.example/row/1 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"403"),
+    (b"GET /row/1 HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", b"40"),
+    (b"GET /row/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"200"),
+    (b"\x00\xff\x16\x03\r\n\r\n", b"400"),
+    (b"GET /row/1 HTTP/9.9\r\n\r\n", b"400"),
+    (b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", b"400"),
+]
+
+
+@pytest.mark.parametrize("request_, status", RAW)
+def test_odd_requests_are_answered_without_a_traceback(
+    finder: Finder, request_: bytes, status: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ask() -> bytes:
+        async with TestServer(Site(finder, frozenset({"localhost"})).app()) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(request_)
+            answer = await asyncio.wait_for(reader.readline(), 20)
+            writer.close()
+            return answer
+
+    assert asyncio.run(ask()).split(b" ")[1].startswith(status)
+    assert not [record for record in caplog.records if record.exc_info]

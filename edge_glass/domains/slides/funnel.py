@@ -13,6 +13,7 @@ from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.visible import visible
 from edge_glass.domains.slides import decks
 from edge_glass.domains.slides.deck_store import DECKS, PAIRS, SLIDES, write_ledger
 from edge_glass.domains.slides.decks import Pair
@@ -168,7 +169,9 @@ def _write(work: Work, folder: Path) -> None:
 def plot(funnel: Funnel, path: Path) -> None:
     """Draw what is left after each filter."""
     loader = jinja2.PackageLoader("edge_glass", "domains/slides")
-    template = jinja2.Environment(loader=loader, autoescape=True).get_template("funnel.svg.jinja")
+    template = jinja2.Environment(loader=loader, autoescape=True, finalize=visible).get_template(
+        "funnel.svg.jinja"
+    )
     most = {kind: max(getattr(funnel.steps[0], kind), 1) for kind in KINDS}
     with Whole(path) as file:
         text = template.render(funnel=funnel, kinds=KINDS, most=most, width=WIDTH)

@@ -1,0 +1,32 @@
+"""Text from outside, as it may be shown: what turns its direction, or is no letter, is escaped."""
+
+from typing import Any
+
+MARKS = (
+    0x61C,
+    0x180E,
+    0x200B,
+    0x200E,
+    0x200F,
+    *range(0x2028, 0x202F),
+    *range(0x2060, 0x2070),
+    0xFEFF,
+)
+HALVES = range(0xD800, 0xE000)  # no terminal takes those
+CONTROLS = [n for n in (*range(32), *range(127, 160)) if n not in (9, 10)]
+ESCAPES = {n: f"\\x{n:02x}" for n in CONTROLS} | {n: f"\\u{n:04x}" for n in (*MARKS, *HALVES)}
+IN_JSON = {n: f"\\u{n:04x}" for n in ESCAPES if n > 32}
+
+
+def visible(value: Any) -> Any:
+    """A text, or all texts in a value, with `\\u202e` where that character stands."""
+    if type(value) is str:  # not Markup, which is no text
+        return value.translate(ESCAPES)
+    if isinstance(value, dict):
+        return {key: visible(each) for key, each in value.items()}
+    return [visible(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def json_visible(text: str) -> str:
+    """JSON in which nothing stands that a terminal would obey."""
+    return text.translate(IN_JSON)
