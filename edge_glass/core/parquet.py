@@ -163,7 +163,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
         if plain and not self._local:  # walking it would fetch it twice
             return int(least + stored)
-        if not self._local:
+        if isinstance(self._file, _Fetched):
             self._file.keep(start, stored)
         every = list(pages(self._read, start, start + stored))
         data = [page for page in every if page.kind != DICTIONARY_PAGE]

@@ -123,11 +123,7 @@ def _read(path: Path) -> Any:
 
 def _inventory(folder: Path) -> set[str] | None:
     """The files of an index, None where there is none."""
-    try:
-        ours = "made_of" in (_read(folder / FILE) or {})
-    except (ValueError, TypeError):
-        ours = False
-    return {FILE, MEASURED, *FILES} if ours else None
+    return {FILE, MEASURED, *FILES} if _read(folder / FILE) else None
 
 
 def _already(folder: Path, facts: dict[str, Any]) -> bool:
