@@ -103,13 +103,11 @@ class ImageParams(CorpusConfig):
             raise Dropped(Outcome.WRONG_ASPECT, f"{found.width}x{found.height} pixels")
         if self.written_as != "source":
             data, found = images.convert(
-                data, self.written_as, self.quality, self.resize, self.image_size
+                data, self.written_as, self.quality, self.resize, self.image_size, notes
             )
         elif self.decode_all:
             images.check(data)
-            data, note = images.readable(data)
-            if note and notes is not None:
-                notes.append(note)
+            data = images.readable(data, [] if notes is None else notes)
         image = {"bytes": data, "path": f"{stem}{found.suffix}"}
         return {"image": image, "width": found.width, "height": found.height}
 

@@ -31,6 +31,7 @@ SUFFIXES = {"image/jpeg": ".jpg", "image/j2c": ".j2k"}
 CODECS = ("jpg", "webp", "zlib", "avif", "jpg_2000", "libtiff", "littlecms2")  # Pillow's
 MAX_PIXELS = 2**26  # 67 million, 200 MB as RGB
 MAX_FILE = 2**28
+NO_END = "no end mark: all rows are there"
 MOST_TEXT = PngImagePlugin.MAX_TEXT_CHUNK  # bytes, as Pillow has it
 PngImagePlugin.MAX_TEXT_CHUNK = 2**24  # profiles and XMP of a PNG have more than 1 MB now and then
 BROKEN = (  # what Pillow raises for bytes that are not what they should be
@@ -88,36 +89,48 @@ def check(data: bytes) -> Probe:
     return found
 
 
-def readable(data: bytes) -> tuple[bytes, str]:
-    """An image that decodes, as every decoder reads it, and a note of what that took."""
+def readable(data: bytes, notes: list[str]) -> bytes:
+    """An image that decodes, as every decoder reads it; what that took is noted."""
     kind = magic.kind(data[: magic.HEAD])
     if kind == "image/jpeg" and jpeg.lacks_end(data):
-        return _ended(data), "no end mark: all rows are there, the mark is put on"
+        notes.append(f"{NO_END}, the mark is put on")
+        return _ended(data)
     if kind != "image/png":
-        return data, ""
+        return data
     with _open(data) as (image, _):
         texts, profile = getattr(image, "text", {}).values(), image.info.get("icc_profile") or b""
         if any(len(text) > MOST_TEXT for text in texts):
-            data = png.without_texts(data)
-            return data, f"texts of more than {MOST_TEXT} bytes, which Pillow refuses, taken out"
-        refused = len(profile) > MOST_TEXT
-    note = f"a profile of more than {MOST_TEXT} bytes: raise Pillow's MAX_TEXT_CHUNK to open it"
-    return data, note if refused else ""
+            notes.append(f"texts of more than {MOST_TEXT} bytes, which Pillow refuses, taken out")
+            return png.without_texts(data)
+    if len(profile) > MOST_TEXT:
+        notes.append(
+            f"a profile of more than {MOST_TEXT} bytes: raise Pillow's MAX_TEXT_CHUNK to open it"
+        )
+    return data
 
 
 def convert(
-    data: bytes, format: str, quality: int, resize: RESIZES | None = None, side: int = 0
+    data: bytes,
+    format: str,
+    quality: int,
+    resize: RESIZES | None = None,
+    side: int = 0,
+    notes: list[str] | None = None,
 ) -> tuple[bytes, Probe]:
     """The image upright, no larger than asked for, as jpeg, webp or png.
 
     `longest` and `border` see to it that the longest side has at most `side` pixels, `smallest`
     and `center_crop` that the smallest has; `border` then fills up to a white square, `center_crop`
     cuts one out. What is not larger keeps its pixels, and its bytes if it is in `format` already.
+    What was mended is noted.
     """
     found = check(data)
+    notes = [] if notes is None else notes
     smaller = resize is not None and _larger(found.width, found.height, resize, side)
     if not smaller and found.kind == f"image/{format}":
-        return readable(data)[0], found
+        return readable(data, notes), found
+    if found.kind == "image/jpeg" and jpeg.lacks_end(data):
+        notes.append(NO_END)
     with _open(data) as (image, found):
         size = _scaled(found.width, found.height, resize, side) if resize and smaller else None
         if size:
