@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import planted
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_glass.core import manifest, names
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Figures, File, ShardRecord
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,48 @@ def test_a_ledger_that_lacks_rows_or_has_too_many_does_not_balance(small: Path) 
     for rows in (2, 4):
         with pytest.raises(EdgeGlassError, match=rf"small: test has {rows} .* the ledger 3"):
             found.check_balance({"train": 5, "test": rows})
+
+
+@pytest.mark.parametrize(
+    ("columns", "figures"),
+    [
+        ({"duration": [1.25, 2.0, None]}, Figures(3.25)),
+        ({"license": ["CC0", None, "CC0"]}, Figures(None, {"CC0": 2, "": 1})),
+        ({"duration": [0.5], "license": ["CC0"]}, Figures(0.5, {"CC0": 1})),
+        ({"duration": pa.array([None], pa.float64())}, Figures(0)),
+        ({"id": ["a"]}, Figures()),
+    ],
+)
+def test_figures_of_a_shard(tmp_path: Path, columns: dict[str, Any], figures: Figures) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "shard.parquet")
+    assert manifest.figures(tmp_path / "shard.parquet") == figures
+
+
+def test_a_whole_manifest_is_the_sum_of_its_records(small: Path) -> None:
+    found = manifest.read(small)
+
+    def record(number: int, split: str, figures: Figures) -> ShardRecord:
+        file = File(number, 10 * number, "0" * 64, f"{split}-{number:05d}-of-00009.parquet")
+        outcomes = {"no_label": number, "kept": number}
+        return ShardRecord(split, file, outcomes, {"b": 1, "a": number}, figures)
+
+    records = [
+        record(1, "train", Figures(1.00004, {"MIT": 1})),
+        record(2, "test", Figures(None, {"MIT": 5})),
+        record(3, "train", Figures(2.0006, {"CC0": 2, "MIT": 1})),
+    ]
+    made = manifest.complete(found.inputs, records, found.ledger, {"train": 8, "test": None})
+    assert list(made.splits) == ["train", "test"] and made.inputs == found.inputs
+    train, test = made.splits.values()
+    assert (train.rows, train.bytes, train.total, train.kept) == (4, 40, 8, 4)
+    assert (train.planned, test.planned) == (8, None)
+    assert [shard.rows for shard in train.shards] == [1, 3] and train.dropped == {"no_label": 4}
+    assert list(train.outcomes.items()) == [("kept", 4), ("no_label", 4)]
+    assert list(train.doubts.items()) == [("a", 4), ("b", 2)]
+    assert train.figures == Figures(3.001, {"CC0": 2, "MIT": 2})
+    assert list(train.figures.licences) == ["CC0", "MIT"] and test.figures.seconds is None
+    assert made.licences() == {"MIT": 7, "CC0": 2} and made.outcomes()["kept"] == 6
+    assert not made.heals and (made.rows, made.kept) == (6, 6)
 
 
 HARD = st.text(max_size=400) | st.text(st.sampled_from("aA.\\/\0 %~:*é\u202e"), max_size=300)

@@ -63,6 +63,10 @@ def test_everything_that_can_change_in_a_row(
     }
     assert {kind: len(ids) for kind, ids in found.ids.items()} == found.rows
     assert sum(found.rows.values()) == 10
+    assert list(found.outcomes.items()) == [
+        ("kept", [8, 6]), ("empty_media", [0, 1]), ("missing_caption", [0, 1]),
+        ("missing_media", [0, 1]),
+    ]  # fmt: skip
     sounds = [f"sources.clotho_audio_{part}.7z" for part in ("development", "evaluation")]
     assert sorted(found.inputs) == sorted([*sounds, f"sources.{CAPTIONS}"])
 

@@ -1,0 +1,77 @@
+"""What a worker writes into the ledger of a row, from what came of its media."""
+
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Row
+from edge_glass.pipeline import worker
+from edge_glass.sources.raw import Raw
+from edge_glass.sources.row_fetch import Fetched
+from edge_glass.sources.row_media import Media
+
+URL = "http://x.example/\udcff"
+CAPTIONS = {"captions": ["one", "two"], "other": "x"}
+
+
+class Reads:
+    """A corpus whose rows are their media."""
+
+    def __init__(self, *notes: str, drop: Dropped | None = None) -> None:
+        self._notes, self._drop = notes, drop
+
+    def all_examples(self, row: Row, media: Media) -> list[dict[str, Any]]:
+        data = media.read()
+        media.notes += self._notes
+        if self._drop:
+            raise self._drop
+        return [{"id": row.id, "data": data}]
+
+
+def worked(corpus: Any, fields: dict[str, Any], **facts: Any) -> tuple[dict[str, Any], Any]:
+    row = Row("i\udcffd", "list.csv", "lïne 7", media=("urls", "a"), fields=fields)
+    media = Media(Raw("x", {}), row, Fetched(URL, "a", b"bytes", status=200, **facts))
+    entry, examples = worker._worked(corpus, "train", row, media)
+    return asdict(entry), examples
+
+
+def test_a_row_that_is_kept() -> None:
+    sent = {"final_url": "http://y.example", "etag": '"1"', "last_modified": "Mon"}
+    entry, examples = worked(Reads("cut: 3 s", "silent"), CAPTIONS, **sent)
+    assert examples == [{"id": "i\udcffd", "data": b"bytes"}]
+    assert entry == {
+        "source": "list.csv", "row": "lïne 7", "id": r"i\udcffd", "split": "train",
+        "outcome": Outcome.KEPT, "detail": "cut: 3 s; silent", "url": r"http://x.example/\udcff",
+        "status": 200, "bytes": 5, "sha256": sha256(b"bytes").hexdigest(), "caption": None, **sent,
+        "text_digests": None, "media_digests": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "caption"),
+    [
+        (CAPTIONS, "one"),
+        ({"caption": "a \udcff"}, r"a \udcff"),
+        ({"caption": "", "text": 7}, "7"),
+        ({"other": "x"}, None),
+    ],
+)
+def test_a_row_that_is_dropped_keeps_its_caption(
+    fields: dict[str, Any], caption: str | None
+) -> None:
+    entry, examples = worked(Reads(drop=Dropped(Outcome.NO_LABEL, "why \udcff")), fields)
+    assert (entry["outcome"], entry["detail"], examples) == ("no_label", r"why \udcff", [])
+    assert (entry["caption"], entry["bytes"], entry["final_url"]) == (caption, 5, None)
+
+
+def test_a_row_that_was_dropped_before_its_media_were_read() -> None:
+    row = Row("a", "list.csv", "1", dropped=("not_in_subset", "told"), fields=CAPTIONS)
+    entry, examples = worker._worked(Reads(), "test", row, Media(Raw("x", {}), row))  # type: ignore[arg-type]
+    assert (entry.outcome, entry.detail, examples) == (Outcome.NOT_IN_SUBSET, "told", [])
+    assert entry.bytes is entry.sha256 is entry.url is entry.status is entry.caption is None
+    row.dropped = ("bad_luck", "")
+    with pytest.raises(ValueError, match="bad_luck"):
+        worker._worked(Reads(), "test", row, Media(Raw("x", {}), row))  # type: ignore[arg-type]
