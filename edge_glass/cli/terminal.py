@@ -187,7 +187,7 @@ def release(done: "Release", dry_run: bool) -> None:
     verb = "would send" if dry_run else "sent"
     files = f"{len(done.send)} files ({units.size(done.send_bytes)})"
     rest = f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
-    lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}"]
+    lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}", *done.kept]
     if dry_run:
         lines += [f"  send {path}" for path in done.send]
         lines += [f"  delete {path}" for path in done.delete]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,9 @@ def _head(repo: str, config: str) -> str:
 
 def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
     """Entries of a header by their config's name, which may be left out of an only one."""
-    entries = entries if isinstance(entries, list) else filter(None, [entries])
+    entries = entries if isinstance(entries, list) else [*filter(None, [entries])]
+    if wrong := [entry for entry in entries if not isinstance(entry, dict)]:
+        raise EdgeGlassError(f"{FILE}: its header lists {wrong[0]!r} as a config. Mend it first")
     return {entry.get("config_name", "default"): entry for entry in entries}
 
 
@@ -162,12 +165,21 @@ def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
 
 
 def _replace(text: str, corpus: str, manifests: list[Manifest], drawn: Collection[str]) -> str:
-    start, end = f"<!-- edge-glass {corpus} -->", f"<!-- /edge-glass {corpus} -->"
-    section = f"{start}\n{_section(corpus, manifests, drawn)}\n{end}"
-    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-    if pattern.search(text):
-        return pattern.sub(lambda _: section, text)
+    start, said = f"<!-- edge-glass {corpus} -->", _section(corpus, manifests, drawn).strip()
+    section = f"{start}\n{said}\n<!-- /edge-glass {corpus} {_digest(said)} -->"
+    pattern = rf"(?s){re.escape(start)}(.*?)<!-- /edge-glass {re.escape(corpus)}( \w+)? -->"
+    if there := re.search(pattern, text):
+        if there[2] and there[2].strip() != _digest(there[1].strip()):
+            raise EdgeGlassError(
+                f"{FILE}: the section between {start} and its end was edited by hand. Move what "
+                "you wrote out of it and delete the section: it is written again"
+            )
+        return text[: there.start()] + section + text[there.end() :]
     return f"{text.rstrip()}\n\n{section}\n"
+
+
+def _digest(text: str) -> str:
+    return sha256(" ".join(text.split()).encode()).hexdigest()[:16]
 
 
 def _section(corpus: str, manifests: list[Manifest], drawn: Collection[str]) -> str:

@@ -1,5 +1,6 @@
 """CITATION.cff: how to cite a release, and each corpus in it (citation-file-format.github.io)."""
 
+from hashlib import sha256
 from typing import Any
 
 import yaml
@@ -8,6 +9,7 @@ from edge_glass.core.manifest import Manifest
 from edge_glass.corpora import catalog
 
 FILE = "CITATION.cff"
+MARK = "# Written by Edge Glass. What is edited is not written again. "
 KINDS = {"article": "article", "inproceedings": "conference-paper", "misc": "generic"}
 
 
@@ -27,7 +29,18 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
     }
     if doi:
         found["doi"] = doi
-    return str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True))
+    text = str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True))
+    return f"{MARK}{_digest(text)}\n{text}"
+
+
+def is_ours(text: str | None) -> bool:
+    """Whether a citation is as it was written here; what is edited by hand is its author's."""
+    mark, _, rest = (text or "").partition("\n")
+    return text is None or mark == f"{MARK}{_digest(rest)}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _reference(bibtex: str) -> dict[str, Any]:

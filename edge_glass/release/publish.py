@@ -18,6 +18,7 @@ from edge_glass.core.names import PLOTS, picture
 from edge_glass.release import card, citation, croissant, write_card
 
 COMMIT_FILES = 100  # in one commit; a release of more files comes in several, its README last
+NUMBER = r"(0|[1-9][0-9]*)"
 SHARD = re.compile(r"[\w.]+-\d{5,}-of-\d{5,}\.parquet")
 
 Operation = CommitOperationAdd | CommitOperationDelete
@@ -34,6 +35,7 @@ class Release:
     send_bytes: int = 0
     already_there: list[str] = field(default_factory=list)
     delete: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # written by hand
     commit: str | None = None
     pull_request: str | None = None
     tagged: bool = False
@@ -75,7 +77,7 @@ def push(
 
 
 def _tag(version: str) -> str:
-    if not re.fullmatch(r"v?\d+\.\d+\.\d+([.-]\w+)*", version):
+    if not re.fullmatch(rf"v?{NUMBER}\.{NUMBER}\.{NUMBER}([.-][0-9A-Za-z]+)*", version):
         raise EdgeGlassError(f"--version {version}: write it as 1.0.0 (or 1.0.0-rc1)")
     return f"v{version.removeprefix('v')}"
 
@@ -92,7 +94,22 @@ def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
         raise EdgeGlassError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
     if empty := [made.config for made in builds.values() if not made.kept]:
         raise EdgeGlassError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
+    for folder, made in builds.items():
+        _check_balance(folder, made)
     return builds
+
+
+def _check_balance(folder: Path, made: Manifest) -> None:
+    """Raise EdgeGlassError if rows that are kept are not those published, or the ledger differs."""
+    counts = ledger.count(folder / ledger.FILE) if (folder / ledger.FILE).is_file() else None
+    for name, split in made.splits.items():
+        uneven = split.rows < split.kept or (split.rows > split.kept and not made.each_example)
+        uneven |= split.rows != sum(shard.rows for shard in split.shards)
+        if uneven or (counts is not None and counts.get(name, {}) != split.outcomes):
+            raise EdgeGlassError(
+                f"{folder}: {name} does not balance: {split.rows} rows are published, its manifest "
+                f"says {split.outcomes}, its ledger {(counts or {}).get(name)}: build again"
+            )
 
 
 def _operations(
@@ -115,7 +132,7 @@ def _operations(
                 operations.append(CommitOperationDelete(path))
                 release.delete.append(path)
     operations += _plots(builds, there, release)
-    for name, text in _texts(hub, head, there, list(builds.values()), release.tag).items():
+    for name, text in _texts(hub, head, there, list(builds.values()), release).items():
         operations.append(CommitOperationAdd(name, text.encode()))
         release.send.append(name)
     # what readers of the main branch see changes with the README and the deletions: they go last
@@ -163,7 +180,7 @@ def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitO
 
 
 def _texts(
-    hub: "_Hub", head: str | None, there: dict[str, str], ours: list[Manifest], tag: str
+    hub: "_Hub", head: str | None, there: dict[str, str], ours: list[Manifest], release: Release
 ) -> dict[str, str]:
     """What is said of the whole repository: its new texts by name, without those that it has."""
     names = {m.config for m in ours}
@@ -179,7 +196,7 @@ def _texts(
     readme = previous.get(card.FILE)
     corpora = {m.corpus for m in ours}
     drawn = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
-    about = (manifests, hub.url, tag, card.doi(readme))
+    about = (manifests, hub.url, release.tag, card.doi(readme))
     texts = {
         citation.FILE: citation.render(*about),
         croissant.FILE: croissant.render(*about),
@@ -187,6 +204,9 @@ def _texts(
             [m for m in manifests if m.corpus in corpora], hub.repo, readme, drawn
         ),
     }
+    if not citation.is_ours(previous.get(citation.FILE)):
+        release.kept.append(f"{citation.FILE}: not as Edge Glass wrote it: it stays as it is")
+        del texts[citation.FILE]
     return {name: text for name, text in texts.items() if text != previous.get(name)}
 
 
@@ -267,7 +287,7 @@ class _Hub:
     def read(self, head: str | None, path: str) -> str:
         local = self.call("hf_hub_download", filename=path, revision=head)
         try:
-            return Path(local).read_text(encoding="utf-8")
+            return Path(local).read_text(encoding="utf-8-sig")  # some editors write a mark first
         except UnicodeDecodeError:
             raise EdgeGlassError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
 

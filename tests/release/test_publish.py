@@ -120,6 +120,33 @@ def test_what_others_wrote_stays(hub: Hub, built: Path) -> None:
     assert again == text + "\nMore by hand.\n"
 
 
+def test_a_mark_before_the_header_loses_nobodys_configs(hub: Hub, built: Path) -> None:
+    commit(hub, {"README.md": b"\xef\xbb\xbf" + README.encode()})
+    push(hub, built)
+    configs = [config["config_name"] for config in header(hub)["configs"]]
+    assert configs == ["mine", SAMPLE, f"{SAMPLE}_ledger"] and header(hub)["tags"] == ["birds"]
+
+
+def test_what_is_edited_by_hand_is_kept_or_refused_aloud(hub: Hub, built: Path, cli: Cli) -> None:
+    push(hub, built)
+    text, cited = (hub.read(REPO, name).decode() for name in ("README.md", "CITATION.cff"))
+    commit(hub, {"CITATION.cff": cited.replace("title: ", "title: My ", 1).encode()})
+    mine = hub.read(REPO, "CITATION.cff")
+    done = cli("push", SAMPLE, "--repo", REPO, "--from", built, "--version", "1.0.1")
+    assert done.code == 0 and "CITATION.cff: not as Edge Glass wrote it" in done.out
+    assert hub.read(REPO, "CITATION.cff") == mine != cited.encode()
+    edited = text.replace("## [", "By hand.\n\n## [", 1)
+    commit(hub, {"README.md": edited.encode()})
+    with pytest.raises(EdgeGlassError, match="edited by hand"):
+        push(hub, built, "1.0.2")
+    assert hub.read(REPO, "README.md").decode() == edited
+    start = edited.index("<!-- edge-glass")
+    end = edited.index("-->", edited.index("<!-- /edge-glass")) + 3
+    commit(hub, {"README.md": (edited[:start] + "By hand.\n" + edited[end:]).encode()})
+    push(hub, built, "1.0.2")
+    assert "By hand.\n" in hub.read(REPO, "README.md").decode()
+
+
 def test_the_default_is_the_full_config_or_what_it_was(
     hub: Hub, built: Path, clotho: Path, tmp_path: Path
 ) -> None:
@@ -291,6 +318,19 @@ def empty(folder: Path) -> None:
     (folder / manifest.FILE).write_text(json.dumps(made))
 
 
+def uneven(folder: Path) -> None:
+    made = manifest.read(folder).plain()
+    made["splits"]["train"]["rows"] -= 1
+    (folder / manifest.FILE).write_text(json.dumps(made))
+
+
+def shorten(folder: Path) -> None:
+    """A row that the ledger has and the manifest has not, with a digest that fits."""
+    made = manifest.read(folder).plain()
+    made["splits"]["train"]["outcomes"]["missing_media"] = 1
+    (folder / manifest.FILE).write_text(json.dumps(made))
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -298,6 +338,8 @@ def empty(folder: Path) -> None:
         (lose, "test-00000-of-00001.parquet is missing: build again"),
         (cut, "clotho_sample: built with --limit, for a look: build it whole"),
         (empty, "clotho_sample: not one row was kept: see its ledger for why"),
+        (uneven, "train does not balance: 4 rows are published"),
+        (shorten, "train does not balance: .* its ledger {'kept': 5}: build again"),
         (shutil.rmtree, "nothing is built here"),
     ],
 )
@@ -315,6 +357,8 @@ def test_builds_that_are_not_whole(
     ("arguments", "why"),
     [
         (["--version", "1.0"], "error: --version 1.0: write it as 1.0.0"),
+        (["--version", "01.0.0"], "error: --version 01.0.0: write it as 1.0.0"),
+        (["--version", "1.0.\u0661"], "write it as 1.0.0"),
         (["--repo", "a/b/c"], "error: a/b/c: HFValidationError: Repo id must be in the form"),
         (["clotho_48k"], "not built: clotho_48k. Run `edge-glass build clotho_48k --out"),
     ],
