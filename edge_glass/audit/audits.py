@@ -105,14 +105,14 @@ class _Job:
         self._shards = audited_shards.shards([folder, *against])
         self._own = [shard for shard in self._shards if shard.corpus == 0]
         self._work = out / HIDDEN
-        self._folder = out / FOLDER / self._made.config
+        self._home = f"{FOLDER}/{self._made.config}"
+        self._folder = out / self._home
         self._figures: dict[str, Any] = {}
 
     def run(self) -> Audit:
         before = read(self._out, self._made.config) or {}
         groups = before.get("groups", {}) if before.get("data") == self._data() else {}
-        if not (self._folder / FILE).is_file():
-            outputs.claim(self._out, [f"{FOLDER}/{self._made.config}"])
+        self._claim(before)
         spare = scratch(self._work, f"audit-{self._made.config}")
         with spare as self._spare, started(self._options.ray) as self._pool:
             for name in self._options.groups:
@@ -121,6 +121,12 @@ class _Job:
                     groups[name] = self._group(name) | {"state": state}
                     self._save(groups)
         return self._save(groups)
+
+    def _claim(self, before: Audit) -> None:
+        """Raise if files of the user's lie where findings go; those of an audit before are ours."""
+        files = {FILE, *(self._path(group).name for group in self._options.groups)}
+        ours = {FILE, *(group["file"] for group in before["groups"].values())} if before else set()
+        outputs.claim(self._out, [f"{self._home}/{name}" for name in sorted(files - ours)])
 
     def _whole(self, group: dict[str, Any]) -> bool:
         path = self._folder / group["file"]

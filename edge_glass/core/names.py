@@ -57,19 +57,19 @@ def media_suffix(path: str | None, default: str = ".bin") -> str:
 
 
 class Distinct:
-    """File names for the rows of one folder that differ by more than their case."""
+    """File names for rows, and in any one folder they differ by more than their case."""
 
     def __init__(self) -> None:
         self._taken = set[bytes]()
 
-    def name(self, value: str, suffix: str = "") -> str:
-        """`file_name(value, suffix)`, with a digest if another row has a name like it.
+    def name(self, value: str, suffix: str = "", folder: str = "") -> str:
+        """`file_name(value, suffix)`, with a digest if another row in `folder` has one like it.
 
         Raises EdgeGlassError for a value that had a name before.
         """
         plain = file_name(value, suffix)
         for name in (plain, _cut(plain.removesuffix(suffix), value, suffix)):
-            key = sha256(name.lower().encode()).digest()[:8]
+            key = sha256(f"{folder}/{name}".lower().encode()).digest()[:8]
             if key not in self._taken:
                 self._taken.add(key)
                 return name

@@ -15,15 +15,12 @@ CLAIMS = ".edge_glass.txt"  # in a folder that others may use as well: the names
 SHOWN = 5
 
 
-def check_apart(source: Path, target: Path, within: bool = False) -> None:
-    """Raise EdgeGlassError if what is read and what is written are one folder, or one in the other.
-
-    `within`: an output may lie in the folder that is read, where its reader passes over it.
-    """
+def check_apart(source: Path, target: Path) -> None:
+    """Raise EdgeGlassError if what is read and what is written are not two folders apart."""
     one, other = source.resolve(), target.resolve()
     if one == other:
         raise EdgeGlassError(f"{target}: is what is read, too: give another folder for the output")
-    if one.is_relative_to(other) or (other.is_relative_to(one) and not within):
+    if one.is_relative_to(other) or other.is_relative_to(one):
         raise EdgeGlassError(
             f"{source} is read and {target} is written, and one lies in the other: keep them apart"
         )

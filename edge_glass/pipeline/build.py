@@ -65,7 +65,7 @@ def build(
         )
     final, hidden = out / names.check(variant.name), out / HIDDEN
     if options.raw:
-        outputs.check_apart(options.raw, final, within=True)
+        outputs.check_apart(options.raw, final)
     if not finished.inventory(final):
         outputs.check_replaceable(final, None)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):

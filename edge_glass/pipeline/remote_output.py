@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import fsspec
 
-from edge_glass.core import ledger, locations, manifest
+from edge_glass.core import ledger, locations, manifest, names
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
@@ -41,7 +41,8 @@ class Away:
     def staging(self) -> Path:
         """The folder here that stands for it; it holds everything but the shards."""
         digest = hashlib.sha256(self.url.rstrip("/").encode()).hexdigest()[:16]
-        return store().absolute() / "away" / digest / self.url.rstrip("/").rpartition("/")[2]
+        name = names.file_name(self.url.rstrip("/").rpartition("/")[2])
+        return store().absolute() / "away" / digest / name
 
     def put(self, path: Path, name: str) -> None:
         """Send a file."""
@@ -111,9 +112,10 @@ class Away:
         below, place = f"{root}/{WORK}/{config}", f"{root}/{config}"
         shards = {shard.file: shard.bytes for shard in made.shards()}
         under_way = [name for name in shards if fs.exists(f"{below}/{name}")]
-        self._check(config, made)
-        if under_way and fs.exists(f"{place}/{manifest.FILE}"):
-            fs.rm(place, recursive=True)  # of the build before
+        before = self._check(config, shards)
+        for name in sorted(before, key=manifest.FILE.__eq__) if under_way else ():
+            if fs.exists(f"{place}/{name}"):
+                fs.rm_file(f"{place}/{name}")  # the manifest last: until then the rest is ours
         fs.makedirs(place, exist_ok=True)
         for name in under_way:
             fs.mv(f"{below}/{name}", f"{place}/{name}")
@@ -127,16 +129,22 @@ class Away:
             self.put(final / name, f"{config}/{name}")
         self.forget(config)
 
-    def _check(self, config: str, made: Manifest) -> None:
-        """Raise if there is more in the place of a build than what was made of it, or before."""
+    def _check(self, config: str, shards: dict[str, int]) -> set[str]:
+        """The files of the build that is in the place of this one.
+
+        Raises EdgeGlassError if there is more than that and shards of this one, by their sizes.
+        """
         place = locations.at(self.url) / config
-        ours = {manifest.FILE, *(file.file for file in made.files())}
-        ours |= manifest.inventory(place) or set()
-        if place.is_dir() and (more := sorted({path.name for path in place.iterdir()} - ours)):
+        before = manifest.inventory(place) or set()
+        there = list(place.iterdir()) if place.is_dir() else [place] if place.exists() else []
+        more = [path for path in there if path.name not in before]
+        more = [p for p in more if not p.is_file() or shards.get(p.name) != p.stat().st_size]
+        if others := sorted(path.name for path in more):
             raise EdgeGlassError(
-                f"{place}: holds what Edge Glass did not put there: {', '.join(more[:5])}. Move it "
-                "away, or give another --out."
+                f"{place}: holds what Edge Glass did not put there: {', '.join(others[:5])}. Move "
+                "it away, or give another --out."
             )
+        return before
 
 
 def _under_way(path: Path) -> str:

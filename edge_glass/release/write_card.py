@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from edge_glass.core import manifest, names, outputs
+from edge_glass.core import locations, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.progress import Progress
@@ -19,10 +19,12 @@ from edge_glass.release import card
 MARKS = {card.FILE: b"<!-- /edge-glass ", names.REPORT: b"<title>Edge Glass: what was built<"}
 
 
-def check(out: Path, config: str) -> None:
+def check(out: Path, config: str, away: Away | None = None) -> None:
     """Raise EdgeGlassError if files of the user's lie where something is written beside a build."""
-    for name, mark in {**MARKS, names.picture(config): names.PICTURE_MARK}.items():
-        outputs.check_marked(out / name, mark)
+    marks = {**MARKS, names.picture(config): names.PICTURE_MARK}
+    for place in [out, locations.at(away.url)] if away else [out]:
+        for name, mark in marks.items():
+            outputs.check_marked(place / name, mark)
 
 
 def build(
@@ -33,7 +35,7 @@ def build(
     What was drawn of an earlier build of it is removed. Returns the manifest.
     """
     options = options or Options()
-    check(out, variant.name)
+    check(out, variant.name, options.away)
     before = _bytes(out / variant.name / manifest.FILE)
     made = make(variant, out, options, progress)
     with disk_full(out, REMEDY):
@@ -59,7 +61,7 @@ def drawn(out: Path, away: Away | None = None) -> None:
     from edge_glass.audit import report  # DuckDB and more, which the workers of a build do without
 
     for config in manifest.built(out):
-        check(out, config)
+        check(out, config, away)
     with disk_full(out, "Make room and run the same command again."), _alone(out):
         names = report.write(out)
         card.write(out)

@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
 
-from edge_glass.core import records
+from edge_glass.core import names, records
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import MAIN, Source
 from edge_glass.sources import download
@@ -37,8 +37,8 @@ def job(source: Source, folder: Path, file: File) -> download.Job:
     repo, commit, endpoint = source.hub.repo, file["commit"], HfApi().endpoint
     url = hf_hub_url(repo, file["path"], repo_type="dataset", revision=commit, endpoint=endpoint)
     known = {"url": url, "bytes": file["bytes"], "sha256": file["sha256"]}
-    name = Path(file["path"]).name
-    return download.Job(f"{folder.name}/{name}", folder / name, Source(**known), [url])
+    path = names.below(folder, Path(file["path"]).name)
+    return download.Job(f"{folder.name}/{path.name}", path, Source(**known), [url])
 
 
 def facts(files: list[File]) -> dict[str, str | int]:

@@ -148,7 +148,7 @@ def finished(out: Path, file: str, state: str) -> Record | None:
 
 def claim(raw: Path, out: Path, *files: str) -> None:
     """Raise EdgeGlassError if `out` is where the chunks are, or somebody's files are in the way."""
-    outputs.check_apart(raw, out, within=True)
+    outputs.check_apart(raw, out)
     outputs.claim(out, [FOLDER, "ledger", *files])
 
 

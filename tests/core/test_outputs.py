@@ -10,10 +10,11 @@ import numpy as np
 import planted
 import pytest
 import searchkit
+import tinymodels
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kit import ROOT, Cli
-from slidekit import deck
+from slidekit import deck, slide
 from test_dedup import LAYOUT, lines
 
 from edge_glass.audit import audits
@@ -22,13 +23,17 @@ from edge_glass.core import manifest, outputs
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Silent
 from edge_glass.corpora import catalog
+from edge_glass.domains.imagenet import classify, nearest
+from edge_glass.domains.mm_imdb import artefacts
 from edge_glass.domains.slides import deck_folder, funnel
 from edge_glass.domains.slides.deck_store import Desk
 from edge_glass.domains.slides.filters import Limits
+from edge_glass.pipeline.build import Options
+from edge_glass.pipeline.remote_output import Away
 from edge_glass.release import catalogue, write_card
 from edge_glass.release.export import export
 from edge_glass.release.write_card import build
-from edge_glass.tables import dedup
+from edge_glass.tables import dedup, steps
 from edge_glass.vectors import embed
 from edge_glass.vectors import index_build as indexes
 
@@ -41,6 +46,10 @@ def prepared(at: Path) -> Path:
     rows = [{"id": f"{n}", "wnid": "n01440764", "caption": "a", "text": "b"} for n in range(3)]
     planted.corpus(at, "planted", {"train": rows})
     audits.audit(at / "planted", at, audits.Options(("captions",)))
+    film = [{"id": f"{n}", "image": slide("a", n), "text": "a"} for n in range(2)]
+    planted.corpus(at, "films", {"train": film})
+    (at / "clip").mkdir()
+    tinymodels.clip(at / "clip")
     (at / "chunks").mkdir()
     (at / "chunks" / "a.csv").write_bytes(lines([1, "a", "0.5", "u"], [2, "b", "0.1", "v"]))
     for id in ("one", "two"):
@@ -77,6 +86,41 @@ def _index(at: Path, out: Path, time: int) -> None:
     indexes.build(one, [], 10**8, Silent())
 
 
+def _audit(at: Path, out: Path, time: int) -> None:
+    audits.audit(at / "planted", out, audits.Options((("captions", "signals")[time],)))
+
+
+def _embed(at: Path, out: Path, time: int) -> None:
+    embed.embed(at / "films", out / "mine", str(at / "clip"), ["text"], batch=2 - time)
+
+
+def _views(at: Path, out: Path, time: int) -> None:
+    clip = str(at / "clip")
+    options = artefacts.Options({"clip": (clip, clip)}, "mine", 1 + time, text="text")
+    artefacts.export(at / "films", out, options)
+
+
+def _report(at: Path, out: Path, time: int) -> None:
+    if not (out / "planted" / manifest.FILE).exists():
+        lay(at / "planted", out / "planted")
+    write_card.drawn(out)
+
+
+def _docs(_: Path, out: Path, time: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:  # all samples would take long
+        patch.setattr(catalog, "corpora", lambda: {"clotho": catalog.corpus("clotho")})
+        catalogue.write(out)
+
+
+def _away(_: Path, out: Path, time: int) -> None:
+    mine = catalog.variant("clotho_sample", {"splits": ["test"], "subset": 3 - time}, "mine")
+    with tempfile.TemporaryDirectory() as temp, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGE_GLASS_CACHE", temp)
+        there = Away(f"file://{out}")
+        build(mine, there.staging, Options(away=there))
+        write_card.drawn(there.staging, there)
+
+
 def lay(source: Path, target: Path) -> None:
     """Copy a folder to where nothing of it is."""
     try:
@@ -97,6 +141,12 @@ VERBS: dict[str, Verb] = {
     "drop": _drop,
     "collect": _collect,
     "index": _index,
+    "audit": _audit,
+    "embed": _embed,
+    "views": _views,
+    "report": _report,
+    "docs": _docs,
+    "remote output": _away,
     "filter": lambda at, out, time: funnel.run(at / "decks", out, [], Limits()),
     "tsv": lambda at, out, time: export(at / "planted", out, "tsv"),
     "dedup": lambda at, out, time: dedup.dedup(
@@ -107,14 +157,20 @@ COLLIDING = """
 mine README.md report.html plots mine.png train planted.tsv metadata ledger test notes
 ledger.parquet manifest.json part-00000-of-00002.parquet one two one.json slide_1.jpg
 slide_9.jpg funnel.json dedup.json audit planted .edge_glass index data embeddings caption
-index.json rows.npy part-notes x.tmp test-00000-of-00001.parquet stats.json
+index.json rows.npy part-notes x.tmp test-00000-of-00001.parquet stats.json audit.json
+captions.parquet signals.parquet embeddings.json train-00000-of-00001.parquet index.html
+mine_aug1_clip_text.npy mine_aug1_manifest.json .mine_aug1 settings.json planted.png
 """
-TREES = st.dictionaries(
-    st.lists(st.sampled_from(COLLIDING.split()), min_size=1, max_size=3).map("/".join),
-    st.binary(max_size=3),
-    min_size=1,
-    max_size=4,
-)
+
+
+def trees(made: Path) -> st.SearchStrategy[dict[str, bytes]]:
+    """Files of a user's, many of them where a verb puts those that are in `made`."""
+    paths = (path.relative_to(made).as_posix() for path in made.rglob("*"))
+    own = sorted(path for path in paths if not path.startswith(".edge_glass"))
+    others = st.lists(st.sampled_from(COLLIDING.split()), min_size=1, max_size=3).map("/".join)
+    return st.dictionaries(
+        st.sampled_from(own) | others, st.binary(max_size=3), min_size=1, max_size=3
+    )
 
 
 def put(out: Path, tree: dict[str, bytes]) -> dict[Path, bytes]:
@@ -148,39 +204,42 @@ def somewhere() -> Iterator[Path]:
         yield out
 
 
-COSTLY = {"build": 6, "drop": 4, "dedup": 5, "index": 6}  # examples, of others 12
+COSTLY = ("build", "drop", "dedup", "audit", "views", "report", "docs", "remote output")
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_a_user_has_survives_every_verb(source: Path, verb: str) -> None:
-    @settings(
-        max_examples=COSTLY.get(verb, 12),
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-        phases=[Phase.generate],
-    )
-    @given(TREES, TREES)
-    def check(before: dict[str, bytes], later: dict[str, bytes]) -> None:
-        with somewhere() as out:
-            mine = put(out, before)
-            with contextlib.suppress(EdgeGlassError, OSError):  # told either way
-                VERBS[verb](source, out, 0)
-            assert lost(mine) == []
-        with somewhere() as out:
-            VERBS[verb](source, out, 0)
-            mine = put(out, later)
-            with contextlib.suppress(EdgeGlassError, OSError):  # told either way
-                VERBS[verb](source, out, 1)
-            assert lost(mine) == []
+    def once_more(out: Path, tree: dict[str, bytes], time: int) -> None:
+        mine = put(out, tree)
+        with contextlib.suppress(EdgeGlassError, OSError):  # told either way
+            VERBS[verb](source, out, time)
+        assert lost(mine) == []
 
-    check()
+    with somewhere() as made:
+        VERBS[verb](source, made, 0)
+
+        @settings(
+            max_examples=2 if verb in COSTLY else 6,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            phases=[Phase.generate],
+        )
+        @given(trees(made), trees(made))
+        def check(before: dict[str, bytes], later: dict[str, bytes]) -> None:
+            with somewhere() as out:
+                once_more(out, before, 0)
+            with somewhere() as out:
+                shutil.copytree(made, out, dirs_exist_ok=True)
+                once_more(out, later, 1)
+
+        check()
 
 
 @pytest.mark.parametrize(
     ("raw", "out", "why"),
     [
         ("data/clotho", "data", "is what is read, too"),
-        ("data", "data", "data/clotho: is in the way"),
+        ("data", "data", "keep them apart"),
         ("data/clotho/raw", "data", "keep them apart"),
         ("link", "data", "is what is read, too"),
     ],
@@ -200,6 +259,22 @@ def test_raw_files_and_the_output_are_kept_apart(
     done = cli("build", "clotho", "--raw", tmp_path / raw, "--out", tmp_path / out, "--unverified")
     assert done.code == 1 and why in done.err
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("out", [".", "new", ".."])
+@pytest.mark.parametrize("verb", ["dedup", "match", "retrieve"])
+def test_nothing_is_written_among_chunks(source: Path, tmp_path: Path, verb: str, out: str) -> None:
+    raw = tmp_path / "a" / "chunks"
+    shutil.copytree(source / "chunks", raw)
+    target = (raw / out).resolve()
+    with pytest.raises(EdgeGlassError, match=r"keep them apart|is read, too"):
+        if verb == "dedup":
+            dedup.dedup(raw, LAYOUT, target, dedup.Wanted(parts=2))
+        elif verb == "match":
+            steps.run(classify.Matched(LAYOUT, "word"), raw, target)
+        else:
+            nearest.retrieve(source / "planted", raw, LAYOUT, target, "wordbag:encode")
+    assert [path.name for path in (tmp_path / "a").rglob("*")] == ["chunks", "a.csv"]
 
 
 def test_a_folder_that_is_called_like_a_config_stays(tmp_path: Path, cli: Cli) -> None:

@@ -27,9 +27,11 @@ def test_sample(built: Path) -> None:
 
 
 def test_caption_first(tmp_path: Path) -> None:
-    (tmp_path / "cc12m.tsv").write_bytes(b"a tench\thttp://a.example/1\r\n\xff tench\tb\n")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "cc12m.tsv").write_bytes(b"a tench\thttp://a.example/1\r\n\xff tench\tb\n")
     variant = catalog.variant("cc12m_cls_metadata", {"caption_first": True}, "cc12m_cls_cc3m")
-    build(variant, tmp_path / "out", Options(raw=tmp_path))
+    build(variant, tmp_path / "out", Options(raw=raw))
     [row] = rows(tmp_path / "out" / "cc12m_cls_cc3m").values()
     assert (row["url"], row["caption"]) == ("http://a.example/1", "a tench")
     book = entries(tmp_path / "out" / "cc12m_cls_cc3m").values()
@@ -43,9 +45,11 @@ def test_what_other_corpora_draw_by_is_no_parameter(name: str) -> None:
 
 
 def test_nothing_but_json_lines(tmp_path: Path) -> None:
-    (tmp_path / "cc12m.jsonl").write_text('{"filepath": "1.jpg", "caption": "a tench"}\n[]\n')
-    build(catalog.variant("cc12m_cls_jsonl"), tmp_path / "out", Options(raw=tmp_path))
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "cc12m.jsonl").write_text('{"filepath": "1.jpg", "caption": "a tench"}\n[]\n')
+    build(catalog.variant("cc12m_cls_jsonl"), tmp_path / "out", Options(raw=raw))
     [row] = rows(tmp_path / "out" / "cc12m_cls_jsonl").values()
     assert (row["id"], row["filepath"]) == ("1.jpg#n01440764", "1.jpg")
     with pytest.raises(EdgeGlassError, match=r"lacks\n  cc12m\.tsv"):
-        build(catalog.variant("cc12m_cls_metadata"), tmp_path / "2", Options(raw=tmp_path))
+        build(catalog.variant("cc12m_cls_metadata"), tmp_path / "2", Options(raw=raw))

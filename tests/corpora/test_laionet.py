@@ -117,9 +117,9 @@ def test_rows_keep_their_index_in_the_release(cli: Cli, laion: Path, tmp_path: P
 
 
 def test_a_wnid_that_only_the_authors_have(tmp_path: Path) -> None:
-    chunk(tmp_path / "laionet" / "metadata" / "0.parquet", ["a husky", "a chair"],
+    chunk(tmp_path / "raw" / "laionet" / "metadata" / "0.parquet", ["a husky", "a chair"],
           wnid=["n02112837", "n00000001"], **{SIMILARITY: [0.8, 0.8]})  # fmt: skip
-    [row] = made(tmp_path, tmp_path)
+    [row] = made(tmp_path / "raw", tmp_path)
     assert (row["wnid"], row["class_name"]) == ("n02110185", "Siberian Husky")
 
 
@@ -174,6 +174,20 @@ def test_thresholds(threshold: float, scored: Path, tmp_path: Path) -> None:
     assert min(row["text_similarity"] for row in found) >= 0.7
     assert Counter(row["label"] for row in back).get(1, 0) == (threshold > 0.71)
     assert [r["caption"] for r in back if r["label"] == 1] == ["caption 0"] * (threshold > 0.71)
+
+
+@pytest.mark.parametrize("threshold", [0.7, 0.82, 0.9])
+def test_thresholds_of_a_table_of_32_bit_floats(
+    threshold: float, scored: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(scored / "laionet" / "metadata" / "0.parquet")
+    place = table.schema.get_field_index(SIMILARITY)
+    narrow = table.set_column(place, SIMILARITY, table[SIMILARITY].cast("float32"))
+    (tmp_path / "raw" / "laionet" / "metadata").mkdir(parents=True)
+    pq.write_table(narrow, tmp_path / "raw" / "laionet" / "metadata" / "0.parquet")
+    wide = made(scored, tmp_path / "wide", threshold=threshold)
+    found = made(tmp_path / "raw", tmp_path / "narrow", threshold=threshold)
+    assert {row["id"] for row in found} == {row["id"] for row in wide}
 
 
 def test_shares_lie_inside_one_another(scored: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_stems_in_no_split_stand_in_the_ledger(raw: Path, tmp_path: Path) -> Non
         shutil.copy(raw / "dataset" / name, raw / "dataset" / name.replace("990", "991"))
     (raw / "dataset" / "notes.txt").write_text("none of them")
     for place in (raw, pack(raw, tmp_path / "raw" / "mmimdb.tar.gz")):
-        folder = build(place, tmp_path / place.name)
+        folder = build(place, tmp_path / f"of {place.name}")
         book = entries(folder)
         for id in ("9910002", "9910006"):
             told = book.pop(id)

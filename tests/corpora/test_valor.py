@@ -202,13 +202,13 @@ def test_annotations_that_are_no_list(raw: Path, tmp_path: Path) -> None:
         made(raw, tmp_path / "out", splits=["train"])
 
 
-def test_clips_lie_anywhere_and_the_build_may_lie_there_too(raw: Path) -> None:
+def test_clips_lie_anywhere(raw: Path, tmp_path: Path) -> None:
     for clip in list((raw / "videos").iterdir()):
         clip.rename(raw / clip.name)
     (raw / "videos").rmdir()
-    first = (made(raw, raw / "out", splits=["train"]) / "manifest.json").read_bytes()
-    assert made(raw, raw / "out", splits=["train"]).joinpath("manifest.json").read_bytes() == first
-    assert str(raw).encode() not in first and len(rows(raw / "out" / "valor_test")) == 2
+    folder = made(raw, tmp_path / "out", splits=["train"])
+    assert str(raw).encode() not in (folder / "manifest.json").read_bytes()
+    assert len(rows(folder)) == 2
 
 
 def test_nothing_can_be_fetched(tmp_path: Path) -> None:
@@ -315,5 +315,6 @@ def test_shards(tmp_path: Path) -> None:
 
 
 def test_shards_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
     with pytest.raises(EdgeGlassError, match="no valor32k_train_"):
-        made(tmp_path, tmp_path / "out", "valor_shards", splits=["train"])
+        made(tmp_path / "raw", tmp_path / "out", "valor_shards", splits=["train"])

@@ -30,10 +30,11 @@ def test_page(tmp_path: Path) -> None:
         for label, count in ((0, 40), (1, 8), (2, 1))
         for n in range(1, count + 1)
     ]
-    (tmp_path / "imagenet_captions.json").write_text(json.dumps(items))
-    out = tmp_path / "out"
-    whole = built_of(tmp_path, out, "imagenet_captions_title")
-    half = built_of(tmp_path, out, "imagenet_captions_title", subset=20)
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    raw.mkdir()
+    (raw / "imagenet_captions.json").write_text(json.dumps(items))
+    whole = built_of(raw, out, "imagenet_captions_title")
+    half = built_of(raw, out, "imagenet_captions_title", subset=20)
     assert whole.counts == {WNIDS[0]: 40, WNIDS[1]: 8, WNIDS[2]: 1} and half.total == 20
     head = [(end["name"], end["rows"]) for end in whole.ends()]
     assert head[:4] == [

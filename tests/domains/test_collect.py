@@ -15,7 +15,7 @@ from slidekit import LINES, deck, pair, pdf, real_pdf, slide
 from webkit import JPEG
 from wildsite import Site, page
 
-from edge_glass.core import ledger
+from edge_glass.core import ledger, names
 from edge_glass.domains.slides import decks
 from edge_glass.domains.slides import pdf as pdfs
 from edge_glass.domains.slides.deck_store import Desk
@@ -229,11 +229,17 @@ def test_half_characters_in_a_deck_are_told(tmp_path: Path, cli: Cli) -> None:
     assert result.json["decks"] == {"malformed_row": 1}
 
 
-@pytest.mark.parametrize("name", ["../../etc", "a/b", ".hidden", "", "x" * 500, "Ünï cödé", "a\0b"])
+DEVICES = ("con", "Nul.x")  # of Windows
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc", "a/b", ".hidden", "", "x" * 500, "Ünï cödé", "a\0b", *DEVICES]
+)
 def test_ids_are_harmless(name: str) -> None:
     made = decks.safe_id(name)
     assert made and not made.startswith(".") and len(made) <= 100
     assert "/" not in made and made.isascii() and made.isprintable()
+    assert made.partition(".")[0].lower() not in names.DEVICES
 
 
 # A list of URLs

@@ -140,8 +140,8 @@ def drawn(table: pd.DataFrame, least: float, **size: Any) -> pd.DataFrame:
     ],
 )
 def test_rows_of_laionet(overrides: dict[str, Any], size: dict[str, Any], tmp_path: Path) -> None:
-    table = laionet(tmp_path, 1500, lost=3)
-    found = rows(made("laionet_metadata", tmp_path, tmp_path / "out", **overrides))
+    table = laionet(tmp_path / "raw", 1500, lost=3)
+    found = rows(made("laionet_metadata", tmp_path / "raw", tmp_path / "out", **overrides))
     wanted = drawn(table, overrides.get("threshold", 0.7), **size)
     assert {row["laion_index"] for row in found.values()} == set(wanted.index)
     assert len({row["wnid"] for row in found.values()}) == 30

@@ -431,7 +431,8 @@ def test_webp_is_turned_by_xmp() -> None:
 
 def test_a_build_of_what_the_world_writes(here: Path) -> None:
     """What is mended is said in the ledger; what is written can be read by anybody."""
-    (here / "images").mkdir()
+    raw = here / "raw"
+    (raw / "images").mkdir(parents=True)
     images_of = {
         "a.jpg": magick("-size", "64x48", "plasma:", "a.jpg")[:-2],
         "b.png": with_profile("rgb(200,120,60)", P3, "b.png"),
@@ -441,14 +442,14 @@ def test_a_build_of_what_the_world_writes(here: Path) -> None:
     }
     lines = []
     for name, data in images_of.items():
-        (here / "images" / name).write_bytes(data)
+        (raw / "images" / name).write_bytes(data)
         lines.append(json.dumps({"filepath": name, "caption": "a tabby cat"}))
-    (here / "cc12m.jsonl").write_text("\n".join(lines))
+    (raw / "cc12m.jsonl").write_text("\n".join(lines))
     small = {"resize": "longest", "image_size": 40, "image_format": "png"}
     wanted = by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
     for name, overrides in (("cc12m_cls_whole", {}), ("cc12m_cls_small", small)):
         made = catalog.variant("cc12m_cls_jsonl", {"images": True, **overrides}, name)
-        build(made, here / "out", Options(raw=here))
+        build(made, here / "out", Options(raw=raw))
         folder = here / "out" / name
         book = {entry["id"].partition("#")[0]: entry for entry in entries(folder).values()}
         assert book["e.jpg"]["outcome"] == "truncated_media"

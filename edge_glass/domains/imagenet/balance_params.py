@@ -67,13 +67,14 @@ class BalanceParams(ClassParams):
         """Why the config leaves a row out; the similarity comes last."""
         score = row.fields["text_similarity"]
         own = row.fields["origin"] != RETRIEVED
-        low = own and score < max(self.above, self.threshold)
+        low = own and score < _as_precise(max(self.above, self.threshold), score)
         return super().outside(row) or (f"{LOW} {score}" if low else None)
 
     def standing(self, row: Row) -> int:
         """A row below the threshold comes back where its class would be lost."""
         score = row.fields.get("text_similarity") or 0
-        if row.dropped or not self.above <= score < self.threshold:
+        above, threshold = (_as_precise(t, score) for t in (self.above, self.threshold))
+        if row.dropped or not above <= score < threshold:
             return super().standing(row)
         why = self.outside(row) or ""
         return class_sample.LOST if why.startswith(LOW) else class_sample.OUT
@@ -105,3 +106,9 @@ class BalanceParams(ClassParams):
         counts = ranks.counts(2 * CLASSES)[:CLASSES]
         missing = [max(0, want - have) for want, have in zip(targets, counts, strict=True)]
         return class_sample.quotas(ranks, [*targets, *missing])
+
+
+def _as_precise(threshold: float, score: float) -> float:
+    """A threshold in 32 bits where the score has no more: .7 in such a table is not below .7."""
+    narrow = float(np.float32(score)) == score
+    return float(np.float32(threshold)) if narrow else threshold

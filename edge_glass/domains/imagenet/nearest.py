@@ -157,7 +157,7 @@ def retrieve(
     texts, wnids = _captions(queries)
     inputs = f"{scatter.state(raw, files)} {encoder} {k} {texts} {wnids}"
     state = sha256(inputs.encode(errors="replace")).hexdigest()[:16]
-    outputs.check_apart(raw, out, within=True)
+    outputs.check_apart(raw, out)
     work = out / HIDDEN / "nearest" / state
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "queries.npy").is_file():

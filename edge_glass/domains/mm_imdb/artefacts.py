@@ -93,6 +93,7 @@ class _Export:
                 _same(path, settings)
         if done.is_file():
             return
+        outputs.claim(self._out, [self._work.name])
         if not self._work.exists():
             ready = self._out.glob(f"{escape(self._options.base)}_*")
             outputs.claim(self._out, [path.name for path in ready])

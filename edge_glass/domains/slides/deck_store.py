@@ -30,8 +30,7 @@ class Desk:
         self.out, self.source, self.wanted = out, source, wanted
         if (Path(source)).is_dir():
             outputs.check_apart(Path(source), out)
-        if not (out / RECORDS).is_dir():
-            outputs.claim(out, [ledger.FILE])
+        outputs.claim(out, [RECORDS, ledger.FILE])
         (out / RECORDS).mkdir(parents=True, exist_ok=True)
         self.taken: set[str] = set()  # in this run
 

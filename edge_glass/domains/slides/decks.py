@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.names import file_name
 from edge_glass.domains.slides import numbering
 from edge_glass.sources.raw import Folder, nfc, spelled
 
@@ -103,7 +104,8 @@ def numbered(names: Iterable[str]) -> dict[int, str]:
 def safe_id(text: str) -> str:
     """Text from outside as a name of a folder: letters, digits, `_`, `-` and `.`, nothing else."""
     name = _cleaned(text)
-    return name if name and name == text and len(name) <= MAX_ID else _marked(name, text)
+    fits = name == text == file_name(text) and len(name) <= MAX_ID
+    return name if fits else _marked(name, text)
 
 
 def path_id(path: str) -> str:
@@ -120,7 +122,7 @@ def _cleaned(text: str) -> str:
 def _marked(name: str, text: str) -> str:
     """A name with a mark of what it stands for, which is the same in any spelling of Unicode."""
     mark = hashlib.sha256(nfc(text).encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{name[:MAX_ID]}-{mark}" if name else mark
+    return file_name(f"{name[:MAX_ID]}-{mark}" if name else mark)
 
 
 def among(folders: Iterable[tuple[str, list[str]]]) -> Iterator[tuple[str, str, list[str]]]:

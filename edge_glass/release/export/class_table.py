@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import ColumnRole, is_list
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.names import Distinct
 from edge_glass.domains.imagenet.class_params import relabelled
 from edge_glass.domains.imagenet.classes import write_frequencies
 from edge_glass.release.export import media_files
@@ -35,13 +36,13 @@ def write(build: BuiltRows, out: Path) -> list[str]:
         )
     labels, without = [name for name in LABELS if name in columns], 0
     for split in build.splits:
-        counts = Counter[str]()
+        counts, distinct = Counter[str](), Distinct()
         with Whole(out / split / f"{build.config}.tsv") as file:
             table = csv.writer(_Text(file), delimiter="\t", lineterminator="\n")
             table.writerow(["filepath", *labels, "caption"])
             for number, example in enumerate(build.examples(split)):
                 caption = (build.caption(example) or "").translate(BREAKS)
-                if (path := _path(build, example, number, media)) is None:
+                if (path := _path(build, example, number, media, distinct)) is None:
                     without += 1
                     continue
                 table.writerow([path, *(example[name] for name in labels), caption])
@@ -62,9 +63,13 @@ class _Text:
         return self._file.write(text.encode())
 
 
-def _path(build: BuiltRows, example: Example, number: int, media: list[str]) -> str | None:
+def _path(
+    build: BuiltRows, example: Example, number: int, media: list[str], distinct: Distinct
+) -> str | None:
     """Where the source has the file, or where `files` writes it; None where there is none."""
     if build.name_by is None and example.get("filepath"):
         return str(example["filepath"])
     file = next(iter(media_files.of_row(example, media)), None)
-    return None if media and not file else file_name(example, number, file, build.name_by)
+    if media and not file:
+        return None
+    return file_name(example, number, file, build.name_by, distinct)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from edge_glass.core import names
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import ColumnRole
+from edge_glass.core.names import Distinct, below
 from edge_glass.release.export import media_files
 from edge_glass.release.export.built_rows import BuiltRows, Example, as_json
 from edge_glass.release.export.media_files import MediaFile
@@ -34,13 +35,15 @@ def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
 def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool) -> int:
     """Write a column's files; gives the number of rows without any."""
     with_files = without = 0
+    distinct = Distinct()
     with Whole(folder / METADATA) as lines:
         for number, example in enumerate(build.examples(split)):
             files = media_files.of_row(example, [column], jpeg)
             if not files:
                 without += 1
                 continue
-            saved = list(_saved(folder, example, number, files, build.name_by))
+            name = file_name(example, number, files[0], build.name_by, distinct)
+            saved = list(_saved(folder, name, files))
             listed = files[0].place is not None
             where = {"file_names": saved} if listed else {"file_name": saved[0]}
             line = json.dumps(where | as_json(build.others(example)) | where, ensure_ascii=False)
@@ -51,20 +54,20 @@ def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool
     return without
 
 
-def _saved(
-    folder: Path, example: Example, number: int, files: list[MediaFile], name_by: str | None
-) -> Iterator[str]:
+def _saved(folder: Path, name: str, files: list[MediaFile]) -> Iterator[str]:
+    """Write the files of a row; those of a list into a folder of this name."""
+    stem = name.removesuffix(files[0].suffix)
     for file in files:
-        name = file_name(example, number, file, name_by)
         if file.place is not None:
-            name = f"{name.removesuffix(file.suffix)}/{file.place}{file.suffix}"
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(file.data)  # metadata.jsonl, written last, says it is whole
+            name = f"{stem}/{file.place}{file.suffix}"
+        path = below(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.data)  # metadata.jsonl, written last, says it is whole
         yield name
 
 
 def file_name(
-    example: Example, number: int, file: MediaFile | None, name_by: str | None = None
+    example: Example, number: int, file: MediaFile | None, name_by: str | None, distinct: Distinct
 ) -> str:
     """`<wnid>/<name in the source, or id>` of a row that has a class, its number for others.
 
@@ -76,10 +79,9 @@ def file_name(
     if named is None and not example.get("wnid"):
         return f"{number:09d}{suffix}"
     source = PurePosixPath(example.get("filename") or "") if named is None else PurePosixPath()
-    if not source.name:
-        name = names.file_name(str(example["id"] if named is None else named), suffix)
-    elif file and source.suffix.lower().replace(".jpeg", ".jpg") != suffix:
-        name = names.file_name(source.stem, suffix)
-    else:
-        name = names.file_name(source.name)
-    return f"{names.file_name(example['wnid'])}/{name}" if example.get("wnid") else name
+    value = source.stem or str(example["id"] if named is None else named)
+    if source.name and not (file and source.suffix.lower().replace(".jpeg", ".jpg") != suffix):
+        suffix = names.media_suffix(source.name, "")
+        value = source.name.removesuffix(suffix)
+    folder = f"{names.file_name(example['wnid'])}/" if example.get("wnid") else ""
+    return folder + distinct.name(value, suffix, folder)
