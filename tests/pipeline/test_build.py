@@ -64,7 +64,7 @@ def test_a_build_whose_ledger_loses_a_row_fails(
 def test_splits_and_limit(tmp_path: Path) -> None:
     made = build(variant("some", splits=["test", "train"]), tmp_path, Options(limit=2))
     assert list(made.splits) == ["train", "test"]
-    assert made.splits["train"].outcomes == {"beyond_limit": 3, "kept": 2}
+    assert made.splits["train"].outcomes == {"beyond_limit": 3, "kept": 2} and made.limit == 2
     with pytest.raises(EdgeGlassError, match="no split dev; there are train, validation, test"):
         build(variant("none", splits=["dev"]), tmp_path)
 

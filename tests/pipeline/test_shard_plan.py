@@ -1,0 +1,86 @@
+"""The plan of a build: where shards are cut, and what is read of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.row import Row
+from edge_glass.corpora.params import CorpusConfig
+from edge_glass.pipeline import shard_plan
+from edge_glass.sources.raw import Raw
+
+MB = 1_000_000
+
+
+class Sized:
+    """A corpus of files of these sizes; a row of each, or one that was dropped where it is None."""
+
+    def __init__(self, folder: Path, sizes: list[int | None], fetched: bool = False) -> None:
+        self.config = CorpusConfig(name="sized")
+        self.rows = []
+        for number, size in enumerate(sizes):
+            row = Row(f"é{number}", "list", f"{number}", ("files", f"{number}"), {"n": number})
+            row.dropped = ("no_label", "why") if size is None else None
+            row.ask = {"url": f"{number}"} if fetched else None
+            with (folder / f"{number}").open("wb") as file:
+                file.truncate(size or 0)  # takes no room on disk
+            self.rows.append(row)
+
+    def chosen_splits(self) -> list[str]:
+        return ["train", "empty"]
+
+    def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        yield from self.rows if split == "train" else []
+
+    def row_bytes(self, size: int) -> int:
+        return size
+
+
+def planned(folder: Path, sizes: list[int | None], **more: Any) -> tuple[list[list[str]], Any]:
+    """The rows of each shard of the plan, and the plan."""
+    (folder / "files").mkdir(exist_ok=True)
+    corpus: Any = Sized(folder / "files", sizes, **more)
+    raw = Raw("sized", {"files": folder / "files"})
+    found = shard_plan.plan(corpus, raw, folder)
+    assert shard_plan.plan(corpus, raw, folder) == found  # read, this time
+    assert found.rows == {"train": len(sizes), "empty": 0}
+    orders = [order for order in found.orders if order.split == "train"]
+    rows = [list(shard_plan.read(folder, order)) for order in orders]
+    assert [row for shard in rows for row in shard] == corpus.rows
+    assert [order.rows for order in orders] == [len(shard) for shard in rows]
+    assert [order.number for order in orders] == list(range(len(orders)))
+    (empty,) = [order for order in found.orders if order.split == "empty"]
+    assert found.name(empty) == "empty-00000-of-00001.parquet" and empty.rows == 0
+    return [[row.row for row in shard] for shard in rows], found
+
+
+def test_shards_are_cut_at_500_megabytes(tmp_path: Path) -> None:
+    sizes = [200 * MB, 300 * MB, 1, 600 * MB, None, 499 * MB, None, MB, 1]
+    shards, found = planned(tmp_path, sizes)
+    assert shards == [["0", "1"], ["2"], ["3"], ["4", "5", "6", "7"], ["8"]]
+    assert found.name(found.orders[3]) == "train-00003-of-00005.parquet"
+
+
+def test_what_a_kill_can_cost_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_plan, "MAX_FETCHED", 2)
+    sizes = [1, 1, None, 1, 1, None, 1]
+    shards, _ = planned(tmp_path, sizes, fetched=True)
+    assert shards == [["0", "1"], ["2", "3", "4"], ["5", "6"]]
+
+
+def test_rows_of_a_plan_that_is_damaged_name_its_file(tmp_path: Path) -> None:
+    _, found = planned(tmp_path, [1] * 450)
+    (path,) = tmp_path.glob("train-*.rows.gz")
+    whole = path.read_bytes()
+    for data in (whole[:-9], whole[:300] + b"\0\0" + whole[302:], b"no gzip", b""):
+        path.write_bytes(data)
+        if data:
+            with pytest.raises(EdgeGlassError) as error:
+                list(shard_plan.read(tmp_path, found.orders[0]))
+            assert str(error.value).startswith(f"{path}: damaged (")
+        assert shard_plan._planned(tmp_path / shard_plan.PLAN) is None
+    path.unlink()
+    assert shard_plan._planned(tmp_path / shard_plan.PLAN) is None
