@@ -29,7 +29,7 @@ def main() -> None:
     asked = parser.parse_args()
     mutants = [f"edge_glass.{module}.*__mutmut_*[{asked.digits}]" for module in asked.modules]
     with tempfile.TemporaryDirectory() as samples:
-        build = [sys.executable, "-m", "edge_glass", "build", "--out", samples, "--json"]
+        build = [sys.executable, "-m", "edge_glass", "build", "--out", samples, "--jobs", "1"]
         subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         run = [*TOOL, "run", "--max-children", str(asked.jobs), *mutants]
         env = os.environ | {"EDGE_GLASS_TEST_BUILT": samples}

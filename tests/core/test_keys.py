@@ -29,7 +29,8 @@ TINY = st.integers(1, 5)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_temp() -> Iterator[None]:
+def small_temp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    tmp_path_factory.getbasetemp()  # pytest's own folder is not to be made in this one
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(tempfile, "tempdir", folder):
         yield
         assert not list(Path(folder).iterdir())
