@@ -161,7 +161,7 @@ def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
 
     `place` is a folder that `build` made, `org/name@1.0.0` on the Hub, or a URL.
     """
-    from edge_glass.audit.verify import verify as check
+    from edge_glass.release.checks_papers import verify as check
 
     where = locations.at(str(place))
     with locations.told(where):

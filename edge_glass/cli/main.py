@@ -211,9 +211,9 @@ def build(
 @app.command(epilog="Example: edge-glass verify data")
 def verify(directory: Place, json: Json = False) -> None:
     """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
-    from edge_glass.audit.verify import verify as check
     from edge_glass.cli import terminal
     from edge_glass.core import finished, locations, manifest
+    from edge_glass.release.checks_papers import verify as check
 
     where = locations.at(directory)
     with locations.told(where):

@@ -74,7 +74,12 @@ def write_table(path: Path, batches: Iterable[pa.Table], schema: pa.Schema) -> W
 def write_json(path: Path, value: Any) -> None:
     """Write JSON to `path`, whole or not at all."""
     with Whole(path) as file:
-        file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+        file.write(json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """The bytes of a JSON file of ours."""
+    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 class Whole:

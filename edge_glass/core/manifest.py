@@ -4,6 +4,7 @@
 the name of the field. Builders, cards and verbs ask a `Manifest`, never its JSON.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
 from edge_glass.core import ledger, names, parquet, records, schema
-from edge_glass.core.atomic_files import write_json
+from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import told
 from edge_glass.core.schema import Plain
@@ -235,6 +236,11 @@ class Manifest(Inputs):
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
         return super().plain() | {"ledger": {"file": self.ledger.file, **self.ledger.plain()}}
+
+    @property
+    def seal(self) -> str:
+        """The sha256 of its file, as `write` writes it: cards and tags have it."""
+        return hashlib.sha256(json_bytes(self.plain())).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write it to `folder`, whole or not at all."""

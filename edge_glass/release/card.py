@@ -21,6 +21,7 @@ from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
 
 FILE = "README.md"
+SEALS = "edge_glass_manifests"  # of its header
 HEAD = """# {name}
 
 Built with Edge Glass: self-contained Parquet with the media inside, and for each config a ledger
@@ -59,11 +60,23 @@ def render(
     _set_default(configs, default)
     infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
     data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
+    data[SEALS] = seals(data) | {m.config: m.seal for m in manifests}
     _describe(data, manifests)
     for corpus in dict.fromkeys(m.corpus for m in manifests):
         ours = [m for m in manifests if m.corpus == corpus]
         text = _replace(text, corpus, ours, drawn)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
+
+
+def seals(data: dict[str, Any]) -> dict[str, str]:
+    """Config -> sha256 of its manifest, as the header of a card has them."""
+    found = data.get(SEALS)
+    return found if isinstance(found, dict) else {}
+
+
+def sealed(readme: str) -> dict[str, str]:
+    """Config -> sha256 of its manifest, as a card has them; raises EdgeGlassError as `render`."""
+    return seals(_parts(readme)[0])
 
 
 def doi(readme: str | None) -> str | None:

@@ -71,7 +71,8 @@ def push(
         head = hub.create(private)
     release.commit = _commit(hub, head, operations, release, pr)
     if not pr:
-        hub.tag(release.tag, release.commit)
+        seals = [f"{m.config}: sha256 of its manifest {m.seal}" for m in builds.values()]
+        hub.tag(release.tag, release.commit, "\n".join(seals))
         release.tagged = True
     return release
 
@@ -291,9 +292,9 @@ class _Hub:
         except UnicodeDecodeError:
             raise EdgeGlassError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
 
-    def tag(self, tag: str, commit: str) -> None:
+    def tag(self, tag: str, commit: str, message: str) -> None:
         try:
-            self.call("create_tag", tag=tag, revision=commit)
+            self.call("create_tag", tag=tag, revision=commit, tag_message=message)
         except EdgeGlassError:
             if not self._is_tagged(tag, commit):
                 raise

@@ -183,6 +183,7 @@ def create_ref(call: Call) -> Any:
     with call.store.lock:
         if call.args["kind"] == "tag":  # here the path names what is tagged
             repo.set_ref(f"refs/tags/{ask['tag']}", repo.find(name))
+            repo.tag_messages[ask["tag"]] = ask.get("message")
         else:
             repo.set_ref(f"refs/heads/{name}", repo.find(ask.get("startingPoint", "main")))
     return {}

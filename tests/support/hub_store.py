@@ -105,6 +105,7 @@ class Repo:
     name: str
     private: bool
     commits: dict[str, Commit] = field(default_factory=dict)
+    tag_messages: dict[str, str | None] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)  # refs/heads/main, refs/tags/v1, refs/pr/1
 
     def find(self, rev: str) -> Commit:

@@ -1,0 +1,125 @@
+"""Verify a folder of builds: each of them, and what is said of them beside: card, citation, DOI."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import edge_glass
+from edge_glass.audit import verify as builds
+from edge_glass.audit.checked_build import Finding
+from edge_glass.core import manifest
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import PLOTS
+from edge_glass.core.progress import Progress
+from edge_glass.corpora import catalog
+from edge_glass.release import card, citation, croissant
+
+REMEDY = "run `edge-glass build` again, or push it again"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Builds in one folder, and the texts that lie beside them."""
+
+    out: Path
+    manifests: list[Manifest]
+
+    def text(self, name: str) -> str | None:
+        """A file beside the builds, None if there is none."""
+        path = self.out / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+    @property
+    def known(self) -> list[Manifest]:
+        """Those of corpora that are installed here."""
+        return [made for made in self.manifests if made.corpus in catalog.corpora()]
+
+    def finding(self, where: str, what: str) -> Finding:
+        """An error; a note if another release of Edge Glass wrote some of it."""
+        writers = {made.made_with.get("edge_glass") for made in self.manifests}
+        kind: Literal["error", "note"] = "error" if writers == {edge_glass.__version__} else "note"
+        return Finding(kind, self.out.name, where, what)
+
+
+def unsealed_manifest(release: Release) -> Iterator[Finding]:
+    """A manifest is not the one that the card's header has the sha256 of."""
+    if (readme := release.text(card.FILE)) is not None:
+        sealed = card.sealed(readme)
+        for made in release.manifests:
+            told = sealed.get(made.config)
+            if told is None:
+                what = f"has no sha256 of {made.config}'s manifest: {REMEDY}"
+                yield release.finding(card.FILE, what)
+            elif told != made.seal:
+                what = f"sha256 is {made.seal}, the card says {told}: {REMEDY}"
+                yield Finding("error", made.config, manifest.FILE, what)
+
+
+def outdated_card(release: Release) -> Iterator[Finding]:
+    """README.md is missing, or does not say what the manifests give."""
+    readme = release.text(card.FILE)
+    if readme is None:
+        yield release.finding(card.FILE, f"is missing: {REMEDY}")
+    elif known := release.known:
+        drawn = {path.stem for path in (release.out / PLOTS).glob("*.png")}
+        sealed = card.sealed(readme)
+        for made in known:  # seals are another check's
+            readme = readme.replace(sealed.get(made.config, made.seal), made.seal)
+        gone = sealed.keys() - {made.config for made in release.manifests}
+        if gone or card.render(known, release.out.name, readme, drawn) != readme:
+            yield release.finding(card.FILE, f"does not say what the manifests give: {REMEDY}")
+
+
+def outdated_croissant(release: Release) -> Iterator[Finding]:
+    """croissant.json is not what the manifests give."""
+    yield from _outdated(release, croissant.FILE, croissant.render)
+
+
+def outdated_citation(release: Release) -> Iterator[Finding]:
+    """CITATION.cff is not what the manifests give."""
+    yield from _outdated(release, citation.FILE, citation.render)
+
+
+def _outdated(
+    release: Release, file: str, render: Callable[[list[Manifest], str, str, str | None], str]
+) -> Iterator[Finding]:
+    """A release says its address and version in croissant.json, and has both files or none."""
+    text, told = release.text(file), release.text(croissant.FILE)
+    if (text or told) and release.known == release.manifests:
+        try:
+            stated = json.loads(told or "")
+            about = str(stated["url"]), f"v{stated['version']}"
+        except (ValueError, KeyError, TypeError):
+            yield release.finding(croissant.FILE, f"is missing or damaged: {REMEDY}")
+            return
+        doi = card.doi(release.text(card.FILE))
+        if text != render(release.manifests, *about, doi):
+            yield release.finding(file, f"does not say what the manifests give: {REMEDY}")
+
+
+PAPER_CHECKS: tuple[Callable[[Release], Iterator[Finding]], ...] = (
+    unsealed_manifest,
+    outdated_card,
+    outdated_croissant,
+    outdated_citation,
+)
+
+
+def verify(out: Path, progress: Progress | None = None) -> Iterator[Finding]:
+    """Findings over every config built under `out`, and over what is said of them there.
+
+    `out` may be the folder of one build, which has nothing beside it.
+    """
+    yield from builds.verify(out, progress)
+    folders = manifest.built(out)
+    if [*folders.values()] != [out]:
+        release = Release(out, [manifest.read(folder) for folder in folders.values()])
+        try:
+            for check in PAPER_CHECKS:
+                for finding in check(release):
+                    yield replace(finding, check=check.__name__)
+        except EdgeGlassError as error:  # a header that nobody can read
+            yield release.finding(card.FILE, str(error))
