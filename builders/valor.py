@@ -37,8 +37,8 @@ from edge_glass.builder import (
 PARTS = {"train": "train", "validation": "val", "test": "test"}
 CLIPS, SHARDS = "clips", "valor32k_shards"
 TEXT, NUMBER = Value("string"), Value("float64")
-# of a shard, beside its media
-COLUMNS = {"video_id": TEXT, "start": NUMBER, "end": NUMBER, "caption": TEXT}
+ITEM = {"video_id": TEXT, "desc": TEXT}
+COLUMNS = {"video_id": TEXT, "start": NUMBER, "end": NUMBER, "caption": TEXT}  # of a shard
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Valor(Corpus):
             return
         found = [path for path in raw.names(CLIPS) if path.lower().endswith(video.SUFFIXES)]
         clips = {PurePosixPath(path).stem: path for path in reversed(found)}
-        for position, item in raw.json(source, ["video_id", "desc"]):
+        for position, item in raw.objects(source, source, ITEM, [*ITEM]):
             yield parsed(split, source, f"item {position}", item, partial(_clip, source, clips))
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:

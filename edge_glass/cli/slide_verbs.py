@@ -1,6 +1,7 @@
 """The command line's verbs for slides: collect, qa, filter, eval."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -208,7 +209,9 @@ def filter_(
     else:
         _show_funnel(out, made)
     if not allow_empty:
-        ledger.check_kept("filter", {ledger.Outcome.KEPT: made.steps[-1].decks}, out / ledger.FILE)
+        outcomes = Counter({str(ledger.Outcome.KEPT): made.steps[-1].decks})
+        outcomes = sum((Counter(step.reasons) for step in made.steps), outcomes)
+        ledger.check_kept("filter", outcomes, out / ledger.FILE)
 
 
 def _show_funnel(out: Path, made: "Funnel") -> None:

@@ -127,6 +127,9 @@ def plan(made: "Plan") -> None:
     console.print(_text(f"Licence: {made.licence}"))
     rows = [(source.file, source.bytes, source.state) for source in made.sources]
     table("Sources", ["file", "bytes#", "state"], rows)
+    for file, others in made.columns.items():
+        said = ", ".join(f"{ours} is read from {theirs}" for ours, theirs in others.items())
+        console.print(Text(f"Columns of {file}: {said}"))
     counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
     how = "counted" if made.exact else "as upstream states them"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)

@@ -10,7 +10,8 @@ from edge_glass.core.progress import Progress
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan
-from edge_glass.sources import archives, download, hub_files, link_index, tars
+from edge_glass.sources import archives, download, hub_files, link_index, table_chunks, tars
+from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.obtain import find, obtain, store
 
 
@@ -36,6 +37,7 @@ class Plan:
     rows: dict[str, int | None]  # source rows per split
     shards: dict[str, int] = field(default_factory=dict)
     exact: bool = False  # counted from the sources themselves, not from what upstream states
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)  # read under another name
     free_bytes: int = 0
 
     @property
@@ -68,6 +70,10 @@ def plan(
         if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
             files = obtain(corpus.request(), raw, unverified=True, facts=False)
             planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
+            made.columns = {name: others for name, others in files.renamed.items() if others}
+            if (table := corpus.TABLE) and table.source in files.paths:
+                others = table_chunks.renamed(files.paths[table.source], table)
+                made.columns |= {table.source: others} if others else {}
             made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True
     return made
 
@@ -110,10 +116,14 @@ def stated_rows(corpus: Corpus, split: str) -> int | None:
 
 
 def _readable(corpus: Corpus, raw: Path) -> bool:
-    """Whether all sources are there and none of them is an archive still to be read through."""
-    places = [find(raw, name, source) for name, source in corpus.request().sources.items()]
-    packed = [p and (archives.is_archive(p.name) or tars.is_tar(p.name)) for p in places]
-    return all(p and (p.is_dir() or not shut) for p, shut in zip(places, packed, strict=True))
+    """Whether all sources are there and none of them is packed, still to be read through."""
+    places = {name: find(raw, name, source) for name, source in corpus.request().sources.items()}
+    return all(place and (place.is_dir() or not _shut(n, place)) for n, place in places.items())
+
+
+def _shut(name: str, place: Path) -> bool:
+    packed = [f"{name}{ending}" for ending in PACKED]
+    return archives.is_archive(place.name) or tars.is_tar(place.name) or place.name in packed
 
 
 def _existing(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Archives (7z, zip, packed tars) unpacked into one folder and never outside of it."""
+"""Archives (7z, zip, packed tars, files), unpacked into one folder and never outside of it."""
 
 import io
 import os
@@ -20,6 +20,7 @@ from py7zr.io import Py7zIO, WriterFactory
 from edge_glass.core import records, units
 from edge_glass.core.atomic_files import FULL, disk_full
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import Tick, contents
 
 SUFFIXES = (".7z", ".zip", ".tar.xz", ".tar.bz2")  # .tar and .tar.gz are read in place: tars.py
@@ -153,8 +154,11 @@ def _open(archive: Path, writer: _Writer) -> None:
         _un7z(archive, writer)
     elif archive.name.endswith(".zip"):
         _unzip(archive, writer)
-    else:
+    elif archive.suffix not in PACKED or ".tar" in archive.suffixes:
         _untar(archive, writer)
+    else:
+        with archive.open("rb") as file, closing(PACKED[archive.suffix](file)) as stream:
+            writer.copy(stream, archive.stem, regular=True)
 
 
 def _un7z(archive: Path, writer: _Writer) -> None:

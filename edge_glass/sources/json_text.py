@@ -1,12 +1,14 @@
 """JSON of any size: the items of a list, or of lines, one in memory at a time."""
 
+import io
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.sources.chunk_text import Text
 
 BLOCK = 2**20  # characters read at a time
 LONGEST = 2**24  # characters of one item
@@ -52,11 +54,18 @@ def _after_gaps(text: str, at: int) -> int:
 
 
 def lines(path: Path) -> Iterator[Any]:
-    """The items of a file of JSON lines; None for a line that is no JSON. Empty lines are none."""
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
+    """The items of a file of JSON lines, packed or not; None for a line that is no JSON.
+
+    Empty lines are none. Raises OSError where it cannot be unpacked on.
+    """
+    with Text(path) as stream:
+        bytes_ = cast("IO[bytes]", stream)
+        file = io.TextIOWrapper(bytes_, "utf-8-sig", errors="surrogateescape", newline="\n")
         while line := file.readline(LONGEST):
             if line.strip():
                 try:
                     yield json.loads(line)
                 except (ValueError, RecursionError):
                     yield None
+        if stream.fault:
+            raise OSError(stream.fault)

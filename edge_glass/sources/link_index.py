@@ -10,9 +10,9 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import ByteTick
 from edge_glass.core.spec import Source
 from edge_glass.sources import download
+from edge_glass.sources.table_chunks import SUFFIXES
 
 AT_ONCE = 16  # all of them from one host
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 PAGE = "index.html"
 
 
@@ -91,7 +91,7 @@ def name_of(url: str) -> str:
 def _plain(link: str, base: str) -> bool:
     name = name_of(link)
     alone = "/" not in link[len(base) :] and not set(name) & {"/", "\\", "\0"}
-    return alone and name.endswith(SUFFIXES) and not name.startswith(".")
+    return alone and name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 class _Links(HTMLParser):

@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from edge_glass.core import units
+from edge_glass.core import records, units
 from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source
 from edge_glass.sources import archives, download, hub_files, link_index, tars
+from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import contents
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Place, Raw
@@ -156,7 +157,7 @@ def _raw(
     sources = {name: source for name, source in request.sources.items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(request, folder, places))
-    found = {name: place for name, place in places.items() if place is not None}
+    found = {n: _plain(n, place, progress) for n, place in places.items() if place is not None}
     facts = {
         name: _folder_facts(request, place, sources[name], read, progress)
         if place.is_dir()
@@ -171,19 +172,32 @@ def _raw(
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
-    """A source in a folder of raw files: unpacked or as published, at most two folders down.
+    """A source in a folder of raw files: unpacked or as published, at most two folders down, or a
+    file under this name and the ending of its packing.
 
     Of the folder that an archive holds its last part is enough. Clips lie in a folder of the
     source's name, or all together in `folder` itself.
     """
     unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
-    for wanted in (*unpacked, name):
+    single = not (source.folder or source.fetch or source.hub or source.tables or source.index)
+    files = [name, *(name + packed for packed in PACKED if single)]
+    for wanted in (*unpacked, *files):
         for pattern in (wanted, f"*/{wanted}", f"*/*/{wanted}"):
             for path in sorted(folder.glob(pattern)):
-                if path.is_dir() == (wanted != name or source.fetch is not None):
+                if path.is_dir() == (wanted not in files or source.fetch is not None):
                     return path
     together = source.anywhere or (source.fetch and not source.folder)
     return folder if together else None
+
+
+def _plain(name: str, place: Path, progress: Progress) -> Path:
+    """What was found of a source; a file that is packed there, unpacked into the store."""
+    if place.is_dir() or place.name not in (f"{name}{packed}" for packed in PACKED):
+        return place
+    folder = store() / "unpacked" / records.sha256(place)
+    with progress.bytes(f"unpack {place.name}") as tick:
+        archives.unpack(place, folder, lambda done, total: tick(place.name, done, total))
+    return folder / name
 
 
 def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> Iterable[str]:

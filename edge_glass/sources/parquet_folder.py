@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from edge_glass.core import parquet
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.sources.table_layout import named, renamed
 
 SUFFIX = ".parquet"
 BUFFER = 2**20  # bytes of a column that are read at a time
@@ -35,18 +36,27 @@ class Tables:
             raise EdgeGlassError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
         return found
 
-    def records(self, columns: list[str], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        """Name and `columns` of each row. Raises EdgeGlassError if a column is missing."""
+    def records(
+        self, columns: list[str], prefix: str = "", others: dict[str, str] | None = None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and `columns` of each row; `others` gets the names of those that have another.
+
+        Raises EdgeGlassError if a column is missing.
+        """
         for path in self.files(prefix):
             with parquet.BoundedFile(path, buffer_size=BUFFER) as file:
                 there = file.schema_arrow.names
-                if missing := [name for name in columns if name not in there]:
+                names = named(columns, there)
+                if missing := [name for name in columns if name not in names]:
                     raise EdgeGlassError(
                         f"{path}: no column {', '.join(missing)}; found {', '.join(there)}"
                     )
+                if others is not None:
+                    others |= renamed(names)
                 number = 0
-                for batch in file.iter_batches(RECORDS, columns=columns):
-                    for record in batch.to_pylist():
+                for batch in file.iter_batches(RECORDS, columns=[*names.values()]):
+                    arrays = [batch[theirs] for theirs in names.values()]
+                    for record in pa.RecordBatch.from_arrays(arrays, [*names]).to_pylist():
                         yield f"{path.name}/{number}", record
                         number += 1
 

@@ -15,12 +15,12 @@ from typing import IO, Any, Protocol, cast
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media.features import Value
 from edge_glass.sources import json_text
 from edge_glass.sources.chunk_text import Text, opened
 from edge_glass.sources.fields import Fields, Malformed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.row_fetch import Remote
+from edge_glass.sources.table_layout import named, renamed
 
 MAX_FIELD = 2**24  # characters in one CSV field
 MAX_LINE = 2**26  # bytes of a line between tabs
@@ -85,6 +85,8 @@ class Raw:
     places: dict[str, Place] = field(default_factory=dict)  # of sources that are no plain folder
     remote: dict[str, Remote] = field(default_factory=dict)  # what is fetched row by row
     expected: dict[str, int] = field(default_factory=dict)  # how many a text file must have
+    # of tables that were read: columns that have another name there (our name -> theirs)
+    renamed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def names(self, source: str) -> Iterator[str]:
         """The files in an archive or folder, relative to it with `/`, sorted folder by folder.
@@ -200,7 +202,8 @@ class Raw:
         """
         place, fields = self._place(source), Fields(columns)
         assert isinstance(place, Tables)
-        return ((name, fields.read(record)) for name, record in place.records([*columns], prefix))
+        found = place.records([*columns], prefix, self.renamed.setdefault(source, {}))
+        return ((name, fields.read(record)) for name, record in found)
 
     def value(self, source: str, name: str) -> Any:
         """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
@@ -220,7 +223,7 @@ class Raw:
         return stem
 
     def csv(
-        self, source: str, columns: list[str], encoding: str = "utf-8", delimiter: str = ","
+        self, source: str, columns: list[str], encoding: str = "utf-8-sig", delimiter: str = ","
     ) -> Iterator[tuple[int, dict[str, str]]]:
         """Line number and record of a CSV file with a header, `Malformed` if it is none.
 
@@ -234,14 +237,17 @@ class Raw:
             text = io.TextIOWrapper(bytes_, encoding, errors="surrogateescape", newline="")
             reader = csv.reader(text, delimiter=delimiter, strict=True)
             with self._readable(reader, source):
-                header = [name.removeprefix("\ufeff") for name in next(reader, [])]
-            if missing := [name for name in columns if name not in header]:
+                header = next(reader, [])
+            names = named(columns, header)
+            if missing := [name for name in columns if name not in names]:
                 raise EdgeGlassError(
                     f"{self.corpus}: {self.paths[source]}: no column {', '.join(missing)}; "
                     f"found {', '.join(header) or 'an empty file'}. Is it the file that upstream "
                     f"publishes as {source}?"
                 )
-            count = 0
+            self.renamed[source], count = renamed(names), 0
+            ours = {theirs: name for name, theirs in names.items()}
+            header = [ours.get(name, name) for name in header]
             for record in self._records(reader, header, source):
                 count += 1
                 yield record
@@ -268,25 +274,6 @@ class Raw:
                 f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
                 "Get the file again from upstream."
             ) from None
-
-    def json(self, source: str, keys: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-        """Position and record of a JSON list of objects, `Malformed` if it lacks text under a key.
-
-        Raises EdgeGlassError if it is no such list.
-        """
-        path = self.paths[source]
-        try:
-            found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        except (ValueError, RecursionError) as error:
-            found = error
-        if not isinstance(found, list):
-            what = found if isinstance(found, Exception) else f"a {type(found).__name__}"
-            raise EdgeGlassError(
-                f"{self.corpus}: {path}: expected a JSON list, found {what}. Is it the file that "
-                f"upstream publishes as {source}?"
-            )
-        self._check_count(source, len(found))
-        yield from enumerate(map(Fields(dict.fromkeys(keys, Value("string")), keys).read, found))
 
     def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
         """Line number and fields of a text file between tabs, without header and quotes; None for

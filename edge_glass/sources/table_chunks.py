@@ -1,8 +1,11 @@
-"""Chunks of a table (CSV, CSV.gz or Parquet) -> batches with aligned columns, in source order."""
+"""Chunks of a table (Parquet, CSV, JSON lines) -> batches with aligned columns, in source order."""
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,21 @@ from edge_glass.core import duck, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.sources.chunk_text import PACKED, Text, opened
+from edge_glass.sources import json_text, table_layout
+from edge_glass.sources.chunk_text import HEADER, PACKED, Text, opened
+from edge_glass.sources.fields import shown
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
 
-TEXTS = (".csv", ".tsv")
-SUFFIXES = (".parquet", *(text + packed for text in TEXTS for packed in ("", *PACKED)))
+LINES = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (
+    ".parquet",
+    *(text + packed for text in (".csv", ".tsv", *LINES) for packed in ("", *PACKED)),
+)
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
+OBJECTS = 2000  # of JSON lines
+SHOWN = 200  # characters of the columns that a chunk has instead of ours
 MEMORY = 500_000_000  # bytes, for one reader
 REMEDY = "Get the file again from upstream, or take it out of the folder."
 
@@ -43,9 +53,25 @@ def files(folder: Path) -> list[Path]:
         # what is built into a folder of chunks is none of them
         folders[:] = [name for name in folders if not Path(place, name, HIDDEN).exists()]
         found += (Path(place, name) for name in names if name.lower().endswith(SUFFIXES))
+    found = [path for path in found if _is_chunk(path)]
     if not found:
         raise EdgeGlassError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+def _is_chunk(path: Path) -> bool:
+    """Whether a `.json` has an object a line; others tell about a folder."""
+    if _ending(path) != ".json":
+        return True
+    with Text(path) as stream:
+        line = stream.read(HEADER).partition(b"\n")[0].strip()
+    return line.startswith(b"{") and line != b"{"
+
+
+def _ending(path: Path) -> str:
+    """The suffix of a chunk, without that of its packing."""
+    name = path.name.lower()
+    return Path(name.removesuffix(next(filter(name.endswith, PACKED), ""))).suffix
 
 
 def records(
@@ -74,7 +100,8 @@ def read(
     """
     done = 0
     try:
-        reader = _parquet if path.suffix.lower() == ".parquet" else _csv
+        ending = _ending(path)
+        reader = _parquet if ending == ".parquet" else _json if ending in LINES else _csv
         for there, batch in filter(_any, reader(path, layout)):
             done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
             yield _aligned(batch, there, layout, connection)
@@ -86,9 +113,75 @@ def read(
         yield _aligned(damaged, [], layout, connection)
 
 
+def _named(path: Path, layout: Layout, there: list[str]) -> dict[str, str]:
+    """The columns of a chunk: our name -> theirs. Raises EdgeGlassError if it has none of ours."""
+    names = layout.named(there)
+    if there and not names:
+        raise EdgeGlassError(
+            f"{path}: none of the columns {', '.join(layout.columns)}; found "
+            f"{', '.join(there)[:SHOWN]}. Is it a chunk of this table, with a header? Name its "
+            "columns as these, or take it out of the folder."
+        )
+    return names
+
+
+def renamed(folder: Path, layout: Layout) -> dict[str, str]:
+    """The columns that have another name in a chunk: our name -> theirs."""
+    found: dict[str, str] = {}
+    for path in files(folder):
+        if (ending := _ending(path)) == ".parquet":
+            with parquet.opened(path) as file:
+                there = file.schema_arrow.names
+        elif ending in LINES:
+            there = [*next((item for item in json_text.lines(path) if isinstance(item, dict)), ())]
+        else:
+            there, _ = opened(path, "\t" if ending == ".tsv" else layout.delimiter)
+        found |= table_layout.renamed(layout.named(there))
+    return found
+
+
+def _json(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
+    items, start = json_text.lines(path), 0
+    schema = pa.schema([(name, pa.string()) for name in layout.columns])
+    names = lru_cache(64)(lambda keys: layout.named([*keys]))
+    there: set[str] = set()  # in any record so far: some writers leave out what is null
+    while objects := list(islice(items, OBJECTS)):
+        kinds = dict.fromkeys(tuple(item) for item in objects if isinstance(item, dict))
+        if not there:
+            _named(path, layout, [*dict.fromkeys(chain.from_iterable(kinds))])
+        there |= {name for keys in kinds for name in names(keys)}
+        broken: Broken = {}
+        records = [_of_object(item, names, n, broken) for n, item in enumerate(objects)]
+        rows = np.arange(start, start + len(objects))
+        start += len(objects)
+        table = pa.Table.from_pylist(records, schema)
+        yield [name for name in layout.columns if name in there], _numbered(table, rows, broken)
+
+
+def _of_object(
+    item: Any, names: Callable[[tuple[str, ...]], dict[str, str]], row: int, broken: Broken
+) -> dict[str, str]:
+    """The columns of a line of JSON as text."""
+    if not isinstance(item, dict):
+        broken[row] = (Outcome.MALFORMED_ROW, f"expected an object, found {shown(item)}")
+        return {}
+    texts = {}
+    for name, theirs in names(tuple(item)).items():
+        value = item[theirs]
+        text = value if isinstance(value, str) else json.dumps(value)
+        if isinstance(value, bool | list | dict):
+            detail = f"{name}: expected text or a number, found {shown(value)}"
+            broken[row] = (Outcome.MALFORMED_ROW, detail)
+        elif value is not None:
+            texts[name] = text.encode(errors="replace").decode()
+            if texts[name] != text:
+                broken[row] = (Outcome.BAD_ENCODING, f"{name}: not UTF-8: {text[:40]!a}")
+    return texts
+
+
 def _parquet(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
     with parquet.opened(path) as file:
-        names = layout.named(file.schema_arrow.names)
+        names = _named(path, layout, file.schema_arrow.names)
         start = 0
         for batch in file.iter_batches(ROWS, columns=[*names.values()]):
             rows = np.arange(start, start + batch.num_rows)
@@ -118,10 +211,9 @@ def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
 
 
 def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    is_tabs = ".tsv" in (suffix.lower() for suffix in path.suffixes)
-    delimiter = "\t" if is_tabs else layout.delimiter
+    delimiter = "\t" if _ending(path) == ".tsv" else layout.delimiter
     header, quoting = opened(path, delimiter)
-    names = layout.named(header)
+    names = _named(path, layout, header)
     there = [*names.values()]
     wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
     good = told = 0

@@ -1,11 +1,12 @@
 """What the chunks of a table hold, as a corpus describes it."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
 
-SYNONYMS = {"url": ("image_url", "img_url"), "text": ("caption", "alt_text", "alt")}
+SYNONYMS = (("url", "image_url", "img_url"), ("text", "caption", "alt_text", "alt"))
 Type = Literal["BIGINT", "INTEGER", "DOUBLE", "VARCHAR"]
 ARROW = {
     "BIGINT": pa.int64(),
@@ -32,15 +33,8 @@ class Layout:
     caption: str = ""  # the column of texts that classes are looked for in
 
     def named(self, there: list[str]) -> dict[str, str]:
-        """The columns that are there: our name -> theirs, in any case or by a usual synonym."""
-        folded = {name.strip().casefold(): name for name in reversed(there)}
-        found = {}
-        for name in self.columns:
-            usual = (name.casefold(), *SYNONYMS.get(name.casefold(), ()))
-            theirs = next((folded[word] for word in usual if word in folded), None)
-            if name in there or theirs is not None:
-                found[name] = name if name in there else str(theirs)
-        return found
+        """The columns that are there: our name -> theirs; see `named`."""
+        return named(self.columns, there)
 
     def schema(self, **first: pa.DataType) -> pa.Schema:
         """Of rows on their way: the position, what became of them, and all columns."""
@@ -93,6 +87,28 @@ class Layout:
         value = f"length({quoted(name)})" if text else quoted(name)
         told = f"'{name} {'of length ' if text else ''}' || {value}"
         return f"CASE WHEN NOT {value} BETWEEN {low} AND {high} THEN {told} END"
+
+
+def named(wanted: Collection[str], there: Sequence[str]) -> dict[str, str]:
+    """Those of the wanted columns that are there: our name -> theirs.
+
+    In any case, or by a usual synonym that is not wanted for itself.
+    """
+    theirs = {name.strip().casefold(): name for name in reversed(there)}
+    ours = [name.casefold() for name in wanted]
+    found = {}
+    for name, own in zip(wanted, ours, strict=True):
+        usual = [word for group in SYNONYMS if own in group for word in group if word not in ours]
+        if name in there:
+            found[name] = name
+        elif word := next((word for word in (own, *usual) if word in theirs), None):
+            found[name] = theirs[word]
+    return found
+
+
+def renamed(names: Mapping[str, str]) -> dict[str, str]:
+    """Those that have another name there."""
+    return {ours: theirs for ours, theirs in names.items() if ours != theirs}
 
 
 def quoted(name: str) -> str:

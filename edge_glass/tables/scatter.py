@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from edge_glass.core import duck, records
 from edge_glass.core.atomic_files import sync_folder
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout, quoted
@@ -100,9 +101,10 @@ def make(task: Task) -> dict[str, Any]:
 
 def _pieces(task: Task, folder: Path) -> dict[str, Any]:
     damaged: list[tuple[str, str]] = []
+    faults: list[EdgeGlassError] = []  # raised inside DuckDB they would be another error's text
     half = task.memory // 2
     with duck.connected(half, folder) as source, duck.connected(half, folder) as sink:
-        sink.register("rows", _reader(_rows(task, source, damaged), task.layout))
+        sink.register("rows", _reader(_rows(task, source, damaged, faults), task.layout))
         hashed = ", ".join([*map(quoted, task.layout.keys), str(task.seed or 0)])
         sink.execute(f"SET partitioned_write_flush_threshold = {BUFFERED // task.parts + 1}")
         [(written,)] = sink.execute(f"""
@@ -113,20 +115,28 @@ def _pieces(task: Task, folder: Path) -> dict[str, Any]:
             ) TO {duck.text(folder / "pieces")}
             (FORMAT parquet, COMPRESSION lz4, PARTITION_BY (bucket))
         """).fetchall()
+    if faults:
+        raise faults[0]
     return {"rows": written, "damaged": damaged}
 
 
 def _rows(
-    task: Task, connection: duckdb.DuckDBPyConnection, damaged: list[tuple[str, str]]
+    task: Task,
+    connection: duckdb.DuckDBPyConnection,
+    damaged: list[tuple[str, str]],
+    faults: list[EdgeGlassError],
 ) -> Iterator[pa.RecordBatch]:
     """All rows of a span, `position` in place of their number in the chunk."""
-    for number, name in enumerate(task.span.names, task.span.first):
-        for batch in table_chunks.read(task.raw / name, task.layout, connection):
-            ends = pc.equal(batch["dropped"], Outcome.DAMAGED_FILE)
-            damaged += [(name, detail) for detail in batch["detail"].filter(ends).to_pylist()]
-            position = pc.add(batch["row"], number * ORDINAL)
-            columns = [position, *batch.columns[1:]]
-            yield pa.record_batch(columns, names=["position", *batch.schema.names[1:]])
+    try:
+        for number, name in enumerate(task.span.names, task.span.first):
+            for batch in table_chunks.read(task.raw / name, task.layout, connection):
+                ends = pc.equal(batch["dropped"], Outcome.DAMAGED_FILE)
+                damaged += [(name, detail) for detail in batch["detail"].filter(ends).to_pylist()]
+                position = pc.add(batch["row"], number * ORDINAL)
+                columns = [position, *batch.columns[1:]]
+                yield pa.record_batch(columns, names=["position", *batch.schema.names[1:]])
+    except EdgeGlassError as error:
+        faults.append(error)
 
 
 def _reader(rows: Iterator[pa.RecordBatch], layout: Layout) -> pa.RecordBatchReader:

@@ -198,7 +198,7 @@ def test_bad_clips_are_ledger_rows(raw: Path, tmp_path: Path) -> None:
 
 def test_annotations_that_are_no_list(raw: Path, tmp_path: Path) -> None:
     (raw / "desc_train.json").write_text('{"video_id": "x"}')
-    with pytest.raises(EdgeGlassError, match="expected a JSON list, found a dict"):
+    with pytest.raises(EdgeGlassError, match="expected a JSON list, found '"):
         made(raw, tmp_path / "out", splits=["train"])
 
 

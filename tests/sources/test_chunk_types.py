@@ -1,5 +1,7 @@
 """Chunks as others write them: text without its mark, small floats, names and endings."""
 
+import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout
 
@@ -85,3 +88,72 @@ def test_a_truncated_zst_says_where_it_ends(tmp_path: Path) -> None:
     (tmp_path / "a.csv.zst").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Exception, match=r"a\.csv\.zst: row \d+: from here on: "):
         records(tmp_path)
+
+
+JSON = (
+    '{"url": "u1", "text": "a, \\u00e9", "n": 1.5}\n\n'
+    '{"URL": "u2", "caption": 7, "more": [1]}\n'  # a writer may leave out what is null
+    "no JSON\n[1]\n"
+    '{"URL": "u3", "TEXT": ["a"], "N": true}\n'
+    '{"URL": "u4", "TEXT": "half \\ud800", "N": null}\n'
+    '{"URL": "u5", "TEXT": null, "N": "x"}'
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jsonl", "a.JSONL", "a.json", "a.ndjson", "a.jsonl.gz", "a.json.zst", "a.json.bz2"]
+)
+def test_json_lines(name: str, tmp_path: Path) -> None:
+    packed = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}.get(name.lower().rpartition(".")[2])
+    with pa.output_stream(str(tmp_path / name), compression=packed) as file:
+        file.write(JSON.encode())
+    (tmp_path / "about.json").write_text('{\n "rows": 7\n}\n')  # no lines of objects
+    found = list(table_chunks.records(tmp_path, TABLE))
+    assert [where for where, *_ in found] == [f"{name} row {n}" for n in range(7)]
+    assert [list(record.values()) for _, record, why, _ in found if not why] == [
+        ["u1", "a, é", 1.5], ["u2", "7", None], ["u5", None, None]
+    ]  # fmt: skip
+    assert found[-1][3] == "N is no DOUBLE: x"
+    assert [why for _, _, why, _ in found if why] == [
+        ("malformed_row", "expected an object, found nothing"),
+        ("malformed_row", "expected an object, found a list: [1]"),
+        ("malformed_row", "N: expected text or a number, found a bool: True"),
+        ("bad_encoding", "TEXT: not UTF-8: 'half \\ud800'"),
+    ]
+
+
+def test_a_column_that_no_line_has_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"URL": "u1"}\n{"URL": "u2"}\n')
+    layout = replace(TABLE, required=("N",))
+    found = [why for _, _, why, _ in table_chunks.records(tmp_path, layout)]
+    assert found == [("missing_column", "no column N")] * 2
+
+
+def test_a_truncated_json_says_where_it_ends(tmp_path: Path) -> None:
+    rows = "".join(f'{{"URL": "u{n * 7919 % 1013}", "N": {n}}}\n' for n in range(20_000))
+    whole = pa.compress(rows.encode(), "gzip", asbytes=True)
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(EdgeGlassError, match=r"a\.jsonl\.gz: row \d{3,}: from here on: "):
+        records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", b"address|note\nu|a\n"),
+        ("a.csv", b"URL,TEXT\nu,a\n"),  # another delimiter
+        ("a.csv", b"u1|a\nu2|b\n"),  # no header
+        ("a.tsv.gz", gzip.compress(b"address\tnote\nu\ta\n")),
+        ("a.jsonl", b'{"address": "u"}\n{"note": "a"}\n'),
+        ("a.parquet", b""),
+    ],
+)
+def test_no_column_of_the_table(name: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    if name.endswith("parquet"):
+        pq.write_table(pa.table({"address": ["u"]}), tmp_path / name)
+    with pytest.raises(EdgeGlassError) as error:
+        records(tmp_path)
+    there = {"a.csv": data.decode(errors="replace").partition("\n")[0].replace("|", ", ")}
+    found = there.get(name, "address")
+    assert f"{tmp_path / name}: none of the columns URL, TEXT, N; found {found}" in str(error.value)

@@ -206,7 +206,7 @@ def test_traps_of_csv(tmp_path: Path) -> None:
         b'u|"never closed|0.5|8\r\n'  # 8: its quote opens nothing
     )
     (raw / "2.csv").write_bytes(lines(["u", "z"], header=["url", "text"]))
-    for name, data in (("3.csv", b""), ("4.csv", b"url|text|score"), ("5.csv", b"other\n1\n2\n")):
+    for name, data in (("3.csv", b""), ("4.csv", b"url|text|score"), ("5.csv", b"text\n1\n2\n")):
         (raw / name).write_bytes(data)
     made(raw, tmp_path / "out", parts=1)
     assert outcomes(tmp_path / "out") == [
@@ -301,6 +301,16 @@ def test_statistics_of_images(tmp_path: Path) -> None:
     assert found["quantiles"]["s"] == {q: round((n - 1) / 99, 4) for q, n in wanted.items()}
     page = (tmp_path / "out" / stats.PAGE).read_text()
     assert "cdn.a.example" in page and "<td>WIDTH</td>" in page and "values" not in found
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_chunk_without_a_column_of_the_table(jobs: int, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "0.csv").write_bytes(lines([5, "a", 0.5, "u"]))
+    (raw / "1.csv").write_text("address\nu\n")
+    with pytest.raises(EdgeGlassError, match=r"1\.csv: none of the columns url, .*; found address"):
+        made(raw, tmp_path / "out", jobs=jobs)
 
 
 def test_no_chunks(tmp_path: Path) -> None:
