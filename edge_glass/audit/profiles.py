@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.audit import audited_shards
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.core import duck, parquet
+from edge_glass.core import duck, parquet, records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor_local import Pool
@@ -56,6 +56,11 @@ class Task:
     def files(self) -> dict[str, Path]:
         return {name: path(self.folder, self.shard, name) for name in self.trace.schemas()}
 
+    @property
+    def record(self) -> Path:
+        """What says that the files are whole, written last."""
+        return self.folder / f"{self.shard.sha256}.json"
+
 
 def place(out: Path, trace: Trace) -> Path:
     """The folder of all traces of a kind."""
@@ -83,23 +88,26 @@ def ensure(
 
 
 def _whole(task: Task) -> bool:
-    return all(path.is_file() for path in task.files.values())
+    record = records.read(task.record) or {}
+    written = ((path, record.get(name, (None, None))) for name, path in task.files.items())
+    return not any(records.fault(path, *known) for path, known in written)
 
 
 def make(task: Task) -> None:
     """Write the trace of one shard."""
     if _whole(task):
         return
-    schemas = task.trace.schemas()
+    schemas, files = task.trace.schemas(), dict[str, Whole]()
     with ExitStack() as stack:
         writers = {}
         for name, file in task.files.items():
-            whole = stack.enter_context(Whole(file))
-            writer = pq.ParquetWriter(whole, schemas[name], compression="zstd")
+            files[name] = stack.enter_context(Whole(file))
+            writer = pq.ParquetWriter(files[name], schemas[name], compression="zstd")
             writers[name] = stack.enter_context(writer)
         for tables in task.trace.tables(task.shard):
             for name, table in tables.items():
                 writers[name].write_table(table)
+    records.write(task.record, {name: [file.size, file.sha256] for name, file in files.items()})
 
 
 def sql(connection: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path, name: str) -> str:

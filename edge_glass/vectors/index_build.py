@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core import outputs, schema
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core import outputs, records, schema
+from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.vectors import recall
@@ -33,6 +33,7 @@ from edge_glass.vectors.vector_index import (
     hushed,
     library,
     place,
+    read,
     state,
 )
 
@@ -83,9 +84,9 @@ def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progres
         return folder
     outputs.check_replaceable(folder, inventory)
     work = folder.with_name(f".{folder.name}.tmp")
-    if _read(work / FILE) != facts:
+    if records.read(work / FILE) != facts:
         shutil.rmtree(work, ignore_errors=True)
-        write_json(work / FILE, facts)
+        records.write(work / FILE, facts)
     final = work / "final"
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir()
@@ -95,8 +96,11 @@ def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progres
     facts |= {"rows": count, "bytes": sum(p.stat().st_size for p in final.iterdir())}
     index: Exact | Inverted = Exact(final, facts) if exact else Inverted(final, facts)
     found, timed = recall.measure(index, stored, recall.queries(stored, siblings), progress)
-    write_json(final / MEASURED, {"build_seconds": round(seconds, 1), **timed})
-    write_json(final / FILE, facts | found)
+    facts |= {
+        "files": {p.name: [p.stat().st_size, records.sha256(p)] for p in sorted(final.iterdir())}
+    }
+    records.write(final / MEASURED, {"build_seconds": round(seconds, 1), **timed})
+    records.write(final / FILE, facts | found)
     outputs.replace(final, folder, _inventory(folder))
     shutil.rmtree(work)
     return folder
@@ -113,22 +117,20 @@ def _described(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> Any:
-    """What describes an index; None if there is none that is whole."""
+def _inventory(folder: Path) -> set[str] | None:
+    """The files of an index, None where there is none whose description is whole."""
     try:
-        return schema.read(path, DESCRIBED, REMEDY)
+        schema.read(folder / FILE, DESCRIBED, REMEDY)
     except (FileNotFoundError, EdgeGlassError):
         return None
-
-
-def _inventory(folder: Path) -> set[str] | None:
-    """The files of an index, None where there is none."""
-    return {FILE, MEASURED, *FILES} if _read(folder / FILE) else None
+    return {FILE, MEASURED, *FILES}
 
 
 def _already(folder: Path, facts: dict[str, Any]) -> bool:
-    found = _read(folder / FILE)
-    return found is not None and facts.items() <= found.items()
+    try:
+        return bool(records.read(folder / MEASURED)) and facts.items() <= read(folder).items()
+    except EdgeGlassError:
+        return False
 
 
 def _unit(stored: Stored) -> Iterator[tuple[Array, Array]]:
@@ -151,9 +153,9 @@ def _inverted(stored: Stored, work: Path, facts: dict[str, Any], progress: Progr
     faiss, trained, tally = library(), work / "trained.faiss", Tally()
     from faiss.contrib.ondisk import merge_ondisk
 
-    if not trained.is_file():
+    if not _is_kept(trained):
         with progress.rows(f"{stored.name}: find {facts['lists']} lists", stored.rows, tally):
-            _write(_trained(stored, facts, tally), trained)
+            _keep(_trained(stored, facts, tally), trained)
     tally = Tally()
     with progress.rows(f"{stored.name}: encode", stored.rows, tally):
         blocks = list(_blocks(stored, trained, work, tally))
@@ -189,7 +191,7 @@ def _blocks(stored: Stored, trained: Path, work: Path, tally: Tally) -> Iterator
     faiss, index, number, held = library(), None, 0, 0
     for rows, vectors in tally.over(_unit(stored)):
         path = work / f"block-{number:05d}.faiss"
-        if not path.is_file():
+        if not _is_kept(path):
             index = index or faiss.read_index(str(trained))
             index.add_with_ids(vectors, rows)
         held += len(rows)
@@ -205,17 +207,30 @@ def _blocks(stored: Stored, trained: Path, work: Path, tally: Tally) -> Iterator
 
 def _close(index: Any, path: Path) -> None:
     if index is not None:
-        _write(index, path)
+        _keep(index, path)
 
 
-def _write(index: Any, path: Path) -> None:
+def _keep(index: Any, path: Path) -> None:
+    """Write a step on the way, with a record of it."""
+    file = _write(index, path)
+    records.write(path.with_suffix(".json"), {"bytes": file.size, "sha256": file.sha256})
+
+
+def _is_kept(path: Path) -> bool:
+    record = records.read(path.with_suffix(".json"))
+    return record is not None and records.fault(path, record["bytes"], record["sha256"]) is None
+
+
+def _write(index: Any, path: Path) -> Whole:
     """An index on disk, whole or not at all."""
     with Whole(path) as file:
         writer = library().PyCallbackIOWriter(file.write)
         library().write_index(index, writer)
+    return file
 
 
 def facts(folder: Path) -> dict[str, Any]:
     """What an index is and what was measured of it."""
-    found: dict[str, Any] = _read(folder / FILE) | _read(folder / MEASURED)
+    found = read(folder) | (records.read(folder / MEASURED) or {})
+    found.pop("files")
     return {"name": f"{found['column']}:{folder.parents[1].name}"} | found

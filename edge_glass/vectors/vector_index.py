@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from edge_glass.core import names, schema
+from edge_glass.core import names, records, schema
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE as EMBEDDINGS
@@ -28,7 +28,10 @@ from edge_glass.vectors.stored_vectors import Stored
 FILE = "index.json"
 FILES = ("rows.npy", "vectors.npy", "vectors.faiss", "vectors.ivfdata")  # of any kind of index
 REMEDY = "delete it and run `edge-glass index` again"
-DESCRIBED = schema.shape(made_of=str, kind=Literal["exact", "inverted"], column=str, dim=int)
+DESCRIBED = schema.shape(
+    made_of=str, kind=Literal["exact", "inverted"], column=str, dim=int,
+    files=dict[str, tuple[int, str]],
+)  # fmt: skip
 MEASURED = "measured.json"
 PIECE = 65_536  # vectors that are compared at a time
 Array = np.ndarray[Any, Any]
@@ -175,12 +178,21 @@ def state(stored: Stored) -> str:
     return digest.hexdigest()
 
 
+def read(folder: Path) -> dict[str, Any]:
+    """What an index says of itself. Raises EdgeGlassError if a file is not what was written."""
+    written = schema.read(folder / FILE, DESCRIBED, REMEDY)["files"]
+    record = records.read(folder / FILE)
+    if record is None or any(records.fault(folder / name, *written[name]) for name in written):
+        raise EdgeGlassError(f"{folder}: a file of it is not what was written: {REMEDY}")
+    return record
+
+
 def opened(stored: Stored) -> Index:
     """The index of a column. Raises EdgeGlassError if there is none, or one of other embeddings."""
     folder = place(stored)
     if not (folder / FILE).is_file():
         raise EdgeGlassError(f"{stored.name}: no index in {folder}: run `edge-glass index`")
-    facts = schema.read(folder / FILE, DESCRIBED, REMEDY)
+    facts = read(folder)
     if facts["made_of"] != state(stored):
         raise EdgeGlassError(
             f"{folder}: the embeddings have changed since: run `edge-glass index` again"

@@ -330,6 +330,18 @@ def test_the_same_bytes_whatever_the_jobs_and_no_shard_twice(
     assert audit(folder, tmp_path / "one") == one
 
 
+def test_what_was_read_of_a_shard_is_read_again_once_it_is_another(
+    built: Path, tmp_path: Path
+) -> None:
+    one = audit(built / SAMPLE, tmp_path, Options(("signals",)))
+    for kept in (tmp_path / ".edge_glass" / "traces").rglob("*.*"):
+        data = bytearray(kept.read_bytes())
+        data[len(data) // 2] ^= 1
+        kept.write_bytes(data)
+        (tmp_path / "audit" / SAMPLE / "signals.parquet").unlink()
+        assert audit(built / SAMPLE, tmp_path, Options(("signals",))) == one
+
+
 def test_mistakes_are_told(built: Path, tmp_path: Path, cli: Cli) -> None:
     assert "no check nothing; there are duplicates" in cli("audit", built, "--check", "nothing").err
     assert "--name names one config" in cli("audit", built, "--name", "x").err

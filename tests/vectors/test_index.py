@@ -164,6 +164,20 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     assert not work.exists() and first
 
 
+@pytest.mark.parametrize("name", [vector_index.FILE, "rows.npy", "vectors.npy"])
+def test_an_index_with_a_flipped_bit_is_refused_and_made_again(
+    exact: Path, data: Path, name: str, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(data.parent, tmp_path / "copy")) / "data"
+    place = vector_index.place(searchkit.only(folder))
+    raw = bytearray((place / name).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (place / name).write_bytes(raw)
+    with pytest.raises(EdgeGlassError, match="delete it and run `edge-glass index` again"):
+        vector_index.opened(searchkit.only(folder))
+    assert files(made(folder)) == files(exact)
+
+
 def test_an_index_is_made_once_and_again_when_the_embeddings_change(
     exact: Path, data: Path
 ) -> None:
