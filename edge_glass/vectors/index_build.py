@@ -231,6 +231,9 @@ def _write(index: Any, path: Path) -> Whole:
 
 def facts(folder: Path) -> dict[str, Any]:
     """What an index is and what was measured of it."""
-    found = read(folder) | (records.read(folder / MEASURED) or {})
+    measured = records.read(folder / MEASURED)
+    if measured is None:
+        raise EdgeGlassError(f"{folder / MEASURED}: is not what was written: {REMEDY}")
+    found = read(folder) | measured
     found.pop("files")
     return {"name": f"{found['column']}:{folder.parents[1].name}"} | found
