@@ -121,7 +121,7 @@ class Clips:
             return None
         try:
             return Said(**json.loads((folder / "said.json").read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):  # killed while it wrote
             return Said(message="yt-dlp ended without a word")
 
     def _wait(self, process: subprocess.Popen[bytes], job: str) -> bool:

@@ -1,7 +1,6 @@
 """Where decks are put together: each is whole or absent, and all that was seen is in a ledger."""
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -9,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import ledger, outputs
+from edge_glass.core import ledger, outputs, records
 from edge_glass.core.atomic_files import Whole, write_json, write_table
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import HEALS, Dropped, Entry, Outcome
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.decks import Deck, Pair
@@ -36,9 +36,7 @@ class Desk:
 
     def known(self, id: str) -> bool:
         """Whether what became of a deck is known from a run before, and would be the same again."""
-        try:
-            record = json.loads(self._record(id).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        if (record := records.read(self._record(id))) is None:
             return False
         whole = (self.out / id).is_dir() or record["entries"][0]["outcome"] != Outcome.KEPT
         return whole and not any(entry["outcome"] in HEALS for entry in record["entries"])
@@ -50,7 +48,7 @@ class Desk:
         return Sheet(self, f"{id}~{len(self.taken)}" if again else id, row, again)
 
     def write(self, id: str, entries: list[Entry]) -> None:
-        write_json(self._record(id), {"entries": [asdict(entry) for entry in entries]})
+        records.write(self._record(id), {"entries": [asdict(entry) for entry in entries]})
 
     def _record(self, id: str) -> Path:
         return self.out / RECORDS / f"{id}.json"
@@ -62,7 +60,9 @@ class Desk:
     def entries(self) -> Iterator[Entry]:
         """All that is known of decks and slides, in the order of their ids."""
         for path in sorted((self.out / RECORDS).glob("*.json")):
-            for entry in json.loads(path.read_text(encoding="utf-8"))["entries"]:
+            if (record := records.read(path)) is None:
+                raise EdgeGlassError(f"{path}: damaged: delete it and collect its deck again")
+            for entry in record["entries"]:
                 yield Entry(**entry | {"outcome": Outcome(entry["outcome"])})
 
     def close(self) -> dict[str, dict[str, int]]:

@@ -108,4 +108,4 @@ def _document(sheet: Sheet, deck: Deck, answer: Answer, first: int, dpi: int) ->
             made = pdf.facts(sheet.id, rendered, answer.url)
             deck.title, deck.author, deck.date = made.title, made.author, made.date
             deck.description = made.description
-        return rendered.pages
+        return rendered.pages + bool(rendered.more)

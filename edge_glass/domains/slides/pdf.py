@@ -15,7 +15,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.deck_store import Desk, Sheet
 from edge_glass.domains.slides.decks import Deck
-from edge_glass.domains.slides.render import plain
+from edge_glass.domains.slides.render import MAX_PAGES, plain
 
 SECONDS = 600.0  # that one document may take
 DPI = 150
@@ -44,7 +44,8 @@ class Rendered:
             said, self.fault = late.stdout or b"", f"not rendered in {SECONDS:.0f} s"
         lines = [json.loads(line) for line in said.split(b"\n")[:-1]]
         head: dict[str, Any] = lines[0] if lines else {"pages": 0, "facts": {}}
-        self.pages: int = head["pages"]
+        self.more = max(0, head["pages"] - MAX_PAGES)
+        self.pages: int = head["pages"] - self.more
         self.facts: dict[str, str] = {k: plain(v) for k, v in head["facts"].items()}
         self.said = {line["page"]: line for line in lines[1:]}
 
@@ -52,12 +53,15 @@ class Rendered:
         """Put the pages down as slides `first` and on; the text of each."""
         texts = []
         for page in range(1, self.pages + 1):
-            said = self.said.get(page, {"fault": self.fault or "more pages than are rendered"})
+            said = self.said.get(page, {"fault": self.fault})
             if "fault" in said:
                 sheet.lost(first + page - 1, Outcome.UNDECODABLE_MEDIA, said["fault"])
             else:
                 sheet.slide(first + page - 1, (self.folder / f"{page}.jpg").read_bytes())
             texts.append(said.get("text", ""))
+        if self.more:  # as many as a document claims to have, without a row for each
+            detail = f"{self.more} pages more than the {MAX_PAGES} that are rendered"
+            sheet.lost(first + self.pages, Outcome.OVERSIZED_MEDIA, detail)
         return texts
 
 
