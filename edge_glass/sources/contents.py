@@ -14,6 +14,7 @@ from edge_glass.core.manifest import HIDDEN
 
 Tick = Callable[[int, int | None], None]  # bytes done, bytes in all if known
 HEX = 64  # characters of a sha256
+UNREAD = 2**38  # bytes; no table or archive is so large, and no medium of that size is read
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
                 stat.st_size,
                 stat.st_ctime_ns,
             ]  # no program can set that time back
-            digest = known.digest((folder, name), line) or records.sha256(path)
+            digest = known.digest((folder, name), line) or _digest(path, stat.st_size)
             written.write(json.dumps([*line, digest]).encode() + b"\n")
             total.update(json.dumps([place, digest]).encode())
             files, size = files + 1, size + stat.st_size
@@ -51,6 +52,10 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
         if (path := root.parent / name).is_file():
             total.update(json.dumps([f"../{name}", records.sha256(path)]).encode())
     return Contents(files, size, total.hexdigest())
+
+
+def _digest(path: Path, size: int) -> str:
+    return f"{size} bytes" if size >= UNREAD else records.sha256(path)
 
 
 def _files(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
