@@ -117,9 +117,10 @@ def verify(out: Path, progress: Progress | None = None) -> Iterator[Finding]:
     folders = manifest.built(out)
     if [*folders.values()] != [out]:
         release = Release(out, [manifest.read(folder) for folder in folders.values()])
-        try:
-            for check in PAPER_CHECKS:
+        for check in PAPER_CHECKS:
+            try:
                 for finding in check(release):
                     yield replace(finding, check=check.__name__)
-        except EdgeGlassError as error:  # a header that nobody can read
-            yield release.finding(card.FILE, str(error))
+            except EdgeGlassError as error:  # a header that nobody can read, or a section edited
+                yield replace(release.finding(card.FILE, str(error)), check=check.__name__)
+                break
