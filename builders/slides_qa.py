@@ -69,7 +69,7 @@ class SlidesQA(Corpus):
                 page = {"text": pair.question, "answer": pair.answer, "score": 1}
                 page |= about | {"query-id": pair.id, "corpus-id": name}
                 dropped = self.config.not_a_query(pair, slides)
-                yield Row(pair.id, DECKS, name, None, page, dropped)
+                yield Row(pair.id, DECKS, pair.id, None, page, dropped)
         elif not slides:
             yield Row(deck.id, DECKS, folder, dropped=NO_SLIDE)
         elif self.config.row_is_a_deck:
