@@ -145,6 +145,7 @@ def test_places_where_nothing_can_be_written(cli: Cli, tmp_path: Path) -> None:
 def test_a_manifest_that_is_damaged(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / SAMPLE).mkdir()
     (tmp_path / SAMPLE / manifest.FILE).write_text("{")
+    (tmp_path / SAMPLE / "test-00000-of-00001.parquet").touch()  # it was a build
     told = cli("verify", tmp_path)
     assert told.code == 1
     assert told.err.startswith(f"error: {tmp_path / SAMPLE}")
