@@ -164,8 +164,12 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
             batch = sys.maxsize  # a row of it is any number of values
         width = max(WIDTH, kind.length or 0)
         least = width * min(chunk.num_values, batch)
-        plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
-        if plain and not self._local:  # walking it would fetch it twice
+        # walking it would fetch it twice; pyarrow aborts where it is asked for a codec that is none
+        if (
+            not self._local
+            and chunk.compression == "UNCOMPRESSED"
+            and not chunk.has_dictionary_page
+        ):
             return int(least + stored)
         if isinstance(self._file, _Fetched):
             self._file.keep(start, stored)
