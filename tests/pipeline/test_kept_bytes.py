@@ -23,7 +23,7 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Silent
 from edge_glass.corpora import catalog, code_digest
-from edge_glass.pipeline import shard_plan, worker
+from edge_glass.pipeline import build_inputs, shard_plan, worker
 from edge_glass.pipeline.build import Options
 from edge_glass.release.reproduce import reproduce
 from edge_glass.release.write_card import build
@@ -420,7 +420,15 @@ def source_of(name: str) -> str:
 
 # what cannot change bytes: it moves, shows, locks or checks them, or (torch) makes tables whose own
 # records name it
-NO_BYTES = {"aiohttp", "filelock", "huggingface_hub", "imageio_ffmpeg", "indexed_gzip", "multidict"}
+NO_BYTES = {
+    "typing_extensions",
+    "aiohttp",
+    "filelock",
+    "huggingface_hub",
+    "imageio_ffmpeg",
+    "indexed_gzip",
+    "multidict",
+}
 NO_BYTES |= {"protego", "psutil", "py7zr", "pydantic", "ray", "rich", "upath", "uvloop", "yaml"}
 NO_BYTES |= {"yarl", "yt_dlp", "ahocorasick_rs", "torch", "edge_glass"}
 NAMED = {"PIL": "pillow", "av": "pyav", "soundfile": "libsndfile"}
@@ -435,7 +443,7 @@ def test_a_manifest_names_every_library_that_makes_bytes(tmp_path: Path) -> None
 
 
 def made_with(config: str, temp: Path) -> set[str]:
-    return set(manifest._libraries(catalog.variant(config).builder(str(temp))))
+    return set(build_inputs._libraries(catalog.variant(config).builder(str(temp))))
 
 
 def imported(module: str) -> set[str]:
