@@ -84,7 +84,10 @@ def _running(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
 
 @cache
 def _is_module(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:  # its parent is no package
+    """Whether there is such a module; none but packages are imported to find out."""
+    parent = name.rpartition(".")[0]
+    if parent and not (
+        _is_module(parent) and (spec := find_spec(parent)) and spec.submodule_search_locations
+    ):
         return False
+    return find_spec(name) is not None
