@@ -34,7 +34,8 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head and a second node, one processor each, which find what is in this file."""
     from ray.cluster_utils import Cluster as Nodes
 
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"))
+    rooms = (Path(__file__).parent, Path(__file__).parents[1] / "support")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, rooms)))
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1})
     nodes.second = nodes.add_node(num_cpus=1)
     yield nodes
