@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import edge_glass
 from edge_glass.audit import verify as builds
 from edge_glass.audit.checked_build import Finding
 from edge_glass.core import manifest
@@ -14,6 +13,7 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import PLOTS
 from edge_glass.core.progress import Progress
+from edge_glass.core.version import VERSION
 from edge_glass.corpora import catalog
 from edge_glass.release import card, citation, croissant
 
@@ -40,7 +40,7 @@ class Release:
     def finding(self, where: str, what: str) -> Finding:
         """An error; a note if another release of Edge Glass wrote some of it."""
         writers = {made.made_with.get("edge_glass") for made in self.manifests}
-        kind: Literal["error", "note"] = "error" if writers == {edge_glass.__version__} else "note"
+        kind: Literal["error", "note"] = "error" if writers == {VERSION} else "note"
         return Finding(kind, self.out.name, where, what)
 
 
