@@ -4,13 +4,13 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import planted
 import pytest
 import searchkit
-import tinymodels
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kit import ROOT, Cli
@@ -48,8 +48,11 @@ def prepared(at: Path) -> Path:
     audits.audit(at / "planted", at, audits.Options(("captions",)))
     film = [{"id": f"{n}", "image": slide("a", n), "text": "a"} for n in range(2)]
     planted.corpus(at, "films", {"train": film})
-    (at / "clip").mkdir()
-    tinymodels.clip(at / "clip")
+    if find_spec("torch"):
+        import tinymodels
+
+        (at / "clip").mkdir()
+        tinymodels.clip(at / "clip")
     (at / "chunks").mkdir()
     (at / "chunks" / "a.csv").write_bytes(lines([1, "a", "0.5", "u"], [2, "b", "0.1", "v"]))
     for id in ("one", "two"):
@@ -204,10 +207,14 @@ def somewhere() -> Iterator[Path]:
         yield out
 
 
+WITH_MODELS = [
+    pytest.param(verb, marks=pytest.mark.skipif(not find_spec("torch"), reason="test-encoders"))
+    for verb in ("embed", "views")
+]
 COSTLY = ("build", "drop", "dedup", "audit", "views", "report", "docs", "remote output")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*sorted(VERBS.keys() - {"embed", "views"}), *WITH_MODELS])
 def test_what_a_user_has_survives_every_verb(source: Path, verb: str) -> None:
     def once_more(out: Path, tree: dict[str, bytes], time: int) -> None:
         mine = put(out, tree)
