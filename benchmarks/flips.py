@@ -29,7 +29,6 @@ import numpy as np
 from measure import show
 
 from edge_glass.audit import audits
-from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
@@ -38,6 +37,7 @@ from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import build
 from edge_glass.release import write_card
+from edge_glass.release.checks_papers import verify
 from edge_glass.sources import archives, tars
 from edge_glass.vectors import index_build, vector_index
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
-from edge_glass.core import ledger, names, parquet, records, schema
+from edge_glass.core import feature_types, ledger, names, parquet, records, schema
 from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import told
@@ -145,7 +145,7 @@ class Inputs(Plain):
     builder: str  # digest of its code
     made_with: dict[str, str | None]  # library -> version
     sources: tuple[Source, ...]
-    features: dict[str, Any]
+    features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
 
     @property

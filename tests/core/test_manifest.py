@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import planted
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from edge_glass.core import manifest, names
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Figures, File, ShardRecord
+from edge_glass.media.features import portable
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,50 @@ def test_a_field_that_is_not_as_it_should_be_is_named(
     with pytest.raises(EdgeGlassError, match=told) as error:
         manifest.read(tmp_path)
     assert str(tmp_path / manifest.FILE) in str(error.value)
+
+
+VALUE = {"dtype": "string", "_type": "Value"}
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        VALUE | {"dtype": "stRing"}, VALUE | {"dtype": "show_info"}, VALUE | {"_type": "Valte"},
+        {"dtypf": "string", "_type": "Value"}, {"dtype": 1, "_type": "Value"},
+        {"dtype": "string", "_tipe": "Value"}, {"_type": "Image "}, "string", [], [VALUE, VALUE],
+        {"sampling_rate": 0, "_type": "Audio"}, {"names": ["a", "a"], "_type": "ClassLabel"},
+        {"names": [1], "_type": "ClassLabel"}, {"feature": {"x": None}, "_type": "Sequence"},
+        {"feature": VALUE, "length": "3", "_type": "List"}, {"feature": VALUE, "_type": "Lisp"},
+        [{"x": {"y": VALUE | {"dtype": "int7"}}}],
+    ],
+)  # fmt: skip
+def test_a_feature_that_is_none_of_datasets_is_refused(small: Path, feature: Any) -> None:
+    made = plain(small)
+    made["features"]["odd"] = feature
+    with pytest.raises(EdgeGlassError, match=r"^m\.json: features: .* odd[^ ]*: .* is no feature"):
+        manifest.parse(json.dumps(made).encode(), "m.json")
+
+
+def test_a_manifest_without_a_column_id_is_refused(small: Path) -> None:
+    made = plain(small)
+    made["features"]["ie"] = made["features"].pop("id")
+    with pytest.raises(EdgeGlassError, match="there is no column id"):
+        manifest.parse(json.dumps(made).encode(), "m.json")
+
+
+def test_every_feature_that_datasets_knows_is_read(small: Path) -> None:
+    kinds = {
+        "a": datasets.Audio(16000), "b": datasets.Image(), "c": datasets.Video(),
+        "d": datasets.ClassLabel(names=["x", "y"]), "e": [{"f": datasets.Value("float32")}],
+        "g": datasets.Sequence({"_type": datasets.Value("timestamp[us, tz=Europe/Berlin]")}),
+        "h": datasets.Translation(["de", "en"]), "i": datasets.Value("decimal128(38, 2)"),
+        "j": datasets.Sequence(datasets.Value("binary"), length=2),
+    }  # fmt: skip
+    made = plain(small)
+    told = datasets.Features(kinds).to_dict()
+    for each in (told, portable(told)):
+        made["features"] = {"id": VALUE} | each
+        assert manifest.parse(json.dumps(made).encode(), "m.json").features == made["features"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "{", "7", '{"config": 1}', "[" * 9999])
