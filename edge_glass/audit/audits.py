@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +27,7 @@ from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Texts
 from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.version import VERSION
@@ -77,7 +76,7 @@ def audit(
     over the same shards is not done again. Raises EdgeGlassError if a library or model is missing.
     """
     options, progress = options or Options(), progress or Silent()
-    _check_libraries()
+    needs("An audit", "audit", *WANTED)
     job = _Job(folder, out.absolute(), options, tuple(against), progress)
     with disk_full(out, REMEDY):
         return job.run()
@@ -86,14 +85,6 @@ def audit(
 def read(out: Path, config: str) -> Audit | None:
     """What the last audit of a config found, None if there was none."""
     return records.read(out / FOLDER / config / FILE)
-
-
-def _check_libraries() -> None:
-    if absent := [name for name in WANTED if not find_spec(name)]:
-        raise EdgeGlassError(
-            f"audits want {', '.join(absent)}, which are not installed: "
-            "pip install 'edge-glass[audit]'"
-        )
 
 
 class _Job:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import parquet
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.corpora.params import normaliser
 from edge_glass.media import audio
@@ -57,9 +57,7 @@ class Speech:
 
         Raises EdgeGlassError if the model or a library is not there.
         """
-        if absent := [name for name in WANTED if not find_spec(name)]:
-            names = ", ".join(absent)
-            raise EdgeGlassError(f"asr wants {names}: pip install 'edge-glass[asr]'")
+        needs("--check asr", "asr", *WANTED)
         from faster_whisper.utils import download_model
 
         name = model or MODEL

@@ -112,12 +112,12 @@ def align(
     """How well two embedded columns align: probes between them, shuffled pairs, chance."""
     from edge_glass.cli import terminal
     from edge_glass.core import manifest
+    from edge_glass.core.extras import needs
     from edge_glass.core.progress import Tally
     from edge_glass.vectors import alignment as probes
-    from edge_glass.vectors.encoder import needs
     from edge_glass.vectors.stored_vectors import chosen, stored
 
-    needs("align", "encoders", ["torch"])
+    needs("align", "encoders", "torch")
     reports = []
     for folder in manifest.built(directory).values():
         found = stored(folder, embeddings)

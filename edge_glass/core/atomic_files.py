@@ -1,7 +1,6 @@
 """Examples -> one Parquet file: deterministic, and either whole or absent."""
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -12,9 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from glob import escape
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -139,10 +139,19 @@ def _held(path: Path) -> io.FileIO:
     while True:
         file = path.open("wb", buffering=0)
         with suppress(OSError):  # where files cannot be locked none is taken for a leftover
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(file, wait=True)
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # it was swept before it was locked
+
+
+def _lock(file: IO[bytes], wait: bool) -> None:
+    """Lock an open file. Raises OSError where another process has it, or nobody can."""
+    if find_spec("fcntl") is None:  # Windows
+        raise OSError(errno.ENOTSUP, "files cannot be locked here")
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @lru_cache(maxsize=1000)
@@ -150,7 +159,7 @@ def _sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left in a folder; once a process is enough."""
     for path in folder.glob(f"*.{escape(platform.node())}.*.tmp"):
         with suppress(OSError), path.open("r+b") as file:  # NFS locks what is open for writing
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, wait=False)
             rmtree(_beside(path), ignore_errors=True)
             path.unlink()
 

@@ -12,6 +12,7 @@ import datasets
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from edge_glass.core import extras
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio, container, stills, video, waves
@@ -280,7 +281,7 @@ class TranscriptParams(CorpusConfig):
         """Parameters that contradict each other, or want a library that is not there."""
         yield from super().problems()
         if self.caption_mode == "normalized" and find_spec(NORMALISER) is None:
-            yield f"caption_mode normalized needs {NORMALISER}: pip install 'edge-glass[speech]'"
+            yield f"caption_mode normalized needs {NORMALISER}: {extras.command('speech')}"
 
     def made_with(self) -> dict[str, str]:
         """The normaliser, where it writes the text."""

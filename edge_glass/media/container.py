@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import boxes, magic, riff
 
@@ -254,11 +254,7 @@ def version() -> str | None:
 
 
 def pyav() -> Any:
-    try:
-        import av
-    except ImportError:
-        raise EdgeGlassError(
-            "MP4, M4A and WebM are read with PyAV, which is not installed: "
-            "pip install 'edge-glass[video]'"
-        ) from None
+    needs("Reading MP4, M4A and WebM", "video", "av")
+    import av
+
     return av

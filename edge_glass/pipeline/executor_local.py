@@ -2,7 +2,6 @@
 
 import errno
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import signal
 import threading
@@ -23,6 +22,7 @@ DEATHS = 3  # of workers in a row without a finished task between them
 CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
 SLOTS = 1024
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
 _counters: Any = None
 _slot = 0
 
@@ -159,6 +159,8 @@ def tally() -> Iterator[list[int]]:
 
 
 def _context() -> Any:
+    if not FORKS:  # Windows
+        return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["edge_glass.pipeline.build"])
     return context
@@ -168,12 +170,16 @@ def _start_server() -> None:
     """Start the process that workers are forked from, deaf to Ctrl-C: it would moan of it."""
     if threading.current_thread() is not threading.main_thread():
         return  # the first worker starts it
+    if not FORKS:
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     unsafe = "PYTHONSAFEPATH" not in os.environ
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # or sources in this folder come first
     try:
         _context()
-        multiprocessing.forkserver.ensure_running()
+        from multiprocessing.forkserver import ensure_running
+
+        ensure_running()
     finally:
         if unsafe:
             del os.environ["PYTHONSAFEPATH"]

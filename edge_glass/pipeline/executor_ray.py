@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.pipeline import executor_local
 
 Task = TypeVar("Task")
@@ -22,10 +23,9 @@ SAME = ("edge-glass", "ahocorasick_rs", "duckdb", "numpy", "pillow", "pyarrow", 
 @contextmanager
 def connected(address: str) -> Iterator["Cluster"]:
     """The cluster at an address. Raises EdgeGlassError if none answers."""
-    try:
-        import ray
-    except ImportError:
-        raise EdgeGlassError("--ray: Ray is missing: pip install 'edge-glass[ray]'") from None
+    needs("--ray", "ray", "ray")
+    import ray
+
     if ray.is_initialized():  # by the program that calls us, which goes on with it
         yield Cluster()
         return

@@ -71,7 +71,8 @@ def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
     try:
         aside.mkdir()
         _open(archive, _Writer(archive, aside, tick))
-        os.sync()
+        if hasattr(os, "sync"):  # not on Windows
+            os.sync()
         aside.rename(folder)
     except EdgeGlassError:
         raise

@@ -7,11 +7,11 @@ outlives the build that wanted it. It imports little, for there is one of it a c
 
 import json
 import os
-import resource
 import shutil
 import signal
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,10 @@ def main() -> None:
     """Fetch one clip."""
     job = Job(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
+    with suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
     said = json.dumps(asdict(fetch(job)))
     aside = Path(job.folder) / "said.tmp"
     aside.write_text(said, encoding="utf-8")

@@ -22,6 +22,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from edge_glass.core.errors import EdgeGlassError, redacted
+from edge_glass.core.extras import needs
 from edge_glass.core.ledger import HEALS, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.media import audio, container
@@ -195,15 +196,10 @@ def ffmpeg() -> str:
 
     Raises EdgeGlassError if that, yt-dlp or PyAV is missing.
     """
-    try:
-        import av  # noqa: F401 - measures what comes
-        import imageio_ffmpeg
-        import yt_dlp  # noqa: F401
-    except ImportError as error:
-        raise EdgeGlassError(
-            f"clips are fetched with {error.name}, which is not installed: "
-            "pip install 'edge-glass[clips]'. Or pass the clips that you have as --raw."
-        ) from None
+    instead = ". Or pass the clips that you have as --raw."
+    needs("Fetching clips", "clips", "av", "imageio_ffmpeg", "yt_dlp", instead=instead)
+    import imageio_ffmpeg
+
     path = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
     return str(path)
 

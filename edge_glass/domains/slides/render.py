@@ -9,7 +9,6 @@ writes `DIR/<n>.jpg` and prints a line of JSON for the document and one for each
 import ctypes
 import json
 import re
-import resource
 import signal
 import sys
 from contextlib import suppress
@@ -29,9 +28,11 @@ def main(pdf: str, folder: str, dpi: int) -> None:
     """Render all pages of a file."""
     import pypdfium2 as pdfium
 
-    with suppress(OSError, ValueError):  # macOS takes no such limit
+    with suppress(ImportError, OSError, ValueError):  # macOS and Windows take no such limit
+        import resource
+
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    with suppress(AttributeError, OSError):  # on Linux; elsewhere it ends when it is done
+    with suppress(AttributeError, OSError, TypeError):  # elsewhere it ends when done
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     document = pdfium.PdfDocument(pdf)
     with suppress(pdfium.PdfiumError):

@@ -12,9 +12,9 @@ from typing import Any
 from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides.bm25 import Index
-from edge_glass.domains.slides.language import needs
 
 THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth nothing
 DEPTH = 100  # documents of a query that BM25 gives
@@ -25,10 +25,9 @@ Run = dict[str, dict[str, float]]
 
 def anls(answer: str, right: list[str]) -> float:
     """The similarity of an answer with the most similar right one, 0 to 1; case does not count."""
-    try:
-        from rapidfuzz.distance import Levenshtein
-    except ImportError:
-        raise needs("rapidfuzz") from None
+    needs("ANLS", "qa", "rapidfuzz")
+    from rapidfuzz.distance import Levenshtein
+
     apart = min(Levenshtein.normalized_distance(_plain(answer), _plain(one)) for one in right)
     return 1.0 - apart if apart < THRESHOLD else 0.0
 
@@ -81,11 +80,10 @@ def _questions(out: Path, split: str) -> Iterator[tuple[str, str]]:
 
 def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dict[str, Any]:
     """nDCG@5 and recall@1 and @5 of a run, or of BM25 over the texts of the corpus."""
-    try:
-        import ir_measures
-        from ir_measures import R, nDCG
-    except ImportError:
-        raise needs("ir-measures") from None
+    needs("Judging a retrieval run", "qa", "ir_measures")
+    import ir_measures
+    from ir_measures import R, nDCG
+
     parts = _parts(out)
     qrels: dict[str, dict[str, int]] = {}
     for row in _rows(parts["qrels"], split, ["query-id", "corpus-id", "score"]):

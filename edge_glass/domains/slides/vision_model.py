@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.extras import needs
 from edge_glass.domains.slides import replies
-from edge_glass.domains.slides.language import needs
 from edge_glass.domains.slides.replies import Reply
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ class Endpoint:
     """
 
     def __init__(self, model: str, base_url: str, seconds: float, max_tokens: int) -> None:
-        try:
-            import openai
-        except ImportError:
-            raise needs("openai") from None
+        needs("Asking a model", "qa", "openai")
+        import openai
+
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise EdgeGlassError(f"--base-url {base_url}: not a URL, e.g. http://localhost:8000/v1")

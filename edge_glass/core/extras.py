@@ -1,0 +1,38 @@
+"""Libraries that the package does not bring by itself, and the command that installs them."""
+
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from edge_glass.core.errors import EdgeGlassError
+
+
+def needs(what: str, extra: str, *libraries: str, instead: str = "") -> None:
+    """Raise EdgeGlassError if one of the libraries that `what` needs is not installed."""
+    if absent := [library for library in libraries if not find_spec(library)]:
+        raise EdgeGlassError(
+            f"{what} needs {', '.join(absent)}, not installed here: {command(extra)}{instead}"
+        )
+
+
+def command(extra: str) -> str:
+    """The command that installs an extra where this package is installed: a clone, or PyPI's."""
+    clone = _clone()
+    if clone is None:
+        return f"pip install 'edge-glass[{extra}]'"
+    return f"pip install -e '{'.' if clone == Path.cwd() else clone}[{extra}]'"
+
+
+@cache
+def _clone() -> Path | None:
+    """The clone that `pip install -e` was called in, if it was."""
+    try:
+        direct = json.loads(distribution("edge-glass").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return None
+    if not direct.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlsplit(direct["url"]).path))
