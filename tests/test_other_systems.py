@@ -17,8 +17,9 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
     return real(name, globals, locals, fromlist, level)
 
 builtins.__import__ = without
-for module, name in [(os, "sync"), (os, "killpg"), (os, "fork"), (os, "getuid"), (signal, "SIGKILL")]:
-    delattr(module, name)
+for name in ("sync", "killpg", "fork", "getuid"):
+    delattr(os, name)
+del signal.SIGKILL
 modules = [m.name for m in pkgutil.walk_packages(edge_glass.__path__, "edge_glass.")]
 for name in modules:
     if name == "edge_glass.__main__":
@@ -33,6 +34,6 @@ print(len(modules))
 
 
 def test_no_module_misses_what_other_systems_lack() -> None:
-    done = subprocess.run([sys.executable, "-c", HIDE], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", HIDE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 200
