@@ -6,7 +6,7 @@ CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
-.PHONY: demo test test-cluster test-encoders test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-pythons clean
+.PHONY: demo plan test test-cluster test-encoders test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-pythons clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -20,6 +20,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+plan: $(STAMP)  ## the rooms of the engine and what they import from each other; no arrow up, no circle
+	$(BIN)/python tests/support/rooms.py
 
 $(CORE): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Edge Glass needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -46,3 +46,13 @@ def test_a_corpus_is_named_in_its_rooms_alone(path: Path) -> None:
     found = [name for name in OURS if name in names or name in texts]
     found += [name for name in OURS for text in texts if re.search(rf"\b{name}_\w", text)]
     assert not found
+
+
+def test_the_plan_has_no_arrow_up_and_no_circle() -> None:
+    pytest.importorskip("grimp")  # with the tools of `make lint`
+    import rooms
+
+    modules = rooms.imports()
+    assert len(modules) > 200 and not rooms.faults(modules, rooms.rooms())
+    modules["edge_glass.core.units"] |= {"edge_glass.media.audio"}
+    assert len(rooms.faults(modules, rooms.rooms())) == 2  # up, and round through media

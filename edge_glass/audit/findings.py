@@ -24,7 +24,6 @@ SCHEMA = pa.schema(
         ("detail", pa.string()),
     ]
 )
-ORDER = ", ".join(f'"{name}"' for name in SCHEMA.names)
 
 
 def write(path: Path, batches: Iterator[pa.RecordBatch]) -> Written:

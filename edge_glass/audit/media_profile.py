@@ -12,10 +12,9 @@ import soxr
 
 from edge_glass.audit import audio_fingerprint, image_hash, levels
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.core import parquet
+from edge_glass.core import parquet, row_counts
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import audio, images, stills, video
-from edge_glass.pipeline import executor_local
 
 KINDS = {"Image": "image", "Audio": "sound", "Video": "video"}  # of the features' types
 FRAMES = 8  # looked at of a video
@@ -86,7 +85,7 @@ class Media:
                     found.add(known, kind, example)
                     item += 1
                 row += 1
-                executor_local.count(1, 0)
+                row_counts.count(1, 0)
             yield found.tables()
 
 

@@ -4,15 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import jinja2
 
 from edge_glass.audit import audits, findings, plots, report_stats, row_preview
-from edge_glass.core import duck, manifest, parquet, units
+from edge_glass.core import duck, manifest, pages, parquet, units
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.manifest import HIDDEN, Manifest, Split
 from edge_glass.core.names import REPORT as FILE
 from edge_glass.core.names import picture
-from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
 
@@ -42,20 +40,13 @@ def write(out: Path) -> list[str]:
         | {"plots": [(plot.title, plots.svg(plot)) for plot in drawn[name]]}
         for name in folders
     ]
-    _page(out, configs=configs, balances=balances, overlaps=balance.overlaps(balances))
+    shared = balance.overlaps(balances)
+    values = {"configs": configs, "balances": balances, "overlaps": shared}
+    pages.write(out / FILE, "audit", "report.html", **values)
     for name, plotted in drawn.items():
         with Whole(out / picture(name)) as file:
             file.write(plots.png(name, plotted))
     return [FILE, *map(picture, folders)]
-
-
-def _page(out: Path, **values: Any) -> None:
-    loader = jinja2.PackageLoader("edge_glass", "audit")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, finalize=visible, trim_blocks=True
-    )
-    with Whole(out / FILE) as file:
-        file.write(environment.get_template("report.html.jinja").render(**values).encode())
 
 
 def _config(

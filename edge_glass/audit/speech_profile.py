@@ -12,13 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.core import parquet
+from edge_glass.core import parquet, row_counts
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.corpora.params import normaliser
 from edge_glass.media import audio
-from edge_glass.pipeline import executor_local
 
 RATE = 16000  # Hz
 STATES = 50  # of the encoder, a second
@@ -97,7 +96,7 @@ class Speech:
                 known = {"row": row, "item": row, "id": example["id"], "column": "text"}
                 found.append(known | {"speaker": speaker} | self._heard(example))
                 row += 1
-                executor_local.count(1, 0)
+                row_counts.count(1, 0)
             yield {"speech": pa.Table.from_pylist(found, schema=SCHEMA)}
 
     def _heard(self, example: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from edge_glass.audit import minhash
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.core import parquet
-from edge_glass.pipeline import executor_local
+from edge_glass.core import parquet, row_counts
 
 COLUMNS = ("caption", "captions", "text", "plots")  # what verify calls captions, and plots
 BATCH = 5_000  # texts
@@ -72,7 +71,7 @@ class Texts:
                     item += table.num_rows
                     yield {"texts": table}
                 row += batch.num_rows
-                executor_local.count(batch.num_rows, 0)
+                row_counts.count(batch.num_rows, 0)
 
 
 def _table(ids: pa.Array, values: pa.Array, name: str, row: int, item: int) -> pa.Table:

@@ -25,14 +25,13 @@ def diff(
 ) -> None:
     """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
     from edge_glass.core import locations
-    from edge_glass.release import link_rot
-    from edge_glass.release.diff import diff as compare
+    from edge_glass.release import diff as versions
 
     before, after = locations.at(old), locations.at(new)
     with locations.told(before), locations.told(after):
-        found = list(compare(before, after))
+        found = list(versions.diff(before, after))
     if plot is not None:
-        link_rot.write(found, plot)
+        versions.plot(found, plot)
     _told(found, json)
 
 

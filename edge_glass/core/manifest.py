@@ -158,10 +158,6 @@ class Inputs(Plain):
         every = [each.name for each in fields(Inputs)]
         return [name for name in every if getattr(self, name) != getattr(other, name)]
 
-    def same_inputs(self, other: "Inputs") -> bool:
-        """Whether a build of these inputs is one of `other`'s as well."""
-        return not self.differing(other)
-
     @property
     def each_example(self) -> bool:
         """Whether a source row is several examples, whose ids end in #1, #2, …"""

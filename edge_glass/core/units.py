@@ -1,4 +1,8 @@
-"""Sizes and lengths as a person reads them: three digits and a unit that fits."""
+"""Sizes and lengths: as a person reads them, and by how much two lengths may differ."""
+
+# seconds by which a clip may differ from its section (cuts lie on frames or keyframes), and what
+# decodes fall short of what a header promises
+SLACK = 0.5
 
 
 def size(count: float) -> str:

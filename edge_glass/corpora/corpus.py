@@ -22,6 +22,7 @@ from edge_glass.core.spec import Spec, line_of, read_spec
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
+from edge_glass.corpora.selection import Selection
 from edge_glass.media.features import Audio, Features
 from edge_glass.sources import prefetch
 from edge_glass.sources.fields import Columns, shown
@@ -223,7 +224,6 @@ class Corpus(datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        from edge_glass.corpora.selection import Selection
         from edge_glass.sources.obtain import obtain
 
         # a cache that was there before brings the library's own Audio, which needs torch
@@ -251,7 +251,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
         self,
         split: tuple[str],
         raw: tuple[Raw],
-        selection: tuple[Any],
+        selection: tuple[Selection],
         spans: list[tuple[int, int]],
     ) -> Iterator[tuple[str, Example]]:
         read = partial(selection[0].rows_of, self, split[0], raw[0])

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_glass.core.key_digests import Keys, rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.row import Row
-from edge_glass.corpora.corpus import Corpus
 from edge_glass.sources.raw import Raw
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.corpus import Corpus
 
 EVERY = 2**64 - 1  # the largest rank
 
@@ -30,7 +33,7 @@ class Selection:
     @classmethod
     def of(
         cls,
-        corpus: Corpus,
+        corpus: "Corpus",
         raw: Raw,
         limit: int | None = None,
         progress: Progress | None = None,
@@ -57,7 +60,7 @@ class Selection:
             again = [position for group in keys.groups() for position in group[1:]]
         return cls(rows, seed, threshold, _by_split(again, starts), limit)
 
-    def rows_of(self, corpus: Corpus, split: str, raw: Raw) -> Iterator[Row]:
+    def rows_of(self, corpus: "Corpus", split: str, raw: Raw) -> Iterator[Row]:
         """All rows of a split, those that are not taken with the reason why."""
         for position, row in zip(count(), corpus.source_rows(split, raw), strict=False):
             row.dropped = self._outcome(row, split, position) or row.dropped or _missing(row, raw)

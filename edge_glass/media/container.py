@@ -16,12 +16,12 @@ import numpy as np
 
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.units import SLACK
 from edge_glass.media import boxes, magic, riff
 
 MAX_SECONDS = 20 * 60  # of audio that is given back
 MAX_SAMPLES = 2**26  # over all channels, given back: 256 MB
 MAX_DECODED = 2**28  # over all channels, decoded on the way to a section: some seconds of work
-SLACK = 0.5  # seconds that a header may promise beyond what is there
 FIRST = {b"\x1a\x45\xdf\xa3": "matroska", b"FLV\x01": "flv", b"\0\0\1\xba": "mpeg"}
 ADTS = (b"\xf0", b"\xf1", b"\xf8", b"\xf9")  # after 0xff
 CODECS = {

@@ -6,9 +6,8 @@ import numpy as np
 import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.units import SLACK
 from edge_glass.media import audio, sound_file
-
-SLACK = 0.5  # seconds by which a clip may be shorter or longer than its section
 
 
 def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> tuple[bytes, str]:

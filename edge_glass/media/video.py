@@ -16,6 +16,7 @@ from typing import Any
 import PIL
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.units import SLACK
 from edge_glass.media import boxes, container, riff, stills
 from edge_glass.media.stills import Still
 
@@ -27,9 +28,7 @@ MAX_SAMPLES = 2**22  # that a container's tables may promise: an index of 100 MB
 MAX_WORK = 2**35  # pixels of all frames together: ten minutes of 1080p
 MAX_KEPT = 1000  # frames of one clip
 MAX_STREAMS = 16
-SLACK = 0.5  # seconds that a header may promise beyond what is there
 WHOLE = 0.9  # of the frames must decode: a cut beside a keyframe costs a few, damage many
-TOLERANCE = 0.5  # seconds between a clip and its section: cuts lie on frames or keyframes
 FACTOR = 2  # a clip that is longer or shorter by that is not what was described
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".flv", ".ts", ".mpg")
 CODECS = {
@@ -145,7 +144,7 @@ def length_doubts(seconds: float, promised: float) -> list[str]:
     detail = f"{seconds:.2f} s where {promised:g} s are promised"
     if not promised / FACTOR <= seconds <= promised * FACTOR:
         raise Dropped(Outcome.WRONG_DURATION, detail)
-    return [detail] if abs(seconds - promised) > TOLERANCE else []
+    return [detail] if abs(seconds - promised) > SLACK else []
 
 
 def _probe(file: Any, stream: Any) -> Probe:

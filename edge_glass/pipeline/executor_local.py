@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from edge_glass.core import row_counts
 from edge_glass.core.errors import EdgeGlassError
 
 Task = TypeVar("Task")
@@ -21,10 +22,7 @@ DEATHS = 3  # of workers in a row without a finished task between them
 # None: multiprocessing's own "handle is closed"
 CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
-SLOTS = 1024
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
-_counters: Any = None
-_slot = 0
 
 
 def cores() -> int:
@@ -68,8 +66,8 @@ class Counters:
     """
 
     def __init__(self) -> None:
-        self._values = _context().RawArray("q", 2 * SLOTS)
-        _start(self._values)
+        self._values = _context().RawArray("q", 2 * row_counts.SLOTS)
+        row_counts.start(self._values)
 
     def read(self) -> tuple[int, int]:
         return sum(self._values[0::2]), sum(self._values[1::2])
@@ -139,25 +137,6 @@ def _submit(
         raise BrokenProcessPool("a worker died while another was started") from error
 
 
-def count(done: int, dropped: int) -> None:
-    """Called where rows are worked on."""
-    if _counters is not None:
-        _counters[_slot] += done
-        _counters[_slot + 1] += dropped
-
-
-@contextmanager
-def tally() -> Iterator[list[int]]:
-    """Rows done and dropped in this process meanwhile."""
-    values = [0] * (2 * SLOTS)
-    total = [0, 0]
-    _start(values)  # one task at a time
-    try:
-        yield total
-    finally:
-        total[:] = [sum(values[0::2]), sum(values[1::2])]
-
-
 def _context() -> Any:
     if not FORKS:  # Windows
         return multiprocessing.get_context("spawn")
@@ -186,13 +165,8 @@ def _start_server() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
-def _start(values: Any) -> None:
-    global _counters, _slot
-    _counters, _slot = values, 2 * (os.getpid() % SLOTS)
-
-
 def _worker(values: Any) -> None:
-    _start(values)
+    row_counts.start(values)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the parent says what is to be said
     die_with_parent()
 

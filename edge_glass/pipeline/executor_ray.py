@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+from edge_glass.core import row_counts
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.extras import needs
-from edge_glass.pipeline import executor_local
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -122,7 +122,7 @@ def _do(
             f"a node of the cluster has {', '.join(different)}: the bytes would differ. Install "
             "the same versions on all nodes."
         )
-    with executor_local.tally() as rows:
+    with row_counts.tally() as rows:
         result = work(task)
     return result, (rows[0], rows[1])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_glass.core import interrupts, ledger, manifest, records
+from edge_glass.core import interrupts, ledger, manifest, records, row_counts
 from edge_glass.core.atomic_files import Whole, write_shard
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
@@ -24,7 +24,7 @@ from edge_glass.core.row_digests import RowDigests
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.media.features import Features, arrow_schema
-from edge_glass.pipeline import executor_local, replay, shard_plan
+from edge_glass.pipeline import replay, shard_plan
 from edge_glass.pipeline.replay import Before, Replay
 from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
@@ -204,7 +204,7 @@ def _examples(
         if entry.outcome == Outcome.KEPT and entry.text_digests is None:
             entry.text_digests, entry.media_digests = digests.of_all(examples, entry.sha256)
         book.add(entry)
-        executor_local.count(1, entry.outcome != Outcome.KEPT)
+        row_counts.count(1, entry.outcome != Outcome.KEPT)
         yield from examples
 
 

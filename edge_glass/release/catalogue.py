@@ -5,14 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from edge_glass.audit import row_preview
-from edge_glass.core import outputs, units
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core import outputs, pages, units
 from edge_glass.core.progress import Progress
 from edge_glass.core.spec import Source
-from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.media.features import told
@@ -31,14 +27,7 @@ def write(out: Path, progress: Progress | None = None) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temp:
         corpora = [_corpus(catalog.corpus(n), Path(temp), progress) for n in catalog.corpora()]
-    loader = jinja2.PackageLoader("edge_glass", "release")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, finalize=visible, trim_blocks=True
-    )
-    with Whole(out / FILE) as file:
-        file.write(
-            environment.get_template("catalogue.html.jinja").render(corpora=corpora).encode()
-        )
+    pages.write(out / FILE, "release", "catalogue.html", corpora=corpora)
     return out / FILE
 
 

@@ -10,13 +10,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import finished, ledger, manifest, parquet
+from edge_glass.core import finished, ledger, manifest, pages, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 
 BUCKET = 50_000  # rows that are compared at a time
 BUCKETS = 200  # files that are open at a time
+WIDTH = 400  # pixels of the longest bar of a plot
 SHOWN = 100  # ids of each kind of difference
 ABSENT = "absent"
 
@@ -200,3 +201,9 @@ class _Spilled:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(repr(value).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def plot(found: list[Difference], path: Path) -> None:
+    """Write an SVG with a pair of bars, old and new, for each outcome of each config."""
+    most = max((max(pair) for one in found for pair in one.outcomes.values()), default=1)
+    pages.write(path, "release", "link_rot.svg", found=found, scale=WIDTH / max(most, 1))

@@ -25,6 +25,7 @@ from edge_glass.core.errors import EdgeGlassError, redacted
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import HEALS, Dropped, Outcome
 from edge_glass.core.row import Row
+from edge_glass.core.units import SLACK
 from edge_glass.media import audio, container
 from edge_glass.sources import ytdlp_errors
 from edge_glass.sources.clip_job import RUNTIMES, Job, Said
@@ -35,7 +36,6 @@ ATTEMPTS = 3  # at what may heal; the second after 2 s, the third after 4 more
 BACK_OFF = 2.0
 STREAK = 20  # clips in a row that may fail as a dead network fails
 POLL = 0.05
-SLACK = 0.5  # seconds by which a clip may be shorter or longer than its section
 SUFFIXES = {"audio": ".flac", "video": ".mp4"}
 ADVICE = (
     "Wait some hours, ask less often (--clips-per-minute 10), sign in (--cookies FILE, of an "

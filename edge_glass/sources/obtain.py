@@ -14,7 +14,7 @@ from edge_glass.core import records, units
 from edge_glass.core.errors import EdgeGlassError, raise_all
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source
-from edge_glass.sources import archives, download, hub_files, link_index, tars
+from edge_glass.sources import archives, download, hub_files, link_index, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import contents
 from edge_glass.sources.parquet_folder import Tables
@@ -107,7 +107,9 @@ def _remotes(request: Request, network: Network, kinds: tuple[str, ...]) -> dict
         if source.fetch in kinds
     }
     for fetched in remote.values():
-        fetched.fetcher().close()  # now, not after an hour, it says if something is not installed
+        prefetch.fetcher(
+            fetched
+        ).close()  # now, not after an hour, it says if something is not installed
     return remote
 
 

@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Generator, Iterable
 
 from edge_glass.core.row import Row
+from edge_glass.core.spec import CLIPS
 from edge_glass.sources.raw import Raw
-from edge_glass.sources.row_fetch import Awaited, Fetcher
+from edge_glass.sources.row_fetch import Awaited, Fetcher, Remote
 from edge_glass.sources.row_media import Media
 
 AHEAD = 2  # times a fetcher's `at_once`: the items that may be under way or done, and waiting
@@ -14,13 +15,24 @@ MAX_ROWS = 10_000  # rows without media that may wait behind an item
 Waiting = tuple[Row, Awaited | None]
 
 
+def fetcher(remote: Remote) -> Fetcher:
+    """What fetches the items of a source. Raises EdgeGlassError if a library is missing for it."""
+    if remote.want in CLIPS:
+        from edge_glass.sources.clips import Clips
+
+        return Clips(remote)
+    from edge_glass.sources.urls import Urls
+
+    return Urls(remote)
+
+
 def media(shards: Iterable[Iterable[Row]], raw: Raw) -> Generator[tuple[Row, Media]]:
     """Each row of the shards with its media, in their order whatever arrives first.
 
     Memory holds a window of rows, of two shards at most, and of items what their fetcher keeps.
     """
-    fetchers = {name: remote.fetcher() for name, remote in raw.remote.items()}
-    limit = AHEAD * max((fetcher.at_once for fetcher in fetchers.values()), default=0)
+    fetchers = {name: fetcher(remote) for name, remote in raw.remote.items()}
+    limit = AHEAD * max((each.at_once for each in fetchers.values()), default=0)
     window: deque[Waiting] = deque()
     pending = 0
     try:
@@ -41,8 +53,8 @@ def media(shards: Iterable[Iterable[Row]], raw: Raw) -> Generator[tuple[Row, Med
         while window:
             yield _end(raw, *window.popleft())
     finally:
-        for fetcher in fetchers.values():
-            fetcher.close()
+        for each in fetchers.values():
+            each.close()
 
 
 def _begin(row: Row, fetchers: dict[str, Fetcher]) -> Awaited | None:

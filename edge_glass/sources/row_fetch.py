@@ -67,16 +67,6 @@ class Remote:
         """The URL of one item."""
         return self.template.replace("{id}", quote(id, safe=""))
 
-    def fetcher(self) -> "Fetcher":
-        """A fetcher of these items. Raises EdgeGlassError if it needs what is not installed."""
-        if self.want in CLIPS:
-            from edge_glass.sources.clips import Clips
-
-            return Clips(self)
-        from edge_glass.sources.urls import Urls
-
-        return Urls(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Fetched:

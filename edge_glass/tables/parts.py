@@ -18,12 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edge_glass.core import outputs, records, schema
+from edge_glass.core import outputs, records, row_counts, schema
 from edge_glass.core.atomic_files import CHUNKING, Whole, Written, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.pipeline import executor_local
 
 FOLDER = "metadata"  # of the parts
 PART = re.compile(r"part-\d{5,}-of-\d{5,}\.parquet")
@@ -78,7 +77,7 @@ class Pair:
         self._files["ledger"].write(batch)
         counts = batch["outcome"].value_counts().to_pylist()
         self._outcomes += Counter({item["values"]: item["counts"] for item in counts})
-        executor_local.count(batch.num_rows, batch.num_rows - kept.num_rows)
+        row_counts.count(batch.num_rows, batch.num_rows - kept.num_rows)
         return kept
 
     def written(self) -> Record:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import jinja2
 
-from edge_glass.core import duck, schema
-from edge_glass.core.atomic_files import Whole, write_json
-from edge_glass.core.visible import visible
+from edge_glass.core import duck, pages, schema
+from edge_glass.core.atomic_files import write_json
 from edge_glass.sources.table_layout import Layout, quoted
 
 FILE, PAGE = "statistics.json", "statistics.html"
@@ -127,13 +125,8 @@ def write(out: Path, summary: dict[str, Any], found: Iterable[Stats]) -> None:
     """Write the statistics as JSON, and with plots as a page that loads nothing."""
     total = merged(found)
     write_json(out / FILE, total)
-    loader = jinja2.PackageLoader("edge_glass", "tables")
-    template = jinja2.Environment(loader=loader, autoescape=True, finalize=visible).get_template(
-        "stats.html.jinja"
-    )
-    with Whole(out / PAGE) as file:
-        page = template.render(summary=summary, total=total, plots=list(_plots(total)))
-        file.write(page.encode())
+    values = {"summary": summary, "total": total, "plots": list(_plots(total))}
+    pages.write(out / PAGE, "tables", "stats.html", **values)
 
 
 def _plots(total: Stats) -> Iterable[dict[str, Any]]:

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core import manifest, parquet
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core import manifest, pages, parquet
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import digest
-from edge_glass.core.visible import visible
 from edge_glass.vectors import probe
 from edge_glass.vectors.probe import Pairs
 from edge_glass.vectors.stored_vectors import Stored
@@ -143,14 +141,7 @@ def _ranked(sides: Pairs) -> Array:
 
 def draw(reports: list[dict[str, Any]], path: Path) -> None:
     """Recalls with their intervals as an SVG, beside control and chance."""
-    import jinja2
-
-    loader = jinja2.PackageLoader("edge_glass", "vectors")
-    template = jinja2.Environment(loader=loader, autoescape=True, finalize=visible).get_template(
-        "alignment.svg.jinja"
-    )
-    with Whole(path) as file:
-        file.write(template.render(reports=reports, ways=WAYS, within=WITHIN).encode())
+    pages.write(path, "vectors", "alignment.svg", reports=reports, ways=WAYS, within=WITHIN)
 
 
 def _chance(rows: int) -> dict[str, Any]:

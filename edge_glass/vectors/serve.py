@@ -16,11 +16,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import jinja2
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from edge_glass.core import interrupts
+from edge_glass.core import interrupts, pages
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.visible import visible
@@ -115,8 +114,9 @@ class Site:
     async def _page(self, request: web.Request) -> web.Response:
         table, columns = self._finder.table, self._finder.columns.values()
         kinds: list[Kind] = ["text", "image", "audio"]
-        page = _templates().get_template("page.html.jinja")
-        text = page.render(
+        text = pages.render(
+            "vectors",
+            "page.html",
             config=table.made.config,
             rows=table.rows,
             columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
@@ -292,13 +292,6 @@ def _file(name: str, kind: str) -> Handler:
         return web.Response(text=text, content_type=kind)
 
     return handler
-
-
-@lru_cache(maxsize=1)
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("edge_glass", "vectors"), autoescape=True, finalize=visible
-    )
 
 
 def _json(value: Any) -> str:

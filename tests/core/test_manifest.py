@@ -33,7 +33,7 @@ def test_what_is_read_is_what_was_written(small: Path) -> None:
     made = json.loads((small / manifest.FILE).read_bytes())
     assert made == plain(small) and made["manifest_version"] == 1
     found = manifest.read(small)
-    assert found.rows == found.kept == 8 and found.same_inputs(found.inputs)
+    assert found.rows == found.kept == 8 and not found.differing(found.inputs)
     assert [shard.file for shard in found.files()][-1] == "ledger.parquet"
 
 

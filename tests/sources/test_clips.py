@@ -24,7 +24,7 @@ from edge_glass.core import ledger
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import Row
-from edge_glass.sources import clips
+from edge_glass.sources import clips, prefetch
 from edge_glass.sources.prefetch import media
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import Fetched, Network, Remote
@@ -104,7 +104,7 @@ def remote(site: Site, folder: Path, network: Network = PATIENT, want: str = "au
 
 
 def fetched(far: Remote, *rows: Row) -> list[Fetched]:
-    fetcher = far.fetcher()
+    fetcher = prefetch.fetcher(far)
     try:
         futures: list[Future[Fetched]] = [fetcher.submit(row) for row in rows]
         return [future.result() for future in futures]

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import jinja2
-
-from edge_glass.core import ledger, outputs
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core import ledger, outputs, pages
+from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.core.visible import visible
 from edge_glass.domains.slides import decks
 from edge_glass.domains.slides.deck_store import DECKS, PAIRS, SLIDES, write_ledger
 from edge_glass.domains.slides.decks import Pair
@@ -168,11 +165,6 @@ def _write(work: Work, folder: Path) -> None:
 
 def plot(funnel: Funnel, path: Path) -> None:
     """Draw what is left after each filter."""
-    loader = jinja2.PackageLoader("edge_glass", "domains/slides")
-    template = jinja2.Environment(loader=loader, autoescape=True, finalize=visible).get_template(
-        "funnel.svg.jinja"
-    )
     most = {kind: max(getattr(funnel.steps[0], kind), 1) for kind in KINDS}
-    with Whole(path) as file:
-        text = template.render(funnel=funnel, kinds=KINDS, most=most, width=WIDTH)
-        file.write(text.encode())
+    values = {"funnel": funnel, "kinds": KINDS, "most": most, "width": WIDTH}
+    pages.write(path, "domains/slides", "funnel.svg", **values)

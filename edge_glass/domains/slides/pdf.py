@@ -18,7 +18,6 @@ from edge_glass.domains.slides.decks import Deck
 from edge_glass.domains.slides.render import MAX_PAGES, plain
 
 SECONDS = 600.0  # that one document may take
-DPI = 150
 MAX_BYTES = 500_000_000  # of one document
 
 
