@@ -70,7 +70,7 @@ def corpus(folder: Path, rows: int, kind: str) -> Path:
         pq.write_table(table, folder / file, row_group_size=10_000)
         facts = splits.setdefault(
             split,
-            {"rows": 0, "bytes": 0, "shards": [], "outcomes": {}, "doubts": {}, "figures": {}},
+            {"rows": 0, "bytes": 0, "shards": [], "outcomes": {}, "warnings": {}, "figures": {}},
         )
         facts["rows"] = int(str(facts["rows"])) + size
         shards = facts["shards"]

@@ -71,7 +71,10 @@ class Cc12mCls(Corpus):
             url, caption = reversed(fields) if self.config.caption_first else fields
             id = hashlib.sha256(f"{url}\n{caption}".encode(errors="replace")).hexdigest()[:32]
             media, ask = ((URLS, url), {"url": url}) if self.config.images else (None, None)
-            yield Row(id, TSV, where, media, {"url": url, "filepath": None}, ask=ask), caption
+            yield (
+                Row(id, TSV, where, media, {"url": url, "filepath": None}, fetch_request=ask),
+                caption,
+            )
 
     def _lines(self, raw: Raw) -> Iterator[tuple[Row, Any]]:
         for position, item in raw.objects(LINES, LINES, LINE, ["filepath"]):

@@ -85,7 +85,7 @@ class Clotho(Corpus):
         example: dict[str, Any] = {"id": row.id}
         example |= self.config.audio_columns(media.read(), row.row, media.notes)
         example |= {name: metadata.get(name) for name in TEXT}
-        media.notes += _doubts(metadata, example["duration"])
+        media.notes += _warnings(metadata, example["duration"])
         if self.config.dcase_test:
             yield example
         else:
@@ -100,7 +100,7 @@ def _row(split: str, source: str, audio: str, facts: dict[str, Any], record: dic
     return Row(f"{split}/{name}", source, name, (audio, name), fields)
 
 
-def _doubts(metadata: dict[str, str], duration: float) -> list[str]:
+def _warnings(metadata: dict[str, str], duration: float) -> list[str]:
     """What does not fit together in a row that is kept all the same."""
     if not metadata:
         return ["no metadata row"]

@@ -92,13 +92,15 @@ class Musiccaps(Corpus):
             detail = ", ".join(f"{name}: {record[name]:.40}" for name in ("ytid", *NUMBERS))
             return Row(id, CSV, id, dropped=(Outcome.MALFORMED_ROW, detail))
         ask = {"id": id, "start": start, "end": end}
-        row = Row(id, CSV, id, (CLIPS, raw.named(CLIPS, id, SUFFIXES)), dict(record), ask=ask)
+        row = Row(
+            id, CSV, id, (CLIPS, raw.named(CLIPS, id, SUFFIXES)), dict(record), fetch_request=ask
+        )
         if flag and record[flag] != "True":
             row.dropped = (Outcome.NOT_IN_CONFIG, f"{flag} is {record[flag]}")
         return row
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        record, ask = row.fields, row.ask or {}
+        record, ask = row.fields, row.fetch_request or {}
         check_text(*(record[name] for name in TEXT))
         if not record["caption"].strip():
             raise Dropped(Outcome.BLANK_CAPTION, "caption")

@@ -78,4 +78,4 @@ def _row(record: dict[str, Any]) -> Row:
     id = hashlib.sha256(f"{url}\n{caption}".encode(errors="replace")).hexdigest()[:32]
     fields = {"caption": caption, "transcripts": record["transcripts"] or []}
     dropped = None if caption.strip() else (Outcome.BLANK_CAPTION, "")
-    return Row(id, LIST, "", (IMAGES, url), fields, dropped, ask={"url": url})
+    return Row(id, LIST, "", (IMAGES, url), fields, dropped, fetch_request={"url": url})

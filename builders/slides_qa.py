@@ -77,7 +77,7 @@ class SlidesQA(Corpus):
             fields = (about if kind == "minimal" else {}) | {"pairs": [*map(asdict, pairs)]}
             of_slides = [[n, deck.text(n), deck.most_read(n)] for n in slides]
             fields = asdict(deck) | fields | {"of_slides": of_slides}
-            yield Row(deck.id, DECKS, folder, (DECKS, first), fields, also=also)
+            yield Row(deck.id, DECKS, folder, (DECKS, first), fields, extra_members=also)
         else:
             for number, name in slides.items():
                 own = [asdict(pair) for pair in pairs if pair.slide == number]

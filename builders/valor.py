@@ -86,7 +86,7 @@ class Valor(Corpus):
             return
         name = row.id + PurePosixPath(media.name).suffix
         example |= self.config.video_columns(media.read(), name, media.notes)
-        media.notes += video.length_doubts(example["duration"], promised)
+        media.notes += video.length_warnings(example["duration"], promised)
         yield example
 
 

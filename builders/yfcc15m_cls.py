@@ -102,7 +102,7 @@ class Yfcc15mCls(Corpus):
             elif found["url"] is None:
                 row.dropped = (Outcome.MISSING_CAPTION, "not in the metadata")
             elif self.config.images == "urls":
-                row.media, row.ask = (URLS, found["url"]), {"url": found["url"]}
+                row.media, row.fetch_request = (URLS, found["url"]), {"url": found["url"]}
             elif self.config.images == "files":
                 row.media = (IMAGES, fields["filepath"])
             texts = [unquote_plus(found[name] or "") for name in self.config.text or TEXT]

@@ -72,7 +72,7 @@ class SplitSeen:
     """What was counted in a split."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    doubts: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)  # sums of many rows
@@ -171,7 +171,7 @@ class CheckedBuild:
             seen.sources[entry["source"]] += 1
             self.ledger_rows.add("\0".join(map(str, map(entry.get, ("split", "source", "row")))))
             if entry["outcome"] == Outcome.KEPT:
-                seen.doubts.update(ledger.doubts(entry["detail"] or ""))
+                seen.warnings.update(ledger.warnings(entry["detail"] or ""))
                 if entry["sha256"]:
                     self.media.add(entry["sha256"])
                 yield SourceRow(entry["split"], entry)

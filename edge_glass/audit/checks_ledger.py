@@ -66,7 +66,7 @@ def other_outcomes(build: CheckedBuild) -> Iterator[Finding]:
 
 def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's warnings are not those that the ledger's details give."""
-    yield from _differing(build, "doubts")
+    yield from _differing(build, "warnings")
 
 
 def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:

@@ -175,7 +175,7 @@ class _Book:
         }
         self._waiting = {split: next(found, None) for split, found in self._examples.items()}
         self._outcomes: dict[str, Counter[str]] = {split: Counter() for split in self._examples}
-        self._doubts: dict[str, Counter[str]] = {split: Counter() for split in self._examples}
+        self._warnings: dict[str, Counter[str]] = {split: Counter() for split in self._examples}
 
     @staticmethod
     def _of(tasks: list[Task]) -> Iterator[Example]:
@@ -195,7 +195,7 @@ class _Book:
             row |= self._outcome(row, [found for _, found in self._take(split, row["id"])])
         self._outcomes[split][row["outcome"]] += 1
         if row["outcome"] == Outcome.KEPT:
-            self._doubts[split].update(ledger.doubts(row["detail"]))
+            self._warnings[split].update(ledger.warnings(row["detail"]))
         return row
 
     def _take(self, split: str, id: str) -> Iterator[Example]:
@@ -224,5 +224,5 @@ class _Book:
     def counted(self, record: ShardRecord) -> ShardRecord:
         """With the outcomes of the whole split, if it is the first of its shards."""
         outcomes = self._outcomes.pop(record.split, Counter())
-        doubts = self._doubts.pop(record.split, Counter())
-        return replace(record, outcomes=dict(outcomes), doubts=dict(doubts))
+        warnings = self._warnings.pop(record.split, Counter())
+        return replace(record, outcomes=dict(outcomes), warnings=dict(warnings))

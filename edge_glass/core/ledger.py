@@ -180,7 +180,7 @@ def check_kept(what: str, outcomes: Mapping[str, int], where: Path) -> None:
         )
 
 
-def doubts(detail: str) -> Iterator[str]:
+def warnings(detail: str) -> Iterator[str]:
     """What the detail of a row that is kept says of it, a kind each, without its numbers.
 
     `"blank: 3 of 8 frames; cut out of 61.5 s"` gives `"blank"` and `"cut out of n s"`.

@@ -59,7 +59,7 @@ class ShardRecord(Plain):
     split: Name
     shard: File
     outcomes: dict[str, Count]
-    doubts: dict[str, Count]
+    warnings: dict[str, Count]
     figures: Figures
 
 
@@ -78,7 +78,7 @@ class Split(Plain):
     bytes: Count
     shards: tuple[File, ...]
     outcomes: dict[str, Count]  # outcome -> source rows
-    doubts: dict[str, Count]  # note in the ledger -> source rows that are kept
+    warnings: dict[str, Count]  # note in the ledger -> source rows that are kept
     figures: Figures
     planned: Count | None = None  # source rows that were read; earlier releases did not say
 
@@ -267,7 +267,7 @@ def _split(records: list[ShardRecord], planned: int | None) -> Split:
         bytes=sum(shard.bytes for shard in shards),
         shards=shards,
         outcomes=_sorted(_counted(record.outcomes for record in records)),
-        doubts=_sorted(_counted(record.doubts for record in records)),
+        warnings=_sorted(_counted(record.warnings for record in records)),
         figures=Figures(round(seconds, 3) if seconds else None, _sorted(licences)),
         planned=planned,
     )

@@ -14,5 +14,5 @@ class Row:
     media: tuple[str, str] | None = None  # archive or folder, member
     fields: dict[str, Any] = field(default_factory=dict)
     dropped: tuple[str, str] | None = None  # outcome, detail
-    ask: dict[str, Any] | None = None  # what a fetcher is asked for, if its source has one
-    also: list[str] = field(default_factory=list)  # further files that are read with its media
+    fetch_request: dict[str, Any] | None = None  # what a fetcher is asked for
+    extra_members: list[str] = field(default_factory=list)  # files that are read after its media

@@ -252,7 +252,7 @@ class VideoParams(AudioParams):
         if not frames:
             raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
         checked = [stills.checked(frame) for frame in frames]
-        notes += stills.doubts([still for still, _ in checked])
+        notes += stills.warnings([still for still, _ in checked])
         width, height = checked[0][1]
         found = waves.samples(sound, rate)
         columns = self._sound(found, name, notes) | {"image_jpegs": frames}

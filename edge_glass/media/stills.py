@@ -96,7 +96,7 @@ def _turned(image: Image.Image, frame: Any) -> Image.Image:
     return image.rotate(frame.rotation, expand=True)
 
 
-def doubts(stills: Sequence[Still]) -> list[str]:
+def warnings(stills: Sequence[Still]) -> list[str]:
     """What the ledger should say of frames that show nothing, or always the same."""
     blank = sum(float(still.small.std()) < BLANK for still in stills)
     notes = [f"blank: {blank} of {len(stills)} frames"] if blank else []

@@ -100,7 +100,7 @@ class Clip:
         """What the ledger should say of a clip that is kept."""
         lost = self.probe.packets - self.decoded
         damage = [f"{lost} of {self.probe.packets} frames do not decode"] if lost > 0 else []
-        return damage + stills.doubts(self.stills)
+        return damage + stills.warnings(self.stills)
 
 
 def libraries() -> dict[str, str]:
@@ -136,7 +136,7 @@ def read(data: bytes, choice: Choice) -> Clip:
     return clip
 
 
-def length_doubts(seconds: float, promised: float) -> list[str]:
+def length_warnings(seconds: float, promised: float) -> list[str]:
     """What the ledger should say of a clip that is not as long as its section.
 
     Raises Dropped if it cannot be that section.

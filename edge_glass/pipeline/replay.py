@@ -46,8 +46,8 @@ class Replay:
             self._known.append(entry)
             if not self._again(entry):
                 row.media = None
-            elif row.ask and entry.status == OK:
-                row.ask |= {"etag": entry.etag, "modified": entry.last_modified}
+            elif row.fetch_request and entry.status == OK:
+                row.fetch_request |= {"etag": entry.etag, "modified": entry.last_modified}
             yield row
 
     def take(self, row: Row, status: int | None) -> tuple[Entry, Examples] | None:

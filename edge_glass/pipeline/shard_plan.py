@@ -130,13 +130,13 @@ class _Cutter:
         for row in self.selection.rows_of(self.corpus, split, self.raw):
             weight = 0
             if row.dropped is None:
-                names = [row.media[1], *row.also] if row.media else []
+                names = [row.media[1], *row.extra_members] if row.media else []
                 sizes = [self.raw.size(row.media[0], name) for name in names] if row.media else []
                 weight = self.corpus.row_bytes(sum(filter(None, sizes)))
             if size and (size + weight > SHARD_BYTES or fetched == MAX_FETCHED):
                 number, size, fetched = number + 1, 0, 0
             size += weight
-            fetched += bool(weight and row.ask)
+            fetched += bool(weight and row.fetch_request)
             yield number, row
 
     def _write(self, split: str, number: int, rows: Iterable[Row]) -> Order:

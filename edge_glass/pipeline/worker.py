@@ -92,9 +92,9 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
 
 
 def _recorded(task: Task, shard: File, book: "_Book") -> WorkRecord:
-    outcomes, doubts = dict(book.outcomes), dict(book.doubts)
+    outcomes, warnings = dict(book.outcomes), dict(book.warnings)
     figures = manifest.figures(task.folder / task.name)
-    record = WorkRecord(task.order.split, shard, outcomes, doubts, figures, book.file())
+    record = WorkRecord(task.order.split, shard, outcomes, warnings, figures, book.file())
     records.write(task.record, record.plain())
     return record
 
@@ -158,13 +158,13 @@ class _Book:
         self._whole, self._writer = whole, writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
-        self.doubts: Counter[str] = Counter()
+        self.warnings: Counter[str] = Counter()
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
         self.outcomes[entry.outcome] += 1
         if entry.outcome == Outcome.KEPT:
-            self.doubts.update(ledger.doubts(entry.detail))
+            self.warnings.update(ledger.warnings(entry.detail))
         if len(self._entries) == LEDGER_BATCH:
             self.flush()
 

@@ -228,7 +228,7 @@ def _tables(manifests: list[Manifest]) -> str:
                 ", ".join(drops) or "none",
             )
             rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, *_others(manifests), *_doubts(manifests), *_licences(manifests)])
+    return "\n".join([*rows, *_others(manifests), *_warnings(manifests), *_licences(manifests)])
 
 
 def _plots(manifests: list[Manifest], drawn: Collection[str]) -> Iterable[str]:
@@ -246,13 +246,13 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
             yield f"\n`{made.config}` is **not upstream's data**: other checksums: {names}."
 
 
-def _doubts(manifests: list[Manifest]) -> Iterable[str]:
+def _warnings(manifests: list[Manifest]) -> Iterable[str]:
     """What the ledger's details say of rows that are kept."""
     found = [
         f"| {made.config} | {split} | {_cell(kind)} | {rows:,} |"
         for made in manifests
         for split, facts in made.splits.items()
-        for kind, rows in facts.doubts.items()
+        for kind, rows in facts.warnings.items()
     ]
     if found:
         yield "\nNoted on rows that are kept (`detail` in the ledger):\n"

@@ -60,10 +60,10 @@ class Clips:
 
     def submit(self, row: Row) -> Future[Fetched]:
         """Begin to fetch a row's clip, unless the store knows what becomes of it."""
-        assert row.ask is not None
-        url = self._remote.url(row.ask["id"])
-        section = Section(url, row.ask["start"], row.ask["end"], self._remote.want)
-        return self._pool.submit(self._fetched, section, row.ask["id"])
+        assert row.fetch_request is not None
+        id, start, end = (row.fetch_request[name] for name in ("id", "start", "end"))
+        section = Section(self._remote.url(id), start, end, self._remote.want)
+        return self._pool.submit(self._fetched, section, id)
 
     def close(self) -> None:
         """Kill what is under way; what has ended is in the store."""

@@ -111,7 +111,7 @@ class Fetcher(Protocol):
     at_once: int
 
     def submit(self, row: "Row") -> Awaited:
-        """Begin to fetch what `row.ask` says."""
+        """Begin to fetch what `row.fetch_request` says."""
 
     def close(self) -> None:
         """Stop whatever is under way."""

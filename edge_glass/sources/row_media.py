@@ -39,7 +39,7 @@ class Media:
         """The row's media file and its further files, name and bytes, one in memory at a time."""
         assert self._row.media is not None
         yield self._row.media[1], self.read()
-        for name in self._row.also:
+        for name in self._row.extra_members:
             data = self._named(name)
             self._hash.update(data)
             self.size += len(data)

@@ -343,7 +343,7 @@ def _aligned(
                 WHEN dropped IS NOT NULL THEN said
                 WHEN {bool(missing)} THEN 'no column {", ".join(missing)}'
                 {empty}
-                ELSE {layout.doubts(there)}
+                ELSE {layout.warnings(there)}
             END AS detail,
             {", ".join(map(quoted, layout.columns))}
         FROM typed

@@ -58,7 +58,7 @@ class Layout:
             for name, type_ in self.columns.items()
         )
 
-    def doubts(self, there: list[str]) -> str:
+    def warnings(self, there: list[str]) -> str:
         """SQL: what is odd about a row, for people; empty if nothing is."""
         found = [self._miscast(name) for name in there if self.columns[name] != "VARCHAR"]
         found += [self._outlier(name) for name in self.bounds]

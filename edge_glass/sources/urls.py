@@ -73,10 +73,10 @@ class Urls:
 
     def submit(self, row: "Row") -> _Url:
         """Begin to fetch a row's URL, or let it stand in line at its host."""
-        assert row.ask is not None
+        assert row.fetch_request is not None
         if self._loop is None:
             self._loop = self._start()
-        url = _Url(self, row.ask)
+        url = _Url(self, row.fetch_request)
         line = self._lines.setdefault(url.host, _Line())
         if line.under_way < self._remote.network.web.per_host:
             self._begin(url, line)

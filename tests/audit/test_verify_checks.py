@@ -262,7 +262,7 @@ def repeated_source_row(folder: Path) -> None:
 
 @mutant()
 def other_warnings(folder: Path) -> None:
-    manifest_of(folder, lambda made: made["splits"]["train"].update(doubts={}))
+    manifest_of(folder, lambda made: made["splits"]["train"].update(warnings={}))
 
 
 @mutant()

@@ -161,11 +161,11 @@ def test_a_builder_cannot_invent_an_outcome(
     ],
 )  # fmt: skip
 def test_notes_of_kept_rows_have_kinds(detail: str, kinds: list[str]) -> None:
-    assert list(ledger.doubts(detail)) == kinds
+    assert list(ledger.warnings(detail)) == kinds
 
 
 def test_the_card_counts_what_is_noted_on_kept_rows(built: Path) -> None:
     made = manifest.read(built / "clotho_sample").splits["train"]
-    assert made.doubts == {"start_end_samples is empty": 1}
+    assert made.warnings == {"start_end_samples is empty": 1}
     card = (built / "README.md").read_text()
     assert "| clotho_sample | train | start_end_samples is empty | 1 |" in card

@@ -162,7 +162,7 @@ def test_a_whole_manifest_is_the_sum_of_its_records(small: Path) -> None:
     assert (train.planned, test.planned) == (8, None)
     assert [shard.rows for shard in train.shards] == [1, 3] and train.dropped == {"no_label": 4}
     assert list(train.outcomes.items()) == [("kept", 4), ("no_label", 4)]
-    assert list(train.doubts.items()) == [("a", 4), ("b", 2)]
+    assert list(train.warnings.items()) == [("a", 4), ("b", 2)]
     assert train.figures == Figures(3.001, {"CC0": 2, "MIT": 2})
     assert list(train.figures.licences) == ["CC0", "MIT"] and test.figures.seconds is None
     assert made.licences() == {"MIT": 7, "CC0": 2} and made.outcomes()["kept"] == 6

@@ -24,7 +24,7 @@ class Sized:
         for number, size in enumerate(sizes):
             row = Row(f"é{number}", "list", f"{number}", ("files", f"{number}"), {"n": number})
             row.dropped = ("no_label", "why") if size is None else None
-            row.ask = {"url": f"{number}"} if fetched else None
+            row.fetch_request = {"url": f"{number}"} if fetched else None
             with (folder / f"{number}").open("wb") as file:
                 file.truncate(size or 0)  # takes no room on disk
             self.rows.append(row)

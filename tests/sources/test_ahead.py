@@ -45,7 +45,11 @@ def test_order_is_that_of_the_rows_and_the_window_is_bounded() -> None:
         for number in range(1000):
             asked.append(str(number))
             yield Row(
-                str(number), "x", str(number), ("clips", str(number)), ask={"id": str(number)}
+                str(number),
+                "x",
+                str(number),
+                ("clips", str(number)),
+                fetch_request={"id": str(number)},
             )
 
     found = media([rows()], Raw("x", {}, remote={"clips": Far()}))  # type: ignore[dict-item]

@@ -96,7 +96,9 @@ def site() -> Iterator[Site]:
 
 
 def ask(id: str, start: float = 2, end: float = 12) -> Row:
-    return Row(id, "list.csv", id, ("clips", id), ask={"id": id, "start": start, "end": end})
+    return Row(
+        id, "list.csv", id, ("clips", id), fetch_request={"id": id, "start": start, "end": end}
+    )
 
 
 def remote(site: Site, folder: Path, network: Network = PATIENT, want: str = "audio") -> Remote:

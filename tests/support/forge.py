@@ -95,7 +95,9 @@ def recount(content: Content) -> None:
         rows = content.split_rows(name)
         split["planned"] = len(entries)
         split["outcomes"] = dict(Counter(entry["outcome"] for entry in entries))
-        split["doubts"] = dict(Counter(d for e in kept for d in ledger.doubts(e["detail"] or "")))
+        split["warnings"] = dict(
+            Counter(d for e in kept for d in ledger.warnings(e["detail"] or ""))
+        )
         seconds = sum(row.get("duration") or 0 for row in rows)
         licences = Counter(row["license"] or "" for row in rows if "license" in row)
         split["figures"] = ({"seconds": round(seconds, 3)} if seconds else {}) | (

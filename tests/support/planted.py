@@ -56,7 +56,7 @@ def corpus(
         entries += [Entry("rows", row["id"], row["id"], split, Outcome.KEPT) for row in rows]
         made["splits"][split] = {
             "rows": len(rows), "bytes": sum(f["bytes"] for f in files), "shards": files,
-            "outcomes": {"kept": len(rows)}, "doubts": {}, "figures": {},
+            "outcomes": {"kept": len(rows)}, "warnings": {}, "figures": {},
         }  # fmt: skip
     written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.SCHEMA)
     made["ledger"] = {"file": ledger.FILE, **asdict(written)}

@@ -56,8 +56,8 @@ def write(
             digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
             shards.append({"rows": len(part), "bytes": 1, "sha256": digest, "file": file})
         made[split] = {
-            "rows": count, "bytes": 1, "shards": shards, "outcomes": {"kept": count}, "doubts": {},
-            "figures": {},
+            "rows": count, "bytes": 1, "shards": shards, "outcomes": {"kept": count},
+            "warnings": {}, "figures": {},
         }  # fmt: skip
         start += count
     features = {name: KINDS.get(name, TEXT) for name in columns}
