@@ -13,7 +13,7 @@ import pyarrow as pa
 from edge_glass.audit import audits
 from edge_glass.core import duck, finished, ledger, manifest, names, outputs, parquet, records
 from edge_glass.core.atomic_files import disk_full, write_shard, write_table
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, absent
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import (
     HIDDEN,
@@ -65,7 +65,7 @@ def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
             groups, checks = [*groups, *found], [*checks, name]
         else:
             every = [*audits.CHECKS, LEAKS, *(c for held in audits.CHECKS.values() for c in held)]
-            raise EdgeGlassError(f"no check {name}; there are {', '.join(every)}")
+            raise EdgeGlassError(absent("check", name, every))
     return list(dict.fromkeys(groups)), list(dict.fromkeys(checks))
 
 

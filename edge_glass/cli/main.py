@@ -8,7 +8,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from edge_glass.cli import audit_verbs, table_verbs, vector_verbs, version_verbs
+from edge_glass.cli import (
+    audit_verbs,
+    cache_verb,
+    session,
+    table_verbs,
+    vector_verbs,
+    version_verbs,
+)
 from edge_glass.cli import search_verbs as search
 from edge_glass.cli import slide_verbs as slides
 from edge_glass.cli.options import (
@@ -27,7 +34,7 @@ from edge_glass.cli.options import (
     shown,
     variants,
 )
-from edge_glass.core.errors import OUT_OF, EdgeGlassError, raise_all
+from edge_glass.core.errors import OUT_OF, EdgeGlassError, absent, raise_all
 from edge_glass.core.visible import json_visible, visible
 from edge_glass.pipeline.executor_local import cores
 
@@ -36,15 +43,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 INTERRUPTED = 130
+GROUPS = {  # in the help; a command of none is one of builds
+    "Versions": "push diff reproduce append withdraw why",
+    "Vectors": "embed index search serve align views",
+    "Large tables": "dedup match similarity retrieve",
+    "Slides": "collect qa filter eval",
+    "This machine": "cache docs",
+}
+PANELS = {verb: group for group, verbs in GROUPS.items() for verb in verbs.split()}
 
 
 @app.callback(invoke_without_command=True)
 def about(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
 ) -> None:
     """Multimodal training data as self-contained Parquet, every source row accounted for."""
     if version:
@@ -161,11 +176,12 @@ def build(
         bool, typer.Option("--check", help="Complete builds: read every file, mend what is broken.")
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Go on with what other code or libraries made.")
+        bool,
+        typer.Option("--keep", help="Complete builds: go on with what other code began."),
     ] = False,
     rebuild: Annotated[
         bool,
-        typer.Option("--rebuild", help="Make again what is complete, or other code began."),
+        typer.Option("--rebuild", help="Complete builds: make again, and what other code began."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -204,7 +220,7 @@ def build(
         terminal.as_json([made.plain() for made in manifests])
     elif manifests:
         terminal.builds(manifests)
-        terminal.built(out, manifests[0].config)
+        terminal.built(out, manifests[0])
     raise_all(problems)
 
 
@@ -224,28 +240,28 @@ def verify(directory: Place, json: Json = False) -> None:
     else:
         terminal.findings(found)
         configs = ", ".join(manifest.built(where))
-        terminal.console.print(Text(f"{configs}: {errors} errors, {len(found) - errors} notes"))
+        terminal.say(f"{configs}: {errors} errors, {len(found) - errors} notes")
         for config in dict.fromkeys(each.config for each in found if each.kind == "error"):
             mends = finished.mends(where / config)
-            terminal.console.print(Text(f"{mends}; --rebuild all of {config}"), soft_wrap=True)
+            terminal.say(f"{mends}; --rebuild all of {config}")
     raise typer.Exit(1 if errors else 0)
 
 
 @app.command(epilog="Example: edge-glass ledger data --reason missing_media")
 def ledger(
-    directory: Built,
+    directory: Place,
     reason: Annotated[str | None, typer.Option(help="List all rows with this outcome.")] = None,
     json: Json = False,
 ) -> None:
     """What became of the source rows: counts, and the rows that were dropped."""
     from edge_glass.cli import terminal
     from edge_glass.core import ledger as ledgers
-    from edge_glass.core import manifest
+    from edge_glass.core import locations, manifest
 
     if reason is not None and reason not in list(ledgers.Outcome):
-        raise EdgeGlassError(f"no outcome {reason}; there are {', '.join(ledgers.Outcome)}")
+        raise EdgeGlassError(absent("outcome", reason, ledgers.Outcome))
     listed = 0
-    for config, folder in manifest.built(directory).items():
+    for config, folder in manifest.built(locations.at(directory)).items():
         path = folder / ledgers.FILE
         found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
         if json:
@@ -258,18 +274,19 @@ def ledger(
         if rows:
             terminal.ledger_rows(config, rows if reason else rows[: terminal.SHOWN], len(rows))
     if reason and not listed and not json:
-        terminal.console.print(Text(f"No row of {directory} has the outcome {reason}."))
+        terminal.say(f"No row of {directory} has the outcome {reason}.")
 
 
 @app.command(epilog="Example: edge-glass report data")
-def report(directory: Built) -> None:
+def report(directory: Built, json: Json = False) -> None:
     """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
+    from edge_glass.cli import terminal
     from edge_glass.core import manifest, names
     from edge_glass.release import write_card
 
     folder = directory.parent if (directory / manifest.FILE).is_file() else directory
     write_card.drawn(folder)
-    print(folder / names.REPORT)
+    terminal.paths([folder / names.REPORT], json)
 
 
 @app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
@@ -286,20 +303,22 @@ def export(
     name_by: Annotated[
         str | None, typer.Option("--name-by", help="The column that files are called after.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Write a build in a layout that others read."""
+    from edge_glass.cli import terminal
     from edge_glass.core import manifest
     from edge_glass.release.export import export as write
 
     folders = manifest.built(directory)
+    targets = {name: out if len(folders) == 1 else out / name for name in folders}
     for name, folder in folders.items():
-        target = out if len(folders) == 1 else out / name
-        for left_out in write(folder, target, format, jpeg, name_by):
-            print(f"{name}: {left_out}", file=sys.stderr)
-        print(target)
+        for left_out in write(folder, targets[name], format, jpeg, name_by):
+            shown().say(f"{name}: {left_out}")
+    terminal.paths(targets.values(), json)
 
 
-for more in (version_verbs.app, table_verbs.app):
+for more in (version_verbs.app, table_verbs.app, cache_verb.app):
     app.registered_commands += more.registered_commands
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     vector_verbs.embed
@@ -322,6 +341,11 @@ app.command(epilog="Example: edge-glass serve data/clotho")(search.serve)
 app.command(epilog="Example: edge-glass audit data/clotho --check leaks,silence --drop-flagged")(
     audit_verbs.audit
 )
+
+for each in app.registered_commands:
+    assert each.callback is not None
+    each.rich_help_panel = PANELS.get(each.name or each.callback.__name__, "Builds")
+    each.callback = session.command(each.callback)
 
 
 def _json_line(row: dict[str, object]) -> str:

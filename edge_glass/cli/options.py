@@ -67,6 +67,7 @@ def variants(names: list[str], settings: list[str] | None, name: str | None) -> 
 
 def shown() -> "Progress":
     """Progress on the standard error."""
+    from edge_glass.cli import terminal
     from edge_glass.core.progress import Shown
 
-    return Shown(Console(stderr=True))
+    return Shown(Console(stderr=True, quiet=terminal.console.quiet))

@@ -65,7 +65,7 @@ def collect(
         return
     rows = [(kind, outcome, n) for kind, all_of in counts.items() for outcome, n in all_of.items()]
     terminal.table("Decks and slides", ["kind", "outcome", "rows#"], rows)
-    print(f"Decks: {out}/<id>/\nLedger: {out / ledger.FILE}")
+    terminal.say(f"Decks: {out}/<id>/\nLedger: {out / ledger.FILE}")
 
 
 def _source(
@@ -166,11 +166,14 @@ def qa(
             for name, row in made.calls.items()
         ]  # fmt: skip
         terminal.table("Calls of all runs", columns, rows)
-        print(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
-        print(*(f"{directory}: {note}\n" for note in made.notes), sep="", end="")
+        terminal.say(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
+        for note in made.notes:
+            terminal.say(f"{directory}: {note}")
         for name, reason in made.skipped.items():
-            print(f"Not asked about: {name}: {reason}")
-        print(f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}")
+            terminal.say(f"Not asked about: {name}: {reason}")
+        terminal.say(
+            f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}"
+        )
     if made.stopped or made.slides.get(ask.FAILED):
         why = made.stopped or f"some slides brought no answer (last: {made.failure})"
         raise EdgeGlassError(f"{directory}: {why}. The same command goes on where it is.")
@@ -226,8 +229,8 @@ def _show_funnel(out: Path, made: "Funnel") -> None:
     columns = ["left after", "decks#", "slides#", "pairs#", "%#", "taken"]
     terminal.table("Funnel", columns, rows)
     if made.flagged:
-        print(f"{made.flagged:,} pairs are kept that do not tell their slide from others")
-    print(f"Decks: {out}/<id>/\nPlot: {out / funnel.PLOT}")
+        terminal.say(f"{made.flagged:,} pairs are kept that do not tell their slide from others")
+    terminal.say(f"Decks: {out}/<id>/\nPlot: {out / funnel.PLOT}")
 
 
 def evaluate(

@@ -1,12 +1,15 @@
 """Tables for the command line. Text from outside is printed as it is, never as markup."""
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +27,6 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.release.publish import Release
 
 console = Console()
-WHOLE = ("config", "config, split", "file", "split")  # columns of names that get copied
 SHOWN = 20  # ids or rows of a long list
 SHORT = 200  # characters of a caption
 
@@ -34,29 +36,59 @@ def as_json(value: Any) -> None:
     print(json_visible(json.dumps(value, indent=1, ensure_ascii=False)))
 
 
+def say(words: object, style: str = "") -> None:
+    """Print a line as it is, however long."""
+    console.print(_text(str(words), style), soft_wrap=True)
+
+
+def paths(written: Iterable[Path], as_list: bool) -> None:
+    """Print what was written, a line or an item of JSON each."""
+    if as_list:
+        as_json([str(path) for path in written])
+    else:
+        for path in written:
+            say(path)
+
+
 def _text(words: str, style: str = "") -> Text:
     return Text(visible(words), style=style)
 
 
 def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Print a table; columns whose names end in # are numbers."""
-    made = Table(
-        box=SIMPLE_HEAD,  # of 80 columns the names and figures need all
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    for column in columns:
-        made.add_column(
-            column.removesuffix("#"),
-            justify="right" if column.endswith("#") else "left",
-            overflow="fold",
-            no_wrap=column in WHOLE,
-        )
-    for row in rows:
-        made.add_row(*(_text(_cell(value)) for value in row))
+    """Print a table; columns whose names end in # are numbers.
+
+    No word is folded: where the longest words of all columns do not stand beside each other, each
+    row is a paragraph.
+    """
+    heads = [column.removesuffix("#") for column in columns]
+    cells = [[visible(_cell(value)) for value in row] for row in rows]
     if title:
-        console.print(_text(title, style="bold"))  # the table's own would fold at its width
+        say(title, "bold")  # the table's own would fold at its width
+    words = [_longest([head, *column]) for head, *column in zip(heads, *cells, strict=True)]
+    if sum(words) + 3 * len(words) > console.width:
+        _paragraphs(heads, cells)
+        return
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column, head, width in zip(columns, heads, words, strict=True):
+        made.add_column(head, justify="right" if column.endswith("#") else "left", min_width=width)
+    for row in cells:
+        made.add_row(*map(Text, row))
     console.print(made)
+
+
+def _longest(texts: list[str]) -> int:
+    """The width of the longest word."""
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+
+
+def _paragraphs(heads: list[str], rows: list[list[str]]) -> None:
+    """Rows one below the other, a line a cell, as wide as they are."""
+    for first, *rest in rows:
+        say(first)
+        for head, cell in zip(heads[1:], rest, strict=True):
+            if cell:
+                say(f"  {head}: {cell}")
+    console.print()
 
 
 def _cell(value: Any) -> str:
@@ -70,8 +102,8 @@ def _cell(value: Any) -> str:
 def info(kind: "type[Corpus]") -> None:
     """What there is to know of a corpus before it is built."""
     spec = kind.spec()
-    console.print(_text(f"{spec.title} — {kind.corpus} {spec.version}", style="bold"))
-    console.print(_text(f"{spec.homepage}\nLicence: {' '.join(spec.licence.split())}\n"))
+    say(f"{spec.title} — {kind.corpus} {spec.version}", "bold")
+    say(f"{spec.homepage}\nLicence: {' '.join(spec.licence.split())}\n")
     configs = [
         (name, ", ".join(f"{k}={v}" for k, v in params.items()))
         for name, params in spec.configs.items()
@@ -82,9 +114,11 @@ def info(kind: "type[Corpus]") -> None:
         ["name", "values", "default", "what it does"],
         parameters(kind.BUILDER_CONFIG_CLASS),
     )
-    sources = [(name, s.bytes, s.rows, str(s.url)) for name, s in spec.sources.items()]
-    table("Sources", ["file", "bytes#", "rows#", "url"], sources)
-    console.print(_text(f"\n{spec.citation}"))
+    sources = [(name, s.bytes, s.rows) for name, s in spec.sources.items()]
+    table("Sources", ["file", "bytes#", "rows#"], sources)
+    for source in spec.sources.values():
+        say(str(source.url))  # by itself on a line, to be copied
+    say(f"\n{spec.citation}")
 
 
 def parameters(kind: "type[CorpusConfig]") -> list[tuple[str, str, str, str]]:
@@ -118,36 +152,35 @@ def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
     rows = [row for row in all_ if row[1] in asked]
     table(f"{made['config']}: {made['rows']:,} rows", ["", "check", "found#", "in"], rows)
     if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
-        console.print(_text(f"Found by earlier audits, in {folder}/: {', '.join(others)}"))
+        say(f"Found by earlier audits, in {folder}/: {', '.join(others)}")
 
 
 def plan(made: "Plan") -> None:
     """One config's plan."""
-    console.print(_text(f"{made.config} — {made.title}", style="bold"))
-    console.print(_text(f"Licence: {made.licence}"))
+    say(f"{made.config} — {made.title}", "bold")
+    say(f"Licence: {made.licence}")
     rows = [(source.file, source.bytes, source.state) for source in made.sources]
     table("Sources", ["file", "bytes#", "state"], rows)
     for file, others in made.columns.items():
         said = ", ".join(f"{ours} is read from {theirs}" for ours, theirs in others.items())
-        console.print(Text(f"Columns of {file}: {said}"))
+        say(f"Columns of {file}: {said}")
     counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
     how = "counted" if made.exact else "as upstream states them"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
     known = sum(s.bytes or 0 for s in made.sources if s.state not in ("here", "missing"))
     size = f"{known:,}" if made.fetch_bytes is not None else f"more than {known:,}"
-    console.print(_text(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n"))
+    say(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n")
 
 
 def builds(manifests: "list[Manifest]") -> None:
     """Rows kept and dropped, by config and split."""
     rows: list[tuple[Any, ...]] = []
     for made in manifests:
-        rows.append((made.config, "", "", "", ""))
+        rows.append((made.config, "", "", ""))
         for split, facts in made.splits.items():
-            reasons = "\n".join(f"{n:,} {reason}" for reason, n in facts.dropped.items())
-            lost = facts.total - facts.kept
-            rows.append((f"  {split}", facts.total, facts.kept, lost, reasons))
-    table("Source rows", ["config, split", "rows#", "kept#", "dropped#", "reasons"], rows)
+            rows.append((f"  {split}", facts.total, facts.kept, facts.total - facts.kept))
+            rows += [(f"    {reason}", "", "", n) for reason, n in facts.dropped.items()]
+    table("Source rows", ["config, split", "rows#", "kept#", "dropped#"], rows)
 
 
 def findings(found: "list[Finding]") -> None:
@@ -167,9 +200,9 @@ def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
 def difference(found: "Difference") -> None:
     """One config in two builds."""
     if found.identical:
-        console.print(_text(f"{found.config}: byte-identical"))
+        say(f"{found.config}: byte-identical")
     elif not found.rows:
-        console.print(_text(f"{found.config}: the rows are equal, the files are not"))
+        say(f"{found.config}: the rows are equal, the files are not")
     else:
         rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
         table(found.config, ["difference", "rows#", "ids"], rows)
@@ -177,7 +210,7 @@ def difference(found: "Difference") -> None:
         counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in found.outcomes.items()]
         table("", ["outcome", "old#", "new#", "change#"], counts)
     for name, (old, new) in found.inputs.items():
-        console.print(_text(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}"))
+        say(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}")
 
 
 def _some(ids: list[str], total: int) -> str:
@@ -191,6 +224,8 @@ def release(done: "Release", dry_run: bool) -> None:
     files = f"{len(done.send)} files ({units.size(done.send_bytes)})"
     rest = f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
     lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}", *done.kept]
+    if done.unreached:
+        lines.append(f"The Hub was not asked what it has: {done.unreached}")
     if dry_run:
         lines += [f"  send {path}" for path in done.send]
         lines += [f"  delete {path}" for path in done.delete]
@@ -202,7 +237,7 @@ def release(done: "Release", dry_run: bool) -> None:
             f"Opened {done.pull_request}" if done.pull_request else "All of it is merged already"
         )
         lines.append(f"{where}. Nothing is tagged: run the same command without --pr once merged.")
-    console.print(_text("\n".join(lines)), soft_wrap=True)
+    say("\n".join(lines))
 
 
 def plain(value: Any) -> Any:
@@ -210,17 +245,18 @@ def plain(value: Any) -> Any:
     return asdict(value)
 
 
-def built(out: str, config: str) -> None:
-    """Where a build lies and how it is loaded."""
-    lines = [
-        f"Parquet and ledgers: {out}/<config>/",
-        f"Report:              {out}/report.html",
-        f"Card:                {out}/README.md",
-        "Load it:",
-        f'  datasets.load_dataset("{out}", "{config}")',
-        f'  edge_glass.load("{config}", repo="{out}")   # decodes audio without torch',
-    ]
-    console.print(_text("\n".join(lines)), soft_wrap=True)
+def built(out: str, made: "Manifest") -> None:
+    """Where a build lies, and how it is loaded with the libraries that are here."""
+    say(f"Parquet and ledgers: {out}/<config>/")
+    say(f"Report:              {out}/report.html")
+    say(f"Card:                {out}/README.md")
+    say("Load it:")
+    if "://" in out:
+        say(f'  edge_glass.train.loader("{out}/{made.config}")')
+        return
+    if find_spec("torchcodec") or not re.search(r"'_type': '(Audio|Video)'", str(made.features)):
+        say(f'  datasets.load_dataset("{out}", "{made.config}")')
+    say(f'  edge_glass.load("{made.config}", repo="{out}")   # decodes audio without torch')
 
 
 def step(out: Path, made: dict[str, Any]) -> None:
@@ -230,7 +266,7 @@ def step(out: Path, made: dict[str, Any]) -> None:
         f"Parts:  {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
         f"Ledger: {(out / made['ledger'][0]['file']).parent}/",
     ]
-    console.print(_text("\n".join(lines)), soft_wrap=True)
+    say("\n".join(lines))
 
 
 def deduplicated(out: Path, made: dict[str, Any]) -> None:
@@ -253,7 +289,7 @@ def deduplicated(out: Path, made: dict[str, Any]) -> None:
         f"Ledger:     {(out / made['ledger'][0]['file']).parent}/",
         f"Statistics: {out / stats.PAGE}",
     ]
-    console.print(_text("\n".join(lines)), soft_wrap=True)
+    say("\n".join(lines))
 
 
 def indexes(found: list[dict[str, Any]]) -> None:
@@ -294,7 +330,7 @@ def alignment(report: dict[str, Any]) -> None:
     used = ", ".join(f"{count:,} {part}" for part, count in report["rows"].items())
     title = f"{report['config']}: {report['left']} → {report['right']}"
     table(title, ["", "recall@1", "recall@5", "recall@10", "median rank"], rows)
-    console.print(_text(f"Probe: {kind}, {report['seeds']} seeds; rows: {used}"))
+    say(f"Probe: {kind}, {report['seeds']} seeds; rows: {used}")
 
 
 def _interval(figure: dict[str, float]) -> str:

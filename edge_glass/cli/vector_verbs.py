@@ -28,8 +28,10 @@ def embed(
         int | None, typer.Option(min=1, help="Rows at once; found by itself if not set.")
     ] = None,
     jobs: Jobs = None,
+    json: Json = False,
 ) -> None:
     """Embeddings of columns, beside the data; run it again to go on after a stop."""
+    from edge_glass.cli import terminal
     from edge_glass.core import manifest
     from edge_glass.vectors.embed import embed as make
     from edge_glass.vectors.embed import modality_of
@@ -39,11 +41,13 @@ def embed(
     for folder in folders.values():  # of all, before the first one takes hours
         for name in names:
             modality_of(manifest.read(folder), name)
+    targets = []
     for config, folder in folders.items():
         root = out or folder.parent / "embeddings"
         target = root / config / short(encoder)
         make(folder, target, encoder, names, layout, batch_size, jobs or processes())  # type: ignore[arg-type]
-        print(target)
+        targets.append(target)
+    terminal.paths(targets, json)
 
 
 def views(
@@ -66,8 +70,10 @@ def views(
     image: Annotated[str, typer.Option("--image-column")] = "image",
     text: Annotated[str, typer.Option("--text-column")] = "plot",
     jobs: Jobs = None,
+    json: Json = False,
 ) -> None:
     """Embeddings of augmented views of images and texts, as arrays; goes on after a stop."""
+    from edge_glass.cli import terminal
     from edge_glass.core import manifest
     from edge_glass.core.errors import EdgeGlassError
     from edge_glass.corpora import catalog
@@ -77,6 +83,7 @@ def views(
         raise EdgeGlassError(f"--fit {fit}: use train or all")
     pairs = dict(map(pair, encoder))
     folders = manifest.built(directory)
+    written = []
     for config, folder in folders.items():
         corpus = manifest.read(folder).corpus
         known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
@@ -94,7 +101,8 @@ def views(
         )
         target = out if len(folders) == 1 else out / config
         export(folder, target, options)
-        print(target / f"{options.base}_manifest.json")
+        written.append(target / f"{options.base}_manifest.json")
+    terminal.paths(written, json)
 
 
 def align(

@@ -67,11 +67,13 @@ def docs(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets DIR/index.html.")] = Path(
         "site"
     ),
+    json: Json = False,
 ) -> None:
     """The catalogue as a page: every corpus with what, how much, licence and a row of it."""
+    from edge_glass.cli import terminal
     from edge_glass.release import catalogue as page
 
-    print(page.write(out, shown()))
+    terminal.paths([page.write(out, shown())], json)
 
 
 def _told(found: list["Difference"], json: bool) -> None:

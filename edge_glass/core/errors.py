@@ -1,5 +1,6 @@
 """What a user can mend."""
 
+import difflib
 import errno
 import re
 from collections.abc import Iterable
@@ -31,6 +32,18 @@ class EdgeGlassError(Exception):
 def redacted(text: str) -> str:
     """A text without the users, passwords, keys and tokens that URLs in it hold."""
     return VALUE.sub(r"\1***", USER.sub("***@", text))
+
+
+def absent(what: str, name: str, known: Iterable[str]) -> str:
+    """A name that is none, with those that there are and the ones that were perhaps meant."""
+    names = list(known)
+    return f"no {what} {name}; there are {', '.join(names)}{meant(name, names)}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The names that are spelt much like this one, as the end of a sentence."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f": did you mean {', '.join(close)}?" if close else ""
 
 
 def raise_all(problems: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """What is going on, for someone who waits: rate, drops and time left."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -24,6 +25,7 @@ from edge_glass.core.visible import visible
 
 LOG_EVERY = 10.0  # seconds, where there is no terminal to draw on
 POLL_EVERY = 0.2
+LOG = logging.getLogger("edge_glass")
 
 S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
@@ -86,6 +88,7 @@ class Shown:
 
     def say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
+        LOG.info(visible(text))
 
     @contextmanager
     def bytes(self, what: str) -> Iterator[ByteTick]:
@@ -99,6 +102,8 @@ class Shown:
                 if file not in tasks:
                     tasks[file] = int(bars.add_task(file, total=total))
                 bars.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
+                if done == total:
+                    LOG.info(visible(f"{what}: {file}, {units.size(done)}"))
                 if not self._console.is_terminal and time.monotonic() - said > LOG_EVERY:
                     said = time.monotonic()
                     self._console.print(Text(visible(f"{what}: {file} {_of(done, total)}")))
@@ -111,10 +116,10 @@ class Shown:
         numbers = TextColumn(f"{{task.completed}}{of} rows, {{task.fields[dropped]}} dropped")
         with self._bars(numbers, _Rate(), TimeRemainingColumn()) as bars:
             task = bars.add_task(what, total=total or None, dropped=0)
-            stop = threading.Event()
+            stop, start = threading.Event(), time.monotonic()
 
             def poll() -> None:
-                start = said = time.monotonic()
+                said = start
                 while not stop.wait(POLL_EVERY):
                     done, dropped = count()
                     bars.update(task, completed=done, dropped=dropped)
@@ -130,6 +135,9 @@ class Shown:
             finally:
                 stop.set()
                 thread.join()
+                done, dropped = count()
+                took = time.monotonic() - start
+                LOG.info(visible(f"{what}: {done} rows, {dropped} dropped, in {took:.1f} s"))
 
     def _bars(self, *columns: ProgressColumn) -> Bars:
         name = TextColumn("{task.description}")

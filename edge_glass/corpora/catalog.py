@@ -1,6 +1,5 @@
 """Finds corpora and their configs, ours and other people's."""
 
-import difflib
 import importlib
 import re
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, meant
 from edge_glass.corpora.corpus import Corpus
 
 GROUP = "edge_glass.corpora"
@@ -112,6 +111,4 @@ def _suffix(key: str, value: Any) -> str:
 
 
 def _near(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    ask = "see `edge-glass list`"
-    return f": did you mean {', '.join(close)}? ({ask})" if close else f" ({ask})"
+    return f"{meant(name, known)} (see `edge-glass list`)"

@@ -15,7 +15,7 @@ import datasets
 from pydantic import ValidationError
 
 from edge_glass.core import interrupts
-from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import EdgeGlassError, absent, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Spec, line_of, read_spec
@@ -161,9 +161,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
         """The splits that the config asks for, in published order."""
         present, asked = self.splits(), self.config.splits
         if unknown := sorted(set(asked or []) - set(present)):
-            raise EdgeGlassError(
-                f"{self.config.name}: no split {', '.join(unknown)}; there are {', '.join(present)}"
-            )
+            said = absent("split", ", ".join(unknown), present)
+            raise EdgeGlassError(f"{self.config.name}: {said}")
         return [split for split in present if asked is None or split in asked]
 
     def request(self) -> Request:
@@ -304,7 +303,7 @@ def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:
         reasons.setdefault(str(found["loc"][0]), []).append(found)
     for name, found_all in reasons.items():
         if found_all[0]["type"] == "extra_forbidden":
-            yield f"no parameter {name}; there are {', '.join(own_fields(kind))}"
+            yield absent("parameter", name, own_fields(kind))
         else:
             why = " or ".join(dict.fromkeys(found["msg"] for found in found_all))
             yield f"{name}: {why}, found {found_all[0]['input']!r}"

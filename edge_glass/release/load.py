@@ -13,7 +13,7 @@ from huggingface_hub.errors import (
 )
 
 from edge_glass.core import manifest
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, absent
 from edge_glass.media.features import Audio
 from edge_glass.release import card
 
@@ -70,7 +70,7 @@ def _check_config(name: str, readme: Path, where: str) -> None:
     configs = DatasetCard.load(readme).data.get("configs") or []
     names = [config.get("config_name") for config in configs]
     if name not in names:
-        raise EdgeGlassError(f"{where}: no config {name}; there are {', '.join(map(str, names))}")
+        raise EdgeGlassError(f"{where}: {absent('config', name, map(str, names))}")
 
 
 class _Hub:

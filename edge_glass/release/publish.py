@@ -39,6 +39,7 @@ class Release:
     commit: str | None = None
     pull_request: str | None = None
     tagged: bool = False
+    unreached: str | None = None  # why a dry run could not ask the Hub what it has
 
 
 def push(
@@ -63,7 +64,12 @@ def push(
     release = Release(repo, _tag(version), [*dict.fromkeys(configs)])
     builds = _builds(out, release.configs)
     hub = _Hub(repo, HfApi(endpoint=endpoint, token=token))
-    head = hub.head(release.tag, private)
+    try:
+        head = hub.head(release.tag, private)
+    except _OutOfReachError as error:
+        if not dry_run:
+            raise
+        head, release.unreached = None, error.problems[0].splitlines()[0]
     operations = _operations(hub, head, builds, release)
     if dry_run:
         return release
@@ -238,6 +244,10 @@ def _commit(hub: "_Hub", head: str, operations: list[Operation], release: Releas
     return head
 
 
+class _OutOfReachError(EdgeGlassError):
+    """The Hub gave no answer at all."""
+
+
 class _Hub:
     """A dataset's repository; whatever fails is told in one line that holds no token."""
 
@@ -254,7 +264,8 @@ class _Hub:
             if maybe and isinstance(error, RepositoryNotFoundError):
                 return None
             # httpx, requests and urllib3 each have errors of their own, uploads a RuntimeError
-            raise EdgeGlassError(f"{self.repo}: {self._told(error)}") from None
+            kind = EdgeGlassError if isinstance(error, HfHubHTTPError) else _OutOfReachError
+            raise kind(f"{self.repo}: {self._told(error)}") from None
 
     def head(self, tag: str, private: bool) -> str | None:
         """The commit to build on, None if there is no such repository."""

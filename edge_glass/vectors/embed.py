@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_glass.core import manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, absent
 from edge_glass.core.manifest import Manifest
 from edge_glass.vectors import embedding_files
 from edge_glass.vectors.encode_ahead import Workers
@@ -84,9 +84,7 @@ def modality_of(made: Manifest, column: str) -> Modality:
     """What a column of a build holds. Raises EdgeGlassError if no encoder takes such."""
     feature = made.features.get(column)
     if feature is None:
-        raise EdgeGlassError(
-            f"{made.config}: no column {column}; there are {', '.join(made.features)}"
-        )
+        raise EdgeGlassError(f"{made.config}: {absent('column', column, made.features)}")
     inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
     if (kind := inner.get("_type")) in MODALITIES:
         return MODALITIES[kind]

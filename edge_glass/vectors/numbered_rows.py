@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole, is_media, with_role
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, absent
 
 Array = np.ndarray[Any, Any]
 UNSAFE = ("nsfw", "unsafe", "punsafe")  # columns that say so, whatever their case
@@ -151,7 +151,7 @@ class Table:
         types = {field.name: field.type for field in self._plain} | {SPLIT: pa.string()}
         for one in filters:
             if one.column not in types:
-                raise EdgeGlassError(f"no column {one.column}; there are {', '.join(types)}")
+                raise EdgeGlassError(absent("column", one.column, types))
             type_ = types[one.column]
             type_ = type_.value_type if pa.types.is_list(type_) else type_
             try:

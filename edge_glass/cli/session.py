@@ -1,0 +1,116 @@
+"""What every command takes: how much it says on the way, and where that is written down."""
+
+import inspect
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from platform import python_version
+from typing import Annotated, Any
+
+import typer
+
+from edge_glass.core.errors import EdgeGlassError, redacted
+from edge_glass.core.version import VERSION
+from edge_glass.core.visible import visible
+
+PANEL = "Messages"
+LOG = logging.getLogger("edge_glass")
+OPTIONS: dict[str, Any] = {
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", rich_help_panel=PANEL, help="Print nothing but errors.")
+    ],
+    "verbose": Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", rich_help_panel=PANEL, help="Say each step, and where errors arise."
+        ),
+    ],
+    "log": Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", rich_help_panel=PANEL, help="Append each step to this file."
+        ),
+    ],
+}
+DEFAULTS = {"quiet": False, "verbose": False, "log": None}
+
+
+TOPIC = re.compile(r"(Clips|URLs|PDFs|Site|Complete builds): (.*)")  # of an option, in its help
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a command, with the options that all commands take."""
+    signature = inspect.signature(function)
+    for option in _options(function):
+        if topic := TOPIC.fullmatch(option.help or ""):
+            option.rich_help_panel, option.help = topic[1], topic[2][:1].upper() + topic[2][1:]
+
+    @wraps(function)
+    def run(**given: Any) -> Any:
+        said = {name: given.pop(name) for name in OPTIONS}
+        with _session(function.__name__.strip("_"), given, **said):
+            return function(**given)
+
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=annotation
+        )
+        for name, annotation in OPTIONS.items()
+    ]
+    run.__dict__["__signature__"] = signature.replace(
+        parameters=[*signature.parameters.values(), *more]
+    )
+    run.__annotations__ = function.__annotations__ | OPTIONS
+    return run
+
+
+def _options(function: Callable[..., Any]) -> Iterator[Any]:
+    """What Typer knows of the parameters of a function."""
+    for annotation in function.__annotations__.values():
+        yield from getattr(annotation, "__metadata__", ())
+
+
+@contextmanager
+def _session(
+    verb: str, given: dict[str, Any], quiet: bool, verbose: bool, log: Path | None
+) -> Iterator[None]:
+    from edge_glass.cli import terminal
+
+    if quiet and verbose:
+        raise EdgeGlassError("--quiet and --verbose: give one of them")
+    handlers = [_handler(log)] if log else []
+    handlers += [logging.StreamHandler()] if verbose else []
+    LOG.handlers, LOG.propagate = handlers, False
+    LOG.setLevel(logging.INFO if handlers else logging.CRITICAL)
+    terminal.console.quiet = quiet
+    words = " ".join(f"{key}={value}" for key, value in given.items() if value)
+    LOG.info(redacted(f"{verb} {words} (edge-glass {VERSION}, Python {python_version()})"))
+    start = time.monotonic()
+    try:
+        yield
+    except BaseException as error:
+        code = getattr(error, "exit_code", None)
+        LOG.info("ended: %s", visible(str(error)) if code is None else f"exit code {code}")
+        if verbose and isinstance(error, EdgeGlassError):
+            LOG.exception("where it arose:")
+        raise
+    else:
+        LOG.info("done in %.1f s", time.monotonic() - start)
+    finally:
+        terminal.console.quiet = False
+        for handler in handlers:
+            handler.close()
+        LOG.handlers = []
+
+
+def _handler(path: Path) -> logging.Handler:
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise EdgeGlassError(f"--log {path}: {error.strerror}") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    return handler
