@@ -114,7 +114,7 @@ class Cli:
         with pytest.raises(SystemExit) as end:
             main([str(argument) for argument in arguments])
         out, err = self._capfd.readouterr()
-        assert "Traceback" not in out + err and Hub.token not in out + err
+        assert ("Traceback" not in out + err or "-v" in arguments) and Hub.token not in out + err
         return Result(int(end.value.code or 0), out, err)
 
 
