@@ -20,12 +20,26 @@ from edge_glass.core.version import VERSION
 if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import Build, audit, build, diff, export, load, plan, push, verify
-    from edge_glass.core.errors import EdgeGlassError
+    from edge_glass.core.errors import (
+        ConfigError,
+        DataError,
+        EdgeGlassError,
+        HubError,
+        NetworkError,
+        SourceError,
+        SpaceError,
+    )
 
 __version__ = VERSION
 __all__ = [
     "Build",
+    "ConfigError",
+    "DataError",
     "EdgeGlassError",
+    "HubError",
+    "NetworkError",
+    "SourceError",
+    "SpaceError",
     "audit",
     "build",
     "builder",
@@ -63,8 +77,8 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: `import edge_glass` alone stays fast."""
     if name in _MODULES:
         return import_module(f"edge_glass.{name}")
-    if name == "EdgeGlassError":
-        return import_module("edge_glass.core.errors").EdgeGlassError
+    if name.endswith("Error") and name in __all__:
+        return getattr(import_module("edge_glass.core.errors"), name)
     if name not in __all__:
         raise AttributeError(f"module 'edge_glass' has no attribute {name!r}")
     return getattr(import_module("edge_glass.api"), name)

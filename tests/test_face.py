@@ -48,3 +48,17 @@ def test_a_wrong_name_is_one_clear_error() -> None:
         eg.plan("clotho_16")
     with pytest.raises(AttributeError):
         eg.nothing  # noqa: B018
+
+
+def test_each_kind_of_error_can_be_caught(tmp_path: Path) -> None:
+    with pytest.raises(eg.ConfigError, match="no parameter pitch"):
+        eg.plan("clotho_sample", pitch=1)
+    (raw := tmp_path / "raw").mkdir()
+    with pytest.raises(eg.SourceError, match="lacks"):
+        eg.build("clotho", tmp_path / "data", raw=raw, progress=False)
+    with pytest.raises(eg.DataError, match="nothing is built here"):
+        eg.verify(tmp_path, progress=False)
+    with pytest.raises(eg.NetworkError, match="network there"):
+        eg.verify("http://127.0.0.1:9/data", progress=False)
+    kinds = [eg.ConfigError, eg.SourceError, eg.DataError, eg.NetworkError, eg.HubError]
+    assert all(issubclass(kind, eg.EdgeGlassError) for kind in [*kinds, eg.SpaceError])

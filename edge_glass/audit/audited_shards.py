@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core import manifest
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import Manifest
 
 BITS = 32  # of a row's number inside its shard: position = shard * 2**BITS + row
@@ -72,4 +72,4 @@ def table(shards: Sequence[Shard], paths: Sequence[Path]) -> pa.Table:
 def _check(made: Manifest, folder: Path) -> None:
     names = [shard.file for shard in made.shards()]
     if names and not (folder / names[0]).is_file():
-        raise EdgeGlassError(f"{folder}: {names[0]} is not here: give the place of the shards")
+        raise DataError(f"{folder}: {names[0]} is not here: give the place of the shards")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from edge_glass.audit import audits
 from edge_glass.core import duck, finished, ledger, manifest, names, outputs, parquet, records
 from edge_glass.core.atomic_files import disk_full, write_shard, write_table
-from edge_glass.core.errors import EdgeGlassError, absent
+from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import (
     HIDDEN,
@@ -65,7 +65,7 @@ def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
             groups, checks = [*groups, *found], [*checks, name]
         else:
             every = [*audits.CHECKS, LEAKS, *(c for held in audits.CHECKS.values() for c in held)]
-            raise EdgeGlassError(absent("check", name, every))
+            raise ConfigError(absent("check", name, every))
     return list(dict.fromkeys(groups)), list(dict.fromkeys(checks))
 
 
@@ -78,7 +78,7 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     """
     made, final = manifest.read(folder), out / names.check(name)
     if name == made.config or final.resolve() == folder.resolve():
-        raise EdgeGlassError(f"{name}: give the new config a name of its own with --name")
+        raise ConfigError(f"{name}: give the new config a name of its own with --name")
     outputs.check_replaceable(final, finished.inventory(final))
     described = _described(folder, made, out, name, checks)
     with disk_full(out, REMEDY), lock(out / HIDDEN, name):
@@ -97,14 +97,14 @@ def _described(folder: Path, made: Manifest, out: Path, name: str, checks: Seque
     found = audits.read(out, made.config)
     groups, _ = known(checks)
     if found is None or found["data"] != made.digests() or set(groups) - found["groups"].keys():
-        raise EdgeGlassError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
+        raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
     told = (folder / manifest.FILE).read_bytes()
     source = AuditedBuild(made.config, sha256(told).hexdigest())
     files = {group: found["groups"][group]["sha256"] for group in groups}
     for group, digest in files.items():
         path = out / audits.FOLDER / made.config / f"{group}.parquet"
         if not path.is_file() or records.sha256(path) != digest:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{path}: not as it was written: run `edge-glass audit` again, it is made anew"
             )
     return replace(made.inputs, config=name, audit=Audit(source, tuple(checks), files))

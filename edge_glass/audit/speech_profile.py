@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import parquet, row_counts
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.corpora.params import normaliser
@@ -66,7 +66,7 @@ class Speech:
                 return cls(str(folder), hashlib.file_digest(file, "sha256").hexdigest())
         except Exception as error:  # of the Hub, its client, or the folder
             what = " ".join(str(error).split())[:300]
-            raise EdgeGlassError(
+            raise ConfigError(
                 f"--model {name}: no Whisper in CTranslate2's format there ({what}): give a folder "
                 "with model.bin, tiny, base, …, or org/model on the Hub"
             ) from None

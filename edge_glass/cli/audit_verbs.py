@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_glass.cli.options import Jobs, Json, Place, Ray, shown
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.pipeline.executor_local import cores
 
 
@@ -53,7 +53,7 @@ def audit(
     where = locations.at(directory)
     built = manifest.built(where)
     if name and len(built) != 1:
-        raise EdgeGlassError("--name names one config: give the folder of one")
+        raise ConfigError("--name names one config: give the folder of one")
     given = [part.strip() for part in check.split(",")] if check else list(audits.DEFAULT)
     groups, checks = known(given)
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}

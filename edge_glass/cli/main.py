@@ -34,7 +34,7 @@ from edge_glass.cli.options import (
     shown,
     variants,
 )
-from edge_glass.core.errors import OUT_OF, EdgeGlassError, absent, raise_all
+from edge_glass.core.errors import OUT_OF, ConfigError, EdgeGlassError, absent, raise_all
 from edge_glass.core.visible import json_visible, visible
 from edge_glass.pipeline.executor_local import cores
 
@@ -197,7 +197,7 @@ def build(
 
     wanted = variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
-        raise EdgeGlassError(f"--cookies {cookies}: no such file")
+        raise ConfigError(f"--cookies {cookies}: no such file")
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs, away = jobs or cores(), Away(out) if "://" in out else None
@@ -259,7 +259,7 @@ def ledger(
     from edge_glass.core import locations, manifest
 
     if reason is not None and reason not in list(ledgers.Outcome):
-        raise EdgeGlassError(absent("outcome", reason, ledgers.Outcome))
+        raise ConfigError(absent("outcome", reason, ledgers.Outcome))
     listed = 0
     for config, folder in manifest.built(locations.at(directory)).items():
         path = folder / ledgers.FILE

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_glass.core.progress import Progress
@@ -60,7 +60,7 @@ def variants(names: list[str], settings: list[str] | None, name: str | None) -> 
     from edge_glass.corpora import catalog
 
     if name and len(names) != 1:
-        raise EdgeGlassError("--name names one variant: give one config with it")
+        raise ConfigError("--name names one variant: give one config with it")
     overrides = catalog.parse_overrides(settings or [])
     return [catalog.variant(config, overrides, name) for config in names]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_glass.cli.options import Built, Embeddings, Json, shown
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_glass.vectors.query import Finder, Hit, Query
@@ -90,7 +90,7 @@ def _finder(directory: Path, embeddings: Path | None) -> "Finder":
 
     folders = list(manifest.built(directory).values())
     if len(folders) > 1:
-        raise EdgeGlassError(f"{directory} holds several configs, give one: {folders[0]}, …")
+        raise ConfigError(f"{directory} holds several configs, give one: {folders[0]}, …")
     return Finder(folders[0], embeddings)
 
 
@@ -100,7 +100,7 @@ def _query(text: str | None, image: Path | None, sound: Path | None, row: int | 
     given: list[tuple[Any, Any]] = [("text", text), ("image", image), ("audio", sound)]
     found = [(kind, value) for kind, value in [*given, ("row", row)] if value is not None]
     if len(found) != 1:
-        raise EdgeGlassError("give one of: a text, --image FILE, --sound FILE, --row N")
+        raise ConfigError("give one of: a text, --image FILE, --sound FILE, --row N")
     [(kind, value)] = found
     return Query(kind, value.read_bytes() if isinstance(value, Path) else value)
 

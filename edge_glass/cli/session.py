@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge_glass.core.errors import EdgeGlassError, redacted
+from edge_glass.core.errors import ConfigError, EdgeGlassError, redacted
 from edge_glass.core.version import VERSION
 from edge_glass.core.visible import visible
 
@@ -81,7 +81,7 @@ def _session(
     from edge_glass.cli import terminal
 
     if quiet and verbose:
-        raise EdgeGlassError("--quiet and --verbose: give one of them")
+        raise ConfigError("--quiet and --verbose: give one of them")
     handlers = [_handler(log)] if log else []
     handlers += [logging.StreamHandler()] if verbose else []
     LOG.handlers, LOG.propagate = handlers, False
@@ -111,6 +111,6 @@ def _handler(path: Path) -> logging.Handler:
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
-        raise EdgeGlassError(f"--log {path}: {error.strerror}") from None
+        raise ConfigError(f"--log {path}: {error.strerror}") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     return handler

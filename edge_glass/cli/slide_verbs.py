@@ -10,7 +10,7 @@ import typer
 
 from edge_glass.cli.options import AllowEmpty, Json, shown
 from edge_glass.core import ledger
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, NetworkError
 from edge_glass.pipeline.executor_local import cores
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def _source(
 
     if source.startswith(("http://", "https://")):
         if site not in SITES:
-            raise EdgeGlassError(f"--site {site}: there are {', '.join(SITES)}")
+            raise ConfigError(f"--site {site}: there are {', '.join(SITES)}")
         return _now(crawl.collect(desk, source, SITES[site](), wanted, limits))
     path = Path(source)
     if not path.exists():
-        raise EdgeGlassError(f"{source}: no such folder or file, and no URL")
+        raise ConfigError(f"{source}: no such folder or file, and no URL")
     if path.is_file() and path.suffix.lower() != ".pdf":
         return _now(deck_urls.collect(desk, path, dpi, limits))
     if path.is_file() or any(p.suffix.lower() == ".pdf" for p in path.rglob("*")):
@@ -147,9 +147,9 @@ def qa(
     from edge_glass.domains.slides.budget import Prices
 
     if unknown := set(task or ()) - set(decks.TASKS):
-        raise EdgeGlassError(f"--task {', '.join(unknown)}: there are {', '.join(decks.TASKS)}")
+        raise ConfigError(f"--task {', '.join(unknown)}: there are {', '.join(decks.TASKS)}")
     if budget is not None and not price_in + price_out:
-        raise EdgeGlassError("--budget counts dollars: give --price-in and --price-out as well")
+        raise ConfigError("--budget counts dollars: give --price-in and --price-out as well")
     options = ask.Options(
         model, base_url, tuple(task or decks.TASKS), language, pairs, connections,
         Prices(price_in, price_out), budget, token_budget, max_tokens, seconds, blind, others,
@@ -176,7 +176,7 @@ def qa(
         )
     if made.stopped or made.slides.get(ask.FAILED):
         why = made.stopped or f"some slides brought no answer (last: {made.failure})"
-        raise EdgeGlassError(f"{directory}: {why}. The same command goes on where it is.")
+        raise NetworkError(f"{directory}: {why}. The same command goes on where it is.")
 
 
 def filter_(
@@ -254,7 +254,7 @@ def evaluate(
     from edge_glass.domains.slides import score
 
     if predictions and run:
-        raise EdgeGlassError("--predictions and --run are two questions: ask one at a time")
+        raise ConfigError("--predictions and --run are two questions: ask one at a time")
     if predictions:
         found = score.answers(directory, predictions, split)
     else:

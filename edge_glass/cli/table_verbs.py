@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_glass.cli.options import AllowEmpty, Encoder, Jobs, Json, RawDir, Ray, shown, variants
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import check_kept
 from edge_glass.domains.imagenet import RULES
 from edge_glass.pipeline.executor_local import cores
@@ -65,7 +65,7 @@ def match(
     from edge_glass.tables import steps
 
     if rule not in RULES:
-        raise EdgeGlassError(f"--rule {rule}: use {', '.join(RULES)}")
+        raise ConfigError(f"--rule {rule}: use {', '.join(RULES)}")
     folder, layout = _table(name, raw)
     step = classify.Matched(layout, rule)  # type: ignore[arg-type]
     made = steps.run(step, folder, out, jobs or cores(), ray, shown())
@@ -126,5 +126,5 @@ def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
     with tempfile.TemporaryDirectory() as temp:
         corpus = variants([name], None, None)[0].builder(temp)
     if corpus.TABLE is None or not corpus.TABLE.caption:
-        raise EdgeGlassError(f"{name}: it is not made of a table of captions in chunks")
+        raise ConfigError(f"{name}: it is not made of a table of captions in chunks")
     return obtain(corpus.request(), raw, progress=shown()).paths[corpus.TABLE.source], corpus.TABLE

@@ -75,12 +75,12 @@ def views(
     """Embeddings of augmented views of images and texts, as arrays; goes on after a stop."""
     from edge_glass.cli import terminal
     from edge_glass.core import manifest
-    from edge_glass.core.errors import EdgeGlassError
+    from edge_glass.core.errors import ConfigError
     from edge_glass.corpora import catalog
     from edge_glass.domains.mm_imdb.artefacts import Options, export, pair
 
     if fit not in ("train", "all"):
-        raise EdgeGlassError(f"--fit {fit}: use train or all")
+        raise ConfigError(f"--fit {fit}: use train or all")
     pairs = dict(map(pair, encoder))
     folders = manifest.built(directory)
     written = []

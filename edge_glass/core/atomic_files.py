@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass.core.columns import column, leaves
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SpaceError
 
 ROW_GROUP_ROWS = 100
 ROW_GROUP_BYTES = 10_000_000
@@ -194,7 +194,7 @@ def disk_full(place: Path, remedy: str) -> Iterator[None]:
             raise
         elsewhere = error.filename and not Path(error.filename).is_relative_to(place)
         where = error.filename if elsewhere else place
-        raise EdgeGlassError(f"{where}: the disk is full. {remedy}") from error
+        raise SpaceError(f"{where}: the disk is full. {remedy}") from error
 
 
 def sync_folder(folder: Path) -> None:

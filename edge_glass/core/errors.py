@@ -29,6 +29,30 @@ class EdgeGlassError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+class ConfigError(EdgeGlassError):
+    """An option, a parameter, a config or its YAML is not as it may be, or wants a library."""
+
+
+class SourceError(EdgeGlassError):
+    """Raw files are not there, damaged, or not what upstream publishes."""
+
+
+class DataError(EdgeGlassError):
+    """What was built is not there, damaged or made otherwise, or something lies in its way."""
+
+
+class NetworkError(EdgeGlassError):
+    """The far end is out of reach, or does not give what it should: another try may help."""
+
+
+class HubError(EdgeGlassError):
+    """The Hub has no such dataset, model or version, or refuses what is asked."""
+
+
+class SpaceError(EdgeGlassError):
+    """The disk is full, or memory is short: make room, and the same command goes on."""
+
+
 def redacted(text: str) -> str:
     """A text without the users, passwords, keys and tokens that URLs in it hold."""
     return VALUE.sub(r"\1***", USER.sub("***@", text))
@@ -46,7 +70,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f": did you mean {', '.join(close)}?" if close else ""
 
 
-def raise_all(problems: Iterable[str]) -> None:
+def raise_all(problems: Iterable[str], kind: type[EdgeGlassError] = EdgeGlassError) -> None:
     """Raise all problems together; do nothing if there are none."""
-    if found := list(problems):
-        raise EdgeGlassError(*found)
+    if each := list(problems):
+        raise kind(*each)

@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 
 
 def needs(what: str, extra: str, *libraries: str, instead: str = "") -> None:
     """Raise EdgeGlassError if one of the libraries that `what` needs is not installed."""
     if absent := [library for library in libraries if not find_spec(library)]:
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{what} needs {', '.join(absent)}, not installed here: {command(extra)}{instead}"
         )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_glass.core import manifest, records
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.locations import is_local
 from edge_glass.core.manifest import HIDDEN, File, Inputs
 
@@ -30,7 +30,7 @@ def check(folder: Path, files: Iterable[File]) -> None:
     paths = ((folder / each.file, each) for each in files)
     faults = ((path, records.fault(path, each.bytes, each.sha256)) for path, each in paths)
     if told := [f"{path}: {fault}" for path, fault in faults if fault]:
-        raise EdgeGlassError(*told, f"{folder}: nothing is taken from it: {mends(folder)}")
+        raise DataError(*told, f"{folder}: nothing is taken from it: {mends(folder)}")
 
 
 def remember(folder: Path, files: Iterable[File], code: Mapping[str, str] | None) -> None:

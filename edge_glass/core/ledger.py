@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core import parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 
 FILE = "ledger.parquet"
 
@@ -174,7 +174,7 @@ def check_kept(what: str, outcomes: Mapping[str, int], where: Path) -> None:
     """Raise EdgeGlassError if no row is kept; `where` the ledger lies that says why."""
     if not outcomes.get(Outcome.KEPT):
         counts = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
-        raise EdgeGlassError(
+        raise DataError(
             f"{what}: no row is kept: {counts or 'there is none'}. {where} says why of each; is it "
             "the right folder? --allow-empty takes it all the same."
         )

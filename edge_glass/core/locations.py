@@ -8,7 +8,7 @@ from typing import cast
 
 from huggingface_hub import constants
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, NetworkError
 
 REPO = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<version>[\w.-]+))?")
 
@@ -53,6 +53,6 @@ def told(where: str | Path) -> Iterator[None]:
         if "://" not in str(where):
             raise
         what = " ".join(str(error).split())[:300]
-        raise EdgeGlassError(
+        raise NetworkError(
             f"{where}: {what}. Is the address right, the network there, and `hf auth login` done?"
         ) from error

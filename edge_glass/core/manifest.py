@@ -19,7 +19,7 @@ from pydantic import Field as Bounds
 
 from edge_glass.core import feature_types, ledger, names, parquet, records, schema
 from edge_glass.core.atomic_files import json_bytes, write_json
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import told
 from edge_glass.core.schema import Plain
 
@@ -224,7 +224,7 @@ class Manifest(Inputs):
         """Raise if a split's ledger does not account for all the rows that were read."""
         for name, rows in expected.items():
             if (accounted := self.splits[name].total) != rows:
-                raise EdgeGlassError(
+                raise DataError(
                     f"{self.config}: {name} has {rows} source rows, the ledger {accounted}: "
                     "this is a fault of the builder, please report it"
                 )
@@ -299,7 +299,7 @@ def read(folder: Path) -> Manifest:
         with (folder / FILE).open("rb") as file:
             data = file.read(MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise EdgeGlassError(
+        raise DataError(
             f"{folder}: no {FILE}: nothing is built here, or the build did not end; "
             "run `edge-glass build` again"
         ) from None
@@ -341,5 +341,5 @@ def built(out: Path) -> dict[str, Path]:
         found = [folder for folder in found if _is_build(folder)]
     folders = sorted(found, key=lambda folder: folder.name)
     if not folders:
-        raise EdgeGlassError(f"{out}: nothing is built here; see `edge-glass build --help`")
+        raise DataError(f"{out}: nothing is built here; see `edge-glass build --help`")
     return {folder.name: folder for folder in folders}

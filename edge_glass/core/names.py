@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 
 NAME = re.compile(r"\w[\w.-]*")
 SUFFIX = re.compile(r"\.\w{1,16}", re.ASCII)
@@ -22,7 +22,7 @@ PLOTS = "plots"  # the folder with a picture of each config
 PICTURE_MARK = b"Software\0Edge Glass"  # in each of them, as `audit.plots` writes it
 
 
-class BadName(EdgeGlassError, ValueError):
+class BadName(ConfigError, ValueError):
     """A name that cannot be that of a file; a ValueError, too, for what reads through a schema."""
 
 
@@ -73,7 +73,7 @@ class Distinct:
             if key not in self._taken:
                 self._taken.add(key)
                 return name
-        raise EdgeGlassError(f"{plain}: two rows are called {value!r}, and one file cannot be both")
+        raise DataError(f"{plain}: two rows are called {value!r}, and one file cannot be both")
 
 
 def below(folder: Path, *names: str) -> Path:
@@ -87,7 +87,7 @@ def below(folder: Path, *names: str) -> Path:
     except (ValueError, OSError):  # NUL in it, or a link that goes round
         inside = False
     if not inside:
-        raise EdgeGlassError(f"{str(path)!r} does not lie in {folder}: nothing is written there")
+        raise DataError(f"{str(path)!r} does not lie in {folder}: nothing is written there")
     return path
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from edge_glass.core.atomic_files import sync_folder
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 
 CLAIMS = ".edge_glass.txt"  # in a folder that others may use as well: the names of what is ours
 SHOWN = 5
@@ -19,9 +19,9 @@ def check_apart(source: Path, target: Path) -> None:
     """Raise EdgeGlassError if what is read and what is written are not two folders apart."""
     one, other = source.resolve(), target.resolve()
     if one == other:
-        raise EdgeGlassError(f"{target}: is what is read, too: give another folder for the output")
+        raise ConfigError(f"{target}: is what is read, too: give another folder for the output")
     if one.is_relative_to(other) or other.is_relative_to(one):
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{source} is read and {target} is written, and one lies in the other: keep them apart"
         )
 
@@ -32,7 +32,7 @@ def check_replaceable(folder: Path, inventory: Collection[str] | None) -> None:
     One that is not there, or empty, is in nobody's way.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise EdgeGlassError(f"{folder}: is in the way of an output, and no folder: move it away")
+        raise DataError(f"{folder}: is in the way of an output, and no folder: move it away")
     ours = inventory or ()
     more = sorted(
         path.name
@@ -41,7 +41,7 @@ def check_replaceable(folder: Path, inventory: Collection[str] | None) -> None:
     )
     if more:
         rest = f" and {len(more) - SHOWN} more" if len(more) > SHOWN else ""
-        raise EdgeGlassError(
+        raise DataError(
             f"{folder}: is in the way of an output and holds what Edge Glass did not put there: "
             f"{', '.join(more[:SHOWN])}{rest}. Move it away, or give the output another place."
         )
@@ -74,7 +74,7 @@ def claim(out: Path, names: Iterable[str], marks: dict[str, bytes] | None = None
     new = [name for name in names if name not in ours]
     in_the_way = [n for n in new if _is_there(out / n) and not _is_marked(out / n, marks.get(n))]
     if in_the_way:
-        raise EdgeGlassError(
+        raise DataError(
             f"{out}: holds {', '.join(in_the_way[:SHOWN])}, which Edge Glass did not put there and "
             "would have to write: move it away, or give the output another place"
         )
@@ -103,7 +103,7 @@ def check_marked(path: Path, mark: bytes) -> None:
     """
     blocked = path.parent.exists() and not path.parent.is_dir()
     if blocked or (_is_there(path) and not _is_marked(path, mark)):
-        raise EdgeGlassError(
+        raise DataError(
             f"{path}: Edge Glass did not write it, and would have to write its own there: move it "
             "away, or give the output another place"
         )

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import units
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.locations import is_local
 from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, pages
 
@@ -32,11 +32,11 @@ def limit() -> int:
     """The bytes that a row group may take in memory."""
     text = os.environ.get(SETTING, "")
     if text and not text.isdecimal():
-        raise EdgeGlassError(f"{SETTING}={text}: give a number of bytes")
+        raise ConfigError(f"{SETTING}={text}: give a number of bytes")
     return int(text or LIMIT)
 
 
-class DamagedFile(EdgeGlassError):
+class DamagedFile(DataError):
     """Bytes that are no Parquet file, or no longer; `detail` says so without the file's name."""
 
     def __init__(self, path: object, detail: str) -> None:
@@ -137,12 +137,12 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         there = {path[:at] for path in self._leaves for at in _ends(path)}
         if missing := [name for name in columns or [] if name not in there]:
             names = ", ".join(self.schema_arrow.names)
-            raise EdgeGlassError(f"{self._path}: no column {', '.join(missing)}; it has {names}")
+            raise DataError(f"{self._path}: no column {', '.join(missing)}; it has {names}")
         for group in groups:
             with readable(self._path):
                 size = sum(self._sizes(group, columns, batch))
             if size > limit():
-                raise EdgeGlassError(
+                raise DataError(
                     f"{self._path}: row group {group} takes {units.size(size)} in memory, the most "
                     f"is {units.size(limit())}: it is damaged or made to do harm; or set {SETTING} "
                     "to more bytes"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, overload
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 
 MAX_BYTES = 500_000_000  # of a file of ours, whoever wrote it
 SHOWN = 5  # faults of one file that are told
@@ -62,7 +62,7 @@ def parse(kind: Any, data: bytes, where: str, remedy: str) -> Any:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
         told = "; ".join(map(_fault, faults[:SHOWN]))
-        raise EdgeGlassError(
+        raise DataError(
             f"{where}: {told}: it is damaged, or another version of Edge Glass wrote it: {remedy}"
         ) from None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
@@ -115,7 +115,7 @@ def read_spec(path: Path, corpus: str) -> Spec:
     except ValidationError as error:
         problems += [(_line(lines, e["loc"]), _sentence(e)) for e in error.errors()]
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise EdgeGlassError(f"{path}: not YAML: {error}") from None
+        raise ConfigError(f"{path}: not YAML: {error}") from None
     else:
         problems += [
             (_line(lines, ("configs", name)), f"config {name!r}: must be {corpus} or {corpus}_…")
@@ -130,7 +130,7 @@ def read_spec(path: Path, corpus: str) -> Spec:
         if f"{corpus}_sample" not in spec.configs:
             problems.append((_line(lines, ("configs",)), f"configs: {corpus}_sample is missing"))
     if problems:
-        raise EdgeGlassError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))
+        raise ConfigError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))
     return spec
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from edge_glass.core.errors import EdgeGlassError, meant
+from edge_glass.core.errors import ConfigError, meant
 from edge_glass.corpora.corpus import Corpus
 
 GROUP = "edge_glass.corpora"
@@ -51,7 +51,7 @@ def corpora() -> dict[str, str]:
 def corpus(name: str) -> type[Corpus]:
     """The builder class of a corpus. Raises EdgeGlassError if there is none."""
     if name not in corpora():
-        raise EdgeGlassError(f"no corpus {name}{_near(name, corpora())}")
+        raise ConfigError(f"no corpus {name}{_near(name, corpora())}")
     module = importlib.import_module(f"{corpora()[name]}.builders.{name}")
     return next(
         thing
@@ -81,13 +81,13 @@ def variant(base: str, overrides: dict[str, Any] | None = None, name: str | None
     """
     known = {config: corpus for corpus, config in configs()}
     if base not in known:
-        raise EdgeGlassError(f"no config {base}{_near(base, known)}")
+        raise ConfigError(f"no config {base}{_near(base, known)}")
     overrides = overrides or {}
     name = name or "-".join([base, *(_suffix(*item) for item in overrides.items())])
     if overrides and name in known:
-        raise EdgeGlassError(f"{name} is a published config: name the variant otherwise")
+        raise ConfigError(f"{name} is a published config: name the variant otherwise")
     if not re.fullmatch(r"\w[\w.-]*", name):
-        raise EdgeGlassError(f"{name!r} is no config name: use letters, digits, _ - and .")
+        raise ConfigError(f"{name!r} is no config name: use letters, digits, _ - and .")
     corpus(known[base]).configure(base, name, **overrides)
     return Variant(known[base], base, name, overrides)
 
@@ -100,9 +100,9 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
         try:
             found[key.strip()] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
-            raise EdgeGlassError(f"--set {setting}: {value} is no YAML value") from None
+            raise ConfigError(f"--set {setting}: {value} is no YAML value") from None
         if not equals or not key.strip():
-            raise EdgeGlassError(f"--set {setting}: write it as NAME=VALUE, e.g. sample_rate=22050")
+            raise ConfigError(f"--set {setting}: write it as NAME=VALUE, e.g. sample_rate=22050")
     return found
 
 

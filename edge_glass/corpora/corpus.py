@@ -15,7 +15,7 @@ import datasets
 from pydantic import ValidationError
 
 from edge_glass.core import interrupts
-from edge_glass.core.errors import EdgeGlassError, absent, raise_all
+from edge_glass.core.errors import ConfigError, SourceError, absent, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Spec, line_of, read_spec
@@ -134,9 +134,10 @@ class Corpus(datasets.GeneratorBasedBuilder):
             checked = model(kind)(**values)
         except ValidationError as error:
             problems = _explain(error, kind)
-            raise EdgeGlassError(*(f"{where}: {problem}" for problem in problems)) from None
+            raise ConfigError(*(f"{where}: {problem}" for problem in problems)) from None
         clean = checked.model_dump()
-        raise_all(f"{where}: {problem}" for problem in kind(name=name, **clean).problems())
+        problems = kind(name=name, **clean).problems()
+        raise_all((f"{where}: {problem}" for problem in problems), ConfigError)
         return clean
 
     @classmethod
@@ -162,7 +163,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
         present, asked = self.splits(), self.config.splits
         if unknown := sorted(set(asked or []) - set(present)):
             said = absent("split", ", ".join(unknown), present)
-            raise EdgeGlassError(f"{self.config.name}: {said}")
+            raise ConfigError(f"{self.config.name}: {said}")
         return [split for split in present if asked is None or split in asked]
 
     def request(self) -> Request:
@@ -205,7 +206,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
                     row.id, row.fields = f"{split}/{row.row}", {}
                 yield row
         except Dropped as drop:
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{self.corpus}: {split}: a record is {drop.outcome} ({drop.detail}), and its "
                 "builder has no row for it: give it by `parsed`, which drops it and says why"
             ) from drop

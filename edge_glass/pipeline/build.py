@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from edge_glass.core import finished, ledger, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full, write_table
-from edge_glass.core.errors import EdgeGlassError, redacted
+from edge_glass.core.errors import ConfigError, DataError, redacted
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.corpora.catalog import Variant
@@ -56,13 +56,11 @@ def build(
     """
     options, progress = options or Options(), progress or Silent()
     if out.is_file():
-        raise EdgeGlassError(f"{out} is a file: give a folder, which will hold {variant.name}/")
+        raise ConfigError(f"{out} is a file: give a folder, which will hold {variant.name}/")
     if options.ray:  # nodes have working folders of their own
         out, options = out.absolute(), options.everywhere()
     if options.away and (options.retry_failed or options.refresh):
-        raise EdgeGlassError(
-            "--retry-failed and --refresh need the shards here: give --out a folder"
-        )
+        raise ConfigError("--retry-failed and --refresh need the shards here: give --out a folder")
     final, hidden = out / names.check(variant.name), out / HIDDEN
     if options.raw:
         outputs.check_apart(options.raw, final)
@@ -144,7 +142,7 @@ def _make_shards(tasks: list[worker.Task], options: Options, progress: Progress)
             if options.away:
                 options.away.collect(batch.tasks)
             if lost := [task for task in batch.tasks if worker.finished(task) is None]:
-                raise EdgeGlassError(
+                raise ConfigError(
                     f"{lost[0]}: a node of the cluster made it, and it is not in "
                     f"{lost[0].folder}: give --out a folder that all nodes share"
                 )
@@ -227,9 +225,7 @@ def lock(hidden: Path, name: str) -> Iterator[None]:
         with FileLock(hidden / f"{name}.lock", timeout=0):
             yield
     except Timeout:
-        raise EdgeGlassError(
-            f"{name}: another build of it is running into {hidden.parent}"
-        ) from None
+        raise DataError(f"{name}: another build of it is running into {hidden.parent}") from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_glass.core.errors import EdgeGlassError, absent
+from edge_glass.core.errors import ConfigError, absent
 from edge_glass.corpora import catalog
 from edge_glass.sources.obtain import store
 
@@ -41,7 +41,7 @@ def parts() -> list[Part]:
 def clear(name: str) -> list[Path]:
     """Remove what Edge Glass put into a part. Returns what lies there besides, and stays."""
     if name not in PARTS:
-        raise EdgeGlassError(f"--clear: {absent('part', name, PARTS)}")
+        raise ConfigError(f"--clear: {absent('part', name, PARTS)}")
     ours, others = _entries(name)
     for path in ours:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

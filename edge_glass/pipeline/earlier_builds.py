@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_glass.core import finished, manifest, records, schema
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.manifest import File, Inputs, Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.core.schema import Plain
@@ -90,7 +90,7 @@ def left_alone(job: Job, progress: Progress) -> tuple[Manifest | None, Job]:
             return None, job
         if not (faults or before):
             return made, job
-        raise EdgeGlassError(
+        raise DataError(
             f"{_other_code(job, made)}: --keep goes on from it with this code, --rebuild makes all "
             "of it again"
         )
@@ -144,12 +144,12 @@ def _refreshed(place: Path, job: Job) -> Path:
     folder = manifest.built(place).get(name, place / name)
     made = manifest.read(folder)
     if other := finished.other_inputs(made, job.described):
-        raise EdgeGlassError(
+        raise DataError(
             f"{name}: {folder} was made with other {', '.join(other)}; only the same rows "
             "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
         )
     if finished.other_code(made, job.described) and not job.options.keep:
-        raise EdgeGlassError(
+        raise DataError(
             f"{name}: {folder} was made by other code or libraries: --keep takes its rows all the "
             "same, or build afresh into another --out, then `edge-glass diff` the two"
         )
@@ -224,7 +224,7 @@ def _gone_on_with(job: Job, begun: _Begun) -> Inputs | None:
     if job.options.rebuild or job.options.by_this_code:
         return None
     told = finished.differing_code(begun.inputs, job.described, begun.code, job.corpus.code())
-    raise EdgeGlassError(
+    raise DataError(
         f"{job.folder}: other code began this build ({', '.join(told)}): --keep goes on with the "
         "shards that it made, --rebuild makes them again"
     )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from edge_glass.core import row_counts
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SpaceError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -96,7 +96,7 @@ class Counters:
             except BrokenProcessPool:
                 deaths += 1
                 if deaths == DEATHS:
-                    raise EdgeGlassError(
+                    raise SpaceError(
                         f"workers were killed {DEATHS} times, the last one over one of "
                         f"{', '.join(map(str, left[:jobs]))}. Short of memory? Try fewer --jobs; "
                         "the same command goes on from the last whole shard."

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from edge_glass.core import row_counts
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, NetworkError, SpaceError
 from edge_glass.core.extras import needs
 
 Task = TypeVar("Task")
@@ -34,7 +34,7 @@ def connected(address: str) -> Iterator["Cluster"]:
         ray.init(address, log_to_driver=False, logging_level="error")
     except (OSError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
-        raise EdgeGlassError(
+        raise NetworkError(
             f"--ray {address}: no cluster answers ({said}). Start one with `ray start --head`, or "
             "leave --ray out to work here."
         ) from None
@@ -99,7 +99,7 @@ class Cluster:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            raise EdgeGlassError(
+            raise SpaceError(
                 f"Ray lost a task {TRIES} times: {' '.join(str(error).split())[:300]}. Short of "
                 "memory? The same command goes on from what is whole."
             ) from None
@@ -118,7 +118,7 @@ def _do(
         if here.get(name) != wanted
     ]
     if different:
-        raise EdgeGlassError(
+        raise ConfigError(
             f"a node of the cluster has {', '.join(different)}: the bytes would differ. Install "
             "the same versions on all nodes."
         )

@@ -16,7 +16,7 @@ import fsspec
 
 from edge_glass.core import ledger, locations, manifest, names
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Manifest
 from edge_glass.pipeline import shard_plan, worker
 from edge_glass.pipeline.worker import Task
@@ -35,7 +35,7 @@ class Away:
         try:
             fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
-            raise EdgeGlassError(f"--out {self.url}: {error}") from None
+            raise ConfigError(f"--out {self.url}: {error}") from None
 
     @property
     def staging(self) -> Path:
@@ -121,7 +121,7 @@ class Away:
             fs.mv(f"{below}/{name}", f"{place}/{name}")
         there = {name: f"{place}/{name}" for name in shards}
         if lost := [n for n, at in there.items() if not fs.exists(at) or fs.size(at) != shards[n]]:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{self.url}: {', '.join(lost)} of {config} is not there as it was made. Delete "
                 f"{final} and build again."
             )
@@ -140,7 +140,7 @@ class Away:
         more = [path for path in there if path.name not in before]
         more = [p for p in more if not p.is_file() or shards.get(p.name) != p.stat().st_size]
         if others := sorted(path.name for path in more):
-            raise EdgeGlassError(
+            raise DataError(
                 f"{place}: holds what Edge Glass did not put there: {', '.join(others[:5])}. Move "
                 "it away, or give another --out."
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import SHARD_BYTES, Whole
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.core.row import Row
@@ -101,7 +101,7 @@ def read(folder: Path, order: Order) -> Iterator[Row]:
             for line in file:
                 yield from map(_row, json.loads(line))
     except (EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
-        raise EdgeGlassError(
+        raise DataError(
             f"{path(folder, order.stem)}: damaged ({error}): run the same command again, it is "
             "made anew"
         ) from error

@@ -14,7 +14,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import PLOTS
 from edge_glass.core.visible import visible
@@ -92,7 +92,7 @@ def _parts(previous: str) -> tuple[dict[str, Any], str]:
         return card.data.to_dict(), card.text  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, yaml.YAMLError) as error:
         what = " ".join(str(error).split())
-        raise EdgeGlassError(f"{FILE}: its header cannot be read: {what}. Mend it first") from None
+        raise DataError(f"{FILE}: its header cannot be read: {what}. Mend it first") from None
 
 
 def _head(repo: str, config: str) -> str:
@@ -103,7 +103,7 @@ def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
     """Entries of a header by their config's name, which may be left out of an only one."""
     entries = entries if isinstance(entries, list) else [*filter(None, [entries])]
     if wrong := [entry for entry in entries if not isinstance(entry, dict)]:
-        raise EdgeGlassError(f"{FILE}: its header lists {wrong[0]!r} as a config. Mend it first")
+        raise DataError(f"{FILE}: its header lists {wrong[0]!r} as a config. Mend it first")
     return {entry.get("config_name", "default"): entry for entry in entries}
 
 
@@ -183,7 +183,7 @@ def _replace(text: str, corpus: str, manifests: list[Manifest], drawn: Collectio
     pattern = rf"(?s){re.escape(start)}(.*?)<!-- /edge-glass {re.escape(corpus)}( \w+)? -->"
     if there := re.search(pattern, text):
         if there[2] and there[2].strip() != _digest(there[1].strip()):
-            raise EdgeGlassError(
+            raise DataError(
                 f"{FILE}: the section between {start} and its end was edited by hand. Move what "
                 "you wrote out of it and delete the section: it is written again"
             )
@@ -199,7 +199,7 @@ def _section(corpus: str, manifests: list[Manifest], drawn: Collection[str]) -> 
     kind = catalog.corpus(corpus)
     path = kind.room("cards") / f"{corpus}.md"
     if not path.is_file():
-        raise EdgeGlassError(f"{corpus}: no card at {path}: write its prose there")
+        raise DataError(f"{corpus}: no card at {path}: write its prose there")
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(
         path.read_text(encoding="utf-8")
     )

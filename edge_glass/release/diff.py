@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.core import finished, ledger, manifest, pages, parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 
@@ -52,7 +52,7 @@ def diff(old: Path, new: Path) -> Iterator[Difference]:
     if len(before) == len(after) == 1:
         after = dict(zip(before, after.values(), strict=True))
     if alone := sorted(before.keys() ^ after.keys()):
-        raise EdgeGlassError(f"{old} and {new} do not both have {', '.join(alone)}")
+        raise DataError(f"{old} and {new} do not both have {', '.join(alone)}")
     for config, folder in before.items():
         yield compare(config, folder, after[config])
 

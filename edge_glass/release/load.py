@@ -13,7 +13,14 @@ from huggingface_hub.errors import (
 )
 
 from edge_glass.core import manifest
-from edge_glass.core.errors import EdgeGlassError, absent
+from edge_glass.core.errors import (
+    ConfigError,
+    DataError,
+    EdgeGlassError,
+    HubError,
+    NetworkError,
+    absent,
+)
 from edge_glass.media.features import Audio
 from edge_glass.release import card
 
@@ -40,13 +47,13 @@ def load(
     """
     if Path(repo).is_dir():
         if version:
-            raise EdgeGlassError(f"{repo} is a folder, which has no versions: leave version out")
+            raise ConfigError(f"{repo} is a folder, which has no versions: leave version out")
         place, commit = str(repo), None
         _check_config(name, Path(repo, card.FILE), str(repo))
     elif re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(repo)):
         place, commit = _Hub(str(repo), version).place(name, streaming)
     else:
-        raise EdgeGlassError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")
+        raise ConfigError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")
     loaded = datasets.load_dataset(place, name, split=split, revision=commit, streaming=streaming)
     if isinstance(loaded, dict):
         for key, dataset in loaded.items():
@@ -66,11 +73,11 @@ def snapshot(name: str, repo: str, version: str | None = None) -> Path:
 
 def _check_config(name: str, readme: Path, where: str) -> None:
     if not readme.is_file():
-        raise EdgeGlassError(f"{where}: no {card.FILE}: nothing was built or published there")
+        raise DataError(f"{where}: no {card.FILE}: nothing was built or published there")
     configs = DatasetCard.load(readme).data.get("configs") or []
     names = [config.get("config_name") for config in configs]
     if name not in names:
-        raise EdgeGlassError(f"{where}: {absent('config', name, map(str, names))}")
+        raise ConfigError(f"{where}: {absent('config', name, map(str, names))}")
 
 
 class _Hub:
@@ -136,11 +143,11 @@ class _Hub:
 
     def _absent(self, error: Exception) -> EdgeGlassError:
         if isinstance(error, RevisionNotFoundError):
-            return EdgeGlassError(f"{self._what} does not exist")
-        return EdgeGlassError(f"{self._repo}: no such dataset, or `hf auth login` is needed for it")
+            return HubError(f"{self._what} does not exist")
+        return HubError(f"{self._repo}: no such dataset, or `hf auth login` is needed for it")
 
     def _out_of_reach(self, why: str) -> EdgeGlassError:
-        return EdgeGlassError(
+        return NetworkError(
             f"{self._what} is not (all) in the cache, and the Hub is out of reach. Load it once "
             f"while online; after that it is read from disk. ({' '.join(why.split())})"
         )

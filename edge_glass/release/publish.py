@@ -12,7 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError, HubError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import PLOTS, picture
 from edge_glass.release import card, citation, croissant, write_card
@@ -85,22 +85,22 @@ def push(
 
 def _tag(version: str) -> str:
     if not re.fullmatch(rf"v?{NUMBER}\.{NUMBER}\.{NUMBER}([.-][0-9A-Za-z]+)*", version):
-        raise EdgeGlassError(f"--version {version}: write it as 1.0.0 (or 1.0.0-rc1)")
+        raise ConfigError(f"--version {version}: write it as 1.0.0 (or 1.0.0-rc1)")
     return f"v{version.removeprefix('v')}"
 
 
 def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
     built = manifest.built(out)
     if absent := [name for name in configs if name not in built]:
-        raise EdgeGlassError(
+        raise DataError(
             f"{out}: not built: {', '.join(absent)}. Run `edge-glass build {' '.join(absent)} "
             f"--out {out}` first"
         )
     builds = {built[name]: manifest.read(built[name]) for name in configs}
     if cut := [made.config for made in builds.values() if made.limit is not None]:
-        raise EdgeGlassError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
+        raise DataError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
     if empty := [made.config for made in builds.values() if not made.kept]:
-        raise EdgeGlassError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
+        raise DataError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
     for folder, made in builds.items():
         _check_balance(folder, made)
     return builds
@@ -113,7 +113,7 @@ def _check_balance(folder: Path, made: Manifest) -> None:
         uneven = split.rows < split.kept or (split.rows > split.kept and not made.each_example)
         uneven |= split.rows != sum(shard.rows for shard in split.shards)
         if uneven or (counts is not None and counts.get(name, {}) != split.outcomes):
-            raise EdgeGlassError(
+            raise DataError(
                 f"{folder}: {name} does not balance: {split.rows} rows are published, its manifest "
                 f"says {split.outcomes}, its ledger {(counts or {}).get(name)}: build again"
             )
@@ -167,7 +167,7 @@ def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:
     """File name -> digests that the Hub may know the file by, of everything in a build."""
     files = {file.file: {file.sha256} for file in made.files()}
     if absent := [name for name in files if not (folder / name).is_file()]:
-        raise EdgeGlassError(f"{folder}: {', '.join(absent)} is missing: build again")
+        raise DataError(f"{folder}: {', '.join(absent)} is missing: build again")
     return files | {manifest.FILE: _digests((folder / manifest.FILE).read_bytes())}
 
 
@@ -180,7 +180,7 @@ def _digests(data: bytes) -> set[str]:
 def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitOperationAdd:
     operation = CommitOperationAdd(path, local)
     if operation.upload_info.sha256.hex() not in digests:
-        raise EdgeGlassError(f"{local}: sha256 differs from the manifest's: build again")
+        raise DataError(f"{local}: sha256 differs from the manifest's: build again")
     release.send.append(path)
     release.send_bytes += operation.upload_info.size
     return operation
@@ -221,7 +221,7 @@ def _manifest(hub: "_Hub", head: str | None, folder: str) -> Manifest:
     path = f"{folder}/{manifest.FILE}"
     made = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
     if made.config != folder:
-        raise EdgeGlassError(f"{hub.repo}: {path} is of {made.config}: mend or delete it")
+        raise HubError(f"{hub.repo}: {path} is of {made.config}: mend or delete it")
     return made
 
 
@@ -273,12 +273,12 @@ class _Hub:
         if refs is None:
             return None
         if tag in {ref.name for ref in refs.tags}:
-            raise EdgeGlassError(
+            raise HubError(
                 f"{self.repo}: version {tag} exists and is never overwritten: choose another"
             )
         info = self.call("repo_info", revision="main")
         if private and not info.private:
-            raise EdgeGlassError(
+            raise HubError(
                 f"{self.repo} exists and is public: make it private in its settings first, or "
                 "leave --private out"
             )
@@ -301,7 +301,7 @@ class _Hub:
         try:
             return Path(local).read_text(encoding="utf-8-sig")  # some editors write a mark first
         except UnicodeDecodeError:
-            raise EdgeGlassError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
+            raise HubError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
 
     def tag(self, tag: str, commit: str, message: str) -> None:
         try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_glass.core import manifest
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
@@ -26,7 +26,7 @@ def reproduce(
     """
     published = manifest.built(version)
     if absent := [name for name in names if name not in published]:
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
         )
     options = replace(options, by_this_code=True)

@@ -19,7 +19,7 @@ from py7zr.io import Py7zIO, WriterFactory
 
 from edge_glass.core import records, units
 from edge_glass.core.atomic_files import FULL, disk_full
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, SourceError, SpaceError
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import Tick, contents
 
@@ -79,7 +79,7 @@ def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
     except Exception as error:  # over hostile bytes a reader may raise anything
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        raise EdgeGlassError(
+        raise SourceError(
             f"{archive}: damaged ({type(error).__name__}: {error}): nothing of it is used. "
             "Delete it and get it again from upstream."
         ) from error
@@ -101,7 +101,7 @@ class _Writer:
         self._bound(total)
         free = shutil.disk_usage(self.folder).free
         if total > free:
-            raise EdgeGlassError(
+            raise SpaceError(
                 f"{self.folder.parent}: {units.size(free)} free, {self.archive.name} unpacks to "
                 f"{units.size(total)}. {REMEDY}"
             )
@@ -141,7 +141,7 @@ class _Writer:
                 file.write(chunk)
 
     def refuse(self, why: str) -> NoReturn:
-        raise EdgeGlassError(
+        raise SourceError(
             f"{self.archive}: {why}: nothing of it is used. Get it again from upstream."
         )
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edge_glass.core.errors import EdgeGlassError, redacted
+from edge_glass.core.errors import NetworkError, redacted
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import HEALS, Dropped, Outcome
 from edge_glass.core.row import Row
@@ -157,7 +157,7 @@ class Clips:
     def _rest(self, seconds: float) -> None:
         """Wait. Raise EdgeGlassError, the same in all threads, once going on has no point."""
         if self._stop.wait(seconds):
-            raise EdgeGlassError(self._why)
+            raise NetworkError(self._why)
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from yarl import URL
 
 from edge_glass.core import interrupts, records
 from edge_glass.core.atomic_files import disk_full, sync_folder
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, NetworkError
 from edge_glass.core.progress import ByteTick
 from edge_glass.core.spec import Source
 from edge_glass.sources import addresses
@@ -109,7 +109,7 @@ async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dic
     if failed := [result for result in results if isinstance(result, _Failed)]:
         problems.append(_told(failed))
     if problems:
-        raise EdgeGlassError(*dict.fromkeys(problems))
+        raise NetworkError(*dict.fromkeys(problems))
     if broken := [result for result in results if isinstance(result, BaseException)]:
         raise broken[0]
     return {job.name: facts for job, facts in zip(jobs, results, strict=True)}  # type: ignore[misc]

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.core import names, records
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import NetworkError, SourceError
 from edge_glass.core.spec import MAIN, Source
 from edge_glass.sources import download
 from edge_glass.sources.parquet_folder import SUFFIX
@@ -80,13 +80,13 @@ def _asked(source: Source) -> list[File]:
         )
     except Exception as error:  # httpx, requests and urllib3 each have errors of their own
         detail = " ".join(f"{type(error).__name__}: {error}".split())
-        raise EdgeGlassError(
+        raise NetworkError(
             f"{where}: the Hub does not list it ({detail}). Run the same command again, or get the "
             "files by other means and pass their folder as --raw."
         ) from None
     found = [item for item in tree if isinstance(item, RepoFile) and item.path.endswith(SUFFIX)]
     if not found or not all(item.lfs for item in found):
-        raise EdgeGlassError(f"{where}: no {SUFFIX} file with a checksum there")
+        raise SourceError(f"{where}: no {SUFFIX} file with a checksum there")
     return [
         {
             "path": item.path,

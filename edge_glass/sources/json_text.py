@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.sources.chunk_text import Text
 
 BLOCK = 2**20  # characters read at a time
@@ -22,7 +22,7 @@ def items(path: Path) -> Iterator[Any]:
         text = file.read(BLOCK)
         at = _after_gaps(text, 0)
         if text[at : at + 1] != "[":
-            raise EdgeGlassError(f"{path}: expected a JSON list, found {text[:40]!a}")
+            raise SourceError(f"{path}: expected a JSON list, found {text[:40]!a}")
         at, more = _after_gaps(text, at + 1), BLOCK
         while text[at : at + 1] != "]":
             try:
@@ -31,7 +31,7 @@ def items(path: Path) -> Iterator[Any]:
                 block = file.read(more) if len(text) - at < LONGEST else ""
                 if not block:
                     found = text[at : at + 40]
-                    raise EdgeGlassError(f"{path}: damaged JSON ({error}): {found!a}") from None
+                    raise SourceError(f"{path}: damaged JSON ({error}): {found!a}") from None
                 text, more = text[at:] + block, 2 * more
                 at = _after_gaps(text, 0)
                 continue

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.progress import ByteTick
 from edge_glass.core.spec import Source
 from edge_glass.sources import download
@@ -28,7 +28,7 @@ def files(source: Source, folder: Path) -> list[str]:
     found = links(job.path.read_text(encoding="utf-8", errors="replace"), url)
     if not found:
         job.path.unlink()
-        raise EdgeGlassError(
+        raise SourceError(
             f"{url}: no link to a file below it ({', '.join(SUFFIXES)}). Has upstream moved? Get "
             "the files by other means and pass their folder as --raw."
         )

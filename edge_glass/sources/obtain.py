@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from edge_glass.core import records, units
-from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import SourceError, SpaceError, raise_all
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source
 from edge_glass.sources import archives, download, hub_files, link_index, prefetch, tars
@@ -73,7 +73,7 @@ def obtain(
 
 def _fetched(request: Request, mirror: str | None, network: Network, progress: Progress) -> Raw:
     if mirror is None:
-        raise_all(_by_hand(request))
+        raise_all(_by_hand(request), SourceError)
     root, sources = store() / "downloads" / request.corpus, request.sources
     remote = _remotes(request, network, (*BODIES, *CLIPS))
     listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
@@ -155,10 +155,10 @@ def _raw(
     progress: Progress,
 ) -> Raw:
     if not folder.is_dir():
-        raise EdgeGlassError(f"{request.config}: --raw {folder} is not a folder")
+        raise SourceError(f"{request.config}: --raw {folder} is not a folder")
     sources = {name: source for name, source in request.sources.items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
-    raise_all(_lacking(request, folder, places))
+    raise_all(_lacking(request, folder, places), SourceError)
     found = {n: _plain(n, place, progress) for n, place in places.items() if place is not None}
     facts = {
         name: _folder_facts(request, place, sources[name], read, progress)
@@ -167,7 +167,7 @@ def _raw(
         for name, place in found.items()
     }
     if not unverified:
-        raise_all(_differing(request, found, facts, sources))
+        raise_all(_differing(request, found, facts, sources), SourceError)
     checked = not unverified and not request.samples
     facts |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
     return _opened(request, found, facts, progress, remote, _records(sources) if checked else {})
@@ -296,14 +296,14 @@ def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Pa
 
 def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
     found = ", ".join(islice(names, 5))
-    raise EdgeGlassError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
+    raise SourceError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
 
 
 def _make_room(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     free, size = shutil.disk_usage(folder).free, archive.stat().st_size
     if free < size:
-        raise EdgeGlassError(
+        raise SpaceError(
             f"{folder}: {units.size(free)} free, unpacking {archive.name} takes more than "
             f"{units.size(size)}. Make room, or set EDGE_GLASS_CACHE to a larger disk."
         )

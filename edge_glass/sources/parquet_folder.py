@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.sources.table_layout import named, renamed
 
 SUFFIX = ".parquet"
@@ -33,7 +33,7 @@ class Tables:
         """The files whose names begin so. Raises EdgeGlassError if there is none."""
         found = sorted(self.root.glob(f"{prefix}*{SUFFIX}"))
         if not found:
-            raise EdgeGlassError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
+            raise SourceError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
         return found
 
     def records(
@@ -48,7 +48,7 @@ class Tables:
                 there = file.schema_arrow.names
                 names = named(columns, there)
                 if missing := [name for name in columns if name not in names]:
-                    raise EdgeGlassError(
+                    raise SourceError(
                         f"{path}: no column {', '.join(missing)}; found {', '.join(there)}"
                     )
                 if others is not None:
@@ -120,7 +120,7 @@ class _Column:
         names = [schema.column(i).path for i in range(len(schema))]
         leaves = [i for i, path in enumerate(names) if f"{path}.".startswith(f"{column}.")]
         if not leaves:
-            raise EdgeGlassError(f"{path}: no column {column}; found {', '.join(names)}")
+            raise SourceError(f"{path}: no column {column}; found {', '.join(names)}")
         groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
         self._ends = [0]
         for group in groups:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import IO, Any, Protocol, cast
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.sources import json_text
 from edge_glass.sources.chunk_text import Text, opened
@@ -153,7 +153,7 @@ class Raw:
             found = drop.detail
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
             what = found if isinstance(found, str) else f"a {type(found).__name__}"
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{self.corpus}: {self.paths[source]}: {name} should list names under {key!r}, "
                 f"found: {what}. Pass the folder or archive that holds {name}."
             )
@@ -167,7 +167,7 @@ class Raw:
         try:
             text = self.read(source, name)
         except Dropped as drop:  # a file of many rows: no single one can be dropped for it
-            raise EdgeGlassError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
+            raise SourceError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
         yield from _numbered(text.decode(errors="surrogateescape"))
 
     def beside(self, source: str, name: str) -> Iterator[tuple[int, str]]:
@@ -240,7 +240,7 @@ class Raw:
                 header = next(reader, [])
             names = named(columns, header)
             if missing := [name for name in columns if name not in names]:
-                raise EdgeGlassError(
+                raise SourceError(
                     f"{self.corpus}: {self.paths[source]}: no column {', '.join(missing)}; "
                     f"found {', '.join(header) or 'an empty file'}. Is it the file that upstream "
                     f"publishes as {source}?"
@@ -270,7 +270,7 @@ class Raw:
         try:
             yield
         except csv.Error as error:
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
                 "Get the file again from upstream."
             ) from None
@@ -309,12 +309,12 @@ class Raw:
         for pattern in (name, f"*/{name}", f"*/*/{name}"):
             for path in sorted(root.glob(pattern)):
                 return path
-        raise EdgeGlassError(f"{self.corpus}: no {name} in {root}. Get it from upstream.")
+        raise SourceError(f"{self.corpus}: no {name} in {root}. Get it from upstream.")
 
     def _check_count(self, source: str, count: int) -> None:
         wanted = self.expected.get(source, count)
         if count != wanted:
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{self.corpus}: {self.paths[source]}: {count} records, upstream publishes "
                 f"{wanted}. Get the file again, or pass --unverified if you changed it on purpose."
             )

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from edge_glass.core import duck, parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.sources import json_text, table_layout
@@ -55,7 +55,7 @@ def files(folder: Path) -> list[Path]:
         found += (Path(place, name) for name in names if name.lower().endswith(SUFFIXES))
     found = [path for path in found if _is_chunk(path)]
     if not found:
-        raise EdgeGlassError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
+        raise SourceError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
@@ -86,7 +86,7 @@ def records(
                 for record in batch.to_pylist():
                     row, dropped, detail = (record.pop(mark) for mark in MARKS)
                     if dropped == Outcome.DAMAGED_FILE:
-                        raise EdgeGlassError(f"{path}: row {row}: {detail}. {REMEDY}")
+                        raise SourceError(f"{path}: row {row}: {detail}. {REMEDY}")
                     why = (dropped, detail) if dropped else None
                     yield f"{name} row {row}", record, why, "" if dropped else detail
 
@@ -117,7 +117,7 @@ def _named(path: Path, layout: Layout, there: list[str]) -> dict[str, str]:
     """The columns of a chunk: our name -> theirs. Raises EdgeGlassError if it has none of ours."""
     names = layout.named(there)
     if there and not names:
-        raise EdgeGlassError(
+        raise SourceError(
             f"{path}: none of the columns {', '.join(layout.columns)}; found "
             f"{', '.join(there)[:SHOWN]}. Is it a chunk of this table, with a header? Name its "
             "columns as these, or take it out of the folder."

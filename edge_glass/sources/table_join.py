@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from edge_glass.core import duck, parquet
 from edge_glass.core.atomic_files import disk_full, write_table
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.sources.table_layout import quoted
 
 MEMORY = 2_000_000_000  # bytes
@@ -71,7 +71,7 @@ class Table:
     def _width(self, width: int) -> int:
         if width not in self.layouts:
             wanted = " or ".join(map(str, sorted(self.layouts)))
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{self.path}: expected lines of {wanted} fields between tabs, found {width}. Is "
                 "it the file that upstream publishes? Get it again."
             )
@@ -144,7 +144,7 @@ def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> Non
                 SELECT * FROM table_in SEMI JOIN list ON table_in.{quoted(key)} = list.{quoted(key)}
             """)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{table.path} or {listed.path}: {' '.join(str(error).split())[:200]}. "
                 "Get the file again from upstream."
             ) from None

@@ -23,7 +23,7 @@ from filelock import FileLock
 from edge_glass.core import records
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.atomic_files import sync_folder as sync
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.sources import archives
 from edge_glass.sources.contents import Tick
 
@@ -270,6 +270,6 @@ def _parts(name: str) -> list[str]:
 
 
 def _refuse(archive: Path, why: str) -> NoReturn:
-    raise EdgeGlassError(
+    raise SourceError(
         f"{archive}: {why}: nothing of it is used. Delete it and get it again from upstream."
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full, write_json
-from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import ConfigError, DataError, SourceError, raise_all
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
@@ -55,7 +55,7 @@ def deduplicate(
     with tempfile.TemporaryDirectory() as temp:
         corpus = variant.builder(temp)
     if corpus.TABLE is None:
-        raise EdgeGlassError(f"{variant.name}: it is not made of a table in chunks")
+        raise ConfigError(f"{variant.name}: it is not made of a table in chunks")
     sources = obtain(corpus.request(), raw, progress=progress)
     return dedup(sources.paths[corpus.TABLE.source], corpus.TABLE, out, wanted, progress)
 
@@ -119,11 +119,10 @@ class _Run:
                 damaged += record["damaged"]
                 tick("read chunks", done, total)
         if not self.wanted.skip_damaged:
-            raise_all(
-                f"{self.raw / name}: {detail}. Get the file again, or pass --skip-damaged: what "
-                "can be read of it is taken, and the ledger says where it ends."
-                for name, detail in sorted(damaged)
-            )
+            what = "what can be read of it is taken, and the ledger says where it ends."
+            advice = f"Get the file again, or pass --skip-damaged: {what}"
+            faults = (f"{self.raw / name}: {detail}. {advice}" for name, detail in sorted(damaged))
+            raise_all(faults, SourceError)
         return rows
 
     def write(self, spans: list[scatter.Span], rows: int) -> list[dict[str, Any]]:
@@ -172,7 +171,7 @@ def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
 def _check_balance(read: int, made: dict[str, Any]) -> None:
     told = sum(made["outcomes"].values())
     if told != read:
-        raise EdgeGlassError(
+        raise DataError(
             f"{read} rows were read and {told} are in the ledger: this is a fault of the program, "
             "please report it"
         )

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import ConfigError, raise_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ def loader(
     made = Loader(places, order, decode or {}, drop_last, rank, world, threads, prefetch)
     if not made.batches:
         names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{names}: one ends before a batch of {batch_size} is full. Give a smaller batch_size, "
             "or until='last'"
         )
@@ -113,7 +113,7 @@ def _mixture(
     """Corpora, each of one or more sources, and their weights."""
     if isinstance(sources, Mapping):
         if not sources or any(not weight > 0 for weight in sources.values()):
-            raise EdgeGlassError(f"weights {dict(sources)}: each source needs one above 0")
+            raise ConfigError(f"weights {dict(sources)}: each source needs one above 0")
         return [[source] for source in sources], tuple(map(float, sources.values()))
     return [[sources] if isinstance(sources, str | Path) else list(sources)], (1.0,)
 
@@ -134,7 +134,7 @@ def _check(
     ]
     if not 0 <= rank < world:
         problems.append(f"rank {rank} of {world}: ranks count from 0")
-    raise_all(problems)
+    raise_all(problems, ConfigError)
 
 
 def _check_decode(places: "list[Place]", decode: Mapping[str, object]) -> None:
@@ -142,11 +142,9 @@ def _check_decode(places: "list[Place]", decode: Mapping[str, object]) -> None:
         media = [column for column in place.columns if place.is_media(column)]
         if wrong := sorted(set(decode) - set(media)):
             there = ", ".join(media) or "none"
-            raise EdgeGlassError(
-                f"{place.source}: decode names {', '.join(wrong)}; media are {there}"
-            )
+            raise ConfigError(f"{place.source}: decode names {', '.join(wrong)}; media are {there}")
         if place.columns != places[0].columns:
-            raise EdgeGlassError(
+            raise ConfigError(
                 f"{place.source} has columns {', '.join(place.columns)}, {places[0].source} has "
                 f"{', '.join(places[0].columns)}: say with `columns` which ones to read of both"
             )
@@ -181,7 +179,7 @@ def _order(
 
 def _rank(rank: int | None, world: int | None) -> tuple[int, int]:
     if (rank is None) != (world is None):
-        raise EdgeGlassError(f"rank {rank} of {world}: give both or none")
+        raise ConfigError(f"rank {rank} of {world}: give both or none")
     if rank is not None and world is not None:
         return rank, world
     torch = sys.modules.get("torch")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.train.stored_media import Stored
 
@@ -77,7 +77,7 @@ class Group:
         try:
             return cells.read(row)
         except EOFError as error:
-            raise EdgeGlassError(f"{self.file}: changed while it is read ({error})") from None
+            raise DataError(f"{self.file}: changed while it is read ({error})") from None
 
 
 def _cut(values: pa.Array) -> list[bytes | None]:

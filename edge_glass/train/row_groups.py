@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from edge_glass.core import locations, manifest, parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError
 from edge_glass.train.epoch_plan import Shape
 from edge_glass.train.stored_media import File, Stored, stored
 
@@ -39,7 +39,7 @@ class Place:
         self._fs = listed[0][0]
         self.files = [file for _, files in listed for file in files]
         if any(fs != self._fs for fs, _ in listed):
-            raise EdgeGlassError(f"{self.source}: give those of one storage, or a mixture")
+            raise ConfigError(f"{self.source}: give those of one storage, or a mixture")
         self._local = isinstance(self._fs, LocalFileSystem)
         self._footers: OrderedDict[int, pq.FileMetaData] = OrderedDict()
         self._seen: dict[int, tuple[int, ...]] = {}  # size, time and number of each file
@@ -49,9 +49,7 @@ class Place:
         self.columns = list(columns) if columns is not None else list(self.schema.names)
         if unknown := [name for name in self.columns if name not in self.schema.names]:
             there = ", ".join(self.schema.names)
-            raise EdgeGlassError(
-                f"{self.source}: no column {', '.join(unknown)}; there are {there}"
-            )
+            raise ConfigError(f"{self.source}: no column {', '.join(unknown)}; there are {there}")
         self._leaves = self._read(self.columns)
         self._measure()
 
@@ -70,7 +68,7 @@ class Place:
         self.shape = Shape(shards, rows)
         self.rows, self.bytes = int(rows.sum()), sum(size for _, size in found)
         if not self.rows:
-            raise EdgeGlassError(f"{self.source}: its files hold no rows")
+            raise DataError(f"{self.source}: its files hold no rows")
 
     def stored(self, group: int) -> dict[str, Stored]:
         """Media of a row group that can be read from the file one by one; not all can."""
@@ -167,14 +165,12 @@ class Place:
         try:
             yield
         except FileNotFoundError:
-            raise EdgeGlassError(
-                f"{self.files[shard]}: is gone: put it back, or begin anew"
-            ) from None
+            raise DataError(f"{self.files[shard]}: is gone: put it back, or begin anew") from None
 
     def _same(self, shard: int, *seen: int) -> None:
         """Raise EdgeGlassError if a file is not the one that it was when it was first opened."""
         if self._seen.setdefault(shard, seen) != seen:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{self.files[shard]}: another file than when this loader began: begin anew"
             )
 
@@ -212,12 +208,12 @@ def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
     with locations.told(source):
         if root.endswith(".parquet") or "*" in root:
             if not (files := sorted(fs.glob(root))):
-                raise EdgeGlassError(f"{source}: no such file")
+                raise DataError(f"{source}: no such file")
             return fs, files
         try:
             found = fs.ls(root, detail=False)
         except (FileNotFoundError, NotADirectoryError):
-            raise EdgeGlassError(
+            raise DataError(
                 f"{source}: no such folder. Name the folder of a config (data/clotho), its URL "
                 "(hf://datasets/org/name@v1.0.0/clotho), or Parquet files (data/*.parquet)"
             ) from None
@@ -231,8 +227,8 @@ def _whole(source: str, split: str, files: list[str]) -> list[str]:
     mine = [(match, file) for match, file in found if match and match[1] == split]
     if not mine:
         there = ", ".join(splits) or "no shards at all"
-        raise EdgeGlassError(f"{source}: no shards of a split {split}; there are: {there}")
+        raise ConfigError(f"{source}: no shards of a split {split}; there are: {there}")
     expected = int(mine[0][0][3])
     if len(mine) != expected:
-        raise EdgeGlassError(f"{source}: {len(mine)} of {expected} shards of {split} are there")
+        raise DataError(f"{source}: {len(mine)} of {expected} shards of {split} are there")
     return [file for _, file in mine]

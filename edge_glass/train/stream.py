@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from edge_glass.core import parquet, schema
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Count
 from edge_glass.pipeline.executor_local import cores
 from edge_glass.train.batch import Batch, Decoder, Group, Made, Row, Skipped, Unreadable, load, make
@@ -100,7 +100,7 @@ class Loader:
         if state["batches"] > self.batches + self._world:
             faults.append(f"the state is at batch {state['batches']} of {self.batches}")
         if faults:
-            raise EdgeGlassError(*(f"cannot go on: {fault}" for fault in faults))
+            raise DataError(*(f"cannot go on: {fault}" for fault in faults))
         self._order, self._plan = order, None
         self.epoch, self._given = state["epoch"], state["batches"]
         self._start = self._given
@@ -194,7 +194,7 @@ def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
     try:
         data = json.dumps(state).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise EdgeGlassError(f"the state of a loader is JSON, this is none: {error}") from None
+        raise ConfigError(f"the state of a loader is JSON, this is none: {error}") from None
     found: dict[str, Any] = schema.parse(STATE, data, "the state of a loader", "begin anew")
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core import manifest, pages, parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.key_digests import digest
 from edge_glass.vectors import probe
 from edge_glass.vectors.probe import Pairs
@@ -83,7 +83,7 @@ def pairs(folder: Path, left: Stored, right: Stored) -> dict[str, Pairs]:
         for n, name in enumerate(PARTS)
     }
     if few := [name for name, sides in found.items() if len(sides[0]) < LEAST]:
-        raise EdgeGlassError(
+        raise DataError(
             f"{folder.name}: fewer than {LEAST} rows of {', '.join(few)} have both "
             f"{left.name} and {right.name}"
         )

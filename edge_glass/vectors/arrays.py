@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from edge_glass.core.atomic_files import Whole, sync_folder
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 
 Array = np.ndarray[Any, Any]
 PIECE = 4096  # rows that are summed or written at a time
@@ -37,7 +37,7 @@ def loaded(path: Path) -> Array:
     try:
         return np.asarray(np.load(path, mmap_mode="r"))
     except (ValueError, EOFError, SyntaxError) as error:
-        raise EdgeGlassError(f"{path}: a damaged array ({error}): make it again") from None
+        raise DataError(f"{path}: a damaged array ({error}): make it again") from None
 
 
 def flush(*mapped: Array) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_glass.core import manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
-from edge_glass.core.errors import EdgeGlassError, absent
+from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.manifest import Manifest
 from edge_glass.vectors import embedding_files
 from edge_glass.vectors.encode_ahead import Workers
@@ -84,13 +84,13 @@ def modality_of(made: Manifest, column: str) -> Modality:
     """What a column of a build holds. Raises EdgeGlassError if no encoder takes such."""
     feature = made.features.get(column)
     if feature is None:
-        raise EdgeGlassError(f"{made.config}: {absent('column', column, made.features)}")
+        raise ConfigError(f"{made.config}: {absent('column', column, made.features)}")
     inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
     if (kind := inner.get("_type")) in MODALITIES:
         return MODALITIES[kind]
     if kind == "Value" and inner.get("dtype") == "string":
         return "text"
-    raise EdgeGlassError(f"{made.config}: {column} holds no images, sounds or texts: {feature}")
+    raise ConfigError(f"{made.config}: {column} holds no images, sounds or texts: {feature}")
 
 
 def _values(path: Path, column: str) -> Iterator[Any]:
@@ -146,7 +146,7 @@ def _begun(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = schema.read(out / FILE, SETTINGS, REMEDY)
     if other := [name for name, value in settings.items() if found.get(name) != value]:
-        raise EdgeGlassError(
+        raise DataError(
             f"{out}: holds embeddings made otherwise ({', '.join(other)} differ): delete it, or "
             "give another --out"
         )

@@ -19,7 +19,7 @@ import pyarrow as pa
 from edge_glass.core import parquet
 from edge_glass.core.atomic_files import Whole, write_table
 from edge_glass.core.columns import is_media, upstream_names
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import images
 from edge_glass.vectors.models import Modality
@@ -33,10 +33,10 @@ ROWS = 8192  # of a row group: one is what a reader has in memory
 def check(layout: str, modalities: list[Modality]) -> None:
     """Raise EdgeGlassError if a layout has no place for what is encoded."""
     if layout not in ("parquet", "clip-retrieval"):
-        raise EdgeGlassError(f"--layout {layout}: use parquet or clip-retrieval")
+        raise ConfigError(f"--layout {layout}: use parquet or clip-retrieval")
     twice = len(set(modalities)) < len(modalities)
     if layout == "clip-retrieval" and (twice or set(modalities) - set(FOLDERS)):
-        raise EdgeGlassError("--layout clip-retrieval takes one column of images and one of texts")
+        raise ConfigError("--layout clip-retrieval takes one column of images and one of texts")
 
 
 @dataclass(frozen=True)

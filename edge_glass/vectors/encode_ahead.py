@@ -9,7 +9,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SpaceError
 from edge_glass.pipeline.executor_local import die_with_parent
 
 A = TypeVar("A")
@@ -46,7 +46,7 @@ class Workers:
             try:
                 yield from waiting.popleft().result()
             except BrokenProcessPool:
-                raise EdgeGlassError(
+                raise SpaceError(
                     "a worker was killed. Short of memory? Try fewer --jobs; the same command goes "
                     "on from where it was."
                 ) from None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.vectors.encode_ahead import Workers
@@ -57,7 +57,7 @@ class Encoder:
             half = len(prepared) // 2
             return np.concatenate([self.encode(prepared[:half]), self.encode(prepared[half:])])
         if found.shape != (len(prepared), self.dim):
-            raise EdgeGlassError(
+            raise ConfigError(
                 f"{self.model.name}: gave {found.shape} where {(len(prepared), self.dim)} was "
                 "promised by its config"
             )
@@ -117,7 +117,7 @@ def of_model(model: Model, modality: Modality | None = None) -> Encoder:
     can: tuple[Modality, ...] = module.modalities(model)
     chosen = modality or can[0]
     if chosen not in can:
-        raise EdgeGlassError(f"{model.name} encodes {' and '.join(can)}, not {chosen}")
+        raise ConfigError(f"{model.name} encodes {' and '.join(can)}, not {chosen}")
     return Encoder(model, chosen, module.dim(model, chosen), module.prepare(model, chosen))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from edge_glass.core import outputs, records, schema
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.vectors import recall
 from edge_glass.vectors.stored_vectors import Stored
@@ -233,7 +233,7 @@ def facts(folder: Path) -> dict[str, Any]:
     """What an index is and what was measured of it."""
     measured = records.read(folder / MEASURED)
     if measured is None:
-        raise EdgeGlassError(f"{folder / MEASURED}: is not what was written: {REMEDY}")
+        raise DataError(f"{folder / MEASURED}: is not what was written: {REMEDY}")
     found = read(folder) | measured
     found.pop("files")
     return {"name": f"{found['column']}:{folder.parents[1].name}"} | found

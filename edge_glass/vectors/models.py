@@ -8,7 +8,7 @@ from typing import Any, Literal
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, HubError, NetworkError
 
 Modality = Literal["image", "text", "audio"]
 ALIASES = {
@@ -55,13 +55,13 @@ def locate(name: str) -> Model:
     path = Path(name)
     if path.suffix == ".onnx":
         if not path.is_file():
-            raise EdgeGlassError(f"--encoder {name}: no such file")
+            raise ConfigError(f"--encoder {name}: no such file")
         return Model(name, None, path, "onnx")
     if (path / "config.json").is_file():
         return _model(name, None, path)
     repo, _, revision = ALIASES.get(name, name).partition("@")
     if repo.count("/") != 1 or name.startswith((".", "/")):
-        raise EdgeGlassError(
+        raise ConfigError(
             f"--encoder {name}: neither a folder with a config.json nor one of "
             f"{', '.join(ALIASES)}, nor org/model on the Hub, nor a file .onnx"
         )
@@ -71,7 +71,7 @@ def locate(name: str) -> Model:
 
 def _model(name: str, revision: str | None, folder: Path) -> Model:
     if not list(folder.glob("model*.safetensors")):
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{name}: no model.safetensors in {folder}, and nothing else is loaded. If the model "
             "has them on another revision (its Community tab says so), name it: "
             f"--encoder {name}@refs/pr/N"
@@ -79,7 +79,7 @@ def _model(name: str, revision: str | None, folder: Path) -> Model:
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError) as error:
-        raise EdgeGlassError(f"{name}: {folder}/config.json names no model: {error}") from None
+        raise ConfigError(f"{name}: {folder}/config.json names no model: {error}") from None
     return Model(name, revision, folder, KINDS.get(kind, "sentence"))
 
 
@@ -89,11 +89,9 @@ def _fetched(repo: str, revision: str | None) -> Path:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=FILES))
     except (RepositoryNotFoundError, RevisionNotFoundError):
         what = f"{repo}@{revision}" if revision else repo
-        raise EdgeGlassError(
-            f"{what}: no such model, or `hf auth login` is needed for it"
-        ) from None
+        raise HubError(f"{what}: no such model, or `hf auth login` is needed for it") from None
     except Exception as error:  # whatever the network does
-        raise EdgeGlassError(
+        raise NetworkError(
             f"{repo} is not in the Hub's cache, and the Hub is out of reach. Run `hf download "
             f"{repo}` once while online, or give a folder that has it. ({type(error).__name__})"
         ) from None

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole, is_media, with_role
-from edge_glass.core.errors import EdgeGlassError, absent
+from edge_glass.core.errors import ConfigError, DataError, absent
 
 Array = np.ndarray[Any, Any]
 UNSAFE = ("nsfw", "unsafe", "punsafe")  # columns that say so, whatever their case
@@ -39,7 +39,7 @@ class Filter:
     def parsed(text: str) -> "Filter":
         """Read `column=value`, `column>=2`, `column<=2` or `column~part`."""
         if not (found := re.fullmatch(r"([^<>=~]+)(>=|<=|=|~)(.*)", text, re.DOTALL)):
-            raise EdgeGlassError(f"filter {text!r}: write column=value, >=, <= or ~ (contains)")
+            raise ConfigError(f"filter {text!r}: write column=value, >=, <= or ~ (contains)")
         return Filter(found[1].strip(), found[2], found[3])
 
 
@@ -54,7 +54,7 @@ class Table:
             for shard in facts.shards
         ]
         if not self._shards:
-            raise EdgeGlassError(f"{folder}: the build has no rows")
+            raise DataError(f"{folder}: the build has no rows")
         counts = [_metadata(path).num_rows for _, path in self._shards]
         self._starts = [0, *accumulate(counts)]
         self.rows = self._starts[-1]
@@ -87,7 +87,7 @@ class Table:
     def files(self, number: int, column: str) -> list[bytes | None]:
         """The media files in a column of a row: one, or as many as its list has."""
         if column not in self.media:
-            raise EdgeGlassError(f"no media column {column}; there are {', '.join(self.media)}")
+            raise ConfigError(f"no media column {column}; there are {', '.join(self.media)}")
         value = self._read(number, [column])[column]
         values = value if isinstance(value, list) else [value]
         return [one.get("bytes") if isinstance(one, dict) else one for one in values]
@@ -151,7 +151,7 @@ class Table:
         types = {field.name: field.type for field in self._plain} | {SPLIT: pa.string()}
         for one in filters:
             if one.column not in types:
-                raise EdgeGlassError(absent("column", one.column, types))
+                raise ConfigError(absent("column", one.column, types))
             type_ = types[one.column]
             type_ = type_.value_type if pa.types.is_list(type_) else type_
             try:
@@ -159,14 +159,14 @@ class Table:
                 if one.compare != "~":
                     pa.scalar(one.value).cast(type_)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                raise EdgeGlassError(
+                raise ConfigError(
                     f"filter {one.column}{one.compare}{one.value}: the column holds {type_}"
                 ) from None
 
     def _place(self, number: int) -> tuple[str, Path, int]:
         """Split and shard of a row, and its number in the shard."""
         if not 0 <= number < self.rows:
-            raise EdgeGlassError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
+            raise ConfigError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
         at = bisect_right(self._starts, number) - 1
         return *self._shards[at], number - self._starts[at]
 

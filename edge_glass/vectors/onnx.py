@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.vectors.models import Modality, Model
 from edge_glass.vectors.pixels import Pixels
 
@@ -26,13 +26,13 @@ def modalities(model: Model) -> tuple[Modality, ...]:
         return ("text",)
     if list(inputs.values()) == [4]:
         return ("image",)
-    raise EdgeGlassError(f"{model.name}: takes {', '.join(inputs)}: neither images nor input_ids")
+    raise ConfigError(f"{model.name}: takes {', '.join(inputs)}: neither images nor input_ids")
 
 
 def dim(model: Model, modality: Modality) -> int:
     found = _session(model).get_outputs()[0].shape[-1]
     if not isinstance(found, int):
-        raise EdgeGlassError(f"{model.name}: its first output has no fixed last axis: {found!r}")
+        raise ConfigError(f"{model.name}: its first output has no fixed last axis: {found!r}")
     return found
 
 
@@ -73,7 +73,7 @@ def _texts(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Ar
 
     path = model.folder.parent / "tokenizer.json"
     if not path.is_file():
-        raise EdgeGlassError(f"{model.name}: no tokenizer.json beside it: how are texts read?")
+        raise ConfigError(f"{model.name}: no tokenizer.json beside it: how are texts read?")
     tokens = Tokenizer.from_file(str(path))
     tokens.enable_padding()
     tokens.enable_truncation(LONGEST)
@@ -102,4 +102,4 @@ def _session(model: Model) -> Any:
     try:
         return onnxruntime.InferenceSession(str(model.folder), providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no class of their own in common
-        raise EdgeGlassError(f"{model.name}: no ONNX model: {str(error)[:200]}") from None
+        raise ConfigError(f"{model.name}: no ONNX model: {str(error)[:200]}") from None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.media import images
 from edge_glass.vectors.models import Model
 
@@ -37,7 +37,7 @@ class Pixels:
         found = model.read("preprocessor_config.json")
         found = found or model.read("processor_config.json").get("image_processor") or {}
         if not found:
-            raise EdgeGlassError(f"{model.name}: no preprocessor_config.json: how are images read?")
+            raise ConfigError(f"{model.name}: no preprocessor_config.json: how are images read?")
         size, crop = found.get("size", 224), found.get("crop_size", 224)
         size = {"shortest_edge": size} if isinstance(size, int) else size
         crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.vectors.embed import fingerprint
 from edge_glass.vectors.encoder import Encoder, of_model
@@ -65,7 +65,7 @@ class Column:
             return locate(f"{name}@{revision}")
         model = locate(name)
         if (model.revision or fingerprint(model)) != revision:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{name}: other weights than those that {self.stored.folder} was made with"
             )
         return model
@@ -85,7 +85,7 @@ class Column:
             try:
                 found = encoder.encode([encoder.prepare(query.value)])
             except Dropped as drop:
-                raise EdgeGlassError(
+                raise ConfigError(
                     f"the {query.kind} cannot be read: {drop.outcome} {drop.detail}"
                 ) from None
         unit: Array = normal(found)[0]
@@ -110,7 +110,7 @@ class Finder:
             if name in (None, column.stored.name, column.stored.column) and column.takes(query.kind)
         ]
         if not fits:
-            raise EdgeGlassError(
+            raise ConfigError(
                 f"no index takes {query.kind} as a query{f' in {name}' if name else ''}; there are "
                 f"{', '.join(self.columns)}"
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
@@ -59,7 +59,7 @@ def measure(
     """
     queries = {column: found for column, found in queries.items() if len(found[0])}
     if stored.column not in queries:
-        raise EdgeGlassError(f"{stored.name}: no row has an embedding")
+        raise DataError(f"{stored.name}: no row has an embedding")
     facts: dict[str, Any] = {"similarity": _similarity(queries[stored.column][1])}
     if isinstance(index, Exact):
         facts |= {"recall_at_10": dict.fromkeys(queries, 1.0)}

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.vectors import torch_encoder
 from edge_glass.vectors.models import Modality, Model
 
@@ -70,7 +70,7 @@ def _dense(model: Model, folder: str, net: Any) -> Callable[[Any], Any]:
 
     path = model.folder / folder / "model.safetensors"
     if not path.is_file():
-        raise EdgeGlassError(f"{model.name}: no {folder}/model.safetensors, nothing else is loaded")
+        raise ConfigError(f"{model.name}: no {folder}/model.safetensors, nothing else is loaded")
     found = {name: tensor.to(net.device, net.dtype) for name, tensor in load_file(path).items()}
     weight, bias = found["linear.weight"], found.get("linear.bias")
     activation = model.read(f"{folder}/config.json").get("activation_function", "")
@@ -78,4 +78,4 @@ def _dense(model: Model, folder: str, net: Any) -> Callable[[Any], Any]:
         return lambda pooled: linear(pooled, weight, bias)
     if activation.endswith("Tanh"):
         return lambda pooled: tanh(linear(pooled, weight, bias))
-    raise EdgeGlassError(f"{model.name}: {folder} has the activation {activation!r}, unknown here")
+    raise ConfigError(f"{model.name}: {folder} has the activation {activation!r}, unknown here")

@@ -20,7 +20,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from edge_glass.core import interrupts, pages
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.visible import visible
 from edge_glass.media import images, magic
@@ -198,7 +198,7 @@ class Site:
         try:
             image = images.rgb(data)
         except Dropped as drop:
-            raise EdgeGlassError(f"row {row}: {column}: {drop.outcome}") from None
+            raise ConfigError(f"row {row}: {column}: {drop.outcome}") from None
         image.thumbnail((SIDE, SIDE))
         out = io.BytesIO()
         image.save(out, "JPEG", quality=85)
@@ -228,7 +228,7 @@ def serve(finder: Finder, host: str, port: int) -> None:
         with suppress(KeyboardInterrupt):
             interrupts.run(run())
     except OSError as error:
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{host}:{port} cannot be listened on ({error.strerror}): give another --port or --host"
         ) from None
 
@@ -246,13 +246,13 @@ def _query(asked: Any, body: bytes) -> Query:
     if body:
         kind = (magic.kind(body[: magic.HEAD]) or "").partition("/")[0]
         if kind not in ("image", "audio"):
-            raise EdgeGlassError(f"this is {magic.looks_like(body)}: give a picture or a sound")
+            raise ConfigError(f"this is {magic.looks_like(body)}: give a picture or a sound")
         return Query("image" if kind == "image" else "audio", body)
     if (row := _number(asked.get("row"))) is not None:
         return Query("row", row)
     if text := asked.get("text", "").strip():
         return Query("text", text)
-    raise EdgeGlassError("type a text, or drop a picture or a sound")
+    raise ConfigError("type a text, or drop a picture or a sound")
 
 
 def _number(text: str | None) -> int | None:

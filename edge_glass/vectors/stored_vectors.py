@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from edge_glass.core import manifest, parquet, schema
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE, REMEDY, SETTINGS
 from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target
@@ -83,9 +83,9 @@ class Stored:
                 if there[row - start] and found[row - start].any():
                     vector: Array = found[row - start]
                     return vector
-                raise EdgeGlassError(f"{self.folder}: row {row} has no {self.column} embedding")
+                raise DataError(f"{self.folder}: row {row} has no {self.column} embedding")
             start += len(there)
-        raise EdgeGlassError(f"{self.folder}: no row {row}; they go from 0 to {start - 1}")
+        raise DataError(f"{self.folder}: no row {row}; they go from 0 to {start - 1}")
 
     def files(self) -> list[Path]:
         """The files that hold the vectors, one a shard."""
@@ -107,7 +107,7 @@ class Stored:
         """Raise EdgeGlassError if a part of the embeddings is not there."""
         absent = [target.last.name for target in self._targets() if not target.is_whole()]
         if absent:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{self.folder}: {len(absent)} of {len(self.shards)} shards are not embedded yet "
                 f"({absent[0]} is the first): run the same `edge-glass embed` again"
             )
@@ -167,13 +167,13 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
     for file in sorted(where.glob(f"*/{FILE}")):
         settings = schema.read(file, SETTINGS, REMEDY)
         if settings["data"] != {shard.file: shard.sha256 for shard in shards}:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{file.parent}: made of another build than the one in {folder}: delete it and run "
                 "`edge-glass embed` again"
             )
         found += [Stored(file.parent, column, settings, paths) for column in settings["encoded"]]
     if not found:
-        raise EdgeGlassError(
+        raise DataError(
             f"{where}: no embeddings: make them with `edge-glass embed {folder} --encoder …`, or "
             "say where they are with --embeddings"
         )
@@ -184,7 +184,7 @@ def chosen(found: list[Stored], name: str) -> Stored:
     """The one that is called `column:encoder`, or `column` if there is but one encoder."""
     fits = [one for one in found if name in (one.name, one.column)]
     if len(fits) != 1:
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{name}: {'several' if fits else 'no'} such embeddings; there are "
             f"{', '.join(one.name for one in found)}"
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.vectors.encoder import open_encoder
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -58,5 +58,5 @@ def _function(name: str) -> Encode:
     try:
         found: Encode = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise EdgeGlassError(f"encoder {name}: {error}: write it as module:function") from None
+        raise ConfigError(f"encoder {name}: {error}: write it as module:function") from None
     return found

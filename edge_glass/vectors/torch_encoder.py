@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.vectors.models import Model
 from edge_glass.vectors.pixels import Pixels
 
@@ -28,7 +28,7 @@ def weights(kind: Any, model: Model, device: str) -> Any:
         )  # fmt: skip
     # what is left at random would give embeddings all the same
     if missing := sorted(key for key in info["missing_keys"] if "pooler" not in key):
-        raise EdgeGlassError(f"{model.name}: its weights lack {', '.join(missing[:5])}")
+        raise ConfigError(f"{model.name}: its weights lack {', '.join(missing[:5])}")
     return net.eval().to(device)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from edge_glass.core import names, records, schema
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.extras import needs
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE as EMBEDDINGS
@@ -98,7 +98,7 @@ class Inverted:
                 self._index = faiss.read_index(str(folder / "vectors.faiss"), flags)
             except RuntimeError as error:
                 said = " ".join(str(error).split())[:200]
-                raise EdgeGlassError(f"{folder}: damaged ({said}): {REMEDY}") from None
+                raise DataError(f"{folder}: damaged ({said}): {REMEDY}") from None
         self.probes = facts.get("probes", 1)
 
     @cached_property
@@ -183,7 +183,7 @@ def read(folder: Path) -> dict[str, Any]:
     written = schema.read(folder / FILE, DESCRIBED, REMEDY)["files"]
     record = records.read(folder / FILE)
     if record is None or any(records.fault(folder / name, *written[name]) for name in written):
-        raise EdgeGlassError(f"{folder}: a file of it is not what was written: {REMEDY}")
+        raise DataError(f"{folder}: a file of it is not what was written: {REMEDY}")
     return record
 
 
@@ -191,10 +191,10 @@ def opened(stored: Stored) -> Index:
     """The index of a column. Raises EdgeGlassError if there is none, or one of other embeddings."""
     folder = place(stored)
     if not (folder / FILE).is_file():
-        raise EdgeGlassError(f"{stored.name}: no index in {folder}: run `edge-glass index`")
+        raise DataError(f"{stored.name}: no index in {folder}: run `edge-glass index`")
     facts = read(folder)
     if facts["made_of"] != state(stored):
-        raise EdgeGlassError(
+        raise DataError(
             f"{folder}: the embeddings have changed since: run `edge-glass index` again"
         )
     return Exact(folder, facts) if facts["kind"] == "exact" else Inverted(folder, facts)

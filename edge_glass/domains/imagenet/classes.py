@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import EdgeGlassError, raise_all
+from edge_glass.core.errors import ConfigError, raise_all
 
 TEMPLATES = {"cname": ("{}",), "a+cname": ("a {}",), "photo": ("a photo of a {}",)}
 
@@ -61,7 +61,8 @@ def listed(wnids: Iterable[str]) -> tuple[str, ...]:
     """Wnids, sorted; `in100` stands for ImageNet-100. Raises EdgeGlassError for a stranger."""
     found = {w for name in wnids for w in (in100() if name == "in100" else (name,))}
     strangers = sorted(found - labels().keys())
-    raise_all(f"{name}: no wnid of ImageNet-1k; they look like n01440764" for name in strangers)
+    lost = (f"{name}: no wnid of ImageNet-1k; they look like n01440764" for name in strangers)
+    raise_all(lost, ConfigError)
     return tuple(sorted(found))
 
 
@@ -126,7 +127,7 @@ def frequencies(path: Path) -> dict[str, int]:
             seen.add(choice[0])
             counts[imagenet()[choice[0]].wnid] = int(count)
     if problems:
-        raise EdgeGlassError(*problems[:10])
+        raise ConfigError(*problems[:10])
     return counts
 
 

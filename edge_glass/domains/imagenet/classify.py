@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import duck, parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.domains.imagenet import caption_match
 from edge_glass.domains.imagenet.classes import imagenet, labels
@@ -73,7 +73,7 @@ class Matched:
 
     def _of(self, table: pa.Table, path: Path) -> pa.Table:
         if Outcome.DAMAGED_FILE in set(table["dropped"].to_pylist()):
-            raise EdgeGlassError(f"{path}: {table['detail'][-1]}. {REMEDY}")
+            raise SourceError(f"{path}: {table['detail'][-1]}. {REMEDY}")
         found = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
         wnids, outcomes, details = [], [], []
         told = zip(
@@ -103,7 +103,7 @@ class Scored:
         """The columns of the parts, and the similarity."""
         there = parquet.schema(table_chunks.files(raw)[0]).remove_metadata()
         if missing := {self.text, "wnid"} - set(there.names):
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{raw}: no column {', '.join(sorted(missing))}: do `edge-glass match` first"
             )
         position = there.get_field_index(SIMILARITY)

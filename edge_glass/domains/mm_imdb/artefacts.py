@@ -19,7 +19,7 @@ import numpy as np
 
 from edge_glass.core import manifest, outputs, schema
 from edge_glass.core.atomic_files import Whole, write_json
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped
 from edge_glass.domains.mm_imdb import labels, paper_views, views
 from edge_glass.domains.mm_imdb.originals import Originals
@@ -61,7 +61,7 @@ def pair(value: str) -> tuple[str, tuple[str, str]]:
     name, _, given = value.partition("=")
     models = tuple(given.split(",")) if given else PAIRS.get(name, ())
     if len(models) != 2 or not name or not all(models):
-        raise EdgeGlassError(f"--encoder {value}: use {', '.join(PAIRS)}, or NAME=IMAGE,TEXT")
+        raise ConfigError(f"--encoder {value}: use {', '.join(PAIRS)}, or NAME=IMAGE,TEXT")
     return name, (models[0], models[1])
 
 
@@ -80,7 +80,7 @@ class _Export:
         self._originals, self._made = Originals.of(folder), manifest.read(folder)
         for column, wanted in ((options.image, "image"), (options.text, "text")):
             if modality_of(self._made, column) != wanted:
-                raise EdgeGlassError(f"{self._made.config}: {column} holds no {wanted}s")
+                raise DataError(f"{self._made.config}: {column} holds no {wanted}s")
         self._encoders: dict[str, Encoder] = {}
         for name, (image, text) in options.encoders.items():
             self._encoders[f"{name}_image"] = open_encoder(image, "image")
@@ -212,7 +212,7 @@ def _prepared(
     try:
         image = images.rgb(data)
     except Dropped as drop:
-        raise EdgeGlassError(
+        raise DataError(
             f"{id}: its image does not decode ({drop.outcome} {drop.detail}): build again, where "
             "broken images are dropped, or black with --set broken_images=black"
         ) from None
@@ -241,7 +241,7 @@ def _flush(filled: list[Array], done: Array, waiting: list[int]) -> None:
 def _same(path: Path, settings: dict[str, Any]) -> None:
     found = schema.read(path, schema.shape(), "delete what is there")
     if other := [name for name, value in settings.items() if found.get(name) != value]:
-        raise EdgeGlassError(
+        raise DataError(
             f"{path}: was made otherwise ({', '.join(other)} differ): delete what is there, or "
             "give another --out"
         )

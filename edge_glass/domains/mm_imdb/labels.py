@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_glass.core import manifest, outputs
 from edge_glass.core.atomic_files import Whole, write_json
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.domains.mm_imdb.originals import Originals
 
 COLUMN = "labels"
@@ -21,7 +21,7 @@ def names(folder: Path) -> list[str]:
     feature: Any = datasets.Features.from_dict(made.features).get(COLUMN)
     inner = getattr(feature, "feature", None)
     if not isinstance(inner, datasets.ClassLabel):
-        raise EdgeGlassError(f"{made.config}: no column {COLUMN} of classes: none to export")
+        raise DataError(f"{made.config}: no column {COLUMN} of classes: none to export")
     return list(inner.names)
 
 

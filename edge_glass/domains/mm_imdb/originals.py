@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from edge_glass.core import manifest, parquet
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 
 UPSTREAM = {"validation": "dev"}  # our names of splits -> those of split.json
 
@@ -32,7 +32,7 @@ class Originals:
                 ids = parquet.table(folder / shard.file, ["id"])["id"].to_pylist()
                 found += [(id, split) for id in ids]
         if not found:
-            raise EdgeGlassError(f"{folder}: no rows: nothing can be written")
+            raise DataError(f"{folder}: no rows: nothing can be written")
         found.sort()
         return Originals(folder, [id for id, _ in found], [split for _, split in found])
 

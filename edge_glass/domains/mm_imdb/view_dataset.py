@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from edge_glass.core import schema
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.vectors import arrays
 
 SPLITS = {"train": "train", "validation": "dev", "dev": "dev", "test": "test"}
@@ -38,7 +38,7 @@ class ViewDataset(Dataset[dict[str, Any]]):
         seed: int,
     ) -> None:
         if views not in ("clean", "random", "all"):
-            raise EdgeGlassError(f"views {views!r}: use clean, random or all")
+            raise ConfigError(f"views {views!r}: use clean, random or all")
         base, made = _manifest(embeddings, prefix)
         self.views, self._mode, self._seed, self._epoch = made["views_per_sample"], views, seed, 0
         self._paths = {m: embeddings / f"{base}_{encoder}_{m}.npy" for m in ("image", "text")}
@@ -51,12 +51,12 @@ class ViewDataset(Dataset[dict[str, Any]]):
     def _check(self, made: dict[str, Any]) -> None:
         rows = made["original_rows"]
         if rows != len(self._ids):
-            raise EdgeGlassError(f"{len(self._ids)} ids where the arrays have {rows} originals")
+            raise DataError(f"{len(self._ids)} ids where the arrays have {rows} originals")
         for path in [*self._paths.values(), *([self._noisy] if self._noisy else [])]:
             if not path.is_file():
-                raise EdgeGlassError(f"{path}: no such array: export it by `edge-glass views`")
+                raise DataError(f"{path}: no such array: export it by `edge-glass views`")
             if len(arrays.loaded(path)) != rows * self.views:
-                raise EdgeGlassError(f"{path}: not {rows} originals by {self.views} views")
+                raise DataError(f"{path}: not {rows} originals by {self.views} views")
 
     def __len__(self) -> int:
         return len(self._originals) * (self.views if self._mode == "all" else 1)
@@ -109,24 +109,24 @@ def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise EdgeGlassError(f"{folder}: expected one {pattern}, found {names}")
+        raise DataError(f"{folder}: expected one {pattern}, found {names}")
     return found[0]
 
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise EdgeGlassError(f"{path}: no such file: `edge-glass export --format labels` writes it")
+        raise DataError(f"{path}: no such file: `edge-glass export --format labels` writes it")
     return [line.zfill(7) for line in path.read_text(encoding="utf-8").split()]
 
 
 def _stems(path: Path, split: str) -> list[str]:
     """Stems of a split, with the zeros in front that some copies of split.json have lost."""
     if split not in SPLITS:
-        raise EdgeGlassError(f"no split {split}; there are {', '.join(SPLITS)}")
+        raise ConfigError(f"no split {split}; there are {', '.join(SPLITS)}")
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))[SPLITS[split]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise EdgeGlassError(f"{path}: lists no stems of {SPLITS[split]}: {error!r}") from None
+        raise DataError(f"{path}: lists no stems of {SPLITS[split]}: {error!r}") from None
     return [str(stem).zfill(7) for stem in listed]
 
 
@@ -135,7 +135,7 @@ def _places(ids: list[str], stems: Iterable[str], what: str) -> list[int]:
     places = {id: place for place, id in enumerate(ids)}
     if missing := [stem for stem in stems if stem not in places]:
         shown = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
-        raise EdgeGlassError(
+        raise DataError(
             f"{what}: {len(missing)} stems have no embeddings: {shown}. The build's ledger says "
             "why; the split.json that `edge-glass export --format labels` writes has the rest."
         )

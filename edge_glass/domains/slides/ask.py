@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from edge_glass.core import interrupts
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import EdgeGlassError, NetworkError, SourceError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.domains.slides import call_log as books
@@ -101,7 +101,7 @@ def _with_slides(root: Path) -> tuple[list[Path], dict[str, str], int]:
             skipped[folder.name] = f"{drop.outcome}: {drop.detail}"
     if not total:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise EdgeGlassError(
+        raise SourceError(
             f"{root}: no slide to ask about in {len(folders) + len(skipped)} decks: expected "
             f"{decks.LAYOUT}. {why}".strip()
         )
@@ -158,7 +158,7 @@ class _Run:
                 self.stopped = "the budget is spent"
             except Dropped as drop:
                 self.states.append(FAILED)
-                raise EdgeGlassError(
+                raise SourceError(
                     f"{folder}/{decks.slide_file(number)}: {drop.outcome}: {drop.detail}. "
                     "Collect the deck again."
                 ) from None
@@ -172,7 +172,7 @@ class _Run:
         self._in_a_row += failed.reply.outcome not in (llm_session.INVALID, replies.EMPTY)
         most = IN_A_ROW if DONE in self.states else AT_FIRST
         if failed.reply.outcome == replies.DENIED or self._in_a_row >= most:
-            raise EdgeGlassError(
+            raise NetworkError(
                 f"{self.failure}. Nothing is lost: mend it (the key: ${vision_model.KEY}), and "
                 "the same command goes on."
             )

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core.atomic_files import write_table
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 
 FILE, TABLE = "calls.sqlite", "calls.parquet"
 LOST = "lost"
@@ -108,9 +108,9 @@ class Calls:
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
                 raise
-            raise EdgeGlassError(f"{path}: another run is at it: wait until it has ended") from None
+            raise DataError(f"{path}: another run is at it: wait until it has ended") from None
         except sqlite3.DatabaseError as error:
-            raise EdgeGlassError(
+            raise DataError(
                 f"{path}: damaged ({error}): put it aside; answers in qa files are kept"
             ) from None
         found = self._base.execute("select sum(cost), sum(tokens_in + tokens_out) from ends")

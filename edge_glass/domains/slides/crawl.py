@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import NetworkError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.deck_store import Desk
@@ -69,7 +69,7 @@ async def collect(
             answer = await patient.get(url)
             page, drop = _read(site, url, answer)
             if drop and url == start:
-                raise EdgeGlassError(f"{start}: {drop.outcome}: {drop.detail}: nothing to start at")
+                raise NetworkError(f"{start}: {drop.outcome}: {drop.detail}: nothing to start at")
             new = [to for to in [*page.decks, *page.lists] if to not in seen]
             seen.update(new)
             waiting.extend(new)

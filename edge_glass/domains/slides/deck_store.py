@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_glass.core import ledger, outputs, records
 from edge_glass.core.atomic_files import Whole, write_json, write_table
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import HEALS, Dropped, Entry, Outcome
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.decks import Deck, Pair
@@ -61,7 +61,7 @@ class Desk:
         """All that is known of decks and slides, in the order of their ids."""
         for path in sorted((self.out / RECORDS).glob("*.json")):
             if (record := records.read(path)) is None:
-                raise EdgeGlassError(f"{path}: damaged: delete it and collect its deck again")
+                raise DataError(f"{path}: damaged: delete it and collect its deck again")
             for entry in record["entries"]:
                 yield Entry(**entry | {"outcome": Outcome(entry["outcome"])})
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.domains.slides import decks, pdf
 from edge_glass.domains.slides.deck_store import Desk, Sheet
@@ -33,7 +33,7 @@ def listed(path: Path) -> dict[str, list[str]]:
         if url and not url.startswith("#"):
             found.setdefault(decks.safe_id(name if tab else _deck(url)), []).append(url.strip())
     if not found:
-        raise EdgeGlassError(f"{path}: no URL in it: a line is a URL, or a name, a tab and a URL")
+        raise SourceError(f"{path}: no URL in it: a line is a URL, or a name, a tab and a URL")
     return found
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edge_glass.core.atomic_files import write_json
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.names import file_name
 from edge_glass.domains.slides import numbering
 from edge_glass.sources.raw import Folder, nfc, spelled
@@ -271,14 +271,14 @@ def folders(root: Path) -> list[Path]:
     found: dict[str, Path] = {}
     for folder, id, _ in among(Folder(root).folders()):
         if id in found:
-            raise EdgeGlassError(
+            raise SourceError(
                 f"{root}: two decks are called {id}: {found[id].relative_to(root)} and {folder}. "
                 "Rename one, or pass the folder of one of them."
             )
         found[id] = root / folder
     if not found:
         names = sorted(path.name for path in root.iterdir())[:5] if root.is_dir() else []
-        raise EdgeGlassError(no_deck(root, names))
+        raise SourceError(no_deck(root, names))
     return sorted(found.values())
 
 
@@ -305,7 +305,7 @@ def read_noted(folder: Path) -> tuple[Deck, list[Pair], list[str]]:
         everything = [asdict(deck), *map(asdict, pairs)]
         json.dumps(everything, ensure_ascii=False).encode()  # raises for half characters
     except ValueError as error:
-        raise EdgeGlassError(f"{path}: no deck: {error}. Collect it again.") from None
+        raise SourceError(f"{path}: no deck: {error}. Collect it again.") from None
     return deck, pairs, notes
 
 
@@ -317,7 +317,7 @@ def _json(path: Path, what: str, remedy: str) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError) as error:
-        raise EdgeGlassError(f"{path}: {what}: {error}. {remedy}.") from None
+        raise SourceError(f"{path}: {what}: {error}. {remedy}.") from None
 
 
 def inventory(folder: Path) -> set[str]:

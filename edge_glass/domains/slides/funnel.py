@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_glass.core import ledger, outputs, pages
 from edge_glass.core.atomic_files import write_json
-from edge_glass.core.errors import EdgeGlassError, absent
+from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.domains.slides import decks
@@ -59,7 +59,7 @@ def run(
     `funnel.json` and `funnel.svg`. Raises EdgeGlassError for a filter that is not there.
     """
     if unknown := [name for name in names if name not in FILTERS]:
-        raise EdgeGlassError(absent("filter", ", ".join(unknown), FILTERS))
+        raise ConfigError(absent("filter", ", ".join(unknown), FILTERS))
     folders = decks.folders(root)
     _clear(root, out, [folder.name for folder in folders])
     funnel, done = Funnel([Step(name) for name in (FIRST, *names)]), 0
@@ -83,7 +83,7 @@ def _clear(root: Path, out: Path, names: list[str]) -> None:
     outputs.check_apart(root, out)
     claimed = outputs.claimed(out)
     if out.is_dir() and any(out.iterdir()) and FILE not in claimed:
-        raise EdgeGlassError(f"--out {out}: is full of something else: name a new folder")
+        raise DataError(f"--out {out}: is full of something else: name a new folder")
     ours = [out / name for name in claimed if (out / name).is_dir()]
     for folder in ours:
         outputs.check_replaceable(folder, decks.inventory(folder))

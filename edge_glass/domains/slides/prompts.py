@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.domains.slides.render import plain
 
 HERE = Path(__file__).parent / "prompts"
@@ -76,7 +76,7 @@ def prompt(task: str, language: str | None, own: Path | None = None) -> Prompt:
                 text = path.read_text(encoding="utf-8")
                 mark = hashlib.sha256(text.encode()).hexdigest()[:12]
                 return Prompt(text, f"{code}/{task}@{mark}")
-    raise EdgeGlassError(f"no prompt {task}.txt in {own or HERE}/{language or FALLBACK}")
+    raise ConfigError(f"no prompt {task}.txt in {own or HERE}/{language or FALLBACK}")
 
 
 def name(language: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.domains.slides import decks
 from edge_glass.domains.slides.decks import Deck, Pair
@@ -20,7 +20,7 @@ def folders(raw: Raw, source: str) -> Iterator[tuple[str, str, list[str]]]:
         yield found
     if none:
         names = [*islice(raw.names(source), 5)]
-        raise EdgeGlassError(f"{raw.corpus}: {decks.no_deck(raw.paths[source], names)}")
+        raise SourceError(f"{raw.corpus}: {decks.no_deck(raw.paths[source], names)}")
 
 
 def deck(

@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.extras import needs
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides.bm25 import Index
@@ -44,7 +44,7 @@ def answers(out: Path, predictions: Path, split: str) -> dict[str, Any]:
     said = _predictions(predictions)
     right = dict(_questions(out, split))
     if not right:
-        raise EdgeGlassError(
+        raise DataError(
             f"{out}: no question in split {split}: {_remedy(PAGES)}, or name another --split"
         )
     scores = [anls(said[id], [answer]) if id in said else 0.0 for id, answer in right.items()]
@@ -63,7 +63,7 @@ def _predictions(path: Path) -> dict[str, str]:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(one["questionId"]): str(one["answer"]) for one in found}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise EdgeGlassError(
+        raise DataError(
             f'{path}: expected DocVQA\'s predictions, [{{"questionId": "…", "answer": "…"}}, …], '
             f"found: {type(error).__name__}: {error}"
         ) from None
@@ -89,7 +89,7 @@ def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dic
     for row in _rows(parts["qrels"], split, ["query-id", "corpus-id", "score"]):
         qrels.setdefault(row["query-id"], {})[row["corpus-id"]] = row["score"]
     if not qrels:
-        raise EdgeGlassError(f"{parts['qrels']}: no query in split {split}: name another --split")
+        raise DataError(f"{parts['qrels']}: no query in split {split}: name another --split")
     found = read_run(run) if run else bm25(parts, split)
     if save:
         _save(found, save)
@@ -110,12 +110,12 @@ def _parts(out: Path) -> dict[str, Path]:
         if stem != name and {"query-id", "corpus-id"} <= manifest.read(folder).features.keys():
             parts = {part: f"{stem}-{part}" for part in ("corpus", "queries", "qrels")}
             if missing := [config for config in parts.values() if config not in built]:
-                raise EdgeGlassError(
+                raise DataError(
                     f"{out}: {', '.join(missing)} is not built: build it as well, from the same "
                     f"decks and with the same options as {name}"
                 )
             return {part: built[config] for part, config in parts.items()}
-    raise EdgeGlassError(
+    raise DataError(
         f"{out}: no retrieval set (<config>-corpus, -queries, -qrels) is built: "
         f"{_remedy(RETRIEVAL)}"
     )
@@ -125,7 +125,7 @@ def _built(out: Path, ends: tuple[str, ...]) -> dict[str, Path]:
     try:
         return manifest.built(out)
     except EdgeGlassError as error:
-        raise EdgeGlassError(f"{error}. To judge, {_remedy(ends)}") from None
+        raise DataError(f"{error}. To judge, {_remedy(ends)}") from None
 
 
 def _remedy(ends: tuple[str, ...]) -> str:
@@ -140,7 +140,7 @@ def bm25(parts: dict[str, Path], split: str) -> Run:
     columns = manifest.read(parts["corpus"]).features
     text = next((name for name in TEXTS if name in columns), None)
     if text is None:
-        raise EdgeGlassError(f"{parts['corpus']}: no column {' or '.join(TEXTS)} to search")
+        raise DataError(f"{parts['corpus']}: no column {' or '.join(TEXTS)} to search")
     ids, texts = [], []
     for row in _rows(parts["corpus"], split, ["id", text]):
         ids.append(row["id"])
@@ -167,7 +167,7 @@ def read_run(path: Path) -> Run:
             query, _, document, _, score, _ = line.split()
             found.setdefault(query, {})[document] = float(score)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise EdgeGlassError(
+        raise DataError(
             f"{path}: expected a run, `query Q0 document rank score name` a line, or JSON "
             f'{{"query": {{"document": score}}}}; found: {error}'
         ) from None

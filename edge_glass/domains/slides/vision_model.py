@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
 from edge_glass.domains.slides import replies
 from edge_glass.domains.slides.replies import Reply
@@ -43,9 +43,9 @@ class Endpoint:
 
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EdgeGlassError(f"--base-url {base_url}: not a URL, e.g. http://localhost:8000/v1")
+            raise ConfigError(f"--base-url {base_url}: not a URL, e.g. http://localhost:8000/v1")
         if parts.username or parts.password:
-            raise EdgeGlassError(f"--base-url: no key in the URL; put it into ${KEY}")
+            raise ConfigError(f"--base-url: no key in the URL; put it into ${KEY}")
         self.model, self.max_tokens, self._seconds = model, max_tokens, seconds
         self._room, self._form, self._first_room = "max_tokens", FORMS[0], max_tokens
         self._may_grow, self.notes = True, list[str]()

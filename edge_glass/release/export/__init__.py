@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_glass.core import outputs
 from edge_glass.core.columns import ColumnRole
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.domains.mm_imdb import labels
 from edge_glass.release.export import class_table, media_folder, webdataset
 from edge_glass.release.export.built_rows import BuiltRows
@@ -27,11 +27,11 @@ def export(
     multi-hot arrays. Raises EdgeGlassError if the build has not what the format holds.
     """
     if format not in FORMATS:
-        raise EdgeGlassError(f"--format {format}: use {', '.join(FORMATS)}")
+        raise ConfigError(f"--format {format}: use {', '.join(FORMATS)}")
     if jpeg and format not in ("webdataset", "files"):
-        raise EdgeGlassError(f"--jpeg: {format} holds no images; use webdataset or files")
+        raise ConfigError(f"--jpeg: {format} holds no images; use webdataset or files")
     if name_by is not None and format not in ("files", "tsv"):
-        raise EdgeGlassError(f"--name-by: {format} has names of its own; use files or tsv")
+        raise ConfigError(f"--name-by: {format} has names of its own; use files or tsv")
     outputs.check_apart(folder, out)
     if format == "labels":
         labels.export(folder, out)
@@ -41,7 +41,7 @@ def export(
     if format == "tsv":
         return class_table.write(build, out)
     if not build.with_role(ColumnRole.MEDIA):
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{build.config}: no column of media files to export; there are "
             f"{', '.join(build.roles)}: use --format tsv, or build with media"
         )

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole, roles
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.media.features import arrow_schema
@@ -48,7 +48,7 @@ class BuiltRows:
 
     def _check_names(self, column: str) -> None:
         if column not in self.plain:
-            raise EdgeGlassError(
+            raise ConfigError(
                 f"{self.config}: no column {column} to name files by; there are "
                 f"{', '.join(self.plain)}"
             )
@@ -59,7 +59,7 @@ class BuiltRows:
                 self.schema.field(column).type,
             )
             if len(values) - values.null_count > pc.count_distinct(values).as_py():
-                raise EdgeGlassError(
+                raise ConfigError(
                     f"{self.config}: rows have the same {column}, and files cannot: name them by "
                     "another column"
                 )

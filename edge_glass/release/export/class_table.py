@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import ColumnRole, is_list
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.names import Distinct
 from edge_glass.domains.imagenet.class_params import relabelled
 from edge_glass.domains.imagenet.classes import write_frequencies
@@ -30,7 +30,7 @@ def write(build: BuiltRows, out: Path) -> list[str]:
     columns, media = build.made.features, build.with_role(ColumnRole.MEDIA)
     single = len(media) == 1 and not is_list(columns[media[0]])
     if not build.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
-        raise EdgeGlassError(
+        raise ConfigError(
             f"{build.config}: tsv wants a caption and one file a row, or names of files; there are "
             f"{', '.join(columns)}"
         )

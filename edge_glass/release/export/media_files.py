@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_glass.core import names
 from edge_glass.core.columns import RATE
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import audio, images, magic
 
@@ -65,7 +65,7 @@ def _as_jpeg(data: bytes, where: str) -> bytes:
     try:
         return images.convert(data, "jpeg", QUALITY)[0]
     except Dropped as drop:
-        raise EdgeGlassError(
+        raise DataError(
             f"{where}: the image cannot be made a JPEG ({drop.outcome}: {drop.detail}); "
             "see `edge-glass verify`"
         ) from None
