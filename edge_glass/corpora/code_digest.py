@@ -7,28 +7,43 @@ from hashlib import sha256
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
+FACE = "edge_glass.builder"  # passes names on: who imports one of them imports where it is from
 WORKER = "edge_glass.pipeline.worker"  # turns rows into shards
+# the rooms below it count whole: next to all of their modules are imported anyway, and to hash a
+# file takes a hundredth of the time of parsing it
+WHOLE = ("edge_glass.core", "edge_glass.media", "edge_glass.sources", "edge_glass.corpora")
 
 
 @cache
 def digests(builder: str) -> dict[str, str]:
-    """Module -> digest of its source: the builder's, the worker's, and what those import.
+    """Module -> digest of its source: the builder's, the worker's, all that they import, the rooms.
 
-    In functions too, at any depth; of the engine and the builder's own package alone.
+    Imports in functions too, at any depth; of the engine and the builder's own package alone.
     """
     own = tuple(sorted({WORKER.partition(".")[0], builder.partition(".")[0]}))
-    found: dict[str, str] = {}
+    by_name = _rooms()
     left = [builder, WORKER]
     while left:
-        if (name := left.pop()) in found:
+        if (name := left.pop()) in by_name:
             continue
         path = _path(name)
-        found[name] = _digest(path)
+        by_name[name] = _digest(path)
         left += _imported(name, path, own)
         left += [parent] if (parent := name.rpartition(".")[0]) else []
         for file in path.parent.glob("data/*"):  # modules read these as they import others
-            found[f"data/{file.name}"] = _digest(file)
-    return dict(sorted(found.items()))
+            by_name[f"data/{file.name}"] = _digest(file)
+    return dict(sorted(by_name.items()))
+
+
+def _rooms() -> dict[str, str]:
+    files = {room: _path(room) for room in WHOLE}
+    files |= {
+        f"{room}.{path.stem}": path
+        for room, init in files.items()
+        for path in init.parent.glob("*.py")
+        if path != init
+    }
+    return {name: _digest(path) for name, path in files.items()}
 
 
 def _digest(path: Path) -> str:
@@ -41,32 +56,27 @@ def _path(module: str) -> Path:
     return Path(spec.origin)
 
 
-@cache
-def _imported(name: str, path: Path, own: tuple[str, ...]) -> list[str]:
+def _imported(name: str, path: Path, own: tuple[str, ...]) -> Iterator[str]:
     """The modules of `own` packages that a module imports, but for what only types speak of."""
-    package, modules = name if path.name == "__init__.py" else name.rpartition(".")[0], list[str]()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in _running(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
             base = resolve_name("." * node.level + (node.module or ""), package)
-            origins = _passed_on(base) if base.partition(".")[0] in own else {}
-            found = (origins.get(a.name, (base, f"{base}.{a.name}")) for a in node.names)
-            names = [name for pair in found for name in pair]
-        modules += (m for m in names if m.partition(".")[0] in own and _is_module(m))
-    return modules
+            origins = _origins() if base == FACE else {}
+            pairs = (origins.get(a.name, (base, f"{base}.{a.name}")) for a in node.names)
+            names = [name for pair in pairs for name in pair]
+        yield from (m for m in names if m.partition(".")[0] in own and _is_module(m))
 
 
 @cache
-def _passed_on(module: str) -> dict[str, tuple[str, str]]:
-    """Name -> where it is from, of a module that imports names for others to import."""
-    body = ast.parse(_path(module).read_bytes()).body if _is_module(module) else []
-    if not all(isinstance(node, ast.ImportFrom | ast.Expr | ast.Assign) for node in body):
-        return {}
-    imports = (node for node in body if isinstance(node, ast.ImportFrom) and node.module)
+def _origins() -> dict[str, tuple[str, str]]:
+    """Name -> where it is from, of all that builders import in one place."""
     return {
-        alias.asname or alias.name: (str(node.module), f"{node.module}.{alias.name}")
-        for node in imports
+        alias.name: (str(node.module), f"{node.module}.{alias.name}")
+        for node in _running(ast.parse(_path(FACE).read_bytes()))
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
 

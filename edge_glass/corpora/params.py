@@ -17,6 +17,7 @@ from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio, container, stills, video, waves
 from edge_glass.media.features import Audio, Features, Sequence, Value, Video
+from edge_glass.media.sound_file import Sound
 
 NORMALISER = "whisper_normalizer"
 _INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
@@ -92,7 +93,8 @@ class AudioParams(CorpusConfig):
 
         `notes` gets what the ledger should say of a row that is kept. Raises Dropped.
         """
-        found = audio.check(data) if self.format == "source" else audio.probe(data)
+        sound = Sound.of(data)  # looked into once, for all that follows
+        found = audio.check(sound) if self.format == "source" else sound.info
         duration = {"duration": round(found.seconds, 6)}
         stem, dot, suffix = name.rpartition(".")
         if dot and not found.has_name(f".{suffix}"):
@@ -101,9 +103,9 @@ class AudioParams(CorpusConfig):
             notes += ["its header does not say how long it is"] if found.counted else []
             return {"audio": {"bytes": data, "path": name}} | duration
         if self.format == "waveform":
-            samples, rate = audio.waveform(data, self.sample_rate)
+            samples, rate = audio.waveform(sound, self.sample_rate)
             return {"audio": samples, "sampling_rate": rate} | duration
-        clip = audio.transcode(data, self.sample_rate, self.channels, self.format)
+        clip = audio.transcode(sound, self.sample_rate, self.channels, self.format)
         notes.extend(clip.notes)
         path = f"{stem if dot else name}{clip.suffix}"
         return {"audio": {"bytes": clip.data, "path": path}} | duration

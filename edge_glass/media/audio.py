@@ -11,7 +11,7 @@ import soxr
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import riff, sound_file
-from edge_glass.media.sound_file import MAX_SAMPLES, Probe
+from edge_glass.media.sound_file import MAX_SAMPLES, Probe, Sound
 
 BLOCK = 2**18  # samples decoded at a time where nothing is kept
 SILENCE = 10 ** (-60 / 20)  # of full scale: a quiet room recorded with any microphone is louder
@@ -36,20 +36,20 @@ def probe(data: bytes) -> Probe:
 
     Raises Dropped if they are empty, no audio, cut short, or larger than the limits.
     """
-    return sound_file.describe(sound_file.source_of(data))
+    return Sound.of(data).info
 
 
-def check(data: bytes, hear: Callable[[np.ndarray], None] | None = None) -> Probe:
+def check(data: bytes | Sound, hear: Callable[[np.ndarray], None] | None = None) -> Probe:
     """Decode audio bytes from end to end, keeping nothing; raises Dropped as `probe` does.
 
     `hear` is called with one block of samples after another, float32 of shape (frames, channels).
     """
-    source = sound_file.source_of(data)
-    info = sound_file.describe(source)
+    sound = Sound.of(data)
+    info = sound.info
     length = max(1, BLOCK // info.channels) if info.seekable else info.frames
     block = np.empty((length, info.channels), dtype=np.float32)
     frames, read = 0, block
-    with sound_file.open_source(source) as file:
+    with sound_file.open_source(sound.source) as file:
         while len(read) == len(block):  # fewer is the end
             read = sound_file.read_into(file, block)
             sound_file.check_numbers(read, info)
@@ -62,53 +62,45 @@ def check(data: bytes, hear: Callable[[np.ndarray], None] | None = None) -> Prob
 
 def decode(data: bytes, rate: int | None = None) -> tuple[np.ndarray, int]:
     """Samples as float32 of shape (frames, channels) and their rate in Hz, at `rate` if given."""
-    source = sound_file.source_of(data)
-    info = sound_file.describe(source)
-    target = rate or info.rate
-    return _resample(sound_file.all_samples(source, info, "float32"), info.rate, target), target
+    sound = Sound.of(data)
+    target = rate or sound.info.rate
+    return _resample(sound.samples("float32"), sound.info.rate, target), target
 
 
-def transcode(data: bytes, rate: int | None, channels: int | None, format: str) -> Clip:
+def transcode(data: bytes | Sound, rate: int | None, channels: int | None, format: str) -> Clip:
     """Convert audio bytes to `format` (flac or wav) at `rate` Hz with `channels` (1 or 2).
 
     What is so already keeps its bytes. Resampling is soxr HQ. Integer PCM that keeps its rate and
     channels stays as it is, bit for bit. What is computed anew gets 16 bits if the source has no
     more; else 24 in FLAC, and in WAV as many as the source.
     """
-    source = sound_file.source_of(data)
-    info = sound_file.describe(source)
+    sound = Sound.of(data)
+    info = sound.info
     target = rate or info.rate
     same = target == info.rate and channels in (None, info.channels)
     if same and info.suffix == f".{format}":
-        check(data)
-        return Clip(data, info.suffix, info.rate)
+        check(sound)
+        return Clip(sound.data, info.suffix, info.rate)
     bits = 24 if info.subtype in DEEP else 16
     if same and info.subtype in EXACT:
-        return _write(
-            sound_file.all_samples(source, info, _integer(bits)), target, format, f"PCM_{bits}"
-        )
-    samples = _mix(
-        sound_file.all_samples(source, info, "float64" if bits == 24 else "float32"), channels
-    )
+        return _write(sound.samples(integer(bits)), target, format, f"PCM_{bits}")
+    samples = _mix(sound.samples("float64" if bits == 24 else "float32"), channels)
     samples = _resample(samples, info.rate, target)
     if format == "wav" and info.subtype in FLOATS:
         return _write(samples, target, format, info.subtype)
     if format == "wav" and info.subtype == "PCM_32":
         bits = 32
-    integers, clipped = _quantise(samples, bits)
-    notes = [f"{clipped} samples beyond full scale clipped"] if clipped else []
+    integers, clipped = quantise(samples, bits)
+    notes = clipping(clipped)
     if bits == 24 and info.subtype in FLOATS | {"PCM_32"}:
         notes.append(f"{info.subtype} written with 24 bits")
     return _write(integers, target, format, f"PCM_{bits}", tuple(notes))
 
 
-def waveform(data: bytes, rate: int | None) -> tuple[np.ndarray, int]:
+def waveform(data: bytes | Sound, rate: int | None) -> tuple[np.ndarray, int]:
     """Mono samples as float32 of shape (frames,), and their rate in Hz."""
-    source = sound_file.source_of(data)
-    info = sound_file.describe(source)
-    target = rate or info.rate
-    samples = _mix(sound_file.all_samples(source, info, "float32"), 1)
-    return _resample(samples, info.rate, target)[:, 0], target
+    sound = Sound.of(data)
+    return mono(sound.samples("float32"), sound.info.rate, rate)
 
 
 def section(data: bytes, rate: int | None, seconds: float, at: float) -> tuple[np.ndarray, int]:
@@ -118,17 +110,11 @@ def section(data: bytes, rate: int | None, seconds: float, at: float) -> tuple[n
     stretch of a full decode; no more is decoded, but of lossy codecs what comes before.
     Raises Dropped.
     """
-    source = sound_file.source_of(data)
-    info = sound_file.describe(source)
+    sound = Sound.of(data)
+    info = sound.info
     frames = min(info.frames, math.ceil(seconds * info.rate))
     start = round(at * (info.frames - frames))
-    return mono(sound_file.stretch(source, info, start, frames, "float32"), info.rate, rate)
-
-
-def stretch(data: bytes, start: int, end: int, dtype: str) -> np.ndarray:
-    """Samples `start` to `end` of audio bytes, of shape (frames, channels); raises Dropped."""
-    source = sound_file.source_of(data)
-    return sound_file.stretch(source, sound_file.describe(source), start, end - start, dtype)
+    return mono(sound.stretch(start, frames, "float32"), info.rate, rate)
 
 
 def encode(
@@ -139,9 +125,34 @@ def encode(
     `format` is flac or wav, at `target` Hz with `channels` (1 or 2) if given.
     """
     changed = _resample(_mix(samples, channels), rate, target or rate)
-    integers, clipped = _quantise(changed, 16)
-    notes = (f"{clipped} samples beyond full scale clipped",) if clipped else ()
-    return _write(integers, target or rate, format, "PCM_16", notes)
+    integers, clipped = quantise(changed, 16)
+    return _write(integers, target or rate, format, "PCM_16", tuple(clipping(clipped)))
+
+
+def quantise(samples: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
+    """Samples as integers of so many bits, and how many of them were beyond full scale.
+
+    They are rounded without dither, so that the same bytes come out every time.
+    """
+    top = 2 ** (bits - 1)
+    scaled = samples * top
+    np.rint(scaled, out=scaled)
+    clipped = 0
+    if scaled.size and not (-top <= scaled.min() and scaled.max() < top):
+        clipped = int(np.count_nonzero(scaled > top - 1) + np.count_nonzero(scaled < -top))
+        np.clip(scaled, -top, top - 1, out=scaled)
+    integers = scaled.astype(integer(bits))
+    return (integers << 8 if bits == 24 else integers), clipped
+
+
+def integer(bits: int) -> str:
+    """The type that soundfile takes samples of so many bits in, the highest bits first."""
+    return "int16" if bits == 16 else "int32"
+
+
+def clipping(samples: int) -> list[str]:
+    """What the ledger should say of samples that were beyond full scale."""
+    return [f"{samples} samples beyond full scale clipped"] if samples else []
 
 
 def silence(samples: np.ndarray) -> list[str]:
@@ -186,22 +197,6 @@ def _resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
     if not len(resampled):
         raise Dropped(Outcome.EMPTY_MEDIA, f"{rate} Hz at {target} Hz: less than one sample")
     return resampled
-
-
-def _quantise(samples: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
-    """Round to integers without dither, so that the same bytes come out every time."""
-    top = 2 ** (bits - 1)
-    scaled = samples * top
-    np.rint(scaled, out=scaled)
-    clipped = int(np.count_nonzero(scaled > top - 1) + np.count_nonzero(scaled < -top))
-    np.clip(scaled, -top, top - 1, out=scaled)
-    integers = scaled.astype(_integer(bits))
-    return (integers << 8 if bits == 24 else integers), clipped
-
-
-def _integer(bits: int) -> str:
-    """The type that soundfile takes samples of so many bits in, the highest bits first."""
-    return "int16" if bits == 16 else "int32"
 
 
 def _write(

@@ -109,6 +109,39 @@ class Source:
     counted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Audio bytes as they came, how they are to be read, and what there is in them."""
+
+    data: bytes
+    source: Source
+    info: Probe
+
+    @classmethod
+    def of(cls, data: "bytes | Sound") -> "Sound":
+        """Look into audio bytes; raises Dropped as `source_of` and `describe` do."""
+        if isinstance(data, Sound):
+            return data
+        source = source_of(data)
+        return cls(data, source, describe(source))
+
+    def samples(self, dtype: str) -> np.ndarray:
+        """Every sample, of shape (frames, channels); raises Dropped if fewer are there."""
+        return self.stretch(0, self.info.frames, dtype)
+
+    def stretch(self, start: int, frames: int, dtype: str) -> np.ndarray:
+        """So many samples from `start` on, as a full decode has them; see `samples`."""
+        before = 0 if self.info.seekable else start  # decoded, and not wanted
+        with open_source(self.source) as file:
+            if self.info.seekable and start:
+                _seek(file, start)
+            shape = (before + frames, self.info.channels)
+            samples = read_into(file, np.empty(shape, dtype=dtype))
+        check_count(len(samples) - before, frames)
+        check_numbers(samples, self.info)
+        return samples[before:]
+
+
 def source_of(data: bytes) -> Source:
     """How audio bytes are to be read. Raises Dropped if they are empty or cut short."""
     if not data:
@@ -138,13 +171,13 @@ def _joined(data: bytes) -> Source:
     links = [Source(flac.completed(link), ("OGG", None)) for link in ogg.links(data)]
     if len(links) == 1:
         return links[0]
-    infos = [describe(link) for link in links]
+    sounds = [Sound(link.data, link, describe(link)) for link in links]
+    infos = [sound.info for sound in sounds]
     kinds = [f"{each.rate} Hz with {each.channels} channels" for each in infos]
     if len(set(kinds)) > 1:
         raise Dropped(Outcome.UNSUITABLE_MEDIA, ", then ".join(kinds))
     _check_size(infos[0], sum(each.frames for each in infos))
-    parts = [all_samples(link, each, "float32") for link, each in zip(links, infos, strict=True)]
-    data = riff.wav(np.concatenate(parts), infos[0].rate)
+    data = riff.wav(np.concatenate([sound.samples("float32") for sound in sounds]), infos[0].rate)
     return Source(data, ("OGG", infos[0].subtype), counted=True)
 
 
@@ -200,23 +233,6 @@ def read_into(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
     except sf.LibsndfileError as error:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
     return read
-
-
-def all_samples(source: Source, info: Probe, dtype: str) -> np.ndarray:
-    """Every sample, of shape (frames, channels); raises Dropped if fewer are there."""
-    return stretch(source, info, 0, info.frames, dtype)
-
-
-def stretch(source: Source, info: Probe, start: int, frames: int, dtype: str) -> np.ndarray:
-    """So many samples from `start` on, of shape (frames, channels), as a full decode has them."""
-    before = 0 if info.seekable else start  # decoded, and not wanted
-    with open_source(source) as file:
-        if info.seekable and start:
-            _seek(file, start)
-        samples = read_into(file, np.empty((before + frames, info.channels), dtype=dtype))
-    check_count(len(samples) - before, frames)
-    check_numbers(samples, info)
-    return samples[before:]
 
 
 def _seek(file: sf.SoundFile, start: int) -> None:
