@@ -19,7 +19,7 @@ from edge_glass.core.version import VERSION
 
 if TYPE_CHECKING:
     from edge_glass import builder, train
-    from edge_glass.api import Build, audit, build, diff, export, load, plan, push, verify
+    from edge_glass.api import Build, audit, build, diff, export, load, plan, push, verify, withdraw
     from edge_glass.core.errors import (
         ConfigError,
         DataError,
@@ -50,6 +50,7 @@ __all__ = [
     "push",
     "train",
     "verify",
+    "withdraw",
 ]
 _MODULES = ("audit", "builder", "train")
 

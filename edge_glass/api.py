@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from edge_glass.audit.verify import Finding
     from edge_glass.pipeline.estimate import Plan
+    from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
     from edge_glass.sources.row_fetch import Network
@@ -234,6 +235,49 @@ def push(
     return publish.push(
         Path(place), list(configs), repo, version, private=private, pr=pr, dry_run=dry_run
     )
+
+
+def withdraw(
+    place: StrPath,
+    config: str | None = None,
+    *,
+    ids: Sequence[str] = (),
+    sha256: Sequence[str] = (),
+    url: str | None = None,
+    where: str | None = None,
+    reason: str = "on request",
+    version: str | None = None,
+    certificate: StrPath | None = None,
+    jobs: int = 1,
+) -> "Certificate":
+    """Take rows out of the builds of a folder, or of `org/name` on the Hub, for good.
+
+    Args:
+        place: a folder that `build` made, or a dataset on the Hub.
+        config: only this one.
+        ids: of rows.
+        sha256: of their media.
+        url: a pattern of their URLs, with `*` and `?`.
+        where: SQL over columns that are no media, such as `speaker_id = 1089`.
+        reason: published with the tombstones.
+        version: on the Hub, the version that this makes.
+        certificate: the folder that gets the certificate.
+        jobs: processes.
+
+    Returns:
+        What was changed, and what was read to see that nothing is left.
+
+    Raises:
+        EdgeGlassError: no such row is there, or something of them is left.
+
+    Example:
+        >>> edge_glass.withdraw("data", ids=["train/12"], reason="asked by mail")
+    """
+    from edge_glass.release.withdraw import Request
+    from edge_glass.release.withdraw import withdraw as take_back
+
+    request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
+    return take_back(str(place), request, config, version, _path(certificate), jobs)
 
 
 def load(

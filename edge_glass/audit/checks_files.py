@@ -9,6 +9,7 @@ import pyarrow as pa
 from edge_glass.audit.checked_build import CheckedBuild, Finding
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.manifest import File
+from edge_glass.core.revisions import SCHEMAS
 
 
 def stray_file(build: CheckedBuild) -> Iterator[Finding]:
@@ -49,7 +50,7 @@ def other_columns(build: CheckedBuild) -> Iterator[Finding]:
         if file.file == ledger.FILE:  # earlier releases wrote fewer columns
             wanted = pa.schema(list(ledger.SCHEMA)[: len(found.names)])
         else:
-            wanted = build.schema
+            wanted = SCHEMAS.get(file.file, build.schema)
         what = _difference(found, wanted)
         if what:
             build.damaged.add(file.file)

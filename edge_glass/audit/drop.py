@@ -1,9 +1,7 @@
 """A config made of another one without the rows that an audit flagged; its ledger names them."""
 
-import shutil
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,45 +10,31 @@ import pyarrow as pa
 
 from edge_glass.audit import audits
 from edge_glass.core import duck, finished, ledger, manifest, names, outputs, parquet, records
-from edge_glass.core.atomic_files import disk_full, write_shard, write_table
+from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import (
-    HIDDEN,
-    Audit,
-    AuditedBuild,
-    File,
-    Inputs,
-    Manifest,
-    ShardRecord,
-)
-from edge_glass.pipeline import executor_local, replay
+from edge_glass.core.manifest import HIDDEN, Audit, AuditedBuild, Inputs, Manifest
+from edge_glass.core.revisions import Revisions
+from edge_glass.pipeline import replay, revise
 from edge_glass.pipeline.build import REMEDY, already, lock, put
+from edge_glass.pipeline.revise import Part, Row
 
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
 MEMORY = 500_000_000
-BATCH = 10_000
 Example = tuple[str, str]  # its id, and what was found, empty if nothing
 
 
 @dataclass(frozen=True)
-class Task:
-    """A shard to be written anew: everything a process needs to know of it."""
+class Flagged:
+    """Takes the rows out of a shard that an audit flagged."""
 
-    folder: Path  # of the build that it is in
-    shard: File
-    target: Path
-    split: str
     findings: tuple[Path, ...]
     checks: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.target.parent.name}/{self.target.name}"
-
-    @property
-    def path(self) -> Path:
-        """The shard as it is."""
-        return self.folder / self.shard.file
+    def on(self, part: Part) -> Callable[[Row], Row | None]:
+        """Gives a row if it is not flagged."""
+        flagged = _flagged(part, self)
+        return lambda row: None if row["id"] in flagged else row
 
 
 def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -85,8 +69,6 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
         whole = already(final, described)
         if whole is None or finished.broken(final, whole.files()):
             work = out / HIDDEN / "work" / name
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir(parents=True)
             _make(folder, made, described, out, work, jobs)
             put(work, final)
             finished.remember(final, manifest.read(final).files(), None)
@@ -116,40 +98,28 @@ def _make(
     assert described.audit
     groups, checks = known(described.audit.checks)
     paths = tuple(out / audits.FOLDER / made.config / f"{group}.parquet" for group in groups)
-    tasks = [
-        Task(folder, shard, work / shard.file, split, paths, tuple(checks))
-        for split, shard in made.shards_by_split()
-    ]
+    change = Flagged(paths, tuple(checks))
     finished.check(folder, [made.ledger])
-    with executor_local.started(None) as workers:
-        records = dict(workers.run(write, tasks, jobs))
-    book = _Book(folder, tasks)
-    written = write_table(work / ledger.FILE, book.tables(), ledger.SCHEMA)
-    parts = [book.counted(records[task]) for task in tasks]
-    file = File(**asdict(written), file=ledger.FILE)
+    parts = revise.parts(folder, made, work, lambda split, shard: change)
     planned = {name: split.planned for name, split in made.splits.items()}
-    manifest.complete(described, parts, file, planned).write(work)
+    revisions = Revisions.of(made, folder)
+    revise.make(
+        described,
+        revisions,
+        parts,
+        lambda _: _Book(folder, parts, change).entries(),
+        planned,
+        jobs,
+    )
 
 
-def write(task: Task) -> ShardRecord:
-    """The shard without the rows that are flagged; returns its record, without outcomes."""
-    finished.check(task.folder, [task.shard])
-    flagged = _flagged(task)
-    with parquet.opened(task.path) as file:
-        schema = file.schema_arrow
-    rows = (row for row in parquet.rows(task.path) if row["id"] not in flagged)
-    written = write_shard(task.target, rows, schema)
-    shard = File(**asdict(written), file=task.target.name)
-    return ShardRecord(task.split, shard, {}, {}, manifest.figures(task.target))
-
-
-def _flagged(task: Task) -> dict[str, str]:
+def _flagged(part: Part, change: Flagged) -> dict[str, str]:
     """Ids of a shard's rows that are flagged, and what was found of each."""
-    files = ", ".join(duck.text(parquet.bounded(path)) for path in task.findings)
-    wanted = ", ".join(duck.text(check) for check in task.checks)
-    leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in task.checks else ""
-    ids = pa.table({"id": [i for part in parquet.groups(task.path, ["id"]) for i in part["id"]]})
-    with duck.connected(MEMORY, task.target.parent) as connection:
+    files = ", ".join(duck.text(parquet.bounded(path)) for path in change.findings)
+    wanted = ", ".join(duck.text(check) for check in change.checks)
+    leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in change.checks else ""
+    ids = pa.table({"id": [i for group in parquet.groups(part.path, ["id"]) for i in group["id"]]})
+    with duck.connected(MEMORY, part.target.parent) as connection:
         connection.register("ids", ids)
         found = connection.execute(
             f"""
@@ -157,7 +127,7 @@ def _flagged(task: Task) -> dict[str, str]:
                 SELECT DISTINCT id, "check" || CASE WHEN other_id IS NULL THEN ''
                     ELSE ': ' || other_config || ' ' || other_split || ' ' || other_id END AS told
                 FROM read_parquet([{files}]) SEMI JOIN ids USING (id)
-                WHERE split = {duck.text(task.split)} AND ("check" IN ({wanted}) {leaks})
+                WHERE split = {duck.text(part.split)} AND ("check" IN ({wanted}) {leaks})
             ) GROUP BY id
             """
         ).fetchall()
@@ -167,36 +137,28 @@ def _flagged(task: Task) -> dict[str, str]:
 class _Book:
     """The ledger of the new config, out of that of the old one."""
 
-    def __init__(self, folder: Path, tasks: list[Task]) -> None:
-        self._path = folder / ledger.FILE
+    def __init__(self, folder: Path, parts: list[Part], change: Flagged) -> None:
+        self._path, self._change = folder / ledger.FILE, change
         self._examples = {
-            split: self._of([task for task in tasks if task.split == split])
-            for split in dict.fromkeys(task.split for task in tasks)
+            split: self._of([part for part in parts if part.split == split])
+            for split in dict.fromkeys(part.split for part in parts)
         }
         self._waiting = {split: next(found, None) for split, found in self._examples.items()}
-        self._outcomes: dict[str, Counter[str]] = {split: Counter() for split in self._examples}
-        self._warnings: dict[str, Counter[str]] = {split: Counter() for split in self._examples}
 
-    @staticmethod
-    def _of(tasks: list[Task]) -> Iterator[Example]:
-        for task in tasks:
-            flagged = _flagged(task)
-            for row in parquet.rows(task.path, ["id"]):
+    def _of(self, parts: list[Part]) -> Iterator[Example]:
+        for part in parts:
+            flagged = _flagged(part, self._change)
+            for row in parquet.rows(part.path, ["id"]):
                 yield row["id"], flagged.get(row["id"], "")
 
-    def tables(self) -> Iterator[pa.Table]:
-        for table in ledger.tables(self._path):
-            rows = [self._entry(row) for row in table.to_pylist()]
-            yield pa.Table.from_pylist(rows, schema=ledger.SCHEMA)
+    def entries(self) -> Iterator[list[Row]]:
+        return revise.entries(self._path, self._entry)
 
-    def _entry(self, row: dict[str, Any]) -> dict[str, Any]:
-        split = row["split"]
-        if row["outcome"] == Outcome.KEPT:
-            row |= self._outcome(row, [found for _, found in self._take(split, row["id"])])
-        self._outcomes[split][row["outcome"]] += 1
-        if row["outcome"] == Outcome.KEPT:
-            self._warnings[split].update(ledger.warnings(row["detail"]))
-        return row
+    def _entry(self, row: Row) -> Row:
+        if row["outcome"] != Outcome.KEPT:
+            return row
+        taken = [found for _, found in self._take(row["split"], row["id"])]
+        return row | self._outcome(row, taken)
 
     def _take(self, split: str, id: str) -> Iterator[Example]:
         while (example := self._waiting[split]) and replay.of(example[0], id):
@@ -220,9 +182,3 @@ class _Book:
             for name in ("text_digests", "media_digests")
         }
         return {"detail": "; ".join(filter(None, [row["detail"], note])), **digests}
-
-    def counted(self, record: ShardRecord) -> ShardRecord:
-        """With the outcomes of the whole split, if it is the first of its shards."""
-        outcomes = self._outcomes.pop(record.split, Counter())
-        warnings = self._warnings.pop(record.split, Counter())
-        return replace(record, outcomes=dict(outcomes), warnings=dict(warnings))

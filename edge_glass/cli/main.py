@@ -11,6 +11,7 @@ from rich.text import Text
 from edge_glass.cli import (
     audit_verbs,
     cache_verb,
+    revision_verbs,
     session,
     table_verbs,
     vector_verbs,
@@ -183,10 +184,15 @@ def build(
         bool,
         typer.Option("--rebuild", help="Complete builds: make again, and what other code began."),
     ] = False,
+    obey: Annotated[
+        list[str] | None,
+        typer.Option("--obey", metavar="DIR", help="What was withdrawn and amended there holds."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass.cli import terminal
+    from edge_glass.core import locations
     from edge_glass.core.manifest import Manifest
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
@@ -204,6 +210,7 @@ def build(
     options = Options(
         raw, jobs, limit, mirror, unverified, network, ray, away, retry_failed, refresh,
         allow_empty, check, keep, rebuild,
+        obey=tuple(map(locations.at, obey or [])),
     )  # fmt: skip
     folder = away.staging if away else Path(out)
     progress = shown()
@@ -318,7 +325,7 @@ def export(
     terminal.paths(targets.values(), json)
 
 
-for more in (version_verbs.app, table_verbs.app, cache_verb.app):
+for more in (version_verbs.app, revision_verbs.app, table_verbs.app, cache_verb.app):
     app.registered_commands += more.registered_commands
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     vector_verbs.embed

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.corpora.corpus import Corpus
     from edge_glass.corpora.params import CorpusConfig
     from edge_glass.pipeline.estimate import Plan
+    from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
 
@@ -238,6 +239,23 @@ def release(done: "Release", dry_run: bool) -> None:
         )
         lines.append(f"{where}. Nothing is tagged: run the same command without --pr once merged.")
     say("\n".join(lines))
+
+
+def withdrawn(done: "Certificate") -> None:
+    """What a withdrawal did."""
+    lines = [
+        f"{name}: {config.rows} rows withdrawn, {len(config.changed)} files written anew, "
+        f"{config.unchanged} as they were"
+        for name, config in done.configs.items()
+    ]
+    if done.search:
+        read = f"{done.search.files} files ({units.size(done.search.bytes)})"
+        shared = {kind: n for kind, n in done.search.shared.items() if n}
+        also = f"; rows that stay have some as well: {shared}" if shared else ""
+        lines.append(f"Read {read}: nothing of them is left{also}")
+    if done.earlier_versions:
+        lines.append(f"Earlier versions still hold them: {', '.join(done.earlier_versions)}")
+    console.print(_text("\n".join([*lines, *done.derived])), soft_wrap=True)
 
 
 def plain(value: Any) -> Any:

@@ -75,6 +75,7 @@ class Outcome(StrEnum):
     PLACEHOLDER = "placeholder"  # words that stand where a question or an answer should be
     UNANSWERABLE = "unanswerable"  # the answer says that there is none
     NEEDS_NO_SLIDE = "needs_no_slide"  # can be answered by who has not seen the slide
+    WITHDRAWN = "withdrawn"  # taken back on request: nothing of it is left but a salted digest
     FLAGGED = "flagged"  # an audit flagged it, and this config is made without such rows
 
 

@@ -24,6 +24,7 @@ from edge_glass.core.locations import told
 from edge_glass.core.schema import Plain
 
 FILE = "manifest.json"
+WITHDRAWN, EDITS = "withdrawn.parquet", "edits.parquet"  # see `core.revisions`
 HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
 MAX_BYTES = 500_000_000  # of a manifest, whoever wrote it
 SHARD = r"-\d{5,}-of-\d{5,}\.parquet"  # behind the name of the split
@@ -147,6 +148,7 @@ class Inputs(Plain):
     sources: tuple[Source, ...]
     features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
+    tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys
 
     @property
     def inputs(self) -> "Inputs":
@@ -174,6 +176,8 @@ class Manifest(Inputs):
     def __post_init__(self) -> None:
         if self.ledger.file != ledger.FILE:
             raise ValueError(f"the ledger is called {ledger.FILE}, not {self.ledger.file!r}")
+        if not {each.file for each in self.tables} <= {WITHDRAWN, EDITS}:
+            raise ValueError("its tables are not those that a build has")
         for name, split in self.splits.items():
             for shard in split.shards:
                 if not re.fullmatch(re.escape(name) + SHARD, shard.file):
@@ -190,8 +194,8 @@ class Manifest(Inputs):
         return [(name, shard) for name, split in self.splits.items() for shard in split.shards]
 
     def files(self) -> list[File]:
-        """All that a build has but for the manifest: shards, and the ledger last."""
-        return [*self.shards(), self.ledger]
+        """All that a build has but for the manifest: shards, tables, and the ledger last."""
+        return [*self.shards(), *self.tables, self.ledger]
 
     def digests(self) -> list[str]:
         """The sha256 of each shard: what tells these data from others."""

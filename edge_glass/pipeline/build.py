@@ -18,6 +18,7 @@ from edge_glass.core.atomic_files import disk_full, write_table
 from edge_glass.core.errors import ConfigError, DataError, redacted
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline import build_inputs, shard_plan, worker
 from edge_glass.pipeline.earlier_builds import (
@@ -26,6 +27,7 @@ from edge_glass.pipeline.earlier_builds import (
     already,
     left_alone,
     open_folder,
+    revised,
     tell_other_code,
     whole,
 )
@@ -77,8 +79,9 @@ def build(
             progress=progress,
         )
         described = build_inputs.describe(corpus, raw, options.limit)
+        described, revisions = revised(described, final, options)
         folder = hidden / "work" / variant.name
-        job = Job(variant, corpus, raw, options, described, folder, final)
+        job = Job(variant, corpus, raw, options, described, folder, final, revisions)
         made, job = left_alone(job, progress)
         if made is None:
             outputs.check_replaceable(final, finished.inventory(final))
@@ -103,7 +106,7 @@ def _make(job: Job, progress: Progress) -> Manifest:
     if job.mended and ledger.FILE not in job.broken:
         _take_over(job, job.mended, tasks)
     _make_shards(tasks, job.options, progress)
-    return _finish(described, tasks, planned.rows)
+    return _finish(job.revisions.described(described), job.revisions, tasks, planned.rows)
 
 
 def _take_over(job: Job, made: Manifest, tasks: list[worker.Task]) -> None:
@@ -124,7 +127,8 @@ def _tasks(job: Job, planned: shard_plan.Planned) -> Iterator[worker.Task]:
         name, before = planned.name(order), None
         if job.before:
             before = Before(job.before, shards[name], start, order.rows, refresh)
-        yield worker.Task(job.variant, job.raw, job.folder, order, name, before)
+        revisions = job.revisions if job.described.tables else None
+        yield worker.Task(job.variant, job.raw, job.folder, order, name, before, revisions)
         start += order.rows
 
 
@@ -184,11 +188,14 @@ def _make_batch(batch: _Batch) -> None:
         deque(worker.make(left), maxlen=0)
 
 
-def _finish(described: Inputs, tasks: list[worker.Task], rows: dict[str, int]) -> Manifest:
+def _finish(
+    described: Inputs, revisions: Revisions, tasks: list[worker.Task], rows: dict[str, int]
+) -> Manifest:
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
     records = [record for task in tasks if (record := worker.finished(task))]
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
+    revisions.write(folder)
     written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
     made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
     made.check_balance(rows)
@@ -203,7 +210,7 @@ def put(folder: Path, final: Path) -> None:
     """
     for path in folder.iterdir():
         shard = "-of-" in path.name and path.suffix == ".parquet"
-        if not shard and path.name not in (manifest.FILE, ledger.FILE):
+        if not shard and path.name not in (manifest.FILE, ledger.FILE, *SCHEMAS):
             path.unlink()
     outputs.replace(folder, final, finished.inventory(final), _previous(folder))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edge_glass.core import finished, manifest, records, schema
 from edge_glass.core.errors import DataError, EdgeGlassError
-from edge_glass.core.manifest import File, Inputs, Manifest
+from edge_glass.core.manifest import WITHDRAWN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress
+from edge_glass.core.revisions import Revisions
 from edge_glass.core.schema import Plain
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
@@ -37,6 +38,7 @@ class Options:
     keep: bool = False  # go on with what other code made
     rebuild: bool = False  # make a complete build again, and what other code began
     by_this_code: bool = False  # make again what other code made
+    obey: tuple[Path, ...] = ()  # builds whose withdrawals and edits hold for this one, too
 
     def everywhere(self) -> "Options":
         """With paths that mean the same in any process."""
@@ -64,13 +66,34 @@ class Job:
     described: Inputs
     folder: Path
     final: Path
+    revisions: Revisions
     before: Path | None = None  # a build whose rows are taken where they stand
     mended: Manifest | None = None  # of the build in `final`, if some of its files are broken
     broken: frozenset[str] = frozenset()
 
     def files(self, made: Manifest) -> list[File]:
         """The files of a build that are here."""
-        return [made.ledger] if self.options.away else made.files()
+        return [*made.tables, made.ledger] if self.options.away else made.files()
+
+
+def revised(described: Inputs, final: Path, options: Options) -> tuple[Inputs, Revisions]:
+    """The inputs with the withdrawals and edits that a build obeys: those of earlier builds."""
+    every, made = Revisions(described.corpus), None
+    ours = every
+    try:
+        made = manifest.read(final)
+    except EdgeGlassError:
+        if (final / WITHDRAWN).is_file():  # a list that nobody can vouch for, and nobody may lose
+            raise
+    if made and made.corpus == described.corpus:
+        every = ours = Revisions.of(made, final)
+    for place in filter(None, (options.refresh, *options.obey)):
+        folder = manifest.built(place).get(described.config, place / described.config)
+        every |= Revisions.of(manifest.read(folder), folder)
+    described = every.described(described)
+    if made and every == ours:  # whatever release of a library wrote them
+        described = replace(described, tables=made.tables)
+    return described, every
 
 
 def left_alone(job: Job, progress: Progress) -> tuple[Manifest | None, Job]:

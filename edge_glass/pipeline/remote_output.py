@@ -125,7 +125,8 @@ class Away:
                 f"{self.url}: {', '.join(lost)} of {config} is not there as it was made. Delete "
                 f"{final} and build again."
             )
-        for name in (ledger.FILE, manifest.FILE):
+        tables = [table.file for table in made.tables]
+        for name in (*tables, ledger.FILE, manifest.FILE):
             self.put(final / name, f"{config}/{name}")
         self.forget(config)
 

@@ -19,6 +19,7 @@ from edge_glass.core.atomic_files import Whole, write_shard
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
+from edge_glass.core.revisions import Revisions
 from edge_glass.core.row import Row
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.corpora.catalog import Variant
@@ -45,6 +46,7 @@ class Task:
     order: Order
     name: str  # of the shard
     before: Before | None = None  # what an earlier build made of it, where only failures are redone
+    revisions: Revisions | None = None
 
     def __str__(self) -> str:
         return f"{self.variant.name}/{self.name}"
@@ -73,6 +75,8 @@ def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
 def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Iterable[Row]]:
     for task in tasks:
         rows = shard_plan.read(task.folder, task.order)
+        if task.revisions:
+            rows = task.revisions.marked(rows)
         if task.before:
             replay = replays[task.name] = Replay(task.before)
             rows = replay.marked(rows)
@@ -201,6 +205,8 @@ def _examples(
     for row, media in rows:
         known = replays[task.name].take(row, media.status) if task.before else None
         entry, examples = known or _worked(corpus, task.order.split, row, media)
+        if task.revisions:
+            examples = task.revisions.applied(entry, examples)
         if entry.outcome == Outcome.KEPT and entry.text_digests is None:
             entry.text_digests, entry.media_digests = digests.of_all(examples, entry.sha256)
         book.add(entry)

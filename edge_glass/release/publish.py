@@ -7,21 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationCopy,
+    CommitOperationDelete,
+    HfApi,
+    get_token,
+)
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError, HubError
-from edge_glass.core.manifest import Manifest
+from edge_glass.core.manifest import WITHDRAWN, Manifest
 from edge_glass.core.names import PLOTS, picture
+from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.release import card, citation, croissant, write_card
 
 COMMIT_FILES = 100  # in one commit; a release of more files comes in several, its README last
 NUMBER = r"(0|[1-9][0-9]*)"
 SHARD = re.compile(r"[\w.]+-\d{5,}-of-\d{5,}\.parquet")
 
-Operation = CommitOperationAdd | CommitOperationDelete
+Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 
 @dataclass
@@ -83,6 +90,12 @@ def push(
     return release
 
 
+def versions(repo: str) -> tuple[str, ...]:
+    """The tags of a dataset."""
+    refs = _Hub(repo, HfApi()).call("list_repo_refs")
+    return (*sorted(ref.name for ref in refs.tags),)
+
+
 def _tag(version: str) -> str:
     if not re.fullmatch(rf"v?{NUMBER}\.{NUMBER}\.{NUMBER}([.-][0-9A-Za-z]+)*", version):
         raise ConfigError(f"--version {version}: write it as 1.0.0 (or 1.0.0-rc1)")
@@ -127,15 +140,23 @@ def _operations(
     operations: list[Operation] = []
     for folder, made in builds.items():
         promised = _promised(folder, made)
+        _check_withdrawn(hub, head, there, folder, made)
         for name, digests in promised.items():
             path = f"{made.config}/{name}"
+            source = next((there_ for there_, known in there.items() if known in digests), None)
             if there.get(path) in digests:
                 release.already_there.append(path)
-            else:
+            elif source and SHARD.fullmatch(name):  # its bytes are there under another name
+                operations.append(CommitOperationCopy(source, path))
+                release.already_there.append(path)
+            elif (folder / name).is_file():
                 operations.append(_add(folder / name, path, digests, release))
+            else:
+                raise DataError(f"{folder}: {name} is missing: build again")
         for path in there:
             config, _, name = path.partition("/")
-            if config == made.config and SHARD.fullmatch(name) and name not in promised:
+            ours = SHARD.fullmatch(name) or name in SCHEMAS
+            if config == made.config and ours and name not in promised:
                 operations.append(CommitOperationDelete(path))
                 release.delete.append(path)
     operations += _plots(builds, there, release)
@@ -163,11 +184,23 @@ def _plots(
         there[path] = ""
 
 
+def _check_withdrawn(
+    hub: "_Hub", head: str | None, there: dict[str, str], folder: Path, made: Manifest
+) -> None:
+    """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
+    if f"{made.config}/{WITHDRAWN}" in there:
+        known = _manifest(hub, head, made.config)
+        published = Revisions.of(known, hub.file(head, f"{made.config}/{WITHDRAWN}").parent)
+        if published.withdrawn.keys() - Revisions.of(made, folder).withdrawn.keys():
+            raise DataError(
+                f"{folder}: rows were withdrawn from {made.config} of {hub.repo}, and this build "
+                f"does not know of it: build it again with --obey {hub.repo}"
+            )
+
+
 def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:
     """File name -> digests that the Hub may know the file by, of everything in a build."""
     files = {file.file: {file.sha256} for file in made.files()}
-    if absent := [name for name in files if not (folder / name).is_file()]:
-        raise DataError(f"{folder}: {', '.join(absent)} is missing: build again")
     return files | {manifest.FILE: _digests((folder / manifest.FILE).read_bytes())}
 
 
@@ -296,10 +329,14 @@ class _Hub:
         files = [item for item in items if isinstance(item, RepoFile)]
         return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
 
+    def file(self, head: str | None, path: str) -> Path:
+        """A file of the repository, in the cache."""
+        return Path(self.call("hf_hub_download", filename=path, revision=head))
+
     def read(self, head: str | None, path: str) -> str:
-        local = self.call("hf_hub_download", filename=path, revision=head)
+        local = self.file(head, path)
         try:
-            return Path(local).read_text(encoding="utf-8-sig")  # some editors write a mark first
+            return local.read_text(encoding="utf-8-sig")  # some editors write a mark first
         except UnicodeDecodeError:
             raise HubError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
 

@@ -29,8 +29,8 @@ def reproduce(
         raise ConfigError(
             f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
         )
-    options = replace(options, by_this_code=True)
     for name in names or published:
+        options = replace(options, by_this_code=True, obey=(published[name],))
         build(recipe(manifest.read(published[name])), out, options, progress)
         yield compare(name, published[name], out / name)
 

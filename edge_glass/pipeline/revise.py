@@ -1,0 +1,163 @@
+"""A build made of the shards of earlier ones: what does not change stays byte for byte."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from edge_glass.core import finished, ledger, manifest, parquet
+from edge_glass.core.atomic_files import write_shard, write_table
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.locations import is_local
+from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
+from edge_glass.core.revisions import Revisions
+from edge_glass.core.row_digests import RowDigests
+from edge_glass.pipeline import executor_local
+
+Row = dict[str, Any]
+Digests = Mapping[tuple[str, str], str]  # split and digest of a row's text as it was: as it is
+
+
+class Change(Protocol):
+    """What is done to the rows of a shard. It pickles."""
+
+    def on(self, part: "Part") -> Callable[[Row], Row | None]:
+        """Gives a row as it is from now on: the same object if it stays, None if it goes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A shard of the new build, and where it comes from."""
+
+    folder: Path  # of the build that it is in
+    shard: File
+    split: str
+    target: Path
+    change: Change | None = None  # None: its bytes stay
+
+    def __str__(self) -> str:
+        return f"{self.target.parent.name}/{self.target.name}"
+
+    @property
+    def path(self) -> Path:
+        """The shard as it is."""
+        return self.folder / self.shard.file
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard that was written anew, and the text digests of the rows that were altered."""
+
+    record: ShardRecord
+    altered: dict[tuple[str, str], str]
+
+
+def parts(
+    folder: Path, made: Manifest, work: Path, change: Callable[[str, File], Change | None]
+) -> list[Part]:
+    """All shards of a build, each with what is done to it."""
+    every = made.shards_by_split()
+    return [Part(folder, s, split, work / s.file, change(split, s)) for split, s in every]
+
+
+def make(
+    described: Inputs,
+    revisions: Revisions,
+    parts: Sequence[Part],
+    entries: Callable[[Digests], Iterable[list[Row]]],
+    planned: Mapping[str, int | None],
+    jobs: int = 1,
+) -> Manifest:
+    """Write all of a build into the folder of the parts' targets.
+
+    `entries` gives the rows of its ledger, split by split, in the groups that are written. Shards
+    that stay are linked, or left where they are if that is behind a URL. Raises EdgeGlassError if
+    one is damaged.
+    """
+    work = parts[0].target.parent
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    revisions.write(work)
+    changed = [part for part in parts if part.change]
+    with executor_local.started(None) as workers:
+        written = dict(workers.run(_write, changed, jobs))
+    records = [written[p].record if p in written else _kept(p, described) for p in parts]
+    altered = {key: new for one in written.values() for key, new in one.altered.items()}
+    book = _Book(entries(altered))
+    table = write_table(work / ledger.FILE, book.tables(), ledger.SCHEMA)
+    file = File(**asdict(table), file=ledger.FILE)
+    described = revisions.described(described)
+    made = manifest.complete(described, book.counted(records), file, planned)
+    made.check_balance({name: n for name, n in planned.items() if n is not None})
+    made.write(work)
+    return made
+
+
+def _write(part: Part) -> Written:
+    """Write a shard whose rows change; its record has no outcomes."""
+    assert part.change
+    finished.check(part.folder, [part.shard])
+    schema = parquet.schema(part.path)
+    digests, change = RowDigests(schema), part.change.on(part)
+    altered: dict[tuple[str, str], str] = {}
+
+    def changed() -> Iterator[Row]:
+        for row in parquet.rows(part.path):
+            new = change(row)
+            if new is not None and new is not row:
+                altered[part.split, digests.of(row)[0]] = digests.of(new)[0]
+            if new is not None:
+                yield new
+
+    shard = File(**asdict(write_shard(part.target, changed(), schema)), file=part.target.name)
+    figures = manifest.figures(part.target)
+    return Written(ShardRecord(part.split, shard, {}, {}, figures), altered)
+
+
+def _kept(part: Part, described: Inputs) -> ShardRecord:
+    """A shard that stays, under the name that it has now."""
+    if is_local(part.folder):
+        finished.check(part.folder, [part.shard])
+        try:
+            os.link(part.path, part.target)
+        except OSError:  # not every file system has links
+            shutil.copyfile(part.path, part.target)
+    counted = {"duration", "license"} & described.features.keys()
+    figures = manifest.figures(part.path) if counted else manifest.Figures()
+    return ShardRecord(part.split, replace(part.shard, file=part.target.name), {}, {}, figures)
+
+
+def entries(ledger_file: Path, change: Callable[[Row], Row]) -> Iterator[list[Row]]:
+    """The rows of a ledger, changed one by one, in the groups that it has."""
+    for table in ledger.tables(ledger_file):
+        yield [change(row) for row in table.to_pylist()]
+
+
+class _Book:
+    """The ledger of a new build, counted while it is written."""
+
+    def __init__(self, entries: Iterable[list[Row]]) -> None:
+        self._entries = entries
+        self._outcomes: dict[str, Counter[str]] = {}
+        self._warnings: dict[str, Counter[str]] = {}
+
+    def tables(self) -> Iterator[pa.Table]:
+        for rows in self._entries:
+            for row in rows:
+                self._outcomes.setdefault(row["split"], Counter())[row["outcome"]] += 1
+                if row["outcome"] == Outcome.KEPT:
+                    warnings = self._warnings.setdefault(row["split"], Counter())
+                    warnings.update(ledger.warnings(row["detail"]))
+            yield pa.Table.from_pylist(rows, schema=ledger.SCHEMA)
+
+    def counted(self, records: Iterable[ShardRecord]) -> Iterator[ShardRecord]:
+        """Records with the outcomes of the whole split at the first of its shards."""
+        for record in records:
+            outcomes = dict(self._outcomes.pop(record.split, {}))
+            warnings = dict(self._warnings.pop(record.split, {}))
+            yield replace(record, outcomes=outcomes, warnings=warnings)

@@ -1,0 +1,88 @@
+"""What was made of a build's rows beside it, when rows of it go or change: cleaned, or removed."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.audit import audits
+from edge_glass.core import manifest, parquet, schema
+from edge_glass.core.atomic_files import write_json, write_table
+from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.release import write_card
+from edge_glass.vectors import embed
+from edge_glass.vectors.embedding_files import ROWS
+
+Step = tuple[str, Callable[[], None]]  # what is done, and how
+
+
+def steps(out: Path, before: Manifest, ids: set[str]) -> Iterator[Step]:
+    """What is to be done once the build in `out` has no row of these ids; again, if it stopped."""
+    for folder in sorted((out / audits.FOLDER).glob("*")):
+        files = _findings(out, folder.name, before.config)
+        if files:
+            told = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
+            yield told, _Removal([folder / name for name in files])
+    for path in sorted((out / "embeddings" / before.config).glob(f"*/{embed.FILE}")):
+        folder, name = path.parent, f"embeddings/{before.config}/{path.parent.name}"
+        indexes = [*folder.glob("index/*/*")]
+        if indexes:
+            yield f"{name}/index: removed: run `edge-glass index` again", _Removal(indexes)
+        if schema.read(path, embed.SETTINGS, embed.REMEDY)["layout"] == "parquet":
+            yield f"{name}: cleaned", _Cleaning(path, before, out, ids)
+        else:
+            kinds = ("metadata", "img_emb", "text_emb", "images")
+            there = [one for kind in kinds for one in (folder / kind).rglob("*") if one.is_file()]
+            yield f"{name}: removed: run `edge-glass embed` again", _Removal([*there, path])
+
+
+def forget(out: Path, before: Manifest) -> None:
+    """Remove what was remembered or drawn of the build as it was."""
+    after = manifest.read(out / before.config)
+    gone = {*before.digests()} - {*after.digests()}
+    write_card.outdated(out, before.config)
+    (out / HIDDEN / "facts" / f"{before.config}.json").unlink(missing_ok=True)
+    shutil.rmtree(out / HIDDEN / "work" / before.config, ignore_errors=True)
+    for path in (out / HIDDEN / "traces").glob("*/*"):
+        if path.name.partition(".")[0] in gone:
+            path.unlink()
+
+
+def _findings(out: Path, audited: str, config: str) -> list[str]:
+    """Files of an audit that can name rows of a config: its own, or one held against it."""
+    audit = audits.read(out, audited) or {"groups": {}}
+    against = {name for group in audit["groups"].values() for name in group["against"]}
+    files = [group["file"] for group in audit["groups"].values()]
+    return [*files, audits.FILE] if files and config in {audited, *against} else []
+
+
+class _Removal:
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    def __call__(self) -> None:
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+
+class _Cleaning:
+    """Takes the vectors of rows out; the next `embed` goes on from what stays."""
+
+    def __init__(self, path: Path, before: Manifest, out: Path, ids: set[str]) -> None:
+        self._path, self._before, self._out, self._ids = path, before, out, ids
+
+    def __call__(self) -> None:
+        after = manifest.read(self._out / self._before.config)
+        told = {shard.file: shard.sha256 for shard in after.shards()}
+        for shard in self._before.shards():
+            path = self._path.parent / shard.file
+            if told.get(shard.file) != shard.sha256 and path.is_file():
+                table = parquet.table(path)
+                gone = pc.is_in(table["id"], pa.array(sorted(self._ids), pa.string()))
+                table = table.filter(pc.invert(gone))
+                starts = range(0, max(1, len(table)), ROWS)
+                write_table(path, (table.slice(at, ROWS) for at in starts), table.schema)
+        settings = schema.read(self._path, embed.SETTINGS, embed.REMEDY)
+        write_json(self._path, settings | {"data": told})

@@ -1,0 +1,156 @@
+"""Whether anything is left of rows that were withdrawn: every file of a dataset is read for it.
+
+Looked for are their ids, texts, URLs and media. What rows that stay say or hold as well is no
+residue, and is counted apart.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
+
+from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core.columns import is_media
+from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.row_digests import RowDigests
+
+SHORT = 6  # characters of an id that stands by chance in other files: it is looked for as a cell
+TEXT = 12  # characters of a text that is looked for
+CHUNK = 2**24  # bytes of a file that are read at a time
+
+
+@dataclass
+class Traces:
+    """What could be left of rows."""
+
+    ids: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    urls: set[str] = field(default_factory=set)
+    media: set[str] = field(default_factory=set)  # sha256
+
+    def add_entry(self, entry: dict[str, Any]) -> None:
+        """What the ledger says of a row."""
+        self.ids.add(entry["id"])
+        self.urls |= {*filter(None, (entry.get("url"), entry.get("final_url")))}
+        self.media |= {*filter(None, [entry.get("sha256"), *(entry.get("media_digests") or [])])}
+        self.texts |= {text for text in texts(entry.get("caption")) if len(text) >= TEXT}
+
+    def add_row(self, row: dict[str, Any]) -> None:
+        """What a shard says of it; without its media, of which the ledger has the digests."""
+        self.ids.add(row["id"])
+        told = [text for value in row.values() for text in texts(value)]
+        self.texts |= {text for text in told if len(text) >= TEXT and text != row["id"]}
+
+    def all(self) -> set[str]:
+        """All of them."""
+        return self.ids | self.texts | self.urls | self.media
+
+
+@dataclass
+class Scan:
+    """What was read, and what was left."""
+
+    files: int = 0
+    bytes: int = 0
+    rows: int = 0
+    residue: list[str] = field(default_factory=list)  # file and kind
+    shared: set[str] = field(default_factory=set)  # of rows that stay as well
+
+
+def texts(value: Any) -> Iterator[str]:
+    """The texts in a cell."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        yield from (text for each in value for text in texts(each))
+    elif isinstance(value, dict):
+        yield from (text for each in value.values() for text in texts(each))
+
+
+class Finder:
+    """Finds traces in texts and bytes."""
+
+    def __init__(self, traces: Traces) -> None:
+        self._traces = traces
+        self._long = sorted(t for t in traces.all() if t not in traces.ids or len(t) >= SHORT)
+        self._every = traces.all()
+
+    @cached_property
+    def _in_text(self) -> AhoCorasick:
+        return AhoCorasick(self._long)
+
+    def within(self, text: str) -> set[str]:
+        """What stands in a text."""
+        found = set(self._in_text.find_matches_as_strings(text, overlapping=True))
+        return found | ({text} & self._every)
+
+    def in_file(self, path: Path, without: set[str]) -> tuple[set[str], int]:
+        """What stands in the bytes of a file, and how many they are."""
+        wanted = [text for text in self._long if text not in without]
+        if not wanted:
+            return set(), path.stat().st_size
+        search = BytesAhoCorasick([text.encode(errors="surrogatepass") for text in wanted])
+        overlap = max(len(text.encode(errors="surrogatepass")) for text in wanted)
+        found, size, tail = set[str](), 0, b""
+        with path.open("rb") as file:
+            while data := file.read(CHUNK):
+                size += len(data)
+                at = search.find_matches_as_indexes(tail + data, overlapping=True)
+                found |= {wanted[number] for number, _, _ in at}
+                tail = (tail + data)[-overlap:]
+        return found, size
+
+
+def scan(out: Path, traces: Traces, besides: Collection[Path] = ()) -> Scan:
+    """Read all files below `out`, shards and ledgers row by row."""
+    done, finder, built = Scan(), Finder(traces), manifest.built(out)
+    for folder in built.values():
+        for shard in manifest.read(folder).shards():
+            _rows(done, finder, traces, folder / shard.file, _shard(folder / shard.file))
+        _rows(done, finder, traces, folder / ledger.FILE, ledger.read(folder / ledger.FILE))
+    every = {path for path in out.rglob("*") if path.is_file()} - {*besides}
+    for path in sorted(every):
+        found, size = finder.in_file(path, done.shared)
+        if path.suffix == ".parquet" and path.parent not in built.values():
+            cells = (text for row in parquet.rows(path) for text in texts([*row.values()]))
+            found |= {text for cell in cells for text in finder.within(cell)} - done.shared
+        if HIDDEN not in path.parts:  # what lies there depends on how often a run was stopped
+            done.files, done.bytes = done.files + 1, done.bytes + size
+        _note(done, traces, str(path.relative_to(out)), found)
+    done.residue = sorted(set(done.residue))
+    return done
+
+
+def _shard(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows with the digest of their media in the place of those."""
+    schema = parquet.schema(path)
+    digests = RowDigests(schema)
+    plain = [one.name for one in schema if not is_media(one.type) and not _numbers(one.type)]
+    for row in parquet.rows(path):
+        yield {name: row[name] for name in plain} | {"media digest": digests.of(row)[1]}
+
+
+def _numbers(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type_) and pa.types.is_floating(type_.value_type))
+
+
+def _rows(
+    done: Scan, finder: Finder, traces: Traces, path: Path, rows: Iterable[dict[str, Any]]
+) -> None:
+    """Rows that stay: what they say themselves is theirs; an id in what is said of them is not."""
+    for row in rows:
+        done.rows += 1
+        gone = row["id"] in traces.ids
+        for name, value in row.items():
+            found = {one for text in texts(value) for one in finder.within(text)}
+            left = found if gone else found & traces.ids if name == "detail" else set()
+            _note(done, traces, f"{path.parent.name}/{path.name}", left)
+            done.shared |= found - left
+
+
+def _note(done: Scan, traces: Traces, where: str, found: set[str]) -> None:
+    done.residue += [f"{where}: {kind}" for kind, own in vars(traces).items() if own & found]

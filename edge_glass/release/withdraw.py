@@ -1,0 +1,309 @@
+"""Rows are taken back: out of shards, ledger, tables and all that was made of them, for good.
+
+What is left is a salted digest of each, by which no later build takes it in again, and a
+certificate of what was done.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from edge_glass.core import finished, ledger, locations, manifest, parquet, records
+from edge_glass.core.columns import is_media
+from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.revisions import Revisions, digest
+from edge_glass.pipeline import revise
+from edge_glass.pipeline.revise import Part, Row
+from edge_glass.release import certificate, derived, editions, residue
+from edge_glass.release.certificate import Certificate
+from edge_glass.release.editions import Edition
+from edge_glass.release.residue import Finder, Traces
+
+Key = tuple[str, str]  # what a row is withdrawn by, see `core.revisions`
+GONE = "a withdrawn row"  # in the place of its id, where the ledger names it beside another
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which rows are to go, and why: all that any of these names."""
+
+    ids: frozenset[str] = frozenset()
+    sha256: frozenset[str] = frozenset()  # of their media, as fetched or as stored
+    url: str | None = None  # a pattern with * and ?
+    where: str | None = None  # SQL over columns that are no media
+    reason: str = "on request"
+
+    @property
+    def name(self) -> str:
+        """A digest of it."""
+        told = [sorted(self.ids), sorted(self.sha256), self.url, self.where, self.reason]
+        return sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+    def keys(self, entry: Mapping[str, Any], chosen: set[str]) -> list[Key]:
+        """What a row of the ledger is withdrawn by; nothing, if it stays."""
+        media = {entry.get("sha256"), *(entry.get("media_digests") or [])}
+        keys = [("sha256", one) for one in sorted(self.sha256 & media)]
+        urls = [entry.get("url"), entry.get("final_url")]
+        if self.url and any(fnmatchcase(url, self.url) for url in urls if url):
+            keys.append(("url", urls[0] or urls[1] or ""))
+        return [*keys, ("id", entry["id"])] if keys or entry["id"] in chosen else []
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Takes rows out of a shard."""
+
+    ids: frozenset[str]  # of source rows
+
+    def on(self, part: Part) -> Callable[[Row], Row | None]:
+        """Gives a row if it stays."""
+        return lambda row: None if self.has(row["id"]) else row
+
+    def has(self, id: str) -> bool:
+        """Whether an example is of a row that goes."""
+        return id in self.ids or _stem(id) in self.ids
+
+
+@dataclass
+class Found:
+    """What is to go, noted before anything is changed: a stopped withdrawal goes on from it."""
+
+    before: dict[str, Manifest]
+    keys: dict[str, list[Key]]
+    traces: Traces
+    derived: list[str]
+
+    def write(self, path: Path) -> None:
+        """Note it; who withdraws the rows removes the note."""
+        before = {name: made.plain() for name, made in self.before.items()}
+        traces = {kind: sorted(values) for kind, values in vars(self.traces).items()}
+        told = {"before": before, "keys": self.keys, "traces": traces, "derived": self.derived}
+        records.write(path, told)
+
+    @classmethod
+    def read(cls, path: Path) -> "Found | None":
+        """What was noted; None if nothing was, or not to its end."""
+        if (told := records.read(path)) is None:
+            return None
+        parsed = {
+            name: manifest.parse(json.dumps(made).encode(), f"{path}: {name}")
+            for name, made in told["before"].items()
+        }
+        keys = {name: [(kind, value) for kind, value in own] for name, own in told["keys"].items()}
+        traces = Traces(**{kind: set(values) for kind, values in told["traces"].items()})
+        return cls(parsed, keys, traces, told["derived"])
+
+    def ids(self, config: str) -> frozenset[str]:
+        """The source rows of a config that go."""
+        return frozenset(value for kind, value in self.keys[config] if kind == "id")
+
+
+def withdraw(
+    place: str,
+    request: Request,
+    config: str | None = None,
+    version: str | None = None,
+    certificates: Path | None = None,
+    jobs: int = 1,
+) -> Certificate:
+    """Withdraw rows from the builds in a folder, or from `org/name`, whose next version it makes.
+
+    Only shards that hold such rows are written anew. Run it again after any stop. Returns the
+    certificate, which lies in `certificates` as JSON and as a page. Raises EdgeGlassError if no
+    such row is there, or if something of them is left.
+    """
+    with editions.opened(place, version) as edition:
+        home = certificates or (
+            Path("certificates") if edition.repo else edition.out / "certificates"
+        )
+        note, name = edition.out / HIDDEN / "withdraw" / request.name, f"withdrawal-{request.name}"
+        found = Found.read(note)
+        if found is None or not _holds(found, edition, config):
+            found = _find(edition, request, config)
+        if not found.keys:
+            return _known(request, edition, home, name)
+        found.write(note)
+        for one in found.keys:
+            _withdrawn(edition, one, found, request.reason, jobs)
+        release = edition.publish([*found.keys], version)
+        there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
+        with locations.told(there):
+            scan = residue.scan(there, found.traces, besides={note, *certificate.paths(home, name)})
+        done = _certificate(edition, request, found).scanned(scan, found.traces)
+        certificate.write(home, name, done)
+        done.check()
+        note.unlink()
+    return done
+
+
+def _holds(found: Found, edition: Edition, config: str | None) -> bool:
+    """Whether a withdrawal that was stopped can go on: nothing else has changed the configs."""
+    folders = edition.folders(config)
+    for name, before in found.before.items():
+        made = manifest.read(folders[name]) if name in folders else None
+        known = Revisions.of(made, folders[name]) if made else None
+        done = known and all(known.reason(*key) is not None for key in found.keys[name])
+        if made != before and not done:
+            return False
+    return True
+
+
+def _find(edition: Edition, request: Request, config: str | None) -> Found:
+    found = Found({}, {}, Traces(), [])
+    for name, folder in edition.folders(config).items():
+        made = manifest.read(folder)
+        finished.check(folder, [made.ledger])
+        chosen = {*request.ids, *_chosen(folder, made, request.where)}
+        if made.each_example:
+            chosen |= {*map(_stem, chosen)}
+        keys = list[Key]()
+        for entry in ledger.read(folder / ledger.FILE):
+            if more := request.keys(entry, chosen):
+                keys += more
+                found.traces.add_entry(entry)
+        if keys:
+            found.before[name], found.keys[name] = made, sorted(set(keys))
+            gone = Gone(found.ids(name))
+            for row in _rows(folder, made, gone):
+                found.traces.add_row(row)
+            steps = derived.steps(edition.out, made, set(gone.ids))
+            found.derived += [told for told, _ in steps]
+    _check_all_there(edition, request, config, found)
+    return found
+
+
+def _rows(folder: Path, made: Manifest, gone: Gone) -> Iterator[Row]:
+    """The rows that go, without their media."""
+    for shard in made.shards():
+        if _touched(folder / shard.file, gone):
+            yield from (row for row in _plain(folder / shard.file) if gone.has(row["id"]))
+
+
+def _touched(path: Path, gone: Gone) -> bool:
+    groups = parquet.groups(path, ["id"])
+    return any(gone.has(id) for group in groups for id in group["id"].to_pylist())
+
+
+def _plain(path: Path) -> Iterator[Row]:
+    return parquet.rows(path, _columns(path))
+
+
+def _columns(path: Path) -> list[str]:
+    return [each.name for each in parquet.schema(path) if not is_media(each.type)]
+
+
+def _chosen(folder: Path, made: Manifest, where: str | None) -> Iterator[str]:
+    """Ids of rows of which an SQL expression holds."""
+    if where is None:
+        return
+    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
+        for shard in made.shards():
+            path = folder / shard.file
+            for table in parquet.groups(path, _columns(path)):
+                connection.register("rows", table)
+                try:
+                    chosen = connection.execute(f"SELECT id FROM rows WHERE ({where})").fetchall()
+                except duckdb.Error as error:
+                    told = " ".join(str(error).split())[:300]
+                    raise ConfigError(f"--where {where!r}: {told}") from None
+                yield from (id for (id,) in chosen)
+
+
+def _check_all_there(edition: Edition, request: Request, config: str | None, found: Found) -> None:
+    """Raise EdgeGlassError if something was named that is in no config, nor was ever withdrawn."""
+    named = {key for keys in found.keys.values() for key in keys}
+    wanted = {("id", id) for id in request.ids} | {("sha256", one) for one in request.sha256}
+    absent = {key for key in wanted - named if (key[0], _stem(key[1])) not in named}
+    for folder in edition.folders(config).values() if absent else ():
+        known = Revisions.of(manifest.read(folder), folder)
+        absent = {key for key in absent if known.reason(*key) is None}
+    if absent:
+        shown = ", ".join(value for _, value in sorted(absent)[:5])
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        raise DataError(f"{edition.place}: no row {shown}{more}: nothing was changed")
+
+
+def _known(request: Request, edition: Edition, home: Path, name: str) -> Certificate:
+    """The certificate of a withdrawal that is done. Raises EdgeGlassError if there is none."""
+    if earlier := certificate.read(home, name):
+        return earlier
+    raise DataError(f"{edition.place}: no row is there that this names: nothing was changed")
+
+
+def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: int) -> None:
+    """Make the config without the rows, unless that was done, and clean what was made of it."""
+    before, gone = found.before[config], Gone(found.ids(config))
+    steps = [*derived.steps(edition.out, before, set(gone.ids))]
+    folder = edition.folders(config)[config]
+    with editions.changing(edition, config):
+        if manifest.read(folder) == before:
+            known = Revisions.of(before, folder).without(found.keys[config], reason)
+            parts = revise.parts(
+                folder,
+                before,
+                edition.work(config),
+                lambda split, shard: gone if _touched(folder / shard.file, gone) else None,
+            )
+            planned = {split: facts.planned for split, facts in before.splits.items()}
+            finder = Finder(found.traces)
+            made = revise.make(
+                before.inputs, known, parts,
+                lambda _: revise.entries(
+                    folder / ledger.FILE,
+                    lambda row: _entry(row, gone, known, reason, finder, found.traces),
+                ),
+                planned, jobs,
+            )  # fmt: skip
+            edition.put(config, made)
+    derived.forget(edition.out, before)
+    for _, step in steps:
+        step()
+
+
+def _entry(
+    row: Row, gone: Gone, known: Revisions, reason: str, finder: Finder, traces: Traces
+) -> Row:
+    """A row of the ledger, or the tombstone in its place."""
+    if row["id"] in gone.ids and row["outcome"] != Outcome.WITHDRAWN:
+        entry = Entry(**row | {"outcome": Outcome(row["outcome"])})
+        known.blot(entry, reason)
+        return asdict(entry)
+    detail = row["detail"] or ""
+    for id in sorted(finder.within(detail) & traces.ids, key=len, reverse=True):
+        detail = detail.replace(id, GONE)
+    return row | {"detail": detail}
+
+
+def _certificate(edition: Edition, request: Request, found: Found) -> Certificate:
+    configs = {}
+    for name, before in found.before.items():
+        after = manifest.read(edition.out / name)
+        digests = {digest(before.corpus, "id", id) for id in found.ids(name)}
+        configs[name] = certificate.of_config(before, after, digests)
+    asked = {
+        "ids": len(request.ids),
+        "sha256": len(request.sha256),
+        "url": int(request.url is not None),
+        "where": int(request.where is not None),
+    }
+    done = certificate.begun(request.reason, {kind: n for kind, n in asked.items() if n})
+    return replace(
+        done,
+        configs=configs,
+        derived=(*sorted(found.derived),),
+        earlier_versions=edition.earlier,
+    )
+
+
+def _stem(id: str) -> str:
+    """The id of the source row, if this is one of its several examples."""
+    stem, mark, number = id.rpartition("#")
+    return stem if mark and number.isdecimal() else id
