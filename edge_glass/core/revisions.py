@@ -96,16 +96,12 @@ class Revisions:
     def marked(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows of a source; nothing is fetched of those that are withdrawn."""
         for row in rows:
-            told = self.reason("id", row.id) if self.withdrawn else None
-            told = (
-                self.reason("url", (row.fetch_request or {}).get("url")) if told is None else told
-            )
+            url = (row.fetch_request or {}).get("url")
+            told = self.reason("id", row.id)
+            told = self.reason("url", url) if told is None else told
             if told is not None:
-                row.dropped, row.media, row.fetch_request = (
-                    (str(Outcome.WITHDRAWN), told),
-                    None,
-                    None,
-                )
+                row.dropped = str(Outcome.WITHDRAWN), told
+                row.media = row.fetch_request = None
             yield row
 
     def applied(self, entry: Entry, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
