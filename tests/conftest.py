@@ -40,6 +40,10 @@ WANTED = {
             "domains/test_views.py",
         ],
     ),
+    "test-trainers": (
+        ("torch", "accelerate", "pytorch_lightning", "torchdata"),
+        ["train/test_trainers.py"],
+    ),
     "test-pages": (
         ("playwright", "torch", "transformers"),
         [

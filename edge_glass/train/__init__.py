@@ -17,16 +17,17 @@ from edge_glass.core.errors import ConfigError, raise_all
 if TYPE_CHECKING:
     import numpy as np
 
-    from edge_glass.train.decode import Picture, Sound
+    from edge_glass.train.batch import Transform
+    from edge_glass.train.decode import Padded, Picture, Sound
     from edge_glass.train.epoch_plan import Order
     from edge_glass.train.row_groups import Place
     from edge_glass.train.stream import Loader
 
-__all__ = ["Loader", "Picture", "Sound", "cached", "loader"]
+__all__ = ["Loader", "Padded", "Picture", "Sound", "cached", "loader"]
 
 Source = str | Path
 LANES = 4  # of each rank
-_HOMES = {"Loader": "stream", "Picture": "decode", "Sound": "decode"}
+_HOMES = {"Loader": "stream", "Padded": "decode", "Picture": "decode", "Sound": "decode"}
 
 
 def __getattr__(name: str) -> Any:
@@ -47,8 +48,13 @@ def loader(
     seed: int = 0,
     buffer: int | None = None,
     lanes: int = LANES,
-    until: Literal["first", "last"] = "first",
+    until: Literal["first", "last"] | int = "first",
+    temperature: float | None = None,
+    max_seconds: float | None = None,
     drop_last: bool = False,
+    even: bool = False,
+    transform: "Transform | None" = None,
+    collate_fn: Callable[[list[Any]], Any] | None = None,
     rank: int | None = None,
     world: int | None = None,
     threads: int | None = None,
@@ -59,14 +65,19 @@ def loader(
     `sources` is the folder of a config (`data/clotho`; `cached` fetches one from the Hub), its URL
     (`hf://datasets/org/name@v1.0.0/clotho`, `s3://…`: only what is needed is read), or Parquet
     files (`data/*.parquet`). Several in a list are one corpus. A mapping to weights is a mixture:
-    the weights are shares of each batch, and an epoch ends with the first corpus that ends, or
-    (`until="last"`) when each was given whole, the smaller ones several times.
+    the weights are shares of each batch, and an epoch ends with the first corpus that ends,
+    (`until="last"`) when each was given whole, the smaller ones several times, or after so many
+    batches. With a `temperature` T, weights are multiplied by rows ** (1 / T): 1 is as large as the
+    corpora are, and infinity what the weights alone say.
 
     Batches are dictionaries: numbers are arrays of shape (batch,), media that `decode` has a
     function for (`Picture`, `Sound`, or yours: bytes and a Generator -> array) arrays of shape
-    (batch, …), media otherwise bytes, all else lists. A row for whose media it raises Dropped,
+    (batch, …), media otherwise bytes, all else lists. `Sound(None, rate)` and `Padded` give arrays
+    that end in zeros, and `<column>_length` beside them. A row for whose media it raises Dropped,
     ValueError or OSError is left out of its batch and counted in `skipped`; where none is left,
-    the batch is empty. Only `columns` are read.
+    the batch is empty. Only `columns` are read. `transform` is given a whole row, decoded, and a
+    Generator, and gives the row as it shall be (tokens of its text, say), where batches are made;
+    `collate_fn` makes the batch of a list of rows.
 
     The order depends on data, `seed`, epoch, `world` and what says how to shuffle; not on workers
     and threads. A row moves among the `buffer` rows (by default what 64 MB hold, at most 4,000)
@@ -74,20 +85,36 @@ def loader(
     They are cut into `lanes`: workers whose number divides that of the
     lanes read row groups of their own, others read some of them, too. Ranks are those of
     torch.distributed unless `rank` and `world` say otherwise; some get a batch less than others,
-    unless `drop_last` leaves out what is uneven.
+    unless `drop_last` leaves out what is uneven, or `even` gives the first ones again.
+
+    `max_seconds` puts sounds together that are about as long: a batch has `batch_size` rows at
+    most, and so many seconds with its padding, by the column `duration`; a longer sound comes
+    alone. Then epochs differ a little in their number of batches.
 
     Raises EdgeGlassError if there are no such shards or columns, or a number makes no sense.
     """
+    from edge_glass.train.batch import Recipe
     from edge_glass.train.row_groups import Place
     from edge_glass.train.stream import Loader
 
     rank, world = _rank(rank, world)
     _check(batch_size, lanes, prefetch, buffer, threads, rank, world)
+    _check_numbers(
+        even and drop_last, until, isinstance(sources, Mapping), temperature, max_seconds
+    )
     groups, weights = _mixture(sources)
     places = [Place(group, split, columns) for group in groups]
     _check_decode(places, decode or {})
-    order = _order(places, weights, batch_size, shuffle, seed, buffer, lanes, world, until)
-    made = Loader(places, order, decode or {}, drop_last, rank, world, threads, prefetch)
+    if temperature:
+        weights = tuple(
+            weight * float(place.rows) ** (1 / temperature)
+            for weight, place in zip(weights, places, strict=True)
+        )
+    order = _order(
+        places, weights, batch_size, shuffle, seed, buffer, lanes, world, until, max_seconds or 0.0
+    )
+    recipe = Recipe(places[0].columns, dict(decode or {}), transform, collate_fn)
+    made = Loader(places, order, recipe, drop_last, even, rank, world, threads, prefetch)
     if not made.batches:
         names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
         raise ConfigError(
@@ -137,6 +164,19 @@ def _check(
     raise_all(problems, ConfigError)
 
 
+def _check_numbers(
+    twice: bool, until: str | int, mixed: bool, temperature: float | None, seconds: float | None
+) -> None:
+    problems = ["drop_last and even: each makes ranks even, give one"] if twice else []
+    if until not in ("first", "last") and not (isinstance(until, int) and until > 0 and mixed):
+        problems.append(f"until {until}: 'first', 'last', or, for a mixture, batches of an epoch")
+    if temperature is not None and not (temperature > 0 and mixed):
+        problems.append(f"temperature {temperature}: above 0, and for a mixture")
+    if seconds is not None and not seconds > 0:
+        problems.append(f"max_seconds {seconds}: above 0")
+    raise_all(problems)
+
+
 def _check_decode(places: "list[Place]", decode: Mapping[str, object]) -> None:
     for place in places:
         media = [column for column in place.columns if place.is_media(column)]
@@ -159,7 +199,8 @@ def _order(
     buffer: int | None,
     lanes: int,
     world: int,
-    until: str,
+    until: str | int,
+    max_seconds: float,
 ) -> "Order":
     from edge_glass.train.epoch_plan import GROUPS, Order
     from edge_glass.train.stream import BUFFER, ROWS
@@ -174,7 +215,9 @@ def _order(
         each = max(place.bytes / place.rows for place in places)
         buffer = min(ROWS, int(BUFFER / max(each, 1)))
     reach = buffer // max(1, lanes // world) // len(places)
-    return Order(seed, batch_size, shuffle, lanes, reach, weights, until == "last")
+    length = until if isinstance(until, int) else 0
+    last = until == "last"
+    return Order(seed, batch_size, shuffle, lanes, reach, weights, last, length, max_seconds)
 
 
 def _rank(rank: int | None, world: int | None) -> tuple[int, int]:

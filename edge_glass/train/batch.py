@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from edge_glass.train.stored_media import Stored
 
 Batch = dict[str, Any]  # column -> array, or a list where values are no numbers of one shape
 Decoder = Callable[[bytes, np.random.Generator], Any]
+Transform = Callable[[dict[str, Any], np.random.Generator], Any]
 
 
 class Skipped(NamedTuple):
@@ -99,73 +101,135 @@ class Unreadable(Exception):
         self.place = (file, number)
 
 
-Loaded = tuple[Group, int, dict[str, Any]] | Skipped  # with the row, and media by column
+@dataclass(frozen=True)
+class Recipe:
+    """What becomes of rows: media are decoded, the row transformed, rows put together."""
+
+    columns: Sequence[str]
+    decode: Mapping[str, Decoder]
+    transform: Transform | None = None
+    collate: Callable[[list[Any]], Any] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows are put together as they are."""
+        return not (self.decode or self.transform or self.collate)
 
 
-def load(rows: Sequence[Row], decode: Mapping[str, Decoder]) -> list[Loaded]:
+Loaded = Any  # a row: a dictionary, or what `transform` made of it; or a Skipped
+
+
+def load(rows: Sequence[Row], recipe: Recipe) -> list[Loaded]:
     """Rows with their media, decoded where that is asked for. Waits for the row groups."""
-    return [_load(row, decode) for row in rows]
+    return [_load(row, recipe) for row in rows]
 
 
-def make(rows: Iterable[Loaded], columns: Sequence[str]) -> Made:
-    """The batch of these rows, in their order."""
+def make(rows: Iterable[Loaded], recipe: Recipe) -> Made:
+    """The batch of these rows, in order. Raises EdgeGlassError if arrays are of several shapes."""
     skipped: list[Skipped] = []
-    kept: list[tuple[Group, int, dict[str, Any]]] = []
+    kept: list[Any] = []
     for row in rows:
-        if isinstance(row, Skipped):
-            skipped.append(row)
+        (skipped if isinstance(row, Skipped) else kept).append(row)
+    if recipe.collate and kept:
+        return Made(recipe.collate(kept), skipped)
+    if kept and not isinstance(kept[0], Mapping):
+        raise EdgeGlassError(
+            f"transform gives rows of type {type(kept[0]).__name__}: give dictionaries, or a "
+            "collate_fn that makes a batch of such rows"
+        )
+    batch: Batch = {}
+    for column in kept[0] if kept else recipe.columns:
+        values = [row[column] for row in kept]
+        if is_ragged(recipe.decode.get(column)):
+            batch[column], batch[f"{column}_length"] = _padded(values)
+        elif column in recipe.decode and not values:
+            batch[column] = np.empty(0)
         else:
-            kept.append(row)
-    batch = {}
-    for column in columns:
-        if kept and column in kept[0][2]:
-            batch[column] = _stacked([media[column] for _, _, media in kept])
-        else:
-            batch[column] = _plain(kept, column)
+            batch[column] = _together(column, values, recipe.transform is not None)
     return Made(batch, skipped)
 
 
-def _load(row: Row, decode: Mapping[str, Decoder]) -> Loaded:
+def is_ragged(decoder: Decoder | None) -> bool:
+    """Whether what a decoder gives is of any length, so that a batch is padded."""
+    return bool(getattr(decoder, "ragged", False))
+
+
+def _load(row: Row, recipe: Recipe) -> Loaded:
     try:
         group = row.group.result()
-        found = _media(group, row, decode)
     except Unreadable as error:
         return Skipped(*error.place, row.row, "", Outcome.DAMAGED_FILE, str(error))
-    return found if isinstance(found, Skipped) else (group, row.row, found)
-
-
-def _media(group: Group, row: Row, decode: Mapping[str, Decoder]) -> dict[str, Any] | Skipped:
-    """The media of a row, decoded where that is asked for."""
+    place = (group.file, group.number, row.row)
     values: dict[str, Any] = {}
-    for column in group.media:
+    for column in recipe.columns:
+        if column not in group.media:
+            values[column] = group.columns[column][row.row]
+            continue
         value: Any = group.take(column, row.row)
-        if decode and (decoder := decode.get(column)):
-            place = (group.file, group.number, row.row, column)
+        if decoder := recipe.decode.get(column):
             if value is None:
-                return Skipped(*place, Outcome.MISSING_MEDIA, "no bytes")
-            try:
-                value = decoder(value, np.random.default_rng(row.draw))
-            except Dropped as error:
-                return Skipped(*place, error.outcome, error.detail)
-            except (ValueError, OSError) as error:
-                detail = f"{type(error).__name__}: {error}"
-                return Skipped(*place, Outcome.UNDECODABLE_MEDIA, detail)
+                return Skipped(*place, column, Outcome.MISSING_MEDIA, "no bytes")
+            value = _decoded(decoder, value, row, (*place, column))
+        if isinstance(value, Skipped):
+            return value
         values[column] = value
+    if recipe.transform:
+        return _transformed(recipe.transform, values, row, (*place, ""))
     return values
 
 
-def _plain(kept: Sequence[tuple[Group, int, dict[str, Any]]], column: str) -> Any:
-    """A column without media."""
-    values = [group.columns[column][row] for group, row, _ in kept]
-    if all(isinstance(value, np.generic) for value in values):
-        return np.array(values, dtype=values[0].dtype if values else float)
-    return [value.item() if isinstance(value, np.generic) else value for value in values]
+def _decoded(decoder: Decoder, value: bytes, row: Row, place: tuple[str, int, int, str]) -> Any:
+    try:
+        return decoder(value, np.random.default_rng(row.draw))
+    except Dropped as error:
+        return Skipped(*place, error.outcome, error.detail)
+    except (ValueError, OSError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        return Skipped(*place, Outcome.UNDECODABLE_MEDIA, detail)
 
 
-def _stacked(values: list[Any]) -> Any:
-    if all(isinstance(v, np.ndarray) and v.shape == values[0].shape for v in values):
+def _transformed(
+    transform: Transform, values: dict[str, Any], row: Row, place: tuple[str, int, int, str]
+) -> Any:
+    plain = {name: _item(value) for name, value in values.items()}
+    try:  # any other error is one of the function, not of the row
+        return transform(plain, np.random.default_rng([*row.draw, 1]))
+    except Dropped as error:
+        return Skipped(*place, error.outcome, error.detail)
+
+
+def _together(column: str, values: list[Any], any_number: bool) -> Any:
+    """Arrays of one shape, and numbers, as one array; anything else as a list."""
+    if values and all(isinstance(value, np.ndarray) for value in values):
+        shapes = {value.shape for value in values}
+        if len(shapes) > 1:
+            one, other, *_ = sorted(shapes)
+            raise EdgeGlassError(
+                f"{column}: arrays of shapes {one} and {other} in one batch. Let what makes them "
+                f"give one shape, wrap a decoder of sounds of any length in Padded, or give "
+                "collate_fn"
+            )
         return np.stack(values)
-    return values
+    numbers = (np.generic, bool, int, float) if any_number else np.generic
+    if all(isinstance(value, numbers) for value in values):
+        first = values[0].dtype if values and isinstance(values[0], np.generic) else None
+        return np.array(values, dtype=first if values else float)
+    return [_item(value) for value in values]
+
+
+def _padded(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Arrays of any length as one that ends in zeros, and their lengths."""
+    lengths = np.array([len(value) for value in values], dtype=np.int64)
+    if not values:
+        return np.empty((0, 0)), lengths
+    batch = np.zeros((len(values), lengths.max(), *values[0].shape[1:]), values[0].dtype)
+    for row, value in zip(batch, values, strict=True):
+        row[: len(value)] = value
+    return batch, lengths
+
+
+def _item(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _one(values: pa.ChunkedArray) -> pa.Array:

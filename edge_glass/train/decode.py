@@ -1,9 +1,10 @@
 """What turns media bytes into arrays of one shape: pictures and sounds, whole or a random part."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image
@@ -76,19 +77,42 @@ class Sound:
     """Decodes sound to mono float32 of shape (round(seconds * rate),), at `rate` Hz.
 
     What is longer is cut, at a random place or with `random=False` in the middle, and no more of it
-    is decoded, but of lossy codecs what comes before; what is shorter ends in zeros.
+    is decoded, but of lossy codecs what comes before; what is shorter ends in zeros. Without
+    `seconds`, sounds are whole, and their batch is `Padded`.
     """
 
-    seconds: float
+    seconds: float | None
     rate: int
     random: bool = True
 
+    @property
+    def ragged(self) -> bool:
+        """Whether sounds have lengths of their own."""
+        return self.seconds is None
+
     def __call__(self, data: bytes, draw: np.random.Generator) -> np.ndarray:
         """Raises Dropped where bytes are no sound that can be decoded."""
+        if self.seconds is None:
+            return audio.waveform(data, self.rate)[0]
         at = float(draw.uniform()) if self.random else 0.5
         samples, _ = audio.section(data, self.rate, self.seconds, at)
         size = round(self.seconds * self.rate)
         return np.pad(samples, (0, size - len(samples))) if len(samples) < size else samples[:size]
+
+
+@dataclass(frozen=True)
+class Padded:
+    """A decoder of yours whose arrays have a first axis of any length.
+
+    In a batch they end in zeros, and `<column>_length` holds their lengths.
+    """
+
+    decode: Callable[[bytes, np.random.Generator], np.ndarray]
+    ragged: ClassVar[bool] = True
+
+    def __call__(self, data: bytes, draw: np.random.Generator) -> np.ndarray:
+        """What the decoder gives."""
+        return self.decode(data, draw)
 
 
 def _scaled(data: bytes, needed: tuple[int, int]) -> np.ndarray | None:

@@ -36,7 +36,8 @@ class Order(Plain):
     """What the order of rows depends on, beside the corpora and the epoch.
 
     `weights` are the corpora's shares in a batch; `whole` asks for all rows of every corpus, those
-    of the smaller ones several times; otherwise the first that ends ends the epoch.
+    of the smaller ones several times, `length` for so many batches; otherwise the first corpus that
+    ends ends the epoch. `max_seconds` is 0 where batches are of any length.
     """
 
     seed: int
@@ -46,6 +47,8 @@ class Order(Plain):
     reach: int
     weights: tuple[float, ...]
     whole: bool
+    length: int
+    max_seconds: float
 
 
 class Part(NamedTuple):
@@ -87,6 +90,13 @@ class Plan:
             start, stop = self._place(corpus, first), self._place(corpus, end)
             found.append(self._part(corpus, lane, (start, stop), here - start, after - start))
         return found
+
+    def size(self, batch: int) -> int:
+        """The rows of a batch."""
+        lane, turn = batch % self._order.lanes, batch // self._order.lanes
+        here = self._starts[lane][0] + turn
+        corpora = range(len(self._sizes))
+        return sum(self._place(c, here + 1) - self._place(c, here) for c in corpora)
 
     def mixed(self, batch: int, rows: int) -> np.ndarray:
         """The order in which the rows of several corpora stand in a batch."""
@@ -149,6 +159,8 @@ class Plan:
         shares = np.diff(self._shares)
         lengths = [rows / (share * size) for rows, share in zip(self._sizes, shares, strict=True)]
         corpora = range(len(self._sizes))
+        if self._order.length:
+            return self._order.length
         if self._order.whole:
             count = int(max(lengths))
             while any(self._place(c, count) < self._sizes[c] for c in corpora):

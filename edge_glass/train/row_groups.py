@@ -25,6 +25,7 @@ from edge_glass.train.stored_media import File, Stored, stored
 
 FOOTERS = 64  # kept; others are read again when their shard's turn comes
 AT_ONCE = 16
+DURATION = "duration"  # seconds, as builds of sounds have them
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
 
@@ -173,6 +174,18 @@ class Place:
             raise DataError(
                 f"{self.files[shard]}: another file than when this loader began: begin anew"
             )
+
+    @cached_property
+    def seconds(self) -> np.ndarray:
+        """How long each row is, in the order of the files; raises EdgeGlassError if none says."""
+        if DURATION not in self.schema.names:
+            raise EdgeGlassError(f"{self.source}: max_seconds needs a column {DURATION}")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            tables = pool.map(
+                lambda group: self.table(group, [DURATION]), range(len(self.shape.rows))
+            )
+            found = [table[DURATION].to_numpy() for table in tables]
+        return np.asarray(np.nan_to_num(np.concatenate(found).astype(float)))
 
     @cached_property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from itertools import chain, pairwise
@@ -12,7 +12,18 @@ from edge_glass.core import parquet, schema
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Count
 from edge_glass.pipeline.executor_local import cores
-from edge_glass.train.batch import Batch, Decoder, Group, Made, Row, Skipped, Unreadable, load, make
+from edge_glass.train.batch import (
+    Batch,
+    Group,
+    Made,
+    Recipe,
+    Row,
+    Skipped,
+    Unreadable,
+    load,
+    make,
+)
+from edge_glass.train.buckets import Buckets
 from edge_glass.train.epoch_plan import Order, Plan
 from edge_glass.train.row_groups import Place
 
@@ -24,6 +35,12 @@ READERS = 2
 STATE = schema.shape(
     epoch=Count, batches=Count, skipped=dict[str, Count], data=list[str], order=Order
 )
+ELSEWHERE = (
+    "a loader gives whole batches in an order of its own: iterate over it, or over its DataLoader, "
+    "`loader.torch(workers)`, which trainers take as it is. Another class of DataLoader is made of "
+    "its parts: data = loader.torch(); StatefulDataLoader(data.dataset, "
+    "batch_sampler=data.batch_sampler, collate_fn=data.collate_fn)"
+)
 TOLD = 100  # rows that were skipped and are named; all are counted
 
 
@@ -34,30 +51,51 @@ class Loader:
         self,
         places: Sequence[Place],
         order: Order,
-        decode: Mapping[str, Decoder],
+        recipe: Recipe,
         drop_last: bool,
+        even: bool,
         rank: int,
         world: int,
         threads: int | None,
         prefetch: int,
     ) -> None:
-        self._places, self._order, self._decode = places, order, dict(decode)
-        self._drop_last, self._rank, self._world = drop_last, rank, world
+        self._places, self._order, self._recipe = places, order, recipe
+        self._drop_last, self._even, self._rank, self.world = drop_last, even, rank, world
         self._threads, self._prefetch = threads, prefetch
         self.epoch = 0
         self.skipped: Counter[str] = Counter()
         self.last_skipped: deque[Skipped] = deque(maxlen=TOLD)
-        self._given = self._start = 0
+        self.given = self._start = 0
+        self._elsewhere = False
         self._plan: Plan | None = None
 
     def __len__(self) -> int:
         """Batches that this rank gets in an epoch."""
         return len(self._numbers(0))
 
+    def __getitem__(self, number: object) -> Batch:
+        """Raises EdgeGlassError: a DataLoader was made of this loader, where `torch` gives one."""
+        raise EdgeGlassError(ELSEWHERE)
+
+    __getitems__ = __getitem__
+
     @property
     def batches(self) -> int:
         """Batches of an epoch, those of all ranks."""
-        return self._planned().batches
+        return self.planned().batches
+
+    @property
+    def rows(self) -> int:
+        """Rows of an epoch, those of all ranks."""
+        plan = self.planned()
+        if len(self._places) == 1:
+            return self._places[0].rows
+        return sum(map(plan.size, range(plan.batches)))
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of a full batch; None where batches are full of seconds."""
+        return None if self._order.max_seconds else self._order.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
         for made in self.run(self.begin()):
@@ -65,17 +103,29 @@ class Loader:
         self.ended()
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next `for`, from its beginning."""
-        self.epoch, self._start = epoch, 0
+        """Choose the epoch of the next `for`: from its beginning, or from a state of that epoch."""
+        if epoch != self.epoch:
+            self.epoch, self._start = epoch, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Where the epoch stands, after the batch that was received last; plain JSON.
 
-        The same on every rank that has received as many batches.
+        The same on every rank that has received as many batches. Raises EdgeGlassError if another
+        DataLoader takes the batches: then its state is what is to be kept.
         """
+        if self._elsewhere:
+            raise EdgeGlassError(
+                "another DataLoader takes the batches of this loader, so it does not know how many "
+                "were received: keep the state of that one (StatefulDataLoader.state_dict, "
+                "Accelerator.save_state), or take the batches from this loader itself"
+            )
+        return self.state_at(self.given)
+
+    def state_at(self, given: int) -> dict[str, Any]:
+        """The state after so many batches of the epoch, those of all ranks."""
         return {
             "epoch": self.epoch,
-            "batches": self._given,
+            "batches": given,
             "skipped": dict(self.skipped),
             "data": [place.digest for place in self._places],
             "order": {**asdict(self._order), "weights": list(self._order.weights)},
@@ -97,35 +147,40 @@ class Loader:
         if state["data"] != [place.digest for place in self._places]:
             names = ", ".join(place.source for place in self._places)
             faults.append(f"{names}: not the shards that the state was taken of")
-        if state["batches"] > self.batches + self._world:
+        if state["batches"] > self.batches + self.world:
             faults.append(f"the state is at batch {state['batches']} of {self.batches}")
         if faults:
             raise DataError(*(f"cannot go on: {fault}" for fault in faults))
         self._order, self._plan = order, None
-        self.epoch, self._given = state["epoch"], state["batches"]
-        self._start = self._given
+        self.epoch, self.given = state["epoch"], state["batches"]
+        self._start = self.given
         self.skipped = Counter(state["skipped"])
 
-    def torch(self, workers: int = 0, pin_memory: bool = False) -> "TorchLoader":
+    def torch(self, workers: int = 0, **options: Any) -> "TorchLoader":
         """This loader as a DataLoader of torch: tensors, made in `workers` processes.
 
         It has the same order, `state_dict`, `set_epoch` and `skipped`, whatever `workers` is.
+        `options` are the DataLoader's: pin_memory, persistent_workers, prefetch_factor,
+        multiprocessing_context, timeout, ….
         """
         from edge_glass.train.torch_loader import TorchLoader
 
-        return TorchLoader(self, workers, pin_memory)
+        return TorchLoader(self, workers, options)
 
-    def begin(self) -> range:
-        """The numbers of the batches that this rank is to be given from here on."""
-        self._given, self._start = self._start, 0
-        if not self._given:
+    def begin(self, elsewhere: bool = False) -> range:
+        """The numbers of the batches that this rank is to be given from here on.
+
+        `elsewhere` says that nobody will tell how many of them were received.
+        """
+        self.given, self._start, self._elsewhere = self._start, 0, elsewhere
+        if not self.given:
             self.skipped.clear()
             self.last_skipped.clear()
-        return self._numbers(self._given)
+        return self._numbers(self.given)
 
     def received(self, made: Made) -> Batch:
         """Count a batch that the consumer gets."""
-        self._given += self._world
+        self.given += self.world
         for skipped in made.skipped:
             self.skipped[skipped.outcome] += 1
             self.last_skipped.append(skipped)
@@ -133,14 +188,28 @@ class Loader:
 
     def ended(self) -> None:
         """The next `for` is the next epoch."""
-        self.epoch, self._given = self.epoch + 1, 0
+        self.epoch, self.given = self.epoch + 1, 0
 
     def forked(self) -> None:
         """Called in a worker: what threads of its parent held is free here."""
         for place in self._places:
             place.begin()
 
-    def run(self, numbers: Iterable[int], beside: int = 1) -> Iterator[Made]:
+    def picked(self, keys: Sequence[tuple[int, int, int]]) -> Made:
+        """The batch of any rows, each by its epoch, batch and place; nothing is read ahead."""
+        with ThreadPoolExecutor(READERS, "edge-glass-read") as readers:
+            windows = {epoch: _Window(self._places, readers) for epoch, _, _ in keys}
+            rows = {
+                (epoch, number): windows[epoch].rows(self.planned(epoch), number, True)
+                for epoch, number in sorted({key[:2] for key in keys})
+            }
+            asked = [rows[epoch, number][place] for epoch, number, place in dict.fromkeys(keys)]
+            loaded = dict(zip(dict.fromkeys(keys), load(asked, self._recipe), strict=True))
+        return make([loaded[key] for key in keys], self._recipe)
+
+    def run(
+        self, numbers: Iterable[int], beside: int = 1, epoch: int | None = None
+    ) -> Generator[Made, None, None]:
         """Make batches in this order, some ahead; `beside` processes share cores and prefetch."""
         threads = self._threads or max(1, cores() // beside)
         depth = max(self._prefetch // beside, threads)
@@ -148,7 +217,7 @@ class Loader:
         makers = ThreadPoolExecutor(threads, "edge-glass-make")
         ahead: deque[Callable[[], Made]] = deque()
         try:
-            for turn, rows in enumerate(self._rows(numbers, readers)):
+            for turn, rows in enumerate(self._rows(numbers, readers, self.planned(epoch))):
                 ahead.append(self._begun(rows, makers, 1 if turn else threads))
                 del rows
                 if len(ahead) > depth:
@@ -161,31 +230,42 @@ class Loader:
 
     def _begun(self, rows: list[Row], makers: Executor, pieces: int) -> Callable[[], Made]:
         """What gives the batch of these rows, for which several threads can work at once."""
-        columns, decode = self._places[0].columns, self._decode
-        if not decode:  # a thread of its own would only wait for this one
-            return lambda: make(load(rows, decode), columns)
+        recipe = self._recipe
+        if recipe.is_plain:  # a thread of its own would only wait for this one
+            return lambda: make(load(rows, recipe), recipe)
         if pieces == 1:
-            return makers.submit(lambda: make(load(rows, decode), columns)).result
+            return makers.submit(lambda: make(load(rows, recipe), recipe)).result
         cuts = [len(rows) * at // pieces for at in range(pieces + 1)]
-        parts = [makers.submit(load, rows[here:after], decode) for here, after in pairwise(cuts)]
-        return lambda: make(chain.from_iterable(part.result() for part in parts), columns)
+        parts = [makers.submit(load, rows[here:after], recipe) for here, after in pairwise(cuts)]
+        return lambda: make(chain.from_iterable(part.result() for part in parts), recipe)
 
-    def _rows(self, numbers: Iterable[int], readers: ThreadPoolExecutor) -> Iterator[list[Row]]:
-        plan, window = self._planned(), _Window(self._places, readers)
+    def _rows(
+        self, numbers: Iterable[int], readers: ThreadPoolExecutor, plan: Plan
+    ) -> Iterator[list[Row]]:
+        window = _Window(self._places, readers)
         for number in numbers:
-            yield window.rows(plan, number, bool(self._decode))
+            yield window.rows(plan, number % plan.batches, not self._recipe.is_plain)
 
     def _numbers(self, start: int) -> range:
-        """Batches of this rank from `start` on; all ranks get as many, if `drop_last`."""
-        plan, end = self._planned(), self._planned().batches
+        """Batches of this rank from `start` on; those beyond the last are the first ones anew."""
+        plan, end = self.planned(), self.planned().batches
         if self._drop_last:
             end = plan.whole_batches
-            end -= max(0, end - start) % self._world
-        return range(start + self._rank, end, self._world)
+            end -= max(0, end - start) % self.world
+        elif self._even:
+            end += -max(0, end - start) % self.world
+        return range(start + self._rank, end, self.world)
 
-    def _planned(self) -> Plan:
-        if self._plan is None or self._plan.epoch != self.epoch:
-            self._plan = Plan([place.shape for place in self._places], self._order, self.epoch)
+    def planned(self, epoch: int | None = None) -> Plan:
+        """The plan of an epoch, this one if none is given."""
+        epoch = self.epoch if epoch is None else epoch
+        if self._plan is None or self._plan.epoch != epoch:
+            shapes = [place.shape for place in self._places]
+            if self._order.max_seconds:
+                seconds = [place.seconds for place in self._places]
+                self._plan = Buckets(shapes, self._order, epoch, seconds)
+            else:
+                self._plan = Plan(shapes, self._order, epoch)
         return self._plan
 
 
