@@ -174,7 +174,7 @@ def _check_numbers(
         problems.append(f"temperature {temperature}: above 0, and for a mixture")
     if seconds is not None and not seconds > 0:
         problems.append(f"max_seconds {seconds}: above 0")
-    raise_all(problems)
+    raise_all(problems, ConfigError)
 
 
 def _check_decode(places: "list[Place]", decode: Mapping[str, object]) -> None:

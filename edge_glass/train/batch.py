@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from edge_glass.core.errors import DataError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.train.stored_media import Stored
 
@@ -133,7 +133,7 @@ def make(rows: Iterable[Loaded], recipe: Recipe) -> Made:
     if recipe.collate and kept:
         return Made(recipe.collate(kept), skipped)
     if kept and not isinstance(kept[0], Mapping):
-        raise EdgeGlassError(
+        raise ConfigError(
             f"transform gives rows of type {type(kept[0]).__name__}: give dictionaries, or a "
             "collate_fn that makes a batch of such rows"
         )
@@ -204,7 +204,7 @@ def _together(column: str, values: list[Any], any_number: bool) -> Any:
         shapes = {value.shape for value in values}
         if len(shapes) > 1:
             one, other, *_ = sorted(shapes)
-            raise EdgeGlassError(
+            raise ConfigError(
                 f"{column}: arrays of shapes {one} and {other} in one batch. Let what makes them "
                 f"give one shape, wrap a decoder of sounds of any length in Padded, or give "
                 "collate_fn"

@@ -179,7 +179,7 @@ class Place:
     def seconds(self) -> np.ndarray:
         """How long each row is, in the order of the files; raises EdgeGlassError if none says."""
         if DURATION not in self.schema.names:
-            raise EdgeGlassError(f"{self.source}: max_seconds needs a column {DURATION}")
+            raise ConfigError(f"{self.source}: max_seconds needs a column {DURATION}")
         with ThreadPoolExecutor(AT_ONCE) as pool:
             tables = pool.map(
                 lambda group: self.table(group, [DURATION]), range(len(self.shape.rows))

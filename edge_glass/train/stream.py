@@ -75,7 +75,7 @@ class Loader:
 
     def __getitem__(self, number: object) -> Batch:
         """Raises EdgeGlassError: a DataLoader was made of this loader, where `torch` gives one."""
-        raise EdgeGlassError(ELSEWHERE)
+        raise ConfigError(ELSEWHERE)
 
     __getitems__ = __getitem__
 
@@ -114,7 +114,7 @@ class Loader:
         DataLoader takes the batches: then its state is what is to be kept.
         """
         if self._elsewhere:
-            raise EdgeGlassError(
+            raise ConfigError(
                 "another DataLoader takes the batches of this loader, so it does not know how many "
                 "were received: keep the state of that one (StatefulDataLoader.state_dict, "
                 "Accelerator.save_state), or take the batches from this loader itself"

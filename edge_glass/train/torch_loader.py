@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.errors import ConfigError
 from edge_glass.train.batch import Batch, Made
 from edge_glass.train.stream import ELSEWHERE, Loader
 
@@ -117,7 +117,7 @@ class Keys(Sampler[list[Key]]):
         Raises EdgeGlassError if they are shared out already.
         """
         if self._loader.world > 1:
-            raise EdgeGlassError(
+            raise ConfigError(
                 "this loader gives each rank batches of its own already, and would be shared out "
                 "a second time: leave it out of `prepare`, or make it with rank=0, world=1"
             )
@@ -153,7 +153,7 @@ class Rows(Dataset[Any]):
     def __getitems__(self, keys: list[Any]) -> Made:
         """The batch of these rows, as tensors, and what was left out of it."""
         if not all(isinstance(key, Key) for key in keys):
-            raise EdgeGlassError(ELSEWHERE)
+            raise ConfigError(ELSEWHERE)
         worker = get_worker_info()
         beside = worker.num_workers if worker else 1
         made = self._batch(keys, beside)
