@@ -17,7 +17,6 @@ import pyarrow as pa
 from edge_glass.audit.cross_split import Sound
 from edge_glass.audit.decoded_media import Decoded
 from edge_glass.core import ledger, parquet
-from edge_glass.core.columns import ColumnRole, with_role
 from edge_glass.core.key_digests import Keys
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
@@ -88,7 +87,6 @@ class CheckedBuild:
         self.features = datasets.Features.from_dict(made.features)
         self.schema: pa.Schema = arrow_schema(self.features)
         self.digests = RowDigests(self.schema)
-        self.captions = with_role(made.features, ColumnRole.CAPTION)
         self.splits: dict[str, SplitSeen] = {}
         self.ids, self.sounds, self.ledger_rows, self.media = (
             Keys(keys / name) for name in ("ids", "sounds", "ledger", "media")

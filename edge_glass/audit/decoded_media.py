@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edge_glass.audit.cross_split import Sound
-from edge_glass.core.columns import RATE
+from edge_glass.core.columns import RATE, media_kinds
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import audio, images, stills, video
 
@@ -27,38 +27,21 @@ class Decoded:
 
 def decoded(features: dict[str, Any], example: dict[str, Any], sound: Sound) -> Iterator[Decoded]:
     """Every file of a row; `features` as a manifest has them, `sound` hears what is audio."""
-    for name, feature in features.items():
+    for name, (kind, listed) in media_kinds(features).items():
         value = example[name]
-        kind, listed = _kind(feature)
-        if kind == "Audio":
+        if kind == "audio":
             yield _audio(name, value, sound)
-        elif kind == "Video":
+        elif kind == "video":
             yield _video(name, value)
-        elif kind == "Image":
+        elif kind == "image":
             files = value or [] if listed else [value]
             yield from (_image(f"{name}[{n}]" if listed else name, f) for n, f in enumerate(files))
-        elif kind == "binary" and listed:
+        elif kind == "bytes" and listed:
             yield from (_frame(f"{name}[{n}]", file) for n, file in enumerate(value or []))
     if rate := example.get(RATE):  # a waveform
         samples = np.array(example["audio"], dtype=np.float32)
         sound.hear(samples)
         yield Decoded("audio", "audio", seconds=len(samples) / rate, rate=rate)
-
-
-def is_list_of_files(feature: Any) -> bool:
-    """Whether a column is a list of images or frames."""
-    kind, listed = _kind(feature)
-    return listed and kind in ("Image", "binary")
-
-
-def _kind(feature: Any) -> tuple[str | None, bool]:
-    """What a column holds, and whether it holds a list of it."""
-    inner = feature.get("feature") if isinstance(feature, dict) else None
-    item = inner if isinstance(inner, dict) else feature
-    if not isinstance(item, dict):
-        return None, False
-    kind = item.get("dtype") if item.get("_type") == "Value" else item.get("_type")
-    return kind, item is inner
 
 
 def _bytes(value: dict[str, Any] | None) -> bytes:

@@ -13,10 +13,14 @@ import soxr
 from edge_glass.audit import audio_fingerprint, image_hash, levels
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import parquet, row_counts
+from edge_glass.core.columns import media_kinds
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import audio, images, stills, video
 
-KINDS = {"Image": "image", "Audio": "sound", "Video": "video"}  # of the features' types
+LOOKED_AT = {  # kind of a column, whether it is a list -> what looks at it
+    ("image", False): "image", ("audio", False): "sound", ("video", False): "video",
+    ("bytes", True): "frames", ("samples", True): "waveform",
+}  # fmt: skip
 FRAMES = 8  # looked at of a video
 MEDIA = pa.schema(
     [
@@ -44,18 +48,9 @@ Row = dict[str, Any]
 
 
 def columns(features: dict[str, Any]) -> dict[str, str]:
-    """Columns that hold media, and of what kind."""
-    found = {}
-    for name, feature in features.items():
-        if isinstance(feature, dict):
-            if (kind := feature.get("_type")) in KINDS:
-                found[name] = KINDS[kind]
-            elif isinstance(inner := feature.get("feature"), dict):
-                if inner.get("dtype") == "binary":
-                    found[name] = "frames"
-                elif inner.get("dtype") == "float32" and "sampling_rate" in features:
-                    found[name] = "waveform"
-    return found
+    """Columns that hold media which are looked at, and how."""
+    kinds = media_kinds(features)
+    return {name: LOOKED_AT[kind] for name, kind in kinds.items() if kind in LOOKED_AT}
 
 
 @dataclass(frozen=True)

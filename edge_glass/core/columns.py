@@ -16,7 +16,8 @@ import pyarrow as pa
 # next row group
 START, KEEP = 2**24, 2**25
 # names of the text that says what a row shows or what is said in it, the likeliest one first
-CAPTIONS = ("caption", "captions", "text", "plot", "transcript", "title")
+CAPTIONS = ("caption", "captions", "text", "plot", "plots", "transcript", "title")
+LISTS = ("caption", "captions", "plots")  # of those that may be lists of texts
 LABELS = ("label", "label_ori", "labels")
 RATE = "sampling_rate"  # beside a column `audio` that is a list of samples
 # what LAION's tables call these, and img2dataset and clip-retrieval after them
@@ -47,7 +48,7 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
         found["audio"] = ColumnRole.MEDIA
     texts = [name for name, role in found.items() if role is ColumnRole.TEXT]
     single = [name for name in texts if not is_list(features[name])]
-    named = [name for name in CAPTIONS if name in (texts if "caption" in name else single)]
+    named = [name for name in CAPTIONS if name in (texts if name in LISTS else single)]
     if captions := named or (single if len(single) == 1 else []):
         found[captions[0]] = ColumnRole.CAPTION
     return found
@@ -56,6 +57,17 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
 def with_role(features: Mapping[str, Any], role: ColumnRole) -> list[str]:
     """The columns that have a role."""
     return [name for name, found in roles(features).items() if found is role]
+
+
+def media_kinds(features: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Of each media column the kind, and whether it is a list of such.
+
+    A kind is image, audio, video, bytes (of a file of whatever kind), or samples.
+    """
+    return {
+        name: (_kind(item_of(features[name])), is_list(features[name]))
+        for name in with_role(features, ColumnRole.MEDIA)
+    }
 
 
 def upstream_names(names: list[str]) -> dict[str, str]:
@@ -74,6 +86,13 @@ def item_of(feature: Any) -> Any:
     if isinstance(feature, list):
         return feature[0]
     return feature["feature"] if is_list(feature) else feature
+
+
+def _kind(item: Any) -> str:
+    kind = str(item["_type"])
+    if kind != "Value":
+        return kind.lower()
+    return "bytes" if item["dtype"].endswith("binary") else "samples"
 
 
 def _role(name: str, feature: Any) -> ColumnRole:

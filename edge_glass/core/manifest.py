@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
-from edge_glass.core import feature_types, ledger, names, parquet, records, schema
+from edge_glass.core import columns, feature_types, ledger, names, parquet, records, schema
 from edge_glass.core.atomic_files import json_bytes, write_json
+from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import told
 from edge_glass.core.schema import Plain
@@ -149,11 +150,21 @@ class Inputs(Plain):
     features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
     tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys
+    roles: dict[str, ColumnRole] = field(default_factory=dict)  # of the columns, by the features
+
+    def __post_init__(self) -> None:
+        known = columns.roles(self.features)  # what was written stands; earlier releases did not
+        roles = {name: self.roles.get(name, role) for name, role in known.items()}
+        object.__setattr__(self, "roles", roles)
 
     @property
     def inputs(self) -> "Inputs":
         """The inputs alone, of a whole manifest too."""
         return Inputs(**{each.name: getattr(self, each.name) for each in fields(Inputs)})
+
+    def with_role(self, role: ColumnRole) -> list[str]:
+        """The columns that have a role."""
+        return [name for name, each in self.roles.items() if each is role]
 
     def differing(self, other: "Inputs") -> list[str]:
         """Names of the inputs that are not the same in `other`."""
@@ -174,6 +185,7 @@ class Manifest(Inputs):
     ledger: File
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.ledger.file != ledger.FILE:
             raise ValueError(f"the ledger is called {ledger.FILE}, not {self.ledger.file!r}")
         if not {each.file for each in self.tables} <= {WITHDRAWN, EDITS}:

@@ -107,6 +107,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
     @classmethod
     def spec_path(cls) -> Path:
+        """Where that file lies."""
         return cls.room("configs") / f"{cls.corpus}.yaml"
 
     @classmethod
@@ -185,7 +186,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
     def all_examples(self, row: Row, media: Media) -> list[Example]:
         """The examples of a row: all of them, each field of its column's type, or Dropped is
-        raised."""
+        raised.
+        """
         with interrupts.held:
             found = list(self.examples(row, media))
         for example in found:

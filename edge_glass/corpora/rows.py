@@ -35,7 +35,8 @@ def parsed(
 ) -> Row:
     """The row that `make` makes of a record; a dropped one if the record is `Malformed`, or `make`
     raises Dropped. `where`: the number of its line, or what else names it in its source, which the
-    row has as its `row` if it has none."""
+    row has as its `row` if it has none.
+    """
     where = f"line {where}" if isinstance(where, int) else where
     try:
         if isinstance(record, Malformed):

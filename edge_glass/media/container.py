@@ -84,7 +84,6 @@ def decode(
 ) -> tuple[np.ndarray, int]:
     """The first audio track from `start` to `end` (seconds) or whole, and its rate in Hz.
 
-
     Samples are float32 of shape (frames, channels). A track that ends before `end` gives what is
     there. Sections are counted in samples from the beginning, since seeking is not exact in every
     container. Raises Dropped: no_audio, empty, truncated, undecodable, oversized.

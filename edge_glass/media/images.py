@@ -259,7 +259,7 @@ def _square(image: Image.Image, side: int) -> Image.Image:
 
 
 def _plain(image: Image.Image, turn: int, format: str) -> Image.Image:
-    """sRGB upright, or with transparency where the format has it; JPEG gets a white ground."""
+    """SRGB upright, or with transparency where the format has it; JPEG gets a white ground."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = colour.in_8_bits(image)
     image = colour.srgb(orientation.upright(image, turn))

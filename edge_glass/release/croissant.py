@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from edge_glass.core.columns import is_list, item_of
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
@@ -140,7 +141,9 @@ def _split(config: str) -> Node:
 
 def _field(config: str, path: tuple[str, ...], feature: Any) -> Node:
     """A column, or (`path` longer than one) a part of one."""
-    inner, repeated = _element(feature)
+    inner, repeated = feature, is_list(feature)
+    while is_list(inner):
+        inner = item_of(inner)
     source: Node = {
         "fileSet": {"@id": f"{config}-shards"},
         "extract": {"column": path[0]},
@@ -161,15 +164,6 @@ def _field(config: str, path: tuple[str, ...], feature: Any) -> Node:
     elif path[1:]:
         source["transform"] = {"jsonPath": ".".join(path[1:])}
     return field | {"dataType": _type(inner)}
-
-
-def _element(feature: Any) -> tuple[Node, bool]:
-    """What a column holds, and whether it holds a list of it."""
-    if isinstance(feature, list):
-        return _element(feature[0])[0], True
-    if feature.get("_type") in ("List", "LargeList", "Sequence"):
-        return _element(feature["feature"])[0], True
-    return feature, False
 
 
 def _type(feature: Node) -> str:

@@ -78,7 +78,8 @@ def records(
     folder: Path, layout: Layout
 ) -> Iterator[tuple[str, dict[str, Any], tuple[str, str] | None, str]]:
     """Every record in a folder of chunks: where it stands, its columns, if and why it is dropped,
-    and what is odd about it. Raises EdgeGlassError for a chunk that is damaged."""
+    and what is odd about it. Raises EdgeGlassError for a chunk that is damaged.
+    """
     with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
         for path in files(folder):
             name = path.relative_to(folder).as_posix()

@@ -242,7 +242,7 @@ class _Pass:
                 self._db.execute("INSERT INTO texts VALUES (?, ?)", (position, data))
 
     def _end(self, offset: int) -> None:
-        """tarfile takes a damaged header for the end: only a block of zeros is one."""
+        """Tarfile takes a damaged header for the end: only a block of zeros is one."""
         self._file.seek(offset)
         if self._file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             _refuse(self._archive, f"damaged or cut short at byte {offset} of the tar")

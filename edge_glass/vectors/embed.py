@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from edge_glass.core import manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
+from edge_glass.core.columns import item_of, media_kinds
 from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.manifest import Manifest
 from edge_glass.vectors import embedding_files
@@ -22,7 +23,6 @@ from edge_glass.vectors.models import Modality, Model, locate
 FILE = "embeddings.json"
 Layout = Literal["parquet", "clip-retrieval"]
 Array = np.ndarray[Any, Any]
-MODALITIES: dict[str, Modality] = {"Image": "image", "Audio": "audio"}  # of the features' types
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def modality_of(made: Manifest, column: str) -> Modality:
     feature = made.features.get(column)
     if feature is None:
         raise ConfigError(f"{made.config}: {absent('column', column, made.features)}")
-    inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-    if (kind := inner.get("_type")) in MODALITIES:
-        return MODALITIES[kind]
-    if kind == "Value" and inner.get("dtype") == "string":
+    kind, _ = media_kinds(made.features).get(column, ("", False))
+    if kind in ("image", "audio"):
+        return cast(Modality, kind)
+    if item_of(feature) == {"dtype": "string", "_type": "Value"}:
         return "text"
     raise ConfigError(f"{made.config}: {column} holds no images, sounds or texts: {feature}")
 

@@ -35,7 +35,7 @@ class Encoder:
 
     @property
     def device(self) -> str:
-        """cuda or cpu."""
+        """Cuda or cpu."""
         if self.model.kind == "onnx":
             return "cpu"
         import torch

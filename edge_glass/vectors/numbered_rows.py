@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest, parquet
-from edge_glass.core.columns import ColumnRole, is_media, with_role
+from edge_glass.core.columns import ColumnRole, is_media
 from edge_glass.core.errors import ConfigError, DataError, absent
 
 Array = np.ndarray[Any, Any]
@@ -70,9 +70,8 @@ class Table:
     @property
     def caption(self) -> str:
         """The column that a row is shown by."""
-        features = self.made.features
-        captions = with_role(features, ColumnRole.CAPTION)
-        return (captions or with_role(features, ColumnRole.TEXT) or ["id"])[0]
+        captions, texts = map(self.made.with_role, (ColumnRole.CAPTION, ColumnRole.TEXT))
+        return [*captions, *texts, "id"][0]
 
     @cached_property
     def unsafe(self) -> str | None:

@@ -142,7 +142,7 @@ class Inverted:
 
 
 def library() -> Any:
-    """faiss. Raises EdgeGlassError if it is not installed."""
+    """Faiss. Raises EdgeGlassError if it is not installed."""
     needs("An index of many vectors", "search", "faiss")
     import faiss
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_glass.core import manifest, names
+from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Figures, File, ShardRecord
 from edge_glass.media.features import portable
@@ -29,6 +30,15 @@ def plain(small: Path) -> Any:
     return manifest.read(small).plain()
 
 
+def test_the_roles_of_columns_are_written_down(small: Path, tmp_path: Path) -> None:
+    found = manifest.read(small)
+    assert found.plain()["roles"] == {"id": "id", "caption": "caption"}
+    made = json.loads((small / manifest.FILE).read_bytes())
+    made.pop("roles", None)  # as earlier releases wrote it
+    (tmp_path / manifest.FILE).write_text(json.dumps(made))
+    assert manifest.read(tmp_path) == found and found.with_role(ColumnRole.CAPTION) == ["caption"]
+
+
 def test_what_is_read_is_what_was_written(small: Path) -> None:
     made = json.loads((small / manifest.FILE).read_bytes())
     assert made == plain(small) and made["manifest_version"] == 1
@@ -43,6 +53,7 @@ def test_what_is_read_is_what_was_written(small: Path) -> None:
         (lambda m: m.pop("limit"), "limit: "),
         (lambda m: m.pop("manifest_version"), "manifest_version: "),
         (lambda m: m.update(manifest_version=2), "manifest_version: "),
+        (lambda m: m["roles"].update(caption="prose"), "roles.caption: "),
         (lambda m: m.update(more=1), "more: "),
         (lambda m: m.update(config="../../x"), r"config: .*'../../x' is no name"),
         (lambda m: m.update(corpus="a/b"), "corpus: "),

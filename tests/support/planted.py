@@ -17,6 +17,7 @@ from PIL import Image
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import write_json, write_shard, write_table
+from edge_glass.core.columns import roles
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.media import video
 from edge_glass.media.features import Video, arrow_schema
@@ -43,7 +44,7 @@ def corpus(
     made: Row = {
         "manifest_version": 1, "config": config, "corpus": "clotho", "version": "1.0.0",
         "parameters": {}, "limit": None, "builder": "", "made_with": {}, "sources": [],
-        "features": features.to_dict(), "splits": {},
+        "features": features.to_dict(), "roles": roles(features.to_dict()), "splits": {},
     }  # fmt: skip
     entries: list[Entry] = []
     for split, rows in splits.items():

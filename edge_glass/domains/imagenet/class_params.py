@@ -117,7 +117,6 @@ class ClassParams(ClassChoice):
 
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
-
         found: Sample | Drawn | None = None
         if self.draw == "original":
             found = self.drawn(rows)

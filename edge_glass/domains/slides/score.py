@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import Whole
+from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.extras import needs
 from edge_glass.corpora import catalog
@@ -18,7 +19,6 @@ from edge_glass.domains.slides.bm25 import Index
 
 THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth nothing
 DEPTH = 100  # documents of a query that BM25 gives
-TEXTS = ("transcript", "text")  # where a corpus has its words
 PAGES, RETRIEVAL = ("_pages",), ("-corpus", "-queries", "-qrels")  # ends of configs' names
 Run = dict[str, dict[str, float]]
 
@@ -137,15 +137,14 @@ def _remedy(ends: tuple[str, ...]) -> str:
 
 def bm25(parts: dict[str, Path], split: str) -> Run:
     """The best documents of each query by BM25."""
-    columns = manifest.read(parts["corpus"]).features
-    text = next((name for name in TEXTS if name in columns), None)
-    if text is None:
-        raise DataError(f"{parts['corpus']}: no column {' or '.join(TEXTS)} to search")
-    ids, texts = [], []
-    for row in _rows(parts["corpus"], split, ["id", text]):
+    made = manifest.read(parts["corpus"])
+    if not (texts := made.with_role(ColumnRole.CAPTION)):
+        raise DataError(f"{parts['corpus']}: no column of texts to search")
+    ids, found = [], []
+    for row in _rows(parts["corpus"], split, ["id", texts[0]]):
         ids.append(row["id"])
-        texts.append(row[text] or "")
-    index = Index(texts)
+        found.append(row[texts[0]] or "")
+    index = Index(found)
     queries = _rows(parts["queries"], split, ["id", "text"])
     return {
         row["id"]: {ids[place]: score for place, score in index.top(row["text"], DEPTH)}

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import ledger, manifest, parquet
-from edge_glass.core.columns import ColumnRole, roles
+from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
@@ -29,7 +29,6 @@ class BuiltRows:
 
     folder: Path
     made: Manifest
-    roles: dict[str, ColumnRole]
     schema: pa.Schema
     name_by: str | None = None  # the column that files are called after
 
@@ -41,7 +40,7 @@ class BuiltRows:
         """
         made = manifest.read(folder)
         schema = arrow_schema(datasets.Features.from_dict(made.features))
-        build = cls(folder, made, roles(made.features), schema, name_by)
+        build = cls(folder, made, schema, name_by)
         if name_by is not None:
             build._check_names(name_by)
         return build
@@ -74,10 +73,6 @@ class BuiltRows:
         """In the manifest's order."""
         return list(self.made.splits)
 
-    def with_role(self, role: ColumnRole) -> list[str]:
-        """The columns that have a role."""
-        return [name for name, found in self.roles.items() if found is role]
-
     @property
     def plain(self) -> list[str]:
         """The columns that are data, not files: what JSON can hold."""
@@ -86,16 +81,16 @@ class BuiltRows:
     @property
     def left_out(self) -> list[str]:
         """What is said of columns that no export holds: files deep inside structs."""
-        deep = set(self.roles) - set(self.plain) - set(self.with_role(ColumnRole.MEDIA))
+        deep = set(self.made.roles) - set(self.plain) - set(self.made.with_role(ColumnRole.MEDIA))
         return [f"column {name} is left out: it holds files inside structs" for name in deep]
 
     def _is_plain(self, field: pa.Field) -> bool:
-        media = self.roles[field.name] is ColumnRole.MEDIA
+        media = self.made.roles[field.name] is ColumnRole.MEDIA
         return not (media or _has_bytes(field.type))
 
     def caption(self, example: Example) -> str | None:
         """The text that goes with a row's media; of several the first."""
-        for name in self.with_role(ColumnRole.CAPTION):
+        for name in self.made.with_role(ColumnRole.CAPTION):
             value = example[name]
             first = (value[0] if value else None) if isinstance(value, list) else value
             return None if first is None else str(first)

@@ -27,9 +27,9 @@ def write(build: BuiltRows, out: Path) -> list[str]:
 
     Raises EdgeGlassError where rows have no caption, or not one file each.
     """
-    columns, media = build.made.features, build.with_role(ColumnRole.MEDIA)
+    columns, media = build.made.features, build.made.with_role(ColumnRole.MEDIA)
     single = len(media) == 1 and not is_list(columns[media[0]])
-    if not build.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
+    if not build.made.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
         raise ConfigError(
             f"{build.config}: tsv wants a caption and one file a row, or names of files; there are "
             f"{', '.join(columns)}"

@@ -56,7 +56,7 @@ class _Shard:
     def __init__(self, build: BuiltRows, folder: Path, number: int, jpeg: bool) -> None:
         self._build, self._number, self._jpeg = build, number, jpeg
         self._stem = folder / f"{number:05d}"
-        self._media = build.with_role(ColumnRole.MEDIA)
+        self._media = build.made.with_role(ColumnRole.MEDIA)
         self._names = _names(build)
 
     def write(self, pairs: Iterator[Pair]) -> None:
