@@ -38,9 +38,10 @@ class _Built:
 
 
 def rows_of_any_type(config: str, folder: Path) -> list[str]:
-    """What goes wrong when fields of a bundled config's tables and JSON hold null, a number, a
-    boolean, a list, an object, nothing, bytes, a megabyte, or are absent: none if all is well.
+    """What goes wrong when fields of a bundled config's tables and JSON hold anything.
 
+    Nothing, if all is well. They hold null, a number, a boolean, a list, an object, nothing, bytes,
+    a megabyte, or are absent.
     Each table of the sample gets, beside its own, a record for each of its fields and each kind of
     value, and is built in `folder`. No build may end in a traceback; its ledger balances; the other
     rows fare as before; a record that cannot be kept right is malformed_row and names its field.

@@ -190,7 +190,13 @@ class _Job:
     def _rules(self, group: str, trace: profiles.Trace, table: str) -> Iterator[pa.RecordBatch]:
         folder, held = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
         yield from rules.find(
-            held, table, self._own, folder, self._spare, self._options.memory, self._languages()
+            held,
+            table,
+            self._own,
+            folder,
+            work=self._spare,
+            memory=self._options.memory,
+            languages=self._languages(),
         )
 
     def _signals(self) -> Iterator[pa.RecordBatch]:

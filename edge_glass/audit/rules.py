@@ -80,8 +80,8 @@ FROM rows JOIN covered ON hash(plain) = text WHERE score >= 0.5
 
 
 def find(
-    rules: Sequence[Rule], table: str, shards: list[Shard], folder: Path, work: Path, memory: int,
-    languages: Sequence[str] = (),
+    rules: Sequence[Rule], table: str, shards: list[Shard], folder: Path, *, work: Path,
+    memory: int, languages: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     """Findings of all rules over one trace; without `languages` none is asked for."""
     with duck.connected(memory, work) as connection:

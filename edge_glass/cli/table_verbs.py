@@ -113,7 +113,9 @@ def retrieve(
     from edge_glass.domains.imagenet import nearest
 
     folder, layout = _table(name, raw)
-    made = nearest.retrieve(queries, folder, layout, out, encoder, k, jobs, ray, shown())
+    made = nearest.retrieve(
+        queries, folder, layout, out, encoder, k=k, jobs=jobs, ray=ray, progress=shown()
+    )
     terminal.as_json(made) if json else terminal.step(out, made)
 
 

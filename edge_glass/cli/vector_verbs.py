@@ -45,7 +45,7 @@ def embed(
     for config, folder in folders.items():
         root = out or folder.parent / "embeddings"
         target = root / config / short(encoder)
-        make(folder, target, encoder, names, layout, batch_size, jobs or processes())  # type: ignore[arg-type]
+        make(folder, target, encoder, names, layout, batch=batch_size, jobs=jobs or processes())  # type: ignore[arg-type]
         targets.append(target)
     terminal.paths(targets, json)
 

@@ -103,6 +103,7 @@ class Whole:
         return self
 
     def write(self, data: Any) -> int:
+        """Append bytes; returns how many."""
         view = memoryview(data)
         self._hash.update(view)
         self.size += view.nbytes
@@ -111,9 +112,11 @@ class Whole:
         return len(data)
 
     def tell(self) -> int:
+        """Bytes written so far."""
         return self.size
 
     def flush(self) -> None:
+        """Hand what is written to the system."""
         self._file.flush()
 
     def close(self) -> None:
@@ -121,6 +124,7 @@ class Whole:
 
     @property
     def sha256(self) -> str:
+        """Of what is written so far."""
         return self._hash.hexdigest()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -39,6 +39,7 @@ def _revision(version: str | None) -> str:
 
 
 def is_local(path: Path) -> bool:
+    """Whether a path is one of this machine."""
     return isinstance(path, Path)
 
 

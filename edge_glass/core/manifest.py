@@ -173,7 +173,7 @@ class Inputs(Plain):
 
     @property
     def each_example(self) -> bool:
-        """Whether a source row is several examples, whose ids end in #1, #2, …"""
+        """Whether a source row is several examples, whose ids end in #1, #2 and so on."""
         return "each" in map(self.parameters.get, ("caption_mode", "class_mode"))
 
 

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 from rich.text import Text
+from typing_extensions import override
 
 from edge_glass.core import units
 from edge_glass.core.visible import visible
@@ -53,9 +54,11 @@ class Tally:
         self.done = 0
 
     def __call__(self) -> tuple[int, int]:
+        """Rows done, none of them dropped."""
         return self.done, 0
 
     def add(self, count: int = 1) -> None:
+        """Count rows that are done."""
         self.done += count
 
     def over(self, blocks: Iterable[tuple[S, T]]) -> Iterator[tuple[S, T]]:
@@ -65,31 +68,36 @@ class Tally:
             self.add(len(rows))
 
 
-class Silent:
+class Silent(Progress):
     """Says nothing."""
 
+    @override
     def say(self, text: str) -> None:
         pass
 
+    @override
     @contextmanager
     def bytes(self, what: str) -> Iterator[ByteTick]:
         yield lambda file, done, total: None
 
+    @override
     @contextmanager
     def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
         yield
 
 
-class Shown:
+class Shown(Progress):
     """Bars on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
+    @override
     def say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
         LOG.info(visible(text))
 
+    @override
     @contextmanager
     def bytes(self, what: str) -> Iterator[ByteTick]:
         columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -110,6 +118,7 @@ class Shown:
 
             yield tick
 
+    @override
     @contextmanager
     def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
         of = "/{task.total}" if total else ""

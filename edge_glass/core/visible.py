@@ -19,7 +19,7 @@ IN_JSON = {n: f"\\u{n:04x}" for n in ESCAPES if n > 32}
 
 
 def visible(value: Any) -> Any:
-    """A text, or all texts in a value, with `\\u202e` where that character stands."""
+    """A text, or all texts in a value, with an escape where a character is not shown as it is."""
     if type(value) is str:  # not Markup, which is no text
         return value.translate(ESCAPES)
     if isinstance(value, dict):

@@ -185,9 +185,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
         )
 
     def all_examples(self, row: Row, media: Media) -> list[Example]:
-        """The examples of a row: all of them, each field of its column's type, or Dropped is
-        raised.
-        """
+        """All examples of a row, each field of its column's type. Raises Dropped."""
         with interrupts.held:
             found = list(self.examples(row, media))
         for example in found:

@@ -33,9 +33,10 @@ def parsed(
     record: dict[str, Any],
     make: Callable[[dict[str, Any]], Row],
 ) -> Row:
-    """The row that `make` makes of a record; a dropped one if the record is `Malformed`, or `make`
-    raises Dropped. `where`: the number of its line, or what else names it in its source, which the
-    row has as its `row` if it has none.
+    """The row that `make` makes of a record.
+
+    A dropped one if the record is `Malformed`, or `make` raises Dropped. `where`: the number of its
+    line, or what else names it in its source, which the row has as its `row` if it has none.
     """
     where = f"line {where}" if isinstance(where, int) else where
     try:

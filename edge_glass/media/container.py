@@ -60,7 +60,7 @@ def demuxer(data: bytes) -> str | None:
 
 
 def suffix(data: bytes) -> str:
-    """The suffix of a file that holds these bytes and no picture: .m4a, .webm, .mkv, .aac, …"""
+    """The suffix of a file that holds these bytes and no picture: .m4a, .webm, .mkv and so on."""
     if demuxer(data) == "matroska":
         return ".webm" if b"webm" in data[:64] else ".mkv"
     name = demuxer(data) or ""
@@ -253,6 +253,7 @@ def version() -> str | None:
 
 
 def pyav() -> Any:
+    """PyAV. Raises EdgeGlassError if it is not installed."""
     needs("Reading MP4, M4A and WebM", "video", "av")
     import av
 

@@ -56,10 +56,12 @@ class Probe:
 
     @property
     def seconds(self) -> float:
+        """How long it is."""
         return self.frames / self.rate
 
     @property
     def suffix(self) -> str:
+        """What files of this format end in."""
         return SUFFIXES.get(self.format, f".{self.format.lower()}")
 
     def has_name(self, suffix: str) -> bool:

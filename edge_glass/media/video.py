@@ -77,6 +77,7 @@ class Probe:
 
     @property
     def seconds(self) -> float:
+        """How long it is."""
         return float(self.length)
 
     @property

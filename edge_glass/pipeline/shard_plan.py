@@ -40,6 +40,7 @@ class Order:
 
     @property
     def stem(self) -> str:
+        """`train-00000`, with which the names of its files begin."""
         return f"{self.split}-{self.number:05d}"
 
 
@@ -56,7 +57,7 @@ class Planned:
         return Counter(order.split for order in self.orders)
 
     def name(self, order: Order) -> str:
-        """`train-00000-of-00003.parquet`"""
+        """`train-00000-of-00003.parquet`."""
         return f"{order.stem}-of-{self.shards[order.split]:05d}.parquet"
 
 

@@ -58,6 +58,7 @@ class Task:
 
     @property
     def ledger(self) -> Path:
+        """The file of the ledger of its rows."""
         return self.folder / f"{self.order.stem}.ledger.parquet"
 
 
@@ -254,5 +255,5 @@ def _outcome(corpus: Corpus, row: Row, media: Media) -> tuple[Outcome, str, list
 
 
 def _clean(text: str) -> str:
-    """Text that fits UTF-8: a byte that was no text is shown as \\udcXX."""
+    """Text that fits UTF-8: a byte that was no text is shown as an escape."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()

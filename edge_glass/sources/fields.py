@@ -1,5 +1,6 @@
-"""What may stand in a field, said in the words of the columns: of records that are read and of
-examples that are written.
+"""What may stand in a field, said in the words of the columns.
+
+Of records that are read, and of examples that are written.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -174,11 +174,11 @@ def _raw(
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
-    """A source in a folder of raw files: unpacked or as published, at most two folders down, or a
-    file under this name and the ending of its packing.
+    """A source in a folder of raw files, unpacked or as published, at most two folders down.
 
-    Of the folder that an archive holds its last part is enough. Clips lie in a folder of the
-    source's name, or all together in `folder` itself.
+    A single file may also lie there under this name and the ending of its packing. Of the folder
+    that an archive holds its last part is enough. Clips lie in a folder of the source's name, or
+    all together in `folder` itself.
     """
     unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
     single = not (source.folder or source.fetch or source.hub or source.tables or source.index)

@@ -90,7 +90,8 @@ class Raw:
 
     def names(self, source: str) -> Iterator[str]:
         """The files in an archive or folder, relative to it with `/`, sorted folder by folder.
-        None of what is fetched row by row.
+
+        There are none of what is fetched row by row.
         """
         return iter(()) if source in self.remote else self._place(source).names()
 
@@ -277,8 +278,9 @@ class Raw:
             ) from None
 
     def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
-        """Line number and fields of a text file between tabs, without header and quotes; None for
-        a line with more or fewer fields. Raises EdgeGlassError if lines are missing.
+        """Line number and fields of a text file between tabs, without header and quotes.
+
+        None for a line with more or fewer fields. Raises EdgeGlassError if lines are missing.
         """
         count = 0
         with self.paths[source].open("rb") as file:

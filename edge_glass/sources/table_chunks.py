@@ -77,8 +77,10 @@ def _ending(path: Path) -> str:
 def records(
     folder: Path, layout: Layout
 ) -> Iterator[tuple[str, dict[str, Any], tuple[str, str] | None, str]]:
-    """Every record in a folder of chunks: where it stands, its columns, if and why it is dropped,
-    and what is odd about it. Raises EdgeGlassError for a chunk that is damaged.
+    """Every record in a folder of chunks.
+
+    Where it stands, its columns, if and why it is dropped, and what is odd about it. Raises
+    EdgeGlassError for a chunk that is damaged.
     """
     with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
         for path in files(folder):

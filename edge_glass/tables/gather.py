@@ -37,6 +37,7 @@ class Task:
 
     @property
     def name(self) -> str:
+        """The name of its file."""
         return parts.name(self.part, self.parts)
 
 

@@ -42,7 +42,7 @@ SUMMARY = schema.shape(
 
 
 def name(number: int, of: int) -> str:
-    """`part-00000-of-00032.parquet`"""
+    """`part-00000-of-00032.parquet`."""
     return f"part-{number:05d}-of-{of:05d}.parquet"
 
 

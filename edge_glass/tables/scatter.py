@@ -52,6 +52,7 @@ class Task:
 
     @property
     def folder(self) -> Path:
+        """Where its pieces go."""
         return self.work / f"span-{self.span.number:06d}"
 
 

@@ -55,6 +55,7 @@ class Task:
 
     @property
     def name(self) -> str:
+        """The name of its file."""
         return parts.name(self.number, self.of)
 
 

@@ -1,5 +1,7 @@
-"""Embeddings of a build: as Parquet beside the data, row for row and shard for shard, or as
-clip-retrieval lays them out. A shard is whole or absent; the same command goes on after any stop.
+"""Embeddings of a build, row for row and shard for shard.
+
+As Parquet beside the data, or as clip-retrieval lays them out. A shard is whole or absent; the same
+command goes on after any stop.
 """
 
 import hashlib
@@ -46,6 +48,7 @@ def embed(
     name: str,
     columns: list[str],
     layout: Layout = "parquet",
+    *,
     batch: int | None = None,
     jobs: int = 1,
 ) -> None:

@@ -155,7 +155,7 @@ def test_steps_and_searches_on_nodes(nodes: Any, tmp_path: Path) -> None:
         parts, scored = tmp_path / name / "matched" / "metadata", tmp_path / name / "scored"
         steps.run(Scored("wordbag:encode"), parts, scored, 1, address)
         near = tmp_path / name / "near"
-        nearest.retrieve(asked, raw, layout, near, "wordbag:encode", 5, 1, address)
+        nearest.retrieve(asked, raw, layout, near, "wordbag:encode", k=5, ray=address)
     here, there = (files(tmp_path / name) for name in ("here", "there"))
     parquet = [path for path in here if path.endswith(".parquet")]
     assert parquet and all(there[path] == here[path] for path in parquet)

@@ -146,6 +146,7 @@ def retrieve(
     layout: Layout,
     out: Path,
     encoder: str,
+    *,
     k: int = 50,
     jobs: int = 1,
     ray: str | None = None,

@@ -35,5 +35,6 @@ def dataset(
 
     listed = Path(splits) if splits else Path(labels) / "split.json"
     return ViewDataset(
-        Path(embeddings), Path(labels), listed, split, encoder, views, noisy_labels, prefix, seed
-    )
+        Path(embeddings), Path(labels), listed, split, encoder=encoder, views=views,
+        noisy=noisy_labels, prefix=prefix, seed=seed,
+    )  # fmt: skip

@@ -31,6 +31,7 @@ class ViewDataset(Dataset[dict[str, Any]]):
         labels: Path,
         splits: Path,
         split: str,
+        *,
         encoder: str,
         views: str,
         noisy: bool,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from edge_glass.core.errors import NetworkError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.domains.slides import decks, language
-from edge_glass.domains.slides.deck_store import Desk
+from edge_glass.domains.slides.deck_store import Desk, Sheet
 from edge_glass.domains.slides.deck_urls import put
 from edge_glass.domains.slides.sites import Page, Site
 from edge_glass.sources import addresses, hosts
@@ -74,7 +74,8 @@ async def collect(
             seen.update(new)
             waiting.extend(new)
             if drop or page.deck:
-                await _deck(desk, id, url, page, drop, answer, wanted, patient)
+                drop = drop or _unwanted(page, wanted)
+                await _deck(desk.sheet(id, url), page, drop, answer, patient)
                 kept += (desk.out / id).is_dir()
                 yield id
 
@@ -93,24 +94,15 @@ def _read(site: Site, url: str, answer: Answer) -> tuple[Page, Dropped | None]:
 
 
 async def _deck(
-    desk: Desk,
-    id: str,
-    url: str,
-    page: Page,
-    drop: Dropped | None,
-    answer: Answer,
-    wanted: Wanted,
-    patient: _Patient,
+    sheet: Sheet, page: Page, drop: Dropped | None, answer: Answer, patient: _Patient
 ) -> None:
-    sheet = desk.sheet(id, url)
-    drop = drop or _unwanted(page, wanted)
     if drop or not page.deck:
         assert drop
         return sheet.drop(drop.outcome, drop.detail, answer)
     for number, slide in enumerate(page.slides, 1):
         if not sheet.has(number):
             put(sheet, number, await patient.get(slide))
-    page.deck.id = id
+    page.deck.id = sheet.id
     sheet.finish(page.deck)
     return None
 

@@ -1,6 +1,6 @@
-"""A table of files, labels and captions, and how many rows each class has.
+r"""A table of files, labels and captions, and how many rows each class has.
 
-`pandas.read_csv(sep="\\t")` and open_clip's CSV mode read it: fields with quotes are quoted.
+`pandas.read_csv(sep="\t")` and open_clip's CSV mode read it: fields with quotes are quoted.
 """
 
 import csv
