@@ -1,5 +1,7 @@
-"""A dataset that changes row by row: a folder of builds, in its place, or the next version of a
-dataset on the Hub, of which only what changes is fetched and sent.
+"""A dataset that changes row by row.
+
+A folder of builds, in its place, or the next version of a dataset on the Hub, of which only what
+changes is fetched and sent.
 """
 
 import tempfile
