@@ -19,7 +19,19 @@ from edge_glass.core.version import VERSION
 
 if TYPE_CHECKING:
     from edge_glass import builder, train
-    from edge_glass.api import Build, audit, build, diff, export, load, plan, push, verify, withdraw
+    from edge_glass.api import (
+        Build,
+        audit,
+        build,
+        diff,
+        export,
+        load,
+        plan,
+        push,
+        verify,
+        why,
+        withdraw,
+    )
     from edge_glass.core.errors import (
         ConfigError,
         DataError,
@@ -50,6 +62,7 @@ __all__ = [
     "push",
     "train",
     "verify",
+    "why",
     "withdraw",
 ]
 _MODULES = ("audit", "builder", "train")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
+    from edge_glass.release.why import Origin
     from edge_glass.sources.row_fetch import Network
 
 StrPath = str | PathLike[str]
@@ -278,6 +279,31 @@ def withdraw(
 
     request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
     return take_back(str(place), request, config, version, _path(certificate), jobs)
+
+
+def why(place: StrPath, id: str) -> list["Origin"]:
+    """Where the row `id` comes from, in each config of a folder or a version that has it.
+
+    Args:
+        place: as of `verify`.
+        id: of a row, or of one of its examples.
+
+    Returns:
+        Its source and record, what a server said, licence, consent, parameters, code, where it
+        lies, what audits found and what was edited.
+
+    Raises:
+        EdgeGlassError: no config has such a row.
+
+    Example:
+        >>> [origin] = edge_glass.why("org/edge-glass@1.0.0", "train/12")
+        >>> origin.places[0].shard
+    """
+    from edge_glass.release.why import why as ask
+
+    where = locations.at(str(place))
+    with locations.told(where):
+        return ask(where, id)
 
 
 def load(

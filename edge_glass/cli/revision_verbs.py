@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json
+from edge_glass.cli.options import Jobs, Json, Place
 from edge_glass.core.errors import ConfigError
 from edge_glass.pipeline.executor_local import cores
 
@@ -54,6 +54,23 @@ def withdraw(
     request = Request(_lines(ids), _lines(sha256), url, where, reason)
     done = take_back(directory, request, config, version, certificate, jobs or cores())
     terminal.as_json(terminal.plain(done)) if json else terminal.withdrawn(done)
+
+
+@app.command(epilog="Example: edge-glass why org/edge-glass@1.0.0 'train/12'")
+def why(
+    directory: Place,
+    id: Annotated[str, typer.Argument(metavar="ID", help="Of a row.")],
+    json: Json = False,
+) -> None:
+    """Where a row comes from: source, licence, consent, code, shard, findings, edits."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import locations
+    from edge_glass.release.why import why as ask
+
+    where = locations.at(directory)
+    with locations.told(where):
+        origins = [terminal.plain(origin) for origin in ask(where, id)]
+    terminal.as_json(origins) if json else terminal.origins(origins)
 
 
 def _lines(path: Path | None) -> frozenset[str]:

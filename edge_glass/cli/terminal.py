@@ -258,6 +258,17 @@ def withdrawn(done: "Certificate") -> None:
     console.print(_text("\n".join([*lines, *done.derived])), soft_wrap=True)
 
 
+def origins(told: list[dict[str, Any]]) -> None:
+    """Where a row comes from."""
+    for origin in told:
+        for name, value in origin.items():
+            each = value if isinstance(value, list) else [value]
+            for one in filter(lambda one: one not in (None, "", {}), each):
+                pairs = one.items() if isinstance(one, dict) else ()
+                text = ", ".join(f"{key} {v}" for key, v in pairs if v is not None) or str(one)
+                console.print(_text(f"{name}: {text}"), soft_wrap=True)
+
+
 def plain(value: Any) -> Any:
     """A dataclass as JSON can hold it."""
     return asdict(value)

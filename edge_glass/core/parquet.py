@@ -223,12 +223,14 @@ def _most(data: Iterable[Page], width: int, batch: int) -> int:
     return most
 
 
-def opened(path: Path) -> BoundedFile:
-    """A file to read in parts, here or behind a URL.
+def opened(path: Path, ahead: int | None = None) -> BoundedFile:
+    """A file to read in parts, here or behind a URL, where `ahead` bytes more are read than asked.
 
     By itself pyarrow reads ahead and keeps it all until the end.
     """
-    return BoundedFile(path)
+    if ahead is None or is_local(path):
+        return BoundedFile(path)
+    return BoundedFile(path, cast(Any, path).open("rb", block_size=ahead))
 
 
 def bounded(path: Path) -> Path:

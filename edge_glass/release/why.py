@@ -1,0 +1,203 @@
+"""Where a row comes from: its source, what was done to it, where it lies, what was said of it.
+
+Ledger and shards are looked into where statistics say that the row can be, not read: behind a URL
+that is a few small ranges.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.audit import audits, findings
+from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core.errors import DataError
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.parquet import BoundedFile
+from edge_glass.core.revisions import Revisions, digest
+from edge_glass.corpora import catalog
+from edge_glass.pipeline import replay
+
+AHEAD = 2**16  # bytes that are read beyond what is asked for
+CONSENT = {Outcome.ROBOTS_TXT, Outcome.X_ROBOTS_TAG, Outcome.TDM_RESERVED}
+SERVED = ("url", "final_url", "status", "bytes", "sha256", "etag", "last_modified")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an example lies."""
+
+    id: str
+    shard: str
+    sha256: str  # of the shard
+    row_group: int
+    row: int  # in the shard, from 0
+    licence: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that is known of a row and how it came to be."""
+
+    id: str
+    config: str
+    split: str
+    outcome: str
+    detail: str
+    source: dict[str, Any]  # the file as it was read, and the record in it
+    served: dict[str, Any]  # what a server said, of a row that was fetched by itself
+    media: str  # whether they are the source's bytes
+    licence: str | None  # the row's own, else the corpus's
+    consent: dict[str, Any]  # a refusal that was met, and the checks that the config left out
+    parameters: dict[str, Any]
+    code: dict[str, Any]  # fingerprint of the builder and what it imports, and libraries
+    places: list[Place] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    edits: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    row: dict[str, Any]
+    before: int  # examples of its split that stand before its own
+
+
+def why(place: Path, id: str) -> list[Origin]:
+    """What is known of the row `id`, or of its example, in each config of a folder or version.
+
+    Raises DataError if no config has such a row.
+    """
+    told = [origin for folder in manifest.built(place).values() for origin in _of(folder, id)]
+    if not told:
+        raise DataError(f"{place}: no row {id} in any ledger: see `edge-glass ledger`")
+    return told
+
+
+def _of(folder: Path, id: str) -> Iterator[Origin]:
+    made = manifest.read(folder)
+    known = Revisions.of(made, folder)
+    stem, mark, number = id.rpartition("#")
+    ids = [id, *([stem] if mark and number.isdecimal() and made.each_example else [])]
+    ids += [digest(made.corpus, "id", one) for one in ids] if known.withdrawn else []
+    for entry in _entries(folder / ledger.FILE, ids, made.each_example):
+        row, kept = entry.row, entry.row["outcome"] == Outcome.KEPT
+        places = [*_places(folder, made, entry)] if kept else []
+        licence = next((one.licence for one in places if one.licence), _licence(made))
+        named = {row["id"], *(one.id for one in places)}
+        yield Origin(
+            id, made.config, row["split"], row["outcome"], row["detail"] or "",
+            source=_source(made, row), served={k: row[k] for k in SERVED if row.get(k) is not None},
+            media=_media(row) if kept else "", licence=licence, consent=_consent(made, row),
+            parameters=made.parameters,
+            code={"builder": made.builder, "made_with": made.made_with}, places=places,
+            findings=[*_findings(folder, row["split"], named)],
+            edits=[asdict(edit) for one in sorted(named) for edit in known.edits.get(one, ())],
+        )  # fmt: skip
+
+
+def _entries(path: Path, ids: list[str], several: bool) -> Iterator[_Entry]:
+    """The ledger's rows of these ids, each with the examples that stand before its own."""
+    with parquet.opened(path, AHEAD) as file:
+        for group in range(file.num_row_groups):
+            if not any(_can_hold(file, group, "id", one) for one in ids):
+                continue
+            column = file.read_row_group(group, ["id"])["id"]
+            for at in pc.indices_nonzero(pc.is_in(column, pa.array(ids, pa.string()))).to_pylist():
+                row = file.read_row_group(group).slice(at, 1).to_pylist()[0]
+                yield _Entry(row, _before(file, row["split"], group, at, several))
+
+
+def _before(file: BoundedFile, split: str, group: int, at: int, several: bool) -> int:
+    total = 0
+    for number in range(group + 1):
+        if not _can_hold(file, number, "split", split):
+            continue
+        rows = at if number == group else file.metadata.row_group(number).num_rows
+        alike = [_only(file, number, name) for name in ("split", "outcome")]
+        if not several and None not in alike:
+            total += rows if alike[1] == Outcome.KEPT else 0
+            continue
+        names = ["split", "outcome", *(["text_digests"] if several else [])]
+        table = file.read_row_group(number, names).slice(0, rows)
+        kept = pc.and_(pc.equal(table["split"], split), pc.equal(table["outcome"], "kept"))
+        total += pc.sum(kept).as_py() or 0
+        if several:
+            more = pc.list_value_length(table["text_digests"].filter(kept))
+            total += (pc.sum(more).as_py() or 0) - pc.count(more).as_py()
+    return total
+
+
+def _can_hold(file: BoundedFile, group: int, column: str, value: str) -> bool:
+    found = _statistics(file, group, column)
+    return found is None or not found.has_min_max or found.min <= value <= found.max
+
+
+def _only(file: BoundedFile, group: int, column: str) -> str | None:
+    """The value of all rows of a group, None if they differ."""
+    found = _statistics(file, group, column)
+    same = found is not None and found.has_min_max and found.min == found.max
+    return str(found.min) if same and not found.null_count else None
+
+
+def _statistics(file: BoundedFile, group: int, column: str) -> Any:
+    return file.metadata.row_group(group).column(file.schema_arrow.names.index(column)).statistics
+
+
+def _places(folder: Path, made: Manifest, entry: _Entry) -> Iterator[Place]:
+    """Where the examples of a row lie: after those that the ledger has before it."""
+    start = 0
+    for shard in made.splits[entry.row["split"]].shards:
+        first = max(entry.before - start, 0)
+        count = len(entry.row.get("text_digests") or [0])
+        if start <= entry.before + count - 1 and entry.before < start + shard.rows:
+            with parquet.opened(folder / shard.file, AHEAD) as file:
+                for row, group, found in _rows(file, first, entry.before + count - start):
+                    if not replay.of(found["id"], entry.row["id"]):
+                        raise DataError(f"{folder / shard.file}: its rows are not the ledger's")
+                    licence = found.get("license")
+                    yield Place(found["id"], shard.file, shard.sha256, group, row, licence)
+        start += shard.rows
+
+
+def _rows(file: BoundedFile, first: int, end: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Rows of a shard by number, without what is not looked at."""
+    names, start = [n for n in ("id", "license") if n in file.schema_arrow.names], 0
+    for group in range(file.num_row_groups):
+        stop = start + file.metadata.row_group(group).num_rows
+        if first < stop and start < end:
+            rows = file.read_row_group(group, names).to_pylist()
+            for row in range(max(first, start), min(end, stop)):
+                yield row, group, rows[row - start]
+        start = stop
+
+
+def _source(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:
+    used = next((each.plain() for each in made.sources if each.file == row["source"]), {})
+    return {"file": row["source"], "record": row["row"], **used}
+
+
+def _media(row: dict[str, Any]) -> str:
+    if row.get("text_digests") is None:
+        return "not known: an earlier release made it"
+    return "the source's bytes" if row["media_digests"] is None else "converted, see parameters"
+
+
+def _licence(made: Manifest) -> str | None:
+    known = made.corpus in catalog.corpora()
+    return catalog.corpus(made.corpus).spec().licence_tag if known else None
+
+
+def _consent(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:
+    seen = row["outcome"] if row["outcome"] in CONSENT else None
+    return {"refused": seen, "left_out": made.parameters.get("ignore_opt_outs")}
+
+
+def _findings(folder: Path, split: str, ids: set[str]) -> Iterator[dict[str, Any]]:
+    for path in sorted((folder.parent / audits.FOLDER / folder.name).glob("*.parquet")):
+        for row in findings.read(path):
+            if row["split"] == split and row["id"] in ids:
+                yield {name: value for name, value in row.items() if value is not None}
