@@ -91,7 +91,7 @@ def bare(raw: Path, out: Path, hashed: bool = False) -> int:
     import aiohttp
     import pyarrow as pa
 
-    from edge_glass.core.atomic_files import _writer
+    from edge_glass.core.shard_files import _writer
     from edge_glass.media.features import Features, Image, Value, arrow_schema
 
     names = ("caption", "image_url", "sha256")

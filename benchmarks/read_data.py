@@ -91,7 +91,7 @@ def media(kind: str) -> Any:
 
 
 def ours_write(folder: Path, kind: str, values: list[bytes]) -> None:
-    from edge_glass.core.atomic_files import write_shard
+    from edge_glass.core.shard_files import write_shard
     from edge_glass.media.features import Audio, Features, Image, Value, arrow_schema
 
     media = Audio(sampling_rate=RATE) if kind == "audio" else Image()

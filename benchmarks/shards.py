@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from measure import arguments, compare, run_here, scratch, side_by_side
 
-from edge_glass.core.atomic_files import write_shard
+from edge_glass.core.shard_files import write_shard
 from edge_glass.media.features import Features, Image, Sequence, Value, arrow_schema
 
 MEDIA_BYTES = 80_000

@@ -217,4 +217,4 @@ class _Job:
         if self._options.languages is not None:
             return self._options.languages
         corpus = self._made.corpus
-        return catalog.corpus(corpus).spec().languages if corpus in catalog.corpora() else ()
+        return catalog.spec(corpus).languages if corpus in catalog.corpora() else ()

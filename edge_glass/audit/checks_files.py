@@ -48,7 +48,7 @@ def other_columns(build: CheckedBuild) -> Iterator[Finding]:
         with parquet.opened(path) as opened:
             found = opened.schema_arrow
         if file.file == ledger.FILE:  # earlier releases wrote fewer columns
-            wanted = pa.schema(list(ledger.SCHEMA)[: len(found.names)])
+            wanted = pa.schema(list(ledger.schema())[: len(found.names)])
         else:
             wanted = SCHEMAS.get(file.file, build.schema)
         what = _difference(found, wanted)

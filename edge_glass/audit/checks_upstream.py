@@ -120,7 +120,7 @@ def other_published_values(build: CheckedBuild) -> Iterator[Finding]:
 def _spec(build: CheckedBuild) -> Spec | None:
     """The corpus's YAML; None if it is somebody else's and not installed here."""
     known = build.made.corpus in catalog.corpora()
-    return catalog.corpus(build.made.corpus).spec() if known else None
+    return catalog.spec(build.made.corpus) if known else None
 
 
 def _expected(build: CheckedBuild) -> Spec | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core import parquet
-from edge_glass.core.atomic_files import Written, write_table
+from edge_glass.core.shard_files import Written, write_table
 
 SCHEMA = pa.schema(
     [

@@ -68,7 +68,7 @@ def _config(
 
 def _title(made: Manifest) -> str:
     corpus = made.corpus
-    return catalog.corpus(corpus).spec().title if corpus in catalog.corpora() else corpus
+    return catalog.spec(corpus).title if corpus in catalog.corpora() else corpus
 
 
 def _split(name: str, facts: Split) -> dict[str, Any]:

@@ -36,8 +36,8 @@ from edge_glass.cli.options import (
     variants,
 )
 from edge_glass.core.errors import OUT_OF, ConfigError, EdgeGlassError, absent, raise_all
+from edge_glass.core.processors import cores
 from edge_glass.core.visible import json_visible, visible
-from edge_glass.pipeline.executor_local import cores
 
 app = typer.Typer(
     help="Multimodal training data as self-contained Parquet, every source row accounted for.",
@@ -76,11 +76,11 @@ def list_(json: Json = False) -> None:
     from edge_glass.cli import terminal
     from edge_glass.corpora import catalog
 
-    kinds = [catalog.corpus(name) for name in catalog.corpora()]
+    specs = {name: catalog.spec(name) for name in catalog.corpora()}
     if json:
-        terminal.as_json({kind.corpus: list(kind.spec().configs) for kind in kinds})
+        terminal.as_json({name: list(spec.configs) for name, spec in specs.items()})
         return
-    rows = ((f"{k.corpus}\n  {k.spec().title}", ", ".join(k.spec().configs)) for k in kinds)
+    rows = ((f"{name}\n  {spec.title}", ", ".join(spec.configs)) for name, spec in specs.items())
     terminal.table("Corpora", ["corpus", "configs"], rows)
 
 

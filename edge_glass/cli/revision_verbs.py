@@ -7,7 +7,7 @@ import typer
 
 from edge_glass.cli.options import Jobs, Json, Place
 from edge_glass.core.errors import ConfigError
-from edge_glass.pipeline.executor_local import cores
+from edge_glass.core.processors import cores
 
 app = typer.Typer()
 

@@ -1,6 +1,5 @@
 """The command line's verbs for slides: collect, qa, filter, eval."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from edge_glass.cli.options import AllowEmpty, Json, shown
 from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError, NetworkError
-from edge_glass.pipeline.executor_local import cores
+from edge_glass.core.processors import cores
 
 if TYPE_CHECKING:
     from edge_glass.domains.slides.deck_store import Desk
@@ -91,6 +90,8 @@ def _source(
 
 def _now(found: AsyncIterator[str]) -> Iterator[str]:
     """The items of an asynchronous iterator, each as it comes."""
+    import asyncio
+
     with asyncio.Runner() as runner:
         while (item := runner.run(_next(found))) is not None:
             yield item

@@ -8,8 +8,8 @@ import typer
 from edge_glass.cli.options import AllowEmpty, Encoder, Jobs, Json, RawDir, Ray, shown, variants
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import check_kept
+from edge_glass.core.processors import cores
 from edge_glass.domains.imagenet import RULES
-from edge_glass.pipeline.executor_local import cores
 
 if TYPE_CHECKING:
     from edge_glass.sources.table_layout import Layout

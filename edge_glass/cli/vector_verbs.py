@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_glass.cli.options import Built, Embeddings, Json, shown
-from edge_glass.pipeline.executor_local import cores
+from edge_glass.core.processors import cores
 
 Jobs = Annotated[
     int | None,
@@ -86,7 +86,7 @@ def views(
     written = []
     for config, folder in folders.items():
         corpus = manifest.read(folder).corpus
-        known = catalog.corpus(corpus).spec().arrays if corpus in catalog.corpora() else None
+        known = catalog.spec(corpus).arrays if corpus in catalog.corpora() else None
         prefix = known or f"{config}_globals"
         options = Options(
             pairs,

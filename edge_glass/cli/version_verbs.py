@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_glass.cli.options import Jobs, Json, Place, RawDir, shown
-from edge_glass.pipeline.executor_local import cores
+from edge_glass.core.processors import cores
 
 if TYPE_CHECKING:
     from edge_glass.release.diff import Difference

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from edge_glass.core import parquet
 from edge_glass.core.errors import DataError
+
+if TYPE_CHECKING:  # who asks for an outcome alone need not wait for pyarrow
+    import pyarrow as pa
 
 FILE = "ledger.parquet"
 
@@ -126,43 +127,54 @@ class Entry:
     media_digests: list[str | None] | None = None
 
 
-SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("row", pa.string()),
-        ("id", pa.string()),
-        ("split", pa.string()),
-        ("outcome", pa.string()),
-        ("detail", pa.string()),
-        ("url", pa.string()),
-        ("status", pa.int32()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-        ("final_url", pa.string()),
-        ("etag", pa.string()),
-        ("last_modified", pa.string()),
-        ("caption", pa.string()),
-        ("text_digests", pa.list_(pa.string())),
-        ("media_digests", pa.list_(pa.string())),
-    ]
-)
+@cache
+def schema() -> "pa.Schema":
+    """The columns of a ledger file."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("source", pa.string()),
+            ("row", pa.string()),
+            ("id", pa.string()),
+            ("split", pa.string()),
+            ("outcome", pa.string()),
+            ("detail", pa.string()),
+            ("url", pa.string()),
+            ("status", pa.int32()),
+            ("bytes", pa.int64()),
+            ("sha256", pa.string()),
+            ("final_url", pa.string()),
+            ("etag", pa.string()),
+            ("last_modified", pa.string()),
+            ("caption", pa.string()),
+            ("text_digests", pa.list_(pa.string())),
+            ("media_digests", pa.list_(pa.string())),
+        ]
+    )
 
 
-def to_table(entries: list[Entry]) -> pa.Table:
-    """Ledger entries as an Arrow table of `SCHEMA`."""
-    columns = {name: [getattr(entry, name) for entry in entries] for name in SCHEMA.names}
-    return pa.Table.from_pydict(columns, schema=SCHEMA)
+def to_table(entries: list[Entry]) -> "pa.Table":
+    """Ledger entries as an Arrow table of `schema`."""
+    import pyarrow as pa
+
+    columns = {name: [getattr(entry, name) for entry in entries] for name in schema().names}
+    return pa.Table.from_pydict(columns, schema=schema())
 
 
-def tables(path: Path) -> Iterator[pa.Table]:
+def tables(path: Path) -> "Iterator[pa.Table]":
     """The row groups of a ledger file, one in memory at a time."""
+    from edge_glass.core import parquet
+
     return parquet.groups(path)
 
 
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file, a batch in memory at a time."""
+    from edge_glass.core import parquet
+
     with parquet.opened(path) as file:
-        for batch in file.iter_batches(columns=columns):
+        for batch in file.iter_batches(columns=columns, use_threads=False):
             yield from batch.to_pylist()
 
 

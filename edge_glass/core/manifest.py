@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pyarrow.compute as pc
 from pydantic import AfterValidator, StringConstraints
 from pydantic import Field as Bounds
 
-from edge_glass.core import columns, feature_types, ledger, names, parquet, records, schema
+from edge_glass.core import columns, feature_types, ledger, names, records, schema
 from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
@@ -299,6 +298,10 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
 
 def figures(shard: Path) -> Figures:
     """What a manifest says of the columns of a shard."""
+    import pyarrow.compute as pc
+
+    from edge_glass.core import parquet
+
     wanted = {"duration", "license"} & set(parquet.schema(shard).names)
     table = parquet.table(shard, sorted(wanted))
     seconds = (pc.sum(table["duration"]).as_py() or 0) if "duration" in wanted else None

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import units
@@ -186,6 +185,8 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
 
     def _spelt_out(self, group: int, path: str) -> int:
         """The bytes of a column's texts, from those in its dictionary and how often each stands."""
+        import pyarrow.compute as pc
+
         file = pq.ParquetFile(
             self._file, metadata=self.metadata, read_dictionary=[path], pre_buffer=False
         )

@@ -1,6 +1,7 @@
 """What a corpus's YAML file says, read with the line of every mistake."""
 
 from functools import cache, cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -100,6 +101,17 @@ class Spec(BaseModel):
     expected: Expected = Expected()
     arrays: str | None = Field(None, description="what files of arrays of views begin with")
     configs: dict[str, dict[str, Any]]
+
+
+@cache
+def of_package(package: str, corpus: str) -> Spec:
+    """What the YAML of a corpus says, which a package has in its `configs/`."""
+    return read_spec(path_of(package, corpus), corpus)
+
+
+def path_of(package: str, corpus: str) -> Path:
+    """Where the YAML of a corpus lies."""
+    return Path(str(resources.files(f"{package}.configs"))) / f"{corpus}.yaml"
 
 
 def read_spec(path: Path, corpus: str) -> Spec:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from edge_glass.core.errors import ConfigError, meant
-from edge_glass.corpora.corpus import Corpus
+from edge_glass.core.spec import Spec, of_package
+
+if TYPE_CHECKING:  # what there is, is known from the YAML alone: no builder is imported for it
+    from edge_glass.corpora.corpus import Corpus
 
 GROUP = "edge_glass.corpora"
 
@@ -26,7 +29,7 @@ class Variant:
     name: str
     overrides: dict[str, Any] = field(default_factory=dict)
 
-    def builder(self, cache_dir: str) -> Corpus:
+    def builder(self, cache_dir: str) -> "Corpus":
         """The builder of this variant; `datasets` keeps its locks in `cache_dir`."""
         kind = corpus(self.corpus)
         # a hash keeps the caches of `datasets` apart, and nothing is cached here
@@ -48,11 +51,11 @@ def corpora() -> dict[str, str]:
 
 
 @cache
-def corpus(name: str) -> type[Corpus]:
+def corpus(name: str) -> "type[Corpus]":
     """The builder class of a corpus. Raises EdgeGlassError if there is none."""
-    if name not in corpora():
-        raise ConfigError(f"no corpus {name}{_near(name, corpora())}")
-    module = importlib.import_module(f"{corpora()[name]}.builders.{name}")
+    from edge_glass.corpora.corpus import Corpus
+
+    module = importlib.import_module(f"{_package(name)}.builders.{name}")
     return next(
         thing
         for thing in vars(module).values()
@@ -62,10 +65,21 @@ def corpus(name: str) -> type[Corpus]:
     )
 
 
+def spec(name: str) -> Spec:
+    """What the YAML of a corpus says. Raises EdgeGlassError if there is none."""
+    return of_package(_package(name), name)
+
+
+def _package(name: str) -> str:
+    if name not in corpora():
+        raise ConfigError(f"no corpus {name}{_near(name, corpora())}")
+    return corpora()[name]
+
+
 def configs() -> Iterator[tuple[str, str]]:
     """Every corpus with each of its published configs."""
     for name in corpora():
-        for config in corpus(name).spec().configs:
+        for config in spec(name).configs:
             yield name, config
 
 

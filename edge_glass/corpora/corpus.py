@@ -5,7 +5,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from importlib import resources
 from itertools import islice, pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from edge_glass.core import interrupts
 from edge_glass.core.errors import ConfigError, SourceError, absent, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
-from edge_glass.core.spec import Spec, line_of, read_spec
+from edge_glass.core.spec import Spec, line_of, of_package, path_of
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
@@ -100,15 +100,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
     # What follows from it
 
     @classmethod
-    @cache
     def spec(cls) -> Spec:
         """The corpus's YAML file."""
-        return read_spec(cls.spec_path(), cls.corpus)
-
-    @classmethod
-    def spec_path(cls) -> Path:
-        """Where that file lies."""
-        return cls.room("configs") / f"{cls.corpus}.yaml"
+        return of_package(cls.package, cls.corpus)
 
     @classmethod
     def room(cls, name: str) -> Path:
@@ -129,7 +123,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
         cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
     ) -> dict[str, Any]:
         if where is None:
-            line = line_of(cls.spec_path(), "configs", name)
+            line = line_of(path_of(cls.package, cls.corpus), "configs", name)
             where = f"{cls.corpus}.yaml:{line}: config {name}"
         try:
             checked = model(kind)(**values)

@@ -14,11 +14,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from edge_glass.core import finished, ledger, manifest, names, outputs
-from edge_glass.core.atomic_files import disk_full, write_table
+from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, redacted
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.revisions import SCHEMAS, Revisions
+from edge_glass.core.shard_files import write_table
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline import build_inputs, shard_plan, worker
 from edge_glass.pipeline.earlier_builds import (
@@ -196,7 +197,7 @@ def _finish(
     records = [record for task in tasks if (record := worker.finished(task))]
     batches = (table for task in tasks for table in ledger.tables(task.ledger))
     revisions.write(folder)
-    written = write_table(folder / ledger.FILE, batches, ledger.SCHEMA)
+    written = write_table(folder / ledger.FILE, batches, ledger.schema())
     made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
     made.check_balance(rows)
     made.write(folder)

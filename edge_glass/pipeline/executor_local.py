@@ -25,13 +25,6 @@ SETTLED = 0.2  # seconds in which a killed process is gone
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
 
 
-def cores() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # on Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Pool(Protocol):
     """Does tasks somewhere, and counts the rows that are worked on there."""
 

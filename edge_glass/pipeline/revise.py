@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from edge_glass.core import finished, ledger, manifest, parquet
-from edge_glass.core.atomic_files import write_shard, write_table
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.locations import is_local
 from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row_digests import RowDigests
+from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.pipeline import executor_local
 
 Row = dict[str, Any]
@@ -89,7 +89,7 @@ def make(
     records = [written[p].record if p in written else _kept(p, described) for p in parts]
     altered = {key: new for one in written.values() for key, new in one.altered.items()}
     book = _Book(entries(altered))
-    table = write_table(work / ledger.FILE, book.tables(), ledger.SCHEMA)
+    table = write_table(work / ledger.FILE, book.tables(), ledger.schema())
     file = File(**asdict(table), file=ledger.FILE)
     described = revisions.described(described)
     made = manifest.complete(described, book.counted(records), file, planned)
@@ -153,7 +153,7 @@ class _Book:
                 if row["outcome"] == Outcome.KEPT:
                     warnings = self._warnings.setdefault(row["split"], Counter())
                     warnings.update(ledger.warnings(row["detail"]))
-            yield pa.Table.from_pylist(rows, schema=ledger.SCHEMA)
+            yield pa.Table.from_pylist(rows, schema=ledger.schema())
 
     def counted(self, records: Iterable[ShardRecord]) -> Iterator[ShardRecord]:
         """Records with the outcomes of the whole split at the first of its shards."""

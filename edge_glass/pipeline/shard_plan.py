@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.core import records
-from edge_glass.core.atomic_files import SHARD_BYTES, Whole
+from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
@@ -24,6 +24,7 @@ from edge_glass.sources.fields import shown
 from edge_glass.sources.raw import Raw
 
 PLAN = "plan.json"
+SHARD_BYTES = 500_000_000
 BLOCK = 200  # rows on a line of a plan's file: a line each would take twice the time
 MAX_FETCHED = 10_000  # rows of a shard that are fetched one by one: what a kill can cost
 _values = attrgetter(*(field.name for field in fields(Row)))

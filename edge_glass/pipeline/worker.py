@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass.core import interrupts, ledger, manifest, records, row_counts
-from edge_glass.core.atomic_files import Whole, write_shard
+from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row import Row
 from edge_glass.core.row_digests import RowDigests
+from edge_glass.core.shard_files import write_shard
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.media.features import Features, arrow_schema
@@ -187,7 +188,7 @@ class _Book:
 def _book(path: Path) -> Iterator[_Book]:
     with (
         Whole(path) as whole,
-        pq.ParquetWriter(whole, ledger.SCHEMA, compression="zstd") as writer,
+        pq.ParquetWriter(whole, ledger.schema(), compression="zstd") as writer,
     ):
         book = _Book(whole, writer)
         yield book

@@ -165,7 +165,7 @@ def _older(feature: Any) -> Any:
 
 
 def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
-    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m.corpus for m in manifests)]
+    specs = [catalog.spec(name) for name in dict.fromkeys(m.corpus for m in manifests)]
     for key, values in (
         ("language", [x for spec in specs for x in spec.languages]),
         ("task_categories", [x for spec in specs for x in spec.tasks]),

@@ -25,7 +25,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
         "authors": [{"name": owner}],
         "version": tag.removeprefix("v"),
         "url": url,
-        "references": [_reference(catalog.corpus(corpus).spec().citation) for corpus in corpora],
+        "references": [_reference(catalog.spec(corpus).citation) for corpus in corpora],
     }
     if doi:
         found["doi"] = doi

@@ -46,7 +46,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
 
     `url` is the dataset's page on the Hub.
     """
-    specs = [catalog.corpus(name).spec() for name in dict.fromkeys(m.corpus for m in manifests)]
+    specs = [catalog.spec(name) for name in dict.fromkeys(m.corpus for m in manifests)]
     release: Node = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from edge_glass.audit import audits
 from edge_glass.core import manifest, parquet, schema
-from edge_glass.core.atomic_files import write_json, write_table
+from edge_glass.core.atomic_files import write_json
 from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.shard_files import write_table
 from edge_glass.release import write_card
 from edge_glass.vectors import embed
 from edge_glass.vectors.embedding_files import ROWS

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from filelock import FileLock
 
 from edge_glass.core import duck, parquet
-from edge_glass.core.atomic_files import disk_full, write_table
+from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import SourceError
+from edge_glass.core.shard_files import write_table
 from edge_glass.sources.table_layout import quoted
 
 MEMORY = 2_000_000_000  # bytes

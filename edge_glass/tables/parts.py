@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import outputs, records, row_counts, schema
-from edge_glass.core.atomic_files import CHUNKING, Whole, Written, write_json
+from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.shard_files import CHUNKING, Written
 
 FOLDER = "metadata"  # of the parts
 PART = re.compile(r"part-\d{5,}-of-\d{5,}\.parquet")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_glass.core import parquet, schema
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Count
-from edge_glass.pipeline.executor_local import cores
+from edge_glass.core.processors import cores
 from edge_glass.train.batch import (
     Batch,
     Group,

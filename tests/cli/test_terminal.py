@@ -51,7 +51,7 @@ def test_progress_is_drawn(jobs: str, tmp_path: Path) -> None:
 
 def test_names_and_reasons_stay_whole_in_80_columns(tmp_path: Path) -> None:
     _, shown = on_a_terminal("list")
-    names = [name for corpus in catalog.corpora() for name in catalog.corpus(corpus).spec().configs]
+    names = [name for corpus in catalog.corpora() for name in catalog.spec(corpus).configs]
     assert set(names) <= set(re.findall(r"[^\s,]+", shown))
     longest = "imagenet_captions_metadata_sample"
     code, shown = on_a_terminal("build", longest, "laion400m_sample", "--out", tmp_path)

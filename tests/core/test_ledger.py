@@ -10,7 +10,7 @@ from kit import HORSE, HORSE_FILE, Cli, build_clotho, edit, entries, rows
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.ledger import HEALS, LEFT_OUT, SCHEMA, Dropped, Outcome
+from edge_glass.core.ledger import HEALS, LEFT_OUT, Dropped, Outcome, schema
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import build
 
@@ -26,7 +26,7 @@ def with_drops(clotho: Path, tmp_path: Path) -> Path:
 
 
 def test_columns(built: Path) -> None:
-    assert pq.read_schema(built / "clotho_sample" / ledger.FILE).names == SCHEMA.names == [
+    assert pq.read_schema(built / "clotho_sample" / ledger.FILE).names == schema().names == [
         "source", "row", "id", "split", "outcome", "detail", "url", "status", "bytes", "sha256",
         "final_url", "etag", "last_modified", "caption", "text_digests", "media_digests",
     ]  # fmt: skip
@@ -81,7 +81,7 @@ def test_the_command_counts_and_lists(with_drops: Path, cli: Cli) -> None:
     only = cli("ledger", out, "--reason", "missing_media", "--json")
     (row,) = map(json.loads, only.out.splitlines())
     assert (row["config"], row["id"], row["outcome"]) == ("clotho_test", HORSE, "missing_media")
-    assert row.keys() == {"config", *SCHEMA.names}
+    assert row.keys() == {"config", *schema().names}
     dropped = cli("ledger", out, "--json")
     assert [json.loads(line)["outcome"] for line in dropped.out.splitlines()] == [
         "missing_media", "empty_media", "malformed_row"

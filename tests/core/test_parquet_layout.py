@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edge_glass.core import atomic_files
-from edge_glass.core.atomic_files import Written, write_shard
+from edge_glass.core import shard_files
+from edge_glass.core.shard_files import Written, write_shard
 from edge_glass.media.features import arrow_schema
+from edge_glass.pipeline import shard_plan
 
 FEATURES = {
     "id": datasets.Value("string"),
@@ -47,13 +48,13 @@ def test_row_groups_hold_100_rows_or_10_megabytes(tmp_path: Path) -> None:
     assert groups(path) == [3, 3, 1]
     written(path, [10, 12_000_000, 10, 10])  # no row is too large, and none waits for it
     assert groups(path) == [1, 1, 2]
-    room = atomic_files.ROW_GROUP_BYTES - len("0row 01row 1") - 2 * 8  # a path each
+    room = shard_files.ROW_GROUP_BYTES - len("0row 01row 1") - 2 * 8  # a path each
     written(path, [room - 10, 10])
     assert groups(path) == [2]
     written(path, [room - 10, 11])
     assert groups(path) == [1, 1]
     assert written(path, []).rows == 0 and pq.read_table(path).num_rows == 0
-    assert atomic_files.SHARD_BYTES == 500_000_000
+    assert shard_plan.SHARD_BYTES == 500_000_000
 
 
 def test_media_are_plain_and_text_is_compressed(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
 
 CORPORA = list(catalog.corpora())
-SAMPLES = [c for name in CORPORA for c in catalog.corpus(name).spec().configs if "sample" in c]
+SAMPLES = [c for name in CORPORA for c in catalog.spec(name).configs if "sample" in c]
 SHIPPED_BYTES = 8_000_000  # all samples together
 ROOT = Path(__file__).parents[2]
 LOAD = """
@@ -101,7 +101,7 @@ def test_network_and_parquet_are_seen_in_every_spelling(line: str) -> None:
 
 @pytest.mark.parametrize("name", CORPORA)
 def test_every_config_can_be_made(name: str, tmp_path: Path) -> None:
-    for config in catalog.corpus(name).spec().configs:
+    for config in catalog.spec(name).configs:
         corpus = catalog.variant(config).builder(str(tmp_path))
         assert corpus.config.name == config
         assert "id" in corpus.columns()

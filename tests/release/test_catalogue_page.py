@@ -19,7 +19,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_corpus_has_its_row(site: Path, page: Page) -> None:
     page.goto(site.as_uri())
     for name in catalog.corpora():
-        spec = catalog.corpus(name).spec()
+        spec = catalog.spec(name)
         heading = page.locator(f"h2#{name}")
         assert heading.inner_text() == spec.title
         shown = page.locator(f"h2#{name} ~ div article").first

@@ -14,7 +14,8 @@ from hub import Hub
 from releases import SAMPLE, assert_released
 
 from edge_glass.core import manifest
-from edge_glass.core.atomic_files import write_json, write_table
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.shard_files import write_table
 
 SHARDS, SHARD_BYTES = 10, 500_000_000
 PUSH = """if True:

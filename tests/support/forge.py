@@ -52,7 +52,7 @@ def forge(
         redigest(content, schemas[names[0]])
     for name, schema in schemas.items():
         pq.write_table(pa.Table.from_pylist(content.shards[name], schema=schema), folder / name)
-    table = pa.Table.from_pylist(content.entries, schema=ledger.SCHEMA)
+    table = pa.Table.from_pylist(content.entries, schema=ledger.schema())
     pq.write_table(table, folder / ledger.FILE)
     if counts:
         recount(content)

@@ -16,9 +16,10 @@ import soxr
 from PIL import Image
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.atomic_files import write_json, write_shard, write_table
+from edge_glass.core.atomic_files import write_json
 from edge_glass.core.columns import roles
 from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.media import video
 from edge_glass.media.features import Video, arrow_schema
 
@@ -59,7 +60,7 @@ def corpus(
             "rows": len(rows), "bytes": sum(f["bytes"] for f in files), "shards": files,
             "outcomes": {"kept": len(rows)}, "warnings": {}, "figures": {},
         }  # fmt: skip
-    written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.SCHEMA)
+    written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.schema())
     made["ledger"] = {"file": ledger.FILE, **asdict(written)}
     write_json(folder / manifest.FILE, json.loads(json.dumps(made)))
     return folder

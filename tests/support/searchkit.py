@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.atomic_files import write_json, write_table
+from edge_glass.core.atomic_files import write_json
 from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.shard_files import write_table
 from edge_glass.vectors import embed
 from edge_glass.vectors.embed import Layout
 from edge_glass.vectors.embedding_files import Target
@@ -69,7 +70,7 @@ def write(
     entries = [
         Entry("planted", str(n), i, "train", Outcome.KEPT) for n, i in enumerate(columns["id"])
     ]
-    written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.SCHEMA)
+    written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.schema())
     book = {"file": ledger.FILE, **asdict(written)}
     write_json(folder / manifest.FILE, described | {"ledger": book})
     if embedded:

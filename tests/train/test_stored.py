@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edge_glass.core.atomic_files import write_shard
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.shard_files import write_shard
 from edge_glass.media.features import Features, Image, Value, arrow_schema
 from edge_glass.train import loader
 from edge_glass.train.row_groups import Place

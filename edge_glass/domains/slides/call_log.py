@@ -16,8 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from edge_glass.core.atomic_files import write_table
 from edge_glass.core.errors import DataError
+from edge_glass.core.shard_files import write_table
 
 FILE, TABLE = "calls.sqlite", "calls.parquet"
 LOST = "lost"

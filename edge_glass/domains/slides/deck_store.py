@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.core import ledger, outputs, records
-from edge_glass.core.atomic_files import Whole, write_json, write_table
+from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import HEALS, Dropped, Entry, Outcome
+from edge_glass.core.shard_files import write_table
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.media import images
@@ -84,7 +85,7 @@ def write_ledger(out: Path, entries: Iterator[Entry]) -> dict[str, dict[str, int
                 batch = []
         yield ledger.to_table(batch)
 
-    write_table(out / ledger.FILE, tables(), ledger.SCHEMA)
+    write_table(out / ledger.FILE, tables(), ledger.schema())
     return {split: dict(sorted(found.items())) for split, found in counts.items()}
 
 

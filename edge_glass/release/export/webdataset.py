@@ -19,9 +19,10 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core import names
-from edge_glass.core.atomic_files import Whole, write_json, write_table
+from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.columns import ColumnRole, upstream_names
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.shard_files import write_table
 from edge_glass.release.export import exif, media_files
 from edge_glass.release.export.built_rows import BuiltRows, Pair, as_json
 from edge_glass.release.export.media_files import MediaFile
