@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_glass.cli.options import Jobs, Json, Place, Ray, shown
+from edge_glass.cli.session import ignored
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
@@ -56,6 +57,12 @@ def audit(
         raise ConfigError("--name names one config: give the folder of one")
     given = [part.strip() for part in check.split(",")] if check else list(audits.DEFAULT)
     groups, checks = known(given)
+    if not drop_flagged:
+        ignored("it names the config that --drop-flagged makes", "--name")
+    if "asr" not in groups:
+        ignored("it is of --check asr", "--model")
+    if not {"captions", "asr"}.intersection(groups):
+        ignored("no check of captions is asked for", "--language")
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
     languages = [part.strip() for part in language.split(",")] if language else None
     workers = jobs or cores()

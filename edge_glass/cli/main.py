@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -38,6 +38,9 @@ from edge_glass.cli.options import (
 from edge_glass.core.errors import OUT_OF, ConfigError, EdgeGlassError, absent, raise_all
 from edge_glass.core.processors import cores
 from edge_glass.core.visible import json_visible, visible
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.catalog import Variant
 
 app = typer.Typer(
     help="Multimodal training data as self-contained Parquet, every source row accounted for.",
@@ -204,6 +207,7 @@ def build(
     wanted = variants(names or catalog.samples(), set_, name)
     if cookies is not None and not cookies.is_file():
         raise ConfigError(f"--cookies {cookies}: no such file")
+    _check_used(wanted, raw, fetch_clips)
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs, away = jobs or cores(), Away(out) if "://" in out else None
@@ -229,6 +233,27 @@ def build(
         terminal.builds(manifests)
         terminal.built(out, manifests[0])
     raise_all(problems)
+
+
+def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) -> None:
+    """Raise ConfigError over options that the sources of these configs have no use for."""
+    from edge_glass.core.spec import CLIPS
+    from edge_glass.corpora import catalog
+
+    specs = [catalog.corpus(variant.corpus).spec() for variant in wanted]
+    fetched = {source.fetch for spec in specs for source in spec.sources.values()}
+    clips = ("--cookies", "--proxy", "--clips-at-once", "--clips-per-minute", "--clip-seconds")
+    if not fetched.intersection(CLIPS):
+        session.ignored("no clips are fetched for these configs", "--fetch-clips", *clips)
+    elif raw and not fetch_clips:
+        session.ignored("with --raw no clips are fetched, but for --fetch-clips", *clips)
+    if not fetched - {*CLIPS, None}:
+        urls = ("--connections", "--per-host", "--intranet", "--retry-failed", "--refresh")
+        session.ignored("these configs name no URLs", *urls)
+    if raw:
+        session.ignored("with --raw nothing is fetched from upstream", "--mirror")
+    else:
+        session.ignored("it is about the files of --raw", "--unverified", "--fetch-clips")
 
 
 @app.command(epilog="Example: edge-glass verify data")

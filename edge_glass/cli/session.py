@@ -18,6 +18,7 @@ from edge_glass.core.version import VERSION
 from edge_glass.core.visible import visible
 
 PANEL = "Messages"
+_given: list[str] = []  # options that are on the command line
 LOG = logging.getLogger("edge_glass")
 OPTIONS: dict[str, Any] = {
     "quiet": Annotated[
@@ -50,11 +51,15 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             option.rich_help_panel, option.help = topic[1], topic[2][:1].upper() + topic[2][1:]
 
     @wraps(function)
-    def run(**given: Any) -> Any:
+    def run(ctx: typer.Context, **given: Any) -> Any:
+        _given[:] = _on_the_command_line(ctx)
         said = {name: given.pop(name) for name in OPTIONS}
         with _session(function.__name__.strip("_"), given, **said):
             return function(**given)
 
+    context = inspect.Parameter(
+        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
     more = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=annotation
@@ -62,10 +67,24 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, annotation in OPTIONS.items()
     ]
     run.__dict__["__signature__"] = signature.replace(
-        parameters=[*signature.parameters.values(), *more]
+        parameters=[context, *signature.parameters.values(), *more]
     )
-    run.__annotations__ = function.__annotations__ | OPTIONS
+    run.__annotations__ = {"ctx": typer.Context} | function.__annotations__ | OPTIONS
     return run
+
+
+def ignored(why: str, *options: str) -> None:
+    """Raise ConfigError if any of these options was given: it would do nothing, for `why`."""
+    if given := [option for option in options if option in _given]:
+        raise ConfigError(f"{', '.join(given)}: {why}; leave it out")
+
+
+def _on_the_command_line(context: typer.Context) -> Iterator[str]:
+    """The options that were given, by their first long names."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            yield next((name for name in parameter.opts if name.startswith("--")), "")
 
 
 def _options(function: Callable[..., Any]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_glass.cli.options import AllowEmpty, Json, shown
+from edge_glass.cli.session import ignored
 from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError, NetworkError
 from edge_glass.core.processors import cores
@@ -50,6 +51,12 @@ def collect(
     from edge_glass.domains.slides.deck_store import Desk
     from edge_glass.sources.row_fetch import Limits
 
+    if source.startswith(("http://", "https://")):
+        ignored("it is about PDFs, and this is a site", "--dpi", "--jobs")
+    else:
+        ignored("it is about sites", "--site", "--delay", "--keyword", "--limit")
+    if Path(source).is_dir():
+        ignored("nothing is fetched", "--intranet")
     wanted = Wanted(delay, language, tuple(keyword or ()), limit)
     desk, done = Desk(out, source, language), 0
     found = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
@@ -254,6 +261,8 @@ def evaluate(
     from edge_glass.cli import terminal
     from edge_glass.domains.slides import score
 
+    if predictions or run:
+        ignored("it is where BM25's own run goes", "--save")
     if predictions and run:
         raise ConfigError("--predictions and --run are two questions: ask one at a time")
     if predictions:

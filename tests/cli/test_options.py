@@ -5,9 +5,13 @@ import re
 import shlex
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
+import pytest
 import typer
-from kit import ROOT
+from hub import Hub
+from kit import ROOT, Cli
+from releases import REPO, SAMPLE
 
 from edge_glass.cli.main import app
 
@@ -38,13 +42,15 @@ def in_docs() -> Iterator[tuple[str, str]]:
 
 
 def in_tests() -> Iterator[tuple[str, str]]:
-    """The words of each function of the tests, and of the constants of its module."""
+    """The words of each function of the tests, of those it calls, and of its module's constants."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text())
-        functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
-        shared = _words(ast.Module([n for n in tree.body if n not in functions], []))
-        for function in functions:
-            words = _words(function) | shared
+        functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+        shared = _words(ast.Module([n for n in tree.body if n not in functions.values()], []))
+        for function in functions.values():
+            called = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+            near = [function, *(functions[name] for name in called & functions.keys())]
+            words = shared.union(*map(_words, near))
             yield from product(words, [word for word in words if word.startswith("--")])
 
 
@@ -61,3 +67,51 @@ def test_every_option_is_used() -> None:
     known = {(verb, option) for verb, option in options() if option not in COMMON}
     assert len(known) > 150
     assert sorted(known - {*in_docs(), *in_tests()}) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"build {SAMPLE} --proxy http://127.0.0.1:9",
+        f"build {SAMPLE} --clip-seconds 9",
+        f"build {SAMPLE} --intranet",
+        f"build {SAMPLE} --unverified",
+        "build clotho --raw samples/clotho --mirror http://127.0.0.1:9",
+        "build musiccaps --raw samples/musiccaps --cookies README.md",
+        "audit BUILT --name other",
+        "audit BUILT --check signals --model tiny",
+        "audit BUILT --check signals --language en",
+        "collect samples --out decks --delay 1",
+        "collect samples --out decks --intranet",
+        "eval BUILT --run README.md --save run.trec",
+        "export BUILT --format tsv --out OUT --jpeg",
+        "export BUILT --out OUT --name-by id",
+    ],
+)
+def test_an_option_that_would_do_nothing_is_an_error(
+    words: str, built: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    places = {"BUILT": str(built / SAMPLE), "OUT": str(tmp_path / "out")}
+    option = next(word for word in reversed(words.split()) if word.startswith("--"))
+    shown = cli(*(places.get(word, word) for word in words.split()))
+    assert shown.code == 1 and option in shown.err
+
+
+def test_a_variant_of_a_few_rows(tmp_path: Path, cli: Cli) -> None:
+    few = [SAMPLE, "--limit", 1, "--set", "seed=1", "--name", "few", "--out", tmp_path, "--json"]
+    (planned,) = cli("plan", *few).json
+    assert (planned["config"], set(planned["shards"].values())) == ("few", {1})
+    (made,) = cli("build", *few, "--jobs", 1).json
+    assert all(split["outcomes"]["kept"] == 1 for split in made["splits"].values())
+
+
+def test_a_pull_request_to_a_private_dataset(hub: Hub, built: Path, cli: Cli) -> None:
+    command = ["push", SAMPLE, "--from", built, "--repo", REPO, "--version", "1.0.0"]
+    done = cli(*command, "--private", "--pr", "--json").json
+    assert (done["tagged"], hub.store.repos[REPO].private) == (False, True)
+    assert done["pull_request"]
+
+
+def test_the_catalogue_says_where_it_is(tmp_path: Path, cli: Cli) -> None:
+    assert cli("docs", "--out", tmp_path, "--json").json == [str(tmp_path / "index.html")]

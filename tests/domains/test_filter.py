@@ -205,7 +205,7 @@ def test_the_ledger_balances(root: Path, tmp_path: Path) -> None:
 
 def test_the_funnel(root: Path, tmp_path: Path, cli: Cli) -> None:
     write(root, pair(4, "¿Quién?", "Una respuesta entera."))
-    result = cli("filter", root, "--out", tmp_path / "out")
+    result = cli("filter", root, "--out", tmp_path / "out", "--min-chars", 10)
     assert result.code == 0 and "75.0" in result.out and "1 too_short" in result.out
     said = json.loads((tmp_path / "out" / funnel.FILE).read_text())
     assert [step["name"] for step in said["steps"]] == ["collected", *FILTERS]

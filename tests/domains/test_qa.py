@@ -346,13 +346,15 @@ def test_the_command_line(root: Path, cli: Cli) -> None:
         line = ("qa", root, "--model", "m", "--base-url", model.url, "--task", "docvqa")
         result = cli(*line, "--json")
         assert result.code == 0 and result.json["slides"] == {"done": 8, "left": 0}
-        result = cli(*line)
+        assert "the budget is spent" in cli(*line, "--task", "retrieval", "--token-budget", 1).err
+        result = cli(*line, "--max-tokens", 500, "--seconds", 60)
         assert "docvqa, answered" in result.out and "8 slides done" in result.out
         assert "--price-in" in cli(*line, "--budget", "1").err
         assert "there are docvqa, retrieval" in cli(*line, "--task", "vqa").err
         money = ("--price-in", 1, "--price-out", 1, "--budget", 0.000001, "--task", "retrieval")
         result = cli(*line, *money)
         assert result.code == 1 and "the budget is spent" in result.err
+    assert "no prompt" in cli(*line, "--prompts", root / "none").err
     assert "no deck here" in cli("qa", root / "a", "--model", "m", "--base-url", model.url).err
 
 

@@ -211,7 +211,7 @@ def test_arrays_as_the_paper_s(films: Path, clip: Path, tmp_path: Path, cli: Cli
     text = encoder.prepare(paper_views.text_view(PLOT, 0, 2))
     wanted = (encoder.encode([text])[0] - stats["mu"]) / (stats["sigma"] + 1e-6)
     np.testing.assert_allclose(np.load(tmp_path / f"{base}_tiny_text.npy")[2], wanted, atol=1e-3)
-    shown = cli(*run)
+    shown = cli(*run, "--image-column", "image", "--text-column", "plot")
     assert shown.code == 1 and "made otherwise (as_paper differ)" in " ".join(shown.err.split())
 
 

@@ -41,7 +41,7 @@ def test_a_version_is_reproduced(
     hub: Hub, clotho: Path, published: Path, tmp_path: Path, cli: Cli
 ) -> None:
     again = ("reproduce", REPO, "1.0.0", "--raw", clotho, "--out")
-    done = cli(*again, tmp_path / "again")
+    done = cli(*again, tmp_path / "again", "--jobs", 1)
     assert (done.code, done.out) == (0, "clotho_test: byte-identical\n"), done.err
     (clotho / HORSE_FILE).unlink()
     done = cli(*again, tmp_path / "later", "--json")

@@ -257,7 +257,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_embeddings_lie_beside_the_data_row_for_row(films: Path, models: Path, cli: Cli) -> None:
-    done = cli("embed", films, "--encoder", models / "clip", "--columns", "image,plot")
+    run = ("embed", films, "--encoder", models / "clip", "--columns", "image,plot")
+    done = cli(*run, "--batch-size", 4, "--jobs", 1)
     assert done.code == 0
     folder = films.parent / "embeddings" / "mm_imdb_sample" / "clip"
     shards = sorted(films.glob("*-of-*.parquet"))

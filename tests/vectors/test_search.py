@@ -117,7 +117,8 @@ def test_other_weights_under_the_same_name_are_told(
     tinymodels.clip(tmp_path / "clip")
     folder = tmp_path / "data" / "mm_imdb_sample"
     assert cli("embed", folder, "--encoder", tmp_path / "clip", "--columns", "plot").code == 0
-    assert cli("index", folder).code == 0
+    where = ("--embeddings", folder.parent / "embeddings")
+    assert cli("index", folder, "--column", "plot", "--memory", 1, *where).code == 0
     tinymodels.clip(tmp_path / "clip", seed=1)
     with pytest.raises(EdgeGlassError, match="other weights than those"):
         Finder(folder).find(Query("text", "a dog"))
@@ -145,8 +146,9 @@ def test_ctrl_c_waits_for_no_weights_that_are_read(indexed: Path, tmp_path: Path
     slow = "import pathlib, threading\npathlib.Path(__file__ + '.begun').touch()\n"
     (tmp_path / "torch.py").write_text(slow + "threading.Event().wait()\n")  # for ever
     line = [sys.executable, "-m", "edge_glass", "serve", indexed / "clotho_sample"]
+    line += ["--host", "127.0.0.1", "--port", "0"]
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    with subprocess.Popen([*line, "--port", "0"], env=env, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(line, env=env, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout and process.stdout.readline().startswith(b"http://127.0.0.1:")
             while not (tmp_path / "torch.py.begun").exists() and process.poll() is None:
