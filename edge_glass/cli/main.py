@@ -196,6 +196,7 @@ def build(
     """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
     from edge_glass.cli import terminal
     from edge_glass.core import locations
+    from edge_glass.core.extras import LibraryError
     from edge_glass.core.manifest import Manifest
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
@@ -224,7 +225,10 @@ def build(
         try:
             manifests.append(make(variant, folder, options, progress))
         except EdgeGlassError as error:  # the others can be built all the same
-            problems += error.problems
+            if not names and isinstance(error, LibraryError):
+                progress.say(f"{variant.name} is left out: {error}")
+            else:
+                problems += error.problems
     if manifests:
         write_card.drawn(folder, away)
     if json:

@@ -10,10 +10,14 @@ from urllib.parse import unquote, urlsplit
 from edge_glass.core.errors import ConfigError
 
 
+class LibraryError(ConfigError):
+    """A library that an extra brings is not installed."""
+
+
 def needs(what: str, extra: str, *libraries: str, instead: str = "") -> None:
-    """Raise EdgeGlassError if one of the libraries that `what` needs is not installed."""
+    """Raise LibraryError if one of the libraries that `what` needs is not installed."""
     if absent := [library for library in libraries if not find_spec(library)]:
-        raise ConfigError(
+        raise LibraryError(
             f"{what} needs {', '.join(absent)}, not installed here: {command(extra)}{instead}"
         )
 

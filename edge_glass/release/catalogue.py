@@ -7,7 +7,8 @@ from typing import Any
 
 from edge_glass.audit import row_preview
 from edge_glass.core import outputs, pages, units
-from edge_glass.core.progress import Progress
+from edge_glass.core.extras import LibraryError
+from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus
@@ -34,7 +35,12 @@ def write(out: Path, progress: Progress | None = None) -> Path:
 def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[str, Any]:
     """What the page says of a corpus: of its main config, and a row of its sample."""
     sample = f"{kind.corpus}_sample"
-    made = build(catalog.variant(sample), temp, progress=progress)
+    try:
+        made = build(catalog.variant(sample), temp, progress=progress)
+        features, row = made.features, next(iter(row_preview.drawn(temp / sample, made, 1)), None)
+    except LibraryError as error:
+        (progress or Silent()).say(f"{sample} is left out: {error}")
+        features, row = {}, None
     corpus = catalog.variant(kind.corpus).builder(str(temp / "datasets"))
     sources = corpus.request().sources
     sizes = [source.bytes for source in sources.values() if not source.fetch]
@@ -49,9 +55,9 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
         "published": kind.spec().expected.published.get(kind.corpus),
         "files": [*_files(sizes), *_fetched(sources, total)],
         "hours": sum(source.hours or 0 for source in sources.values()),
-        "lasts": any("Audio" in str(kind) for kind in made.features.values()),
-        "columns": {name: told(feature) for name, feature in made.features.items()},
-        "row": next(iter(row_preview.drawn(temp / sample, made, 1)), None),
+        "lasts": any("Audio" in str(kind) for kind in features.values()),
+        "columns": {name: told(feature) for name, feature in features.items()},
+        "row": row,
     }
 
 

@@ -13,6 +13,8 @@ from huggingface_hub import constants
 from kit import ROOT, Cli
 from releases import REPO, SAMPLE, push
 
+from edge_glass.corpora import catalog
+
 
 @pytest.mark.parametrize("arguments", [["-V"], ["--version"], ["-h"], ["build", "-h"]])
 def test_short_options(arguments: list[str], cli: Cli) -> None:
@@ -92,3 +94,20 @@ def test_the_cache_is_shown_and_emptied(
     assert "thesis.txt is not of Edge Glass" in shown.out
     assert [path.name for path in listings.iterdir()] == ["thesis.txt"]
     assert "did you mean listings" in cli("cache", "--clear", "listing").err
+
+
+def test_samples_that_want_a_library_are_left_out_and_named(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setattr(catalog, "samples", lambda: [SAMPLE, "musiccaps_sample"])
+    done = cli("build", "--out", tmp_path / "data", "--jobs", 1)
+    assert done.code == 0 and SAMPLE in done.out
+    assert "musiccaps_sample is left out" in done.err and "[video]'" in done.err
+    assert cli("build", "musiccaps_sample", "--out", tmp_path / "asked", "--jobs", 1).code == 1
+    monkeypatch.setattr(
+        catalog, "corpora", lambda: dict.fromkeys(("clotho", "musiccaps"), "edge_glass")
+    )
+    done = cli("docs", "--out", tmp_path / "site")
+    assert done.code == 0 and "musiccaps_sample is left out" in done.err
+    assert "MusicCaps" in (tmp_path / "site" / "index.html").read_text()
