@@ -171,7 +171,7 @@ def main() -> None:
                 planted = hashes(folder, config, given.rows)
             with Peak() as peak:
                 made = audits.audit(config, folder, options)
-            found = made["groups"]["duplicates"]["checks"]
+            found = made.groups["duplicates"].checks
             check = {"captions": "like_caption", "images": "like_image"}[kind]
             table = pq.read_table(folder / "audit" / kind / "duplicates.parquet")
             flagged = len(set(table["id"].to_pylist()))

@@ -17,6 +17,7 @@ from edge_glass.core.progress import Progress, Shown
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from edge_glass.audit.audits import AuditResult
     from edge_glass.audit.verify import Finding
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.certificate import Certificate
@@ -187,7 +188,7 @@ def audit(
     against: Sequence[StrPath] = (),
     jobs: int = 1,
     progress: bool = True,
-) -> dict[str, Any]:
+) -> "dict[str, AuditResult]":
     """Audit what is built in `place`: config -> what was found.
 
     Args:

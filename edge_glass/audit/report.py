@@ -50,7 +50,7 @@ def write(out: Path) -> list[str]:
 
 
 def _config(
-    out: Path, folder: Path, made: Manifest, audited: audits.Audit | None
+    out: Path, folder: Path, made: Manifest, audited: audits.AuditResult | None
 ) -> dict[str, Any]:
     shards = made.shards()
     return {
@@ -87,25 +87,26 @@ def _licences(made: Manifest) -> list[tuple[str, int]]:
     return sorted(made.licences().items(), key=lambda one: (-one[1], one[0]))
 
 
-def _audited(out: Path, made: Manifest) -> audits.Audit | None:
+def _audited(out: Path, made: Manifest) -> audits.AuditResult | None:
     """The audit of a config, if it was of these very shards."""
     found = audits.read(out, made.config)
-    return found if found and found["data"] == made.digests() else None
+    return found if found and list(found.data) == made.digests() else None
 
 
-def _spoken(audited: audits.Audit | None) -> dict[str, int]:
-    groups = audited["groups"] if audited else {}
-    found: dict[str, int] = groups.get("captions", {}).get("figures", {}).get("languages", {})
-    return found
+def _spoken(audited: audits.AuditResult | None) -> dict[str, int]:
+    captions = audited.groups.get("captions") if audited else None
+    return dict(captions.figures.get("languages", {})) if captions else {}
 
 
-def _worst(out: Path, folder: Path, made: Manifest, audited: audits.Audit) -> list[dict[str, Any]]:
+def _worst(
+    out: Path, folder: Path, made: Manifest, audited: audits.AuditResult
+) -> list[dict[str, Any]]:
     """Of each check that found something the rows that are furthest beyond its threshold."""
     held: list[dict[str, Any]] = []
     with duckdb.connect() as connection:
-        for group in audited["groups"].values():
-            path = out / audits.FOLDER / made.config / group["file"]
-            if group["rows"] and path.is_file():
+        for group in audited.groups.values():
+            path = out / audits.FOLDER / made.config / group.file
+            if group.rows and path.is_file():
                 held += _furthest(connection, path)
     rows = row_preview.named(
         folder, made, {(f["split"], f["id"]) for f in held} | _others(held, made)
@@ -118,7 +119,7 @@ def _worst(out: Path, folder: Path, made: Manifest, audited: audits.Audit) -> li
             found
             | {"row": rows.get((found["split"], found["id"])), "other": other if mine else None}
         )
-    counts = {c: n for group in audited["groups"].values() for c, n in group["checks"].items()}
+    counts = audited.checks
     return [{"check": check, "found": counts[check], "rows": f} for check, f in checks.items()]
 
 

@@ -73,7 +73,7 @@ def audit(
         place = out or (folder.parent if locations.is_local(folder) else Path("data"))
         with locations.told(where):
             found = audits.audit(folder, place, options, others, shown())
-            told.append(found)
+            told.append(found.plain())
             if not json:
                 terminal.audit(place / audits.FOLDER / config, found, asked)
             if drop_flagged:

@@ -18,6 +18,7 @@ from edge_glass.core import units
 from edge_glass.core.visible import json_visible, visible
 
 if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
+    from edge_glass.audit.audits import AuditResult
     from edge_glass.audit.verify import Finding
     from edge_glass.core.manifest import Manifest
     from edge_glass.corpora.corpus import Corpus
@@ -143,15 +144,15 @@ def _values(schema: dict[str, Any]) -> str:
     return str(schema.get("const", schema.get("type", "any")))
 
 
-def audit(folder: Path, made: dict[str, Any], asked: Collection[str]) -> None:
+def audit(folder: Path, made: "AuditResult", asked: Collection[str]) -> None:
     """What an audit found, by check: of those that were asked for."""
     all_ = [
-        (group, check, count, folder / found["file"] if count else "")
-        for group, found in made["groups"].items()
-        for check, count in found["checks"].items()
+        (group, check, count, folder / found.file if count else "")
+        for group, found in made.groups.items()
+        for check, count in found.checks.items()
     ]
     rows = [row for row in all_ if row[1] in asked]
-    table(f"{made['config']}: {made['rows']:,} rows", ["", "check", "found#", "in"], rows)
+    table(f"{made.config}: {made.rows:,} rows", ["", "check", "found#", "in"], rows)
     if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
         say(f"Found by earlier audits, in {folder}/: {', '.join(others)}")
 

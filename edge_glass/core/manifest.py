@@ -5,7 +5,6 @@ the name of the field. Builders, cards and verbs ask a `Manifest`, never its JSO
 """
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -332,12 +331,7 @@ def parse(data: bytes, where: str) -> Manifest:
 
 def read_record(path: Path) -> WorkRecord | None:
     """The record of a shard, None if there is none that can be believed."""
-    if (sealed := records.read(path)) is None:
-        return None
-    try:
-        return schema.parse(WorkRecord, json.dumps(sealed).encode(), str(path), REMEDY)
-    except EdgeGlassError:  # of another version
-        return None
+    return records.parsed(path, WorkRecord)
 
 
 def inventory(folder: Path) -> set[str] | None:

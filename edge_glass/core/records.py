@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from edge_glass.core import schema
 from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import is_local
+from edge_glass.core.schema import Kind
 
 SEAL = "seal"  # the key of the digest over all others
 
@@ -26,6 +29,16 @@ def read(path: Path) -> dict[str, Any] | None:
         return None
     seal = record.pop(SEAL, None)
     return record if seal == _digest(record) else None
+
+
+def parsed(path: Path, kind: type[Kind]) -> Kind | None:
+    """A record as an object of a class; None also if another version wrote it."""
+    if (record := read(path)) is None:
+        return None
+    try:
+        return schema.parse(kind, json.dumps(record).encode(), str(path), "")
+    except EdgeGlassError:
+        return None
 
 
 def sha256(path: Path) -> str:

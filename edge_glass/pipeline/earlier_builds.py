@@ -1,12 +1,11 @@
 """What a build finds where it will be: a complete one, a broken one, work that was stopped."""
 
-import json
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edge_glass.core import finished, manifest, records, schema
+from edge_glass.core import finished, manifest, records
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.manifest import WITHDRAWN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress
@@ -211,7 +210,7 @@ def open_folder(job: Job, progress: Progress) -> Inputs:
     """
     file, inputs = job.folder / "inputs.json", None
     before = manifest.read(job.before).ledger.sha256 if job.before else None
-    begun = _read_begun(file)
+    begun = records.parsed(file, _Begun)
     if begun and begun.before == before and not finished.other_inputs(begun.inputs, job.described):
         inputs = _gone_on_with(job, begun)
     if inputs is None:
@@ -226,13 +225,6 @@ def open_folder(job: Job, progress: Progress) -> Inputs:
     for leftover in job.folder.glob("*.tmp"):
         leftover.unlink()
     return inputs
-
-
-def _read_begun(file: Path) -> _Begun | None:
-    with suppress(EdgeGlassError):  # of another version
-        if record := records.read(file):
-            return schema.parse(_Begun, json.dumps(record).encode(), str(file), "")
-    return None
 
 
 def _gone_on_with(job: Job, begun: _Begun) -> Inputs | None:

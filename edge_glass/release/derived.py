@@ -53,9 +53,10 @@ def forget(out: Path, before: Manifest) -> None:
 
 def _findings(out: Path, audited: str, config: str) -> list[str]:
     """Files of an audit that can name rows of a config: its own, or one held against it."""
-    audit = audits.read(out, audited) or {"groups": {}}
-    against = {name for group in audit["groups"].values() for name in group["against"]}
-    files = [group["file"] for group in audit["groups"].values()]
+    audit = audits.read(out, audited)
+    groups = audit.groups.values() if audit else ()
+    against = {name for group in groups for name in group.against}
+    files = [group.file for group in groups]
     return [*files, audits.FILE] if files and config in {audited, *against} else []
 
 

@@ -38,14 +38,14 @@ def test_wrong_transcripts_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = list(findings.read(tmp_path / "audit" / "speech" / "asr.parquet"))
     assert {row["id"] for row in found} == set(wrong)
     assert all(row["check"] == "transcript" and "heard: " in row["detail"] for row in found)
-    figures = made["groups"]["asr"]["figures"]
+    figures = made.groups["asr"].figures
     assert figures["normaliser"] == "whisper english" and figures["words"] > 50
     again = audit(folder, tmp_path / "again", Options(("asr",), model=MODEL))
     assert again == made  # the same model hears the same
     [rule] = audits.RULES["asr"]
     monkeypatch.setitem(audits.RULES, "asr", (replace(rule, threshold=100),))
     made = audit(folder, tmp_path, Options(("asr",), model=MODEL))
-    assert made["groups"]["asr"]["checks"] == {"transcript": 0}  # by the new rule
+    assert made.groups["asr"].checks == {"transcript": 0}  # by the new rule
 
 
 def test_words_that_are_cut_otherwise_are_no_other_words(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_words_that_are_cut_otherwise_are_no_other_words(tmp_path: Path) -> None
         row["text"] = row["text"].replace(" ", "")[:-1] + " " + row["text"][-1]
     folder = planted.corpus(tmp_path, "speech", {"train": rows})
     made = audit(folder, tmp_path, Options(("asr",), model=MODEL))
-    assert made["groups"]["asr"]["checks"] == {"transcript": 0}
-    assert made["groups"]["asr"]["figures"]["word_error_rate"] > 0.3  # of words they are
+    assert made.groups["asr"].checks == {"transcript": 0}
+    assert made.groups["asr"].figures["word_error_rate"] > 0.3  # of words they are
     rates = [
         speech_profile.score(*pair) for pair in (("invalid choice", "in valid choice"), ("", "a"))
     ]
@@ -66,8 +66,8 @@ def test_right_transcripts_and_speakers(built: Path, tmp_path: Path, cli: Cli) -
     done = cli("audit", built / "librispeech_sample", "--check", "asr", "--model", MODEL,
                "--out", tmp_path, "--json", "--jobs", 1)  # fmt: skip
     [made] = done.json
-    figures = made["groups"]["asr"]["figures"]
-    assert made["groups"]["asr"]["checks"] == {"transcript": 0}
+    figures = made.groups["asr"].figures
+    assert made.groups["asr"].checks == {"transcript": 0}
     assert 0 < figures["word_error_rate"] < 0.15
     cosines = figures["cosines"]
     assert cosines["pairs"][0] + cosines["pairs"][1] == 21  # of seven utterances
@@ -93,5 +93,5 @@ def test_mistakes_are_told(built: Path, tmp_path: Path, cli: Cli) -> None:
     with pytest.raises(EdgeGlassError, match="no Whisper in CTranslate2's format"):
         audit(built / "librispeech_sample", tmp_path, Options(("asr",), model=str(tmp_path)))
     made = audit(built / "clotho_sample", tmp_path, Options(("asr",), model=MODEL))
-    assert made["groups"]["asr"]["checks"] == {"transcript": 0}  # no column text
+    assert made.groups["asr"].checks == {"transcript": 0}  # no column text
     assert audits.read(tmp_path, "clotho_sample") == made

@@ -47,9 +47,7 @@ def found(out: Path, config: str) -> list[dict[str, Any]]:
     made = audits.read(out, config)
     assert made is not None
     folder = out / audits.FOLDER / config
-    return [
-        row for group in made["groups"].values() for row in findings.read(folder / group["file"])
-    ]
+    return [row for group in made.groups.values() for row in findings.read(folder / group.file)]
 
 
 def pairs(out: Path, config: str, check: str) -> set[tuple[str, str, str]]:
@@ -217,7 +215,7 @@ def test_odd_captions(built: Path, tmp_path: Path) -> None:
     told = {(row["check"], row["id"]) for row in found(tmp_path, "texts")}
     assert told == {(check, check) for check in bad}
     made = audits.read(tmp_path, "texts")
-    assert made and made["groups"]["captions"]["figures"]["languages"]["en"] >= len(good)
+    assert made and made.groups["captions"].figures["languages"]["en"] >= len(good)
 
 
 def test_captions_that_nobody_wrote_for_one_row(tmp_path: Path) -> None:
@@ -272,7 +270,7 @@ def test_flagged_rows_are_dropped_and_the_ledger_says_so(tmp_path: Path, cli: Cl
     assert (
         audited
         and made.audit
-        and made.audit.findings == {"duplicates": audited["groups"]["duplicates"]["sha256"]}
+        and made.audit.findings == {"duplicates": audited.groups["duplicates"].sha256}
     )
     assert made.splits["train"].outcomes == {"flagged": 2, "kept": len(train) - 2}
     kept = {path.name: path.read_bytes() for path in clean.iterdir()}
@@ -361,7 +359,7 @@ def test_media_that_do_not_decode_end_no_audit(tmp_path: Path) -> None:
     whole = [{"id": "whole", "image": planted.jpeg(good)}]
     folder = planted.corpus(tmp_path, "images", {"train": [*whole, *bad]})
     made = audit(folder, tmp_path)
-    assert made["rows"] == 3 and found(tmp_path, "images") == []
+    assert made.rows == 3 and found(tmp_path, "images") == []
 
 
 def test_traces_are_parquet_that_others_can_read(built: Path, tmp_path: Path) -> None:

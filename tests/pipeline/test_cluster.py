@@ -167,5 +167,5 @@ def test_audits_on_nodes(nodes: Any, built: Path, tmp_path: Path) -> None:
         name: audit(folder, tmp_path / name, Wanted(ray=address), others)
         for name, address in (("here", None), ("there", nodes.address))
     }
-    assert made["there"] == made["here"] and made["here"]["groups"]["duplicates"]["rows"]
+    assert made["there"] == made["here"] and made["here"].groups["duplicates"].rows
     assert files(tmp_path / "there") == files(tmp_path / "here")
