@@ -1,5 +1,6 @@
 """What a corpus's YAML file says, read with the line of every mistake."""
 
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -22,6 +23,24 @@ class Hub(BaseModel):
     model_config = ConfigDict(extra="forbid")
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: Annotated[str, Field(pattern=rf"^([0-9a-f]{{40}}|{MAIN})$")]
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A source as it was read, for the manifest; of a folder `content` is its files' digest."""
+
+    revision: str | None = None
+    files: int | None = None
+    bytes: int | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    folder: str | None = None
+    content: str | None = None
+    fetch: str | None = None  # what is fetched row by row
+
+    def digest(self, kind: str) -> str | None:
+        """The checksum of a kind, md5 or sha256."""
+        return self.md5 if kind == "md5" else self.sha256
 
 
 class Source(BaseModel):

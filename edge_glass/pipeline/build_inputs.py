@@ -1,8 +1,8 @@
 """What goes into a build, as its manifest says it: config, parameters, sources, code, libraries."""
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
 
 import pyarrow as pa
 import soundfile
@@ -56,9 +56,8 @@ def _libraries(corpus: Corpus) -> dict[str, str | None]:
 def _source(corpus: Corpus, raw: Raw, name: str) -> Source:
     source, facts = corpus.spec().sources[name], raw.facts[name]
     published = None  # nobody can tell of an unpacked folder, or without a checksum
-    if source.checksum and "sha256" in facts:
-        published = facts[source.checksum[0]] == source.checksum[1]
-    elif source.hub and source.hub.revision != MAIN and "revision" in facts:
-        published = facts["revision"] == source.hub.revision
-    known: dict[str, Any] = dict(facts)
-    return Source(name, source.template, published, **known)
+    if source.checksum and facts.sha256:
+        published = facts.digest(source.checksum[0]) == source.checksum[1]
+    elif source.hub and source.hub.revision != MAIN and facts.revision:
+        published = facts.revision == source.hub.revision
+    return Source(name, source.template, published, **asdict(facts))

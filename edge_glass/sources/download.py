@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from filelock import FileLock, Timeout
@@ -19,7 +18,7 @@ from edge_glass.core import interrupts, records
 from edge_glass.core.atomic_files import disk_full, sync_folder
 from edge_glass.core.errors import EdgeGlassError, NetworkError
 from edge_glass.core.progress import ByteTick
-from edge_glass.core.spec import Source
+from edge_glass.core.spec import Source, SourceFacts
 from edge_glass.sources import addresses
 
 AT_ONCE = 4
@@ -80,7 +79,7 @@ class Job:
     urls: list[str]
 
 
-def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, dict[str, Any]]:
+def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, SourceFacts]:
     """Fetch every file that is not in the store; what is there is not asked for again.
 
     Returns bytes and checksums by file name. Raises EdgeGlassError with all files that no URL
@@ -94,7 +93,7 @@ def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, 
         return apart.submit(lambda: asyncio.run(_fetch(jobs, tick, at_once))).result()
 
 
-async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dict[str, Any]]:
+async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, SourceFacts]:
     gate = asyncio.Semaphore(at_once)
     async with aiohttp.ClientSession(
         timeout=TIMEOUT,
@@ -112,12 +111,13 @@ async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, dic
         raise NetworkError(*dict.fromkeys(problems))
     if broken := [result for result in results if isinstance(result, BaseException)]:
         raise broken[0]
-    return {job.name: facts for job, facts in zip(jobs, results, strict=True)}  # type: ignore[misc]
+    arrived = [result for result in results if isinstance(result, SourceFacts)]
+    return {job.name: facts for job, facts in zip(jobs, arrived, strict=True)}
 
 
 async def _one(
     session: aiohttp.ClientSession, gate: asyncio.Semaphore, job: Job, tick: ByteTick
-) -> dict[str, Any]:
+) -> SourceFacts:
     async with gate:
         with disk_full(job.path.parent, REMEDY):
             job.path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,15 +142,15 @@ async def _locked(path: Path) -> AsyncIterator[None]:
         lock.release()
 
 
-def stored(path: Path, source: Source) -> dict[str, Any] | None:
+def stored(path: Path, source: Source) -> SourceFacts | None:
     """Bytes and checksums of a finished download, None if it is not there or not what is asked."""
     record = records.read(_record(path))
     if record is None or not path.is_file():
         return None
     stat = path.stat()
     untouched = record.pop("mtime_ns") == stat.st_mtime_ns and record["bytes"] == stat.st_size
-    wanted = source.checksum
-    return record if untouched and (wanted is None or record[wanted[0]] == wanted[1]) else None
+    facts, wanted = SourceFacts(**record), source.checksum
+    return facts if untouched and (not wanted or facts.digest(wanted[0]) == wanted[1]) else None
 
 
 class _Part:
@@ -181,13 +181,15 @@ class _Part:
         self._file.truncate()
         self._hash = Checksums()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> SourceFacts:
         return self._hash.facts()
 
     def store(self, path: Path) -> None:
         """Move the file to its place. Its record comes first: killed between them, it is whole."""
         os.fsync(self._file.fileno())
-        records.write(_record(path), self.facts() | {"mtime_ns": self.path.stat().st_mtime_ns})
+        facts, time = self.facts(), self.path.stat().st_mtime_ns
+        known = {"bytes": facts.bytes, "md5": facts.md5, "sha256": facts.sha256, "mtime_ns": time}
+        records.write(_record(path), known)
         self.path.rename(path)
         sync_folder(path.parent)
 
@@ -195,7 +197,7 @@ class _Part:
         self._file.close()
 
 
-async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> dict[str, Any]:
+async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> SourceFacts:
     part, reasons = await asyncio.to_thread(_Part, job), []
     try:
         for url in job.urls:
@@ -268,7 +270,7 @@ async def _attempt(
             raise _Unknown(f"{error.host} is not known here: is there a network?") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _Again(f"{type(error).__name__}: {error}") from error
-    if wanted is not None and (found := part.facts()[wanted[0]]) != wanted[1]:
+    if wanted is not None and (found := part.facts().digest(wanted[0])) != wanted[1]:
         part.restart()
         reason = f"{wanted[0]} {found}, upstream publishes {wanted[1]}"
         raise (_Again if resumed else _Refused)(reason)  # what was here may have been the fault
@@ -353,15 +355,13 @@ class Checksums:
         self._md5.update(data)
         self._sha256.update(data)
 
-    def facts(self) -> dict[str, Any]:
-        return {
-            "bytes": self.bytes,
-            "md5": self._md5.hexdigest(),
-            "sha256": self._sha256.hexdigest(),
-        }
+    def facts(self) -> SourceFacts:
+        """All of them, as the manifest has them."""
+        md5, sha256 = self._md5.hexdigest(), self._sha256.hexdigest()
+        return SourceFacts(bytes=self.bytes, md5=md5, sha256=sha256)
 
 
-def checksums(path: Path) -> dict[str, Any]:
+def checksums(path: Path) -> SourceFacts:
     """Bytes, md5 and sha256 of a file."""
     found = Checksums()
     with path.open("rb") as file:

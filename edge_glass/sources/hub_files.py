@@ -9,7 +9,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.core import names, records
 from edge_glass.core.errors import NetworkError, SourceError
-from edge_glass.core.spec import MAIN, Source
+from edge_glass.core.spec import MAIN, Source, SourceFacts
 from edge_glass.sources import download
 from edge_glass.sources.parquet_folder import SUFFIX
 
@@ -41,15 +41,15 @@ def job(source: Source, folder: Path, file: File) -> download.Job:
     return download.Job(f"{folder.name}/{path.name}", path, Source(**known), [url])
 
 
-def facts(files: list[File]) -> dict[str, str | int]:
+def facts(files: list[File]) -> SourceFacts:
     """What the manifest says of a source whose files were fetched; one checksum over them all."""
     sums = "".join(f"{file['sha256']}  {file['path']}\n" for file in files)
-    return {
-        "revision": files[0]["commit"],
-        "files": len(files),
-        "bytes": sum(file["bytes"] for file in files),
-        "sha256": hashlib.sha256(sums.encode()).hexdigest(),
-    }
+    return SourceFacts(
+        revision=files[0]["commit"],
+        files=len(files),
+        bytes=sum(file["bytes"] for file in files),
+        sha256=hashlib.sha256(sums.encode()).hexdigest(),
+    )
 
 
 def state(source: Source, folder: Path) -> tuple[int | None, str]:

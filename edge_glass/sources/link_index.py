@@ -3,12 +3,11 @@
 import hashlib
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.progress import ByteTick
-from edge_glass.core.spec import Source
+from edge_glass.core.spec import Source, SourceFacts
 from edge_glass.sources import download
 from edge_glass.sources.table_chunks import SUFFIXES
 
@@ -72,15 +71,12 @@ def together(name: str, tick: ByteTick) -> ByteTick:
     return add
 
 
-def facts(found: list[dict[str, Any]], urls: list[str]) -> dict[str, str | int]:
+def facts(found: list[SourceFacts], urls: list[str]) -> SourceFacts:
     """What the manifest says of files that were fetched; one checksum over them all."""
     pairs = zip(found, urls, strict=True)
-    sums = "".join(f"{item['sha256']}  {name_of(url)}\n" for item, url in pairs)
-    return {
-        "files": len(urls),
-        "bytes": sum(item["bytes"] for item in found),
-        "sha256": hashlib.sha256(sums.encode()).hexdigest(),
-    }
+    sums = "".join(f"{item.sha256}  {name_of(url)}\n" for item, url in pairs)
+    size, digest = sum(item.bytes or 0 for item in found), hashlib.sha256(sums.encode()).hexdigest()
+    return SourceFacts(files=len(urls), bytes=size, sha256=digest)
 
 
 def name_of(url: str) -> str:

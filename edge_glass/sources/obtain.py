@@ -8,12 +8,12 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from edge_glass.core import records, units
 from edge_glass.core.errors import SourceError, SpaceError, raise_all
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.core.spec import CLIPS, Source
+from edge_glass.core.spec import CLIPS, Source, SourceFacts
 from edge_glass.sources import archives, download, hub_files, link_index, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import contents
@@ -93,7 +93,7 @@ def _fetched(request: Request, mirror: str | None, network: Network, progress: P
             arrived = download.fetch(many, seen, link_index.AT_ONCE)
             found[name] = link_index.facts([arrived[job.name] for job in many], urls)
     found |= {name: hub_files.facts(files) for name, files in listed.items()}
-    found |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    found |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
     places = {name: root / name for name in sources if name not in remote}
     facts = {name: found[name] for name in sources}
     return _opened(request, places, facts, progress, remote, _records(sources))
@@ -169,7 +169,7 @@ def _raw(
     if not unverified:
         raise_all(_differing(request, found, facts, sources), SourceError)
     checked = not unverified and not request.samples
-    facts |= {name: {"fetch": fetched.want} for name, fetched in remote.items()}
+    facts |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
     return _opened(request, found, facts, progress, remote, _records(sources) if checked else {})
 
 
@@ -219,18 +219,18 @@ def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> 
 
 def _folder_facts(
     request: Request, place: Path, source: Source, read: bool, progress: Progress
-) -> dict[str, Any]:
+) -> SourceFacts:
     """What is told of a folder: its name is the user's affair, what it holds is not."""
-    facts: dict[str, Any] = {"folder": source.folder or "."}
-    if read:
-        listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
-        with progress.bytes(f"checksum {place.name}") as tick:
-            held = contents(place, listing, partial(tick, place.name), request.beside)
-        facts |= {"files": held.files, "bytes": held.bytes, "content": held.sha256}
-    return facts
+    folder = source.folder or "."
+    if not read:
+        return SourceFacts(folder=folder)
+    listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
+    with progress.bytes(f"checksum {place.name}") as tick:
+        held = contents(place, listing, partial(tick, place.name), request.beside)
+    return SourceFacts(folder=folder, files=held.files, bytes=held.bytes, content=held.sha256)
 
 
-def _file_facts(place: Path, progress: Progress) -> dict[str, Any]:
+def _file_facts(place: Path, progress: Progress) -> SourceFacts:
     with progress.bytes(f"checksum {place.name}"):
         return download.checksums(place)
 
@@ -238,14 +238,15 @@ def _file_facts(place: Path, progress: Progress) -> dict[str, Any]:
 def _differing(
     request: Request,
     places: dict[str, Path],
-    facts: dict[str, dict[str, Any]],
+    facts: dict[str, SourceFacts],
     sources: dict[str, Source],
 ) -> Iterable[str]:
     for name, place in places.items():
         wanted = sources[name].checksum
-        if wanted and place.is_file() and facts[name][wanted[0]] != wanted[1]:
+        found = facts[name].digest(wanted[0]) if wanted and place.is_file() else None
+        if wanted and found not in (None, wanted[1]):
             yield (
-                f"{request.config}: {place}: {wanted[0]} is {facts[name][wanted[0]]}, upstream "
+                f"{request.config}: {place}: {wanted[0]} is {found}, upstream "
                 f"publishes {wanted[1]}. Get the file again from {sources[name].url}, or, if you "
                 "changed it on purpose, pass --unverified (the manifest will say so)."
             )
@@ -254,7 +255,7 @@ def _differing(
 def _opened(
     request: Request,
     found: dict[str, Path],
-    facts: dict[str, dict[str, Any]],
+    facts: dict[str, SourceFacts],
     progress: Progress,
     remote: dict[str, Remote],
     expected: dict[str, int],
@@ -262,7 +263,7 @@ def _opened(
     """Make what was found ready to be read: tars are indexed, other archives unpacked."""
     paths, places = dict(found), dict[str, Place]()
     for name, path in found.items():
-        source, sha256 = request.sources[name], str(facts[name].get("sha256", ""))
+        source, sha256 = request.sources[name], facts[name].sha256 or ""
         if source.hub or source.tables:
             places[name] = Tables(path)
         elif path.is_file() and tars.is_tar(path.name):

@@ -15,6 +15,7 @@ from typing import IO, Any, Protocol, cast
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.spec import SourceFacts
 from edge_glass.sources import json_text
 from edge_glass.sources.chunk_text import Text, opened
 from edge_glass.sources.fields import Fields, Malformed
@@ -81,7 +82,7 @@ class Raw:
 
     corpus: str
     paths: dict[str, Path]
-    facts: dict[str, dict[str, str | int]] = field(default_factory=dict)  # for the manifest
+    facts: dict[str, SourceFacts] = field(default_factory=dict)  # for the manifest
     places: dict[str, Place] = field(default_factory=dict)  # of sources that are no plain folder
     remote: dict[str, Remote] = field(default_factory=dict)  # what is fetched row by row
     expected: dict[str, int] = field(default_factory=dict)  # how many a text file must have

@@ -58,8 +58,8 @@ def fetch(
     job = download.Job(name, path, source, [f"{files.url}/{url}" for url in urls or ("a",)])
     facts = download.fetch([job], lambda *_: None)[name]
     assert path.read_bytes() == DATA
-    assert (facts["bytes"], facts["md5"]) == (len(DATA), MD5)
-    assert facts["sha256"] == hashlib.sha256(DATA).hexdigest()
+    assert (facts.bytes, facts.md5) == (len(DATA), MD5)
+    assert facts.sha256 == hashlib.sha256(DATA).hexdigest()
     assert not list(path.parent.glob("*.part")) and not list(path.parent.glob("*.tmp"))
     return path
 

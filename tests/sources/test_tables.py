@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rawlibri import clips
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.spec import Source
+from edge_glass.core.spec import Source, SourceFacts
 from edge_glass.sources import download
 from edge_glass.sources import hub_files as hubs
 from edge_glass.sources.parquet_folder import Tables
@@ -150,7 +150,7 @@ def source(hub: Hub, tmp_path: Path) -> Source:
     return Source.model_validate(where | {"hub": {"repo": REPO, "revision": commit}})
 
 
-def fetch(source: Source, folder: Path) -> dict[str, str | int]:
+def fetch(source: Source, folder: Path) -> SourceFacts:
     files = hubs.files(source, folder)
     download.fetch([hubs.job(source, folder, file) for file in files], lambda *_: None)
     return hubs.facts(files)
@@ -163,8 +163,8 @@ def test_files_of_a_commit(source: Source, hub: Hub, tmp_path: Path) -> None:
     facts = fetch(source, folder)
     assert [path.name for path in Tables(folder).files()] == [f"000{i}.parquet" for i in range(3)]
     assert [record for _, record in Tables(folder).records(["id", "audio"])] == ROWS
-    assert source.hub and facts["revision"] == source.hub.revision and facts["files"] == 3
-    assert hubs.state(source, folder) == (facts["bytes"], "here")
+    assert source.hub and facts.revision == source.hub.revision and facts.files == 3
+    assert hubs.state(source, folder) == (facts.bytes, "here")
     hub.reset_log()
     assert fetch(source, folder) == facts
     assert hub.log == []  # a second build asks for nothing
@@ -177,7 +177,7 @@ def test_main_is_the_commit_that_it_was_at_first(source: Source, hub: Hub, tmp_p
     unpinned = source.model_copy(update={"hub": source.hub.model_copy(update={"revision": "main"})})
     facts = fetch(unpinned, tmp_path / "store")
     head = HfApi(endpoint=hub.url).dataset_info(REPO).sha
-    assert facts["revision"] == head != source.hub.revision and facts["files"] == 4
+    assert facts.revision == head != source.hub.revision and facts.files == 4
     late = CommitOperationAdd("all/dev/0004.parquet", b"x")
     api = HfApi(endpoint=hub.url, token=hub.token)
     api.create_commit(REPO, [late], repo_type="dataset", commit_message="three")
