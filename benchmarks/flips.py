@@ -105,7 +105,7 @@ def a_build(temp: Path) -> Iterator[Site]:
 
     def once_more() -> None:
         build(VARIANT, out)
-        write_card.drawn(out)
+        write_card.write_report(out)
 
     once_more()
     made = files(folder) | {out / "README.md": (out / "README.md").read_bytes()}

@@ -44,7 +44,7 @@ class Build:
         """Draw the report over all builds beside this one. Returns the page, an HTML file."""
         from edge_glass.release import write_card
 
-        write_card.drawn(self.folder.parent)
+        write_card.write_report(self.folder.parent)
         return self.folder.parent / names.REPORT
 
     def load(self, split: str | None = None) -> Any:
@@ -137,7 +137,7 @@ def build(
         retry_failed=retry_failed,
         refresh=_path(refresh),
     )
-    made = make(variant, Path(out), options, _shown(progress))
+    made = make(variant, Path(out), options, _progress(progress))
     return Build(Path(out) / variant.name, made)
 
 
@@ -155,7 +155,7 @@ def plan(
     from edge_glass.pipeline import estimate
 
     return estimate.plan(
-        catalog.variant(config, parameters, name), Path(out), _path(raw), limit, _shown(False)
+        catalog.variant(config, parameters, name), Path(out), _path(raw), limit, _progress(False)
     )
 
 
@@ -167,8 +167,8 @@ def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
     from edge_glass.release.checks_papers import verify as check
 
     where = locations.at(str(place))
-    with locations.told(where):
-        return list(check(where, _shown(progress)))
+    with locations.errors_explained(where):
+        return list(check(where, _progress(progress)))
 
 
 def diff(old: StrPath, new: StrPath) -> list["Difference"]:
@@ -176,7 +176,7 @@ def diff(old: StrPath, new: StrPath) -> list["Difference"]:
     from edge_glass.release.diff import diff as compare
 
     before, after = locations.at(str(old)), locations.at(str(new))
-    with locations.told(before), locations.told(after):
+    with locations.errors_explained(before), locations.errors_explained(after):
         return list(compare(before, after))
 
 
@@ -206,10 +206,10 @@ def audit(
     groups, _ = known(checks or audits.DEFAULT)
     options = audits.Options(groups, jobs=jobs)
     others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
-    with locations.told(where):
+    with locations.errors_explained(where):
         return {
             config: audits.audit(
-                folder, _path(out) or folder.parent, options, others, _shown(progress)
+                folder, _path(out) or folder.parent, options, others, _progress(progress)
             )
             for config, folder in manifest.built(where).items()
         }
@@ -303,7 +303,7 @@ def why(place: StrPath, id: str) -> list["Origin"]:
     from edge_glass.release.why import why as ask
 
     where = locations.at(str(place))
-    with locations.told(where):
+    with locations.errors_explained(where):
         return ask(where, id)
 
 
@@ -342,7 +342,7 @@ def _path(place: StrPath | None) -> Path | None:
     return None if place is None else Path(place)
 
 
-def _shown(progress: bool) -> Progress | None:
+def _progress(progress: bool) -> Progress | None:
     from rich.console import Console
 
     return Shown(Console(stderr=True)) if progress else None

@@ -89,7 +89,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built")
     for config in catalog.samples():
         build(catalog.variant(config), out)
-    write_card.drawn(out)
+    write_card.write_report(out)
     return out
 
 

@@ -58,7 +58,7 @@ def bars(title: str, parts: Sequence[tuple[str, int, int]]) -> Plot:
         green, red = (room * value / top for value in (kept, lost))
         shapes.append(Box(LABEL, y, green, BAR, GOOD))
         shapes.append(Box(LABEL + green, y, red, BAR, BAD))
-        shapes.append(Words(LABEL + green + red + 6, y + BAR - 2, _told(kept, lost)))
+        shapes.append(Words(LABEL + green + red + 6, y + BAR - 2, _figures(kept, lost)))
     return Plot(title, max(LINE, len(parts) * LINE), tuple(shapes))
 
 
@@ -145,7 +145,7 @@ def _scaled(*values: float) -> tuple[int, int]:
     return first, second
 
 
-def _told(kept: int, lost: int) -> str:
+def _figures(kept: int, lost: int) -> str:
     if kept and lost:
         return f"{kept:,} -{lost:,}"
     return f"{kept or lost:,}"

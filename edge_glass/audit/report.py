@@ -29,7 +29,7 @@ def write(out: Path) -> list[str]:
     found = {name: report_stats.of(folders[name], made[name], out / HIDDEN) for name in folders}
     audited = {name: _audited(out, made[name]) for name in folders}
     drawn = {
-        name: report_stats.drawn(made[name], found[name], _spoken(audited[name]))
+        name: report_stats.plots_of(made[name], found[name], _spoken(audited[name]))
         for name in folders
     }
     counts = (balance.of(folder, made[name]) for name, folder in folders.items())

@@ -51,7 +51,7 @@ def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
         path = duck.text(parquet.bounded(folder / ledger.FILE))
         connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
         return {
-            "rows": row_preview.drawn(folder, made, ROWS),
+            "rows": row_preview.sample_rows(folder, made, ROWS),
             "histograms": _histograms(connection, columns),
             "languages": _languages(connection, columns),
             "hosts": _rot(connection, HOST),
@@ -118,7 +118,7 @@ def _rot(connection: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str, int
     ).fetchall()
 
 
-def drawn(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Plot]:
+def plots_of(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Plot]:
     """The plots of a config; `languages` are those that an audit heard of."""
     outcomes = made.outcomes()
     plotted = [plots.bars("From source rows to kept rows", funnel(outcomes))]

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 Medium = dict[str, str]  # a data URL, and the tag that shows it
 
 
-def drawn(folder: Path, made: Manifest, count: int) -> list[Row]:
+def sample_rows(folder: Path, made: Manifest, count: int) -> list[Row]:
     """Rows drawn from all splits: the same ones for the same build."""
     shards = [
         (split, shard)
@@ -86,12 +86,12 @@ def _rows(path: Path, numbers: Sequence[int]) -> Iterator[Row]:
             if inside:
                 table = file.read_row_group(group)
                 for number in inside:
-                    yield _shown(table.slice(number - start, 1).to_pylist()[0])
+                    yield _preview(table.slice(number - start, 1).to_pylist()[0])
                 waiting = waiting[len(inside) :]
             start = end
 
 
-def _shown(row: Row) -> Row:
+def _preview(row: Row) -> Row:
     media: list[Medium | None] = []
     texts: dict[str, list[str]] = {}
     for name, value in row.items():

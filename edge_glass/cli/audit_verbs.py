@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json, Place, Ray, shown
+from edge_glass.cli.options import Jobs, Json, Place, Ray, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
@@ -71,14 +71,14 @@ def audit(
     told = []
     for config, folder in built.items():
         place = out or (folder.parent if locations.is_local(folder) else Path("data"))
-        with locations.told(where):
-            found = audits.audit(folder, place, options, others, shown())
+        with locations.errors_explained(where):
+            found = audits.audit(folder, place, options, others, terminal_progress())
             told.append(found.plain())
             if not json:
                 terminal.audit(place / audits.FOLDER / config, found, asked)
             if drop_flagged:
                 made = drop(folder, place, name or f"{config}_audited", given, workers)
-                write_card.drawn(place)
+                write_card.write_report(place)
                 terminal.builds([made])
     if json:
         terminal.as_json(told)

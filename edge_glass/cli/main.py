@@ -32,7 +32,7 @@ from edge_glass.cli.options import (
     RawDir,
     Ray,
     Set,
-    shown,
+    terminal_progress,
     variants,
 )
 from edge_glass.core.errors import OUT_OF, ConfigError, EdgeGlassError, absent, raise_all
@@ -111,7 +111,9 @@ def plan(
     from edge_glass.cli import terminal
     from edge_glass.pipeline import estimate as planning
 
-    plans = [planning.plan(v, out, raw, limit, shown()) for v in variants(names, set_, name)]
+    plans = [
+        planning.plan(v, out, raw, limit, terminal_progress()) for v in variants(names, set_, name)
+    ]
     if json:
         terminal.as_json(
             [terminal.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans]
@@ -218,7 +220,7 @@ def build(
         obey=tuple(map(locations.at, obey or [])),
     )  # fmt: skip
     folder = away.staging if away else Path(out)
-    progress = shown()
+    progress = terminal_progress()
     manifests: list[Manifest] = []
     problems: list[str] = []
     for variant in wanted:
@@ -230,7 +232,7 @@ def build(
             else:
                 problems += error.problems
     if manifests:
-        write_card.drawn(folder, away)
+        write_card.write_report(folder, away)
     if json:
         terminal.as_json([made.plain() for made in manifests])
     elif manifests:
@@ -268,8 +270,8 @@ def verify(directory: Place, json: Json = False) -> None:
     from edge_glass.release.checks_papers import verify as check
 
     where = locations.at(directory)
-    with locations.told(where):
-        found = list(check(where, shown()))
+    with locations.errors_explained(where):
+        found = list(check(where, terminal_progress()))
     errors = sum(finding.kind == "error" for finding in found)
     if json:
         terminal.as_json([terminal.plain(finding) for finding in found])
@@ -321,7 +323,7 @@ def report(directory: Built, json: Json = False) -> None:
     from edge_glass.release import write_card
 
     folder = directory.parent if (directory / manifest.FILE).is_file() else directory
-    write_card.drawn(folder)
+    write_card.write_report(folder)
     terminal.paths([folder / names.REPORT], json)
 
 
@@ -350,7 +352,7 @@ def export(
     targets = {name: out if len(folders) == 1 else out / name for name in folders}
     for name, folder in folders.items():
         for left_out in write(folder, targets[name], format, jpeg, name_by):
-            shown().say(f"{name}: {left_out}")
+            terminal_progress().say(f"{name}: {left_out}")
     terminal.paths(targets.values(), json)
 
 

@@ -65,7 +65,7 @@ def variants(names: list[str], settings: list[str] | None, name: str | None) -> 
     return [catalog.variant(config, overrides, name) for config in names]
 
 
-def shown() -> "Progress":
+def terminal_progress() -> "Progress":
     """Progress on the standard error."""
     from edge_glass.cli import terminal
     from edge_glass.core.progress import Shown

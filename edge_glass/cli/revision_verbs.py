@@ -68,7 +68,7 @@ def why(
     from edge_glass.release.why import why as ask
 
     where = locations.at(directory)
-    with locations.told(where):
+    with locations.errors_explained(where):
         origins = [terminal.plain(origin) for origin in ask(where, id)]
     terminal.as_json(origins) if json else terminal.origins(origins)
 

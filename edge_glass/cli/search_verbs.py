@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import Built, Embeddings, Json, shown
+from edge_glass.cli.options import Built, Embeddings, Json, terminal_progress
 from edge_glass.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def index(
         all_ = stored_vectors.stored(folder, embeddings)
         for one in [stored_vectors.chosen(all_, column)] if column else all_:
             near = [other for other in all_ if other != one and one.is_near(other)]
-            folders.append(index_build.build(one, near, int(memory * 1e9), shown()))
+            folders.append(index_build.build(one, near, int(memory * 1e9), terminal_progress()))
     found = [index_build.facts(folder) for folder in folders]
     terminal.as_json(found) if json else terminal.indexes(found)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import AllowEmpty, Json, shown
+from edge_glass.cli.options import AllowEmpty, Json, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError, NetworkError
@@ -61,7 +61,7 @@ def collect(
     desk, done = Desk(out, source, language), 0
     found = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
     try:
-        with shown().rows("collect", 0, lambda: (done, 0)):
+        with terminal_progress().rows("collect", 0, lambda: (done, 0)):
             for _ in found:
                 done += 1
     finally:
@@ -163,7 +163,7 @@ def qa(
         Prices(price_in, price_out), budget, token_budget, max_tokens, seconds, blind, others,
         prompts,
     )  # fmt: skip
-    made = ask.ask(directory, options, shown())
+    made = ask.ask(directory, options, terminal_progress())
     if json:
         terminal.as_json(terminal.plain(made))
     else:
@@ -214,7 +214,7 @@ def filter_(
 
     names = [name.strip() for name in filters.split(",")] if filters else [*FILTERS]
     limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
-    made = funnel.run(directory, out, names, limits, shown())
+    made = funnel.run(directory, out, names, limits, terminal_progress())
     if json:
         terminal.as_json(terminal.plain(made))
     else:

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_glass.cli.options import AllowEmpty, Encoder, Jobs, Json, RawDir, Ray, shown, variants
+from edge_glass.cli.options import (
+    AllowEmpty,
+    Encoder,
+    Jobs,
+    Json,
+    RawDir,
+    Ray,
+    terminal_progress,
+    variants,
+)
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import check_kept
 from edge_glass.core.processors import cores
@@ -40,7 +49,7 @@ def dedup(
     from edge_glass.tables.dedup import Wanted, deduplicate
 
     wanted = Wanted(parts, shuffle, skip_damaged, jobs or cores(), int(memory * 1e9), ray)
-    made = deduplicate(variants([name], None, None)[0], raw, out, wanted, shown())
+    made = deduplicate(variants([name], None, None)[0], raw, out, wanted, terminal_progress())
     terminal.as_json(made) if json else terminal.deduplicated(out, made)
     if not allow_empty:
         check_kept(name, made["outcomes"], out / "ledger")
@@ -68,7 +77,7 @@ def match(
         raise ConfigError(f"--rule {rule}: use {', '.join(RULES)}")
     folder, layout = _table(name, raw)
     step = classify.Matched(layout, rule)  # type: ignore[arg-type]
-    made = steps.run(step, folder, out, jobs or cores(), ray, shown())
+    made = steps.run(step, folder, out, jobs or cores(), ray, terminal_progress())
     terminal.as_json(made) if json else terminal.step(out, made)
     if not allow_empty:
         check_kept(name, made["outcomes"], out / "ledger")
@@ -90,7 +99,7 @@ def similarity(
     from edge_glass.tables.parts import FOLDER
 
     parts = directory / FOLDER if (directory / FOLDER).is_dir() else directory
-    made = steps.run(classify.Scored(encoder), parts, out, jobs, ray, shown())
+    made = steps.run(classify.Scored(encoder), parts, out, jobs, ray, terminal_progress())
     terminal.as_json(made) if json else terminal.step(out, made)
 
 
@@ -114,7 +123,7 @@ def retrieve(
 
     folder, layout = _table(name, raw)
     made = nearest.retrieve(
-        queries, folder, layout, out, encoder, k=k, jobs=jobs, ray=ray, progress=shown()
+        queries, folder, layout, out, encoder, k=k, jobs=jobs, ray=ray, progress=terminal_progress()
     )
     terminal.as_json(made) if json else terminal.step(out, made)
 
@@ -129,4 +138,5 @@ def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
         corpus = variants([name], None, None)[0].builder(temp)
     if corpus.TABLE is None or not corpus.TABLE.caption:
         raise ConfigError(f"{name}: it is not made of a table of captions in chunks")
-    return obtain(corpus.request(), raw, progress=shown()).paths[corpus.TABLE.source], corpus.TABLE
+    found = obtain(corpus.request(), raw, progress=terminal_progress())
+    return found.paths[corpus.TABLE.source], corpus.TABLE

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Built, Embeddings, Json, shown
+from edge_glass.cli.options import Built, Embeddings, Json, terminal_progress
 from edge_glass.core.processors import cores
 
 Jobs = Annotated[
@@ -130,7 +130,7 @@ def align(
     for folder in manifest.built(directory).values():
         found = stored(folder, embeddings)
         sides, tally = (chosen(found, left), chosen(found, right)), Tally()
-        with shown().rows(f"align {folder.name}, probes", 2 * seeds, tally):
+        with terminal_progress().rows(f"align {folder.name}, probes", 2 * seeds, tally):
             reports.append(probes.align(folder, *sides, layers, seeds, tally.add))
     if plot is not None:
         probes.draw(reports, plot)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json, Place, RawDir, shown
+from edge_glass.cli.options import Jobs, Json, Place, RawDir, terminal_progress
 from edge_glass.core.processors import cores
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ def diff(
     from edge_glass.release import diff as versions
 
     before, after = locations.at(old), locations.at(new)
-    with locations.told(before), locations.told(after):
+    with locations.errors_explained(before), locations.errors_explained(after):
         found = list(versions.diff(before, after))
     if plot is not None:
         versions.plot(found, plot)
-    _told(found, json)
+    _print_differences(found, json)
 
 
 @app.command(epilog="Example: edge-glass reproduce org/edge-glass 1.0.0 --config clotho_16k")
@@ -57,9 +57,9 @@ def reproduce(
     # sources are held against the manifest, whatever upstream publishes by now
     options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
     there = locations.at(f"{repo}@{version}")
-    with locations.told(there):
-        found = list(again(there, out, config or [], options, shown()))
-    _told(found, json)
+    with locations.errors_explained(there):
+        found = list(again(there, out, config or [], options, terminal_progress()))
+    _print_differences(found, json)
 
 
 @app.command(epilog="Example: edge-glass docs --out site")
@@ -73,10 +73,10 @@ def docs(
     from edge_glass.cli import terminal
     from edge_glass.release import catalogue as page
 
-    terminal.paths([page.write(out, shown())], json)
+    terminal.paths([page.write(out, terminal_progress())], json)
 
 
-def _told(found: list["Difference"], json: bool) -> None:
+def _print_differences(found: list["Difference"], json: bool) -> None:
     """What differs; the exit code says whether anything does."""
     from edge_glass.cli import terminal
 

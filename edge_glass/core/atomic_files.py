@@ -48,7 +48,7 @@ class Whole:
     def __enter__(self) -> "Whole":
         self._path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(self._path.parent)
-        self._file = _held(self._aside)
+        self._file = _locked(self._aside)
         return self
 
     def write(self, data: Any) -> int:
@@ -87,7 +87,7 @@ class Whole:
             self._aside.unlink(missing_ok=True)
 
 
-def _held(path: Path) -> io.FileIO:
+def _locked(path: Path) -> io.FileIO:
     """Open a file for writing that nobody takes for a leftover: it is locked while it is open."""
     while True:
         file = path.open("wb", buffering=0)
@@ -123,7 +123,7 @@ def scratch(folder: Path, name: str) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     lock = folder / f"{name}.{platform.node()}.{os.getpid()}.tmp"
-    with _held(lock):
+    with _locked(lock):
         _beside(lock).mkdir(exist_ok=True)  # left where files cannot be locked, by the same pid
         try:
             yield _beside(lock)

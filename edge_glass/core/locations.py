@@ -25,7 +25,7 @@ def at(where: str | Path) -> Path:
         if Path(text).exists() or not named:
             return Path(text)
         text = f"hf://datasets/{named['repo']}{_revision(named['version'])}"
-    with told(text):
+    with errors_explained(text):
         from upath import UPath
 
         options = {"endpoint": constants.ENDPOINT} if text.startswith("hf://") else {}
@@ -44,7 +44,7 @@ def is_local(path: Path) -> bool:
 
 
 @contextmanager
-def told(where: str | Path) -> Iterator[None]:
+def errors_explained(where: str | Path) -> Iterator[None]:
     """Errors of the network and of storage as what they mean to who asked."""
     try:
         yield

@@ -19,7 +19,7 @@ from edge_glass.core import columns, feature_types, ledger, names, records, sche
 from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
-from edge_glass.core.locations import told
+from edge_glass.core.locations import errors_explained
 from edge_glass.core.schema import Plain
 
 FILE = "manifest.json"
@@ -349,7 +349,7 @@ def _is_build(folder: Path) -> bool:
 
 def built(out: Path) -> dict[str, Path]:
     """Config -> folder of everything that is built under `out` (or is `out` itself)."""
-    with told(out):
+    with errors_explained(out):
         found = [out] if _is_build(out) else [path.parent for path in out.glob(f"*/{FILE}")]
         found = [folder for folder in found if _is_build(folder)]
     folders = sorted(found, key=lambda folder: folder.name)

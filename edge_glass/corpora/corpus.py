@@ -25,7 +25,7 @@ from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, 
 from edge_glass.corpora.selection import Selection
 from edge_glass.media.features import Audio, Features
 from edge_glass.sources import prefetch
-from edge_glass.sources.fields import Columns, shown
+from edge_glass.sources.fields import Columns, preview
 from edge_glass.sources.obtain import Request
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
@@ -195,7 +195,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
         try:
             for row in self.rows(split, raw):
                 if not isinstance(row.id, str):
-                    detail = f"id: expected text, found {shown(row.id)}"
+                    detail = f"id: expected text, found {preview(row.id)}"
                     row.dropped = (Outcome.MALFORMED_ROW, detail)
                     row.id, row.fields = f"{split}/{row.row}", {}
                 yield row

@@ -77,13 +77,13 @@ def arrow_schema(features: Features) -> pa.Schema:
     return pa.schema(features.type).with_metadata({"huggingface": json.dumps(metadata)})
 
 
-def told(feature: Any) -> str:
+def described(feature: Any) -> str:
     """A feature's portable dictionary in a few words: `list of string`, `audio at 16000 Hz`."""
     if isinstance(feature, list):
-        return f"list of {told(feature[0])}"
+        return f"list of {described(feature[0])}"
     kind = feature.get("_type")
     if kind == "Sequence":
-        return f"list of {told(feature['feature'])}"
+        return f"list of {described(feature['feature'])}"
     if kind == "Audio":
         rate = feature.get("sampling_rate")
         return f"audio at {rate} Hz" if rate else "audio"

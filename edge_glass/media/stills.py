@@ -57,7 +57,7 @@ def of(frame: Any, side: int | None, aspect: Fraction) -> Still:
     untold = frame.colorspace == UNSPECIFIED and frame.height > HD
     matrix = {"src_colorspace": Colorspace.ITU709} if untold else {}
     image = _turned(frame.to_image(interpolation=exact, threads=1, **matrix), frame)
-    size = shown(frame, aspect)
+    size = display_size(frame, aspect)
     if side is not None and max(size) > side:
         size = _within(size, side)
     if size != image.size:
@@ -77,7 +77,7 @@ def checked(jpeg: bytes) -> tuple[Still, tuple[int, int]]:
     return Still(jpeg, _small(image)), image.size
 
 
-def shown(frame: Any, aspect: Fraction) -> tuple[int, int]:
+def display_size(frame: Any, aspect: Fraction) -> tuple[int, int]:
     """Width and height of a PyAV frame as it is shown, its pixels of that aspect."""
     width, height = max(1, round(frame.width * aspect)), frame.height
     return (height, width) if frame.rotation % 180 != 0 else (width, height)

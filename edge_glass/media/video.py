@@ -199,7 +199,7 @@ def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
             if frame.is_corrupt or frame.pts is None:
                 continue
             if not clip.decoded:
-                clip.width, clip.height = stills.shown(frame, clip.probe.aspect)
+                clip.width, clip.height = stills.display_size(frame, clip.probe.aspect)
             clip.decoded += 1
             yield frame
 

@@ -20,7 +20,7 @@ from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.core.row import Row
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import Selection
-from edge_glass.sources.fields import shown
+from edge_glass.sources.fields import preview
 from edge_glass.sources.raw import Raw
 
 PLAN = "plan.json"
@@ -161,7 +161,7 @@ def _text(rows: list[Row]) -> str:
                 try:
                     json.dumps(value)
                 except (TypeError, ValueError, RecursionError):
-                    row.dropped = (Outcome.MALFORMED_ROW, f"{name}: found {shown(value)}")
+                    row.dropped = (Outcome.MALFORMED_ROW, f"{name}: found {preview(value)}")
             row.fields = {} if row.dropped else row.fields
         return json.dumps([_values(row) for row in rows])
 

@@ -12,7 +12,7 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.media.features import told
+from edge_glass.media.features import described
 from edge_glass.pipeline.estimate import stated_rows
 from edge_glass.release.write_card import build
 
@@ -37,7 +37,7 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     sample = f"{kind.corpus}_sample"
     try:
         made = build(catalog.variant(sample), temp, progress=progress)
-        features, row = made.features, next(iter(row_preview.drawn(temp / sample, made, 1)), None)
+        features, row = made.features, next(iter(row_preview.sample_rows(temp / sample, made, 1)), None)
     except LibraryError as error:
         (progress or Silent()).say(f"{sample} is left out: {error}")
         features, row = {}, None
@@ -56,7 +56,7 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
         "files": [*_files(sizes), *_fetched(sources, total)],
         "hours": sum(source.hours or 0 for source in sources.values()),
         "lasts": any("Audio" in str(kind) for kind in features.values()),
-        "columns": {name: told(feature) for name, feature in features.items()},
+        "columns": {name: described(feature) for name, feature in features.items()},
         "row": row,
     }
 

@@ -47,7 +47,7 @@ class Edition:
 
     def publish(self, configs: list[str], version: str | None, pr: bool = False) -> Release | None:
         """Write what lies beside the builds; on the Hub, make it a version."""
-        write_card.drawn(self.out)
+        write_card.write_report(self.out)
         if self.repo is None or version is None:
             return None
         return publish.push(self.out, configs, self.repo, version, pr=pr)
@@ -72,7 +72,10 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
             f"{place}: give a folder, or org/name of a dataset on the Hub and the --version that "
             "the change makes"
         )
-    with locations.told(place), tempfile.TemporaryDirectory(prefix="edge-glass-") as temp:
+    with (
+        locations.errors_explained(place),
+        tempfile.TemporaryDirectory(prefix="edge-glass-") as temp,
+    ):
         yield Edition(there, Path(temp), named["repo"], publish.versions(named["repo"]))
 
 

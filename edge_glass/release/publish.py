@@ -177,7 +177,7 @@ def _plots(
     for folder, made in builds.items():
         path = picture(made.config)
         if not (folder.parent / path).is_file():
-            write_card.drawn(folder.parent)
+            write_card.write_report(folder.parent)
         digests = _digests((folder.parent / path).read_bytes())
         if there.get(path) not in digests:
             yield _add(folder.parent / path, path, digests, release)
@@ -298,7 +298,7 @@ class _Hub:
                 return None
             # httpx, requests and urllib3 each have errors of their own, uploads a RuntimeError
             kind = EdgeGlassError if isinstance(error, HfHubHTTPError) else _OutOfReachError
-            raise kind(f"{self.repo}: {self._told(error)}") from None
+            raise kind(f"{self.repo}: {self._explained(error)}") from None
 
     def head(self, tag: str, private: bool) -> str | None:
         """The commit to build on, None if there is no such repository."""
@@ -355,7 +355,7 @@ class _Hub:
             return False
         return (tag, commit) in {(ref.name, ref.target_commit) for ref in refs.tags}
 
-    def _told(self, error: Exception) -> str:
+    def _explained(self, error: Exception) -> str:
         response = getattr(error, "response", None) if isinstance(error, HfHubHTTPError) else None
         causes = [error, *filter(None, [error.__cause__])]
         text = " ".join(f"{type(cause).__name__}: {cause}" for cause in causes)

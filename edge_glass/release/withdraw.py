@@ -135,7 +135,7 @@ def withdraw(
             _withdrawn(edition, one, found, request.reason, jobs)
         release = edition.publish([*found.keys], version)
         there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
-        with locations.told(there):
+        with locations.errors_explained(there):
             scan = residue.scan(there, found.traces, besides={note, *certificate.paths(home, name)})
         done = _certificate(edition, request, found).scanned(scan, found.traces)
         certificate.write(home, name, done)

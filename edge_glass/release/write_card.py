@@ -56,7 +56,7 @@ def listed(out: Path, away: Away | None = None) -> None:
     _send(out, [card.FILE], away)
 
 
-def drawn(out: Path, away: Away | None = None) -> None:
+def write_report(out: Path, away: Away | None = None) -> None:
     """Draw the report over all that is built in `out`, and its plots for the card."""
     from edge_glass.audit import report  # DuckDB and more, which the workers of a build do without
 

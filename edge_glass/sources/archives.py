@@ -50,13 +50,13 @@ def unpack(archive: Path, folder: Path, tick: Tick) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
             record = _beside(folder, ".json")
-            if not folder.is_dir() or records.read(record) != _held(folder):
+            if not folder.is_dir() or records.read(record) != _inventory(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 _unpack(archive, folder, tick)
-                records.write(record, _held(folder))
+                records.write(record, _inventory(folder))
 
 
-def _held(folder: Path) -> dict[str, Any]:
+def _inventory(folder: Path) -> dict[str, Any]:
     """What an unpacked folder holds now, as its record says what it held."""
     return asdict(contents(folder, _beside(folder, ".files"), lambda done, total: None))
 

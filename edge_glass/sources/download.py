@@ -106,7 +106,7 @@ async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, Sou
         results = await asyncio.gather(*tasks, return_exceptions=True)
     problems = [problem for r in results if isinstance(r, EdgeGlassError) for problem in r.problems]
     if failed := [result for result in results if isinstance(result, _Failed)]:
-        problems.append(_told(failed))
+        problems.append(_failures(failed))
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
     if broken := [result for result in results if isinstance(result, BaseException)]:
@@ -212,7 +212,7 @@ async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) ->
     raise _Failed(job.name, reasons)
 
 
-def _told(failed: list[_Failed]) -> str:
+def _failures(failed: list[_Failed]) -> str:
     """All files that could not be fetched as one problem: each cause is named once."""
     causes: dict[str, list[str]] = {}
     for one in failed:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media.features import Features, told
+from edge_glass.media.features import Features, described
 
 SHOWN = 40  # characters of a value that does not fit
 KINDS = {dict: "an object", list: "a list", str: "text", type(None): "nothing"}
@@ -37,7 +37,7 @@ class Fields:
         words = features.to_dict()
         self._types = {name: features.type.field(name).type for name in features}
         self._tests = [(name, fits(type_)) for name, type_ in self._types.items()]
-        self._words = {name: told(words[name]) for name in features}
+        self._words = {name: described(words[name]) for name in features}
         self._required = frozenset(required)
 
     def check(self, record: Mapping[str, Any]) -> None:
@@ -45,13 +45,13 @@ class Fields:
         for name, test in self._tests:
             value = record.get(name)
             if (value is None and name in self._required) or not test(value):
-                wanted = f"expected {self._words[name]}, found {shown(value)}"
+                wanted = f"expected {self._words[name]}, found {preview(value)}"
                 raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {wanted}")
 
     def read(self, record: Any) -> dict[str, Any]:
         """The record; `Malformed` if it is no object, or a field of it does not fit."""
         if not isinstance(record, dict):
-            return Malformed(f"expected an object, found {shown(record)}")
+            return Malformed(f"expected an object, found {preview(record)}")
         try:
             self.check(record)
         except Dropped as drop:
@@ -75,7 +75,7 @@ class Columns(Fields):
                     raise Dropped(Outcome.BAD_ENCODING, f"{name}: {text:.{SHOWN}}")
 
 
-def shown(value: Any) -> str:
+def preview(value: Any) -> str:
     """A value in a message: what kind it is, and how it begins."""
     kind = KINDS.get(type(value), f"a {type(value).__name__}")
     return kind if value is None else f"{kind}: {f'{value!a:.{SHOWN + 20}}'[:SHOWN]}"

@@ -21,7 +21,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.sources import json_text, table_layout
 from edge_glass.sources.chunk_text import HEADER, PACKED, Text, opened
-from edge_glass.sources.fields import shown
+from edge_glass.sources.fields import preview
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
 
@@ -166,14 +166,14 @@ def _of_object(
 ) -> dict[str, str]:
     """The columns of a line of JSON as text."""
     if not isinstance(item, dict):
-        broken[row] = (Outcome.MALFORMED_ROW, f"expected an object, found {shown(item)}")
+        broken[row] = (Outcome.MALFORMED_ROW, f"expected an object, found {preview(item)}")
         return {}
     texts = {}
     for name, theirs in names(tuple(item)).items():
         value = item[theirs]
         text = value if isinstance(value, str) else json.dumps(value)
         if isinstance(value, bool | list | dict):
-            detail = f"{name}: expected text or a number, found {shown(value)}"
+            detail = f"{name}: expected text or a number, found {preview(value)}"
             broken[row] = (Outcome.MALFORMED_ROW, detail)
         elif value is not None:
             texts[name] = text.encode(errors="replace").decode()

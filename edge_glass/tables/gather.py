@@ -43,10 +43,10 @@ class Task:
 
 def make(task: Task) -> dict[str, Any]:
     """Write a part and its ledger, then a record of both."""
-    return parts.recorded(task.work / f"{task.name}.json", lambda: _made(task))
+    return parts.recorded(task.work / f"{task.name}.json", lambda: _part(task))
 
 
-def _made(task: Task) -> dict[str, Any]:
+def _part(task: Task) -> dict[str, Any]:
     flagged = 0  # rows that are kept though something is odd about them
     with duck.connected(task.memory, task.work) as connection:
         with parts.Pair(task.out, task.name, task.layout.published()) as pair:

@@ -218,7 +218,7 @@ def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
     path: Any = locations.at(source)
     here = locations.is_local(path)
     fs, root = (LocalFileSystem(), str(path.absolute())) if here else (path.fs, path.path)
-    with locations.told(source):
+    with locations.errors_explained(source):
         if root.endswith(".parquet") or "*" in root:
             if not (files := sorted(fs.glob(root))):
                 raise DataError(f"{source}: no such file")

@@ -165,13 +165,13 @@ def _begin(
 ) -> dict[str, Any]:
     """Find how many rows go through at once, and write down what is about to be made."""
     outputs.check_replaceable(out, None)
-    sizes = {c: batch or _found(one, shards, c) for c, one in encoders.items()}
+    sizes = {c: batch or _batch_size(one, shards, c) for c, one in encoders.items()}
     settings = settings | {"batch": sizes}
     write_json(out / FILE, settings)
     return settings
 
 
-def _found(encoder: Encoder, shards: list[Shard], column: str) -> int:
+def _batch_size(encoder: Encoder, shards: list[Shard], column: str) -> int:
     for shard in shards:
         for value in _values(shard.path, column):
             if value is not None:

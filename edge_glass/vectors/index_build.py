@@ -173,7 +173,7 @@ def _inverted(stored: Stored, work: Path, facts: dict[str, Any], progress: Progr
 def _trained(stored: Stored, facts: dict[str, Any], tally: Tally) -> Any:
     faiss = library()
     draw = np.random.default_rng(0)
-    held_out = set(recall.drawn(stored.rows).tolist())
+    held_out = set(recall.sample_rows(stored.rows).tolist())
     numbers = draw.choice(stored.rows, min(stored.rows, facts["sample"] + len(held_out)), False)
     wanted = np.zeros(stored.rows, dtype=bool)
     wanted[numbers] = True

@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 Queries = dict[str, tuple[Array, Array]]  # column -> rows, and vectors of length 1
 
 
-def drawn(rows: int) -> Array:
+def sample_rows(rows: int) -> Array:
     """The rows that are queries, in order."""
     draw = np.random.default_rng(SEED)
     chosen: Array = np.sort(draw.choice(rows, min(rows, QUERIES), replace=False))
@@ -36,7 +36,7 @@ def drawn(rows: int) -> Array:
 
 def queries(stored: Stored, siblings: list[Stored]) -> Queries:
     """Vectors of the drawn rows, of a column and of those in the same space."""
-    numbers = drawn(stored.rows)
+    numbers = sample_rows(stored.rows)
     return {one.column: _vectors(one, numbers) for one in (stored, *siblings)}
 
 

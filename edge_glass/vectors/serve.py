@@ -156,12 +156,12 @@ class Site:
                 "id": row["id"],
                 "split": row[SPLIT],
                 "caption": caption(row[table.caption]),
-                "media": self._shown(hit.row, 1),
+                "media": self._previews(hit.row, 1),
             }
         )
         return shown
 
-    def _shown(self, row: int, most: int) -> list[tuple[str, int, str]]:
+    def _previews(self, row: int, most: int) -> list[tuple[str, int, str]]:
         """Column, place in it and kind (image or audio) of the media that can be shown."""
         found = []
         for column in self._finder.table.media:
@@ -178,7 +178,7 @@ class Site:
 
     def _whole(self, number: int) -> dict[str, Any]:
         table = self._finder.table
-        row, media = table.row(number), self._shown(number, FRAMES)
+        row, media = table.row(number), self._previews(number, FRAMES)
         return {"row": visible(row), "media": media, "ledger": visible(table.entry(number))}
 
     async def _media(self, request: web.Request) -> web.Response:

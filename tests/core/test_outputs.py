@@ -106,7 +106,7 @@ def _views(at: Path, out: Path, time: int) -> None:
 def _report(at: Path, out: Path, time: int) -> None:
     if not (out / "planted" / manifest.FILE).exists():
         lay(at / "planted", out / "planted")
-    write_card.drawn(out)
+    write_card.write_report(out)
 
 
 def _docs(_: Path, out: Path, time: int) -> None:
@@ -121,7 +121,7 @@ def _away(_: Path, out: Path, time: int) -> None:
         patch.setenv("EDGE_GLASS_CACHE", temp)
         there = Away(f"file://{out}")
         build(mine, there.staging, Options(away=there))
-        write_card.drawn(there.staging, there)
+        write_card.write_report(there.staging, there)
 
 
 def lay(source: Path, target: Path) -> None:
@@ -311,11 +311,11 @@ def test_pages_and_cards_of_others_are_not_written_over(tmp_path: Path, source: 
     shutil.copytree(source / "planted", tmp_path / "planted")
     (tmp_path / "README.md").write_text("my project, made with Edge Glass")
     with pytest.raises(EdgeGlassError, match=r"README\.md"):
-        write_card.drawn(tmp_path)
+        write_card.write_report(tmp_path)
     assert (tmp_path / "README.md").read_text() == "my project, made with Edge Glass"
     (tmp_path / "README.md").unlink()
-    write_card.drawn(tmp_path)
-    write_card.drawn(tmp_path)
+    write_card.write_report(tmp_path)
+    write_card.write_report(tmp_path)
 
 
 def test_embeddings_go_where_nothing_is(tmp_path: Path) -> None:

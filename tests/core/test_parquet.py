@@ -147,7 +147,7 @@ def compared(folder: Path, before: Path) -> str:
 
 def reported(folder: Path, before: Path) -> str:
     with pytest.raises(EdgeGlassError) as error:
-        write_card.drawn(folder.parent)
+        write_card.write_report(folder.parent)
     return str(error.value)
 
 

@@ -48,7 +48,7 @@ def test_page(tmp_path: Path) -> None:
     assert ys[-1] == balance.HEIGHT - balance.PAD and list(xs) == sorted(xs)  # one row
     [shared] = balance.overlaps([whole, half])
     assert (shared["rows"], shared["share"]) == (20, 1.0)
-    write_card.drawn(out)
+    write_card.write_report(out)
     page = (out / report.FILE).read_text()
     assert page.count("rows of a class by its rank") == 2 and "What variants have in common" in page
     assert re.search(r"imagenet_captions_title and imagenet_captions_title_x</td>\D+20<", page)

@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sent(there: Away, jobs: int = 1) -> None:
     build(VARIANT, there.staging, Options(jobs=jobs, away=there))
-    write_card.drawn(there.staging, there)
+    write_card.write_report(there.staging, there)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -39,7 +39,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_same_bytes(tmp_path: Path, jobs: int) -> None:
     build(VARIANT, tmp_path / "out")
-    write_card.drawn(tmp_path / "out")
+    write_card.write_report(tmp_path / "out")
     there = Away(f"file://{tmp_path}/there/out")
     sent(there, jobs)
     found = files(tmp_path / "there" / "out")

@@ -74,7 +74,7 @@ class Run:
         """Build in this process with one job, undisturbed."""
         with mock.patch.object(shard_plan, "SHARD_BYTES", SHARD_BYTES):
             build(variant(CONFIG), self.out, Options(self.site.raw, unverified=True))
-        write_card.drawn(self.out)
+        write_card.write_report(self.out)
 
     def start(self) -> subprocess.Popen[str]:
         """A build that has loaded its code and is about to do something."""

@@ -95,7 +95,7 @@ def test_the_output_disk_is_full(
     monkeypatch.setattr(shard_plan, "SHARD_BYTES", 300_000)
     undisturbed = tmp_path / "whole" / "out"
     build(variant("clotho"), undisturbed, Options(raw, unverified=True))
-    write_card.drawn(undisturbed)
+    write_card.write_report(undisturbed)
     expected = contents(undisturbed)
     arguments = ("build", "clotho", "--raw", raw, "--unverified", "--out", out)
     shards: dict[str, tuple[int, int]] = {}

@@ -207,7 +207,7 @@ class _Run:
                 return None
             return f"it is in another language ({seen}) than {prompts.name(wanted)}"
 
-        messages = vision_model.told(text, data)
+        messages = vision_model.message(text, data)
         return Wish(key, prompt, messages, prompts.Pairs, probe.width * probe.height, check)
 
 

@@ -60,7 +60,7 @@ class Seconds:
         prompt = prompts.prompt(BLIND, deck.language, self._own)
         text = prompt.filled(question=pair.question, answer=pair.answer)
         key = Key(deck.id, pair.slide, BLIND, pair.id)
-        return Wish(key, prompt, vision_model.told(text), prompts.Blind)
+        return Wish(key, prompt, vision_model.message(text), prompts.Blind)
 
     def _among(self, pair: Pair, deck: Deck, slide: bytes, others: Others) -> Wish:
         prompt = prompts.prompt(PICK, deck.language, self._own)
@@ -71,7 +71,7 @@ class Seconds:
         text = prompt.filled(question=pair.question, count=len(shown))
         key = Key(deck.id, pair.slide, PICK, pair.id)
         pixels = sum(size.width * size.height for size in sizes)
-        told = vision_model.told(text, *shown)
+        told = vision_model.message(text, *shown)
         return Wish(key, prompt, told, prompts.Pick, pixels, note={"place": place})
 
     @staticmethod

@@ -136,6 +136,6 @@ def picture(jpeg: bytes) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
 
 
-def told(text: str, *slides: bytes) -> Messages:
+def message(text: str, *slides: bytes) -> Messages:
     """A message of a text and slides."""
     return [{"role": "user", "content": [{"type": "text", "text": text}, *map(picture, slides)]}]
