@@ -37,7 +37,10 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     sample = f"{kind.corpus}_sample"
     try:
         made = build(catalog.variant(sample), temp, progress=progress)
-        features, row = made.features, next(iter(row_preview.sample_rows(temp / sample, made, 1)), None)
+        features, row = (
+            made.features,
+            next(iter(row_preview.sample_rows(temp / sample, made, 1)), None),
+        )
     except LibraryError as error:
         (progress or Silent()).say(f"{sample} is left out: {error}")
         features, row = {}, None
