@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import (
         Build,
+        append,
         audit,
         build,
         diff,
@@ -52,6 +53,7 @@ __all__ = [
     "NetworkError",
     "SourceError",
     "SpaceError",
+    "append",
     "audit",
     "build",
     "builder",

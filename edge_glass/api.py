@@ -239,6 +239,39 @@ def push(
     )
 
 
+def append(
+    place: StrPath,
+    new: StrPath,
+    config: str | None = None,
+    *,
+    on_same: Literal["skip", "error", "replace"] = "skip",
+    version: str | None = None,
+    jobs: int = 1,
+) -> dict[str, Manifest]:
+    """Put the rows of the builds in `new` behind those of a folder, or of `org/name` on the Hub.
+
+    Args:
+        place: a folder that `build` made, or a dataset on the Hub.
+        new: builds of the same configs; places as of `verify`.
+        config: only this one.
+        on_same: what becomes of ids that are there already.
+        version: on the Hub, the version that this makes.
+        jobs: processes.
+
+    Returns:
+        The manifests, by config.
+
+    Raises:
+        EdgeGlassError: the two are not of one corpus, features and parameters.
+
+    Example:
+        >>> edge_glass.append("data", "more")
+    """
+    from edge_glass.release.append import append as join
+
+    return join(str(place), str(new), config, on_same, version, jobs)[0]
+
+
 def withdraw(
     place: StrPath,
     config: str | None = None,

@@ -125,7 +125,8 @@ def _spec(build: CheckedBuild) -> Spec | None:
 
 def _expected(build: CheckedBuild) -> Spec | None:
     """What upstream is held to; None of samples, and without a ledger to count in."""
-    cannot = build.made.parameters.get("bundled") or ledger.FILE in build.damaged
+    made = build.made
+    cannot = made.parameters.get("bundled") or made.appended or ledger.FILE in build.damaged
     return None if cannot else _spec(build)
 
 

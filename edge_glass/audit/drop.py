@@ -118,7 +118,8 @@ def _flagged(part: Part, change: Flagged) -> dict[str, str]:
     files = ", ".join(duck.text(parquet.bounded(path)) for path in change.findings)
     wanted = ", ".join(duck.text(check) for check in change.checks)
     leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in change.checks else ""
-    ids = pa.table({"id": [i for group in parquet.groups(part.path, ["id"]) for i in group["id"]]})
+    groups = (group for path in part.paths for group in parquet.groups(path, ["id"]))
+    ids = pa.table({"id": [id for group in groups for id in group["id"]]})
     with duck.connected(MEMORY, part.target.parent) as connection:
         connection.register("ids", ids)
         found = connection.execute(
@@ -148,7 +149,7 @@ class _Book:
     def _of(self, parts: list[Part]) -> Iterator[Example]:
         for part in parts:
             flagged = _flagged(part, self._change)
-            for row in parquet.rows(part.path, ["id"]):
+            for row in parquet.rows(part.paths[0], ["id"]):
                 yield row["id"], flagged.get(row["id"], "")
 
     def entries(self) -> Iterator[list[Row]]:

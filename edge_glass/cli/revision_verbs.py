@@ -1,7 +1,7 @@
 """The commands that change a dataset row by row, and say where a row comes from."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,17 +9,26 @@ from edge_glass.cli.options import Jobs, Json, Place
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
+if TYPE_CHECKING:
+    from edge_glass.core.manifest import Manifest
+    from edge_glass.release.publish import Release
+
 app = typer.Typer()
+Changed = Annotated[
+    str, typer.Argument(metavar="DIR", help="A folder that `build` made, or org/name.")
+]
+OneConfig = Annotated[
+    str | None, typer.Argument(metavar="[CONFIG]", help="Only this one; default: all.")
+]
+Version = Annotated[
+    str | None, typer.Option("--version", help="On the Hub: the version that this makes.")
+]
 
 
 @app.command(epilog="Example: edge-glass withdraw data --ids gone.txt --reason 'asked by mail'")
 def withdraw(
-    directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="A folder that `build` made, or org/name.")
-    ],
-    config: Annotated[
-        str | None, typer.Argument(metavar="[CONFIG]", help="Only this one; default: all.")
-    ] = None,
+    directory: Changed,
+    config: OneConfig = None,
     ids: Annotated[
         Path | None, typer.Option("--ids", metavar="FILE", help="Ids, a line each.")
     ] = None,
@@ -36,9 +45,7 @@ def withdraw(
     reason: Annotated[
         str, typer.Option("--reason", help="Is published: names nobody.")
     ] = "on request",
-    version: Annotated[
-        str | None, typer.Option("--version", help="On the Hub: the version that this makes.")
-    ] = None,
+    version: Version = None,
     certificate: Annotated[
         Path | None,
         typer.Option("--certificate", metavar="DIR", help="Default: DIR/certificates."),
@@ -54,6 +61,41 @@ def withdraw(
     request = Request(_lines(ids), _lines(sha256), url, where, reason)
     done = take_back(directory, request, config, version, certificate, jobs or cores())
     terminal.as_json(terminal.plain(done)) if json else terminal.withdrawn(done)
+
+
+@app.command(epilog="Example: edge-glass append data --from more")
+def append(
+    directory: Changed,
+    new: Annotated[
+        str,
+        typer.Option("--from", metavar="DIR", help="Builds of the same configs."),
+    ],
+    config: OneConfig = None,
+    on_same: Annotated[
+        str, typer.Option("--on-same", help="Ids that are there: skip, error or replace.")
+    ] = "skip",
+    version: Version = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Put rows of another build behind those that are there; shards that are there stay."""
+    from edge_glass.release.append import append as join
+
+    if on_same not in ("skip", "error", "replace"):
+        raise ConfigError(f"--on-same {on_same}: use skip, error or replace")
+    made, release = join(directory, new, config, on_same, version, jobs or cores())  # type: ignore[arg-type]
+    _told(made, release, json)
+
+
+def _told(made: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
+    from edge_glass.cli import terminal
+
+    if json:
+        terminal.as_json([one.plain() for one in made.values()])
+        return
+    terminal.builds([*made.values()])
+    if release:
+        terminal.release(release, dry_run=False)
 
 
 @app.command(epilog="Example: edge-glass why org/edge-glass@1.0.0 'train/12'")

@@ -77,6 +77,7 @@ class Outcome(StrEnum):
     UNANSWERABLE = "unanswerable"  # the answer says that there is none
     NEEDS_NO_SLIDE = "needs_no_slide"  # can be answered by who has not seen the slide
     WITHDRAWN = "withdrawn"  # taken back on request: nothing of it is left but a salted digest
+    REPLACED = "replaced"  # a row that was appended has its id, and its place
     FLAGGED = "flagged"  # an audit flagged it, and this config is made without such rows
 
 

@@ -132,6 +132,18 @@ class Audit(Plain):
     findings: dict[str, Digest]  # by group of checks
 
 
+@dataclass(frozen=True)
+class Appended(Plain):
+    """A build whose rows were appended; `manifest` is the sha256 of its own."""
+
+    manifest: Digest
+    config: Name
+    parameters: dict[str, Any]
+    builder: str
+    made_with: dict[str, str | None]
+    sources: tuple[Source, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs(Plain):
     """What is known before a build: what goes in, and what makes it."""
@@ -147,6 +159,7 @@ class Inputs(Plain):
     sources: tuple[Source, ...]
     features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
+    appended: tuple[Appended, ...] = ()
     tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys
     roles: dict[str, ColumnRole] = field(default_factory=dict)  # of the columns, by the features
 

@@ -84,6 +84,11 @@ def revised(described: Inputs, final: Path, options: Options) -> tuple[Inputs, R
     except EdgeGlassError:
         if (final / WITHDRAWN).is_file():  # a list that nobody can vouch for, and nobody may lose
             raise
+    if made and made.appended:
+        raise DataError(
+            f"{final}: rows were appended to it, which a build of one source would lose: build "
+            "into another --out, and append that"
+        )
     if made and made.corpus == described.corpus:
         every = ours = Revisions.of(made, final)
     for place in filter(None, (options.refresh, *options.obey)):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge_glass.core import finished, ledger, manifest, parquet
 from edge_glass.core.ledger import Outcome
@@ -35,7 +36,7 @@ class Part:
     """A shard of the new build, and where it comes from."""
 
     folder: Path  # of the build that it is in
-    shard: File
+    shards: tuple[File, ...]  # several become one
     split: str
     target: Path
     change: Change | None = None  # None: its bytes stay
@@ -44,9 +45,9 @@ class Part:
         return f"{self.target.parent.name}/{self.target.name}"
 
     @property
-    def path(self) -> Path:
-        """The shard as it is."""
-        return self.folder / self.shard.file
+    def paths(self) -> list[Path]:
+        """The shards as they are."""
+        return [self.folder / shard.file for shard in self.shards]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def parts(
 ) -> list[Part]:
     """All shards of a build, each with what is done to it."""
     every = made.shards_by_split()
-    return [Part(folder, s, split, work / s.file, change(split, s)) for split, s in every]
+    return [Part(folder, (s,), split, work / s.file, change(split, s)) for split, s in every]
 
 
 def make(
@@ -101,13 +102,13 @@ def make(
 def _write(part: Part) -> Written:
     """Write a shard whose rows change; its record has no outcomes."""
     assert part.change
-    finished.check(part.folder, [part.shard])
-    schema = parquet.schema(part.path)
+    finished.check(part.folder, part.shards)
+    schema = parquet.schema(part.paths[0])
     digests, change = RowDigests(schema), part.change.on(part)
     altered: dict[tuple[str, str], str] = {}
 
     def changed() -> Iterator[Row]:
-        for row in parquet.rows(part.path):
+        for row in (row for path in part.paths for row in parquet.rows(path)):
             new = change(row)
             if new is not None and new is not row:
                 altered[part.split, digests.of(row)[0]] = digests.of(new)[0]
@@ -121,21 +122,26 @@ def _write(part: Part) -> Written:
 
 def _kept(part: Part, described: Inputs) -> ShardRecord:
     """A shard that stays, under the name that it has now."""
+    [shard], [path] = part.shards, part.paths
     if is_local(part.folder):
-        finished.check(part.folder, [part.shard])
+        finished.check(part.folder, part.shards)
         try:
-            os.link(part.path, part.target)
+            os.link(path, part.target)
         except OSError:  # not every file system has links
-            shutil.copyfile(part.path, part.target)
+            shutil.copyfile(path, part.target)
     counted = {"duration", "license"} & described.features.keys()
-    figures = manifest.figures(part.path) if counted else manifest.Figures()
-    return ShardRecord(part.split, replace(part.shard, file=part.target.name), {}, {}, figures)
+    figures = manifest.figures(path) if counted else manifest.Figures()
+    return ShardRecord(part.split, replace(shard, file=part.target.name), {}, {}, figures)
 
 
-def entries(ledger_file: Path, change: Callable[[Row], Row]) -> Iterator[list[Row]]:
+def entries(
+    ledger_file: Path, change: Callable[[Row], Row], split: str | None = None
+) -> Iterator[list[Row]]:
     """The rows of a ledger, changed one by one, in the groups that it has."""
     for table in ledger.tables(ledger_file):
-        yield [change(row) for row in table.to_pylist()]
+        part = table if split is None else table.filter(pc.equal(table["split"], split))
+        if part.num_rows:
+            yield [change(row) for row in part.to_pylist()]
 
 
 class _Book:

@@ -19,9 +19,12 @@ from edge_glass.vectors.embedding_files import ROWS
 Step = tuple[str, Callable[[], None]]  # what is done, and how
 
 
-def steps(out: Path, before: Manifest, ids: set[str]) -> Iterator[Step]:
-    """What is to be done once the build in `out` has no row of these ids; again, if it stopped."""
-    for folder in sorted((out / audits.FOLDER).glob("*")):
+def steps(out: Path, before: Manifest, ids: set[str] | None = None) -> Iterator[Step]:
+    """What is to be done once the build in `out` has no row of these ids; again, if it stopped.
+
+    None: texts of rows that stay have changed.
+    """
+    for folder in sorted((out / audits.FOLDER).glob("*")) if ids != set() else ():
         files = _findings(out, folder.name, before.config)
         if files:
             told = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
@@ -32,7 +35,7 @@ def steps(out: Path, before: Manifest, ids: set[str]) -> Iterator[Step]:
         if indexes:
             yield f"{name}/index: removed: run `edge-glass index` again", _Removal(indexes)
         if schema.read(path, embed.SETTINGS, embed.REMEDY)["layout"] == "parquet":
-            yield f"{name}: cleaned", _Cleaning(path, before, out, ids)
+            yield f"{name}: `edge-glass embed` goes on with it", _Cleaning(path, before, out, ids)
         else:
             kinds = ("metadata", "img_emb", "text_emb", "images")
             there = [one for kind in kinds for one in (folder / kind).rglob("*") if one.is_file()]
@@ -70,21 +73,31 @@ class _Removal:
 
 
 class _Cleaning:
-    """Takes the vectors of rows out; the next `embed` goes on from what stays."""
+    """Keeps the vectors of shards and rows that stay; the next `embed` makes those that lack."""
 
-    def __init__(self, path: Path, before: Manifest, out: Path, ids: set[str]) -> None:
+    def __init__(self, path: Path, before: Manifest, out: Path, ids: set[str] | None) -> None:
         self._path, self._before, self._out, self._ids = path, before, out, ids
 
     def __call__(self) -> None:
         after = manifest.read(self._out / self._before.config)
         told = {shard.file: shard.sha256 for shard in after.shards()}
+        names = {digest: name for name, digest in told.items()}
         for shard in self._before.shards():
             path = self._path.parent / shard.file
-            if told.get(shard.file) != shard.sha256 and path.is_file():
-                table = parquet.table(path)
-                gone = pc.is_in(table["id"], pa.array(sorted(self._ids), pa.string()))
-                table = table.filter(pc.invert(gone))
-                starts = range(0, max(1, len(table)), ROWS)
-                write_table(path, (table.slice(at, ROWS) for at in starts), table.schema)
+            if not path.is_file() or told.get(shard.file) == shard.sha256:
+                continue
+            if shard.sha256 in names:
+                path.rename(path.with_name(names[shard.sha256]))
+            elif self._ids and shard.file in told:
+                _filter(path, self._ids)
+            else:
+                path.unlink()
         settings = schema.read(self._path, embed.SETTINGS, embed.REMEDY)
         write_json(self._path, settings | {"data": told})
+
+
+def _filter(path: Path, ids: set[str]) -> None:
+    table = parquet.table(path)
+    table = table.filter(pc.invert(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))))
+    groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
+    write_table(path, groups, table.schema)

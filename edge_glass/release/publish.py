@@ -137,13 +137,14 @@ def _operations(
 ) -> list[Operation]:
     """What the repository lacks of the builds and their card, and what it has too much."""
     there = hub.tree(head)
+    known = {digest: path for path, digest in there.items()}
     operations: list[Operation] = []
     for folder, made in builds.items():
         promised = _promised(folder, made)
         _check_withdrawn(hub, head, there, folder, made)
         for name, digests in promised.items():
             path = f"{made.config}/{name}"
-            source = next((there_ for there_, known in there.items() if known in digests), None)
+            source = next((known[one] for one in digests if one in known), None)
             if there.get(path) in digests:
                 release.already_there.append(path)
             elif source and SHARD.fullmatch(name):  # its bytes are there under another name

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_glass.core import manifest
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
@@ -30,6 +30,11 @@ def reproduce(
             f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
         )
     for name in names or published:
+        if manifest.read(published[name]).appended:
+            raise DataError(
+                f"{version}: rows were appended to {name}: build each part, and append it to the "
+                "one before; its manifest tells their sources"
+            )
         options = replace(options, by_this_code=True, obey=(published[name],))
         build(recipe(manifest.read(published[name])), out, options, progress)
         yield compare(name, published[name], out / name)

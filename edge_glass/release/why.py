@@ -176,7 +176,11 @@ def _rows(file: BoundedFile, first: int, end: int) -> Iterator[tuple[int, int, d
 
 
 def _source(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:
-    used = next((each.plain() for each in made.sources if each.file == row["source"]), {})
+    name, mark, number = row["source"].rpartition("@")
+    part = int(number) - 2 if mark and number.isdecimal() else -1
+    sources = made.appended[part].sources if 0 <= part < len(made.appended) else made.sources
+    name = name if sources is not made.sources else row["source"]
+    used = next((each.plain() for each in sources if each.file == name), {})
     return {"file": row["source"], "record": row["row"], **used}
 
 

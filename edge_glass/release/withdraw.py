@@ -183,13 +183,14 @@ def _find(edition: Edition, request: Request, config: str | None) -> Found:
 def _rows(folder: Path, made: Manifest, gone: Gone) -> Iterator[Row]:
     """The rows that go, without their media."""
     for shard in made.shards():
-        if _touched(folder / shard.file, gone):
+        if touched(folder / shard.file, gone):
             yield from (row for row in _plain(folder / shard.file) if gone.has(row["id"]))
 
 
-def _touched(path: Path, gone: Gone) -> bool:
+def touched(path: Path, gone: Gone) -> int:
+    """How many rows of a shard go."""
     groups = parquet.groups(path, ["id"])
-    return any(gone.has(id) for group in groups for id in group["id"].to_pylist())
+    return sum(gone.has(id) for group in groups for id in group["id"].to_pylist())
 
 
 def _plain(path: Path) -> Iterator[Row]:
@@ -250,7 +251,7 @@ def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: i
                 folder,
                 before,
                 edition.work(config),
-                lambda split, shard: gone if _touched(folder / shard.file, gone) else None,
+                lambda split, shard: gone if touched(folder / shard.file, gone) else None,
             )
             planned = {split: facts.planned for split, facts in before.splits.items()}
             finder = Finder(found.traces)

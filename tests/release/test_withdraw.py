@@ -235,7 +235,7 @@ def test_what_was_made_of_the_rows_is_cleaned_or_removed(out: Path) -> None:
     assert done.derived == (
         f"audit/{SAMPLE}: removed: run `edge-glass audit` again",
         f"embeddings/{SAMPLE}/planted/index: removed: run `edge-glass index` again",
-        f"embeddings/{SAMPLE}/planted: cleaned",
+        f"embeddings/{SAMPLE}/planted: `edge-glass embed` goes on with it",
     )
     assert not list(vectors.glob("index/*/*")) and not list((out / "audit" / SAMPLE).iterdir())
     after = {trace.name for trace in out.glob(".edge_glass/traces/*/*")}

@@ -1,0 +1,231 @@
+"""Rows of another build of a config are put behind those that are there, whose shards stay."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from edge_glass.core import finished, ledger, locations, manifest
+from edge_glass.core.atomic_files import SHARD_BYTES
+from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.manifest import Appended, File, Manifest
+from edge_glass.core.revisions import KINDS, Revisions
+from edge_glass.pipeline import revise
+from edge_glass.pipeline.revise import Part, Row
+from edge_glass.release import derived, editions
+from edge_glass.release.editions import Edition
+from edge_glass.release.publish import Release
+from edge_glass.release.withdraw import Gone, touched
+
+OnSame = Literal["skip", "error", "replace"]
+SELECTION = {"splits", "subset", "seed", "bundled"}  # parameters in which the two may differ
+SHOWN = 5
+
+
+@dataclass
+class Joined:
+    """Two builds of a config, and the source rows of each that are not to be in the new one."""
+
+    folder: Path
+    made: Manifest
+    more_folder: Path
+    more: Manifest
+    known: Revisions  # of both
+    same: set[str] = field(default_factory=set)  # ids that both keep
+    gone: set[str] = field(default_factory=set)  # of the first
+    left_out: set[str] = field(default_factory=set)  # of the second
+
+    @property
+    def number(self) -> int:
+        """What the sources of the second are told by in the ledger: `list@2`."""
+        return len(self.made.appended) + 2
+
+
+def append(
+    place: str,
+    new: str,
+    config: str | None = None,
+    on_same: OnSame = "skip",
+    version: str | None = None,
+    jobs: int = 1,
+) -> tuple[dict[str, Manifest], Release | None]:
+    """Append the rows of the builds in `new` to those in a folder, or to `org/name` on the Hub.
+
+    Of rows whose id is there already the old one stays (`skip`), nothing is done (`error`), or the
+    new one is taken (`replace`). Returns the manifests, and what was published. Raises
+    EdgeGlassError if the two are not of one corpus, features and parameters.
+    """
+    source = locations.at(new)
+    with editions.opened(place, version) as edition, locations.told(source):
+        done = {}
+        for name, (folder, other) in _pairs(edition, source, config).items():
+            with editions.changing(edition, name):
+                done[name] = _appended(edition, name, folder, other, on_same, jobs)
+        return done, edition.publish([*done], version)
+
+
+def _pairs(edition: Edition, new: Path, config: str | None) -> dict[str, tuple[Path, Path]]:
+    """Config -> its folder, and that of what is appended."""
+    ours, theirs = edition.folders(config), manifest.built(new)
+    if len(ours) == len(theirs) == 1:
+        (name, folder), (other,) = *ours.items(), theirs.values()
+        return {name: (folder, other)}
+    if both := {name: (ours[name], theirs[name]) for name in ours if name in theirs}:
+        return both
+    raise ConfigError(f"{edition.place} has {', '.join(ours)}, {new} has {', '.join(theirs)}")
+
+
+def _appended(
+    edition: Edition, config: str, folder: Path, other: Path, on_same: OnSame, jobs: int
+) -> Manifest:
+    made, more = manifest.read(folder), manifest.read(other)
+    if any(one.manifest == more.seal for one in made.appended):
+        return made  # a run that was stopped had come as far as that
+    _check_alike(folder, made, other, more)
+    for place, build in ((folder, made), (other, more)):
+        finished.check(place, [build.ledger])
+    joined = Joined(folder, made, other, more, Revisions.of(made, folder))
+    joined.known |= Revisions.of(more, other)
+    _compare(joined, on_same)
+    part = Appended(
+        more.seal, more.config, more.parameters, more.builder, more.made_with, more.sources
+    )
+    described = replace(made.inputs, appended=(*made.appended, part, *more.appended))
+    planned = {split: _planned(joined, split) for split in {**made.splits, **more.splits}}
+    edits = {id: own for id, own in joined.known.edits.items() if id not in joined.gone}
+    parts = _parts(joined, edition.work(config))
+    new = revise.make(
+        described,
+        replace(joined.known, edits=edits),
+        parts,
+        lambda _: _entries(joined),
+        planned,
+        jobs,
+    )
+    steps = [*derived.steps(edition.out, made, joined.gone)]
+    edition.put(config, new)
+    derived.forget(edition.out, made)
+    for _, step in steps:
+        step()
+    return new
+
+
+def _check_alike(folder: Path, made: Manifest, other: Path, more: Manifest) -> None:
+    names = {**made.parameters, **more.parameters}.keys() - SELECTION
+    differ = [n for n in sorted(names) if made.parameters.get(n) != more.parameters.get(n)]
+    differ += [n for n in ("corpus", "features") if getattr(made, n) != getattr(more, n)]
+    if differ:
+        raise ConfigError(
+            f"{other}: its {', '.join(differ)} are not those of {folder}: build it with the same"
+        )
+    if more.limit is not None:
+        raise ConfigError(f"{other}: built with --limit, for a look: build it whole")
+
+
+def _compare(joined: Joined, on_same: OnSame) -> None:
+    """Find the rows that are in both, and those that were withdrawn from either."""
+    kept = set[str]()
+    for row in ledger.read(joined.folder / ledger.FILE):
+        if _reason(joined.known, row) is not None and row["outcome"] != Outcome.WITHDRAWN:
+            joined.gone.add(row["id"])
+        elif row["outcome"] == Outcome.KEPT:
+            kept.add(row["id"])
+    for row in ledger.read(joined.more_folder / ledger.FILE):
+        if _reason(joined.known, row) is not None:
+            joined.left_out.add(row["id"])
+        elif row["outcome"] == Outcome.KEPT and row["id"] in kept:
+            joined.same.add(row["id"])
+    if joined.same and on_same == "error":
+        shown = ", ".join(sorted(joined.same)[:SHOWN])
+        raise DataError(
+            f"{joined.more_folder}: {len(joined.same)} ids are in {joined.folder} already: {shown}"
+        )
+    (joined.gone if on_same == "replace" else joined.left_out).update(joined.same)
+
+
+def _reason(known: Revisions, row: Row) -> str | None:
+    told = (known.reason(kind, row.get(kind)) for kind in KINDS)
+    return next((reason for reason in told if reason is not None), None)
+
+
+def _planned(joined: Joined, split: str) -> int | None:
+    builds = (joined.made, joined.more)
+    both = [build.splits[split].planned for build in builds if split in build.splits]
+    return None if None in both else sum(filter(None, both))
+
+
+def _parts(joined: Joined, work: Path) -> list[Part]:
+    """The shards of the new build: those that are there, then those of what is appended."""
+    done = []
+    for split in {**joined.made.splits, **joined.more.splits}:
+        found = [
+            *_of(joined.folder, joined.made, split, Gone(frozenset(joined.gone)), False),
+            *_of(joined.more_folder, joined.more, split, Gone(frozenset(joined.left_out)), True),
+        ]
+        for number, (folder, shards, change) in enumerate(found):
+            name = f"{split}-{number:05d}-of-{len(found):05d}.parquet"
+            done.append(Part(folder, shards, split, work / name, change))
+    return done
+
+
+Piece = tuple[Path, tuple[File, ...], Gone | None]
+
+
+def _of(folder: Path, made: Manifest, split: str, gone: Gone, join: bool) -> Iterator[Piece]:
+    """Shards of a split; of several that lose rows one is made, if they `join`."""
+    waiting, size = list[File](), 0.0
+    for shard in made.splits[split].shards if split in made.splits else ():
+        rows = touched(folder / shard.file, gone) if gone.ids else 0
+        left = shard.bytes * (1 - rows / max(shard.rows, 1))
+        if waiting and (not rows or size + left > SHARD_BYTES):
+            yield folder, (*waiting,), gone
+            waiting, size = [], 0.0
+        if rows and join:
+            if rows < shard.rows:
+                waiting, size = [*waiting, shard], size + left
+        else:  # from behind a URL it is fetched, as it is
+            here = not join or locations.is_local(folder)
+            yield folder, (shard,), gone if rows or not here else None
+    if waiting:
+        yield folder, (*waiting,), gone
+
+
+def _entries(joined: Joined) -> Iterator[list[Row]]:
+    """Both ledgers, split by split."""
+    sides: list[tuple[Path, Callable[[Row], Row]]] = [
+        (joined.folder, lambda row: _old(joined, row)),
+        (joined.more_folder, lambda row: _new(joined, row)),
+    ]
+    for split in {**joined.made.splits, **joined.more.splits}:
+        for folder, change in sides:
+            yield from revise.entries(folder / ledger.FILE, change, split)
+
+
+def _old(joined: Joined, row: Row) -> Row:
+    if row["id"] not in joined.gone or row["outcome"] == Outcome.WITHDRAWN:
+        return row
+    if (reason := _reason(joined.known, row)) is not None:
+        return _tombstone(joined, row, reason)
+    if row["outcome"] != Outcome.KEPT:
+        return row
+    return _without(row, Outcome.REPLACED, f"by the row of {row['source']}@{joined.number}")
+
+
+def _new(joined: Joined, row: Row) -> Row:
+    if (reason := _reason(joined.known, row)) is not None and row["outcome"] != Outcome.WITHDRAWN:
+        row = _tombstone(joined, row, reason)
+    elif row["id"] in joined.left_out and row["outcome"] == Outcome.KEPT:
+        row = _without(row, Outcome.DUPLICATE_ID, "a row that was there before has this id")
+    return row | {"source": f"{row['source']}@{joined.number}"}
+
+
+def _tombstone(joined: Joined, row: Row, reason: str) -> Row:
+    entry = Entry(**row | {"outcome": Outcome(row["outcome"])})
+    joined.known.blot(entry, reason)
+    return asdict(entry)
+
+
+def _without(row: Row, outcome: Outcome, detail: str) -> Row:
+    none = {"text_digests": None, "media_digests": None}
+    return row | {"outcome": str(outcome), "detail": detail, **none}

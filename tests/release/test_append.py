@@ -1,0 +1,158 @@
+"""Rows are put behind those that are there: shards that are there keep their bytes."""
+
+from pathlib import Path
+
+import pytest
+from hub import Hub
+from kit import Cli, build_clotho, client, entries, rows
+from releases import REPO, push, sent
+
+import edge_glass as eg
+from edge_glass.core import manifest
+from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.release import append
+from edge_glass.release.checks_papers import verify
+
+CONFIG = "clotho_test"
+LIST = "clotho_captions_development.csv"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def shards(folder: Path, split: str = "train") -> list[str]:
+    return [shard.sha256 for shard in manifest.read(folder).splits[split].shards]
+
+
+def built(raw: Path, out: Path, *splits: str) -> Path:
+    return build_clotho(raw, out, splits=list(splits or ("train", "test")))
+
+
+@pytest.fixture
+def shorter(clotho: Path, tmp_path: Path) -> Path:
+    """A build of a list that lacks the last row of the training split."""
+    whole = (clotho / LIST).read_text()
+    lines = whole.splitlines(keepends=True)
+    (clotho / LIST).write_text("".join(lines[:-1]))
+    folder = built(clotho, tmp_path / "data")
+    (clotho / LIST).write_text(whole)
+    return folder
+
+
+@pytest.fixture
+def longer(shorter: Path, clotho: Path, tmp_path: Path) -> Path:
+    return built(clotho, tmp_path / "more")
+
+
+def test_rows_of_a_longer_list(shorter: Path, longer: Path, cli: Cli) -> None:
+    before, told = shards(shorter), manifest.read(shorter).ledger.rows
+    new = rows(longer).keys() - rows(shorter).keys()
+    done = cli("append", shorter.parent, "--from", longer.parent, "--jobs", 1)
+    assert done.code == 0, done.err
+    assert rows(shorter) == rows(longer) and [*rows(shorter)] == [*rows(longer)]
+    assert shards(shorter)[:-1] == before and len(shards(shorter)) == 2
+    assert manifest.read(shorter).splits["train"].shards[-1].rows == len(new) > 0
+    assert not [each for each in verify(shorter.parent) if each.kind == "error"]
+    outcomes = manifest.read(shorter).outcomes()
+    assert outcomes.total() == told + manifest.read(longer).ledger.rows
+    assert outcomes["duplicate_id"] == len(rows(longer)) - len(new)
+    dropped, origin = eg.why(shorter.parent, min(new))
+    assert dropped.outcome == "missing_caption"
+    assert origin.source["file"] == f"{LIST}@2" and origin.source["sha256"]
+    assert [place.shard for place in origin.places] == ["train-00001-of-00002.parquet"]
+
+
+def test_another_split(clotho: Path, tmp_path: Path) -> None:
+    folder = built(clotho, tmp_path / "data", "test")
+    before = shards(folder, "test")
+    eg.append(tmp_path / "data", built(clotho, tmp_path / "more", "train").parent)
+    whole = built(clotho, tmp_path / "whole")
+    assert shards(folder, "test") == before
+    assert shards(folder) == shards(whole)
+    assert rows(folder) == rows(whole)
+    assert not [each for each in verify(tmp_path / "data") if each.kind == "error"]
+
+
+def test_ids_that_are_there_already(shorter: Path, clotho: Path, tmp_path: Path) -> None:
+    text = (clotho / LIST).read_text()
+    id, row = next((id, row) for id, row in rows(shorter).items() if id.startswith("train/"))
+    changed = text.replace(row["captions"][0], "Another caption altogether.")
+    assert changed != text
+    (clotho / LIST).write_text(changed)
+    more = built(clotho, tmp_path / "more")
+    before, kept = files(shorter), len(rows(shorter))
+    with pytest.raises(DataError, match=r"are in .* already"):
+        eg.append(shorter.parent, more.parent, on_same="error")
+    assert files(shorter) == before
+    eg.append(shorter.parent, more.parent, on_same="replace")
+    assert rows(shorter) == rows(more)
+    assert manifest.read(shorter).outcomes()["replaced"] == kept
+    assert not [each for each in verify(shorter.parent) if each.kind == "error"]
+    assert rows(shorter)[id]["captions"][0] == "Another caption altogether."
+
+
+def test_what_was_withdrawn_does_not_come_back(shorter: Path, longer: Path) -> None:
+    gone, other = [id for id in rows(shorter) if id.startswith("train/")][:2]
+    eg.withdraw(shorter.parent, ids=[gone])
+    eg.withdraw(longer.parent, ids=[other])  # from what is appended: it goes from both
+    eg.append(shorter.parent, longer.parent)
+    assert not {gone, other} & (set(rows(shorter)) | set(entries(shorter)))
+    assert not [each for each in verify(shorter.parent) if each.kind == "error"]
+
+
+def test_one_that_was_stopped_goes_on_and_a_second_changes_nothing(
+    shorter: Path, longer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = files(shorter)
+    for step in (append.revise, "make"), (append.Edition, "put"), (append.derived, "forget"):
+        with monkeypatch.context() as patch:
+            patch.setattr(*step, stop)
+            with pytest.raises(KeyboardInterrupt):
+                eg.append(shorter.parent, longer.parent)
+        assert step[1] == "forget" or files(shorter) == before
+    eg.append(shorter.parent, longer.parent)
+    once = files(shorter)
+    assert rows(shorter) == rows(longer)
+    eg.append(shorter.parent, longer.parent)
+    assert files(shorter) == once
+
+
+def test_only_builds_that_are_alike(shorter: Path, clotho: Path, tmp_path: Path) -> None:
+    build_clotho(clotho, tmp_path / "more", sample_rate=16000)
+    with pytest.raises(ConfigError, match="sample_rate"):
+        eg.append(shorter.parent, tmp_path / "more")
+
+
+def test_a_build_over_it_would_lose_rows(shorter: Path, longer: Path, clotho: Path) -> None:
+    eg.append(shorter.parent, longer.parent)
+    before = files(shorter)
+    with pytest.raises(DataError, match="rows were appended"):
+        built(clotho, shorter.parent)
+    assert files(shorter) == before
+
+
+def test_the_next_version_of_a_dataset(hub: Hub, shorter: Path, longer: Path) -> None:
+    push(hub, shorter.parent, "1.0.0", CONFIG)
+    hub.reset_log()
+    eg.append(REPO, longer.parent, version="1.1.0")
+    made = manifest.parse(hub.read(REPO, f"{CONFIG}/manifest.json", "v1.1.0"), "v1.1.0")
+    last = made.splits["train"].shards[-1].bytes
+    small = 90_000  # ledger, manifest, card, picture
+    assert sent(hub) < last + small
+    old = [f"{CONFIG}/{shard.file}" for shard in manifest.read(shorter).shards()]
+    assert not hub.seen("GET", f"resolve/.*({'|'.join(old)})")
+    assert f"{CONFIG}/train-00000-of-00001.parquet" not in hub.files(REPO, "v1.1.0")
+    code = (
+        "import json, datasets; d = datasets.load_dataset('org/edge-glass', 'clotho_test',"
+        " revision='v1.1.0'); print(json.dumps({s: d[s].with_format('arrow')['id'].to_pylist()"
+        " for s in d}))"
+    )
+    loaded = client(hub, code)
+    assert {id for split in loaded.values() for id in split} == set(rows(longer))
+    eg.append(shorter.parent, longer.parent)
+    there = {name: hub.read(REPO, f"{CONFIG}/{name}", "v1.1.0") for name in files(shorter)}
+    assert there == files(shorter)
