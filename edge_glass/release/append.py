@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from edge_glass.core import finished, ledger, locations, manifest
-from edge_glass.core.atomic_files import SHARD_BYTES
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.manifest import Appended, File, Manifest
 from edge_glass.core.revisions import KINDS, Revisions
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
+from edge_glass.pipeline.shard_plan import SHARD_BYTES
 from edge_glass.release import derived, editions
 from edge_glass.release.editions import Edition
 from edge_glass.release.publish import Release
@@ -57,7 +57,7 @@ def append(
     EdgeGlassError if the two are not of one corpus, features and parameters.
     """
     source = locations.at(new)
-    with editions.opened(place, version) as edition, locations.told(source):
+    with editions.opened(place, version) as edition, locations.errors_explained(source):
         done = {}
         for name, (folder, other) in _pairs(edition, source, config).items():
             with editions.changing(edition, name):

@@ -181,7 +181,7 @@ def _source(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:
     sources = made.appended[part].sources if 0 <= part < len(made.appended) else made.sources
     name = name if sources is not made.sources else row["source"]
     used = next((each.plain() for each in sources if each.file == name), {})
-    return {"file": row["source"], "record": row["row"], **used}
+    return used | {"file": row["source"], "record": row["row"]}
 
 
 def _media(row: dict[str, Any]) -> str:
