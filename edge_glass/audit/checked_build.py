@@ -3,7 +3,7 @@
 Shards and ledger are read once, side by side; memory is a row group and a stretch of the ledger.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,6 +17,7 @@ import pyarrow as pa
 from edge_glass.audit.cross_split import Sound
 from edge_glass.audit.decoded_media import Decoded
 from edge_glass.core import ledger, parquet
+from edge_glass.core.columns import media_kinds
 from edge_glass.core.key_digests import Keys
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
@@ -87,7 +88,9 @@ class CheckedBuild:
         self.features = datasets.Features.from_dict(made.features)
         self.schema: pa.Schema = arrow_schema(self.features)
         self.digests = RowDigests(self.schema)
-        self.splits: dict[str, SplitSeen] = {}
+        self.media_kinds = media_kinds(made.features)
+        self.hears = any(kind in ("audio", "samples") for kind, _ in self.media_kinds.values())
+        self.splits = defaultdict[str, SplitSeen](SplitSeen)  # what was counted in each
         self.ids, self.sounds, self.ledger_rows, self.media = (
             Keys(keys / name) for name in ("ids", "sounds", "ledger", "media")
         )
@@ -103,10 +106,6 @@ class CheckedBuild:
 
     def note(self, where: str, what: str) -> Finding:
         return Finding("note", self.name, where, what)
-
-    def seen(self, split: str) -> SplitSeen:
-        """What was counted in a split, which need not be one of the manifest's."""
-        return self.splits.setdefault(split, SplitSeen())
 
     def close(self) -> None:
         for keys in (self.ids, self.sounds, self.ledger_rows, self.media):
@@ -141,7 +140,7 @@ class CheckedBuild:
 
     def count(self, row: CheckedRow) -> None:
         """Add a row of a shard to what was seen."""
-        seen, example = self.seen(row.split), row.example
+        seen, example = self.splits[row.split], row.example
         seen.rows += 1
         if "license" in example:
             seen.licences[example["license"] or ""] += 1
@@ -164,12 +163,13 @@ class CheckedBuild:
         if ledger.FILE in self.damaged:
             return
         for entry in ledger.read(self.folder / ledger.FILE):
-            seen = self.seen(entry["split"])
+            seen = self.splits[entry["split"]]
             seen.outcomes[entry["outcome"]] += 1
             seen.sources[entry["source"]] += 1
-            self.ledger_rows.add("\0".join(map(str, map(entry.get, ("split", "source", "row")))))
+            self.ledger_rows.add(f"{entry['split']}\0{entry['source']}\0{entry['row']}")
             if entry["outcome"] == Outcome.KEPT:
-                seen.warnings.update(ledger.warnings(entry["detail"] or ""))
+                if entry["detail"]:
+                    seen.warnings.update(ledger.warnings(entry["detail"]))
                 if entry["sha256"]:
                     self.media.add(entry["sha256"])
                 yield SourceRow(entry["split"], entry)

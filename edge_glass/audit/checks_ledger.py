@@ -72,7 +72,7 @@ def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
 def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
     for split in sorted(build.splits.keys() | build.made.splits.keys()):
         if ledger.FILE not in build.damaged:
-            found = dict(sorted(getattr(build.seen(split), name).items()))
+            found = dict(sorted(getattr(build.splits[split], name).items()))
             facts = build.made.splits.get(split)
             promised = getattr(facts, name) if facts else {}
             if found != promised:
@@ -83,7 +83,7 @@ def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
 def other_kept(build: CheckedBuild) -> Iterator[Finding]:
     """A split has fewer or more rows than the ledger keeps for it."""
     for split, facts in build.made.splits.items():
-        kept = build.seen(split).outcomes[Outcome.KEPT]
+        kept = build.splits[split].outcomes[Outcome.KEPT]
         differ = facts.rows < kept or (facts.rows > kept and not build.made.each_example)
         if differ and ledger.FILE not in build.damaged:
             what = f"{split}: {kept} rows kept, {facts.rows} rows published"
@@ -93,7 +93,7 @@ def other_kept(build: CheckedBuild) -> Iterator[Finding]:
 def other_plan(build: CheckedBuild) -> Iterator[Finding]:
     """The ledger has fewer or more rows of a split than were read of its sources."""
     for split, facts in build.made.splits.items():
-        rows = build.seen(split).outcomes.total()
+        rows = build.splits[split].outcomes.total()
         if facts.planned not in (None, rows) and ledger.FILE not in build.damaged:
             what = f"{split}: {rows} rows, {facts.planned} were read of the sources"
             yield build.error(ledger.FILE, what)
@@ -114,7 +114,7 @@ def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
 def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's seconds of a split are not the sum of its durations."""
     for split, facts in build.made.splits.items():
-        found = fsum(build.seen(split).seconds)
+        found = fsum(build.splits[split].seconds)
         promised = facts.figures.seconds or 0
         if build.whole(split) and abs(found - promised) > TOLERANCE:
             yield build.error(split, f"{found:.3f} s of sound, the manifest says {promised:.3f}")
@@ -123,7 +123,7 @@ def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
 def other_licences(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's licences of a split are not those of its rows."""
     for split, facts in build.made.splits.items():
-        found = dict(sorted(build.seen(split).licences.items()))
+        found = dict(sorted(build.splits[split].licences.items()))
         if build.whole(split) and found != facts.figures.licences:
             what = f"licences {found}, the manifest says {facts.figures.licences}"
             yield build.error(split, what)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow
 from edge_glass.audit.decoded_media import Decoded
-from edge_glass.core.columns import media_kinds
 
 SLACK = 0.05  # seconds between the `duration` column and what decodes
 
@@ -35,7 +34,7 @@ def undecodable(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 def no_files(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """A list of images or frames is empty."""
-    for name, (kind, listed) in media_kinds(build.made.features).items():
+    for name, (kind, listed) in build.media_kinds.items():
         if listed and kind != "samples" and not row.example[name]:
             yield f"{name} is empty"
 

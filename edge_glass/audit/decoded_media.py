@@ -1,13 +1,13 @@
 """The media of a row, decoded from end to end, for the checks that hold columns against them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edge_glass.audit.cross_split import Sound
-from edge_glass.core.columns import RATE, media_kinds
+from edge_glass.core.columns import RATE
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import audio, images, stills, video
 
@@ -25,9 +25,11 @@ class Decoded:
     pixels: tuple[int, int] | None = None  # width, height as shown
 
 
-def decoded(features: dict[str, Any], example: dict[str, Any], sound: Sound) -> Iterator[Decoded]:
-    """Every file of a row; `features` as a manifest has them, `sound` hears what is audio."""
-    for name, (kind, listed) in media_kinds(features).items():
+def decoded(
+    kinds: Mapping[str, tuple[str, bool]], example: dict[str, Any], sound: Sound
+) -> Iterator[Decoded]:
+    """Every file of a row; `kinds` as of `media_kinds`, `sound` hears what is audio."""
+    for name, (kind, listed) in kinds.items():
         value = example[name]
         if kind == "audio":
             yield _audio(name, value, sound)

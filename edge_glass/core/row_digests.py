@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ class RowDigests:
     """The digests of rows of one schema, alike before they are written and after they are read."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._types = {field.name: field.type for field in schema}
+        self._types = sorted(((f.name, f.type) for f in schema), key=itemgetter(0))
 
     def of(self, example: Mapping[str, Any]) -> tuple[str, str | None]:
         """A digest of all that is no media, and the sha256 of the media, None if there are none.
@@ -28,9 +29,7 @@ class RowDigests:
             media.update(data)
             seen.append(len(data))
 
-        plain = {
-            name: _plain(example[name], type_, take) for name, type_ in sorted(self._types.items())
-        }
+        plain = {name: _plain(example[name], type_, take) for name, type_ in self._types}
         text = json.dumps([plain, seen], default=str)
         return sha256(text.encode()).hexdigest()[:32], media.hexdigest() if any(seen) else None
 

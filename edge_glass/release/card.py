@@ -22,6 +22,7 @@ from edge_glass.corpora import catalog
 
 FILE = "README.md"
 SEALS = "edge_glass_manifests"  # of its header
+SEAL_LINE = re.compile(r"^(\S+): sha256 of its manifest ([0-9a-f]{64})$", re.MULTILINE)
 HEAD = """# {name}
 
 Built with Edge Glass: self-contained Parquet with the media inside, and for each config a ledger
@@ -77,6 +78,16 @@ def seals(data: dict[str, Any]) -> dict[str, str]:
 def sealed(readme: str) -> dict[str, str]:
     """Config -> sha256 of its manifest, as a card has them; raises EdgeGlassError as `render`."""
     return seals(_parts(readme)[0])
+
+
+def seal_lines(manifests: Iterable[Manifest]) -> str:
+    """What the commit and the tag of a version say of its manifests."""
+    return "\n".join(f"{m.config}: sha256 of its manifest {m.seal}" for m in manifests)
+
+
+def pushed_seals(messages: Iterable[str]) -> dict[str, str]:
+    """Config -> sha256 of its manifest, out of messages of commits; the last ones count."""
+    return {name: seal for text in messages for name, seal in SEAL_LINE.findall(text)}
 
 
 def doi(readme: str | None) -> str | None:

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from huggingface_hub import HfApi, constants
 
 from edge_glass.audit import verify as builds
 from edge_glass.audit.checked_build import Finding
@@ -58,6 +60,22 @@ def unsealed_manifest(release: Release) -> Iterator[Finding]:
                 yield Finding("error", made.config, manifest.FILE, what)
 
 
+def unpushed_manifest(release: Release) -> Iterator[Finding]:
+    """A manifest of a version on the Hub is not the one that was pushed, as its history has it."""
+    place: Any = release.out
+    if getattr(place, "protocol", None) != "hf":
+        return
+    where = place.fs.resolve_path(place.path)
+    commits = HfApi(endpoint=constants.ENDPOINT).list_repo_commits(
+        where.repo_id, repo_type=where.repo_type, revision=where.revision
+    )
+    pushed = card.pushed_seals(commit.message for commit in reversed(commits))
+    for made in release.manifests:
+        if pushed.get(made.config, made.seal) != made.seal:
+            what = f"sha256 is {made.seal}, what was pushed had {pushed[made.config]}: push it anew"
+            yield Finding("error", made.config, manifest.FILE, what)
+
+
 def outdated_card(release: Release) -> Iterator[Finding]:
     """README.md is missing, or does not say what the manifests give."""
     readme = release.text(card.FILE)
@@ -102,6 +120,7 @@ def _outdated(
 
 PAPER_CHECKS: tuple[Callable[[Release], Iterator[Finding]], ...] = (
     unsealed_manifest,
+    unpushed_manifest,
     outdated_card,
     outdated_croissant,
     outdated_citation,

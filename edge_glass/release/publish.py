@@ -82,10 +82,10 @@ def push(
         return release
     if head is None:
         head = hub.create(private)
-    release.commit = _commit(hub, head, operations, release, pr)
+    seals = card.seal_lines(builds.values())
+    release.commit = _commit(hub, head, operations, release, pr, seals)
     if not pr:
-        seals = [f"{m.config}: sha256 of its manifest {m.seal}" for m in builds.values()]
-        hub.tag(release.tag, release.commit, "\n".join(seals))
+        hub.tag(release.tag, release.commit, seals)
         release.tagged = True
     return release
 
@@ -259,8 +259,10 @@ def _manifest(hub: "_Hub", head: str | None, folder: str) -> Manifest:
     return made
 
 
-def _commit(hub: "_Hub", head: str, operations: list[Operation], release: Release, pr: bool) -> str:
-    """Commit everything on top of `head`; returns the commit to be tagged."""
+def _commit(
+    hub: "_Hub", head: str, operations: list[Operation], release: Release, pr: bool, seals: str
+) -> str:
+    """Commit everything on top of `head`; returns the commit to be tagged, which has the seals."""
     message = f"{', '.join(release.configs)} {release.tag}"
     branch = None
     for start in range(0, len(operations), COMMIT_FILES):
@@ -268,6 +270,7 @@ def _commit(hub: "_Hub", head: str, operations: list[Operation], release: Releas
             "create_commit",
             operations=operations[start : start + COMMIT_FILES],
             commit_message=message,
+            commit_description=seals if start + COMMIT_FILES >= len(operations) else None,
             parent_commit=head,
             create_pr=pr and branch is None,
             revision=branch,

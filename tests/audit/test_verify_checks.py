@@ -1,5 +1,6 @@
 """Each check of `verify` finds a wrong build that vouches for itself, and that no other finds."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -13,11 +14,12 @@ import pytest
 from forge import Content, Row, forge, seal
 from hub import Hub
 from kit import HORSE, ROOT, build_clotho, edit, encoded, tones
-from releases import REPO, push
+from releases import REPO, commit, push
 
 from edge_glass.audit import verify as table
 from edge_glass.audit.verify import Finding, verify
-from edge_glass.core import manifest
+from edge_glass.core import locations, manifest
+from edge_glass.core.atomic_files import json_bytes
 from edge_glass.corpora import catalog
 from edge_glass.release import card, checks_papers, citation, croissant
 
@@ -337,7 +339,7 @@ def found_by(folder: Path, before: list[Finding]) -> list[Finding]:
 
 
 def test_every_check_has_its_mutant() -> None:
-    papers = [spoil.__name__ for spoil in PAPERS]
+    papers = [spoil.__name__ for spoil in [*PAPERS, unpushed_manifest]]
     assert sorted(c.__name__ for c in CHECKS) == sorted([*MUTANTS, *UPSTREAM, *papers])
 
 
@@ -359,9 +361,8 @@ def test_a_mutant_is_found_by_its_check_alone(
 
 @pytest.fixture
 def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
-    kind = catalog.corpus("clotho")
-    spec = kind.spec().model_copy(deep=True)
-    monkeypatch.setattr(kind, "spec", classmethod(lambda cls: spec))
+    spec = catalog.spec("clotho").model_copy(deep=True)
+    monkeypatch.setattr(catalog, "spec", lambda name: spec)
     for source in spec.sources.values():
         source.rows = source.hours = None
     spec.expected.published, spec.expected.rows, spec.expected.values = {}, {}, {}
@@ -464,6 +465,29 @@ def test_the_tag_of_a_release_has_the_seal(hub: Hub, built: Path) -> None:
     assert hub.store.repos[REPO].tag_messages == {
         "v1.0.0": f"clotho_sample: sha256 of its manifest {seal}"
     }
+
+
+def test_the_commit_of_a_release_has_the_seal_which_is_held_against_it(
+    hub: Hub, built: Path
+) -> None:
+    push(hub, built)
+    assert list(checks_papers.verify(locations.at(f"{REPO}@1.0.0"))) == []
+    unpushed_manifest(hub)
+    (found,) = checks_papers.verify(locations.at(f"{REPO}@1.0.0"))
+    assert (found.check, found.config, found.kind) == (
+        unpushed_manifest.__name__, "clotho_sample", "error",
+    )  # fmt: skip
+
+
+def unpushed_manifest(hub: Hub) -> None:
+    """The tag is moved to a later commit, whose card has the seal of another manifest."""
+    path = "clotho_sample/manifest.json"
+    made = manifest.parse(hub.read(REPO, path), path)
+    other = dataclasses.replace(made, builder="0123456789abcdef")
+    readme = hub.read(REPO, card.FILE).replace(made.seal.encode(), other.seal.encode())
+    commit(hub, {path: json_bytes(other.plain()), card.FILE: readme})
+    refs = hub.store.repos[REPO].refs
+    refs["refs/tags/v1.0.0"] = refs["refs/heads/main"]
 
 
 # The table
