@@ -98,7 +98,7 @@ def build(
         config: a published config, see `edge-glass list`.
         out: the folder that gets `<config>/`.
         raw: raw files on disk; the network is left alone.
-        jobs: processes. More than one need `if __name__ == "__main__":` in a script.
+        jobs: processes. They do not run the script that calls this, so it needs no guard.
         name: of the variant that `parameters` make; by default it is made of them.
         limit: only the first so many rows of a split.
         unverified: take raw files whose checksum differs.

@@ -62,3 +62,30 @@ def test_each_kind_of_error_can_be_caught(tmp_path: Path) -> None:
         eg.verify("http://127.0.0.1:9/data", progress=False)
     kinds = [eg.ConfigError, eg.SourceError, eg.DataError, eg.NetworkError, eg.HubError]
     assert all(issubclass(kind, eg.EdgeGlassError) for kind in [*kinds, eg.SpaceError])
+
+
+UNGUARDED = """
+import sys
+import edge_glass as eg
+from edge_glass.pipeline import shard_plan
+
+print("the script runs", flush=True)
+shard_plan.SHARD_BYTES = 250_000
+print(eg.build("clotho_sample", sys.argv[1], jobs=2, progress=False).folder)
+"""
+
+
+def test_a_script_without_a_guard_builds_with_several_processes(
+    tmp_path: Path, in_pieces: Path
+) -> None:
+    script, out = tmp_path / "build.py", tmp_path / "out"
+    script.write_text(UNGUARDED)
+    line = [sys.executable, script, out]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["the script runs", str(out / "clotho_sample")]
+    names = {path.name for path in (in_pieces / "clotho_sample").glob("*.parquet")}
+    assert len(names) > 2
+    for name in names:  # the same bytes as one process makes
+        ours, theirs = out / "clotho_sample" / name, in_pieces / "clotho_sample" / name
+        assert ours.read_bytes() == theirs.read_bytes()

@@ -4,12 +4,14 @@ import errno
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from edge_glass.core import row_counts
@@ -22,6 +24,7 @@ DEATHS = 3  # of workers in a row without a finished task between them
 # None: multiprocessing's own "handle is closed"
 CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
+_script = threading.Lock()
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
 
 
@@ -123,12 +126,27 @@ def _submit(
     pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Task
 ) -> Future[Result]:
     try:
-        return pool.submit(work, task)
+        with without_script():
+            return pool.submit(work, task)
     except (OSError, EOFError) as error:
         if isinstance(error, OSError) and error.errno not in CLOSED:
             raise
         time.sleep(SETTLED)  # else the next start finds the dying process that workers come from
         raise BrokenProcessPool("a worker died while another was started") from error
+
+
+@contextmanager
+def without_script() -> Iterator[None]:
+    """Processes that start meanwhile do not run the script that called us once more.
+
+    None of our tasks needs it, and it may call us outside of `if __name__ == "__main__"`.
+    """
+    with _script:
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
 
 
 def _context() -> Any:

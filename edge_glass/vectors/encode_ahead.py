@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from edge_glass.core.errors import SpaceError
-from edge_glass.pipeline.executor_local import die_with_parent
+from edge_glass.pipeline.executor_local import die_with_parent, without_script
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -40,7 +40,8 @@ class Workers:
         left, waiting = iter(items), deque[Future[list[B]]]()
         while True:
             while len(waiting) < 3 * self._jobs and (taken := list(islice(left, piece))):
-                waiting.append(self._pool.submit(_each, work, taken))
+                with without_script():
+                    waiting.append(self._pool.submit(_each, work, taken))
             if not waiting:
                 return
             try:
