@@ -58,17 +58,10 @@ def build(
     made is told, and stays as it is. Returns the manifest.
     """
     options, progress = options or Options(), progress or Silent()
-    if out.is_file():
-        raise ConfigError(f"{out} is a file: give a folder, which will hold {variant.name}/")
     if options.ray:  # nodes have working folders of their own
         out, options = out.absolute(), options.everywhere()
-    if options.away and (options.retry_failed or options.refresh):
-        raise ConfigError("--retry-failed and --refresh need the shards here: give --out a folder")
     final, hidden = out / names.check(variant.name), out / HIDDEN
-    if options.raw:
-        outputs.check_apart(options.raw, final)
-    if not finished.inventory(final):
-        outputs.check_replaceable(final, None)
+    _check(final, options)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
         raw = obtain(
@@ -95,6 +88,18 @@ def build(
             options.away.finish(made, final)
         tell_other_code(job, made, progress)
     return made
+
+
+def _check(final: Path, options: Options) -> None:
+    """Raise EdgeGlassError if the options do not fit, or something lies where the output goes."""
+    if final.parent.is_file():
+        raise ConfigError(f"{final.parent} is a file: give a folder, which will hold {final.name}/")
+    if options.away and (options.retry_failed or options.refresh):
+        raise ConfigError("--retry-failed and --refresh need the shards here: give --out a folder")
+    if options.raw:
+        outputs.check_apart(options.raw, final)
+    if not finished.inventory(final):
+        outputs.check_replaceable(final, None)
 
 
 def _make(job: Job, progress: Progress) -> Manifest:

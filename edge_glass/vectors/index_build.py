@@ -92,18 +92,27 @@ def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progres
     final.mkdir()
     start = time.monotonic()
     count = _exact(stored, final) if exact else _inverted(stored, work, facts, progress)
-    seconds = time.monotonic() - start
     facts |= {"rows": count, "bytes": sum(p.stat().st_size for p in final.iterdir())}
-    index: Exact | Inverted = Exact(final, facts) if exact else Inverted(final, facts)
-    found, timed = recall.measure(index, stored, recall.queries(stored, siblings), progress)
-    facts |= {
-        "files": {p.name: [p.stat().st_size, records.sha256(p)] for p in sorted(final.iterdir())}
-    }
-    records.write(final / MEASURED, {"build_seconds": round(seconds, 1), **timed})
-    records.write(final / FILE, facts | found)
+    _measure(stored, siblings, final, facts, round(time.monotonic() - start, 1), progress)
     outputs.replace(final, folder, _inventory(folder))
     shutil.rmtree(work)
     return folder
+
+
+def _measure(
+    stored: Stored,
+    siblings: list[Stored],
+    final: Path,
+    facts: dict[str, Any],
+    seconds: float,
+    progress: Progress,
+) -> None:
+    """Write what an index is, with its recall, and apart from that how fast it was."""
+    index = Exact(final, facts) if facts["kind"] == "exact" else Inverted(final, facts)
+    measured, timed = recall.measure(index, stored, recall.queries(stored, siblings), progress)
+    files = {p.name: [p.stat().st_size, records.sha256(p)] for p in sorted(final.iterdir())}
+    records.write(final / MEASURED, {"build_seconds": seconds, **timed})
+    records.write(final / FILE, facts | {"files": files} | measured)
 
 
 def _described(plan: Plan) -> dict[str, Any]:

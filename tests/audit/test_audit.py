@@ -317,7 +317,7 @@ def test_the_same_bytes_whatever_the_jobs_and_no_shard_twice(
     line = [sys.executable, "-m", "edge_glass", "audit", folder, "--out", tmp_path / "three"]
     subprocess.run(line, check=True, capture_output=True)
     told = tmp_path / "three" / "audit" / SAMPLE / audits.FILE
-    assert records.read(told) == one  # in whatever process
+    assert records.read(told) == one.plain()  # in whatever process
     from edge_glass.audit import media_profile
 
     def never(*_: object) -> None:
