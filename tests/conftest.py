@@ -45,7 +45,7 @@ WANTED = {
         ["train/test_trainers.py"],
     ),
     "test-pages": (
-        ("playwright", "torch", "transformers"),
+        ("axe_playwright_python", "playwright", "torch", "transformers"),
         [
             "release/test_catalogue_page.py",
             "audit/test_report_page.py",

@@ -16,6 +16,7 @@ LABEL, NUMBER = 150, 90  # room left and right of a bar
 HEIGHT = 120  # of the columns of a histogram
 INK, DIM, GOOD, BAD = "#1c2530", "#5a6b7c", "#2f7d63", "#c8543f"
 LETTERS = 22  # of a label
+MOST = 600  # letters of what is read out
 SCALE = 2  # pixels of the PNG for one of the SVG
 
 
@@ -59,24 +60,39 @@ def bars(title: str, parts: Sequence[tuple[str, int, int]]) -> Plot:
         shapes.append(Box(LABEL, y, green, BAR, GOOD))
         shapes.append(Box(LABEL + green, y, red, BAR, BAD))
         shapes.append(Words(LABEL + green + red + 6, y + BAR - 2, _figures(kept, lost)))
-    return Plot(title, max(LINE, len(parts) * LINE), tuple(shapes))
+    base = max(LINE, len(parts) * LINE)
+    shapes.append(Box(LABEL, base, room, 1, DIM))
+    for value, anchor in ((0, "start"), (top, "end")):
+        x = LABEL + room * value / top
+        shapes += [Box(min(x, LABEL + room - 1), base, 1, 5, DIM)]
+        shapes += [Words(x, base + 18, f"{value:,}{' rows' if value else ''}", anchor)]
+    return Plot(title, base + 22, tuple(shapes))
 
 
-def columns(title: str, counts: Sequence[int], low: str, high: str) -> Plot:
-    """A histogram whose first column begins at `low` and whose last one ends at `high`."""
-    shapes: list[Box | Words] = []
-    top, room = max(counts, default=0) or 1, WIDTH - 20
+def columns(
+    title: str, counts: Sequence[int], low: float, high: float, unit: str, beyond: bool = False
+) -> Plot:
+    """A histogram from `low` to `high` (whose last column is of all `beyond` it), with axes."""
+    shapes: list[Box | Words] = [Words(0, 11, "rows")]
+    top, left, base = max(counts, default=0) or 1, 60, 22 + HEIGHT
+    room = WIDTH - left - 20
+    step = room / max(len(counts), 1)
     for number, count in enumerate(counts):
         tall = HEIGHT * count / top
-        step = room / len(counts)
-        shapes.append(Box(number * step, 14 + HEIGHT - tall, step - 1, tall, GOOD))
-    shapes += [
-        Box(0, 14 + HEIGHT, room, 1, DIM),
-        Words(0, 11, f"{top:,} at most"),
-        Words(0, HEIGHT + 30, low),
-        Words(room, HEIGHT + 30, high, "end"),
-    ]
-    return Plot(title, HEIGHT + 36, tuple(shapes))
+        shapes.append(Box(left + number * step, base - tall, step - 1, tall, GOOD))
+    shapes += [Box(left, base, room, 1, DIM), Box(left - 1, base - HEIGHT, 1, HEIGHT, DIM)]
+    for count in sorted({0, top // 2, top}):
+        y = base - HEIGHT * count / top
+        shapes += [Box(left - 5, y, 4, 1, DIM), Words(left - 8, y + 4, f"{count:,}", "end")]
+    for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+        x, more = left + room * part, " and more" if beyond and part == 1 else ""
+        value = f"{low + (high - low) * part:,.4g}{more}"
+        shapes += [
+            Box(min(x, left + room - 1), base, 1, 5, DIM),
+            Words(x, base + 18, value, anchor),
+        ]
+    shapes.append(Words(left + room / 2, base + 34, unit, "middle"))
+    return Plot(title, base + 40, tuple(shapes))
 
 
 def words(title: str, text: str) -> Plot:
@@ -89,8 +105,14 @@ def svg(plot: Plot) -> Markup:
     inner = Markup("").join(map(_element, plot.shapes))
     size = f"0 0 {WIDTH} {plot.height:g}"
     return Markup('<svg viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
-        size, plot.title, inner
+        size, _in_words(plot), inner
     )
+
+
+def _in_words(plot: Plot) -> str:
+    """The title and all that is written in the plot."""
+    said = ", ".join(shape.text for shape in plot.shapes if isinstance(shape, Words))
+    return visible(f"{plot.title}: {said}"[:MOST])  # type: ignore[no-any-return]
 
 
 def _element(shape: Box | Words) -> Markup:
@@ -135,7 +157,7 @@ def _draw(draw: ImageDraw.ImageDraw, shape: Box | Words, x: float, y: float) -> 
 
 def _write(draw: ImageDraw.ImageDraw, words: Words, x: float, y: float) -> None:
     font = ImageFont.load_default(words.size * SCALE)
-    anchor = {"start": "ls", "end": "rs"}[words.anchor]
+    anchor = {"start": "ls", "middle": "ms", "end": "rs"}[words.anchor]
     place = _scaled(x + words.x, y + words.y)
     draw.text(place, visible(words.text), fill=words.fill, font=font, anchor=anchor)
 

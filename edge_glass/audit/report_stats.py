@@ -1,7 +1,6 @@
 """What a report says of a build's rows in figures: read from their columns once, then kept."""
 
 from collections import Counter
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -152,12 +151,9 @@ def funnel(outcomes: dict[str, int]) -> list[tuple[str, int, int]]:
 
 def _spread(found: Facts) -> Plot:
     if found["low"] < found["most"]:
-        return plots.columns(found["title"], found["counts"], *_ends(found))
+        name, _, unit = found["title"].partition(", ")
+        ends, beyond = (found["low"], found["high"]), found["most"] > found["high"]
+        return plots.columns(found["title"], found["counts"], *ends, unit or name, beyond)
     count = sum(found["counts"])
     value = f"{found['low']:,.6g}"
     return plots.words(found["title"], f"all {count:,}: {value}" if count > 1 else f"one: {value}")
-
-
-def _ends(found: Facts) -> Sequence[str]:
-    beyond = " and more" if found["most"] > found["high"] else ""
-    return f"{found['low']:,.6g}", f"{found['high']:,.6g}{beyond}"

@@ -91,6 +91,9 @@ def _rows(path: Path, numbers: Sequence[int]) -> Iterator[Row]:
             start = end
 
 
+ALT = 120  # letters of what stands for a picture or a sound
+
+
 def _preview(row: Row) -> Row:
     media: list[Medium | None] = []
     texts: dict[str, list[str]] = {}
@@ -106,7 +109,9 @@ def _preview(row: Row) -> Row:
         elif not isinstance(value, list):
             texts[name] = [] if value is None else [str(value)[:LETTERS]]
     [id] = texts.pop("id")
-    return {"id": id, "media": [one for one in media if one], "texts": texts}
+    words = max((text for each in texts.values() for text in each), key=len, default=id)
+    shown = [one for one in media if one]
+    return {"id": id, "media": shown, "texts": texts, "words": words[:ALT]}
 
 
 def medium(data: bytes | None) -> Medium | None:

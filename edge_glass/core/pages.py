@@ -11,7 +11,8 @@ from edge_glass.core.visible import visible
 
 def render(room: str, template: str, **values: Any) -> str:
     """The text of a template of a room, `audit` or `domains/slides`."""
-    loader = jinja2.PackageLoader("edge_glass", room)
+    rooms = dict.fromkeys((room, "core"))  # the style of all pages, and how a row looks
+    loader = jinja2.ChoiceLoader([jinja2.PackageLoader("edge_glass", one) for one in rooms])
     environment = jinja2.Environment(
         loader=loader, autoescape=True, finalize=visible, trim_blocks=True
     )

@@ -58,7 +58,6 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
         "published": kind.spec().expected.published.get(kind.corpus),
         "files": [*_files(sizes), *_fetched(sources, total)],
         "hours": sum(source.hours or 0 for source in sources.values()),
-        "lasts": any("Audio" in str(kind) for kind in features.values()),
         "columns": {name: described(feature) for name, feature in features.items()},
         "row": row,
     }
@@ -68,8 +67,6 @@ def _files(sizes: list[int | None]) -> Iterator[str]:
     """How large the files are that a build begins with, as far as it is stated."""
     if known := sum(size or 0 for size in sizes):
         yield f"{'more than ' if None in sizes else ''}{units.size(known)}"
-    elif sizes:
-        yield "not stated"
 
 
 def _fetched(sources: dict[str, Source], rows: int | None) -> Iterator[str]:
@@ -77,4 +74,4 @@ def _fetched(sources: dict[str, Source], rows: int | None) -> Iterator[str]:
     for name, source in sources.items():
         if source.fetch and source.row_bytes:
             much = f", about {units.size(rows * source.row_bytes)}" if rows else ""
-            yield f"{name} row by row{much}"
+            yield f"{name}, fetched row by row{much}"

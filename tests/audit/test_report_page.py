@@ -6,8 +6,9 @@ from pathlib import Path
 
 import duckdb
 import planted
+from axekit import unfold, violations
 from kit import ROOT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from edge_glass.audit import report
 from edge_glass.audit.audits import audit
@@ -24,6 +25,11 @@ HOSTILE = [
 
 def test_report(built: Path, page: Page) -> None:
     page.goto((built / "report.html").as_uri())
+    folded = page.evaluate("document.documentElement.scrollHeight")
+    page.locator("nav a", has_text="mm_imdb_sample").first.click()  # a link opens what it leads to
+    expect(page.get_by_text("MM-IMDb 1.0, version")).to_be_visible()
+    unfold(page)
+    assert folded < page.evaluate("document.documentElement.scrollHeight") / 5
     assert page.get_by_role("heading").count() > 30
     text = page.inner_text("body")
     for told in ("clotho_sample", "librispeech_sample", "From source rows to kept rows",
@@ -44,6 +50,15 @@ def test_report(built: Path, page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_no_barrier(built: Path, page: Page) -> None:
+    page.goto((built / "report.html").as_uri())
+    unfold(page)
+    assert list(violations(page)) == []
+    unnamed = "all => all.filter(one => !one.alt && !one.getAttribute('aria-label')).length"
+    assert page.eval_on_selector_all("img, audio, video, svg", unnamed) == 0
+    assert page.locator("th:not([scope])").count() == 0
+
+
 def test_hostile_rows_do_nothing(tmp_path: Path, page: Page) -> None:
     sound = next((ROOT / "samples" / "clotho").glob("*/*.wav")).read_bytes()
     rows = [
@@ -59,6 +74,7 @@ def test_hostile_rows_do_nothing(tmp_path: Path, page: Page) -> None:
     report.write(tmp_path)
     page.goto((tmp_path / "report.html").as_uri())
     assert page.title() == "Edge Glass: what was built"
+    unfold(page)
     assert "same_bytes: the worst of 4" in page.inner_text("body")
     for text in HOSTILE:
         assert page.get_by_text(text, exact=True).count() >= 2

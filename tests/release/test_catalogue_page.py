@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from axekit import violations
 from kit import Cli
 from playwright.sync_api import Page
 
@@ -27,7 +28,7 @@ def test_every_corpus_has_its_row(site: Path, page: Page) -> None:
         assert page.locator(f"a[href='#{name}']").count() == 1
     assert page.get_by_text(spec.licence_tag).count()
     text = page.inner_text("table")
-    for told in ("5.1 MB; clips row by row, about 48.5 GB", "982", "not stated"):
+    for told in ("5.1 MB; clips, fetched row by row, about 48.5 GB", "982", "its own, see below"):
         assert told in text
     cut = "lists => lists.filter(list => list.scrollHeight > list.clientHeight).length"
     assert page.eval_on_selector_all("article dl", cut) == 0
@@ -41,6 +42,11 @@ def test_it_fits_a_telephone(site: Path, page: Page) -> None:
     page.set_viewport_size({"width": 380, "height": 800})
     page.goto(site.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_no_barrier(site: Path, page: Page) -> None:
+    page.goto(site.as_uri())
+    assert list(violations(page)) == []
 
 
 def test_the_command(tmp_path: Path, cli: Cli) -> None:

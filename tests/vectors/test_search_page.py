@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import searchkit
 import tinymodels
+from axekit import violations
 from kit import ROOT
 from playwright.sync_api import Page, expect
 
@@ -87,6 +88,7 @@ def test_a_text_brings_pictures_and_captions_stay_text(pictures: str, page: Page
     page.evaluate("Promise.all([...document.images].map(i => i.decode()))")
     assert page.locator("article script, article svg").count() == 0
     assert page.title() == "data · Edge Glass"
+    assert list(violations(page)) == []
 
 
 def test_rows_that_may_not_be_safe_and_doubles_on_demand(pictures: str, page: Page) -> None:
@@ -133,6 +135,7 @@ def test_a_row_with_all_that_is_known_of_it(pictures: str, page: Page) -> None:
     expect(page.locator("#sample")).to_contain_text("Rows like row 1")
     expect(page.locator("article").first).to_contain_text("1.000")
     assert page.title() == "data · Edge Glass"
+    assert list(violations(page)) == []
 
 
 def test_a_picture_that_is_dropped_finds_itself(pictures: str, page: Page) -> None:

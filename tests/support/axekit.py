@@ -1,0 +1,23 @@
+"""axe-core over a page, as it is shown wide and narrow, light and dark."""
+
+from collections.abc import Iterator
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+
+def violations(page: Page) -> Iterator[str]:
+    """What axe-core finds on the page that is open, and what runs over its edge."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            for found in Axe().run(page).response["violations"]:
+                yield f"{scheme} {width}: {found['id']}: {found['nodes'][0]['html'][:200]}"
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                yield f"{scheme} {width}: wider than the window"
+
+
+def unfold(page: Page) -> None:
+    """Open all that is folded."""
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
