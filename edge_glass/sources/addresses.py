@@ -60,9 +60,16 @@ def parse(text: str) -> URL:
             raise ValueError(f"host {host or 'none'!a}")
         rest = f"/{path.removeprefix('/')}{query}"
         quoted = UNQUOTED.sub(lambda odd: quote(odd[0], safe=""), rest)
-        return URL(f"{base.origin()}{quoted}", encoded=True)
+        return written(f"{base.origin()}{quoted}")
     except (ValueError, TypeError) as error:
         raise Dropped(Outcome.BAD_URL, f"{error}"[:200]) from None
+
+
+def written(text: str) -> URL:
+    """A valid URL as it is written; by itself `URL` drops a bare `?` at its end."""
+    url = URL(text, encoded=True)
+    bare = text.endswith("?") and not url.raw_query_string
+    return url.with_path(f"{url.raw_path}?", encoded=True) if bare else url
 
 
 def onward(url: URL, location: bytes) -> URL:
@@ -72,7 +79,9 @@ def onward(url: URL, location: bytes) -> URL:
     """
     quoted = re.sub(rb"[^!-~]", lambda odd: b"%%%02X" % ord(odd[0]), location.strip())
     try:
-        return parse(urljoin(str(url), quoted.decode("ascii")))
+        joined = urljoin(str(url), quoted.decode("ascii")).partition("#")[0]
+        bare = quoted.partition(b"#")[0].endswith(b"?") and not joined.endswith("?")
+        return parse(f"{joined}?" if bare else joined)  # joining drops a query of nothing
     except ValueError:
         raise Dropped(Outcome.BAD_URL, "a redirect to what is no URL") from None
 

@@ -301,7 +301,7 @@ async def _receive(
 def _as_written(url: str) -> URL | str:
     """A valid URL to be sent byte for byte: signatures cover what is written."""
     with suppress(ValueError):  # then aiohttp says what is wrong
-        return url if addresses.UNQUOTED.search(url) else URL(url, encoded=True)
+        return url if addresses.UNQUOTED.search(url) else addresses.written(url)
     return url
 
 

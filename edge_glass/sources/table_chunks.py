@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,11 @@ def renamed(folder: Path, layout: Layout) -> dict[str, str]:
 
 
 def _json(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    items, start = json_text.lines(path), 0
+    start = 0
     schema = pa.schema([(name, pa.string()) for name in layout.columns])
     names = lru_cache(64)(lambda keys: layout.named([*keys]))
     there: set[str] = set()  # in any record so far: some writers leave out what is null
-    while objects := list(islice(items, OBJECTS)):
+    for objects in filter(None, _blocks(json_text.lines(path))):
         kinds = dict.fromkeys(tuple(item) for item in objects if isinstance(item, dict))
         if not there:
             _named(path, layout, [*dict.fromkeys(chain.from_iterable(kinds))])
@@ -159,6 +159,21 @@ def _json(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
         start += len(objects)
         table = pa.Table.from_pylist(records, schema)
         yield [name for name in layout.columns if name in there], _numbered(table, rows, broken)
+
+
+def _blocks(items: Iterator[Any]) -> Iterator[list[Any]]:
+    """Items in lists of `OBJECTS`; those before a fault come before it is raised."""
+    block: list[Any] = []
+    try:
+        for item in items:
+            block.append(item)
+            if len(block) == OBJECTS:
+                yield block
+                block = []
+    except OSError:
+        yield block
+        raise
+    yield block
 
 
 def _of_object(
