@@ -86,10 +86,15 @@ def outcomes(folder: Path) -> dict[str, str]:
     return found
 
 
+def ledger_of(folder: Path) -> list[dict[str, Any]]:
+    """The rows of the ledger, in order."""
+    found: list[dict[str, Any]] = pq.read_table(folder / "ledger.parquet").to_pylist()
+    return found
+
+
 def again(folder: Path) -> list[str]:
     """The ids of rows that are there a second time."""
-    ledger = pq.read_table(folder / "ledger.parquet").to_pylist()
-    return sorted(row["id"] for row in ledger if row["outcome"] == "duplicate_id")
+    return sorted(row["id"] for row in ledger_of(folder) if row["outcome"] == "duplicate_id")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -135,6 +140,11 @@ def test_a_tree_tells_the_same_as_the_tarball(inside: str, tmp_path: Path) -> No
     folder = build(raw / inside, tmp_path / "out")
     assert outcomes(folder) == OUTCOMES
     assert again(folder) == ["60-100-0003"]
+    pack(tmp_path / "tar" / "dev-clean.tar.gz", traps())  # which has a file twice: a row more
+    packed = ledger_of(build(tmp_path / "tar", tmp_path / "of tar"))
+    twice = {"id": "60-100-0006", "outcome": "duplicate_id"}
+    assert [row for row in packed if not twice.items() <= row.items()] == ledger_of(folder)
+    assert len(packed) == len(ledger_of(folder)) + 1
     assert rows(folder)["60-100-0007"]["speaker"]["name"] == "|CBW|Simon"
 
 
