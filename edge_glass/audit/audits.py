@@ -28,7 +28,7 @@ from edge_glass.audit.text_profile import Texts
 from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import needs
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.manifest import HIDDEN, Name
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.schema import Plain
 from edge_glass.core.version import VERSION
@@ -57,7 +57,7 @@ class CheckGroup(Plain):
     rows: int
     bytes: int
     sha256: str
-    file: str
+    file: Name
     checks: dict[str, int]
     against: tuple[str, ...]  # configs of other builds
     figures: dict[str, Any]  # languages of captions, error rates of speech

@@ -111,6 +111,8 @@ def _lock(file: IO[bytes], wait: bool) -> None:
 def _sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left in a folder; once a process is enough."""
     for path in folder.glob(f"*.{escape(platform.node())}.*.tmp"):
+        if not path.suffixes[-2].removeprefix(".").isdecimal():
+            continue  # somebody else's
         with suppress(OSError), path.open("r+b") as file:  # NFS locks what is open for writing
             _lock(file, wait=False)
             rmtree(_beside(path), ignore_errors=True)

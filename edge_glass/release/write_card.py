@@ -80,10 +80,6 @@ def _alone(out: Path) -> Iterator[None]:
     """Builds of other configs may run into the same folder."""
     (out / HIDDEN).mkdir(parents=True, exist_ok=True)
     with FileLock(out / HIDDEN / "present.lock"):
-        for name in (card.FILE, names.REPORT, f"{names.PLOTS}/*.png"):
-            for leftover in out.glob(f"{name}.*.*.tmp"):
-                if leftover.name.split(".")[-2].isdecimal():
-                    leftover.unlink()
         yield
 
 

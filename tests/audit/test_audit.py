@@ -367,3 +367,26 @@ def test_traces_are_parquet_that_others_can_read(built: Path, tmp_path: Path) ->
     [*tables] = (tmp_path / ".edge_glass" / "traces").glob("media-*/*.media.parquet")
     assert sum(pq.read_metadata(io.BytesIO(path.read_bytes())).num_rows for path in tables) == 11
     assert json.loads((tmp_path / "audit" / SAMPLE / "audit.json").read_text())["config"] == SAMPLE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"groups": {}},
+        {"groups": {"signals": {"file": "../../secret.parquet"}}},
+        {"groups": {"signals": {}}},
+        {"data": "all"},
+        {"more": 1},
+    ],
+)
+def test_an_audit_that_was_forged_with_a_seal_is_made_again(
+    built: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    made = audit(built / SAMPLE, tmp_path, Options(("signals",)))
+    path = tmp_path / audits.FOLDER / SAMPLE / audits.FILE
+    record = records.read(path)
+    assert record is not None
+    for group, fields in (change.get("groups") or {}).items():
+        change = {"groups": {group: (record["groups"][group] | fields) if fields else fields}}
+    records.write(path, record | change)
+    assert audit(built / SAMPLE, tmp_path, Options(("signals",))) == made

@@ -1,6 +1,7 @@
 """Files that are whole or absent, whoever is killed beside them."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -92,9 +93,11 @@ def test_bytes_are_on_disk_before_the_name_is_and_the_name_before_it_is_told(
 
 
 def test_files_of_others_stay(tmp_path: Path) -> None:
-    (tmp_path / "notes.tmp").write_text("mine")
+    names = ("notes.tmp", f"a.{platform.node()}.draft.tmp", "README.md.draft.1.tmp")
+    for name in names:
+        (tmp_path / name).write_text("mine")
     write_json(tmp_path / "other.json", 1)
-    assert (tmp_path / "notes.tmp").read_text() == "mine"
+    assert [(tmp_path / name).read_text() for name in names] == ["mine"] * 3
 
 
 def test_the_folder_of_a_process_goes_with_it(tmp_path: Path) -> None:

@@ -98,6 +98,12 @@ def test_other_parameters_replace_a_build_of_the_same_name(tmp_path: Path) -> No
     assert not any((tmp_path / HIDDEN / "work").iterdir())
 
 
+def test_drafts_beside_the_card_stay(tmp_path: Path) -> None:
+    (draft := tmp_path / "README.md.draft.1.tmp").write_text("mine")
+    build(catalog.variant("clotho_sample", {"splits": ["test"]}, "sample"), tmp_path)
+    assert draft.read_text() == "mine"
+
+
 def test_time_and_host_stand_in_the_run_log_alone(tmp_path: Path) -> None:
     build(variant("here"), tmp_path)
     (line,) = (tmp_path / HIDDEN / "runs.jsonl").read_text().splitlines()
