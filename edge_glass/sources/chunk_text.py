@@ -38,6 +38,7 @@ class Text(io.RawIOBase):
         self.fault = ""
 
     def readable(self) -> bool:
+        """It is, for who asks."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -72,6 +73,7 @@ class Text(io.RawIOBase):
         self._start = waiting + block[cut:]
 
     def close(self) -> None:
+        """Close the file, and what it is packed in."""
         self._file.close()
         self._under.close()  # which a GzipFile leaves open
         super().close()

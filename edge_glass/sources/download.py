@@ -351,6 +351,7 @@ class Checksums:
         self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
 
     def update(self, data: bytes) -> None:
+        """Take what goes by."""
         self.bytes += len(data)
         self._md5.update(data)
         self._sha256.update(data)

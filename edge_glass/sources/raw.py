@@ -32,11 +32,20 @@ MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 class Place(Protocol):
     """Where the files of a source are: a folder, a tar, a folder of Parquet files."""
 
-    def names(self) -> Iterator[str]: ...
-    def folders(self) -> Iterator[tuple[str, list[str]]]: ...
-    def size(self, name: str) -> int | None: ...
-    def read(self, name: str) -> bytes: ...
-    def beside(self) -> "Place": ...
+    def names(self) -> Iterator[str]:
+        """All files, sorted folder by folder."""
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder that holds files, with their names."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None if it is not there."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if it is not there."""
+
+    def beside(self) -> "Place":
+        """What lies around it."""
 
 
 @dataclass(frozen=True)

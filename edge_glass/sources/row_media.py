@@ -63,6 +63,7 @@ class Media:
 
     @property
     def sha256(self) -> str | None:
+        """Of the bytes that were read, None if there were none."""
         return self._hash.hexdigest() if self.size else None
 
 

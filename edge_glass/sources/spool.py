@@ -59,4 +59,5 @@ class Bodies:
             self._end = 0
 
     def close(self) -> None:
+        """Forget all bodies."""
         self._file.close()

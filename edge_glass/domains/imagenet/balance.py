@@ -30,6 +30,7 @@ class Balance:
 
     @property
     def total(self) -> int:
+        """Rows that have a class."""
         return self.counts.total()
 
     def ends(self) -> list[dict[str, Any]]:

@@ -69,10 +69,12 @@ class Search:
 
     @property
     def places(self) -> Path:
+        """The file of the positions of its hits."""
         return self.work / f"places-{self.number:06d}.npy"
 
     @property
     def scores(self) -> Path:
+        """The file of their similarities, written last."""
         return self.work / f"scores-{self.number:06d}.npy"
 
 

@@ -20,6 +20,7 @@ class Prices:
     tokens_out: float = 0.0
 
     def use(self, tokens_in: int, tokens_out: int, *, estimated: bool = False) -> Use:
+        """What so many tokens cost."""
         cost = (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / MILLION
         return Use(tokens_in, tokens_out, cost, estimated)
 

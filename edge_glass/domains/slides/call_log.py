@@ -78,6 +78,7 @@ class Use:
 
     @property
     def tokens(self) -> int:
+        """Those that were sent, and those of the answer."""
         return self.tokens_in + self.tokens_out
 
 
@@ -184,4 +185,5 @@ class Calls:
         write_table(path, tables(), SCHEMA)
 
     def close(self) -> None:
+        """Let others have the calls."""
         self._base.close()

@@ -49,6 +49,7 @@ class Desk:
         return Sheet(self, f"{id}~{len(self.taken)}" if again else id, row, again)
 
     def write(self, id: str, entries: list[Entry]) -> None:
+        """Write down what became of a deck and its slides."""
         records.write(self._record(id), {"entries": [asdict(entry) for entry in entries]})
 
     def _record(self, id: str) -> Path:

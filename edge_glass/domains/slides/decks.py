@@ -92,6 +92,7 @@ def slide_number(name: str) -> int | None:
 
 
 def slide_file(number: int) -> str:
+    """The name of the file of a slide."""
     return f"slide_{number}.jpg"
 
 

@@ -33,6 +33,7 @@ class Step:
     reasons: dict[str, int] = field(default_factory=dict)  # decks, slides and pairs it named
 
     def count(self, work: Work, *, whole: bool) -> None:
+        """Add a deck that is left, `whole` or in part."""
         self.decks += whole
         self.slides += len(work.slides)
         self.pairs += len(work.pairs)

@@ -44,15 +44,15 @@ class Said(_Strict):
     answer: Text = Field(min_length=1, max_length=5000)
 
 
-class Pairs(_Strict):
+class Pairs(_Strict):  # noqa: D101 - a model would read it
     pairs: list[Said] = Field(max_length=50)
 
 
-class Blind(_Strict):
+class Blind(_Strict):  # noqa: D101 - a model would read it
     answerable: bool
 
 
-class Pick(_Strict):
+class Pick(_Strict):  # noqa: D101 - a model would read it
     slides: list[int]
 
 
@@ -64,6 +64,7 @@ class Prompt:
     version: str
 
     def filled(self, **values: object) -> str:
+        """The text with these values in it."""
         return Template(self.text).safe_substitute({k: str(v) for k, v in values.items()})
 
 

@@ -73,6 +73,7 @@ def plain(text: str) -> str:
 
 
 def say(line: dict[str, Any]) -> None:
+    """Tell the parent in a line of JSON."""
     print(json.dumps(line), flush=True)
 
 

@@ -127,6 +127,7 @@ class Endpoint:
         return " ".join(text.split())[:300]
 
     async def close(self) -> None:
+        """Let the connections go."""
         await self._client.close()
 
 
