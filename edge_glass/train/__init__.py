@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_glass.train.batch import Transform
     from edge_glass.train.decode import Padded, Picture, Sound
     from edge_glass.train.epoch_plan import Order
-    from edge_glass.train.row_groups import Place
+    from edge_glass.train.row_groups import Columns, Place
     from edge_glass.train.stream import Loader
 
 __all__ = ["Loader", "Padded", "Picture", "Sound", "cached", "loader"]
@@ -42,7 +42,7 @@ def loader(
     split: str = "train",
     *,
     batch_size: int = 64,
-    columns: Sequence[str] | None = None,
+    columns: "Columns | None" = None,
     decode: "Mapping[str, Callable[[bytes, np.random.Generator], Any]] | None" = None,
     shuffle: bool = True,
     seed: int = 0,
@@ -68,7 +68,9 @@ def loader(
     the weights are shares of each batch, and an epoch ends with the first corpus that ends,
     (`until="last"`) when each was given whole, the smaller ones several times, or after so many
     batches. With a `temperature` T, weights are multiplied by rows ** (1 / T): 1 is as large as the
-    corpora are, and infinity what the weights alone say.
+    corpora are, and infinity what the weights alone say. Where columns have other names, `columns`
+    says what they are called: `{"text": ["caption", "transcript", None]}` is the first that a
+    corpus has, and None where it has none.
 
     Batches are dictionaries: numbers are arrays of shape (batch,), media that `decode` has a
     function for (`Picture`, `Sound`, or yours: bytes and a Generator -> array) arrays of shape

@@ -6,7 +6,7 @@ import re
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from edge_glass.core import locations, manifest, parquet
-from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError, raise_all
 from edge_glass.train.epoch_plan import Shape
 from edge_glass.train.stored_media import File, Stored, stored
 
@@ -29,12 +29,17 @@ DURATION = "duration"  # seconds, as builds of sounds have them
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
 
-class Place:
-    """The shards of a split, to read by row groups; `columns` are the top-level names to read."""
+Columns = Sequence[str] | Mapping[str, str | Sequence[str | None]]
 
-    def __init__(
-        self, sources: Sequence[str | Path], split: str, columns: Sequence[str] | None
-    ) -> None:
+
+class Place:
+    """The shards of a split, to read by row groups.
+
+    `columns` are the top-level names to read, or names and what they are called here: the first
+    one of several that is there, None for a column without values.
+    """
+
+    def __init__(self, sources: Sequence[str | Path], split: str, columns: Columns | None) -> None:
         self.source = ", ".join(map(str, sources))
         listed = [_listed(source, split) for source in sources]
         self._fs = listed[0][0]
@@ -47,12 +52,26 @@ class Place:
         self._sealed: dict[int, str] = {}  # the digest of its footer
         self.begin()
         self.schema = self._footer(0).schema.to_arrow_schema()
-        self.columns = list(columns) if columns is not None else list(self.schema.names)
-        if unknown := [name for name in self.columns if name not in self.schema.names]:
-            there = ", ".join(self.schema.names)
-            raise ConfigError(f"{self.source}: no column {', '.join(unknown)}; there are {there}")
-        self._leaves = self._read(self.columns)
+        self._names = self._called(self.schema.names if columns is None else columns)
+        self.columns = list(self._names)
+        self._leaves = self._read([name for name in self._names.values() if name])
         self._measure()
+
+    def _called(self, columns: Columns) -> dict[str, str | None]:
+        """The column here for each name. Raises ConfigError where there is none."""
+        wanted = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+        names, problems = dict[str, str | None](), list[str]()
+        for name, called in wanted.items():
+            choice = [called] if isinstance(called, str) else list(called)
+            there = [each for each in choice if each is None or each in self.schema.names]
+            if there:
+                names[name] = there[0]
+            else:
+                problems.append(f"{self.source}: no column {' or '.join(map(str, choice))}")
+        if problems:
+            problems[-1] += f"; there are {', '.join(self.schema.names)}"
+        raise_all(problems, ConfigError)
+        return names
 
     def begin(self) -> None:
         """In a process that was forked, too: a thread of its parent may have held the lock."""
@@ -74,7 +93,7 @@ class Place:
     def stored(self, group: int) -> dict[str, Stored]:
         """Media of a row group that can be read from the file one by one; not all can."""
         shard = int(self.shape.shards[group])
-        media = {f"{name}.bytes": name for name in self.columns if self.is_media(name)}
+        media = {f"{self._names[name]}.bytes": name for name in self.columns if self.is_media(name)}
         if not (self._local and media):
             return {}
         footer = self._footer(shard)
@@ -88,7 +107,16 @@ class Place:
         return found
 
     def table(self, group: int, columns: Sequence[str]) -> pa.Table:
-        """Columns of a row group, read in one go; the group is numbered over all shards."""
+        """Columns of a row group under their names for a batch, read in one go.
+
+        The group is numbered over all shards.
+        """
+        called = {name: self._names[name] for name in columns}
+        there = self._table(group, list(dict.fromkeys(filter(None, called.values()))))
+        nulls = pa.nulls(int(self.shape.rows[group]))
+        return pa.table({name: there[here] if here else nulls for name, here in called.items()})
+
+    def _table(self, group: int, columns: Sequence[str]) -> pa.Table:
         if not columns:
             return pa.table({})
         shard = int(self.shape.shards[group])
@@ -107,11 +135,15 @@ class Place:
 
     def is_media(self, column: str) -> bool:
         """Whether values are media as `datasets` stores them: a struct with `bytes`."""
-        kind = self.schema.field(column).type
+        name = self._names[column]
+        return name is not None and self._is_struct(name)
+
+    def _is_struct(self, name: str) -> bool:
+        kind = self.schema.field(name).type
         return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
-    def _read(self, columns: Sequence[str]) -> list[str]:
-        return [f"{name}.bytes" if self.is_media(name) else name for name in columns]
+    def _read(self, names: Sequence[str]) -> list[str]:
+        return [f"{name}.bytes" if self._is_struct(name) else name for name in names]
 
     def _file(self, shard: int) -> File:
         """The file of a shard, opened once for all row groups that are in use."""
@@ -182,7 +214,7 @@ class Place:
             raise ConfigError(f"{self.source}: max_seconds needs a column {DURATION}")
         with ThreadPoolExecutor(AT_ONCE) as pool:
             tables = pool.map(
-                lambda group: self.table(group, [DURATION]), range(len(self.shape.rows))
+                lambda group: self._table(group, [DURATION]), range(len(self.shape.rows))
             )
             found = [table[DURATION].to_numpy() for table in tables]
         return np.asarray(np.nan_to_num(np.concatenate(found).astype(float)))
@@ -231,6 +263,12 @@ def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
                 "(hf://datasets/org/name@v1.0.0/clotho), or Parquet files (data/*.parquet)"
             ) from None
     files = sorted(name for name in found if name.endswith(".parquet"))
+    if not files and (inside := sorted(fs.glob(f"{root}/*/*.parquet"))):
+        configs = dict.fromkeys(posixpath.basename(posixpath.dirname(name)) for name in inside)
+        raise ConfigError(
+            f"{source}: a folder of the configs {', '.join(configs)}: name one of them, "
+            f"{source}/{next(iter(configs))}, or several in a list (one corpus) or with weights"
+        )
     return fs, _whole(str(source), split, files)
 
 

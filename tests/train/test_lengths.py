@@ -183,3 +183,31 @@ def test_mixtures_by_size_and_for_so_many_batches(tmp_path: Path) -> None:
             shares(**wrong)
     with pytest.raises(EdgeGlassError, match=r"until 5: .*for a mixture"):
         loader(one, until=5)
+
+
+def test_corpora_of_other_columns_are_mixed(built: Path) -> None:
+    """One name for what each of them calls otherwise; it goes on where it stopped."""
+    sources: dict[Any, float] = {
+        built / "clotho_sample": 1, built / "pixmo_cap_sample": 1, built / "mm_imdb_sample": 2,
+    }  # fmt: skip
+    columns = {"text": ["captions", "caption", "plots"], "film": ["title", None], "id": "id"}
+    kind: dict[str, Any] = {"columns": columns, "batch_size": 4, "until": 9}
+    whole = [batch["id"] for batch in loader(sources, **kind)]
+    for batch in loader(sources, **kind):
+        for name, text, film in zip(batch["id"], batch["text"], batch["film"], strict=True):
+            assert text and (film is None) == (not name.isdigit() or len(name) != 7), name
+    first = loader(sources, **kind)
+    for _ in zip(range(4), first, strict=False):
+        pass
+    last = loader(sources, **kind)
+    last.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert [batch["id"] for batch in last] == whole[4:] and len(whole) == 9
+    with pytest.raises(
+        EdgeGlassError, match="clotho_sample: no column caption or sound; there are"
+    ):
+        loader(sources, columns={"x": ["caption", "sound"]})
+
+
+def test_a_folder_of_configs_names_them(built: Path) -> None:
+    with pytest.raises(EdgeGlassError, match=r"configs .*clotho_sample, .*name one of them"):
+        loader(built)
