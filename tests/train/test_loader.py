@@ -402,6 +402,32 @@ def test_the_example_learns_without_torch() -> None:
     assert "8 pictures, 30 epochs: loss 0." in done.stdout
 
 
+def test_what_the_page_says_of_jax_needs_no_torch(built: Path, tmp_path: Path) -> None:
+    """Killed in the second epoch, it goes on with the batches of an undisturbed run."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pixmo_cap").symlink_to(built / "pixmo_cap_sample")
+    block = (SAMPLES.parent / "docs" / "training.md").read_text().split("## JAX")[1]
+    block = block.split("```python")[1].split("```")[0]
+    assert "        saved.write_text(" in block
+    seen = "        sys.stdout.write(f'{pixels.sum()} ')\n        saved.write_text("
+    program = "import os, sys\n" + block.replace("        saved.write_text(", seen)
+    program += "assert not {'torch', 'tensorflow'} & set(sys.modules)"
+
+    def run(code: str) -> list[str]:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert not done.stderr, done.stderr
+        return done.stdout.split()
+
+    whole = run(program)
+    (tmp_path / "state.json").unlink()
+    killed = (
+        "        (batches.epoch, batches.given) == (1, 1) and (sys.stdout.flush(), os._exit(9))"
+    )
+    first = run(program.replace("(batches.state_dict()))", f"(batches.state_dict()))\n{killed}"))
+    assert len(whole) == 6 and len(first) == 3 and first + run(program) == whole
+
+
 def test_memory_is_that_of_the_buffer(tmp_path: Path) -> None:
     """800 MB of incompressible bytes go through a process that never holds 200 MB more."""
     draw = np.random.default_rng(0)

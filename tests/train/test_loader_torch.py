@@ -156,8 +156,9 @@ def test_the_page_on_training_as_it_stands(
     assert len(mixture[0]["audio"]) == 64
 
 
-def test_the_example_learns() -> None:
-    example = Path(__file__).parents[2] / "examples" / "train_torch.py"
+@pytest.mark.parametrize("name", ["torch", "speech", "captions", "slides"])
+def test_the_examples_learn(name: str) -> None:
+    example = Path(__file__).parents[2] / "examples" / f"train_{name}.py"
     done = subprocess.run([sys.executable, example], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "loss" in done.stdout

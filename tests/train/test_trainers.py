@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,52 @@ def test_accelerate_shares_out_batches(folder: Path, tmp_path: Path) -> None:
     assert [len(one), len(other)] == [8, 8] and one[:7] == batches[:14:2]
     assert other[:7] == batches[1:14:2] and one[7][:6] == batches[14]
     assert set(flat(one)) | set(flat(other)) == set(range(ROWS))
+
+
+@pytest.mark.parametrize(
+    "title", ["Rows,", "The DataLoader", "Trainer", "accelerate", "Lightning", "StatefulDataLoader"]
+)
+def test_the_page_of_each_trainer(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    """Each block runs as it stands, and what it makes has batches; resumed ones run twice."""
+    for name in ("pixmo_cap", "librispeech", "clotho"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / name).symlink_to(built / f"{name}_sample")
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    block = page.split(f"## {title}")[1].split("```python")[1].split("```")[0]
+    module = Module()
+    module.net = net = Words()
+    names: dict[str, Any] = {
+        "loader": partial(loader, batch_size=2),
+        "model": net,
+        "module": module,
+    }
+    names["optimizer"] = torch.optim.SGD(net.parameters(), 0.01)
+    exec(block, names)
+    if title == "Rows,":
+        speech, mixture = next(iter(names["speech"])), next(iter(names["mixture"]))
+        assert speech["audio"].shape[1] == speech["audio_length"].max() and speech["text"][0]
+        assert set(mixture) == {"id", "text", "sound"}
+    elif title in ("The DataLoader", "StatefulDataLoader"):
+        rest = {"The DataLoader": 0, "StatefulDataLoader": 2}  # of that epoch; of the next one
+        assert len(list(names["data"])) == rest[title]
+    else:
+        assert net.seen == {"accelerate": 2}.get(title, 6)
+    if title in ("Trainer", "Lightning"):
+        exec(block, names)
+        assert net.seen == 6  # nothing was left to train on
+
+
+class Words(torch.nn.Module):
+    """Takes the columns of the page; counts its steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen = 0
+
+    def forward(self, id: list[str], caption: list[str]) -> dict[str, Any]:
+        self.seen += 1
+        return {"loss": (self.weight - sum(map(len, caption)) / 1000).square().sum()}
