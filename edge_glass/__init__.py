@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import (
         Build,
+        amend,
         append,
         audit,
         build,
@@ -53,6 +54,7 @@ __all__ = [
     "NetworkError",
     "SourceError",
     "SpaceError",
+    "amend",
     "append",
     "audit",
     "build",

@@ -87,6 +87,7 @@ def build(
     mirror: str | None = None,
     retry_failed: bool = False,
     refresh: StrPath | None = None,
+    obey: Sequence[StrPath] = (),
     ray: str | None = None,
     network: "Network | None" = None,
     progress: bool = True,
@@ -105,6 +106,7 @@ def build(
         mirror: URL of a folder to fetch from before upstream.
         retry_failed: fetch again what may arrive now.
         refresh: an earlier build; only what changed since is fetched.
+        obey: builds or versions whose withdrawals and edits hold for this one, too.
         ray: the address of a Ray cluster that does the work.
         network: how the far end is asked.
         progress: say on the standard error how far it is.
@@ -136,6 +138,7 @@ def build(
         ray=ray,
         retry_failed=retry_failed,
         refresh=_path(refresh),
+        obey=(*(locations.at(str(one)) for one in obey),),
     )
     made = make(variant, Path(out), options, _progress(progress))
     return Build(Path(out) / variant.name, made)
@@ -237,6 +240,37 @@ def push(
     return publish.push(
         Path(place), list(configs), repo, version, private=private, pr=pr, dry_run=dry_run
     )
+
+
+def amend(
+    place: StrPath,
+    edits: StrPath,
+    config: str | None = None,
+    *,
+    version: str | None = None,
+    jobs: int = 1,
+) -> dict[str, Manifest]:
+    """Correct texts of the builds of a folder, or of `org/name` on the Hub.
+
+    Args:
+        place: a folder that `build` made, or a dataset on the Hub.
+        edits: Parquet with the columns id, column, value, who and why.
+        config: only this one.
+        version: on the Hub, the version that this makes.
+        jobs: processes.
+
+    Returns:
+        The manifests, by config.
+
+    Raises:
+        EdgeGlassError: a row or a column is not there, or holds no text.
+
+    Example:
+        >>> edge_glass.amend("data", "edits.parquet")
+    """
+    from edge_glass.release.amend import amend as correct
+
+    return correct(str(place), Path(edits), config, version, jobs)[0]
 
 
 def append(

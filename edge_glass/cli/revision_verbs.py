@@ -87,6 +87,25 @@ def append(
     _told(made, release, json)
 
 
+@app.command(epilog="Example: edge-glass amend data --edits edits.parquet")
+def amend(
+    directory: Changed,
+    edits: Annotated[
+        Path,
+        typer.Option("--edits", metavar="FILE", help="Parquet: id, column, value, who, why."),
+    ],
+    config: OneConfig = None,
+    version: Version = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Correct texts; the table of edits is published with the rows."""
+    from edge_glass.release.amend import amend as correct
+
+    made, release = correct(directory, edits, config, version, jobs or cores())
+    _told(made, release, json)
+
+
 def _told(made: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
     from edge_glass.cli import terminal
 

@@ -109,7 +109,7 @@ class Revisions:
         if self.withdrawn:
             known = ((kind, getattr(entry, kind)) for kind in KINDS)
             told = next((r for r in (self.reason(*each) for each in known) if r is not None), None)
-            if told is not None and entry.outcome != Outcome.WITHDRAWN:
+            if told is not None:  # a tombstone of before has no id that would be known
                 self.blot(entry, told)
             if entry.outcome == Outcome.WITHDRAWN:
                 return []

@@ -5,9 +5,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +20,7 @@ from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.shard_files import write_shard, write_table
+from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import executor_local
 
 Row = dict[str, Any]
@@ -84,9 +87,10 @@ def make(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     revisions.write(work)
+    schema = arrow_schema(datasets.Features.from_dict(described.features))
     changed = [part for part in parts if part.change]
     with executor_local.started(None) as workers:
-        written = dict(workers.run(_write, changed, jobs))
+        written = dict(workers.run(partial(_write, schema), changed, jobs))
     records = [written[p].record if p in written else _kept(p, described) for p in parts]
     altered = {key: new for one in written.values() for key, new in one.altered.items()}
     book = _Book(entries(altered))
@@ -99,11 +103,10 @@ def make(
     return made
 
 
-def _write(part: Part) -> Written:
+def _write(schema: pa.Schema, part: Part) -> Written:
     """Write a shard whose rows change; its record has no outcomes."""
     assert part.change
     finished.check(part.folder, part.shards)
-    schema = parquet.schema(part.paths[0])
     digests, change = RowDigests(schema), part.change.on(part)
     altered: dict[tuple[str, str], str] = {}
 

@@ -13,7 +13,7 @@ from edge_glass.core.revisions import KINDS, Revisions
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
 from edge_glass.pipeline.shard_plan import SHARD_BYTES
-from edge_glass.release import derived, editions
+from edge_glass.release import editions
 from edge_glass.release.editions import Edition
 from edge_glass.release.publish import Release
 from edge_glass.release.withdraw import Gone, touched
@@ -103,11 +103,7 @@ def _appended(
         planned,
         jobs,
     )
-    steps = [*derived.steps(edition.out, made, joined.gone)]
-    edition.put(config, new)
-    derived.forget(edition.out, made)
-    for _, step in steps:
-        step()
+    edition.change(made, new, joined.gone)
     return new
 
 

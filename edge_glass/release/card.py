@@ -15,7 +15,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import DataError
-from edge_glass.core.manifest import Manifest
+from edge_glass.core.manifest import EDITS, Manifest
 from edge_glass.core.names import PLOTS
 from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
@@ -58,6 +58,8 @@ def render(
     configs = _by_name(data.get("configs"))
     default = next((name for name, config in configs.items() if config.get("default")), None)
     configs |= _by_name([entry for m in manifests for entry in _configs(m)])
+    for name in (f"{m.config}_edits" for m in manifests if not _is_amended(m)):
+        configs.pop(name, None)
     _set_default(configs, default)
     infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
     data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
@@ -130,11 +132,14 @@ def _configs(made: Manifest) -> Iterable[dict[str, Any]]:
     ]
     if files:
         yield {"config_name": made.config, "data_files": files}
-    path = f"{made.config}/{ledger.FILE}"
-    yield {
-        "config_name": f"{made.config}_ledger",
-        "data_files": [{"split": "ledger", "path": path}],
-    }
+    tables = {"ledger": ledger.FILE} | ({"edits": EDITS} if _is_amended(made) else {})
+    for name, file in tables.items():
+        files = [{"split": name, "path": f"{made.config}/{file}"}]
+        yield {"config_name": f"{made.config}_{name}", "data_files": files}
+
+
+def _is_amended(made: Manifest) -> bool:
+    return EDITS in (table.file for table in made.tables)
 
 
 def _set_default(configs: dict[str, dict[str, Any]], default: str | None) -> None:

@@ -15,7 +15,7 @@ from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.pipeline.build import REMEDY, lock, put
-from edge_glass.release import publish, write_card
+from edge_glass.release import derived, publish, write_card
 from edge_glass.release.publish import Release
 
 
@@ -44,6 +44,14 @@ class Edition:
         put(self.work(config), self.out / config)
         if self.repo is None:
             finished.remember(self.out / config, made.files(), None)
+
+    def change(self, before: Manifest, made: Manifest, ids: set[str] | None) -> None:
+        """Move a new build to its place, and clean what was made of the one before."""
+        steps = [*derived.steps(self.out, before, ids)]
+        self.put(made.config, made)
+        derived.forget(self.out, before)
+        for _, step in steps:
+            step()
 
     def publish(self, configs: list[str], version: str | None, pr: bool = False) -> Release | None:
         """Write what lies beside the builds; on the Hub, make it a version."""

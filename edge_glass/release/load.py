@@ -93,7 +93,8 @@ class _Hub:
             readme = hf_hub_download(self._repo, card.FILE, repo_type="dataset", revision=commit)
             _check_config(name, Path(readme), self._what)
             return self._repo, commit
-        folder = self._snapshot(name.removesuffix("_ledger"))
+        base = name.removesuffix("_ledger").removesuffix("_edits")
+        folder = self._snapshot(base)
         _check_config(name, folder / card.FILE, self._what)
         self._check_shards(folder / name.removesuffix("_ledger"))
         return str(folder), None

@@ -10,7 +10,7 @@ from releases import REPO, push, sent
 import edge_glass as eg
 from edge_glass.core import manifest
 from edge_glass.core.errors import ConfigError, DataError
-from edge_glass.release import append
+from edge_glass.release import append, derived
 from edge_glass.release.checks_papers import verify
 
 CONFIG = "clotho_test"
@@ -63,10 +63,12 @@ def test_rows_of_a_longer_list(shorter: Path, longer: Path, cli: Cli) -> None:
     assert [place.shard for place in origin.places] == ["train-00001-of-00002.parquet"]
 
 
-def test_another_split(clotho: Path, tmp_path: Path) -> None:
+def test_another_split(clotho: Path, tmp_path: Path, cli: Cli) -> None:
     folder = built(clotho, tmp_path / "data", "test")
     before = shards(folder, "test")
-    eg.append(tmp_path / "data", built(clotho, tmp_path / "more", "train").parent)
+    more = built(clotho, tmp_path / "more", "train").parent
+    (told,) = cli("append", tmp_path / "data", "--from", more, "--json").json
+    assert told["splits"].keys() == {"train", "test"}
     whole = built(clotho, tmp_path / "whole")
     assert shards(folder, "test") == before
     assert shards(folder) == shards(whole)
@@ -108,7 +110,7 @@ def test_one_that_was_stopped_goes_on_and_a_second_changes_nothing(
         raise KeyboardInterrupt
 
     before = files(shorter)
-    for step in (append.revise, "make"), (append.Edition, "put"), (append.derived, "forget"):
+    for step in (append.revise, "make"), (append.Edition, "put"), (derived, "forget"):
         with monkeypatch.context() as patch:
             patch.setattr(*step, stop)
             with pytest.raises(KeyboardInterrupt):
