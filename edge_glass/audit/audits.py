@@ -253,5 +253,5 @@ class _Job:
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:
             return self._options.languages
-        corpus = self._made.corpus
-        return catalog.spec(corpus).languages if corpus in catalog.corpora() else ()
+        spec = catalog.of(self._made)
+        return spec.languages if spec else ()

@@ -59,23 +59,27 @@ def other_duration(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """Audio or a clip is longer or shorter than the column `duration`, or that is missing."""
     # the duration of a clip is that of its picture, and some have no sound
     kinds = ("video",) if "fps" in row.example else ("audio", "video")
-    for file in row.media if "duration" in row.example else ():
-        promised = row.example["duration"]
-        if file.seconds is None or file.kind not in kinds:
+    for file in row.media:
+        its_own = f"{file.name}_duration"
+        column = its_own if its_own in row.example else "duration"
+        if column not in row.example or file.seconds is None or file.kind not in kinds:
             continue
+        promised = row.example[column]
         if promised is None:
             yield f"{file.name} of {file.seconds:.3f} s, and no duration"
         elif abs(file.seconds - promised) > SLACK:
-            told = f"{file.seconds:.3f} s where the column duration says {promised:.3f}"
+            told = f"{file.seconds:.3f} s where the column {column} says {promised:.3f}"
             yield f"{file.name} of {told}"
 
 
 def other_pixels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
-    """An image or a clip has another size than the columns `width` and `height`."""
-    if not {"width", "height"} <= row.example.keys():
-        return
-    promised = row.example["width"], row.example["height"]
+    """An image or a clip has another size than the columns `width` and `height`, or its own."""
     for file in filter(_has_columns, row.media):
+        its_own = f"{file.name}_width" in row.example
+        names = [f"{file.name}_{side}" if its_own else side for side in ("width", "height")]
+        if not {*names} <= row.example.keys():
+            continue
+        promised = row.example[names[0]], row.example[names[1]]
         if file.pixels not in (None, promised):
             yield f"{'x'.join(map(str, file.pixels or ()))} pixels where the columns say {promised}"
 

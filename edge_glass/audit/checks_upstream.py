@@ -12,7 +12,6 @@ from edge_glass.core import ledger
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
-from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.params import own_fields
 from edge_glass.media.features import Features, portable
 
@@ -23,7 +22,8 @@ def other_config(build: CheckedBuild) -> Iterator[Finding]:
     """Parameters of a published config are not those of its YAML."""
     made, spec = build.made, _same_version(build)
     if spec and made.config in spec.configs:
-        config = catalog.corpus(made.corpus).configure(made.config, made.config)
+        kind = catalog.variant_of(made, made.config, {}).kind
+        config = kind.configure(made.config, made.config)
         values = {name: getattr(config, name) for name in own_fields(type(config))}
         ours = json.loads(json.dumps(values))
         for name in sorted(ours.keys() | made.parameters.keys()):
@@ -39,7 +39,7 @@ def other_features(build: CheckedBuild) -> Iterator[Finding]:
     if spec is None:
         return
     base = made.config if made.config in spec.configs else made.corpus
-    variant = Variant(made.corpus, base, made.config, made.parameters)
+    variant = catalog.variant_of(made, base, made.parameters)
     with tempfile.TemporaryDirectory() as temp:
         columns = variant.builder(temp).columns()
     if portable(Features(columns).to_dict()) != made.features:
@@ -119,8 +119,7 @@ def other_published_values(build: CheckedBuild) -> Iterator[Finding]:
 
 def _spec(build: CheckedBuild) -> Spec | None:
     """The corpus's YAML; None if it is somebody else's and not installed here."""
-    known = build.made.corpus in catalog.corpora()
-    return catalog.spec(build.made.corpus) if known else None
+    return catalog.of(build.made)
 
 
 def _expected(build: CheckedBuild) -> Spec | None:

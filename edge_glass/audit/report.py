@@ -67,8 +67,8 @@ def _config(
 
 
 def _title(made: Manifest) -> str:
-    corpus = made.corpus
-    return catalog.spec(corpus).title if corpus in catalog.corpora() else corpus
+    spec = catalog.of(made)
+    return spec.title if spec else made.corpus
 
 
 def _split(name: str, facts: Split) -> dict[str, Any]:

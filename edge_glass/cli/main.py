@@ -11,6 +11,7 @@ from rich.text import Text
 from edge_glass.cli import (
     audit_verbs,
     cache_verb,
+    own_verbs,
     revision_verbs,
     session,
     table_verbs,
@@ -22,8 +23,11 @@ from edge_glass.cli import slide_verbs as slides
 from edge_glass.cli.options import (
     AllowEmpty,
     Built,
+    Caption,
     Jobs,
     Json,
+    LayoutName,
+    Licence,
     Limit,
     Name,
     Names,
@@ -31,7 +35,11 @@ from edge_glass.cli.options import (
     Place,
     RawDir,
     Ray,
+    Roles,
     Set,
+    SplitRule,
+    Url,
+    choices,
     terminal_progress,
     variants,
 )
@@ -105,15 +113,21 @@ def plan(
     limit: Limit = None,
     set_: Set = None,
     name: Name = None,
+    url: Url = None,
+    caption: Caption = None,
+    column: Roles = None,
+    layout: LayoutName = None,
+    split: SplitRule = None,
+    licence: Licence = None,
     json: Json = False,
 ) -> None:
-    """What a build will fetch and make. Fetches nothing."""
+    """What a build will fetch and make, and how your own data are understood. Fetches nothing."""
     from edge_glass.cli import terminal
     from edge_glass.pipeline import estimate as planning
 
-    plans = [
-        planning.plan(v, out, raw, limit, terminal_progress()) for v in variants(names, set_, name)
-    ]
+    said = choices(url, caption, column, layout, split, licence)
+    wanted = variants(names, set_, name, said)
+    plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if json:
         terminal.as_json(
             [terminal.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans]
@@ -135,6 +149,12 @@ def build(
     limit: Limit = None,
     set_: Set = None,
     name: Name = None,
+    url: Url = None,
+    caption: Caption = None,
+    column: Roles = None,
+    layout: LayoutName = None,
+    split: SplitRule = None,
+    licence: Licence = None,
     mirror: Annotated[
         str | None, typer.Option("--mirror", help="URL of a folder to fetch from before upstream.")
     ] = None,
@@ -195,7 +215,10 @@ def build(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Build configs (no name: every bundled sample). Run it again to go on after a stop."""
+    """Build configs, or your own data: a folder, a table, its YAML (no name: every bundled sample).
+
+    Run it again to go on after a stop.
+    """
     from edge_glass.cli import terminal
     from edge_glass.core import locations
     from edge_glass.core.extras import LibraryError
@@ -207,7 +230,12 @@ def build(
     from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Limits, Network
 
-    wanted = variants(names or catalog.samples(), set_, name)
+    if raw is not None and not names:
+        raise ConfigError(
+            "--raw: say which config is built out of it: edge-glass build NAME --raw …"
+        )
+    said = choices(url, caption, column, layout, split, licence)
+    wanted = variants(names or catalog.samples(), set_, name, said)
     if cookies is not None and not cookies.is_file():
         raise ConfigError(f"--cookies {cookies}: no such file")
     _check_used(wanted, raw, fetch_clips)
@@ -244,9 +272,8 @@ def build(
 def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) -> None:
     """Raise ConfigError over options that the sources of these configs have no use for."""
     from edge_glass.core.spec import CLIPS
-    from edge_glass.corpora import catalog
 
-    specs = [catalog.corpus(variant.corpus).spec() for variant in wanted]
+    specs = [variant.kind.spec() for variant in wanted]
     fetched = {source.fetch for spec in specs for source in spec.sources.values()}
     clips = ("--cookies", "--proxy", "--clips-at-once", "--clips-per-minute", "--clip-seconds")
     if not fetched.intersection(CLIPS):
@@ -358,6 +385,7 @@ def export(
 
 for more in (version_verbs.app, revision_verbs.app, table_verbs.app, cache_verb.app):
     app.registered_commands += more.registered_commands
+app.command(epilog="Example: edge-glass init ./birds > birds.yaml")(own_verbs.init)
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     vector_verbs.embed
 )

@@ -1,17 +1,20 @@
 """What several commands of the command line take, and how they read it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.console import Console
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.core.spec import Own, Role
 
 if TYPE_CHECKING:
     from edge_glass.core.progress import Progress
     from edge_glass.corpora.catalog import Variant
+    from edge_glass.corpora.understand import Choices
 
+ROLES = (*get_args(Role), "url", "none")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
@@ -55,14 +58,79 @@ Embeddings = Annotated[
 ]
 
 
-def variants(names: list[str], settings: list[str] | None, name: str | None) -> list["Variant"]:
+OWN = "Your own data: "
+Url = Annotated[
+    str | None, typer.Option("--url", metavar="KEY", help=f"{OWN}the key of what is fetched.")
+]
+Caption = Annotated[
+    str | None,
+    typer.Option("--caption", metavar="KEY", help=f"{OWN}that of the caption, or KEY,KEY."),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="KEY=ROLE", help=f"{OWN}what a key is; none leaves it out."),
+]
+LayoutName = Annotated[
+    str | None, typer.Option("--layout", metavar="NAME", help=f"{OWN}how it is laid out.")
+]
+SplitRule = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="RULE",
+        help=f"{OWN}all, folder, key=NAME, or 'train:0.9,test:0.1 by KEY'.",
+    ),
+]
+Licence = Annotated[
+    str | None, typer.Option("--licence", metavar="TAG", help=f"{OWN}e.g. cc-by-4.0.")
+]
+
+
+def choices(
+    url: str | None,
+    caption: str | None,
+    columns: list[str] | None,
+    layout: str | None,
+    split: str | None,
+    licence: str | None,
+) -> "Choices":
+    """What the user says of data of their own."""
+    from edge_glass.corpora.understand import Choices
+
+    roles = {key: "caption" for key in (caption or "").split(",") if key}
+    roles |= {url: "url"} if url else {}
+    for setting in columns or []:
+        key, equals, role = setting.rpartition("=")
+        if not equals or role not in ROLES:
+            raise ConfigError(f"--column {setting}: write KEY=ROLE; roles: {', '.join(ROLES)}")
+        roles[key] = role
+    return Choices(layout, roles, split, licence)
+
+
+def variants(
+    names: list[str], settings: list[str] | None, name: str | None, said: "Choices | None" = None
+) -> list["Variant"]:
     """The configs of these names, or the one variant that `settings` make of one."""
     from edge_glass.corpora import catalog
 
     if name and len(names) != 1:
         raise ConfigError("--name names one variant: give one config with it")
     overrides = catalog.parse_overrides(settings or [])
-    return [catalog.variant(config, overrides, name) for config in names]
+    return [catalog.variant(config, overrides, name, _own(config, said)) for config in names]
+
+
+def _own(place: str, said: "Choices | None") -> Own | None:
+    """Data of one's own that no YAML describes: what was understood of them is shown."""
+    from edge_glass.cli import terminal
+    from edge_glass.corpora import catalog
+    from edge_glass.corpora.understand import Choices, understand
+
+    if catalog.is_data(place):
+        terminal.understood(seen := understand(Path(place), said))
+        return seen.own
+    if said and said != Choices():
+        raise ConfigError(f"{place}: how it is read is said already: edit its YAML instead")
+    return None
 
 
 def terminal_progress() -> "Progress":

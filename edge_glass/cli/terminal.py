@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.core.manifest import Manifest
     from edge_glass.corpora.corpus import Corpus
     from edge_glass.corpora.params import CorpusConfig
+    from edge_glass.corpora.understand import Understood
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
@@ -172,6 +173,23 @@ def plan(made: "Plan") -> None:
     known = sum(s.bytes or 0 for s in made.sources if s.state not in ("here", "missing"))
     size = f"{known:,}" if made.fetch_bytes is not None else f"more than {known:,}"
     say(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n")
+
+
+def understood(seen: "Understood") -> None:
+    """Say on the standard error what was understood of data of one's own."""
+    spec, out = seen.spec, Console(stderr=True, quiet=console.quiet)
+    how = "" if spec.splits.by == "all" else f" by {spec.splits.key or spec.splits.by}"
+    lines = [f"{seen.name}: {seen.rows:,} records; layout {spec.layout}: {seen.why}"]
+    lines.append(f"  splits{how}: {', '.join(spec.splits.names)}")
+    for name, column in spec.columns.items():
+        key = column.key if isinstance(column.key, str) else ", ".join(column.key)
+        how = f"{column.role}, read from {key}" if key != name else column.role
+        how += "" if column.stored_as == "file" else f" ({column.stored_as})"
+        values = " | ".join(f"{value!s:.40}" for value in seen.examples[name])
+        lines.append(f"  {name}: {how}: {values}")
+    lines += [f"  left out: {what}: {why}" for what, why in seen.left_out.items()]
+    for line in lines:
+        out.print(_text(line), soft_wrap=True)
 
 
 def builds(manifests: "list[Manifest]") -> None:

@@ -85,9 +85,8 @@ def views(
     folders = manifest.built(directory)
     written = []
     for config, folder in folders.items():
-        corpus = manifest.read(folder).corpus
-        known = catalog.spec(corpus).arrays if corpus in catalog.corpora() else None
-        prefix = known or f"{config}_globals"
+        spec = catalog.of(manifest.read(folder))
+        prefix = (spec and spec.arrays) or f"{config}_globals"
         options = Options(
             pairs,
             prefix,

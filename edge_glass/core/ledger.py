@@ -59,6 +59,7 @@ class Outcome(StrEnum):
     RATE_LIMITED = "rate_limited"  # the host wants to be asked less often, after all attempts
     SERVER_ERROR = "server_error"  # HTTP 5xx, after all attempts
     BAD_ANSWER = "bad_answer"  # a status or headers that nothing can be made of
+    OTHER_BYTES = "other_bytes"  # not those whose checksum the list has
     WRONG_KIND = "wrong_kind"  # a web page, a drawing or another kind of file in its place
     ROBOTS_TXT = "robots_txt"  # the host's robots.txt asks that it be left alone
     X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI

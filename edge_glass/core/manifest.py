@@ -160,6 +160,7 @@ class Inputs(Plain):
     features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
     appended: tuple[Appended, ...] = ()
+    own: dict[str, Any] | None = None  # what says how a corpus without a builder is read
     tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys
     roles: dict[str, ColumnRole] = field(default_factory=dict)  # of the columns, by the features
 

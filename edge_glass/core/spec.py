@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
@@ -14,6 +14,10 @@ from edge_glass.core.errors import ConfigError
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
+MediaKind = Literal["image", "audio", "video"]
+Role = Literal[
+    MediaKind, "id", "caption", "label", "text", "number", "start", "end", "md5", "sha256"
+]  # md5, sha256: of the bytes at a URL
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
@@ -44,29 +48,34 @@ class SourceFacts:
 
 
 class Source(BaseModel):
-    """A file that upstream publishes, or a folder of Parquet files on the Hub."""
+    """A file that upstream publishes, a folder of Parquet files on the Hub, or one's own data."""
 
     model_config = ConfigDict(extra="forbid")
-    url: HttpUrl
+    url: HttpUrl | None = None
+    path: str | None = Field(default=None, description="of one's own data, relative to this file")
     mirrors: list[HttpUrl] = []
     bytes: Annotated[int, Field(gt=0)] | None = None
     md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
     sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
-    folder: str | None = Field(None, description="the folder that an archive holds")
+    folder: str | None = Field(default=None, description="the folder that an archive holds")
     by_hand: bool = Field(default=False, description="url is a page to get it from, not the file")
     anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
     index: bool = Field(default=False, description="url is a page that links to its files")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     hub: Hub | None = None
     fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
-        None,
+        default=None,
         description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
     )
     row_bytes: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="of one item that is fetched row by row, about"
+        default=None, description="of one item that is fetched row by row, about"
     )
-    rows: Annotated[int, Field(ge=0)] | None = Field(None, description="rows expected in it")
-    hours: Annotated[float, Field(ge=0)] | None = Field(None, description="hours expected in it")
+    rows: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="rows expected in it"
+    )
+    hours: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="hours expected in it"
+    )
 
     @model_validator(mode="after")
     def _hub_has_a_folder(self) -> "Source":
@@ -84,8 +93,8 @@ class Source(BaseModel):
 
     @property
     def template(self) -> str:
-        """The URL, with `{id}` in it where items are fetched row by row."""
-        return str(self.url).replace("%7Bid%7D", "{id}")
+        """The URL, with `{id}` in it where items are fetched row by row; empty if there is none."""
+        return str(self.url or "").replace("%7Bid%7D", "{id}")
 
     @cached_property
     def checksum(self) -> tuple[Literal["sha256", "md5"], str] | None:
@@ -104,22 +113,99 @@ class Expected(BaseModel):
     published: dict[str, int] = {}  # rows that a full build publishes, by config
 
 
+class Column(BaseModel):
+    """A column of a corpus that needs no code: what it is, and what of a record it is read from."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Role
+    key: str | list[str] = Field(description="of the record; in a text `{key}` is its value")
+    stored_as: Literal["file", "url", "bytes", "base64"] = Field(
+        default="file", description="of media"
+    )
+    type: str = Field(
+        default="string", description="of a value: a type of `datasets`, [string], or json"
+    )
+    names: list[str] | None = Field(
+        default=None, description="of the classes of a label, in their order"
+    )
+
+
+class Splits(BaseModel):
+    """How the records of a corpus that needs no code come into splits."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Literal["all", "folder", "key", "pattern", "share"] = "all"
+    names: dict[str, list[str]] = Field(
+        default={"train": []}, description="split -> folders or values"
+    )
+    key: str | None = Field(
+        default=None, description="that says the split, or the group that stays whole"
+    )
+    pattern: str | None = Field(
+        default=None, description="whose first group says it, of a record's name"
+    )
+    shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    seed: int = 0
+
+
 class Spec(BaseModel):
-    """A corpus: where it comes from, under which terms, and the configs that are published."""
+    """A corpus: where it comes from, under which terms, and the configs that are published.
+
+    One with a `layout` needs no code, and may be nobody's but the user's.
+    """
 
     model_config = ConfigDict(extra="forbid")
     title: str
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
-    homepage: HttpUrl
+    homepage: HttpUrl | None = None
     licence: str
     licence_tag: str = Field(description="the Hub's licence identifier, e.g. cc-by-4.0 or other")
-    citation: Annotated[str, Field(pattern=r"^@\w+\{")]
+    citation: Annotated[str, Field(pattern=r"^@\w+\{")] | None = None
     languages: list[str] = []
     tasks: list[str] = []
     sources: dict[str, Source]
     expected: Expected = Expected()
-    arrays: str | None = Field(None, description="what files of arrays of views begin with")
+    arrays: str | None = Field(default=None, description="what files of arrays of views begin with")
+    layout: str | None = Field(
+        default=None, description="how its files are read; see docs/own-data.md"
+    )
+    tables: list[str] = Field(
+        default=[], description="patterns of the tables that are read; all if none"
+    )
+    columns: dict[str, Column] = {}
+    splits: Splits = Splits()
     configs: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A corpus without a builder, as a worker is told of it."""
+
+    corpus: str
+    spec: str  # JSON
+    home: Path | None = None  # the folder that paths of its sources begin from
+    package: str = "edge_glass"  # that has it
+
+    @classmethod
+    def of(
+        cls, corpus: str, spec: Spec, home: Path | None = None, package: str = "edge_glass"
+    ) -> Self:
+        """What a YAML says."""
+        return cls(corpus, spec.model_dump_json(exclude_defaults=True), home, package)
+
+
+class PublishedSource(Source):
+    """A source of a corpus that has a builder."""
+
+    url: HttpUrl
+
+
+class Published(Spec):
+    """A corpus that has a builder: anyone can get it, and says whose it is."""
+
+    homepage: HttpUrl
+    citation: Annotated[str, Field(pattern=r"^@\w+\{")]
+    sources: dict[str, PublishedSource]  # type: ignore[assignment] # read only
 
 
 @cache
@@ -142,7 +228,9 @@ def read_spec(path: Path, corpus: str) -> Spec:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=Loader)
         lines, problems = _lines(root), _repeated(root)
-        spec = Spec.model_validate(yaml.load(text, Loader))
+        plain = yaml.load(text, Loader)
+        own = isinstance(plain, dict) and plain.get("layout") is not None
+        spec = (Spec if own else Published).model_validate(plain)
     except ValidationError as error:
         problems += [(_line(lines, e["loc"]), _sentence(e)) for e in error.errors()]
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
@@ -158,7 +246,7 @@ def read_spec(path: Path, corpus: str) -> Spec:
             for name in spec.expected.published
             if name not in spec.configs
         ]
-        if f"{corpus}_sample" not in spec.configs:
+        if not own and f"{corpus}_sample" not in spec.configs:
             problems.append((_line(lines, ("configs",)), f"configs: {corpus}_sample is missing"))
     if problems:
         raise ConfigError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))

@@ -1,23 +1,29 @@
 """Finds corpora and their configs, ours and other people's."""
 
 import importlib
+import json
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from edge_glass.core.errors import ConfigError, meant
-from edge_glass.core.spec import Spec, of_package
+from edge_glass.core.spec import Own, Spec, of_package, read_spec
 
 if TYPE_CHECKING:  # what there is, is known from the YAML alone: no builder is imported for it
+    from edge_glass.core.manifest import Inputs
     from edge_glass.corpora.corpus import Corpus
 
 GROUP = "edge_glass.corpora"
+YAMLS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,16 @@ class Variant:
     base: str
     name: str
     overrides: dict[str, Any] = field(default_factory=dict)
+    own: Own | None = None  # of a corpus without a builder
+
+    @property
+    def kind(self) -> "type[Corpus]":
+        """The class of its corpus."""
+        return _without_builder(self.own) if self.own else corpus(self.corpus)
 
     def builder(self, cache_dir: str) -> "Corpus":
         """The builder of this variant; `datasets` keeps its locks in `cache_dir`."""
-        kind = corpus(self.corpus)
+        kind = self.kind
         # a hash keeps the caches of `datasets` apart, and nothing is cached here
         builder = kind(cache_dir=cache_dir, config_name=self.base, hash=self.base)
         builder.config = kind.configure(self.base, self.name, **self.overrides)
@@ -41,13 +53,29 @@ class Variant:
 @cache
 def corpora() -> dict[str, str]:
     """Corpus -> the package that has it: every `configs/*.yaml` of ours and of entry points."""
-    packages = ["edge_glass", *(entry.value for entry in entry_points(group=GROUP))]
-    found: dict[str, str] = {}
-    for package in packages:
-        for path in sorted(resources.files(f"{package}.configs").iterdir(), key=lambda p: p.name):
-            if path.name.endswith(".yaml"):
-                found.setdefault(path.name.removesuffix(".yaml"), package)
+    found = dict.fromkeys(_configs("edge_glass"), "edge_glass")
+    for package in (entry.value for entry in entry_points(group=GROUP)):
+        with _passed_over(package):
+            for name in _configs(package):
+                with _passed_over(f"{package}: {name}"):
+                    of_package(package, name)
+                    found.setdefault(name, package)
     return found
+
+
+@contextmanager
+def _passed_over(what: str) -> Iterator[None]:
+    """Whatever others wrote, what can be read of ours and theirs can be built."""
+    try:
+        yield
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        warnings.warn(f"{what}: passed over, it cannot be read: {said}", stacklevel=4)
+
+
+def _configs(package: str) -> list[str]:
+    paths = resources.files(f"{package}.configs").iterdir()
+    return sorted(p.name.removesuffix(".yaml") for p in paths if p.name.endswith(".yaml"))
 
 
 @cache
@@ -55,6 +83,8 @@ def corpus(name: str) -> "type[Corpus]":
     """The builder class of a corpus. Raises EdgeGlassError if there is none."""
     from edge_glass.corpora.corpus import Corpus
 
+    if spec(name).layout:
+        return _without_builder(Own.of(name, spec(name), package=_package(name)))
     module = importlib.import_module(f"{_package(name)}.builders.{name}")
     return next(
         thing
@@ -63,6 +93,12 @@ def corpus(name: str) -> "type[Corpus]":
         and issubclass(thing, Corpus)
         and thing.__module__ == module.__name__
     )
+
+
+def _without_builder(mine: Own) -> "type[Corpus]":
+    from edge_glass.corpora import own
+
+    return own.corpus(mine)
 
 
 def spec(name: str) -> Spec:
@@ -74,6 +110,24 @@ def _package(name: str) -> str:
     if name not in corpora():
         raise ConfigError(f"no corpus {name}{_near(name, corpora())}")
     return corpora()[name]
+
+
+def of(made: "Inputs") -> Spec | None:
+    """What is said of the corpus of a build: by its manifest, or the YAML here, if there is one."""
+    if made.own is not None:
+        return Spec.model_validate(made.own)
+    return spec(made.corpus) if made.corpus in corpora() else None
+
+
+def specs(manifests: "Iterable[Inputs]") -> list[Spec]:
+    """What is said of each corpus of some builds. Raises EdgeGlassError if one is unknown."""
+    return [of(made) or spec(name) for name, made in {m.corpus: m for m in manifests}.items()]
+
+
+def variant_of(made: "Inputs", base: str, overrides: dict[str, Any]) -> Variant:
+    """The config of a build, made of `base` and these overrides."""
+    mine = None if made.own is None else Own(made.corpus, json.dumps(made.own))
+    return Variant(made.corpus, base, made.config, overrides, mine)
 
 
 def configs() -> Iterator[tuple[str, str]]:
@@ -88,22 +142,69 @@ def samples() -> list[str]:
     return [f"{name}_sample" for name in corpora()]
 
 
-def variant(base: str, overrides: dict[str, Any] | None = None, name: str | None = None) -> Variant:
+def variant(
+    base: str,
+    overrides: dict[str, Any] | None = None,
+    name: str | None = None,
+    mine: Own | None = None,
+) -> Variant:
     """The config `base` with overrides, named by `name` or by what is overridden.
 
-    Raises EdgeGlassError if there is no such config, parameter or value.
+    `base` may be data of one's own (`mine` if they are understood already), or their YAML. Raises
+    EdgeGlassError if there is no such config, parameter or value.
     """
     known = {config: corpus for corpus, config in configs()}
     if base not in known:
-        raise ConfigError(f"no config {base}{_near(base, known)}")
+        if not _is_place(base):
+            raise ConfigError(f"no config {base}{_near(base, known)}")
+        mine = mine or at(base)
+        base = _config(base, mine)
+        known = dict.fromkeys(json.loads(mine.spec)["configs"], mine.corpus)
     overrides = overrides or {}
     name = name or "-".join([base, *(_suffix(*item) for item in overrides.items())])
     if overrides and name in known:
         raise ConfigError(f"{name} is a published config: name the variant otherwise")
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"{name!r} is no config name: use letters, digits, _ - and .")
-    corpus(known[base]).configure(base, name, **overrides)
-    return Variant(known[base], base, name, overrides)
+    made = Variant(known[base], base, name, overrides, mine)
+    made.kind.configure(base, name, **overrides)
+    return made
+
+
+def at(place: str) -> Own:
+    """The corpus that a YAML of one's own tells of, or that data without one are."""
+    if is_data(place):
+        from edge_glass.corpora.understand import understand
+
+        return understand(Path(place)).own
+    path, _, _ = place.partition(".yaml:")
+    file = Path(place if path == place else f"{path}.yaml")
+    if not file.is_file():
+        raise ConfigError(f"{file}: no such file")
+    said = read_spec(file, file.stem)
+    if said.layout is None:
+        raise ConfigError(f"{file}: says no layout: `edge-glass init FOLDER` writes one that does")
+    return Own.of(file.stem, said, file.absolute().parent)
+
+
+def is_data(base: str) -> bool:
+    """Whether this is a place of data that no YAML describes."""
+    known = {config for _, config in configs()}
+    described = ".yaml:" in base or base.endswith(YAMLS)
+    return base not in known and _is_place(base) and not described
+
+
+def _is_place(base: str) -> bool:
+    return "/" in base or ".yaml:" in base or base.endswith(YAMLS) or Path(base).exists()
+
+
+def _config(place: str, mine: Own) -> str:
+    """`birds.yaml:birds_16k` is a config of it; without one the config of the corpus's name."""
+    config = place.rpartition(".yaml:")[2] if ".yaml:" in place else mine.corpus
+    known = json.loads(mine.spec)["configs"]
+    if config not in known:
+        raise ConfigError(f"{place}: no config {config}; there are {', '.join(known)}")
+    return config
 
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import datasets
 from pydantic import ValidationError
 
 from edge_glass.core import interrupts
-from edge_glass.core.errors import ConfigError, SourceError, absent, raise_all
+from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Spec, line_of, of_package, path_of
@@ -32,7 +32,8 @@ from edge_glass.sources.row_media import Media
 from edge_glass.sources.table_layout import Layout
 
 Example = dict[str, Any]
-CHECKED = {"mirrors", "bytes", "md5", "sha256", "rows", "hours"}  # of a source, not read by
+CHECKED = {"mirrors", "bytes", "md5", "sha256", "rows", "hours", "path"}  # of a source, not read by
+READ = {"layout", "tables", "columns", "splits"}  # of a corpus without a builder
 SPAN = 1000  # rows in one item of the lists that `datasets` spreads over processes
 
 
@@ -52,7 +53,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.package, _, cls.corpus = cls.__module__.rpartition(".builders.")
+        cls.package, cls.corpus = cls.named()
+        if not cls.corpus:  # a kind of corpora
+            return
         cls.BUILDER_CONFIGS = [cls.configure(name, name) for name in cls.spec().configs]
         cls.VERSION = datasets.Version(cls.spec().version)
         names = [config.name for config in cls.BUILDER_CONFIGS]
@@ -100,9 +103,42 @@ class Corpus(datasets.GeneratorBasedBuilder):
     # What follows from it
 
     @classmethod
+    def named(cls) -> tuple[str, str]:
+        """Its package and its name; empty for a class that only others are made of."""
+        package, _, corpus = cls.__module__.rpartition(".builders.")
+        return (package, corpus) if package else ("", "")
+
+    @classmethod
     def spec(cls) -> Spec:
         """The corpus's YAML file."""
         return of_package(cls.package, cls.corpus)
+
+    @classmethod
+    def card(cls) -> str:
+        """The prose of its card, a template. Raises EdgeGlassError if there is none."""
+        path = cls.room("cards") / f"{cls.corpus}.md"
+        if not path.is_file():
+            raise DataError(f"{cls.corpus}: no card at {path}: write its prose there")
+        return path.read_text(encoding="utf-8")
+
+    @classmethod
+    def said_at(cls, config: str) -> str:
+        """Where a config is said, for messages."""
+        line = line_of(path_of(cls.package, cls.corpus), "configs", config)
+        return f"{cls.corpus}.yaml:{line}: config {config}"
+
+    @classmethod
+    def home(cls) -> Path | None:
+        """The folder that paths of its sources begin from, if it is data of one's own."""
+        return None
+
+    @classmethod
+    def own_spec(cls) -> dict[str, Any] | None:
+        """What says how it is read, if no builder does: without the places of its data."""
+        if cls.spec().layout is None:
+            return None
+        left_out = {"sources": {"__all__": {"path"}}}
+        return cls.spec().model_dump(mode="json", exclude_defaults=True, exclude=left_out)
 
     @classmethod
     def room(cls, name: str) -> Path:
@@ -122,9 +158,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
     def _check(
         cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
     ) -> dict[str, Any]:
-        if where is None:
-            line = line_of(path_of(cls.package, cls.corpus), "configs", name)
-            where = f"{cls.corpus}.yaml:{line}: config {name}"
+        where = where or cls.said_at(name)
         try:
             checked = model(kind)(**values)
         except ValidationError as error:
@@ -138,9 +172,10 @@ class Corpus(datasets.GeneratorBasedBuilder):
     @classmethod
     def code(cls) -> dict[str, str]:
         """Digests of all that decides the bytes of a build, but for its inputs and libraries."""
-        read = {
-            n: s.model_dump(mode="json", exclude=CHECKED) for n, s in cls.spec().sources.items()
-        }
+        spec = cls.spec()
+        read = {n: s.model_dump(mode="json", exclude=CHECKED) for n, s in spec.sources.items()}
+        if spec.layout:
+            read |= spec.model_dump(mode="json", include=READ)
         return code_digest.digests(cls.__module__) | {f"{cls.corpus}.yaml": _digest(read)}
 
     @classmethod
@@ -169,7 +204,8 @@ class Corpus(datasets.GeneratorBasedBuilder):
         return Request(
             corpus=self.corpus,
             config=self.config.name,
-            homepage=str(self.spec().homepage),
+            homepage=str(self.spec().homepage or ""),
+            home=self.home(),
             sources={name: self.spec().sources[name] for name in wanted},
             splits=splits,
             samples=self.room("samples") / self.corpus if self.config.bundled else None,
@@ -212,9 +248,9 @@ class Corpus(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(
             description=spec.title,
             features=datasets.Features(self.columns()),
-            homepage=str(spec.homepage),
+            homepage=str(spec.homepage or ""),
             license=spec.licence,
-            citation=spec.citation,
+            citation=spec.citation or "",
         )
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:

@@ -64,8 +64,11 @@ def build(
     _check(final, options)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
         corpus = variant.builder(str(hidden / "datasets"))
+        request = corpus.request()
+        for place in request.own_places():
+            outputs.check_apart(place, final)
         raw = obtain(
-            corpus.request(),
+            request,
             options.raw,
             mirror=options.mirror,
             unverified=options.unverified,

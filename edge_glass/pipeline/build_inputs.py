@@ -31,6 +31,7 @@ def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Inputs:
         made_with=_libraries(corpus),
         sources=tuple(_source(corpus, raw, name) for name in sorted(raw.facts)),
         features=portable(Features(corpus.columns()).to_dict()),
+        own=corpus.own_spec(),
     )
     return schema.parse(Inputs, json.dumps(described.plain()).encode(), described.config, REMEDY)
 
@@ -60,4 +61,4 @@ def _source(corpus: Corpus, raw: Raw, name: str) -> Source:
         published = facts.digest(source.checksum[0]) == source.checksum[1]
     elif source.hub and source.hub.revision != MAIN and facts.revision:
         published = facts.revision == source.hub.revision
-    return Source(name, source.template, published, **asdict(facts))
+    return Source(name, source.template or None, published, **asdict(facts))

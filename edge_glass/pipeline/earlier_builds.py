@@ -195,8 +195,12 @@ def already(final: Path, described: Inputs) -> Manifest | None:
 def whole(folder: Path, described: Inputs) -> Manifest | None:
     """The manifest of a build that was stopped before it was moved to its place."""
     made = already(folder, described)
-    whole = made and not any(
-        records.fault(folder / file.file, file.bytes, file.sha256) for file in made.files()
+    whole = (
+        made
+        and made.builder == described.builder
+        and not any(
+            records.fault(folder / file.file, file.bytes, file.sha256) for file in made.files()
+        )
     )
     return made if whole else None
 

@@ -57,6 +57,7 @@ def plan(
     """Plan the build of `variant` into `out`."""
     with tempfile.TemporaryDirectory() as temp:
         corpus = variant.builder(temp)
+        raw = raw or corpus.home()
         spec = corpus.spec()
         made = Plan(
             config=variant.name,

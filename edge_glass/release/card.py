@@ -60,7 +60,7 @@ def render(
     configs |= _by_name([entry for m in manifests for entry in _configs(m)])
     for name in (f"{m.config}_edits" for m in manifests if not _is_amended(m)):
         configs.pop(name, None)
-    _set_default(configs, default)
+    _set_default(configs, default, {m.corpus for m in manifests})
     infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
     data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
     data[SEALS] = seals(data) | {m.config: m.seal for m in manifests}
@@ -142,9 +142,11 @@ def _is_amended(made: Manifest) -> bool:
     return EDITS in (table.file for table in made.tables)
 
 
-def _set_default(configs: dict[str, dict[str, Any]], default: str | None) -> None:
+def _set_default(
+    configs: dict[str, dict[str, Any]], default: str | None, corpora: set[str]
+) -> None:
     """The default stays what it was; if there was none, it is the first corpus's full config."""
-    full = sorted(configs.keys() & catalog.corpora().keys())
+    full = sorted(configs.keys() & (catalog.corpora().keys() | corpora))
     for name in [default] if default else full[:1]:
         configs[name]["default"] = True
 
@@ -181,7 +183,7 @@ def _older(feature: Any) -> Any:
 
 
 def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
-    specs = [catalog.spec(name) for name in dict.fromkeys(m.corpus for m in manifests)]
+    specs = catalog.specs(manifests)
     for key, values in (
         ("language", [x for spec in specs for x in spec.languages]),
         ("task_categories", [x for spec in specs for x in spec.tasks]),
@@ -212,17 +214,15 @@ def _digest(text: str) -> str:
 
 
 def _section(corpus: str, manifests: list[Manifest], drawn: Collection[str]) -> str:
-    kind = catalog.corpus(corpus)
-    path = kind.room("cards") / f"{corpus}.md"
-    if not path.is_file():
-        raise DataError(f"{corpus}: no card at {path}: write its prose there")
+    kind = catalog.variant_of(manifests[0], corpus, {}).kind
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(
-        path.read_text(encoding="utf-8")
+        kind.card()
     )
     spec = kind.spec()
     tables = "\n".join([_tables(manifests), *_plots(manifests, drawn)])
     prose = template.render(tables=tables, spec=spec, manifests=manifests)
-    return f"## [{spec.title}]({spec.homepage})\n\n{prose.strip()}"
+    title = f"[{spec.title}]({spec.homepage})" if spec.homepage else _cell(spec.title)
+    return f"## {title}\n\n{prose.strip()}"
 
 
 def _tables(manifests: list[Manifest]) -> str:

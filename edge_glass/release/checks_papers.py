@@ -37,7 +37,7 @@ class Release:
     @property
     def known(self) -> list[Manifest]:
         """Those of corpora that are installed here."""
-        return [made for made in self.manifests if made.corpus in catalog.corpora()]
+        return [made for made in self.manifests if catalog.of(made)]
 
     def finding(self, where: str, what: str) -> Finding:
         """An error; a note if another release of Edge Glass wrote some of it."""

@@ -15,7 +15,7 @@ KINDS = {"article": "article", "inproceedings": "conference-paper", "misc": "gen
 
 def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> str:
     """The citation of a release at `url`: its corpora are its references, from their BibTeX."""
-    corpora = dict.fromkeys(made.corpus for made in manifests)
+    citations = dict.fromkeys(spec.citation for spec in catalog.specs(manifests))
     owner, name = url.split("/")[-2:]
     found: dict[str, Any] = {
         "cff-version": "1.2.0",
@@ -25,7 +25,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
         "authors": [{"name": owner}],
         "version": tag.removeprefix("v"),
         "url": url,
-        "references": [_reference(catalog.spec(corpus).citation) for corpus in corpora],
+        "references": [_reference(text) for text in citations if text],
     }
     if doi:
         found["doi"] = doi

@@ -46,7 +46,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
 
     `url` is the dataset's page on the Hub.
     """
-    specs = [catalog.spec(name) for name in dict.fromkeys(m.corpus for m in manifests)]
+    specs = catalog.specs(manifests)
     release: Node = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -54,7 +54,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
         "description": "; ".join(spec.title for spec in specs),
         "conformsTo": SPEC,
         "license": [*dict.fromkeys(_licence(spec) for spec in specs)],
-        "citeAs": "\n".join(spec.citation.strip() for spec in specs),
+        "citeAs": "\n".join(spec.citation.strip() for spec in specs if spec.citation),
         "url": url,
         "version": tag.removeprefix("v"),
         "isLiveDataset": False,

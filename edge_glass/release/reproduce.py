@@ -42,11 +42,11 @@ def reproduce(
 
 def recipe(made: Manifest) -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
-    kind, name = catalog.corpus(made.corpus), made.config
+    kind, name = catalog.variant_of(made, "", {}).kind, made.config
     base = name if name in kind.spec().configs else kind.corpus
     with tempfile.TemporaryDirectory() as temp:
-        ours = Variant(kind.corpus, base, name).builder(temp).parameters()
+        ours = catalog.variant_of(made, base, {}).builder(temp).parameters()
     theirs = made.parameters
     overrides = {key: value for key, value in theirs.items() if ours.get(key) != value}
     kind.configure(base, name, **overrides)
-    return Variant(kind.corpus, base, name, overrides)
+    return catalog.variant_of(made, base, overrides)

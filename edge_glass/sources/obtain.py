@@ -40,6 +40,12 @@ class Request:
     beside: tuple[str, ...] = ()  # files that are read beside a folder of raw files
     ignored: tuple[str, ...] = ()  # checks of consent that the config opts out of
     max_bytes: int | None = None  # of one file that is fetched by URL
+    home: Path | None = None  # the folder that paths of one's own data begin from
+
+    def own_places(self) -> list[Path]:
+        """Where one's own data lie."""
+        paths = [source.path for source in self.sources.values() if source.path is not None]
+        return [self.home / path for path in paths] if self.home else []
 
 
 def obtain(
@@ -65,7 +71,7 @@ def obtain(
     if request.samples:
         folder = request.samples
         return _raw(request, folder, True, facts, _remotes(request, network, BODIES), progress)
-    if raw is not None:
+    if raw := raw or request.home:
         kinds = (*BODIES, *CLIPS) if network.beside_raw else BODIES
         return _raw(request, raw, unverified, facts, _remotes(request, network, kinds), progress)
     return _fetched(request, mirror, network, progress)
@@ -181,6 +187,10 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
     all together in `folder` itself.
     """
     unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
+    if source.path is not None or source.url is None:
+        said = source.path or "."
+        own = [folder / said, folder / PurePosixPath(said).name, folder]
+        return next(path for path in own if path.exists())
     single = not (source.folder or source.fetch or source.hub or source.tables or source.index)
     files = [name, *(name + packed for packed in PACKED if single)]
     for wanted in (*unpacked, *files):
@@ -265,7 +275,7 @@ def _opened(
     for name, path in found.items():
         source, sha256 = request.sources[name], facts[name].sha256 or ""
         if source.hub or source.tables:
-            places[name] = Tables(path)
+            places[name] = Tables(path, nested=source.path is not None)
         elif path.is_file() and tars.is_tar(path.name):
             places[name] = _indexed(path, sha256, source, progress)
         elif path.is_file() and archives.is_archive(path.name):

@@ -5,6 +5,7 @@ in the names of columns inside others: `0000.parquet/17/audio.bytes`.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,19 +20,24 @@ from edge_glass.core.errors import SourceError
 from edge_glass.sources.table_layout import named, renamed
 
 SUFFIX = ".parquet"
+VALUE = re.compile(r"(?P<file>.+?\.parquet)/(?P<row>\d{1,18})/(?P<column>.+)", re.DOTALL)
 BUFFER = 2**20  # bytes of a column that are read at a time
 RECORDS, VALUES = 1000, 8  # rows decoded at a time: of plain columns, of media
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The Parquet files in one folder, in the order of their names."""
+    """The Parquet files in one folder, in the order of their names; or one file."""
 
     root: Path
+    nested: bool = False  # in folders below it, too
 
     def files(self, prefix: str = "") -> list[Path]:
         """The files whose names begin so. Raises EdgeGlassError if there is none."""
-        found = sorted(self.root.glob(f"{prefix}*{SUFFIX}"))
+        if self.root.is_file():
+            return [self.root]
+        find = self.root.rglob if self.nested else self.root.glob
+        found = sorted(find(f"{prefix}*{SUFFIX}"))
         if not found:
             raise SourceError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
         return found
@@ -53,22 +59,23 @@ class Tables:
                     )
                 if others is not None:
                     others |= renamed(names)
-                number = 0
+                number, name = 0, self._name(path)
                 for batch in file.iter_batches(RECORDS, columns=[*names.values()]):
                     arrays = [batch[theirs] for theirs in names.values()]
                     for record in pa.RecordBatch.from_arrays(arrays, [*names]).to_pylist():
-                        yield f"{path.name}/{number}", record
+                        yield f"{name}/{number}", record
                         number += 1
 
     def names(self) -> Iterator[str]:
         """The names of the rows."""
         for path in self.files():
             with parquet.opened(path) as file:
-                yield from (f"{path.name}/{number}" for number in range(file.metadata.num_rows))
+                rows, name = file.metadata.num_rows, self._name(path)
+            yield from (f"{name}/{number}" for number in range(rows))
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """The files, as those of one folder."""
-        yield "", [path.name for path in self.files()]
+        yield "", [self._name(path) for path in self.files()]
 
     def size(self, name: str) -> int | None:
         """About how many bytes a value has: the mean of its row group. None if it is not there."""
@@ -91,13 +98,17 @@ class Tables:
         """Nothing belongs to such a folder that lies beside it."""
         raise FileNotFoundError(self.root.parent)
 
+    def _name(self, path: Path) -> str:
+        return path.name if path == self.root else path.relative_to(self.root).as_posix()
+
     def _find(self, name: str) -> tuple["_Column", int] | None:
-        file, _, rest = name.partition("/")
-        number, _, column = rest.partition("/")
-        if file.endswith(SUFFIX) and number.isdecimal() and (self.root / file).is_file():
-            opened = _column(self.root / file, column, os.getpid())
-            if int(number) < opened.rows:
-                return opened, int(number)
+        """Names of columns may hold a `/`; the first part that is a number is the row's."""
+        if found := VALUE.fullmatch(name):
+            path = self.root if self.root.is_file() else self.root / found["file"]
+            if path.is_file():
+                opened = _column(path, found["column"], os.getpid())
+                if int(found["row"]) < opened.rows:
+                    return opened, int(found["row"])
         return None
 
 

@@ -40,10 +40,17 @@ class Media:
         assert self._row.media is not None
         yield self._row.media[1], self.read()
         for name in self._row.extra_members:
-            data = self._named(name)
-            self._hash.update(data)
-            self.size += len(data)
-            yield name, data
+            yield name, self.file(name)
+
+    def file(self, name: str) -> bytes:
+        """One of its further files."""
+        return self.embedded(self._named(name))
+
+    def embedded(self, data: bytes) -> bytes:
+        """Bytes that stand in the row itself, for the ledger to know of them."""
+        self._hash.update(data)
+        self.size += len(data)
+        return data
 
     def _named(self, name: str) -> bytes:
         """The bytes of a file; its name may be spelled otherwise, which is noted."""
@@ -57,8 +64,7 @@ class Media:
         assert self._row.media is not None
         found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
         for data in _bytes_of(found):
-            self._hash.update(data)
-            self.size += len(data)
+            self.embedded(data)
         return found
 
     @property

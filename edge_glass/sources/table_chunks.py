@@ -355,7 +355,7 @@ def _aligned(
             CASE
                 WHEN dropped IS NOT NULL THEN dropped
                 WHEN {bool(missing)} THEN '{Outcome.MISSING_COLUMN}'
-                WHEN {" OR ".join(blank.values())} THEN '{Outcome.BLANK_FIELD}'
+                WHEN {" OR ".join(blank.values()) or "false"} THEN '{Outcome.BLANK_FIELD}'
             END AS dropped,
             CASE
                 WHEN dropped IS NOT NULL THEN said

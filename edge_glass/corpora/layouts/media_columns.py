@@ -1,0 +1,168 @@
+"""Which keys of a table's records are media: names of files that are there, URLs, or bytes."""
+
+import base64
+import binascii
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import urlsplit
+
+from edge_glass.core.ledger import Dropped
+from edge_glass.core.spec import MediaKind
+from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.media import magic
+from edge_glass.sources.parquet_folder import Tables
+
+URL_KEYS = re.compile(r"(?i)(^|_)(url|uri|link|src)s?$")
+FILE_KEY = re.compile(r"(?i)_?(file_?name|file_?path|path|file|url|uri)$")
+BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)?[A-Za-z0-9+/\s]{100,}=*\s*")
+TRIED = 20  # values of a key that are looked for
+FOLDERS = 50  # folders that they are looked for in
+ABSOLUTE = "/"
+
+
+@dataclass(frozen=True)
+class Media:
+    """A key whose values are media."""
+
+    kind: MediaKind
+    key: str  # a template, where folder or suffix are not in the value
+    read_from: str  # the key itself
+    stored_as: Literal["file", "url", "bytes", "base64"]
+
+
+def found(files: Files, sample: list[Record]) -> list[Media]:
+    """All keys that may be media; one key may name files of several kinds.
+
+    Folders and suffixes are added to values only where none names a file of this kind as it is.
+    """
+    places = _Places(files)
+    keys = dict.fromkeys(key for record in sample for key in record.values)
+    every = [media for key in keys for media in _of(key, sample, places)]
+    plain = {media.kind for media in every if media.stored_as == "file" and media.key in keys}
+    return [media for media in every if media.key in keys or media.kind not in plain]
+
+
+def column_name(media: Media, others: list[Media]) -> str:
+    """What its column is called: its kind, or what tells it from others of this kind."""
+    stem = FILE_KEY.sub("", media.read_from)
+    same = [other for other in others if other.kind == media.kind]
+    if media.stored_as == "bytes" or (len(same) > 1 and stem):
+        return media.read_from if media.stored_as == "bytes" else stem
+    return media.kind
+
+
+def _of(key: str, sample: list[Record], places: "_Places") -> Iterator[Media]:
+    records = [r for r in sample if isinstance(r.values.get(key), str) and r.values[key]]
+    texts = [(record.values[key], record.base) for record in records[:TRIED]]
+    if not texts:
+        return
+    first = records[0]
+    if first.values[key].startswith(f"{first.where}/{key}"):
+        data = (places.cell(value) for value, _ in texts)
+        if kind := _kind(next(filter(None, data), b"")):
+            yield Media(kind, key, key, "bytes")
+    elif all(value.startswith(("http://", "https://")) for value, _ in texts):
+        yield Media(_kind_of_urls(key, [value for value, _ in texts]), key, key, "url")
+    elif all(BASE64.match(value) for value, _ in texts):
+        if kind := _kind(_start(texts[0][0])):
+            yield Media(kind, key, key, "base64")
+    elif max(len(value) for value, _ in texts) < 4096:
+        yield from places.named(key, texts)
+
+
+def _kind(data: bytes) -> MediaKind | None:
+    kind = (magic.kind(data[: magic.HEAD]) or "").partition("/")[0]
+    return next((each for each in SUFFIXES if each == kind), None)
+
+
+def _start(text: str) -> bytes:
+    with suppress(binascii.Error, ValueError):
+        return base64.b64decode((text.partition("base64,")[2] or text)[: 4 * magic.HEAD])
+    return b""
+
+
+def _kind_of_urls(key: str, urls: list[str]) -> MediaKind:
+    kinds = Counter(kind for url in urls if (kind := kind_of(urlsplit(url).path)))
+    if kinds:
+        return max(kinds, key=lambda kind: kinds[kind])
+    if "video" in key.lower():
+        return "video"
+    return "audio" if re.search("audio|sound|wav|mp3", key.lower()) else "image"
+
+
+class _Places:
+    """Where files that values name may lie."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def cell(self, name: str) -> bytes:
+        """The bytes in a Parquet file."""
+        with suppress(FileNotFoundError):
+            return Tables(self._files.root, nested=True).read(name)
+        return b""
+
+    @cached_property
+    def _folders(self) -> dict[str, set[str]]:
+        """Folders that hold media, each with the suffixes that are in it."""
+        root = self._files.root
+        if root.is_file() and not self._files.archived:
+            folders = (p for p in sorted(root.parent.iterdir()) if p.is_dir())
+            beside = ((p.name, [f.name for f in p.iterdir()]) for p in folders)
+            pairs = islice(beside, FOLDERS)
+        else:
+            pairs = islice(self._files.folders(), 10 * FOLDERS)
+        found: dict[str, set[str]] = {}
+        for folder, names in pairs:
+            suffixes = {name.rpartition(".")[2] for name in names if kind_of(name)}
+            for place in (folder, *map(str, PurePosixPath(folder).parents)) if suffixes else ():
+                found.setdefault("" if place == "." else place, set()).update(suffixes)
+        return dict(sorted(found.items())[:FOLDERS])
+
+    def named(self, key: str, texts: list[tuple[str, str]]) -> Iterator[Media]:
+        """The files that values name as they are, or with a folder before or a suffix behind."""
+        kinds: set[str] = set()
+        for prefix, suffix in self._ways(texts[0]):
+            kind = kind_of(f"x{suffix}" if suffix else texts[0][0])
+            if kind is None or kind in kinds:
+                continue
+            there = sum(self._there(f"{prefix}{value}{suffix}", base) for value, base in texts)
+            if 2 * there >= len(texts):
+                kinds.add(kind)
+                plain = not prefix and not suffix
+                yield Media(kind, key if plain else f"{prefix}{{{key}}}{suffix}", key, "file")
+
+    def _ways(self, first: tuple[str, str]) -> Iterator[tuple[str, str]]:
+        value, base = first
+        if kind_of(value):
+            yield "", ""
+        if value.startswith(ABSOLUTE):
+            return
+        for folder, suffixes in self._folders.items():
+            prefix = os.path.relpath(folder or ".", base or ".")
+            prefix = "" if prefix == "." else f"{prefix}/"
+            for suffix in sorted(suffixes):
+                if kind_of(value) and prefix:
+                    yield prefix, ""
+                elif not kind_of(value):
+                    yield prefix, f".{suffix}"
+
+    def _there(self, value: str, base: str) -> bool:
+        name = os.path.normpath(PurePosixPath(base, value))
+        root = self._files.root
+        if name.startswith(ABSOLUTE):
+            return Path(name).is_file()
+        if root.is_file() and not self._files.archived:
+            return Path(root.parent, name).is_file()
+        with suppress(Dropped):
+            return self._files.there(name)
+        return False

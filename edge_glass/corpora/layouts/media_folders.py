@@ -1,0 +1,102 @@
+"""Folders of media: in folders of classes, with texts of the same stem, or both.
+
+A record is the files of one stem in one folder. Its values are the media file under its kind, the
+texts under their suffixes (`txt`, `caption`), the keys of its JSON, and `folder`, the name of the
+folder around it.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.spec import MediaKind
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.tables import split_word
+
+SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
+    "image": (
+        "jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "avif", "heic", "jp2", "jxl",
+    ),
+    "audio": ("wav", "flac", "mp3", "ogg", "opus", "oga", "m4a", "aac", "aif", "aiff", "w64", "au"),
+    "video": ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "flv", "3gp"),
+}  # fmt: skip
+KINDS: dict[str, MediaKind] = {suffix: kind for kind, all_ in SUFFIXES.items() for suffix in all_}
+TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
+
+
+def kind_of(name: str) -> MediaKind | None:
+    """The kind of media that a file's name speaks of."""
+    return KINDS.get(name.rpartition(".")[2].lower())
+
+
+def records(files: Files) -> Iterator[Record]:
+    """The records of a source, folder by folder."""
+    for _, names in files.folders():
+        yield from grouped(files, names)
+
+
+def grouped(files: Files, names: list[str]) -> Iterator[Record]:
+    """The records of the files of one folder."""
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        if kind_of(name) or _extension(name) in (*TEXTS, "json"):
+            stems.setdefault(_stem(name), []).append(name)
+    for stem, members in stems.items():
+        media = [name for name in members if kind_of(name)]
+        texts = [name for name in members if not kind_of(name)]
+        if not media:
+            yield from _alone(texts)
+        elif len({kind_of(name) for name in media}) == len(media):
+            yield _record(files, stem, media, texts)
+        else:  # two pictures of one name are two records
+            yield from (_record(files, name, [name], texts) for name in media)
+
+
+def _alone(texts: list[str]) -> Iterator[Record]:
+    """Texts without media are lost, if they are no README."""
+    for name in texts:
+        if _extension(name) != "json" and PurePosixPath(name).stem.isupper():
+            continue
+        dropped = (Outcome.MISSING_MEDIA, "no media file of this stem")
+        yield Record(name, {}, _split(name), dropped=dropped)
+
+
+def _record(files: Files, where: str, media: list[str], texts: list[str]) -> Record:
+    values: dict[str, Any] = {str(kind_of(name)): name for name in media}
+    parent = PurePosixPath(media[0]).parent.name
+    record = Record(where, values | {"folder": parent}, _split(media[0]))
+    try:
+        for name in texts:
+            values = _texts(files, name)
+            record.values = values | record.values
+    except Dropped as drop:
+        record.dropped = drop.outcome, drop.detail
+    return record
+
+
+def _texts(files: Files, name: str) -> dict[str, Any]:
+    if (extension := _extension(name)) != "json":
+        return {extension.replace(".", "_"): files.text(name).strip()}
+    try:
+        found = json.loads(files.text(name))
+    except (ValueError, RecursionError) as error:
+        raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
+    return found if isinstance(found, dict) else {"json": found}
+
+
+def _split(name: str) -> str:
+    return split_word(name) or name.rpartition("/")[0].partition("/")[0]
+
+
+def _extension(name: str) -> str:
+    """All after the first dot of a text's name, if that is one of a text's; else its suffix."""
+    whole = name.rpartition("/")[2].partition(".")[2].lower()
+    return whole if whole in TEXTS else whole.rpartition(".")[2]
+
+
+def _stem(name: str) -> str:
+    folder, slash, file = name.rpartition("/")
+    extension = _extension(name)
+    return folder + slash + file[: -len(extension) - 1]

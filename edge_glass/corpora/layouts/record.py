@@ -1,0 +1,79 @@
+"""What a layout's reader gives: the records of a source, and the files that it reads them from."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edge_glass.core.ledger import Outcome
+from edge_glass.sources.raw import Raw
+from edge_glass.sources.tars import Tar
+
+
+@dataclass(slots=True)
+class Record:
+    """A record: its values by key. That of media is a file's name, a URL, or where bytes are."""
+
+    where: str  # names it in its source
+    values: dict[str, Any]
+    folder: str = ""  # the first folder of its file, or a word for a split in its name
+    base: str = ""  # the folder that names of files in it begin from
+    dropped: tuple[Outcome, str] | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one source, in a folder or an archive, as a layout reads them."""
+
+    raw: Raw
+    source: str
+    tables: tuple[str, ...] = ()  # patterns of the tables that are read, if not all are
+
+    @property
+    def root(self) -> Path:
+        """The folder or file itself, as it lies on the disk."""
+        return self.raw.paths[self.source]
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder with the files in it, sorted, but for hidden ones; names from the root on."""
+        if self.root.is_file() and not self.archived:
+            yield "", [self.root.name]
+            return
+        for folder, names in self.raw.folders(self.source):
+            if not _hidden(folder) and (seen := [name for name in names if not _hidden(name)]):
+                yield folder, seen
+
+    def names(self) -> Iterator[str]:
+        """All files."""
+        for _, names in self.folders():
+            yield from names
+
+    def text(self, name: str) -> str:
+        """A text file, as UTF-8; other bytes stay as lone surrogates."""
+        return self.raw.read(self.source, name).decode("utf-8-sig", errors="surrogateescape")
+
+    def there(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self.raw.size(self.source, name) is not None
+
+    @property
+    def archived(self) -> bool:
+        """Whether they lie in a tar."""
+        return isinstance(self.raw.places.get(self.source), Tar)
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A file of the source on the disk, for readers that want a path."""
+        if not self.archived:
+            yield self.root if self.root.is_file() else self.root / name
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, PurePosixPath(name).name)
+                path.write_bytes(self.raw.read(self.source, name))
+                yield path
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))

@@ -1,0 +1,162 @@
+"""Tables record by record: CSV, TSV, JSON, JSON lines, Parquet, text with a URL a line.
+
+Values are text in CSV, what JSON says in JSON. Of a Parquet column that holds files the value is
+the name under which its bytes are read (see `parquet_folder`).
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from edge_glass.core import duck, parquet
+from edge_glass.core.errors import SourceError
+from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.sources import json_text, table_chunks
+from edge_glass.sources.chunk_text import PACKED, opened
+from edge_glass.sources.fields import shown
+from edge_glass.sources.parquet_folder import Tables
+from edge_glass.sources.table_layout import Layout
+
+PARQUET, LINES, DELIMITED = ".parquet", (".jsonl", ".ndjson"), (".csv", ".tsv")
+ENDINGS = (PARQUET, *LINES, *DELIMITED, ".json", ".txt")
+DELIMITERS = (",", ";", "|", "\t")
+MEMORY = 500_000_000  # bytes, for DuckDB
+NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
+WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+SPLIT = re.compile(rf"(?<![a-z])({'|'.join(sum(WORDS.values(), ()))})(?![a-z])")
+
+
+def ending(name: str) -> str:
+    """The suffix of a table, without that of its packing; empty if it is none."""
+    name = name.lower()
+    suffix = PurePosixPath(name.removesuffix(next(filter(name.endswith, PACKED), ""))).suffix
+    return suffix if suffix in ENDINGS else ""
+
+
+def split_word(name: str) -> str:
+    """The word for a split in a file's folders or, of a table, in its own name; else empty."""
+    *folders, stem = PurePosixPath(name.lower()).parts
+    word = next((f for f in folders if SPLIT.fullmatch(f)), None)
+    named = SPLIT.search(stem) if ending(name) else None
+    return word or (named[1] if named else "")
+
+
+def read(path: Path, name: str) -> Iterator[Record]:
+    """The records of one table, which is called `name` in its source.
+
+    Raises EdgeGlassError if it cannot be read on.
+    """
+    kind, base = ending(name), name.rpartition("/")[0]
+    folder = split_word(name) or base.partition("/")[0]
+    if kind == PARQUET:
+        columns = [*values(path), *(cells(path))]
+        for number, record in enumerate(_rows(path, columns)):
+            yield Record(f"{name}/{number}", record, folder, base)
+    elif kind in DELIMITED:
+        yield from _delimited(path, name, folder, base)
+    else:
+        reader = _urls if kind == ".txt" else json_text.items if _is_list(path) else json_text.lines
+        for number, item in enumerate(reader(path), 1):
+            if isinstance(item, dict):
+                yield Record(f"{name} row {number}", item, folder, base)
+            else:
+                why = (Outcome.MALFORMED_ROW, f"expected an object, found {shown(item)}")
+                yield Record(f"{name} row {number}", {}, folder, base, why)
+
+
+def cells(path: Path) -> dict[str, str]:
+    """The columns of a Parquet file that hold files' bytes, with where in them these are."""
+    with parquet.opened(path) as file:
+        return {f.name: inner for f in file.schema_arrow if (inner := _bytes_in(f.name, f.type))}
+
+
+def values(path: Path) -> list[str]:
+    """The other columns of a Parquet file, but for lists of files."""
+    with parquet.opened(path) as file:
+        return [f.name for f in file.schema_arrow if not _holds_bytes(f.type)]
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    with_bytes = cells(path)
+    plain = [name for name in columns if name not in with_bytes]
+    if not plain:
+        found: Iterator[tuple[str, dict[str, Any]]] = ((n, {}) for n in Tables(path).names())
+    else:
+        found = Tables(path).records(plain)
+    for where, record in found:
+        yield record | {name: f"{where}/{inner}" for name, inner in with_bytes.items()}
+
+
+def _bytes_in(name: str, type_: pa.DataType) -> str | None:
+    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
+        return name
+    if pa.types.is_struct(type_) and any(
+        f.name == "bytes" and (pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type))
+        for f in type_
+    ):
+        return f"{name}.bytes"
+    return None
+
+
+def _holds_bytes(type_: pa.DataType) -> bool:
+    if pa.types.is_nested(type_):
+        return any(_holds_bytes(type_.field(i).type) for i in range(type_.num_fields))
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
+def _delimited(path: Path, name: str, folder: str, base: str) -> Iterator[Record]:
+    headers = {each: opened(path, each)[0] for each in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda each: len(headers[each]))
+    if repeated := {n for n in headers[delimiter] if headers[delimiter].count(n) > 1}:
+        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
+    layout = Layout("", dict.fromkeys(headers[delimiter], "VARCHAR"), (), delimiter)
+    with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
+        for row, values_, why in _chunk(path, layout, connection):
+            yield Record(f"{name} row {row + 1}", values_, folder, base, why)
+
+
+def _chunk(
+    path: Path, layout: Layout, connection: duckdb.DuckDBPyConnection
+) -> Iterator[tuple[int, dict[str, Any], tuple[Outcome, str] | None]]:
+    for batch in table_chunks.read(path, layout, connection):
+        for record in batch.to_pylist():
+            row, dropped, detail = (record.pop(mark) for mark in table_chunks.MARKS)
+            if dropped == Outcome.DAMAGED_FILE:
+                raise SourceError(f"{path}: row {row}: {detail}. {table_chunks.REMEDY}")
+            yield row, record, (Outcome(dropped), detail) if dropped else None
+
+
+def _urls(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        yield from ({"url": url} for line in file if (url := line.strip()))
+
+
+def _is_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2**12).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+
+
+def names(files: Files) -> Iterator[str]:
+    """The tables of a source that are read, in the order of their names."""
+    for name in files.names():
+        wanted = not files.tables or any(fnmatch(name, pattern) for pattern in files.tables)
+        if ending(name) and wanted and name.rpartition("/")[2].lower() not in NO_TABLES:
+            yield name
+
+
+def records(files: Files) -> Iterator[Record]:
+    """The records of all of them."""
+    for name in names(files):
+        with files.local(name) as path:
+            yield from read(path, name)

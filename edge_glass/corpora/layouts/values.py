@@ -1,0 +1,117 @@
+"""From the values of a record to those of its columns."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datasets import ClassLabel
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.spec import Column
+from edge_glass.media.features import Sequence, Value
+from edge_glass.sources.fields import shown
+
+PLACE = re.compile(r"\{([^{}]+)\}")
+TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+Key = str | list[str]
+
+
+def at(key: Key, values: dict[str, Any]) -> Any:
+    """What a record says under a key; None if there is nothing.
+
+    Of a list of keys the values that are there, of a text with `{key}` in it that text. `a.0.b`
+    leads into objects and lists.
+    """
+    if isinstance(key, list):
+        return [found for each in key if (found := at(each, values)) is not None] or None
+    if places := PLACE.findall(key):
+        parts = {place: at(place, values) for place in places}
+        if None in parts.values():
+            return None
+        return PLACE.sub(lambda match: str(parts[match[1]]), key)
+    if key in values or "." not in key:
+        return values.get(key)
+    inner: Any = values
+    for part in key.split("."):
+        if isinstance(inner, list) and part.isdecimal() and int(part) < len(inner):
+            inner = inner[int(part)]
+        else:
+            inner = inner.get(part) if isinstance(inner, dict) else None
+    return inner
+
+
+def feature(column: Column) -> Any:
+    """The feature of a column that holds a value."""
+    return ClassLabel(names=column.names) if column.names else _feature(column.type)
+
+
+def _feature(type_: str) -> Any:
+    if type_.startswith("["):
+        return Sequence(_feature(type_[1:-1]))
+    return Value("string" if type_ == "json" else type_)
+
+
+def cast(name: str, column: Column, value: Any) -> Any:
+    """A record's value as the column has it. Raises Dropped."""
+    if value is None:
+        return None
+    if column.role == "caption":
+        return [str(each) for each in (value if isinstance(value, list) else [value])]
+    if column.names is not None and str(value) not in column.names:
+        raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {value!r:.40} is none of its classes")
+    try:
+        return column.names.index(str(value)) if column.names else _cast(column.type, value)
+    except (TypeError, ValueError, OverflowError, KeyError, RecursionError):
+        detail = f"{name}: expected {column.type}, found {shown(value)}"
+        raise Dropped(Outcome.MALFORMED_ROW, detail) from None
+
+
+def _cast(type_: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if type_.startswith("["):
+        if not isinstance(value, list):
+            raise TypeError
+        return [_cast(type_[1:-1], each) for each in value]
+    if type_ == "json":
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return SCALARS[type_](value)
+
+
+def _truth(value: Any) -> bool:
+    return TRUTHS[str(value).lower()]
+
+
+def _whole(value: Any) -> int:
+    """Pandas writes whole numbers as 512.0 once a column has gaps."""
+    return int(value) if isinstance(value, int) else int(str(value).removesuffix(".0"))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | dict):
+        raise TypeError
+    return str(value)
+
+
+SCALARS: dict[str, Callable[[Any], Any]] = {
+    "bool": _truth, "int64": _whole, "float64": float, "string": _text,
+}  # fmt: skip
+
+
+def member(value: str, base: str, data: Path, media: Path) -> str:
+    """The name below `media` of a file that a record of `data` names.
+
+    It names it from its folder `base`, or in full. Raises Dropped if the file lies elsewhere.
+    """
+    root = data if data.is_dir() else data.parent
+    if media == root and not value.startswith("/"):
+        found = os.path.normpath(PurePosixPath(base, value))
+    else:
+        there = os.path.normpath(Path(root, base, value).absolute())
+        found = os.path.relpath(there, media.absolute())
+    if found.startswith("..") or "\0" in value:
+        raise Dropped(Outcome.MALFORMED_ROW, f"{value!r:.60} is outside of the folder of its media")
+    return found.replace(os.sep, "/")

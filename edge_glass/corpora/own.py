@@ -1,0 +1,322 @@
+"""A corpus without code: its YAML says the layout, and what each column is read from.
+
+It may be published with a package, or be nobody's but the user's.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from edge_glass.core.errors import ConfigError
+from edge_glass.core.key_digests import rank
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Row
+from edge_glass.core.spec import Column, Own, Spec
+from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.corpora.image_params import FetchParams, ImageParams
+from edge_glass.corpora.layouts import values
+from edge_glass.corpora.layouts.media_folders import kind_of
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, VideoParams
+from edge_glass.corpora.rows import parsed
+from edge_glass.media import sections
+from edge_glass.media.features import Features, Value
+from edge_glass.sources.raw import Raw, nfc
+from edge_glass.sources.row_media import Media
+
+PARAMS: dict[str, type[CorpusConfig]] = {
+    "image": ImageParams,
+    "audio": AudioParams,
+    "video": VideoParams,
+    "caption": CaptionParams,
+}
+KINDS = ("image", "audio", "video")
+DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
+CARD = """Licence: {{ spec.licence }}
+
+{{ tables }}
+"""
+HASHES = ("md5", "sha256")
+
+
+@cache
+def corpus(own: Own) -> type["OwnCorpus"]:
+    """The class of a corpus. Raises EdgeGlassError for what cannot be read so."""
+    return type("".join(filter(str.isalnum, own.corpus.title())), (OwnCorpus,), {"own": own})
+
+
+class OwnCorpus(Corpus):
+    """A corpus whose rows and examples are read from its layout."""
+
+    own: ClassVar[Own]
+    media: ClassVar[dict[str, Column]]
+
+    @classmethod
+    @override
+    def named(cls) -> tuple[str, str]:
+        return (cls.own.package, cls.own.corpus) if hasattr(cls, "own") else ("", "")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        spec = cls.spec()
+        cls.media = {name: c for name, c in spec.columns.items() if c.role in KINDS}
+        if spec.layout not in LAYOUTS:
+            known = ", ".join(LAYOUTS)
+            raise ConfigError(f"{cls.own.corpus}: no layout {spec.layout}; there are {known}")
+        ways = {c.stored_as for c in cls.media.values()}
+        if "url" in ways and len(cls.media) > 1:
+            raise ConfigError(
+                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one URL and has "
+                "no other media: make one column of them text (role: text), or two corpora"
+            )
+        cls.BUILDER_CONFIG_CLASS = _params(
+            frozenset(
+                c.role for c in spec.columns.values() if c.type != "string" or c.role in KINDS
+            ),
+            "url" in ways,
+        )
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    @cache
+    def spec(cls) -> Spec:
+        """What the YAML says."""
+        return Spec.model_validate_json(cls.own.spec)
+
+    @classmethod
+    @override
+    def said_at(cls, config: str) -> str:
+        return f"{cls.corpus}: config {config}"
+
+    @classmethod
+    @override
+    def card(cls) -> str:
+        return CARD
+
+    @classmethod
+    @override
+    def home(cls) -> Path | None:
+        return cls.own.home
+
+    @override
+    def splits(self) -> list[str]:
+        return [*self.spec().splits.names]
+
+    @override
+    def sources(self, split: str) -> list[str]:
+        return [*self.spec().sources]
+
+    @override
+    def columns(self) -> Features:
+        found: dict[str, Any] = {"id": Value("string")}
+        for name, column in self.spec().columns.items():
+            if column.role in KINDS:
+                found |= _renamed(name, column.role, self._features(column.role))
+            elif column.role == "caption":
+                several = isinstance(self.config, CaptionParams)
+                found |= self.config.caption_features() if several else {"caption": Value("string")}
+            elif column.role != "id":
+                found[name] = values.feature(column)
+        return Features(found)
+
+    def _features(self, kind: str) -> dict[str, Any]:
+        if kind == "image":
+            return dict(self.config.image_features())
+        if kind == "video":
+            return dict(self.config.video_features())
+        return dict(self.config.audio_features()) | {"duration": Value("float64")}
+
+    @override
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        first, claimed = split == self.splits()[0], set[bytes]()
+        files = Files(raw, DATA, tuple(self.spec().tables))
+        for record in LAYOUTS[str(self.spec().layout)].records(files):
+            theirs = self._split(record)
+            if theirs == split or (theirs is None and first):
+                make = partial(self._row, record, raw)
+                yield parsed("", DATA, record.where, record.values, make)
+            if first:
+                with suppress(Dropped):
+                    claimed.update(map(_short, self._named(record, raw).values()))
+        if first and any(column.stored_as == "file" for column in self.media.values()):
+            yield from _unclaimed(Files(raw, self._place), claimed)
+
+    @property
+    def _place(self) -> str:
+        """The source that media files are in."""
+        return FILES if FILES in self.spec().sources else DATA
+
+    def _split(self, record: Record) -> str | None:
+        """The split of a record, None if the rule has none for it."""
+        rule = self.spec().splits
+        if rule.by == "all":
+            return next(iter(rule.names))
+        if rule.by == "share":
+            group = record.where if rule.key is None else str(values.at(rule.key, record.values))
+            return _share(rank(rule.seed, group) / 2**64, rule.shares)
+        value = record.folder
+        if rule.by == "key":
+            value = str(values.at(str(rule.key), record.values))
+        elif rule.by == "pattern":
+            found = re.search(str(rule.pattern), record.where)
+            value = found[1] if found else ""
+        return next((n for n, words in rule.names.items() if value in (n, *words)), None)
+
+    def _named(self, record: Record, raw: Raw) -> dict[str, str]:
+        """The media of a record: column -> file, URL, or where in a table its bytes are."""
+        found: dict[str, str] = {}
+        for name, column in self.media.items():
+            value = values.at(column.key, record.values)
+            if value is not None and column.stored_as != "base64":
+                found[name] = str(value)
+            if name in found and column.stored_as == "file":
+                places = raw.paths[DATA], raw.paths[self._place]
+                found[name] = values.member(found[name], record.base, *places)
+        return found
+
+    def _row(self, record: Record, raw: Raw, said: dict[str, Any]) -> Row:
+        if record.dropped:
+            raise Dropped(*record.dropped)
+        if self._split(record) is None:
+            raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
+        fields = {
+            name: values.cast(name, column, values.at(column.key, said))
+            for name, column in self.spec().columns.items()
+            if column.role not in KINDS or column.stored_as == "base64"
+        }
+        fields["media"] = names = self._named(record, raw)
+        row = Row(record.where, DATA, record.where, fields=fields)
+        if names:
+            first, *row.extra_members = names.values()
+            row.media = (self._place, first)
+            if any(column.stored_as == "url" for column in self.media.values()):
+                row.media, row.fetch_request = (FETCHED, first), {"url": first}
+                text = "\n".join([first, *(fields.get("caption") or ())])
+                row.id = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+        elif self.media and not any(fields.get(name) for name in self.media):
+            raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
+        for name, column in self.spec().columns.items():
+            if column.role == "id" and fields[name] is not None:
+                row.id = fields[name]
+        return row
+
+    @override
+    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+        example: dict[str, Any] = {"id": row.id}
+        for name, column in self.media.items():
+            data = self._bytes(name, column, row, media)
+            example |= self._decoded(name, column.role, data, row, media)
+        captions: list[str] | None = None
+        for name, column in self.spec().columns.items():
+            if column.role == "caption":
+                captions = row.fields[name]
+                if not captions or not any(text.strip() for text in captions):
+                    raise Dropped(Outcome.BLANK_CAPTION, "")
+            elif column.role not in (*KINDS, "id"):
+                example[name] = row.fields[name]
+        if captions and not isinstance(self.config, CaptionParams):
+            example["caption"] = captions[0]
+            captions = None
+        yield from [example] if captions is None else self.config.with_captions(example, captions)
+
+    def _bytes(self, name: str, column: Column, row: Row, media: Media) -> bytes | None:
+        """The file of a column; None if the row has it not, and other media."""
+        if column.stored_as == "base64":
+            return media.embedded(_decoded(row.fields[name])) if row.fields[name] else None
+        if name not in (names := row.fields["media"]):
+            return None
+        try:
+            first = row.media is not None and names[name] == row.media[1]
+            data = media.read() if first else media.file(names[name])
+        except Dropped as drop:
+            if drop.outcome != Outcome.MISSING_MEDIA or len(names) == 1:
+                raise
+            return None
+        for promised, digest in self._promised(row):
+            if (there := hashlib.new(promised, data).hexdigest()) != digest:
+                raise Dropped(Outcome.OTHER_BYTES, f"{promised} is {there}, the list has {digest}")
+        return data
+
+    def _promised(self, row: Row) -> Iterator[tuple[str, str]]:
+        for name, column in self.spec().columns.items():
+            if column.role in HASHES and row.fields[name]:
+                yield column.role, row.fields[name].lower()
+
+    def _decoded(
+        self, name: str, kind: str, data: bytes | None, row: Row, media: Media
+    ) -> dict[str, Any]:
+        """The columns of a medium."""
+        if data is None:
+            return _renamed(name, kind, dict.fromkeys(self._features(kind)))
+        file = PurePosixPath(
+            row.fields["media"].get(name, row.id) if not row.fetch_request else row.id
+        )
+        if kind == "image":
+            stem = file.stem if kind_of(file.name) else file.name
+            return _renamed(name, kind, self.config.image_columns(data, stem, media.notes))
+        label = file.name
+        if span := self._span(row):
+            data, label = sections.clip(data, label, *span, media.notes)
+        columns = self.config.video_columns if kind == "video" else self.config.audio_columns
+        return _renamed(name, kind, columns(data, label, media.notes))
+
+    def _span(self, row: Row) -> tuple[float, float] | None:
+        """The seconds of a recording that a row is."""
+        roles = {column.role: row.fields.get(n) for n, column in self.spec().columns.items()}
+        start, end = roles.get("start"), roles.get("end")
+        return None if end is None else (float(start or 0), float(end))
+
+
+@cache
+def _params(roles: frozenset[str], fetched: bool) -> type[CorpusConfig]:
+    """The parameters that configs with columns of these roles may set."""
+    bases = [kind for role, kind in PARAMS.items() if role in roles]
+    if VideoParams in bases and AudioParams in bases:
+        bases.remove(AudioParams)  # which the other has
+    bases += [FetchParams] if fetched else []
+    kind = type("OwnConfig", tuple(bases) or (CorpusConfig,), {"__module__": __name__})
+    return dataclass(kind)
+
+
+def _renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
+    """What a medium gives, under its column's name: `left`, `left_width` for `image`, `width`."""
+    if name == kind:
+        return columns
+    return {name if key == kind else f"{name}_{key}": value for key, value in columns.items()}
+
+
+def _share(at: float, shares: dict[str, float]) -> str:
+    edge = 0.0
+    for name, share in shares.items():
+        edge += share
+        if at < edge:
+            return name
+    return [*shares][-1]
+
+
+def _unclaimed(files: Files, claimed: set[bytes]) -> Iterator[Row]:
+    """Rows for media files that no record names."""
+    for name in files.names():
+        if kind_of(name) and _short(name) not in claimed:
+            why = (Outcome.MISSING_CAPTION, "no record names this file")
+            yield Row(f"file {name}", files.source, name, dropped=why)
+
+
+def _short(name: str) -> bytes:
+    return hashlib.sha256(nfc(name).encode(errors="surrogatepass")).digest()[:8]
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Dropped(Outcome.MALFORMED_ROW, f"no base64: {error}") from None

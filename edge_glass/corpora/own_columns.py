@@ -1,0 +1,123 @@
+"""The columns of data that nobody has described: what each key of their records is."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edge_glass.core.errors import ConfigError
+from edge_glass.core.spec import Column, Role
+from edge_glass.corpora.key_profile import FEW, KeyProfile
+from edge_glass.corpora.layouts.media_columns import Media, column_name
+from edge_glass.corpora.layouts.record import Record
+
+CAPTIONS = (
+    "caption", "captions", "text", "txt", "sentence", "transcript", "transcription", "description",
+    "alt_text", "alt", "normalized_txt", "lab",
+)  # fmt: skip
+IDS = ("id", "key", "__key__", "uid", "uuid", "sample_id", "utterance_id", "utt_id", "clip_id")
+LABELS = ("label", "labels", "class", "class_name", "category", "genre", "cls")
+DIGESTS: dict[str, Role] = {"md5": "md5", "sha256": "sha256"}
+HEX = {"md5": 32, "sha256": 64}
+NUMBERS = ("int64", "float64", "bool")
+
+
+def stop(name: str, what: str, *ways: str) -> ConfigError:
+    """Two readings are possible: what they are, and the options that decide."""
+    return ConfigError("\n".join([f"{name}: {what}. Say which:", *(f"  {way}" for way in ways)]))
+
+
+@dataclass
+class Keys:
+    """The keys of all records, and what the user says they are."""
+
+    name: str  # of the data
+    profiles: dict[str, KeyProfile]
+    rows: int
+    media: list[Media]
+    roles: dict[str, str]  # key -> role, as the user says
+    sample: list[Record]
+    left_out: dict[str, str] = field(default_factory=dict)  # key -> why
+
+    def columns(self, taken: Sequence[str | None], classes: Column | None) -> dict[str, Column]:
+        """All columns, in the order in which they are published. `taken`: keys that are none."""
+        found = {
+            column_name(media, self.media): Column(
+                role=media.kind, key=media.key, stored_as=media.stored_as
+            )
+            for media in self.media
+        }
+        used = {media.read_from for media in self.media if media.stored_as != "url"}
+        id, captions = self._id(), self._captions()
+        if id:
+            found["id"] = Column(role="id", key=id)
+        if captions:
+            one = len(captions) == 1 and not self.profiles[captions[0]].type.startswith("[")
+            key = captions[0] if len(captions) == 1 else captions
+            found["caption"] = Column(role="caption", key=key, type="string" if one else "[string]")
+        if classes:
+            found["label"] = classes
+        for key, profile in self.profiles.items():
+            if key in {*used, *captions, *taken, id} or key in self.left_out:
+                continue
+            if self.roles.get(key) == "none":
+                self.left_out[key] = "as you said"
+            elif not profile.rows:
+                self.left_out[key] = "empty in every record"
+            else:
+                found[self._free(key, found)] = self._column(key, profile)
+        return found
+
+    def _free(self, key: str, columns: dict[str, Column]) -> str:
+        """The column's name: the key, where no other column has it."""
+        ours = {"id", "width", "height", "duration", "fps", "captions", "caption", "sampling_rate"}
+        ours |= {"image_jpegs", *columns}
+        return f"listed_{key}" if key.lower() in ours else key
+
+    def _column(self, key: str, profile: KeyProfile) -> Column:
+        name, said = key.lower(), self.roles.get(key)
+        fetched = any(media.stored_as == "url" for media in self.media)
+        hexes = [e for e in profile.examples if re.fullmatch("[0-9a-fA-F]+", str(e))]
+        if said in DIGESTS or (
+            said is None and fetched and len(str((hexes or [""])[0])) == HEX.get(name)
+        ):
+            return Column(role=DIGESTS[said or name], key=key)
+        label = said == "label" or (said is None and name in LABELS)
+        if label and profile.type in ("string", "int64", "bool") and len(profile.few) <= FEW:
+            names = sorted(profile.few) if profile.type == "string" else None
+            return Column(role="label", key=key, type=profile.type, names=names)
+        number = profile.type in NUMBERS and said != "text"
+        role: Role = "number" if number else "text"
+        if said in ("start", "end"):
+            role = "start" if said == "start" else "end"
+        type_ = "string" if said == "text" else profile.type or "json"
+        return Column(role=role, key=key, type=type_)
+
+    def _captions(self) -> list[str]:
+        """The keys that are captions of a record."""
+        said = [key for key, role in self.roles.items() if role == "caption"]
+        texts = ("string", "[string]")
+        free = [k for k, p in self.profiles.items() if p.type in texts and k not in self.roles]
+        named = [key for key in free if key.lower() in CAPTIONS]
+        numbered = [key for key in free if re.fullmatch(r"(?i)captions?_?\d+", key)]
+        if said or (numbered and not named):
+            return said or numbered
+        for key in named[1:]:
+            if all(r.values.get(key) == r.values.get(named[0]) for r in self.sample):
+                self.left_out[key] = f"the same as {named[0]}"
+        named = [key for key in named if key not in self.left_out]
+        if len(named) > 1:
+            ways = [f"--caption {key}  (others stay as text)" for key in named]
+            raise stop(
+                self.name, f"{', '.join(named)} may each be the caption", *ways,
+                f"--caption {','.join(named)}  (several captions a row)",
+            )  # fmt: skip
+        return named
+
+    def _id(self) -> str | None:
+        """A key that tells all records apart."""
+        said = [key for key, role in self.roles.items() if role == "id"]
+        apart = [k for k, p in self.profiles.items() if p.unique and p.rows == self.rows]
+        free = [key for key in apart if key not in self.roles]
+        named = [key for key in free if key.lower() in IDS]
+        files = [m.key for m in self.media if m.stored_as == "file" and m.key in free]
+        return next(iter([*said, *named, *files]), None)

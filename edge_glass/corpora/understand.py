@@ -1,0 +1,307 @@
+"""Data that nobody has described -> the YAML that says how they are read, or what is to be decided.
+
+Evidence alone counts: names of files and keys, and all values. Where two readings are possible
+nothing is guessed: an error lists them, with the option that decides.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edge_glass.core.errors import ConfigError
+from edge_glass.core.spec import Column, Own, Source, Spec, Splits
+from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
+from edge_glass.corpora.layouts import media_columns, media_folders, tables, values
+from edge_glass.corpora.layouts.media_columns import Media
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.corpora.own import DATA, FETCHED, FILES
+from edge_glass.corpora.own_columns import Keys, stop
+from edge_glass.sources.obtain import Request, obtain
+
+SPLITS = ("split", "subset", "partition", "set")
+WORDS = {word: name for name, all_ in tables.WORDS.items() for word in all_}
+SAMPLE = 200  # records by which media are told
+WANT = {"image": "image", "audio": "sound", "video": "file"}
+PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user has decided."""
+
+    layout: str | None = None
+    roles: dict[str, str] = field(default_factory=dict)  # key -> role, url or none
+    split: str | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of data, before anything is built."""
+
+    name: str
+    home: Path  # the folder that paths in `spec` begin from
+    spec: Spec
+    why: str  # it is this layout
+    rows: int  # records
+    examples: dict[str, list[Any]]  # column -> values of three records
+    left_out: dict[str, str]  # file or key -> why
+
+    @property
+    def own(self) -> Own:
+        """The corpus, as it is built."""
+        return Own.of(self.name, self.spec, self.home)
+
+
+def understand(place: Path, choices: Choices | None = None) -> Understood:
+    """Read what lies at `place`: a folder, an archive or a table.
+
+    Raises EdgeGlassError if there is nothing to read, or something is to be decided.
+    """
+    if not place.exists():
+        raise ConfigError(f"{place}: no config is called so, and no file or folder is there")
+    return _Reading(place.absolute(), choices or Choices()).understood()
+
+
+class _Reading:
+    def __init__(self, place: Path, choices: Choices) -> None:
+        self._place, self._choices = place, choices
+        self._name = re.sub(r"\W+", "_", place.name.partition(".")[0]).strip("_") or "data"
+        source = {DATA: Source(path=place.name)}
+        request = Request(self._name, self._name, "", source, {}, home=place.parent)
+        self._files = Files(obtain(request, facts=False), DATA)
+        self._left_out: dict[str, str] = {}
+
+    def understood(self) -> Understood:
+        layout, read, why = self._layout()
+        files = Files(self._files.raw, DATA, tuple(read))
+        sample = list(islice(LAYOUTS[layout].records(files), SAMPLE))
+        if not sample:
+            raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
+        text = bool(read) and all(tables.ending(name) in tables.DELIMITED for name in read)
+        folders: Counter[str] = Counter()
+        found = profiles(_counted(LAYOUTS[layout].records(files), folders), text)
+        roles, rows = dict(self._choices.roles), folders.total()
+        if unknown := [key for key in roles if key not in found]:
+            raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
+        media = self._media(layout, files, sample, found)
+        keys = Keys(self._name, found, rows, media, roles, sample, self._left_out)
+        splits, classes = self._splits(folders, found), None
+        if layout == "media" and "folder" not in roles:
+            classes = self._classes(sample, splits, found["folder"])
+        taken = splits.key if splits.by == "key" else None
+        columns = keys.columns((taken, "folder" if layout == "media" else None), classes)
+        spec = self._spec(layout, read, columns, splits, media, found)
+        examples = {n: [values.at(c.key, r.values) for r in sample[:3]] for n, c in columns.items()}
+        return Understood(self._name, self._place.parent, spec, why, rows, examples, self._left_out)
+
+    def _layout(self) -> tuple[str, list[str], str]:
+        """The layout, the tables that are read, and why."""
+        media: Counter[str] = Counter()
+        stems, listed = set[str](), list[str]()
+        for name in self._files.names():
+            if kind := media_folders.kind_of(name):
+                media[kind] += 1
+                stems.add(name.rpartition(".")[0])
+            elif tables.ending(name):
+                listed.append(name)
+            elif not PurePosixPath(name).name.upper().startswith(PROSE):
+                self._left_out[f"*.{_suffix(name)}"] = "neither media nor a table"
+        endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
+        beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
+        read = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]
+        what = ", ".join(f"{n:,} {kind} files" for kind, n in media.items())
+        if media and read:
+            read = self._naming(read)
+        layout = self._choices.layout or ("table" if read else "media")
+        if layout not in LAYOUTS:
+            raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
+        if not media and not read:
+            raise ConfigError(f"{self._place}: no media files and no table in it")
+        said = [what] if what else []
+        return layout, read, ", ".join([*said, *read[:3], *(["…"] if len(read) > 3 else [])])
+
+    def _naming(self, read: list[str]) -> list[str]:
+        """Of tables beside media those that name them are what there is to read."""
+        named = [name for name in read if PurePosixPath(name).stem == "metadata"]
+        naming = named or [name for name in read if self._names_files(name)]
+        for name in read:
+            if name not in naming:
+                self._left_out[name] = "names none of the media files"
+        return naming
+
+    def _is_table(self, name: str) -> bool:
+        first = next(self._sample(name), None)
+        return first is not None and first.dropped is None and bool(first.values)
+
+    def _names_files(self, name: str) -> bool:
+        found = media_columns.found(self._files, [*self._sample(name)])
+        return any(media.stored_as == "file" for media in found)
+
+    def _sample(self, name: str) -> Iterator[Record]:
+        with self._files.local(name) as path:
+            yield from islice(tables.read(path, name), SAMPLE)
+
+    def _media(
+        self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]
+    ) -> list[Media]:
+        """The keys that are media."""
+        if layout == "media":
+            return [
+                Media(kind, kind, kind, "file") for kind in media_folders.SUFFIXES if kind in keys
+            ]
+        roles = self._choices.roles
+        found = [m for m in media_columns.found(files, sample) if self._may_be(m, roles)]
+        here = [media for media in found if media.stored_as != "url"]
+        made = [media for media in here if media.key != media.read_from]
+        for one, other in pairwise(sorted(made, key=lambda media: media.kind)):
+            if one.kind == other.kind:
+                raise stop(
+                    self._name, f"{one.key} and {other.key} may each be the {one.kind}",
+                    *(f"--column {media.read_from}=text" for media in (one, other)),
+                )  # fmt: skip
+        urls = [media for media in found if media.stored_as == "url"]
+        said = [media for media in urls if media.read_from in roles]
+        if here and not said:
+            return here
+        if not said and len(urls) > 1:
+            named = [media for media in urls if media_columns.URL_KEYS.search(media.key)]
+            urls = named if len(named) == 1 else urls
+        if not said and len(urls) > 1:
+            raise stop(
+                self._name, f"{', '.join(m.key for m in urls)} are URLs, and one a row is fetched",
+                *(f"--url {media.key}" for media in urls),
+                f"--column {urls[0].key}=text  (not fetched)",
+            )  # fmt: skip
+        return said or urls
+
+    def _may_be(self, media: Media, roles: dict[str, str]) -> bool:
+        role = roles.get(media.read_from, media.kind)
+        return role in (media.kind, "url")
+
+    def _splits(self, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
+        if self._choices.split:
+            return _asked(self._choices.split, folders, keys)
+        said = [
+            k for k, p in keys.items() if k.lower() in SPLITS and p.few and p.few <= WORDS.keys()
+        ]
+        named = [folder for folder in folders if folder in WORDS]
+        if said and named:
+            raise stop(
+                self._name, "its folders and a key speak of splits",
+                "--split folder", f"--split key={said[0]}", "--split all",
+            )  # fmt: skip
+        if said:
+            return Splits(by="key", key=said[0], names=_by_name(keys[said[0]].few))
+        if named and len(named) < len(folders):
+            others = (
+                ", ".join(sorted(filter(None, set(folders) - set(named)))) or "files beside them"
+            )
+            ways = ("--split folder  (each folder is one)", "--split all  (all is train)")
+            raise stop(self._name, f"{', '.join(named)} are splits, {others} are not", *ways)
+        return Splits(by="folder", names=_by_name(named)) if named else Splits()
+
+    def _classes(self, sample: list[Record], splits: Splits, profile: KeyProfile) -> Column | None:
+        """Folders are classes where all files lie at one depth, right below the root or a split."""
+        depth = 1 + (splits.by == "folder")
+        names = sorted(profile.few)
+        if self._choices.roles.get("folder") == "label" or (
+            {record.where.count("/") for record in sample} == {depth} and 1 < len(names) <= FEW
+        ):
+            return Column(role="label", key="folder", names=names)
+        if len(profile.few - {"", *splits.names, *WORDS}) > 1:
+            self._left_out["folder"] = "not all files are one folder down; --column folder=label"
+        return None
+
+    def _spec(
+        self,
+        layout: str,
+        read: list[str],
+        columns: dict[str, Column],
+        splits: Splits,
+        media: list[Media],
+        keys: dict[str, KeyProfile],
+    ) -> Spec:
+        stored = {each.stored_as for each in media}
+        sources = {DATA: Source(path=self._place.name, tables="bytes" in stored)}
+        if root := self._root([m for m in media if m.stored_as == "file"], keys):
+            sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))
+        if "url" in stored:
+            want: Any = WANT[media[0].kind]
+            sources[FETCHED] = Source(fetch=want, row_bytes=200_000)
+        licence = self._choices.licence
+        return Spec(
+            title=self._place.name,
+            version="1.0.0",
+            licence=licence or "not stated",
+            licence_tag=licence or "unknown",
+            sources=sources,
+            layout=layout,
+            tables=read if any(map(tables.ending, self._left_out)) else [],
+            columns=columns,
+            splits=splits,
+            configs={self._name: {}},
+        )
+
+    def _root(self, media: list[Media], keys: dict[str, KeyProfile]) -> str | None:
+        """The folder of the media files, where they are not in that of the data."""
+        folder = self._place if self._place.is_dir() else self._place.parent
+        within = self._files.root.is_dir() or self._files.archived
+        roots = []
+        for each in media:
+            start = each.key.partition("{")[0] if "{" in each.key else ""
+            value = (start + (keys[each.read_from].prefix or "")).rpartition("/")[0]
+            if not (within and (not value.startswith("/") or Path(value).is_relative_to(folder))):
+                roots.append(os.path.normpath(folder / value))
+        return os.path.commonpath(roots) if roots else None
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _counted(records: Iterable[Record], folders: Counter[str]) -> Iterator[Record]:
+    for record in records:
+        folders[record.folder] += 1
+        yield record
+
+
+def _by_name(words: Iterable[str]) -> dict[str, list[str]]:
+    """The splits that words speak of, in the usual order."""
+    found = sorted(words)
+    names = [name for name in tables.WORDS if any(WORDS[word] == name for word in found)]
+    return {name: [w for w in found if WORDS[w] == name and w != name] for name in names}
+
+
+def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
+    """`all`, `folder`, `key=NAME`, or shares: `train:0.9,test:0.1 by speaker`."""
+    kind, _, value = rule.partition("=")
+    if rule == "all":
+        return Splits()
+    if rule == "folder":
+        return Splits(by="folder", names=_any_names(filter(None, folders)))
+    if kind == "key" and value in keys:
+        return Splits(by="key", key=value, names=_any_names(keys[value].few))
+    shares, _, group = rule.partition(" by ")
+    try:
+        parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
+        if group and group not in keys:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"--split {rule}: use all, folder, key=NAME, or shares such as "
+            f"'train:0.9,test:0.1 by speaker'; there are {', '.join(keys)}"
+        ) from None
+    return Splits(by="share", names={name: [] for name in parts}, shares=parts, key=group or None)
+
+
+def _any_names(words: Iterable[str]) -> dict[str, list[str]]:
+    found = sorted(words)
+    known = _by_name(word for word in found if word in WORDS)
+    return known | {word: [] for word in found if word not in WORDS}

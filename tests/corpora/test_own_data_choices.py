@@ -1,0 +1,214 @@
+"""Where data of one's own can be read in two ways the choice is asked for; and what a YAML says."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from kit import Cli, entries, rows
+from owndata import jpeg, put, table
+from test_catalog import other_package
+
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora.understand import Choices, understand
+
+HEAD = "title: x\nversion: 1.0.0\nlicence: x\nlicence_tag: other\nsources: {data: {}}\n"
+Write = Callable[[Path], None]
+
+
+def two_captions(at: Path) -> None:
+    table(
+        at / "metadata.csv", [{"file_name": "1.jpg", "text": "A bird.", "sentence": "Un oiseau."}]
+    )
+    put(at / "1.jpg", jpeg(1))
+
+
+def two_urls(at: Path) -> None:
+    table(at / "list.csv", [{"image_url": "http://a/1.jpg", "thumb_url": "http://a/t.jpg"}])
+
+
+def odd_folders(at: Path) -> None:
+    for folder in ("train", "extra"):
+        put(at / folder / "1.jpg", jpeg(len(folder)))
+
+
+def folders_and_key(at: Path) -> None:
+    put(at / "train" / "1.jpg", jpeg(1))
+    table(at / "train" / "metadata.csv", [{"file_name": "1.jpg", "split": "test"}])
+
+
+def two_stems(at: Path) -> None:
+    table(at / "list.csv", [{"a": "1", "b": "2"}, {"a": "2", "b": "1"}])
+    for number in (1, 2):
+        put(at / f"{number}.jpg", jpeg(number))
+
+
+CHOICES: list[tuple[Write, str, Choices, Callable[[Any], Any]]] = [
+    (two_captions, "--caption sentence", Choices(roles={"sentence": "caption"}),
+     lambda spec: (spec.columns["caption"].key, spec.columns["text"].role) == ("sentence", "text")),
+    (two_urls, "--url thumb_url", Choices(roles={"thumb_url": "url"}),
+     lambda spec: spec.columns["image"].key == "thumb_url"),
+    (odd_folders, "--split all", Choices(split="all"),
+     lambda spec: [*spec.splits.names] == ["train"]),
+    (folders_and_key, "--split key=split", Choices(split="key=split"),
+     lambda spec: [*spec.splits.names] == ["test"]),
+    (two_stems, "--column a=text", Choices(roles={"a": "text"}),
+     lambda spec: spec.columns["image"].key == "{b}.jpg"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("write", "option", "choices", "decided"), CHOICES, ids=lambda v: getattr(v, "__name__", None)
+)
+def test_two_readings_stop_with_the_option_that_decides(
+    write: Write, option: str, choices: Choices, decided: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    write(tmp_path / "d")
+    with pytest.raises(EdgeGlassError, match=option):
+        understand(tmp_path / "d")
+    assert decided(understand(tmp_path / "d", choices).spec)
+
+
+def spoken(at: Path, count: int = 40) -> None:
+    records = [
+        {"file_name": f"{n}.jpg", "speaker": f"s{n % 8}", "text": f"No. {n}"} for n in range(count)
+    ]
+    table(at / "metadata.jsonl", records)
+    for number in range(count):
+        put(at / f"{number}.jpg", jpeg(number))
+
+
+def test_a_share_keeps_groups_whole(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spoken(tmp_path / "talks")
+    assert cli("build", "talks", "--split", "train:0.5,test:0.5 by speaker").code == 0
+    folder = tmp_path / "data" / "talks"
+    seen = {
+        split: {
+            row["speaker"]
+            for p in folder.glob(f"{split}-*")
+            for row in pq.read_table(p).to_pylist()
+        }
+        for split in ("train", "test")
+    }
+    assert seen["train"] | seen["test"] == {f"s{n}" for n in range(8)}
+    assert not seen["train"] & seen["test"] and all(seen.values())
+    assert len(rows(folder)) == 40
+
+
+def test_what_init_writes_can_be_edited_and_built(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spoken(tmp_path / "talks", 4)
+    written = cli("init", "talks").out
+    spec = yaml.safe_load(written)
+    spec["columns"]["label"] = {"role": "label", "key": "speaker", "names": ["s0", "s1", "s2"]}
+    spec["columns"]["name"] = {"role": "text", "key": "{speaker}/{text}"}
+    spec["configs"]["talks_small"] = {"resize": "longest", "image_size": 24}
+    Path("talks.yaml").write_text(yaml.safe_dump(spec))
+    assert cli("build", "talks.yaml:talks_small").code == 0
+    found = rows(tmp_path / "data" / "talks_small")
+    assert {row["width"] for row in found.values()} == {24}
+    assert found["1.jpg"]["label"] == 1 and found["1.jpg"]["name"] == "s1/No. 1"
+    (lost,) = (
+        e for e in entries(tmp_path / "data" / "talks_small").values() if e["outcome"] != "kept"
+    )
+    assert lost["outcome"] == "malformed_row" and "s3" in lost["detail"]
+
+
+def test_mistakes_in_a_yaml_are_told_with_their_line(tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "talks.yaml"
+    columns = "columns:\n  a: {role: colour, key: b}\n"
+    file.write_text(f"{HEAD}layout: table\n{columns}configs: {{talks: {{}}}}\n")
+    told = cli("build", str(file))
+    assert told.code == 1 and "talks.yaml:8: columns.a.role" in told.err
+    file.write_text(
+        file.read_text().replace("role: colour", "role: text").replace(": table", ": tabel")
+    )
+    assert "no layout tabel; there are" in cli("build", str(file)).err
+
+
+def test_raw_without_a_name_is_an_error(tmp_path: Path, cli: Cli) -> None:
+    told = cli("build", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert told.code == 1 and "say which config" in told.err
+
+
+def test_a_package_of_yamls_and_a_broken_one(tmp_path: Path) -> None:
+    site = other_package(tmp_path / "site")
+    (site / "lab/configs/talks.yaml").write_text(
+        f"{HEAD}layout: table\n"
+        "columns:\n  image: {role: image, key: file_name}\n  said: {role: text, key: text}\n"
+        "configs: {talks: {}}\n"
+    )
+    (site / "lab/configs/broken.yaml").write_text("title: [")
+    spoken(tmp_path / "mine", 3)
+    run = [sys.executable, "-m", "edge_glass"]
+    kwargs: dict[str, Any] = {
+        "env": {"PYTHONPATH": str(site), "HOME": str(tmp_path)}, "cwd": tmp_path, "text": True,
+        "capture_output": True,
+    }  # fmt: skip
+    listed = subprocess.run([*run, "list", "--json"], check=True, **kwargs)
+    assert {"birds", "talks", "clotho"} <= json.loads(listed.stdout).keys()
+    assert "lab: broken" in listed.stderr and "broken" not in json.loads(listed.stdout)
+    subprocess.run([*run, "build", "talks", "--raw", "mine"], check=True, **kwargs)
+    assert len(rows(tmp_path / "data" / "talks")) == 3
+
+
+def test_lists_and_nested_values_keep_their_kind(tmp_path: Path) -> None:
+    records = [
+        {"file_name": "1.jpg", "tags": ["a"], "box": [[1.5, 2.0]], "more": {"a": 1}, "n": 1},
+        {"file_name": "2.jpg", "tags": [], "box": None, "more": None, "n": 2.5},
+    ]
+    table(tmp_path / "d" / "metadata.jsonl", records)
+    for number in (1, 2):
+        put(tmp_path / "d" / f"{number}.jpg", jpeg(number))
+    types = {n: c.type for n, c in understand(tmp_path / "d").spec.columns.items()}
+    assert types == {
+        "image": "string", "id": "string", "tags": "[string]", "box": "[[float64]]", "more": "json",
+        "n": "float64",
+    }  # fmt: skip
+
+
+def test_numbers_in_a_csv_are_such_only_if_all_are(tmp_path: Path) -> None:
+    keys = ("zip", "age", "part", "odd", "yes")
+    values = [("007", "3", "1.5", "1", "True"), ("100", "", "2", "n/a", "false")]
+    records = [{"file_name": "1.jpg"} | dict(zip(keys, row, strict=True)) for row in values]
+    table(tmp_path / "d" / "metadata.csv", records)
+    put(tmp_path / "d" / "1.jpg", jpeg(1))
+    types = {
+        n: c.type for n, c in understand(tmp_path / "d").spec.columns.items() if c.role != "image"
+    }
+    assert types == {
+        "zip": "string",
+        "age": "int64",
+        "part": "float64",
+        "odd": "string",
+        "yes": "bool",
+    }
+
+
+def test_a_name_that_leads_out_of_the_folder_is_a_row_of_the_ledger(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [{"file_name": "1.jpg"}, {"file_name": "../../etc/passwd.jpg"}]
+    table(tmp_path / "d" / "metadata.csv", records)
+    put(tmp_path / "d" / "1.jpg", jpeg(1))
+    assert cli("build", "d").code == 0
+    outcomes = sorted(entry["outcome"] for entry in entries(tmp_path / "data" / "d").values())
+    assert outcomes == ["kept", "malformed_row"]
+
+
+def test_no_row_of_a_table_is_lost_with_its_type(tmp_path: Path) -> None:
+    records = pa.table({"image": pa.array([jpeg(1), None], pa.binary()), "n": [1, 2]})
+    pq.write_table(records, tmp_path / "d.parquet")
+    assert understand(tmp_path / "d.parquet").rows == 2

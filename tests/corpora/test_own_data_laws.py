@@ -1,0 +1,102 @@
+"""The laws of a build hold for data of one's own: bytes, resume, publishing, loading."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hub import Hub
+from kit import Cli, client
+from owndata import class_folders
+
+from edge_glass.audit.verify import verify
+from edge_glass.corpora import catalog
+from edge_glass.corpora.own import OwnCorpus
+from edge_glass.pipeline import shard_plan
+from edge_glass.pipeline.build import Options
+from edge_glass.release.publish import push
+from edge_glass.release.reproduce import reproduce
+from edge_glass.release.write_card import build
+
+LOAD = """if True:
+    import datasets, json
+    found = {}
+    for split, rows in datasets.load_dataset("org/birds", "birds", revision="v1.0.0").items():
+        found[split] = [[row["id"], row["label"], row["image"].size] for row in rows]
+    print(json.dumps(found))
+"""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Folders of classes that make two shards a split."""
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 4000)
+    class_folders(tmp_path, "")
+    return str(tmp_path / "birds")
+
+
+def test_bytes_do_not_depend_on_processes_places_or_stops(
+    birds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build(catalog.variant(birds), tmp_path / "one")
+    assert len(made.shards()) > 2
+    build(catalog.variant(birds), tmp_path / "two", Options(jobs=2))
+    (tmp_path / "moved").mkdir()
+    Path(birds).rename(tmp_path / "moved" / "birds")
+    moved = str(tmp_path / "moved" / "birds")
+    examples, seen = OwnCorpus.examples, []
+
+    def stopped(self, row, media):  # type: ignore[no-untyped-def]
+        seen.append(row.id)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        yield from examples(self, row, media)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OwnCorpus, "examples", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build(catalog.variant(moved), tmp_path / "three")
+    again: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            OwnCorpus,
+            "examples",
+            lambda self, row, media: (again.append(row.id), examples(self, row, media))[1],
+        )
+        build(catalog.variant(moved), tmp_path / "three")
+    assert 0 < len(again) < 8 and not {*again} & {*seen[:2]}
+    one = files(tmp_path / "one" / "birds")
+    assert one == files(tmp_path / "two" / "birds") == files(tmp_path / "three" / "birds")
+
+
+def test_a_version_is_published_checked_loaded_and_built_again(
+    birds: str, tmp_path: Path, hub: Hub, cli: Cli
+) -> None:
+    build(catalog.variant(birds), tmp_path / "out")
+    push(tmp_path / "out", ["birds"], "org/birds", "1.0.0")
+    found = client(hub, LOAD)
+    assert found["train"][0] == ["train/owl/1.jpg", 0, [40, 30]] and len(found["test"]) == 4
+    assert cli("verify", "org/birds@1.0.0").code == 0
+    assert "cc-by" not in hub.read("org/birds", "README.md").decode()
+    for name in ("croissant.json", "CITATION.cff"):
+        assert hub.read("org/birds", name)
+    raw = Options(raw=Path(birds))
+    (difference,) = reproduce(tmp_path / "out", tmp_path / "repeated", [], raw)
+    assert difference.identical
+
+
+def test_a_build_tells_its_own_layout_and_no_place_of_the_users(birds: str, tmp_path: Path) -> None:
+    build(catalog.variant(birds), tmp_path / "out")
+    text = (tmp_path / "out" / "birds" / "manifest.json").read_text()
+    assert json.loads(text)["own"]["layout"] == "media" and str(tmp_path) not in text
+    Path(birds).rename(tmp_path / "gone")
+    assert not [finding for finding in verify(tmp_path / "out") if finding.kind == "error"]
+
+
+def test_what_is_inside_the_data_is_not_written_to(birds: str, cli: Cli) -> None:
+    told = cli("build", birds, "--out", Path(birds) / "out")
+    assert told.code == 1 and "keep them apart" in told.err
