@@ -212,3 +212,27 @@ def test_no_row_of_a_table_is_lost_with_its_type(tmp_path: Path) -> None:
     records = pa.table({"image": pa.array([jpeg(1), None], pa.binary()), "n": [1, 2]})
     pq.write_table(records, tmp_path / "d.parquet")
     assert understand(tmp_path / "d.parquet").rows == 2
+
+
+def test_options_say_the_same_to_each_command(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [
+        {"name": "1.jpg", "text": "A bird.", "sentence": "Un oiseau.", "from_url": "http://a"}
+    ]
+    table(tmp_path / "d" / "list.csv", records)
+    put(tmp_path / "d" / "1.jpg", jpeg(1))
+    said = ["--caption", "sentence", "--column", "text=none", "--layout", "table"]
+    said += ["--split", "all", "--licence", "cc0-1.0"]
+    written = yaml.safe_load(cli("init", "d", *said).out)
+    assert written["columns"]["caption"]["key"] == "sentence" and "text" not in written["columns"]
+    assert written["licence_tag"] == "cc0-1.0"
+    assert "left out: text: as you said" in cli("plan", "d", *said).err
+    assert cli("build", "d", *said).code == 0
+    (row,) = rows(tmp_path / "data" / "d").values()
+    assert row["caption"] == "Un oiseau." and "text" not in row
+    for verb in ("init", "plan", "build"):
+        told = cli(verb, "d", "--url", "elsewhere")
+        assert told.code == 1 and "no elsewhere in it; there are name, text" in told.err
+    assert "edit its YAML" in cli("build", "clotho_sample", "--caption", "text").err
