@@ -20,7 +20,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED, opened
-from edge_glass.sources.fields import shown
+from edge_glass.sources.fields import preview
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.table_layout import Layout
 
@@ -71,7 +71,7 @@ def read(path: Path, name: str) -> Iterator[Record]:
             if isinstance(item, dict):
                 yield Record(f"{name} row {number}", item, folder, base)
             else:
-                why = (Outcome.MALFORMED_ROW, f"expected an object, found {shown(item)}")
+                why = (Outcome.MALFORMED_ROW, f"expected an object, found {preview(item)}")
                 yield Record(f"{name} row {number}", {}, folder, base, why)
 
 

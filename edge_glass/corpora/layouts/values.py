@@ -12,7 +12,7 @@ from datasets import ClassLabel
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.spec import Column
 from edge_glass.media.features import Sequence, Value
-from edge_glass.sources.fields import shown
+from edge_glass.sources.fields import preview
 
 PLACE = re.compile(r"\{([^{}]+)\}")
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
@@ -65,7 +65,7 @@ def cast(name: str, column: Column, value: Any) -> Any:
     try:
         return column.names.index(str(value)) if column.names else _cast(column.type, value)
     except (TypeError, ValueError, OverflowError, KeyError, RecursionError):
-        detail = f"{name}: expected {column.type}, found {shown(value)}"
+        detail = f"{name}: expected {column.type}, found {preview(value)}"
         raise Dropped(Outcome.MALFORMED_ROW, detail) from None
 
 
