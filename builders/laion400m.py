@@ -6,7 +6,6 @@ of the same columns, one row for each pair of URL and caption. Either is read, a
 that `edge-glass dedup laion400m` makes. NSFW is UNLIKELY, UNSURE, NSFW or nothing.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -21,11 +20,9 @@ from edge_glass.builder import (
     ImageParams,
     Layout,
     Media,
-    Outcome,
     Raw,
     Row,
     Value,
-    check_text,
     table_chunks,
 )
 
@@ -91,19 +88,23 @@ class Laion400m(Corpus):
         unsafe = {"unsafe": Value("bool")} if self.config.nsfw == "flag" else {}
         return {"id": Value("string")} | images | names | {"outlier": Value("string")} | unsafe
 
+    def parts(self, split: str, raw: Raw) -> list[table_chunks.Chunk]:
+        columns = {"id": table_chunks.digest_of("URL", "TEXT")}
+        columns |= {ours: f'"{theirs}"' for ours, theirs in NAMES.items()}
+        columns["outlier"] = "CASE WHEN dropped IS NULL THEN detail ELSE '' END"
+        unsafe = f"NSFW IS DISTINCT FROM '{UNLIKELY}'"
+        columns |= {"unsafe": unsafe} if self.config.nsfw == "flag" else {}
+        why = f"CASE WHEN {unsafe} THEN 'NSFW is ' || coalesce(NSFW, 'None') END"
+        left_out = why if self.config.nsfw == "drop" else "NULL"
+        return table_chunks.chunks(raw.paths[CHUNKS], TABLE, columns, left_out)
+
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        for where, record, why, odd in table_chunks.records(raw.paths[CHUNKS], TABLE):
-            fields = {ours: record[name] for ours, name in NAMES.items()} | {"outlier": odd}
-            unlikely, ask = fields["nsfw"] == UNLIKELY, {"url": fields["url"]}
-            left_out = (Outcome.NOT_IN_CONFIG, f"NSFW is {fields['nsfw']}")
-            dropped = why or (left_out if self.config.nsfw == "drop" and not unlikely else None)
-            key = where if why else f"{fields['url']}\n{fields['caption']}"
-            id = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
-            media = (IMAGES, fields["url"]) if self.config.images and not dropped else None
-            yield Row(id, CHUNKS, where, media, fields, dropped, ask if media else None)
+        for row in super().rows(split, raw):
+            if self.config.images and not row.dropped:
+                row.media = (IMAGES, row.fields["url"])
+                row.fetch_request = {"url": row.fields["url"]}
+            yield row
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        check_text(row.fields["url"], row.fields["caption"])
         images = self.config.image_of(media, row.id) if self.config.images else {}
-        unsafe = {"unsafe": row.fields["nsfw"] != UNLIKELY} if self.config.nsfw == "flag" else {}
-        yield {"id": row.id} | images | row.fields | unsafe
+        yield {"id": row.id} | images | row.fields

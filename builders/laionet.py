@@ -34,6 +34,7 @@ from edge_glass.builder import (
     frequencies,
     labels,
     our_wnid,
+    rows_of,
     table_chunks,
 )
 
@@ -81,19 +82,24 @@ class Laionet(Corpus):
         yield from self.config.sampled(lambda: self._rows(raw), wanted)
 
     def _rows(self, raw: Raw) -> Iterator[Row]:
+        columns = {"id": table_chunks.digest_of("URL", "TEXT"), "wnid": "wnid"}
+        columns |= {ours: f'"{theirs}"' for ours, theirs in COLUMNS.items()}
+        columns["text_similarity"] = SIMILARITY
         for source in [OWN, MORE] if self.config.match_freq else [OWN]:
             origin = RETRIEVED if source == MORE else "laionet"
-            for where, record, why, _ in table_chunks.records(raw.paths[source], TABLE):
-                fields = {ours: record[name] for ours, name in COLUMNS.items()}
-                fields |= {"wnid": our_wnid(record["wnid"]), "origin": origin}
-                fields["text_similarity"] = record[SIMILARITY]
-                dropped = why or _fault(fields, source)
-                key = where if dropped else f"{fields['url']}\n{fields['caption']}"
-                id = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
-                media, ask = None, None
-                if self.config.images and not dropped:
-                    media, ask = (IMAGES, fields["url"]), {"url": fields["url"]}
-                yield Row(id, source, where, media, fields, dropped, ask)
+            table = replace(TABLE, source=source)
+            for chunk in table_chunks.chunks(raw.paths[source], table, columns):
+                for row in rows_of(chunk):
+                    row.fields |= {"wnid": our_wnid(row.fields["wnid"]), "origin": origin}
+                    yield self._checked(row)
+
+    def _checked(self, row: Row) -> Row:
+        if not row.dropped and (fault := _fault(row.fields, row.source)):
+            row.dropped, row.id = fault, hashlib.sha256(row.row.encode()).hexdigest()[:32]
+        if self.config.images and not row.dropped:
+            row.media = (IMAGES, row.fields["url"])
+            row.fetch_request = {"url": row.fields["url"]}
+        return row
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         check_text(row.fields["url"], row.fields["caption"])

@@ -4,7 +4,7 @@ A builder needs nothing else of Edge Glass; what stands here stays where it is w
 """
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import Row
+from edge_glass.core.row import Part, Row, rows_of
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
 from edge_glass.corpora.params import (
@@ -57,6 +57,7 @@ __all__ = [
     "Media",
     "Outcome",
     "Pair",
+    "Part",
     "Raw",
     "Row",
     "Sequence",
@@ -76,6 +77,7 @@ __all__ = [
     "our_wnid",
     "parsed",
     "raw_decks",
+    "rows_of",
     "section_of",
     "sections",
     "store",

@@ -6,6 +6,7 @@ arrives, so that a row can be forgotten at once, and the next row group uses tha
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from itertools import pairwise
 from mmap import mmap
 from typing import Any, Protocol
 
@@ -117,6 +118,14 @@ def is_media(type_: pa.DataType) -> bool:
     return any(pa.types.is_binary(field.type) for field in fields) or pa.types.is_binary(inner)
 
 
+def has_media(type_: pa.DataType) -> bool:
+    """Whether bytes, or samples (lists of floating point numbers), stand anywhere in a column."""
+    return any(
+        pa.types.is_binary(leaf) or (pa.types.is_floating(leaf) and ".list." in path)
+        for path, leaf in leaves("", type_)
+    )
+
+
 class Column(Protocol):
     """The values of one column (or a part of it) in a row group."""
 
@@ -148,6 +157,21 @@ def leaves(path: str, type_: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
         yield from leaves(f"{path}.list.element", type_.value_type)
     else:
         yield path, type_
+
+
+def text_bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Where each text of an array begins and ends among the bytes that are given with it."""
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    first, last = (ends[0], ends[-1]) if len(ends) else (0, 0)
+    return ends - first, np.frombuffer(data or b"", np.uint8)[first:last]
+
+
+def text_views(texts: pa.Array) -> Iterator[memoryview]:
+    """The bytes of each text, none of them copied; empty for a null."""
+    ends, data = text_bytes(texts)
+    view = memoryview(data.data)
+    return (view[start:end] for start, end in pairwise(ends.tolist()))
 
 
 class _Plain:

@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge_glass.core.atomic_files import FULL
 
@@ -23,6 +25,28 @@ def rank(seed: int, key: str) -> int:
 def digest(seed: int, key: str) -> bytes:
     """16 bytes that depend on nothing but `seed` and `key`."""
     return sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()[:16]
+
+
+def digests(seed: int, keys: pa.Array) -> pa.Array:
+    """The digest of each of many keys."""
+    seeded = pc.binary_join_element_wise(f"{seed}\0", keys, "").cast(pa.binary()).to_pylist()
+    found = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
+    halves = pa.py_buffer(found.reshape(-1, 32)[:, :16].tobytes())
+    return pa.Array.from_buffers(pa.binary(16), len(keys), [None, halves])
+
+
+def ranks(digests: pa.Array) -> np.ndarray:
+    """The rank of each key, out of its digest."""
+    return _pairs(_whole(digests))[:, 0]
+
+
+def _whole(digests: pa.Array) -> memoryview:
+    start = 16 * digests.offset
+    return memoryview(digests.buffers()[1])[start : start + 16 * len(digests)]
+
+
+def _pairs(data: bytes | memoryview) -> np.ndarray:
+    return np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
 
 class Keys:
@@ -51,17 +75,29 @@ class Keys:
         self._file.write(digest(self._seed, key))
         self.count += 1
 
+    def extend(self, digests: pa.Array) -> None:
+        """Append many keys by their digests, made with the same seed."""
+        self._file.write(_whole(digests))
+        self.count += len(digests)
+
     def groups(self) -> Iterator[list[int]]:
         """Positions of keys that occur more than once, a list for each such key, ascending."""
         buckets = self.count // _BUCKET + 1
         for bucket in range(buckets):
-            positions, found = self._bucket(bucket, buckets)
+            positions, found = self._repeated(*self._bucket(bucket, buckets))
             order = np.lexsort((positions, found[:, 1], found[:, 0]))
             positions, found = positions[order], found[order]
             same = np.flatnonzero((found[1:] == found[:-1]).all(axis=1))
             runs = np.split(same, np.flatnonzero(np.diff(same) > 1) + 1)
             for run in runs if len(same) else []:
                 yield positions[run[0] : run[-1] + 2].tolist()
+
+    @staticmethod
+    def _repeated(positions: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Without the keys whose first half no other has: mostly all of them."""
+        ranks = np.sort(found[:, 0])
+        among = np.isin(found[:, 0], ranks[1:][ranks[1:] == ranks[:-1]])
+        return positions[among], found[among]
 
     def threshold(self, n: int) -> int:
         """The n-th smallest rank (64 bits): exactly n keys have it or a smaller one.
@@ -91,4 +127,4 @@ class Keys:
         self._file.flush()
         for start in range(0, max(1, self.count), _BLOCK):
             data = os.pread(self._file.fileno(), _BLOCK * 16, start * 16)
-            yield start, np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+            yield start, _pairs(data)

@@ -1,7 +1,15 @@
-"""A record of a source, as plain data."""
+"""A record of a source, as plain data; and many at a time, as Arrow batches."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# what a batch of rows says of each beside its columns; no column of a corpus has such a name
+SOURCE, PLACE, OUTCOME, DETAIL = "row.source", "row.place", "row.outcome", "row.detail"
+MARKS = (SOURCE, PLACE, OUTCOME, DETAIL)
 
 
 @dataclass(slots=True)
@@ -16,3 +24,19 @@ class Row:
     dropped: tuple[str, str] | None = None  # outcome, detail
     fetch_request: dict[str, Any] | None = None  # what a fetcher is asked for
     extra_members: list[str] = field(default_factory=list)  # files that are read after its media
+
+
+class Part(Protocol):
+    """A piece of a source, such as a chunk of a table, that one process reads."""
+
+    def batches(self) -> "Iterator[pa.RecordBatch]":
+        """Its rows: `MARKS` (text; the outcome null where nothing is wrong), `id` and columns."""
+
+
+def rows_of(part: Part) -> Iterator[Row]:
+    """The rows of a part, one at a time."""
+    for batch in part.batches():
+        for fields in batch.to_pylist():
+            source, place, outcome, detail = (fields.pop(mark) for mark in MARKS)
+            dropped = (outcome, detail) if outcome else None
+            yield Row(fields.pop("id"), source, place, None, fields, dropped)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 from importlib import resources
@@ -15,15 +15,16 @@ import datasets
 from pydantic import ValidationError
 
 from edge_glass.core import interrupts
+from edge_glass.core.columns import has_media
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
-from edge_glass.core.row import Row
+from edge_glass.core.row import Part, Row, rows_of
 from edge_glass.core.spec import Spec, line_of, of_package, path_of
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
 from edge_glass.corpora.selection import Selection
-from edge_glass.media.features import Audio, Features
+from edge_glass.media.features import Audio, Features, arrow_schema
 from edge_glass.sources import prefetch
 from edge_glass.sources.fields import Columns, preview
 from edge_glass.sources.obtain import Request
@@ -81,13 +82,22 @@ class Corpus(datasets.GeneratorBasedBuilder):
     def columns(self) -> Features:
         """The columns of an example; `id` is always among them."""
 
-    @abstractmethod
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        """Every row of the source, in its order, without reading media."""
+    def parts(self, split: str, raw: Raw) -> Sequence[Part]:
+        """What gives the rows of a split as Arrow batches, in source order; empty if nothing does.
 
-    @abstractmethod
+        A config without media is then built out of the batches as they are: nothing is done for a
+        row by itself, and `rows` and `examples` are not asked.
+        """
+        return ()
+
+    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        """Every row of the source, in its order, without reading media; here those of `parts`."""
+        for part in self.parts(split, raw):
+            yield from rows_of(part)
+
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
+        yield {"id": row.id} | row.fields
 
     def row_bytes(self, source_bytes: int) -> int:
         """About how many bytes of Parquet a row with so many bytes of media makes."""
@@ -101,6 +111,13 @@ class Corpus(datasets.GeneratorBasedBuilder):
         return size + 1000
 
     # What follows from it
+
+    def batched(self, raw: Raw) -> bool:
+        """Whether the config is built out of batches of rows."""
+        types = arrow_schema(Features(self.columns())).types
+        return not any(map(has_media, types)) and all(
+            self.parts(split, raw) for split in self.chosen_splits()
+        )
 
     @classmethod
     def named(cls) -> tuple[str, str]:

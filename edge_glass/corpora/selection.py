@@ -2,22 +2,30 @@
 
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_glass.core.key_digests import Keys, rank
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.core.key_digests import Keys, rank, ranks
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.core.row import Row
+from edge_glass.core.row import DETAIL, OUTCOME, Row
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
     from edge_glass.corpora.corpus import Corpus
 
 EVERY = 2**64 - 1  # the largest rank
+KEY = "row.key"  # of a batch: the digest of each id
+DUPLICATE = (Outcome.DUPLICATE_ID, "an earlier row has this id")
+BEYOND = (Outcome.BEYOND_LIMIT, "")
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,12 @@ class Selection:
         raw: Raw,
         limit: int | None = None,
         progress: Progress | None = None,
+        batches: Callable[[str], Iterable[pa.RecordBatch]] | None = None,
     ) -> "Selection":
-        """Read through all rows once. `limit`: only the first so many of each split."""
+        """Read through all rows once. `limit`: only the first so many of each split.
+
+        `batches` gives the rows of a split with the digest of each id (`KEY`), if it is known.
+        """
         seed, subset = corpus.config.seed, corpus.config.hashed_subset
         what, progress = f"read {corpus.config.name}", progress or Silent()
         with (
@@ -50,7 +62,11 @@ class Selection:
             rows, starts = {}, {}
             for split in corpus.chosen_splits():
                 starts[split] = keys.count
-                for row in corpus.source_rows(split, raw):
+                for batch in batches(split) if batches else ():
+                    keys.extend(batch[KEY])
+                    if subset is not None:
+                        inside.extend(batch[KEY].filter(pc.invert(_are_outside(batch))))
+                for row in corpus.source_rows(split, raw) if not batches else ():
                     keys.add(row.id)
                     if subset is not None and not _outside(row):
                         inside.add(row.id)
@@ -68,14 +84,48 @@ class Selection:
 
     def _outcome(self, row: Row, split: str, position: int) -> tuple[str, str] | None:
         if (split, position) in self.duplicates:
-            return Outcome.DUPLICATE_ID, "an earlier row has this id"
+            return DUPLICATE
         if _outside(row):
             return row.dropped
         if self.threshold < EVERY and rank(self.seed, row.id) > self.threshold:
             return Outcome.NOT_IN_SUBSET, ""
         if self.limit is not None and position >= self.limit:
-            return Outcome.BEYOND_LIMIT, ""
+            return BEYOND
         return None
+
+    def marked(self, batch: pa.RecordBatch, split: str, start: int) -> pa.RecordBatch:
+        """Rows from the position `start` on, those that are not taken with the reason.
+
+        They come with `KEY` and go without it.
+        """
+        outside = _are_outside(batch).to_numpy(zero_copy_only=False)
+        end, taken = start + batch.num_rows, np.ones(batch.num_rows, bool)
+        reasons = [
+            (np.isin(np.arange(start, end), self._repeated.get(split, ())), DUPLICATE),
+            (outside, None),
+            (ranks(batch[KEY]) > self.threshold, (Outcome.NOT_IN_SUBSET, "")),
+            (np.arange(start, end) >= (end if self.limit is None else self.limit), BEYOND),
+        ]
+        batch = batch.drop_columns([KEY])
+        for rows, reason in reasons:
+            due, taken = rows & taken, taken & ~rows
+            for name, value in zip((OUTCOME, DETAIL), reason or (), strict=False):
+                if due.any():
+                    found = pc.if_else(pa.array(due), str(value), batch[name])
+                    batch = batch.set_column(batch.schema.get_field_index(name), name, found)
+        return batch
+
+    @cached_property
+    def _repeated(self) -> dict[str, list[int]]:
+        """The positions of repeated rows, by split."""
+        found: dict[str, list[int]] = {}
+        for split, position in self.duplicates:
+            found.setdefault(split, []).append(position)
+        return found
+
+
+def _are_outside(batch: pa.RecordBatch) -> pa.Array:
+    return pc.equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(False)
 
 
 def _by_split(positions: list[int], starts: dict[str, int]) -> frozenset[tuple[str, int]]:

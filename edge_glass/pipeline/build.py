@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edge_glass.core import finished, ledger, manifest, names, outputs
+from edge_glass.core import finished, ledger, ledger_tables, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, redacted
 from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
@@ -21,7 +21,7 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.core.shard_files import write_table
 from edge_glass.corpora.catalog import Variant
-from edge_glass.pipeline import build_inputs, shard_plan, worker
+from edge_glass.pipeline import build_inputs, row_batches, shard_plan, worker
 from edge_glass.pipeline.earlier_builds import (
     Job,
     Options,
@@ -110,7 +110,16 @@ def _make(job: Job, progress: Progress) -> Manifest:
     described = open_folder(job, progress)
     if job.before:
         finished.check(job.before, [manifest.read(job.before).ledger])
-    planned = shard_plan.plan(job.corpus, job.raw, job.folder, job.options.limit, progress)
+    one_by_one = job.before or job.described.tables  # what was made of a row is looked up
+    planned = shard_plan.plan(
+        job.corpus,
+        job.raw,
+        job.folder,
+        job.options.limit,
+        progress,
+        jobs=job.options.jobs,
+        batched=not one_by_one,
+    )
     tasks = list(_tasks(job, planned))
     if job.mended and ledger.FILE not in job.broken:
         _take_over(job, job.mended, tasks)
@@ -203,9 +212,10 @@ def _finish(
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
     records = [record for task in tasks if (record := worker.finished(task))]
-    batches = (table for task in tasks for table in ledger.tables(task.ledger))
+    batches = (batch for task in tasks for batch in row_batches.read(task.ledger))
+    groups = ledger_tables.regrouped(batches)
     revisions.write(folder)
-    written = write_table(folder / ledger.FILE, batches, ledger.schema())
+    written = write_table(folder / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
     made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
     made.check_balance(rows)
     made.write(folder)

@@ -3,23 +3,27 @@
 import gzip
 import json
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
-from itertools import groupby, islice
+from functools import cached_property, partial
+from itertools import groupby, islice, pairwise
 from operator import attrgetter
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
-from edge_glass.core.row import Row
+from edge_glass.core.row import OUTCOME, Row
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import Selection
+from edge_glass.pipeline import executor_local, row_batches
 from edge_glass.sources.fields import preview
 from edge_glass.sources.raw import Raw
 
@@ -38,6 +42,7 @@ class Order:
     number: int
     rows: int
     sha256: str  # of the file that lists the rows
+    batched: bool = False  # whether that file holds Arrow batches
 
     @property
     def stem(self) -> str:
@@ -68,21 +73,54 @@ def plan(
     folder: Path,
     limit: int | None = None,
     progress: Progress | None = None,
+    *,
+    jobs: int = 1,
+    batched: bool = True,
 ) -> Planned:
     """Cut all rows into orders of about 500 MB of Parquet; a second call reads the first's plan.
 
-    The cut depends on the rows and the sizes of their media alone.
+    The cut depends on the rows and the sizes of their media alone. `jobs` processes read rows that
+    come as batches, if they may be `batched`.
     """
     file, progress = folder / PLAN, progress or Silent()
     if (planned := _planned(file)) is None:
-        selection, tally = Selection.of(corpus, raw, limit, progress), Tally()
-        what, total = f"plan {corpus.config.name}", sum(selection.rows.values())
-        cutter = _Cutter(corpus, raw, selection, folder, tally)
-        with progress.rows(what, total, tally):
-            orders = [order for split in selection.rows for order in cutter.orders(split)]
-        planned = Planned(selection.rows, orders)
+        if batched and corpus.batched(raw):
+            planned = _of_batches(corpus, raw, folder, limit, progress, jobs)
+        else:
+            selection = Selection.of(corpus, raw, limit, progress)
+            planned = _cut(_Cutter(corpus, raw, selection, folder, Tally()), progress)
         records.write(file, asdict(planned))
     return planned
+
+
+def _of_batches(
+    corpus: Corpus, raw: Raw, folder: Path, limit: int | None, progress: Progress, jobs: int
+) -> Planned:
+    parts, pool = folder / "parts", executor_local.Counters()
+    rmtree(parts, ignore_errors=True)  # of a run that was killed
+    parts.mkdir(parents=True)
+    every = row_batches.readings(corpus, raw, parts)
+    with progress.rows(f"read {corpus.config.name}", 0, pool.read):
+        deque(pool.run(row_batches.write_part, every, jobs), maxlen=0)
+
+    def batches(split: str, last: bool = False) -> Iterator[pa.RecordBatch]:
+        for reading in every:
+            if reading.split == split:
+                yield from row_batches.read(reading.file)
+                if last:
+                    reading.file.unlink()
+
+    selection = Selection.of(corpus, raw, limit, progress, batches)
+    cutter = _BatchCutter(corpus, raw, selection, folder, Tally(), partial(batches, last=True))
+    planned = _cut(cutter, progress)
+    parts.rmdir()
+    return planned
+
+
+def _cut(cutter: "_Cutter", progress: Progress) -> Planned:
+    rows = cutter.selection.rows
+    with progress.rows(f"plan {cutter.corpus.config.name}", sum(rows.values()), cutter.tally):
+        return Planned(rows, [order for split in rows for order in cutter.orders(split)])
 
 
 def _planned(file: Path) -> Planned | None:
@@ -103,10 +141,12 @@ def read(folder: Path, order: Order) -> Iterator[Row]:
             for line in file:
                 yield from map(_row, json.loads(line))
     except (EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path(folder, order.stem)}: damaged ({error}): run the same command again, it is "
-            "made anew"
-        ) from error
+        raise row_batches.damaged(path(folder, order.stem), error) from error
+
+
+def read_batches(folder: Path, order: Order) -> Iterator[pa.RecordBatch]:
+    """The rows of an order of a corpus that is `batched`. Raises EdgeGlassError if damaged."""
+    return row_batches.read(path(folder, order.stem), order.sha256)
 
 
 @dataclass(frozen=True)
@@ -122,11 +162,11 @@ class _Cutter:
     def orders(self, split: str) -> Iterator[Order]:
         number = -1
         for number, group in groupby(self._numbered(split), lambda item: item[0]):
-            yield self._write(split, number, (row for _, row in group))
+            yield self._write(split, number, (rows for _, rows in group))
         if number == -1:
             yield self._write(split, 0, ())
 
-    def _numbered(self, split: str) -> Iterator[tuple[int, Row]]:
+    def _numbered(self, split: str) -> Iterator[tuple[int, Any]]:
         """Each row with the number of its shard."""
         number = size = fetched = 0
         for row in self.selection.rows_of(self.corpus, split, self.raw):
@@ -141,14 +181,42 @@ class _Cutter:
             fetched += bool(weight and row.fetch_request)
             yield number, row
 
-    def _write(self, split: str, number: int, rows: Iterable[Row]) -> Order:
-        count, left = 0, iter(rows)
+    def _write(self, split: str, number: int, rows: Iterable[Any]) -> Order:
         with Whole(path(self.folder, f"{split}-{number:05d}")) as file:
-            while block := list(islice(left, BLOCK)):
-                file.write(gzip.compress(_text(block).encode() + b"\n", 1, mtime=0))
-                count += len(block)
-                self.tally.add(len(block))
-        return Order(split, number, count, file.sha256)
+            count = self._write_rows(file, rows)
+        return Order(split, number, count, file.sha256, isinstance(self, _BatchCutter))
+
+    def _write_rows(self, file: Whole, rows: Iterable[Any]) -> int:
+        count, left = 0, iter(rows)
+        while block := list(islice(left, BLOCK)):
+            file.write(gzip.compress(_text(block).encode() + b"\n", 1, mtime=0))
+            count += len(block)
+            self.tally.add(len(block))
+        return count
+
+
+@dataclass(frozen=True)
+class _BatchCutter(_Cutter):
+    """Writes down rows that come as batches."""
+
+    batches: Callable[[str], Iterator[pa.RecordBatch]]
+
+    def _numbered(self, split: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Pieces of batches, each with the number of its shard: all rows weigh the same."""
+        most = max(1, SHARD_BYTES // self.corpus.row_bytes(0))
+        start = kept = 0
+        for batch in self.batches(split):
+            rows = self.selection.marked(batch, split, start)
+            counts = kept + np.cumsum(rows[OUTCOME].is_null().to_numpy(zero_copy_only=False))
+            numbers = np.maximum(counts - 1, 0) // most
+            start, kept = start + len(counts), int(counts[-1])
+            self.tally.add(len(counts))
+            edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(counts)]
+            for at, end in pairwise(edges):
+                yield int(numbers[at]), rows.slice(at, end - at)
+
+    def _write_rows(self, file: Whole, rows: Iterable[pa.RecordBatch]) -> int:
+        return row_batches.write(file, rows)
 
 
 def _text(rows: list[Row]) -> str:
@@ -168,7 +236,7 @@ def _text(rows: list[Row]) -> str:
 
 def path(folder: Path, stem: str) -> Path:
     """The file that lists the rows of a shard."""
-    return folder / f"{stem}.rows.gz"
+    return folder / f"{stem}.rows"
 
 
 def _row(values: list[Any]) -> Row:

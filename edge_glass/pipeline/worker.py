@@ -12,17 +12,17 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from edge_glass.core import interrupts, ledger, manifest, records, row_counts
+from edge_glass.core import interrupts, ledger, ledger_tables, manifest, records, row_counts
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
 from edge_glass.core.revisions import Revisions
-from edge_glass.core.row import Row
+from edge_glass.core.row import OUTCOME, Row
 from edge_glass.core.row_digests import RowDigests
-from edge_glass.core.shard_files import write_shard
+from edge_glass.core.shard_files import write_shard, write_text_shard
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.media.features import Features, arrow_schema
@@ -30,6 +30,7 @@ from edge_glass.pipeline import replay, shard_plan
 from edge_glass.pipeline.replay import Before, Replay
 from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
+from edge_glass.sources.fields import Columns
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
@@ -60,7 +61,7 @@ class Task:
     @property
     def ledger(self) -> Path:
         """The file of the ledger of its rows."""
-        return self.folder / f"{self.order.stem}.ledger.parquet"
+        return self.folder / f"{self.order.stem}.ledger"
 
 
 def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
@@ -68,6 +69,9 @@ def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
 
     What a shard needs of the network is asked for while the one before it waits for its last rows.
     """
+    if tasks[0].order.batched:
+        yield from map(_make_of_batches, tasks)
+        return
     replays: dict[str, Replay] = {}
     with closing(prefetch.media(_shards(tasks, replays), tasks[0].raw)) as rows:
         for task in tasks:
@@ -86,7 +90,7 @@ def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Itera
 
 
 def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]) -> WorkRecord:
-    corpus = task.variant.builder(str(task.folder.parents[1] / "datasets"))
+    corpus = _corpus(task)
     schema = arrow_schema(Features(corpus.columns()))
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
         examples = _examples(task, corpus, rows, replays, book, RowDigests(schema))
@@ -95,6 +99,31 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
     record = _recorded(task, File(**asdict(written), file=task.name), book)
     _give_back()
     return record
+
+
+def _corpus(task: Task) -> Corpus:
+    return task.variant.builder(str(task.folder.parents[1] / "datasets"))
+
+
+def _make_of_batches(task: Task) -> WorkRecord:
+    columns = Features(_corpus(task).columns())
+    with _book(task.ledger) as book:
+        tables = _kept(task, columns, book)
+        written = write_text_shard(task.folder / task.name, tables, arrow_schema(columns))
+    return _recorded(task, File(**asdict(written), file=task.name), book)
+
+
+def _kept(task: Task, columns: Features, book: "_Book") -> Iterator[pa.Table]:
+    """Rows that are kept; on the side what became of each goes into the book."""
+    check, schema = Columns(columns), arrow_schema(columns)
+    digests = RowDigests(schema)
+    for batch in shard_plan.read_batches(task.folder, task.order):
+        rows = check.marked(batch)
+        kept = rows[OUTCOME].is_null()
+        table = pa.Table.from_batches([rows.filter(kept)]).select(schema.names)
+        book.add_table(ledger_tables.of_rows(rows, task.order.split, digests.of_table(table)))
+        row_counts.count(batch.num_rows, batch.num_rows - table.num_rows)
+        yield table.cast(schema)
 
 
 def _recorded(task: Task, shard: File, book: "_Book") -> WorkRecord:
@@ -160,7 +189,7 @@ def forget_damaged(task: Task, shard: bool) -> None:
 class _Book:
     """The ledger of one shard while it is written: a batch of entries in memory at a time."""
 
-    def __init__(self, whole: Whole, writer: pq.ParquetWriter) -> None:
+    def __init__(self, whole: Whole, writer: pa.ipc.RecordBatchStreamWriter) -> None:
         self._whole, self._writer = whole, writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
@@ -173,6 +202,12 @@ class _Book:
             self.warnings.update(ledger.warnings(entry.detail))
         if len(self._entries) == LEDGER_BATCH:
             self.flush()
+
+    def add_table(self, entries: pa.Table) -> None:
+        """Many entries, none of them kept with a detail."""
+        for count in pc.value_counts(entries["outcome"]).to_pylist():
+            self.outcomes[count["values"]] += count["counts"]
+        self._writer.write_table(entries)
 
     def flush(self) -> None:
         self._writer.write_table(ledger.to_table(self._entries))
@@ -188,7 +223,7 @@ class _Book:
 def _book(path: Path) -> Iterator[_Book]:
     with (
         Whole(path) as whole,
-        pq.ParquetWriter(whole, ledger.schema(), compression="zstd") as writer,
+        pa.ipc.new_stream(whole, ledger.schema()) as writer,
     ):
         book = _Book(whole, writer)
         yield book

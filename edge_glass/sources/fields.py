@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from edge_glass.core.columns import text_bytes
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import DETAIL, OUTCOME
 from edge_glass.media.features import Features, described
 
 SHOWN = 40  # characters of a value that does not fit
@@ -73,6 +75,28 @@ class Columns(Fields):
             for text in _texts(record.get(name)):
                 if "\0" in text or not (text.isascii() or _is_unicode(text)):
                     raise Dropped(Outcome.BAD_ENCODING, f"{name}: {text:.{SHOWN}}")
+
+    def marked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows of these columns; those that `check` would not let pass are dropped."""
+        if not any(map(_may_hold_nul, (rows[name] for name in self._texts))):
+            return rows
+        outcomes, details = rows[OUTCOME].to_pylist(), rows[DETAIL].to_pylist()
+        for number, record in enumerate(rows.select([*self._types]).to_pylist()):
+            try:
+                if outcomes[number] is None:
+                    self.check(record)
+            except Dropped as drop:
+                outcomes[number], details[number] = str(drop.outcome), drop.detail
+        for name, values in ((OUTCOME, outcomes), (DETAIL, details)):
+            at = rows.schema.get_field_index(name)
+            rows = rows.set_column(at, name, pa.array(values, pa.string()))
+        return rows
+
+
+def _may_hold_nul(values: pa.Array) -> bool:
+    if not pa.types.is_string(values.type):
+        return True
+    return not text_bytes(values)[1].all()
 
 
 def preview(value: Any) -> str:

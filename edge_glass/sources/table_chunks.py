@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from edge_glass.core import duck, parquet
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE
 from edge_glass.sources import json_text, table_layout
 from edge_glass.sources.chunk_text import HEADER, PACKED, Text, opened
 from edge_glass.sources.fields import preview
@@ -74,31 +76,67 @@ def _ending(path: Path) -> str:
     return Path(name.removesuffix(next(filter(name.endswith, PACKED), ""))).suffix
 
 
-def records(
-    folder: Path, layout: Layout
-) -> Iterator[tuple[str, dict[str, Any], tuple[str, str] | None, str]]:
-    """Every record in a folder of chunks.
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk of a table whose rows are published, and in SQL what of them.
 
-    Where it stands, its columns, if and why it is dropped, and what is odd about it. Raises
-    EdgeGlassError for a chunk that is damaged.
+    The SQL may use the layout's columns, `place` (of the row in its source), `dropped` (an outcome,
+    where it cannot be kept) and `detail` (why that is, or what is odd about it).
     """
-    with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
-        for path in files(folder):
-            name = path.relative_to(folder).as_posix()
-            for batch in read(path, layout, connection):
-                for record in batch.to_pylist():
-                    row, dropped, detail = (record.pop(mark) for mark in MARKS)
-                    if dropped == Outcome.DAMAGED_FILE:
-                        raise SourceError(f"{path}: row {row}: {detail}. {REMEDY}")
-                    why = (dropped, detail) if dropped else None
-                    yield f"{name} row {row}", record, why, "" if dropped else detail
+
+    folder: Path
+    name: str  # below the folder
+    layout: Layout
+    columns: dict[str, str]  # column -> SQL, `id` first
+    left_out: str = "NULL"  # SQL: why the config leaves a row out, or null
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Every record, marked. Raises EdgeGlassError for a chunk that is damaged."""
+        path = self.folder / self.name
+        with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
+            for batch in read(path, self.layout, connection, self._sql()):
+                if pc.any(pc.equal(batch[OUTCOME], Outcome.DAMAGED_FILE)).as_py():
+                    last, said = batch[PLACE][-1].as_py(), batch[DETAIL][-1].as_py()
+                    row = last.removeprefix(f"{self.name} ")
+                    raise SourceError(f"{path}: {row}: {said}. {REMEDY}")
+                yield batch
+
+    def _sql(self) -> str:
+        why, outside = f"({self.left_out})", Outcome.NOT_IN_CONFIG
+        marks = {
+            SOURCE: duck.text(self.layout.source),
+            PLACE: "place",
+            OUTCOME: f"coalesce(dropped, CASE WHEN {why} IS NOT NULL THEN '{outside}' END)",
+            DETAIL: f"CASE WHEN dropped IS NULL THEN coalesce({why}, '') ELSE detail END",
+        }
+        every = (f"{sql} AS {quoted(name)}" for name, sql in (marks | self.columns).items())
+        place = f"{duck.text(self.name)} || ' row ' || row"
+        return f"SELECT {', '.join(every)} FROM (SELECT *, {place} AS place FROM aligned)"
+
+
+def chunks(
+    folder: Path, layout: Layout, columns: dict[str, str], left_out: str = "NULL"
+) -> list[Chunk]:
+    """The chunks of a folder, in source order."""
+    names = (path.relative_to(folder).as_posix() for path in files(folder))
+    return [Chunk(folder, name, layout, columns, left_out) for name in names]
+
+
+def digest_of(*columns: str) -> str:
+    """SQL: an id out of columns that tell rows apart; of a row that is dropped, of its place."""
+    key = " || chr(10) || ".join(map(quoted, columns))
+    return f"left(sha256(CASE WHEN dropped IS NULL THEN {key} ELSE place END), 32)"
 
 
 def read(
-    path: Path, layout: Layout, connection: duckdb.DuckDBPyConnection
+    path: Path,
+    layout: Layout,
+    connection: duckdb.DuckDBPyConnection,
+    select: str = "SELECT * FROM aligned",
 ) -> Iterator[pa.RecordBatch]:
     """Every record of a chunk: its number in it, why it is dropped, what is odd, its columns.
 
+    `select` is what is wanted of these in SQL, of a row each.
     A chunk that cannot be read on gives one last row that says so, dropped as damaged_file.
     """
     done = 0
@@ -107,13 +145,13 @@ def read(
         reader = _parquet if ending == ".parquet" else _json if ending in LINES else _csv
         for there, batch in filter(_any, reader(path, layout)):
             done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
-            yield _aligned(batch, there, layout, connection)
+            yield _aligned(batch, there, layout, connection, select)
     except (pa.ArrowException, OSError, EOFError, parquet.DamagedFile) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         said = " ".join(f"{getattr(error, 'detail', error)}".split())[:200]
         damaged = _marked([done], Outcome.DAMAGED_FILE, [f"from here on: {said}"])
-        yield _aligned(damaged, [], layout, connection)
+        yield _aligned(damaged, [], layout, connection, select)
 
 
 def _named(path: Path, layout: Layout, there: list[str]) -> dict[str, str]:
@@ -332,25 +370,36 @@ def _marked(rows: list[int], outcome: str, details: list[str]) -> pa.Table:
     )
 
 
+def _is_blank(column: str) -> str:
+    """SQL: few texts are trimmed; one that begins with a visible letter of ASCII is not blank."""
+    visible = f"{column} >= '!' AND {column} < chr(127)"
+    return f"CASE WHEN {visible} THEN false ELSE trim(coalesce({column}, '')) = '' END"
+
+
 def _any(found: tuple[list[str], pa.Table]) -> bool:
     return bool(found[1].num_rows)
 
 
 def _aligned(
-    table: pa.Table, there: list[str], layout: Layout, connection: duckdb.DuckDBPyConnection
+    table: pa.Table,
+    there: list[str],
+    layout: Layout,
+    connection: duckdb.DuckDBPyConnection,
+    select: str,
 ) -> pa.RecordBatch:
-    """The marks and all columns of the layout, out of those that are there, all of them text."""
+    """What is wanted of the marks and all columns of the layout, out of those that are there."""
     missing = [name for name in layout.required if name not in there]
-    numbers = [n for n in there if layout.columns[n] != "VARCHAR"]
+    typed = [n for n in there if table.schema.field(n).type == layout.published().field(n).type]
+    numbers = [n for n in there if layout.columns[n] != "VARCHAR" and n not in typed]
     raw = [f"CAST({quoted(n)} AS VARCHAR) AS {quoted(f'raw {n}')}" for n in numbers]
-    blank = {name: f"trim(coalesce({quoted(name)}, '')) = ''" for name in layout.keys}
+    blank = {name: _is_blank(quoted(name)) for name in layout.keys}
     empty = " ".join(f"WHEN {test} THEN 'no {name}'" for name, test in blank.items())
     connection.register("chunk", table)
     result = connection.sql(f"""
         WITH typed AS (
-            SELECT row, dropped, detail AS said, {", ".join([layout.aligned(there), *raw])}
+            SELECT row, dropped, detail AS said, {", ".join([layout.aligned(there, typed), *raw])}
             FROM chunk
-        )
+        ), aligned AS (
         SELECT row,
             CASE
                 WHEN dropped IS NOT NULL THEN dropped
@@ -361,9 +410,11 @@ def _aligned(
                 WHEN dropped IS NOT NULL THEN said
                 WHEN {bool(missing)} THEN 'no column {", ".join(missing)}'
                 {empty}
-                ELSE {layout.warnings(there)}
+                ELSE {layout.warnings(there, typed)}
             END AS detail,
             {", ".join(map(quoted, layout.columns))}
         FROM typed
+        )
+        {select}
     """)
     return result.to_arrow_table().combine_chunks().to_batches()[0]

@@ -51,23 +51,30 @@ class Layout:
         """Of the columns."""
         return pa.schema([(name, ARROW[type_]) for name, type_ in self.columns.items()])
 
-    def aligned(self, there: list[str]) -> str:
-        """SQL: the columns, cast; null where a chunk lacks one or its value is no such type."""
+    def aligned(self, there: list[str], typed: Collection[str] = ()) -> str:
+        """SQL: the columns, cast; null where a chunk lacks one or its value is no such type.
+
+        `typed`: those that have their type in the chunk.
+        """
         return ", ".join(
-            f"{self._cast(name) if name in there else f'CAST(NULL AS {type_})'} AS {quoted(name)}"
+            f"{self._cast(name, typed) if name in there else f'CAST(NULL AS {type_})'} "
+            f"AS {quoted(name)}"
             for name, type_ in self.columns.items()
         )
 
-    def warnings(self, there: list[str]) -> str:
+    def warnings(self, there: list[str], typed: Collection[str] = ()) -> str:
         """SQL: what is odd about a row, for people; empty if nothing is."""
-        found = [self._miscast(name) for name in there if self.columns[name] != "VARCHAR"]
+        cast = [n for n in there if self.columns[n] != "VARCHAR" and n not in typed]
+        found = [self._miscast(name) for name in cast]
         found += [self._outlier(name) for name in self.bounds]
         return f"concat_ws('; ', {', '.join(found)})" if found and there else "''"
 
-    def _cast(self, name: str) -> str:
+    def _cast(self, name: str, typed: Collection[str]) -> str:
         column, type_ = quoted(name), self.columns[name]
         if type_ == "VARCHAR":
             return f"nullif(CAST({column} AS VARCHAR), '')"
+        if name in typed:
+            return column
         if type_ == "DOUBLE":
             return f"TRY_CAST({column} AS DOUBLE)"
         # pandas writes whole numbers as 512.0 once a column has gaps

@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from chunk_records import records
 from edge_glass.builders import librispeech
 from kit import Cli
 
 from edge_glass.corpora import catalog
 from edge_glass.corpora.rows import Row
-from edge_glass.sources import table_chunks
 from edge_glass.sources.raw import Raw, strings
 
 
@@ -66,7 +66,7 @@ def test_urls_as_cc12m(real: Path, tmp_path: Path) -> None:
 def test_laion_chunks(real: Path) -> None:
     layout = catalog.corpus("laion400m").TABLE
     assert layout is not None
-    found = list(table_chunks.records(real / "laion", layout))
+    found = list(records(real / "laion", layout))
     assert len(found) == 20
     assert all(why is None for _, _, why, _ in found)
 

@@ -109,7 +109,7 @@ def test_a_batch_of_shards_that_breaks_off_goes_on(
         asked = [path for path in site.log if path.endswith(".jpg")]
         assert 35 <= before < count <= len(asked) <= count + 2 * 5
     assert files(tmp_path / "there" / here.name) == files(here)
-    assert not list((tmp_path / "there").rglob("*.rows.gz"))
+    assert not list((tmp_path / "there").rglob("*.rows"))
 
 
 def test_what_was_made_of_another_list_is_not_taken(

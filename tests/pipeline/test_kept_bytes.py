@@ -162,8 +162,8 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / HIDDEN / "work" / VARIANT.name
 
 
-PARTS = ["train-00001-of-*.parquet", "train-00001.ledger.parquet", "train-00001.done.json"]
-PLANS = ["train-00001.rows.gz", "plan.json", "inputs.json"]
+PARTS = ["train-00001-of-*.parquet", "train-00001.ledger", "train-00001.done.json"]
+PLANS = ["train-00001.rows", "plan.json", "inputs.json"]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

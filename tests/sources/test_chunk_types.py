@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import chunk_records
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ TABLE = Layout("c", {"URL": "VARCHAR", "TEXT": "VARCHAR", "N": "DOUBLE"}, ("URL"
 
 
 def records(folder: Path) -> list[tuple[dict[str, Any], tuple[str, str] | None]]:
-    return [(record, why) for _, record, why, _ in table_chunks.records(folder, TABLE)]
+    return [(record, why) for _, record, why, _ in chunk_records.records(folder, TABLE)]
 
 
 def column(values: list[Any], kind: pa.DataType, folder: Path) -> list[Any]:
@@ -109,7 +110,7 @@ def test_json_lines(name: str, tmp_path: Path) -> None:
     with pa.output_stream(str(tmp_path / name), compression=packed) as file:
         file.write(JSON.encode())
     (tmp_path / "about.json").write_text('{\n "rows": 7\n}\n')  # no lines of objects
-    found = list(table_chunks.records(tmp_path, TABLE))
+    found = list(chunk_records.records(tmp_path, TABLE))
     assert [where for where, *_ in found] == [f"{name} row {n}" for n in range(7)]
     assert [list(record.values()) for _, record, why, _ in found if not why] == [
         ["u1", "a, é", 1.5], ["u2", "7", None], ["u5", None, None]
@@ -126,7 +127,7 @@ def test_json_lines(name: str, tmp_path: Path) -> None:
 def test_a_column_that_no_line_has_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"URL": "u1"}\n{"URL": "u2"}\n')
     layout = replace(TABLE, required=("N",))
-    found = [why for _, _, why, _ in table_chunks.records(tmp_path, layout)]
+    found = [why for _, _, why, _ in chunk_records.records(tmp_path, layout)]
     assert found == [("missing_column", "no column N")] * 2
 
 
@@ -139,7 +140,7 @@ def test_a_truncated_json_gives_all_lines_before_it_says_where_it_ends(tmp_path:
     assert there % table_chunks.OBJECTS  # it ends inside of a batch
     read = []
     with pytest.raises(EdgeGlassError, match=rf"a\.jsonl\.gz: row {there}: from here on: "):
-        for _, record, _, _ in table_chunks.records(tmp_path, TABLE):
+        for _, record, _, _ in chunk_records.records(tmp_path, TABLE):
             read.append(record["N"])
     assert read == list(range(there))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from chunk_records import records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_glass.core.ledger import Outcome
-from edge_glass.sources import table_chunks
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.table_layout import Layout
@@ -59,7 +59,7 @@ def chunk(folder: Path, text: str, name: str = "a.csv") -> list[tuple[str | None
     """URL and text of each record of a chunk; its rows are numbered from 0 without a gap."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(text.encode())
-    found = list(table_chunks.records(folder, TABLE))
+    found = list(records(folder, TABLE))
     assert [where for where, *_ in found] == [f"{name} row {n}" for n in range(len(found))]
     return [(record["URL"], record["TEXT"]) for _, record, *_ in found]
 
@@ -130,7 +130,7 @@ def test_a_line_of_another_width_is_malformed_and_no_other(tmp_path: Path) -> No
     folder = tmp_path / "a"
     folder.mkdir()
     (folder / "a.csv").write_text(f'{HEADER}\nu1|"a|b|c|1\nu2|b|2\n')
-    found = [why and why[0] for _, _, why, _ in table_chunks.records(folder, TABLE)]
+    found = [why and why[0] for _, _, why, _ in records(folder, TABLE)]
     assert found == [Outcome.MALFORMED_ROW, None]
 
 

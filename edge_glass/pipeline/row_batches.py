@@ -1,0 +1,108 @@
+"""Rows that come as Arrow batches, on disk: every part of a source is read in a process of its own.
+
+Beside its columns a row has its marks (`core.row`), and until shards are cut the digest of its id.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BufferedWriter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.core import records, row_counts
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.errors import DataError
+from edge_glass.core.key_digests import digests
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import DETAIL, MARKS, OUTCOME, PLACE, Part
+from edge_glass.corpora.corpus import Corpus
+from edge_glass.corpora.selection import KEY
+from edge_glass.media.features import Features, arrow_schema
+from edge_glass.sources.raw import Raw
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A part of a split, and the file that its rows are written to."""
+
+    part: Part
+    split: str
+    seed: int
+    schema: pa.Schema
+    file: Path
+
+    def __str__(self) -> str:
+        return f"{self.split}: {self.file.name}"
+
+
+def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
+    """All parts, in source order."""
+    schema = arrow_schema(Features(corpus.columns())).remove_metadata()
+    seed = corpus.config.seed
+    return [
+        Reading(part, split, seed, schema, folder / f"{split}-{number:05d}.part")
+        for split in corpus.chosen_splits()
+        for number, part in enumerate(corpus.parts(split, raw))
+    ]
+
+
+def write_part(reading: Reading) -> None:
+    """Read a part and write down its rows; nobody goes on with it after a stop."""
+    with reading.file.open("wb") as file:
+        write(file, (_keyed(batch, reading) for batch in reading.part.batches()))
+
+
+def write(file: Whole | BufferedWriter, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write batches of one schema; returns the number of rows."""
+    rows, writer = 0, None
+    for batch in batches:
+        writer = writer or pa.ipc.new_stream(file, batch.schema)
+        writer.write_batch(batch)
+        rows += batch.num_rows
+    if writer:
+        writer.close()
+    return rows
+
+
+def read(path: Path, sha256: str | None = None) -> Iterator[pa.RecordBatch]:
+    """The batches in a file. Raises EdgeGlassError if its digest is another."""
+    if sha256 and records.sha256(path) != sha256:
+        raise damaged(path, "its sha256 is another")
+    if path.stat().st_size:
+        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            yield from stream
+
+
+def damaged(path: Path, why: object) -> DataError:
+    """What is said of a damaged file of a plan."""
+    return DataError(f"{path}: damaged ({why}): run the same command again, it is made anew")
+
+
+def _keyed(batch: pa.RecordBatch, reading: Reading) -> pa.RecordBatch:
+    """With the digest of each id, and columns of the types that are promised."""
+    names = [*MARKS, *reading.schema.names]
+    if {*names} != {*batch.schema.names}:
+        raise ValueError(f"columns {batch.schema.names} where {names} are promised")
+    texts = pa.schema([(mark, pa.string()) for mark in MARKS])
+    batch = _with_ids(batch.select(names).cast(pa.schema([*texts, *reading.schema])), reading)
+    row_counts.count(batch.num_rows, 0)
+    return batch.append_column(KEY, digests(reading.seed, batch["id"]))
+
+
+def _with_ids(batch: pa.RecordBatch, reading: Reading) -> pa.RecordBatch:
+    """A row without an id is malformed."""
+    if not batch["id"].null_count:
+        return batch
+    lack = batch["id"].is_null()
+    place = pc.binary_join_element_wise(reading.split, batch[PLACE], "/")
+    instead = {
+        "id": place,
+        OUTCOME: str(Outcome.MALFORMED_ROW),
+        DETAIL: "id: expected text, found nothing",
+    }
+    for name, value in instead.items():
+        at = batch.schema.get_field_index(name)
+        batch = batch.set_column(at, name, pc.if_else(lack, value, batch[name]))
+    return batch
