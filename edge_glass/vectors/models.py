@@ -15,13 +15,18 @@ ALIASES = {
     "clip-vit-b32": "openai/clip-vit-base-patch32",
     "clip-vit-l14": "openai/clip-vit-large-patch14",
     "clip-multilingual": "sentence-transformers/clip-ViT-B-32-multilingual-v1",
+    "siglip2": "google/siglip2-base-patch16-224",
+    "clap": "laion/clap-htsat-unfused",
+    "dinov2": "facebook/dinov2-base",
     "blip2": "Salesforce/blip2-flan-t5-xl",
     "minilm": "sentence-transformers/all-MiniLM-L6-v2",
     "whisper-tiny": "openai/whisper-tiny",
     "whisper-base": "openai/whisper-base",
 }
 FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # no pickles, no code
-KINDS = {"clip": "clip", "blip-2": "blip2", "whisper": "whisper"}  # anything else: sentences
+KINDS = {"clip": "clip", "blip-2": "blip2", "whisper": "whisper"}
+# what a model has that takes more than texts; without it, it encodes sentences
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def _model(name: str, revision: str | None, folder: Path) -> Model:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{name}: {folder}/config.json names no model: {error}") from None
-    return Model(name, revision, folder, KINDS.get(kind, "sentence"))
+    media = any((folder / file).is_file() for file in PROCESSORS)
+    return Model(name, revision, folder, KINDS.get(kind, "auto" if media else "sentence"))
 
 
 def _fetched(repo: str, revision: str | None) -> Path:

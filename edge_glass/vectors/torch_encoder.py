@@ -13,10 +13,10 @@ from edge_glass.vectors.pixels import Pixels
 Array = np.ndarray[Any, Any]
 
 
-def weights(kind: Any, model: Model, device: str) -> Any:
+def weights(kind: Any, model: Model, device: str, optional: str = "pooler") -> Any:
     """A pretrained model of a class of `transformers`, in eval mode: bfloat16 on a GPU.
 
-    Safetensors only, and no code of the model's own.
+    Safetensors only, and no code of the model's own. Weights may lack what is `optional`.
     """
     import torch
 
@@ -27,7 +27,9 @@ def weights(kind: Any, model: Model, device: str) -> Any:
             local_files_only=True, output_loading_info=True,
         )  # fmt: skip
     # what is left at random would give embeddings all the same
-    if missing := sorted(key for key in info["missing_keys"] if "pooler" not in key):
+    if missing := sorted(
+        key for key in info["missing_keys"] if not optional or optional not in key
+    ):
         raise ConfigError(f"{model.name}: its weights lack {', '.join(missing[:5])}")
     return net.eval().to(device)
 

@@ -5,13 +5,25 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import (
+    BitImageProcessorPil,
     Blip2Config,
     Blip2ForConditionalGeneration,
     BlipImageProcessorPil,
+    ClapConfig,
+    ClapFeatureExtractor,
+    ClapModel,
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
+    Dinov2Config,
+    Dinov2Model,
     PreTrainedTokenizerFast,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperModel,
@@ -20,7 +32,7 @@ from transformers import (
 TEXTS = ["a dog on a beach", "the pad at night", "two reporters in a café share one table"]
 
 
-def tokenizer(folder: Path, longest: int) -> int:
+def tokenizer(folder: Path, longest: int, masked: bool = True) -> int:
     """A byte-pair tokenizer trained on a few words; the size of its vocabulary."""
     bpe = Tokenizer(models.BPE(unk_token="<unk>"))
     bpe.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -32,6 +44,7 @@ def tokenizer(folder: Path, longest: int) -> int:
     PreTrainedTokenizerFast(
         tokenizer_object=bpe, pad_token="<pad>", bos_token="<s>", eos_token="</s>",
         unk_token="<unk>", model_max_length=longest,
+        model_input_names=["input_ids", "attention_mask"][: 1 + masked],
     ).save_pretrained(folder)  # fmt: skip
     return bpe.get_vocab_size()
 
@@ -84,4 +97,70 @@ def whisper(folder: Path) -> Path:
     )  # fmt: skip
     WhisperModel(config).save_pretrained(folder)
     WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+
+
+def siglip(folder: Path) -> Path:
+    """SigLIP with vectors of 32 numbers; texts are always 16 tokens, none masked."""
+    torch.manual_seed(0)
+    words = tokenizer(folder, 16, masked=False)
+    config = SiglipConfig(
+        text_config=SMALL | {"vocab_size": words, "max_position_embeddings": 16},
+        vision_config=SMALL | {"image_size": 32, "patch_size": 8},
+    )
+    SiglipModel(config).save_pretrained(folder)
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def siglip2(folder: Path) -> Path:
+    """SigLIP 2, NaFlex: images keep their shape, in 16 patches at most."""
+    torch.manual_seed(0)
+    words = tokenizer(folder, 16, masked=False)
+    config = Siglip2Config(
+        text_config=SMALL | {"vocab_size": words, "max_position_embeddings": 16},
+        vision_config=SMALL | {"num_patches": 16, "patch_size": 8},
+    )
+    Siglip2Model(config).save_pretrained(folder)
+    Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16).save_pretrained(folder)
+    return folder
+
+
+def clap(folder: Path) -> Path:
+    """CLAP with vectors of 24 numbers; sounds of a second at most, at 48 kHz."""
+    torch.manual_seed(0)
+    words = tokenizer(folder, 16)
+    config = ClapConfig(
+        text_config=SMALL | {"vocab_size": words, "max_position_embeddings": 20},
+        audio_config={
+            "spec_size": 64, "num_mel_bins": 16, "window_size": 2, "patch_size": 4,
+            "depths": [1, 1], "patch_stride": [4, 4], "num_attention_heads": [2, 2],
+            "patch_embeds_hidden_size": 8, "hidden_size": 16, "num_classes": 4,
+        },
+        projection_dim=24,
+    )  # fmt: skip
+    ClapModel(config).save_pretrained(folder)
+    ClapFeatureExtractor(feature_size=16, max_length_s=1, truncation="rand_trunc").save_pretrained(
+        folder
+    )
+    return folder
+
+
+def dinov2(folder: Path) -> Path:
+    """DINOv2 with vectors of 32 numbers."""
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=7
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 28, "width": 28}}
+    BitImageProcessorPil(**size).save_pretrained(folder)
     return folder

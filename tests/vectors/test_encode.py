@@ -1,6 +1,7 @@
 """Encoders: tiny models with real classes and processors, a real sentence encoder, ONNX by path."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile as sf
 import tinymodels
 import torch
 from kit import ROOT, Cli, build_clotho, kill
@@ -32,7 +34,7 @@ TEXTS = ["A dog runs on the beach.", "A puppy plays in the sand.", "Shares fell 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
-    for name in ("clip", "blip2", "whisper"):
+    for name in ("clip", "blip2", "whisper", "siglip", "siglip2", "clap", "dinov2"):
         (root / name).mkdir()
         getattr(tinymodels, name)(root / name)
     return root
@@ -51,6 +53,13 @@ def vectors(encoder: Encoder, rows: list[object], batch: int = 3, jobs: int = 1)
         ("blip2", "image", 20, POSTERS[0]),
         ("blip2", "text", 28, TEXTS[0]),
         ("whisper", "audio", 16, SOUND),
+        ("siglip", "image", 32, POSTERS[0]),
+        ("siglip", "text", 32, TEXTS[0]),
+        ("siglip2", "image", 32, POSTERS[0]),
+        ("siglip2", "text", 32, TEXTS[0]),
+        ("clap", "audio", 24, SOUND),
+        ("clap", "text", 24, TEXTS[0]),
+        ("dinov2", "image", 32, POSTERS[0]),
     ],
 )
 def test_modality_and_dim_are_known_before_a_weight_is_read(
@@ -211,8 +220,61 @@ def test_weights_that_are_missing_are_not_left_at_random(models: Path, tmp_path:
 def test_names_and_modalities_that_do_not_fit(models: Path) -> None:
     with pytest.raises(EdgeGlassError, match="clip encodes image and text, not audio"):
         open_encoder(str(models / "clip"), "audio")
+    with pytest.raises(EdgeGlassError, match="dinov2 encodes image, not text"):
+        open_encoder(str(models / "dinov2"), "text")
+    with pytest.raises(EdgeGlassError, match="clap encodes text and audio, not image"):
+        open_encoder(str(models / "clap"), "image")
     with pytest.raises(EdgeGlassError, match="neither a folder"):
         open_encoder("clipp")
+
+
+def test_other_models_give_what_transformers_gives(models: Path) -> None:
+    """By the model's own classes, called as its documentation has it."""
+    import transformers
+
+    shown = [Image.open(io.BytesIO(data)).convert("RGB") for data in POSTERS]
+    for name, kind in (
+        ("siglip", transformers.SiglipModel),
+        ("siglip2", transformers.Siglip2Model),
+    ):
+        net = kind.from_pretrained(models / name).eval()
+        reads = transformers.AutoImageProcessor.from_pretrained(models / name)
+        tokens = transformers.AutoTokenizer.from_pretrained(models / name)
+        with torch.no_grad():
+            images = net.get_image_features(**reads(shown, return_tensors="pt")).pooler_output
+            asked = tokens(TEXTS, padding="max_length", truncation=True, return_tensors="pt")
+            texts = net.get_text_features(**asked).pooler_output
+        found = vectors(open_encoder(str(models / name), "image"), list(POSTERS), jobs=2)
+        np.testing.assert_allclose(found, images, atol=1e-5)
+        found = vectors(open_encoder(str(models / name), "text"), list(TEXTS))
+        np.testing.assert_allclose(found, texts, atol=1e-5)
+    net = transformers.Dinov2Model.from_pretrained(models / "dinov2")
+    reads = transformers.AutoImageProcessor.from_pretrained(models / "dinov2")
+    with torch.no_grad():
+        pooled = net.eval()(**reads(shown, return_tensors="pt")).pooler_output
+    found = vectors(open_encoder(str(models / "dinov2")), list(POSTERS))
+    np.testing.assert_allclose(found, pooled, atol=1e-5)
+
+
+def test_clap_hears_the_beginning_of_a_sound(models: Path) -> None:
+    """Its own processor draws which second of a longer one it hears."""
+    import transformers
+
+    tone = np.sin(np.arange(48000) / 20).astype(np.float32)
+    rows = []
+    for seconds in (0.4, 1, 3):
+        out = io.BytesIO()
+        whole = np.concatenate([tone, tone * 0, tone[::-1] * 0.1])[: int(seconds * 48000)]
+        sf.write(out, whole, 48000, format="WAV", subtype="FLOAT")
+        rows.append(out.getvalue())
+    found = vectors(open_encoder(str(models / "clap"), "audio"), list(rows))
+    assert np.allclose(found[1], found[2]) and not np.allclose(found[0], found[1])
+    net = transformers.ClapModel.from_pretrained(models / "clap").eval()
+    reads = transformers.ClapFeatureExtractor.from_pretrained(models / "clap")
+    with torch.no_grad():
+        asked = reads(tone, sampling_rate=48000, return_tensors="pt")
+        expected = net.get_audio_features(**asked).pooler_output
+    np.testing.assert_allclose(found[1:2], expected, atol=1e-5)
 
 
 def test_offline_and_absent_is_one_clear_error(films: Path, tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""Any model that `transformers` opens by its config and that takes images or sounds.
+
+SigLIP, SigLIP 2, CLAP, DINOv2, DINOv3 and those to come: the class that the config names has
+`get_image_features`, `get_text_features` or `get_audio_features`, or takes one modality and gives a
+pooled output, or states whose mean is taken. The model's own processor reads the media.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.errors import ConfigError
+from edge_glass.media import audio, images
+from edge_glass.vectors import torch_encoder
+from edge_glass.vectors.models import Modality, Model
+
+Array = np.ndarray[Any, Any]
+Inputs = dict[str, Array]
+INPUTS: dict[str, Modality] = {
+    "pixel_values": "image",
+    "input_ids": "text",
+    "input_values": "audio",
+    "input_features": "audio",
+}
+PARTS = {"image": "vision_config", "text": "text_config", "audio": "audio_config"}
+SIZES = ("projection_dim", "projection_size", "hidden_size", "d_model")
+
+
+def modalities(model: Model) -> tuple[Modality, ...]:
+    """What the class of the model takes; raises ConfigError if `transformers` has no such class."""
+    net = _class(model)
+    joint: list[Modality] = [each for each in PARTS if hasattr(net, f"get_{each}_features")]  # type: ignore[misc]
+    if joint:
+        return tuple(joint)
+    if (only := INPUTS.get(net.main_input_name)) is None:
+        raise ConfigError(f"{model.name}: takes {net.main_input_name}: no images, sounds or texts")
+    return (only,)
+
+
+def dim(model: Model, modality: Modality) -> int:
+    """How long a vector is, by the config."""
+    config = _config(model)
+    for part in (config, getattr(config, PARTS[modality], None)):
+        for name in SIZES:
+            if size := getattr(part, name, None):
+                return int(size)
+    raise ConfigError(f"{model.name}: its config says none of {', '.join(SIZES)}")
+
+
+def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    """What gives the arrays of a row of media; a text stays one."""
+    return str if modality == "text" else Reader(model, modality)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Bytes of an image or a sound -> arrays, as the model's processor makes them; picklable."""
+
+    model: Model
+    modality: Modality
+
+    def __call__(self, data: bytes) -> Inputs:
+        """One row, with an axis for the batch."""
+        if self.modality == "image":
+            found = _processor(self.model, "AutoImageProcessor")(
+                images.rgb(data), return_tensors="np"
+            )
+            return {name: np.asarray(value) for name, value in found.items()}
+        reads = _processor(self.model, "AutoFeatureExtractor")
+        samples, rate = audio.waveform(data, reads.sampling_rate)
+        # CLAP would draw at random which part of a longer sound it hears: always its beginning
+        samples = samples[: getattr(reads, "nb_max_samples", None)]
+        found = reads(samples, sampling_rate=rate, return_tensors="np")
+        return {name: np.asarray(value) for name, value in found.items()}
+
+
+def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    """The forward pass; rows whose arrays have other shapes go through by themselves."""
+    import torch
+    from transformers import AutoModel
+
+    net = torch_encoder.weights(AutoModel, model, device, optional="")
+    encode = getattr(net, f"get_{modality}_features", net)
+    texts = _texts(model) if modality == "text" else None
+
+    def compute(inputs: Inputs) -> Any:
+        tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
+        found = encode(
+            **{name: t.to(net.dtype) if t.is_floating_point() else t for name, t in tensors.items()}
+        )
+        if isinstance(found, torch.Tensor):
+            return found
+        pooled = getattr(found, "pooler_output", None)
+        return found.last_hidden_state.mean(1) if pooled is None else pooled
+
+    def run(rows: Sequence[Any]) -> Any:
+        if texts:
+            return compute(texts(rows))
+        alike: dict[Any, list[int]] = {}
+        for number, row in enumerate(rows):
+            shapes = tuple((name, value.shape) for name, value in row.items())
+            alike.setdefault(shapes, []).append(number)
+        parts = [
+            compute({name: np.concatenate([rows[at][name] for at in some]) for name, _ in shapes})
+            for shapes, some in alike.items()
+        ]
+        order = np.argsort([at for some in alike.values() for at in some])
+        return torch.cat(parts)[torch.from_numpy(order).to(device)]
+
+    return torch_encoder.forward(run)
+
+
+def _texts(model: Model) -> Callable[[Sequence[str]], Inputs]:
+    """The model's tokenizer; texts are as long as the model's are where it masks nothing."""
+    tokens = torch_encoder.tokenizer(model)
+    part = getattr(_config(model), "text_config", None)
+    longest = min(tokens.model_max_length, getattr(part, "max_position_embeddings", 512))
+    masked = "attention_mask" in tokens.model_input_names
+
+    def read(rows: Sequence[str]) -> Inputs:
+        found = tokens(
+            list(rows), padding=True if masked else "max_length", truncation=True,
+            max_length=longest, return_tensors="np",
+        )  # fmt: skip
+        return {name: found[name] for name in tokens.model_input_names if name in found}
+
+    return read
+
+
+@cache
+def _processor(model: Model, kind: str) -> Any:
+    import transformers
+
+    found = getattr(transformers, kind).from_pretrained(
+        model.folder, trust_remote_code=False, local_files_only=True
+    )
+    return getattr(found, "feature_extractor", found)
+
+
+@cache
+def _config(model: Model) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(
+            model.folder, trust_remote_code=False, local_files_only=True
+        )
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"{model.name}: transformers cannot read its config: {error}") from None
+
+
+def _class(model: Model) -> Any:
+    from transformers import MODEL_MAPPING
+
+    config = _config(model)
+    try:
+        return MODEL_MAPPING[type(config)]
+    except KeyError:
+        raise ConfigError(
+            f"{model.name}: transformers has no model without a head for {config.model_type}"
+        ) from None
