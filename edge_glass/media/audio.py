@@ -31,16 +31,10 @@ class Clip:
     notes: tuple[str, ...] = ()
 
 
-def probe(data: bytes) -> Probe:
-    """Read the header of audio bytes; of MP3 and MP2, the headers of all frames.
+def check(data: bytes | Sound, hear: Callable[[np.ndarray], None] | None = None) -> Probe:
+    """Decode audio bytes from end to end, keeping nothing.
 
     Raises Dropped if they are empty, no audio, cut short, or larger than the limits.
-    """
-    return Sound.of(data).info
-
-
-def check(data: bytes | Sound, hear: Callable[[np.ndarray], None] | None = None) -> Probe:
-    """Decode audio bytes from end to end, keeping nothing; raises Dropped as `probe` does.
 
     `hear` is called with one block of samples after another, float32 of shape (frames, channels).
     """

@@ -8,7 +8,6 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -19,9 +18,8 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.units import SLACK
 from edge_glass.media import boxes, magic, riff
 
-MAX_SECONDS = 20 * 60  # of audio that is given back
-MAX_SAMPLES = 2**26  # over all channels, given back: 256 MB
-MAX_DECODED = 2**28  # over all channels, decoded on the way to a section: some seconds of work
+MAX_SECONDS = 20 * 60  # of audio
+MAX_SAMPLES = 2**26  # over all channels: 256 MB
 FIRST = {b"\x1a\x45\xdf\xa3": "matroska", b"FLV\x01": "flv", b"\0\0\1\xba": "mpeg"}
 ADTS = (b"\xf0", b"\xf1", b"\xf8", b"\xf9")  # after 0xff
 CODECS = {
@@ -32,16 +30,6 @@ CODECS = {
 FAMILIES = ("pcm_", "adpcm_")  # of codecs, all of them simple
 EARLY = 0.1  # seconds, as encoders of sound begin early
 PLACED = 0.001  # seconds: containers count in steps of up to that
-
-
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """What a container says of its first audio track: seconds (None: not said), Hz, channels."""
-
-    duration: float | None
-    rate: int
-    channels: int
-    codec: str
 
 
 def demuxer(data: bytes) -> str | None:
@@ -67,28 +55,12 @@ def suffix(data: bytes) -> str:
     return {"mov": ".m4a", "mpegts": ".ts", "mpeg": ".mpg"}.get(name, f".{name}")
 
 
-def probe(data: bytes) -> AudioInfo | None:
-    """Read the header; None if there is no audio track. Raises Dropped if it is no container."""
-    with _opened(data) as file:
-        if not file.streams.audio:
-            return None
-        stream = file.streams.audio[0]
-        context = stream.codec_context
-        return AudioInfo(
-            stated(file, stream), int(context.sample_rate), int(context.channels), context.name
-        )
+def decode(data: bytes) -> tuple[np.ndarray, int]:
+    """The first audio track, float32 of shape (frames, channels), and its rate in Hz.
 
-
-def decode(
-    data: bytes, start: float | None = None, end: float | None = None
-) -> tuple[np.ndarray, int]:
-    """The first audio track from `start` to `end` (seconds) or whole, and its rate in Hz.
-
-    Samples are float32 of shape (frames, channels). A track that ends before `end` gives what is
-    there. Sections are counted in samples from the beginning, since seeking is not exact in every
-    container. Raises Dropped: no_audio, empty, truncated, undecodable, oversized.
+    Raises Dropped: no_audio, empty, truncated, undecodable, oversized.
     """
-    return _track(data, start, end)[:2]
+    return _track(data)[:2]
 
 
 def beside(data: bytes, picture: float, notes: list[str]) -> tuple[np.ndarray, int]:
@@ -96,7 +68,7 @@ def beside(data: bytes, picture: float, notes: list[str]) -> tuple[np.ndarray, i
 
     Sound that starts later has silence before it; `notes` say that, or that it starts earlier.
     """
-    samples, rate, begin = _track(data, None, None)
+    samples, rate, begin = _track(data)
     late = begin - picture
     if late < -EARLY:
         notes.append(f"sound starts {-late:.2f} s before the picture")
@@ -106,20 +78,24 @@ def beside(data: bytes, picture: float, notes: list[str]) -> tuple[np.ndarray, i
     return _after_silence(samples, round(late * rate), rate), rate
 
 
-def _track(data: bytes, start: float | None, end: float | None) -> tuple[np.ndarray, int, float]:
+def _track(data: bytes) -> tuple[np.ndarray, int, float]:
     """Samples, their rate, and the time in seconds of the first of them."""
+    blocks: list[np.ndarray] = []
+    rate, size, begin = 1, 0, 0
     with _opened(data) as file:
-        if not file.streams.audio:
-            raise Dropped(Outcome.NO_AUDIO, "no audio track")
-        stream = file.streams.audio[0]
-        blocks, rate, reached = _between(file, stream, start or 0.0, end)
+        stream = _stream(file)
+        for block, rate, time in _blocks(file, stream):
+            begin = begin if blocks else max(0, round(time * rate))
+            size += block.size
+            _check(block, size, rate * block.shape[1])
+            blocks.append(block)
         promised = stated(file, stream)
-    if end is None and promised is not None and reached < promised - SLACK:
+    reached = (begin + sum(map(len, blocks))) / rate
+    if promised is not None and reached < promised - SLACK:
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{reached:.2f} s of {promised:.2f} s")
     if not blocks:
-        raise Dropped(Outcome.EMPTY_MEDIA, f"no samples after {start or 0:g} s of {reached:.2f} s")
-    samples = np.concatenate(blocks)
-    return samples, rate, reached - len(samples) / rate
+        raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
+    return np.concatenate(blocks), rate, begin / rate
 
 
 def seconds(data: bytes) -> float:
@@ -134,10 +110,9 @@ def kind(data: bytes) -> tuple[str, str] | None:
     """Format (M4A, WEBM, MKV, AAC) and codec in capitals; None if it is no container of these."""
     if demuxer(data) is None:
         return None
-    info = probe(data)
-    if info is None:
-        raise Dropped(Outcome.NO_AUDIO, "no audio track")
-    return suffix(data)[1:].upper(), "ALAC_24" if info.codec == "alac" else info.codec.upper()
+    with _opened(data) as file:
+        codec = _stream(file).codec_context.name
+    return suffix(data)[1:].upper(), "ALAC_24" if codec == "alac" else codec.upper()
 
 
 def wav(data: bytes) -> bytes:
@@ -145,41 +120,24 @@ def wav(data: bytes) -> bytes:
     return riff.wav(*decode(data))
 
 
-def _between(
-    file: Any, stream: Any, start: float, end: float | None
-) -> tuple[list[np.ndarray], int, float]:
-    """Blocks of samples, their rate, and the time in seconds that decoding reached."""
-    blocks: list[np.ndarray] = []
-    rate, position, kept, decoded = 1, 0, 0, 0
-    for block, rate, time in _blocks(file, stream):
-        if not decoded:
-            position = max(0, round(time * rate))
-        decoded += block.size
-        first = max(0, round(start * rate) - position)
-        last = len(block) if end is None else max(0, round(end * rate) - position)
-        part = block[first:last]
-        kept += part.size
-        _check(part, kept, decoded, rate * block.shape[1])
-        if len(part):
-            blocks.append(part)
-        position += len(block)
-        if last < len(block):
-            break
-    return blocks, rate, position / rate
+def _stream(file: Any) -> Any:
+    if not file.streams.audio:
+        raise Dropped(Outcome.NO_AUDIO, "no audio track")
+    return file.streams.audio[0]
 
 
 def _after_silence(samples: np.ndarray, frames: int, rate: int) -> np.ndarray:
     channels = samples.shape[1]
     size = (len(samples) + frames) * channels
-    _check(samples, size, size, rate * channels)
+    _check(samples, size, rate * channels)
     return np.concatenate([np.zeros((frames, channels), np.float32), samples])
 
 
-def _check(block: np.ndarray, kept: int, decoded: int, a_second: int) -> None:
-    if kept > min(MAX_SAMPLES, MAX_SECONDS * a_second) or decoded > MAX_DECODED:
+def _check(block: np.ndarray, size: int, a_second: int) -> None:
+    if size > min(MAX_SAMPLES, MAX_SECONDS * a_second):
         raise Dropped(
             Outcome.OVERSIZED_MEDIA,
-            f"more than {decoded // a_second} s of audio, the limits are {MAX_SECONDS} s and "
+            f"more than {size // a_second} s of audio, the limits are {MAX_SECONDS} s and "
             f"{MAX_SAMPLES} samples",
         )
     if not np.isfinite(block).all():

@@ -85,7 +85,7 @@ def test_a_missing_clip_and_a_whole_track_stand_in_the_ledger(built: Path) -> No
 def test_rates_and_channels(raw: Path, tmp_path: Path) -> None:
     for config, rate, channels in (("musiccaps_48k", 48000, 2), ("musiccaps_16k", 16000, 1)):
         for row in rows(made(raw, tmp_path / "out", config)).values():
-            found = audio.probe(row["audio"]["bytes"])
+            found = audio.Sound.of(row["audio"]["bytes"]).info
             assert (found.rate, found.channels, found.format) == (rate, channels, "FLAC")
 
 

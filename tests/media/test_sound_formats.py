@@ -174,7 +174,7 @@ def test_flac_in_ogg_is_decoded_as_it_was_encoded(folder: Path) -> None:
     truth = audio.decode((folder / "wav").read_bytes())[0]
     assert np.array_equal(audio.decode(data)[0], truth)
     assert audio.transcode(data, None, None, "flac").data.startswith(b"fLaC")
-    assert audio.probe(data).has_name(".oga")
+    assert audio.Sound.of(data).info.has_name(".oga")
 
 
 SIZES = [0, 0x7FFFF000, 0x7FFFEFDC, 0x7FFFFFFF, 0x80000000, 0xFFFFFF00, 0xFFFFFFFE, 0xFFFFFFFF]
@@ -251,7 +251,7 @@ def test_counts_that_no_file_could_hold_are_not_believed(folder: Path) -> None:
 
 def test_flac_without_a_count_is_read_to_its_last_frame(folder: Path) -> None:
     data = piped(folder, "-f", "flac")
-    assert not any(data[22:26]) and audio.probe(data).frames == 8 * RATE
+    assert not any(data[22:26]) and audio.Sound.of(data).info.frames == 8 * RATE
     assert audio.section(data, None, 1, 1)[0].shape == (RATE,)
     assert cut(data[:42]).startswith("undecodable_media")
     assert cut(data[: len(data) // 2]).startswith(("undecodable_media", "truncated_media"))
@@ -294,7 +294,7 @@ def test_a_probe_reads_the_header_alone(format: str, monkeypatch: pytest.MonkeyP
     data = encoded(noise, RATE, format)
     monkeypatch.setattr(sound_file, "_Bytes", Counted)
     Counted.bytes_read = 0
-    assert audio.probe(data).seconds == 20
+    assert audio.Sound.of(data).info.seconds == 20
     assert Counted.bytes_read < 20_000 < len(data) / 50
     audio.check(data)
     assert Counted.bytes_read >= len(data) * 0.99

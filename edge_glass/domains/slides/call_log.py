@@ -20,7 +20,6 @@ from edge_glass.core.errors import DataError
 from edge_glass.core.shard_files import write_table
 
 FILE, TABLE = "calls.sqlite", "calls.parquet"
-LOST = "lost"
 TABLES = """
 create table if not exists calls (
   id integer primary key, deck text, slide integer, item text, task text, attempt integer,
