@@ -80,11 +80,10 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
             f"{place}: give a folder, or org/name of a dataset on the Hub and the --version that "
             "the change makes"
         )
-    with (
-        locations.errors_explained(place),
-        tempfile.TemporaryDirectory(prefix="edge-glass-") as temp,
-    ):
-        yield Edition(there, Path(temp), named["repo"], publish.versions(named["repo"]))
+    head, earlier = publish.versions(named["repo"])
+    there = locations.at(f"{named['repo']}@{head}")  # what comes meanwhile is another's to see
+    with locations.errors_explained(place), tempfile.TemporaryDirectory(prefix="edge-glass-") as t:
+        yield Edition(there, Path(t), named["repo"], earlier)
 
 
 @contextmanager

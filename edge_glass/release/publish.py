@@ -90,10 +90,11 @@ def push(
     return release
 
 
-def versions(repo: str) -> tuple[str, ...]:
-    """The tags of a dataset."""
-    refs = _Hub(repo, HfApi()).call("list_repo_refs")
-    return (*sorted(ref.name for ref in refs.tags),)
+def versions(repo: str) -> tuple[str, tuple[str, ...]]:
+    """The latest commit of a dataset, and its tags."""
+    hub = _Hub(repo, HfApi())
+    tags = sorted(ref.name for ref in hub.call("list_repo_refs").tags)
+    return str(hub.call("repo_info", revision="main").sha), (*tags,)
 
 
 def _tag(version: str) -> str:

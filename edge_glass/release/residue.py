@@ -147,6 +147,8 @@ def _rows(
         gone = row["id"] in traces.ids
         for name, value in row.items():
             found = {one for text in texts(value) for one in finder.within(text)}
+            if not found:
+                continue
             left = found if gone else found & traces.ids if name == "detail" else set()
             _note(done, traces, f"{path.parent.name}/{path.name}", left)
             done.shared |= found - left
