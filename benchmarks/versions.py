@@ -90,7 +90,7 @@ def chunks(folder: Path) -> dict[bytes, int]:
     }
 
 
-def main() -> None:
+def main() -> None:  # noqa: PLR0915: one step after another
     options = arguments(str(__doc__), rows=100_000, shards=10, media=2_000)
     from hub import Hub
     from huggingface_hub import constants
