@@ -90,17 +90,23 @@ def chunks(folder: Path) -> dict[bytes, int]:
     }
 
 
-def main() -> None:  # noqa: PLR0915: one step after another
+def use(url: str, work: Path) -> None:
+    """Clients in this process talk to the Hub there."""
+    from huggingface_hub import constants
+
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, url)
+    constants.HUGGINGFACE_CO_URL_TEMPLATE, constants.ENDPOINT = template, url
+    constants.HF_HUB_CACHE = str(work / "cache")
+
+
+def main() -> None:
     options = arguments(str(__doc__), rows=100_000, shards=10, media=2_000)
     from hub import Hub
-    from huggingface_hub import constants
     from releases import push, sent
 
     lines: list[list[object]] = []
     with scratch(4 * options.rows * options.media) as work, Hub() as hub:
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.url)
-        constants.HUGGINGFACE_CO_URL_TEMPLATE, constants.ENDPOINT = template, hub.url
-        constants.HF_HUB_CACHE = str(work / "cache")
+        use(hub.url, work)
         folder = build(work / "data", 0, options.rows, options.shards, options.media)
         os.environ["HF_TOKEN"] = hub.token
 
