@@ -1,0 +1,133 @@
+"""The docs: links lead somewhere, commands are spelt right, tutorials run as they stand."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hub import Hub
+
+import edge_glass
+from edge_glass.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+TEXTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES = [*TEXTS, ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def gathered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages that the site is made of."""
+    out = tmp_path_factory.mktemp("docs")
+    subprocess.run([sys.executable, ROOT / "docs" / "gather.py", out], check=True)
+    return out
+
+
+def broken(page: Path, gathered: Path) -> Iterator[str]:
+    """Links of a page to files and headings that are not there; the reference is gathered."""
+    for link in LINK.findall(re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)):
+        place, _, anchor = link.partition("#")
+        target = page.parent / place if place else page
+        if re.match(r"\w+:", link):
+            continue
+        if place.removeprefix("../").startswith("reference/"):
+            target = gathered / place.removeprefix("../")
+        if not target.exists():
+            yield f"{page}: {link}"
+        elif anchor and anchor not in anchors(target):
+            yield f"{page}: no heading {link}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+def test_links_lead_somewhere(gathered: Path) -> None:
+    pages = [*PAGES, *gathered.rglob("*.md")]
+    assert [fault for page in pages for fault in broken(page, gathered)] == []
+
+
+def test_the_site_has_every_page(gathered: Path) -> None:
+    def listed(nav: Any) -> Iterator[str]:
+        if isinstance(nav, str):
+            yield nav
+        for item in nav if isinstance(nav, list) else nav.values() if isinstance(nav, dict) else ():
+            yield from listed(item)
+
+    config = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    pages = {path.relative_to(gathered).as_posix() for path in gathered.rglob("*.md")}
+    assert set(listed(config["nav"])) == pages
+
+
+def test_the_reference_has_every_command_and_function(gathered: Path) -> None:
+    commands = (gathered / "reference" / "commands.md").read_text()
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        assert f"\n## {name}\n" in commands
+        assert all(
+            f"`{option}`" in commands
+            for p in command.params
+            for option in p.opts[:1]
+            if "-" in option
+        )
+    python = (gathered / "reference" / "python.md").read_text()
+    kinds = [name for name in edge_glass.__all__ if not name.endswith("Error")]
+    absent = [name for name in kinds if f"edge_glass.api.{name}\n" not in python]
+    assert set(absent) <= {"builder", "train"}
+
+
+def lines(page: Path) -> Iterator[list[str]]:
+    """The commands of ours in the shell blocks of a page, as words."""
+    for kind, block in BLOCK.findall(page.read_text()):
+        for line in block.replace("\\\n", " ").splitlines() if kind == "sh" else ():
+            words = shlex.split(line, comments=True)
+            for start in (i for i, word in enumerate(words) if word == "edge-glass"):
+                ends = (
+                    i for i, word in enumerate(words) if i > start and re.search("[;&|>]$", word)
+                )
+                end = next(ends, len(words))
+                last = [words[end].rstrip(";")] if end < len(words) and len(words[end]) > 1 else []
+                yield [*words[start + 1 : end], *filter(None, last)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_are_spelt_right(page: Path) -> None:
+    group = typer.main.get_command(app)
+    for name, *rest in lines(page):
+        if name not in ("-h", "-V"):
+            group.commands[name].make_context(name, rest)
+
+
+def run(page: str, folder: Path, env: dict[str, str]) -> None:
+    """Run the blocks of a page one after the other, but for the installation."""
+    (folder / "upload.py").symlink_to(ROOT / "upload.py")
+    env = env | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    text = re.sub(
+        r"## Install\n.*?(?=\n## )", "", (ROOT / "docs" / page).read_text(), flags=re.DOTALL
+    )
+    for kind, block in BLOCK.findall(text):
+        command = ["bash", "-e", "-c", block] if kind == "sh" else [sys.executable, "-c", block]
+        done = subprocess.run(
+            command, cwd=folder, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_first_dataset(tmp_path: Path) -> None:
+    run("first-dataset.md", tmp_path, dict(os.environ))
+
+
+def test_a_version_is_published(hub: Hub, tmp_path: Path) -> None:
+    run("publish.md", tmp_path, hub.env())
+    assert "org/edge-glass" in hub.store.repos
