@@ -84,10 +84,11 @@ class _Reading:
         sample = list(islice(LAYOUTS[layout].records(files), SAMPLE))
         if not sample:
             raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
+        sample = [record for record in sample if record.dropped is None] or sample
         text = bool(read) and all(tables.ending(name) in tables.DELIMITED for name in read)
-        folders: Counter[str] = Counter()
-        found = profiles(_counted(LAYOUTS[layout].records(files), folders), text)
-        roles, rows = dict(self._choices.roles), folders.total()
+        folders, lost = Counter[str](), Counter[str]()
+        found = profiles(_counted(LAYOUTS[layout].records(files), folders, lost), text)
+        roles, rows = dict(self._choices.roles), folders.total() + lost.total()
         if unknown := [key for key in roles if key not in found]:
             raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
         media = self._media(layout, files, sample, found)
@@ -266,9 +267,12 @@ def _suffix(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
-def _counted(records: Iterable[Record], folders: Counter[str]) -> Iterator[Record]:
+def _counted(
+    records: Iterable[Record], folders: Counter[str], lost: Counter[str]
+) -> Iterator[Record]:
+    """The records; on the side the folders of those that are whole, and of the others."""
     for record in records:
-        folders[record.folder] += 1
+        (folders if record.dropped is None else lost)[record.folder] += 1
         yield record
 
 

@@ -75,6 +75,17 @@ def test_two_readings_stop_with_the_option_that_decides(
     assert decided(understand(tmp_path / "d", choices).spec)
 
 
+@pytest.mark.parametrize("splits", [[""], ["train/", "test/"]])
+def test_a_stray_note_takes_neither_classes_nor_splits(splits: list[str], tmp_path: Path) -> None:
+    for number, split in enumerate(splits * 2):
+        for name in ("robin", "wren"):
+            put(tmp_path / "d" / split / name / f"{number}.jpg", jpeg(number))
+    put(tmp_path / "d" / "notes.txt", b"bought in May")
+    spec = understand(tmp_path / "d").spec
+    assert spec.columns["label"].names == ["robin", "wren"]
+    assert {*spec.splits.names} == {split[:-1] or "train" for split in splits}
+
+
 def spoken(at: Path, count: int = 40) -> None:
     records = [
         {"file_name": f"{n}.jpg", "speaker": f"s{n % 8}", "text": f"No. {n}"} for n in range(count)
