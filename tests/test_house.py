@@ -48,6 +48,16 @@ def test_a_corpus_is_named_in_its_rooms_alone(path: Path) -> None:
     assert not found
 
 
+def test_contributing_names_the_rooms_and_modules_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| ([`\w ]*) \|$", text, re.MULTILINE)
+    there = [path.parent.name for path in (ROOT / "edge_glass").glob("*/__init__.py")]
+    assert sorted(room for room, _ in rows) == sorted(there)
+    named = [f"{room}/{name.strip('`')}" for room, names in rows for name in names.split()]
+    paths = [ROOT / "edge_glass" / name for name in named]
+    assert not [path for path in paths if not (path.is_dir() or path.with_suffix(".py").is_file())]
+
+
 def test_the_plan_has_no_arrow_up_and_no_circle() -> None:
     pytest.importorskip("grimp")  # with the tools of `make lint`
     import rooms
