@@ -9,10 +9,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
 
+import edge_glass.train
+from edge_glass import api as api_module
 from edge_glass.cli.main import app
 from edge_glass.cli.terminal import parameters
 from edge_glass.corpora import catalog
@@ -24,12 +27,6 @@ COPIED = {  # page of the reference -> file of the repository
     "contributing": "CONTRIBUTING.md",
 }
 COMMON = ("quiet", "verbose", "log")
-API = {  # module -> what is public of it
-    "edge_glass.api": "plan build verify diff audit push load export append withdraw why Build",
-    "edge_glass.train": "loader cached",
-    "edge_glass.train.decode": "Picture Sound Padded",
-    "edge_glass.train.stream": "Loader",
-}
 
 
 def main(out: Path) -> None:
@@ -133,8 +130,11 @@ def catalogue() -> Iterator[str]:
 def api() -> Iterator[str]:
     """Every public function and class, as its docstring has it."""
     yield "# Python reference\n"
-    for module, names in API.items():
-        yield from (f"::: {module}.{name}\n" for name in names.split())
+    for package in (edge_glass, edge_glass.train):
+        for name in package.__all__:
+            public = getattr(api_module if hasattr(api_module, name) else package, name)
+            if not isinstance(public, ModuleType):
+                yield f"::: {public.__module__}.{public.__name__}\n"
 
 
 if __name__ == "__main__":
