@@ -137,6 +137,21 @@ def read(data: bytes, choice: Choice) -> Clip:
     return clip
 
 
+def frame(data: bytes, at: float, side: int | None = None) -> bytes:
+    """The frame that is on the screen `at` seconds from the start, as JPEG; the last one after it.
+
+    Decoding begins at the keyframe before. Raises Dropped as `probe` does.
+    """
+    clip = Clip(probe(data))
+    target = clip.probe.start + Fraction(min(max(at, 0.0), clip.probe.seconds))
+    with _opened(data) as file:
+        stream = file.streams.video[0]
+        file.seek(int(target / stream.time_base), stream=stream)
+        for shown in _chosen(_decoded(file, clip), [target], False):
+            return stills.of(shown, side, clip.probe.aspect).jpeg
+    raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no frame at {at} s")
+
+
 def length_warnings(seconds: float, promised: float) -> list[str]:
     """What the ledger should say of a clip that is not as long as its section.
 

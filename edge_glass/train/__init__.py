@@ -21,13 +21,20 @@ if TYPE_CHECKING:
     from edge_glass.train.decode import Padded, Picture, Sound
     from edge_glass.train.epoch_plan import Order
     from edge_glass.train.row_groups import Columns, Place
+    from edge_glass.train.rows import Rows
     from edge_glass.train.stream import Loader
 
-__all__ = ["Loader", "Padded", "Picture", "Sound", "cached", "loader"]
+__all__ = ["Loader", "Padded", "Picture", "Rows", "Sound", "cached", "loader", "rows"]
 
 Source = str | Path
 LANES = 4  # of each rank
-_HOMES = {"Loader": "stream", "Padded": "decode", "Picture": "decode", "Sound": "decode"}
+_HOMES = {
+    "Loader": "stream",
+    "Rows": "rows",
+    "Padded": "decode",
+    "Picture": "decode",
+    "Sound": "decode",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -124,6 +131,21 @@ def loader(
             "or until='last'"
         )
     return made
+
+
+def rows(source: Source, split: str = "train", columns: "Columns | None" = None) -> "Rows":
+    """The rows of a split by number, to look at: a row's text without its media, part of a sound.
+
+    Example:
+        >>> row = rows("data/librispeech", "test.clean")[7]
+        >>> samples, rate = row["audio"].sound(start=2, seconds=1)
+
+    Raises EdgeGlassError as `loader` does.
+    """
+    from edge_glass.train.row_groups import Place
+    from edge_glass.train.rows import Rows
+
+    return Rows(Place([source], split, columns))
 
 
 def cached(name: str, repo: str, version: str | None = None) -> Path:

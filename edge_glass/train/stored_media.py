@@ -37,10 +37,19 @@ class Stored:
     def __init__(self, file: File, starts: list[int], sizes: list[int]) -> None:
         self._file, self._starts, self._sizes = file, starts, sizes
 
-    def read(self, row: int) -> bytes:
-        """The bytes of a row. Raises EOFError if the file has become shorter."""
-        data = os.pread(self._file.number, self._sizes[row], self._starts[row])
-        if len(data) != self._sizes[row]:
+    def size(self, row: int) -> int:
+        """How many bytes a row has."""
+        return self._sizes[row]
+
+    def read(self, row: int, start: int = 0, size: int | None = None) -> bytes:
+        """Bytes of a row, all or `size` of them at most from `start` on.
+
+        Raises EOFError if the file has become shorter.
+        """
+        there = max(0, self._sizes[row] - start)
+        size = there if size is None else min(size, there)
+        data = os.pread(self._file.number, size, self._starts[row] + start)
+        if len(data) != size:
             raise EOFError("the file ends within a row")
         return data
 

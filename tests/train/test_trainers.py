@@ -301,7 +301,16 @@ def test_accelerate_shares_out_batches(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["Rows,", "The DataLoader", "Trainer", "accelerate", "Lightning", "StatefulDataLoader"]
+    "title",
+    [
+        "Rows,",
+        "A look",
+        "The DataLoader",
+        "Trainer",
+        "accelerate",
+        "Lightning",
+        "StatefulDataLoader",
+    ],
 )
 def test_the_page_of_each_trainer(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
@@ -326,6 +335,8 @@ def test_the_page_of_each_trainer(
         speech, mixture = next(iter(names["speech"])), next(iter(names["mixture"]))
         assert speech["audio"].shape[1] == speech["audio_length"].max() and speech["text"][0]
         assert set(mixture) == {"id", "text", "sound"}
+    elif title == "A look":
+        assert len(names["samples"]) == 8000 and names["data"][:4] == b"fLaC"
     elif title in ("The DataLoader", "StatefulDataLoader"):
         rest = {"The DataLoader": 0, "StatefulDataLoader": 2}  # of that epoch; of the next one
         assert len(list(names["data"])) == rest[title]
