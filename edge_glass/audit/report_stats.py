@@ -13,6 +13,7 @@ from edge_glass.core import duck, ledger, manifest, parquet, records
 from edge_glass.core.columns import ColumnRole, is_list, with_role
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
+from edge_glass.sources.table_layout import quoted
 
 VERSION = 1
 MEMORY = 1_000_000_000
@@ -65,7 +66,7 @@ def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) 
     if {"width", "height"} <= columns.keys():
         wanted.append(("Shorter side, pixels", "least(width, height)", "data"))
     for name in with_role(columns, ColumnRole.CAPTION):
-        text = f"unnest({name})" if is_list(columns[name]) else name
+        text = f"unnest({quoted(name)})" if is_list(columns[name]) else quoted(name)
         texts = f"(SELECT {text} AS text FROM data)"
         wanted.append((f"Characters of {name}", "length(text)", texts))
     found = [_histogram(connection, *one) for one in wanted]
@@ -96,7 +97,8 @@ def _histogram(connection: duckdb.DuckDBPyConnection, title: str, value: str, ro
 def _languages(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> dict[str, int]:
     if "language" not in columns:
         return {}
-    return _counted(connection, "SELECT coalesce(language, ''), count(*) AS n FROM data GROUP BY 1")
+    text = "coalesce(CAST(language AS VARCHAR), '')"
+    return _counted(connection, f"SELECT {text}, count(*) AS n FROM data GROUP BY 1")
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:

@@ -16,8 +16,18 @@ CLIPS = ("audio", "video")  # what is cut out of a site's pages
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 MediaKind = Literal["image", "audio", "video"]
 Role = Literal[
-    MediaKind, "id", "caption", "label", "text", "number", "start", "end", "md5", "sha256"
-]  # md5, sha256: of the bytes at a URL
+    MediaKind,
+    "id",
+    "caption",
+    "label",
+    "text",
+    "number",
+    "start",
+    "end",
+    "length",
+    "md5",
+    "sha256",
+]  # start, end, length: seconds of a recording; md5, sha256: of the bytes at a URL
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
@@ -62,6 +72,7 @@ class Source(BaseModel):
     anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
     index: bool = Field(default=False, description="url is a page that links to its files")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
+    packed: bool = Field(default=False, description="a folder of tars, read as if unpacked")
     hub: Hub | None = None
     fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
         default=None,

@@ -46,6 +46,7 @@ CARD = """Licence: {{ spec.licence }}
 
 {{ tables }}
 """
+SECOND = 100_000  # bytes of sound, about
 HASHES = ("md5", "sha256")
 
 
@@ -210,10 +211,19 @@ class OwnCorpus(Corpus):
         return row
 
     @override
+    def row_weight(self, row: Row, source_bytes: int) -> int:
+        span = self._span(row)
+        seconds = SECOND * (span[1] - span[0]) if span else source_bytes
+        return self.row_bytes(max(0, min(source_bytes, round(seconds))))
+
+    @override
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         example: dict[str, Any] = {"id": row.id}
         for name, column in self.media.items():
-            data = self._bytes(name, column, row, media)
+            if column.role == "audio" and (span := self._span(row)):
+                data = self._stretch(name, column, row, media, span)
+            else:
+                data = self._bytes(name, column, row, media)
             example |= self._decoded(name, column.role, data, row, media)
         captions: list[str] | None = None
         for name, column in self.spec().columns.items():
@@ -246,6 +256,17 @@ class OwnCorpus(Corpus):
                 raise Dropped(Outcome.OTHER_BYTES, f"{promised} is {there}, the list has {digest}")
         return data
 
+    def _stretch(
+        self, name: str, column: Column, row: Row, media: Media, span: tuple[float, float]
+    ) -> bytes | None:
+        """The part of a recording that a row is."""
+        file = row.fields["media"].get(name)
+        path = media.on_disk(file) if file and column.stored_as == "file" else None
+        if path and (part := sections.stretch_of_file(path, *span)):
+            return media.embedded(part)
+        data = self._bytes(name, column, row, media)
+        return data and sections.stretch(data, *span, media.notes)
+
     def _promised(self, row: Row) -> Iterator[tuple[str, str]]:
         for name, column in self.spec().columns.items():
             if column.role in HASHES and row.fields[name]:
@@ -263,16 +284,16 @@ class OwnCorpus(Corpus):
         if kind == "image":
             stem = file.stem if kind_of(file.name) else file.name
             return _renamed(name, kind, self.config.image_columns(data, stem, media.notes))
-        label = file.name
-        if span := self._span(row):
-            data, label = sections.clip(data, label, *span, media.notes)
+        label = f"{PurePosixPath(row.id).name}.flac" if self._span(row) else file.name
         columns = self.config.video_columns if kind == "video" else self.config.audio_columns
         return _renamed(name, kind, columns(data, label, media.notes))
 
     def _span(self, row: Row) -> tuple[float, float] | None:
         """The seconds of a recording that a row is."""
         roles = {column.role: row.fields.get(n) for n, column in self.spec().columns.items()}
-        start, end = roles.get("start"), roles.get("end")
+        start, end, length = (roles.get(role) for role in ("start", "end", "length"))
+        if end is None and length is not None and start is not None:
+            end = round(start + length, 9)
         return None if end is None else (float(start or 0), float(end))
 
 

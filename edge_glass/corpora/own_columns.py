@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.spec import Column, Role
@@ -18,6 +19,12 @@ IDS = ("id", "key", "__key__", "uid", "uuid", "sample_id", "utterance_id", "utt_
 LABELS = ("label", "labels", "class", "class_name", "category", "genre", "cls")
 DIGESTS: dict[str, Role] = {"md5": "md5", "sha256": "sha256"}
 HEX = {"md5": 32, "sha256": 64}
+SPANS = (
+    ("start", "end", "end"),
+    ("start_time", "end_time", "end"),
+    ("begin", "end", "end"),
+    ("offset", "duration", "length"),
+)
 NUMBERS = ("int64", "float64", "bool")
 
 
@@ -67,6 +74,18 @@ class Keys:
                 found[self._free(key, found)] = self._column(key, profile)
         return found
 
+    @cached_property
+    def _spans(self) -> dict[str, Role]:
+        """The keys that say which seconds of a recording a record is."""
+        roles: dict[str, Role] = {"start": "start", "end": "end", "length": "length"}
+        said = {key: roles[role] for key, role in self.roles.items() if role in roles}
+        sounds = any(media.kind == "audio" for media in self.media)
+        for start, other, role in SPANS if sounds and not said else ():
+            numbers = [self.profiles[k].type for k in (start, other) if k in self.profiles]
+            if len(numbers) == 2 and all(each in ("int64", "float64") for each in numbers):
+                return {start: "start", other: roles[role]}
+        return said
+
     def _free(self, key: str, columns: dict[str, Column]) -> str:
         """The column's name: the key, where no other column has it."""
         ours = {"id", "width", "height", "duration", "fps", "captions", "caption", "sampling_rate"}
@@ -87,8 +106,7 @@ class Keys:
             return Column(role="label", key=key, type=profile.type, names=names)
         number = profile.type in NUMBERS and said != "text"
         role: Role = "number" if number else "text"
-        if said in ("start", "end"):
-            role = "start" if said == "start" else "end"
+        role = self._spans.get(key, role)
         type_ = "string" if said == "text" else profile.type or "json"
         return Column(role=role, key=key, type=type_)
 
@@ -119,5 +137,5 @@ class Keys:
         apart = [k for k, p in self.profiles.items() if p.unique and p.rows == self.rows]
         free = [key for key in apart if key not in self.roles]
         named = [key for key in free if key.lower() in IDS]
-        files = [m.key for m in self.media if m.stored_as == "file" and m.key in free]
+        files = [m.read_from for m in self.media if m.stored_as == "file" and m.read_from in free]
         return next(iter([*said, *named, *files]), None)

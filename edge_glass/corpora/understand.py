@@ -73,10 +73,20 @@ class _Reading:
     def __init__(self, place: Path, choices: Choices) -> None:
         self._place, self._choices = place, choices
         self._name = re.sub(r"\W+", "_", place.name.partition(".")[0]).strip("_") or "data"
-        source = {DATA: Source(path=place.name)}
+        self._left_out: dict[str, str] = {}
+        self._packed = place.is_dir() and self._is_packed()
+        source = {DATA: Source(path=place.name, packed=self._packed)}
         request = Request(self._name, self._name, "", source, {}, home=place.parent)
         self._files = Files(obtain(request, facts=False), DATA)
-        self._left_out: dict[str, str] = {}
+
+    def _is_packed(self) -> bool:
+        """Whether it is a folder of tars; tables beside them say the same of each."""
+        suffixes = Counter(path.suffix for path in self._place.rglob("*") if path.is_file())
+        if not suffixes[".tar"] or any(media_folders.kind_of(f"x{each}") for each in suffixes):
+            return False
+        for suffix in suffixes.keys() - {".tar"}:
+            self._left_out[f"*{suffix}"] = "beside the tars, whose samples are read"
+        return True
 
     def understood(self) -> Understood:
         layout, read, why = self._layout()
@@ -104,6 +114,12 @@ class _Reading:
 
     def _layout(self) -> tuple[str, list[str], str]:
         """The layout, the tables that are read, and why."""
+        if self._packed:
+            return "webdataset", [], "a folder of tars"
+        asked = self._choices.layout
+        for name, one in LAYOUTS.items():
+            if one.fits and (name == asked or (asked is None and one.fits(self._files))):
+                return name, [], one.title
         media: Counter[str] = Counter()
         stems, listed = set[str](), list[str]()
         for name in self._files.names():
@@ -132,10 +148,13 @@ class _Reading:
         """Of tables beside media those that name them are what there is to read."""
         named = [name for name in read if PurePosixPath(name).stem == "metadata"]
         naming = named or [name for name in read if self._names_files(name)]
+        splits = [name for name in naming if PurePosixPath(name).stem.lower() in WORDS]
         for name in read:
             if name not in naming:
                 self._left_out[name] = "names none of the media files"
-        return naming
+            elif splits and name not in splits:
+                self._left_out[name] = f"beside the tables of splits, {', '.join(splits)}"
+        return splits or naming
 
     def _is_table(self, name: str) -> bool:
         first = next(self._sample(name), None)
@@ -153,10 +172,13 @@ class _Reading:
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]
     ) -> list[Media]:
         """The keys that are media."""
-        if layout == "media":
-            return [
-                Media(kind, kind, kind, "file") for kind in media_folders.SUFFIXES if kind in keys
+        if layout != "table":
+            kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
+            more = [m for m in media_columns.found(files, sample) if m.key == m.read_from]
+            others = [
+                m for m in more if m.stored_as == "file" and m.key not in (*kinds, "recording")
             ]
+            return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
         roles = self._choices.roles
         found = [m for m in media_columns.found(files, sample) if self._may_be(m, roles)]
         here = [media for media in found if media.stored_as != "url"]
@@ -230,7 +252,9 @@ class _Reading:
         keys: dict[str, KeyProfile],
     ) -> Spec:
         stored = {each.stored_as for each in media}
-        sources = {DATA: Source(path=self._place.name, tables="bytes" in stored)}
+        sources = {
+            DATA: Source(path=self._place.name, tables="bytes" in stored, packed=self._packed)
+        }
         if root := self._root([m for m in media if m.stored_as == "file"], keys):
             sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))
         if "url" in stored:

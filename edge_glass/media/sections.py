@@ -1,13 +1,17 @@
 """A clip out of what a folder of raw files holds: the clip itself, or the whole track."""
 
 import io
+from pathlib import Path
 
+import numpy as np
 import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.units import SLACK
 from edge_glass.media import audio
-from edge_glass.media.sound_file import Sound
+from edge_glass.media.sound_file import Sound, check_count
+
+SEEKABLE = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF")
 
 
 def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> tuple[bytes, str]:
@@ -27,10 +31,46 @@ def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> 
         raise Dropped(Outcome.WRONG_DURATION, detail)
     notes.append(f"cut out of {info.seconds:.1f} s")
     stem = name.rpartition(".")[0] or name
-    return _cut(sound, (start, end), notes), f"{stem}.flac"
+    return cut(sound, (start, end), notes), f"{stem}.flac"
 
 
-def _cut(sound: Sound, at: tuple[float, float], notes: list[str]) -> bytes:
+def stretch(data: bytes, start: float, end: float, notes: list[str]) -> bytes:
+    """Seconds `start` to `end` of a recording at the sample, as FLAC; all of it keeps its bytes.
+
+    Raises Dropped: wrong_duration if it ends before.
+    """
+    sound = Sound.of(data)
+    _check_end(sound.info.seconds, start, end)
+    whole = start * sound.info.rate < 1 and end * sound.info.rate > sound.info.frames - 1
+    return data if whole else cut(sound, (start, end), notes)
+
+
+def stretch_of_file(path: Path, start: float, end: float) -> bytes | None:
+    """The same out of a WAV or FLAC of integers, of which no more is read; None of other files."""
+    try:
+        with sf.SoundFile(path) as file:
+            seconds, rate = file.frames / file.samplerate, file.samplerate
+            if file.format not in SEEKABLE or file.subtype not in audio.EXACT or end >= seconds:
+                return None
+            _check_end(seconds, start, end)
+            first, last = round(start * rate), round(end * rate)
+            bits = 24 if file.subtype in audio.DEEP else 16
+            file.seek(first)
+            samples = file.read(last - first, audio.integer(bits), always_2d=True)
+    except sf.LibsndfileError:
+        return None
+    check_count(len(samples), last - first)
+    return _flac(samples, rate, bits)
+
+
+def _check_end(seconds: float, start: float, end: float) -> None:
+    if not 0 <= start < end or seconds < end - SLACK:
+        detail = f"{seconds:.2f} s where {start:g} to {end:g} s were asked for"
+        raise Dropped(Outcome.WRONG_DURATION, detail)
+
+
+def cut(sound: Sound, at: tuple[float, float], notes: list[str]) -> bytes:
+    """The seconds between `at` of a sound, as FLAC; `notes` says what was clipped."""
     info = sound.info
     first, last = (min(round(second * info.rate), info.frames) for second in at)
     bits = 24 if info.subtype in audio.DEEP else 16
@@ -39,9 +79,13 @@ def _cut(sound: Sound, at: tuple[float, float], notes: list[str]) -> bytes:
     if not exact:
         samples, clipped = audio.quantise(samples, bits)
         notes += audio.clipping(clipped)
+    return _flac(samples, info.rate, bits)
+
+
+def _flac(samples: np.ndarray, rate: int, bits: int) -> bytes:
     out = io.BytesIO()
     try:
-        sf.write(out, samples, info.rate, f"PCM_{bits}", format="FLAC")
+        sf.write(out, samples, rate, f"PCM_{bits}", format="FLAC")
     except sf.LibsndfileError as error:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
     return out.getvalue()

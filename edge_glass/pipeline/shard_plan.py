@@ -174,7 +174,7 @@ class _Cutter:
             if row.dropped is None:
                 names = [row.media[1], *row.extra_members] if row.media else []
                 sizes = [self.raw.size(row.media[0], name) for name in names] if row.media else []
-                weight = self.corpus.row_bytes(sum(filter(None, sizes)))
+                weight = self.corpus.row_weight(row, sum(filter(None, sizes)))
             if size and (size + weight > SHARD_BYTES or fetched == MAX_FETCHED):
                 number, size, fetched = number + 1, 0, 0
             size += weight

@@ -17,6 +17,7 @@ from edge_glass.core.spec import CLIPS, Source, SourceFacts
 from edge_glass.sources import archives, download, hub_files, link_index, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import contents
+from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Place, Raw
 from edge_glass.sources.row_fetch import BODIES, Network, Remote
@@ -276,6 +277,8 @@ def _opened(
         source, sha256 = request.sources[name], facts[name].sha256 or ""
         if source.hub or source.tables:
             places[name] = Tables(path, nested=source.path is not None)
+        elif source.packed:
+            places[name] = Packed(path, store() / "index")
         elif path.is_file() and tars.is_tar(path.name):
             places[name] = _indexed(path, sha256, source, progress)
         elif path.is_file() and archives.is_archive(path.name):

@@ -217,6 +217,12 @@ class Raw:
         found = place.records([*columns], prefix, self.renamed.setdefault(source, {}))
         return ((name, fields.read(record)) for name, record in found)
 
+    def on_disk(self, source: str, name: str) -> Path | None:
+        """A file of a folder as it lies on the disk; None of what is elsewhere."""
+        if source in self.places or source in self.remote or not self.paths[source].is_dir():
+            return None
+        return self.paths[source] / self.spelled(source, name)
+
     def value(self, source: str, name: str) -> Any:
         """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
         place = self._place(source)

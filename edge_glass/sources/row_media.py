@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ class Media:
         yield self._row.media[1], self.read()
         for name in self._row.extra_members:
             yield name, self.file(name)
+
+    def on_disk(self, name: str) -> Path | None:
+        """One of its files as it lies on the disk, None if it does not."""
+        return self._raw.on_disk(self._row.media[0], name) if self._row.media else None
 
     def file(self, name: str) -> bytes:
         """One of its further files."""

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kit import sound
+from kit import encoded, sound, tones
 from PIL import Image
 
 WAV = sound()
@@ -189,6 +190,198 @@ def url_csv(at: Path, url: str) -> None:
     put(at / "list.csv.gz", gzip.compress(text.encode(), mtime=0))
 
 
+TALK = encoded(tones(6, 16000, 440, 600), 16000)  # six seconds
+
+
+def tarred(path: Path, members: dict[str, bytes | str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, member in members.items():
+            data = member.encode() if isinstance(member, str) else member
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+def webdataset(at: Path, url: str) -> None:
+    for shard, split in enumerate(("train", "train", "val")):
+        members: dict[str, bytes | str] = {}
+        for n in range(2):
+            key = f"{shard}{n:03d}"
+            members |= {f"{key}.jpg": jpeg(n + 2 * shard), f"{key}.cls": str(n)}
+            members |= {f"{key}.seg.png": png(n), f"{key}.json": json.dumps({"by": "Ann"})}
+        tarred(at / "shards" / f"{split}-{shard:06d}.tar", members)
+
+
+def img2dataset(at: Path, url: str) -> None:
+    members: dict[str, bytes | str] = {}
+    for n in (0, 2):
+        meta = {"url": f"http://a/{n}", "key": f"00000000{n}", "status": "success", "width": 40 + n}
+        meta |= {"sha256": hashlib.sha256(jpeg(n)).hexdigest(), "caption": f"No. {n}"}
+        key = f"00000000{n}"
+        members |= {
+            f"{key}.jpg": jpeg(n),
+            f"{key}.txt": f"No. {n}",
+            f"{key}.json": json.dumps(meta),
+        }
+    tarred(at / "output" / "00000.tar", members)
+    table(at / "output" / "00000.parquet", [{"url": "http://a/1", "status": "failed_to_download"}])
+    put(at / "output" / "00000_stats.json", "{}")
+
+
+def ljspeech(at: Path, url: str) -> None:
+    lines = [
+        "LJ001-0001|Printing, in 1890|Printing, in eighteen ninety",
+        'LJ001-0002|"In being|"In being',
+    ]
+    put(at / "LJSpeech-1.1" / "metadata.csv", "\n".join([*lines, "LJ001-0003|x|"]) + "\n")
+    for number in (1, 2):
+        put(at / "LJSpeech-1.1" / "wavs" / f"LJ001-000{number}.wav", WAV)
+
+
+def common_voice(at: Path, url: str) -> None:
+    head = (
+        "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment\n"
+    )
+    lines = [
+        f'c{n}\tcommon_voice_nl_{n}.mp3\tIk "vind" {n}.\t2\t0\t\tmale\t\tnl\t\n' for n in range(4)
+    ]
+    for name, own in (
+        ("train", lines[:2]),
+        ("dev", lines[2:3]),
+        ("test", lines[3:]),
+        ("validated", lines),
+    ):
+        put(at / "nl" / f"{name}.tsv", head + "".join(own))
+    for number in range(4):
+        put(at / "nl" / "clips" / f"common_voice_nl_{number}.mp3", MP3)
+
+
+MP3 = sound(format="MP3", subtype="MPEG_LAYER_III")
+
+
+def kaldi(at: Path, url: str) -> None:
+    for split in ("train", "test"):
+        folder = at / "egs" / "data" / split
+        put(folder / "wav.scp", f"talk-{split} ./wavs/{split}.wav\nold sph2pipe -f wav old.sph |\n")
+        put(
+            folder / "segments",
+            f"a-{split} talk-{split} 0.5 1.25\nb-{split} talk-{split} 1.25 5\nc-{split} old 0 1\n",
+        )
+        put(folder / "text", f"a-{split} HELLO THERE\nb-{split} GOOD BYE\n")
+        put(folder / "utt2spk", f"a-{split} anna\nb-{split} bert\n")
+        put(at / "egs" / "wavs" / f"{split}.wav", TALK)
+
+
+def nemo(at: Path, url: str) -> None:
+    lines = [
+        {"audio_filepath": "audio/talk.wav", "offset": 0.25, "duration": 1.5, "text": "hello"},
+        {"audio_filepath": "audio/talk.wav", "offset": 2, "duration": 0.5, "text": "bye"},
+        {"audio_filepath": "audio/talk.wav", "offset": 5, "duration": 60, "text": "too long"},
+    ]
+    put(at / "nemo" / "train_manifest.json", "".join(json.dumps(line) + "\n" for line in lines))
+    put(at / "nemo" / "audio" / "talk.wav", TALK)
+
+
+RECORDING = {
+    "id": "talk", "sampling_rate": 16000, "num_samples": 96000, "duration": 6.0,
+    "sources": [{"type": "file", "channels": [0], "source": "audio/talk.wav"}],
+}  # fmt: skip
+SAID = [
+    {"id": f"talk-{n}", "recording_id": "talk", "start": n, "duration": 1.5, "channel": 0,
+     "text": f"No. {n}", "speaker": "anna"}
+    for n in range(2)
+]  # fmt: skip
+
+
+def lhotse_cuts(at: Path, url: str) -> None:
+    cuts = [
+        {"id": f"cut-{n}", "start": n, "duration": 1.5, "channel": 0, "recording": RECORDING,
+         "type": "MonoCut", "supervisions": [SAID[n] | {"start": 0}]}
+        for n in range(2)
+    ]  # fmt: skip
+    data = "".join(json.dumps(cut) + "\n" for cut in cuts).encode()
+    put(at / "cuts" / "lab_cuts_train.jsonl.gz", gzip.compress(data, mtime=0))
+    put(at / "cuts" / "audio" / "talk.wav", TALK)
+
+
+def lhotse_manifests(at: Path, url: str) -> None:
+    put(at / "manifests" / "lab_recordings_all.jsonl", json.dumps(RECORDING) + "\n")
+    put(
+        at / "manifests" / "lab_supervisions_all.jsonl", "".join(json.dumps(s) + "\n" for s in SAID)
+    )
+    put(at / "manifests" / "audio" / "talk.wav", TALK)
+
+
+def subtitles(at: Path, url: str) -> None:
+    vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:00.500 --> 00:01.750 align:start\n"
+    vtt += "<v Anna>Hello <i>there</i>\nyou\n\n"
+    put(at / "talks" / "a.en.vtt", vtt + "00:00:02.000 --> 00:00:09.000\nToo late\n")
+    put(at / "talks" / "a.wav", TALK)
+    put(at / "talks" / "b.srt", "1\r\n00:00:00,000 --> 00:00:06,000\r\nAll of it\r\n\r\n")
+    put(at / "talks" / "b.wav", TALK)
+
+
+def turns(at: Path, url: str) -> None:
+    line = "SPEAKER {} 1 {} 1.434 <NA> <NA> SPEAKER_0{} <NA> <NA>\n"
+    put(
+        at / "meeting" / "all.rttm",
+        line.format("small", 0.031, 0) + line.format("small", 2.5, 1) + line.format("gone", 1, 1),
+    )
+    put(at / "meeting" / "small.wav", TALK)
+
+
+def words(at: Path, url: str) -> None:
+    put(
+        at / "aligned" / "talk.ctm",
+        ";; made by hand\ntalk 1 0.10 0.40 hello 0.98\ntalk 1 0.55 0.30 you\n",
+    )
+    put(at / "aligned" / "talk.wav", TALK)
+
+
+def textgrid(at: Path, url: str) -> None:
+    put(at / "praat" / "talk.wav", TALK)
+    put(at / "praat" / "talk.TextGrid", TEXTGRID)
+
+
+TEXTGRID = '''File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 6
+tiers? <exists>
+size = 2
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "words"
+        xmin = 0
+        xmax = 6
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = """Is anyone home?"""
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1
+            text = ""
+        intervals [3]:
+            xmin = 1
+            xmax = 6
+            text = "asked 2"
+    item [2]:
+        class = "TextTier"
+        name = "points"
+        xmin = 0
+        xmax = 6
+        points: size = 1
+        points [1]:
+            number = 0.25
+            mark = "event"
+'''
+
+
 CASES = {
     "class_folders": Case(
         "folders of classes, in folders of splits (`imagefolder`, `audiofolder`, `videofolder`)",
@@ -241,5 +434,58 @@ CASES = {
     "url_csv": Case(
         "packed tables (.gz, .bz2, .zst)", "list.csv.gz --url image_url", url_csv, {"train": 1},
         ("image", "caption", "page_url"),
+    ),
+    "webdataset": Case(
+        "WebDataset: folders of tars", "shards", webdataset, {"train": 4, "validation": 2},
+        ("image", "seg_png", "cls", "by"), {"cls": 0},
+    ),
+    "img2dataset": Case(
+        "what img2dataset wrote", "output", img2dataset, {"train": 2},
+        ("image", "caption", "url", "status", "listed_width"), {"id": "000000000"},
+    ),
+    "ljspeech": Case(
+        "LJSpeech", "LJSpeech-1.1", ljspeech, {"train": 2},
+        ("audio", "caption", "normalized_text"),
+        {"id": "LJ001-0001", "caption": "Printing, in 1890"}, {"missing_media": 1},
+    ),
+    "common_voice": Case(
+        "Common Voice: TSV and clips/", "nl", common_voice,
+        {"train": 2, "validation": 1, "test": 1},
+        ("audio", "caption", "client_id", "up_votes", "locale"),
+        {"caption": 'Ik "vind" 0.'},
+    ),
+    "kaldi": Case(
+        "Kaldi, ESPnet: wav.scp, text, utt2spk, segments", "egs", kaldi, {"train": 2, "test": 2},
+        ("audio", "caption", "speaker", "start", "end"),
+        {"id": "a-test", "caption": "HELLO THERE", "duration": 0.75}, {"unsuitable_media": 2},
+    ),
+    "nemo": Case(
+        "NeMo manifests, with offset and duration", "nemo", nemo, {"train": 2},
+        ("audio", "caption", "offset"), {"duration": 1.5}, {"wrong_duration": 1},
+    ),
+    "lhotse_cuts": Case(
+        "Lhotse: cuts", "cuts", lhotse_cuts, {"train": 2}, ("audio", "caption", "speaker"),
+        {"id": "cut-0", "duration": 1.5},
+    ),
+    "lhotse_manifests": Case(
+        "Lhotse: recordings and supervisions", "manifests", lhotse_manifests, {"train": 2},
+        ("audio", "caption", "speaker"), {"id": "talk-0", "caption": "No. 0", "duration": 1.5},
+    ),
+    "subtitles": Case(
+        "recordings with VTT or SRT beside them, cut", "talks", subtitles, {"train": 2},
+        ("audio", "caption", "start", "end"),
+        {"caption": "Hello there you", "speaker": "Anna", "duration": 1.25}, {"wrong_duration": 1},
+    ),
+    "turns": Case(
+        "recordings with RTTM", "meeting", turns, {"train": 2}, ("audio", "speaker"),
+        {"duration": 1.434}, {"missing_media": 1},
+    ),
+    "words": Case(
+        "recordings with CTM", "aligned", words, {"train": 2}, ("audio", "caption"),
+        {"caption": "hello", "duration": 0.4},
+    ),
+    "textgrid": Case(
+        "recordings with TextGrid", "praat", textgrid, {"train": 2}, ("audio", "caption", "tier"),
+        {"caption": '"Is anyone home?"', "duration": 0.5},
     ),
 }  # fmt: skip

@@ -45,38 +45,39 @@ def grouped(files: Files, names: list[str]) -> Iterator[Record]:
             stems.setdefault(_stem(name), []).append(name)
     for stem, members in stems.items():
         media = [name for name in members if kind_of(name)]
-        texts = [name for name in members if not kind_of(name)]
+        beside = [name for name in members if not kind_of(name)]
         if not media:
-            yield from _alone(texts)
+            yield from _alone(beside)
         elif len({kind_of(name) for name in media}) == len(media):
-            yield _record(files, stem, media, texts)
+            yield _record(files, stem, media, beside)
         else:  # two pictures of one name are two records
-            yield from (_record(files, name, [name], texts) for name in media)
+            yield from (_record(files, name, [name], beside) for name in media)
 
 
-def _alone(texts: list[str]) -> Iterator[Record]:
+def _alone(names: list[str]) -> Iterator[Record]:
     """Texts without media are lost, if they are no README."""
-    for name in texts:
+    for name in names:
         if _extension(name) != "json" and PurePosixPath(name).stem.isupper():
             continue
         dropped = (Outcome.MISSING_MEDIA, "no media file of this stem")
         yield Record(name, {}, _split(name), dropped=dropped)
 
 
-def _record(files: Files, where: str, media: list[str], texts: list[str]) -> Record:
+def _record(files: Files, where: str, media: list[str], beside: list[str]) -> Record:
     values: dict[str, Any] = {str(kind_of(name)): name for name in media}
     parent = PurePosixPath(media[0]).parent.name
     record = Record(where, values | {"folder": parent}, _split(media[0]))
     try:
-        for name in texts:
-            values = _texts(files, name)
+        for name in beside:
+            values = texts(files, name)
             record.values = values | record.values
     except Dropped as drop:
         record.dropped = drop.outcome, drop.detail
     return record
 
 
-def _texts(files: Files, name: str) -> dict[str, Any]:
+def texts(files: Files, name: str) -> dict[str, Any]:
+    """The values that a text says: itself, or the keys of its JSON. Raises Dropped."""
     if (extension := _extension(name)) != "json":
         return {extension.replace(".", "_"): files.text(name).strip()}
     try:

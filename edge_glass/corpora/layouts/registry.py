@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_glass.corpora.layouts import media_folders, tables
+from edge_glass.corpora.layouts import media_folders, speech, tables, timed, webdataset
 from edge_glass.corpora.layouts.record import Files, Record
 
 
@@ -13,6 +13,7 @@ class Layout:
 
     title: str
     records: Callable[[Files], Iterator[Record]]
+    fits: Callable[[Files], bool] | None = None  # told by files that only this layout has
 
 
 LAYOUTS = {
@@ -20,4 +21,9 @@ LAYOUTS = {
         "media files, in class folders or with texts beside them", media_folders.records
     ),
     "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
+    "webdataset": Layout("tars of samples", webdataset.records),
+    "kaldi": Layout("Kaldi: wav.scp, text, segments, …", speech.kaldi, speech.is_kaldi),
+    "lhotse": Layout("Lhotse manifests", speech.lhotse, speech.is_lhotse),
+    "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", speech.ljspeech, speech.is_ljspeech),
+    "timed": Layout("recordings, and what is said when", timed.records, timed.fits),
 }

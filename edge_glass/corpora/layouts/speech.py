@@ -1,0 +1,138 @@
+"""Folders of speech as recipes for it are fed: LJSpeech, Kaldi and ESPnet, Lhotse."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.tables import read, split_word
+
+LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")
+LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(\.gz)?")
+COMMAND = (Outcome.UNSUITABLE_MEDIA, "its place is a command, and none is run")
+
+
+def is_ljspeech(files: Files) -> bool:
+    """Whether `metadata.csv` has no header, and lines of id, text and normalized text."""
+    return any(
+        PurePosixPath(name).name == "metadata.csv"
+        and LJ_LINE.match(text := files.text(name))
+        and "file_name" not in text.partition("\n")[0]
+        for name in files.names()
+        if name.endswith(".csv")
+    )
+
+
+def ljspeech(files: Files) -> Iterator[Record]:
+    """A record a line of `metadata.csv`; the sounds are in `wavs/`."""
+    for name in files.names():
+        if PurePosixPath(name).name == "metadata.csv":
+            base = name.rpartition("/")[0]
+            for line in filter(None, files.text(name).split("\n")):
+                id, _, text = line.rstrip("\r").partition("|")
+                raw, _, normalized = text.partition("|")
+                sound = str(PurePosixPath(base, "wavs", f"{id}.wav"))
+                said = {"id": id, "audio": sound, "text": raw, "normalized_text": normalized}
+                yield Record(id, {key: value or None for key, value in said.items()})
+
+
+def is_kaldi(files: Files) -> bool:
+    """Whether there is a `wav.scp`."""
+    return any(PurePosixPath(name).name == "wav.scp" for name in files.names())
+
+
+def kaldi(files: Files) -> Iterator[Record]:
+    """A record an utterance, of each folder with a `wav.scp`; `utt2…` files are further keys."""
+    for folder, names in files.folders():
+        tables = {PurePosixPath(name).name: name for name in names}
+        if "wav.scp" in tables:
+            yield from _kaldi_folder(files, folder, tables)
+
+
+def _kaldi_folder(files: Files, folder: str, tables: dict[str, str]) -> Iterator[Record]:
+    more = {"utt2spk": "speaker"} | {n: n[4:] for n in tables if n.startswith("utt2") and n[4:]}
+    more["utt2spk"] = "speaker"
+    texts = {key: dict(_pairs(files, tables.get(name))) for name, key in more.items()}
+    texts["text"] = dict(_pairs(files, tables.get("text")))
+    sounds = dict(_pairs(files, tables["wav.scp"]))
+    segments = dict(_pairs(files, tables.get("segments"))) or {id: id for id in sounds}
+    split = split_word(f"{folder}/x") or folder.rpartition("/")[2]
+    for id, where in segments.items():
+        recording, *times = where.split()
+        values: dict[str, Any] = {key: said[id] for key, said in texts.items() if id in said}
+        place = sounds.get(recording, "")
+        values |= {"id": id, "audio": _there(files, folder, place) if place else None}
+        if len(times) == 2:
+            values |= {"start": float(times[0]), "end": float(times[1])}
+        command = COMMAND if place.endswith("|") else None
+        yield Record(f"{folder}/{id}", values, split, dropped=command)
+
+
+def _pairs(files: Files, name: str | None) -> Iterator[tuple[str, str]]:
+    """First word and rest of each line of a file, if there is one."""
+    for line in files.text(name).splitlines() if name else ():
+        if line.strip():
+            first, _, rest = line.strip().partition(" ")
+            yield first, rest.strip()
+
+
+def _there(files: Files, folder: str, place: str) -> str:
+    """A path as it is found: from the folder of its table, one around it, or the data's root."""
+    if place.startswith("/") or place.endswith("|"):
+        return place
+    around = [PurePosixPath(folder), *PurePosixPath(folder).parents]
+    tried = [str(PurePosixPath(each, place)) for each in around]
+    return next((name for name in tried if files.there(name)), tried[0])
+
+
+def is_lhotse(files: Files) -> bool:
+    """Whether there are manifests of cuts, or of recordings and supervisions."""
+    return any(LHOTSE.fullmatch(PurePosixPath(name).name) for name in files.names())
+
+
+def lhotse(files: Files) -> Iterator[Record]:
+    """A record a cut; without cuts one a supervision."""
+    found: dict[str, list[str]] = {}
+    for name in files.names():
+        if kind := LHOTSE.fullmatch(PurePosixPath(name).name):
+            found.setdefault(kind[2], []).append(name)
+    for name in found.get("cuts", ()):
+        for record in _lines(files, name):
+            yield _cut(files, record, record.values)
+    if "cuts" not in found:
+        recordings = {
+            record.values.get("id"): record.values
+            for name in found.get("recordings", ())
+            for record in _lines(files, name)
+        }
+        for name in found.get("supervisions", ()):
+            for record in _lines(files, name):
+                said = record.values
+                recording = recordings.get(said.get("recording_id"), {})
+                cut = said | {"recording": recording, "supervisions": [said]}
+                yield _cut(files, record, cut)
+
+
+def _lines(files: Files, name: str) -> Iterator[Record]:
+    with files.local(name) as path:
+        yield from read(path, name)
+
+
+def _cut(files: Files, record: Record, cut: dict[str, Any]) -> Record:
+    recording, said = cut.get("recording") or {}, cut.get("supervisions") or []
+    (source, *_) = recording.get("sources") or [{}]
+    values = {key: said[0].get(key) for key in ("speaker", "language", "gender") if said}
+    values["text"] = " ".join(str(each["text"]) for each in said if each.get("text")) or None
+    start, length = cut.get("start"), cut.get("duration")
+    if isinstance(start, int | float) and isinstance(length, int | float):
+        values |= {"start": float(start), "end": round(start + length, 6)}
+    values |= {"id": str(cut.get("id")), "recording_id": recording.get("id")}
+    if source.get("type") == "file":
+        values["audio"] = _there(files, record.base, str(source.get("source")))
+    elif record.dropped is None:
+        record.dropped = COMMAND
+    record.values = values
+    record.where = f"{record.where.partition(' row ')[0]}#{values['id']}"
+    return record

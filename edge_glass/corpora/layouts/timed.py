@@ -1,0 +1,111 @@
+"""Recordings with what is said in them when: VTT, SRT, RTTM, CTM, TextGrid; a record a stretch."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts.media_folders import kind_of
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.tables import split_word
+
+CUE = re.compile(
+    r"(?:(\d+):)?(\d+):(\d+)[.,](\d{1,3})\s*-->\s*(?:(\d+):)?(\d+):(\d+)[.,](\d{1,3})[^\n]*\n"
+    r"((?:[^\n]+\n?)*)"
+)
+TAG = re.compile(r"<[^>\n]*>")
+VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+TIER = re.compile(r'"(IntervalTier|TextTier)"')
+TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.\[])(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?![\w\]])')
+ENDINGS = ("vtt", "srt", "rttm", "ctm", "textgrid")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of a recording, seconds; of one that it is not beside the stem."""
+
+    start: float
+    end: float
+    text: str | None = None
+    speaker: str | None = None
+    tier: str | None = None
+    stem: str | None = None
+
+
+def fits(files: Files) -> bool:
+    """Whether there are such files and media."""
+    suffixes = {name.rpartition(".")[2].lower() for name in files.names()}
+    return bool(suffixes & {*ENDINGS}) and any(kind_of(f"x.{each}") for each in suffixes)
+
+
+def records(files: Files) -> Iterator[Record]:
+    """The stretches of all recordings, in the order of the files that tell of them."""
+    media = {PurePosixPath(n).with_suffix("").as_posix(): n for n in files.names() if kind_of(n)}
+    by_name = {stem.rpartition("/")[2]: name for stem, name in media.items()}
+    for name in files.names():
+        stem, _, ending = name.rpartition(".")
+        if ending.lower() not in ENDINGS:
+            continue
+        stem = stem if stem in media else stem.rpartition(".")[0]  # talk.en.vtt is of talk
+        for number, each in enumerate(READERS[ending.lower()](files.text(name)), 1):
+            recording = by_name.get(each.stem) if each.stem else media.get(stem)
+            said = {"start": each.start, "end": each.end, "text": each.text}
+            said |= {"speaker": each.speaker, "tier": each.tier, "recording": recording}
+            record = Record(f"{name}#{number}", dict(said), split_word(name))
+            if recording is None:
+                record.dropped = (Outcome.MISSING_MEDIA, f"no recording {each.stem or stem}")
+            else:
+                record.values[str(kind_of(recording))] = recording
+            yield record
+
+
+def _cues(text: str) -> Iterator[Stretch]:
+    """Of WebVTT and SubRip."""
+    for cue in CUE.finditer(text.replace("\r\n", "\n")):
+        start, end = (_seconds(cue.groups()[at : at + 4]) for at in (0, 4))
+        voice = VOICE.search(cue[9])
+        said = " ".join(TAG.sub("", cue[9]).split())
+        yield Stretch(start, end, said or None, voice[1].strip() if voice else None)
+
+
+def _seconds(parts: tuple[str | None, ...]) -> float:
+    hours, minutes, seconds, thousandths = (part or "0" for part in parts)
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{thousandths}")
+
+
+def _rttm(text: str) -> Iterator[Stretch]:
+    for line in text.splitlines():
+        match line.split():
+            case ["SPEAKER", file, _, start, length, *rest]:
+                names = [each for each in rest if each != "<NA>"]
+                end = round(float(start) + float(length), 6)
+                yield Stretch(float(start), end, None, names[0] if names else None, None, file)
+
+
+def _ctm(text: str) -> Iterator[Stretch]:
+    for line in text.splitlines():
+        match line.split():
+            case [file, _, start, length, word, *_] if not file.startswith(";;"):
+                end = round(float(start) + float(length), 6)
+                yield Stretch(float(start), end, word, stem=file)
+
+
+def _textgrid(text: str) -> Iterator[Stretch]:
+    """The intervals with a label of all tiers, out of the long text format or the short one."""
+    edges = [*(match.start() for match in TIER.finditer(text)), len(text)]
+    for begin, stop in pairwise(edges):
+        kind, name, *rest = (t[1] or t[0] for t in map(_token, TOKEN.finditer(text[begin:stop])))
+        if kind == "IntervalTier":
+            for at in range(3, len(rest) - 2, 3):  # after the tier's own ends and its size
+                if rest[at + 2].strip():
+                    label = rest[at + 2].replace('""', '"')
+                    yield Stretch(float(rest[at]), float(rest[at + 1]), label, tier=name)
+
+
+def _token(match: re.Match[str]) -> tuple[str, str]:
+    return match[1] or "", match[2] or ""
+
+
+READERS = {"vtt": _cues, "srt": _cues, "rttm": _rttm, "ctm": _ctm, "textgrid": _textgrid}
