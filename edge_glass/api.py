@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
+    from edge_glass.release.history import Version
     from edge_glass.release.publish import Release
     from edge_glass.release.why import Origin
     from edge_glass.sources.row_fetch import Network
@@ -181,6 +182,17 @@ def diff(old: StrPath, new: StrPath) -> list["Difference"]:
     before, after = locations.at(str(old)), locations.at(str(new))
     with locations.errors_explained(before), locations.errors_explained(after):
         return list(compare(before, after))
+
+
+def history(repo: str) -> list["Version"]:
+    """The versions of the dataset `org/name` on the Hub, and what each changed in its configs.
+
+    Example:
+        >>> [version.tag for version in edge_glass.history("org/edge-glass")]
+    """
+    from edge_glass.release.history import history as versions
+
+    return list(versions(repo))
 
 
 def audit(

@@ -21,18 +21,47 @@ def diff(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Outcomes as a picture, an SVG.")
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", metavar="FILE", help="Rows side by side, as HTML of at most 2 MB."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
     from edge_glass.core import locations
     from edge_glass.release import diff as versions
+    from edge_glass.release import diff_page
 
     before, after = locations.at(old), locations.at(new)
     with locations.errors_explained(before), locations.errors_explained(after):
         found = list(versions.diff(before, after))
+        if page is not None:
+            diff_page.write(found, before, after, page)
     if plot is not None:
         versions.plot(found, plot)
     _print_differences(found, json)
+
+
+@app.command(epilog="Example: edge-glass history org/edge-glass")
+def history(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
+    json: Json = False,
+) -> None:
+    """The versions of a dataset, and what each changed: rows, shards, withdrawals, edits."""
+    from edge_glass.cli import terminal
+    from edge_glass.release.history import history as versions
+
+    found = list(versions(repo))
+    if json:
+        terminal.as_json([terminal.plain(version) for version in found])
+        return
+    heads = ["version", "config", "rows", "more", "shards", "new", "withdrawn", "edits", "appended"]
+    rows = (
+        [version.tag, config, *vars(state).values()]
+        for version in found
+        for config, state in version.configs.items()
+    )
+    terminal.table(repo, heads, rows)
 
 
 @app.command(epilog="Example: edge-glass reproduce org/edge-glass 1.0.0 --config clotho_16k")

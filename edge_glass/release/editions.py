@@ -83,7 +83,7 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
     head, earlier = publish.versions(named["repo"])
     there = locations.at(f"{named['repo']}@{head}")  # what comes meanwhile is another's to see
     with locations.errors_explained(place), tempfile.TemporaryDirectory(prefix="edge-glass-") as t:
-        yield Edition(there, Path(t), named["repo"], earlier)
+        yield Edition(there, Path(t), named["repo"], (*earlier,))
 
 
 @contextmanager

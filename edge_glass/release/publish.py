@@ -90,11 +90,11 @@ def push(
     return release
 
 
-def versions(repo: str) -> tuple[str, tuple[str, ...]]:
-    """The latest commit of a dataset, and its tags."""
+def versions(repo: str) -> tuple[str, dict[str, str]]:
+    """The latest commit of a dataset, and tag -> commit of its versions."""
     hub = _Hub(repo, HfApi())
-    tags = sorted(ref.name for ref in hub.call("list_repo_refs").tags)
-    return str(hub.call("repo_info", revision="main").sha), (*tags,)
+    tags = {ref.name: str(ref.target_commit) for ref in hub.call("list_repo_refs").tags}
+    return str(hub.call("repo_info", revision="main").sha), dict(sorted(tags.items()))
 
 
 def _tag(version: str) -> str:

@@ -1,0 +1,65 @@
+"""What changed between two builds as a page to review: rows as they were and as they are."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_glass.audit import row_preview
+from edge_glass.core import manifest, pages
+from edge_glass.release.diff import Difference
+
+MOST = 1_700_000  # bytes of rows that are shown; the page is of at most 2 MB with what is around
+EACH = 20  # rows of a kind of difference
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row in both builds, None where it is not."""
+
+    id: str
+    old: dict[str, Any] | None
+    new: dict[str, Any] | None
+
+
+def write(found: list[Difference], old: Path, new: Path, path: Path) -> None:
+    """Write the page of the differences of two places to `path`, at most 2 MB."""
+    before, after = manifest.built(old), manifest.built(new)
+    if len(before) == len(after) == 1:
+        after = dict(zip(before, after.values(), strict=True))
+    left, configs = MOST, []
+    for one in found:
+        kinds = []
+        for kind, ids in one.ids.items():
+            pairs = []
+            for pair in _pairs(before[one.config], after[one.config], ids[:EACH]):
+                size = len(json.dumps([pair.old, pair.new]))
+                if size > left:
+                    break
+                left -= size
+                pairs.append(pair)
+            kinds.append({"name": kind, "rows": one.rows[kind], "pairs": pairs})
+        inputs = {name: [_short(value) for value in pair] for name, pair in one.inputs.items()}
+        configs.append({"found": one, "kinds": kinds, "inputs": inputs})
+    pages.write(path, "release", "diff.html", configs=configs, old=str(old), new=str(new))
+
+
+def _pairs(before: Path, after: Path, ids: list[str]) -> Iterator[Pair]:
+    """The rows of these ids on both sides; those that neither shows are left out."""
+    sides = [_named(before, ids), _named(after, ids)]
+    for id in ids:
+        old, new = (side.get(id) for side in sides)
+        if old or new:
+            yield Pair(id, old, new)
+
+
+def _named(folder: Path, ids: list[str]) -> dict[str, dict[str, Any]]:
+    made = manifest.read(folder)
+    wanted = [(split, id) for split in made.splits for id in ids]
+    return {id: row for (_, id), row in row_preview.named(folder, made, wanted).items()}
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -1,0 +1,67 @@
+"""The versions of a dataset on the Hub, and what each changed in its configs."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from edge_glass.core import locations, manifest
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import EDITS, Manifest
+from edge_glass.release import publish
+
+
+@dataclass(frozen=True)
+class State:
+    """A config in a version; what is added up begins with its first version."""
+
+    rows: int
+    more: int  # rows than in the version before, less than none if they are fewer
+    shards: int
+    new_shards: int  # that the version before does not have
+    withdrawn: int  # source rows
+    edits: int
+    appended: int  # builds
+
+
+@dataclass(frozen=True)
+class Version:
+    """A tag of a dataset."""
+
+    tag: str
+    commit: str
+    configs: dict[str, State] = field(default_factory=dict)
+
+
+def history(repo: str) -> Iterator[Version]:
+    """The versions of `org/name`, the oldest first; of each its manifests are read.
+
+    Raises EdgeGlassError if there is no such dataset.
+    """
+    before: dict[str, Manifest] = {}
+    for tag, commit in sorted(publish.versions(repo)[1].items(), key=lambda one: _order(one[0])):
+        there = locations.at(f"{repo}@{commit}")
+        with locations.errors_explained(there):
+            folders = manifest.built(there)
+            made = {name: manifest.read(folder) for name, folder in folders.items()}
+        states = {name: _state(one, before.get(name)) for name, one in made.items()}
+        yield Version(tag, commit, states)
+        before = made
+
+
+def _order(tag: str) -> tuple[list[int], bool, str]:
+    """v1.2.0-rc1 stands before v1.2.0, and that before v1.10.0."""
+    numbers, _, rest = tag.removeprefix("v").partition("-")
+    return [int(one) for one in re.findall(r"\d+", numbers)], not rest, rest
+
+
+def _state(made: Manifest, before: Manifest | None) -> State:
+    known = set(before.digests()) if before else set()
+    return State(
+        rows=made.rows,
+        more=made.rows - (before.rows if before else 0),
+        shards=len(made.shards()),
+        new_shards=len({*made.digests()} - known),
+        withdrawn=made.outcomes()[Outcome.WITHDRAWN],
+        edits=sum(table.rows for table in made.tables if table.file == EDITS),
+        appended=len(made.appended),
+    )
