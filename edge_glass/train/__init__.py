@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from edge_glass.train.batch import Transform
     from edge_glass.train.decode import Padded, Picture, Sound
     from edge_glass.train.epoch_plan import Order
+    from edge_glass.train.lazy_rows import Rows
     from edge_glass.train.row_groups import Columns, Place
-    from edge_glass.train.rows import Rows
     from edge_glass.train.stream import Loader
 
 __all__ = ["Loader", "Padded", "Picture", "Rows", "Sound", "cached", "loader", "rows"]
@@ -30,7 +30,7 @@ Source = str | Path
 LANES = 4  # of each rank
 _HOMES = {
     "Loader": "stream",
-    "Rows": "rows",
+    "Rows": "lazy_rows",
     "Padded": "decode",
     "Picture": "decode",
     "Sound": "decode",
@@ -142,8 +142,8 @@ def rows(source: Source, split: str = "train", columns: "Columns | None" = None)
 
     Raises EdgeGlassError as `loader` does.
     """
+    from edge_glass.train.lazy_rows import Rows
     from edge_glass.train.row_groups import Place
-    from edge_glass.train.rows import Rows
 
     return Rows(Place([source], split, columns))
 
