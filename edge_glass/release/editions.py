@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_glass.core import finished, locations, manifest
 from edge_glass.core.atomic_files import disk_full
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, HubError
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.pipeline.build import REMEDY, lock, put
 from edge_glass.release import derived, publish, write_card
@@ -53,12 +53,29 @@ class Edition:
         for _, step in steps:
             step()
 
-    def publish(self, configs: list[str], version: str | None, pr: bool = False) -> Release | None:
-        """Write what lies beside the builds; on the Hub, make it a version."""
+    def publish(self, configs: list[str], version: str | None) -> Release | None:
+        """Write what lies beside the builds; on the Hub, make it a version, if it is none yet."""
         write_card.write_report(self.out)
         if self.repo is None or version is None:
             return None
-        return publish.push(self.out, configs, self.repo, version, pr=pr)
+        head, tags = publish.versions(self.repo)
+        tag, new = publish.tag_name(version), self._seals(self.out, configs)
+        if tag in tags and self._seals(self._at(tags[tag]), configs) == new:
+            return Release(self.repo, tag, configs, commit=tags[tag], tagged=True)
+        before, there = (self._seals(p, configs) for p in (self.place, self._at(head)))
+        if others := [one for one in configs if there.get(one) not in (before[one], new[one])]:
+            raise HubError(
+                f"{self.repo}: {', '.join(others)} changed since its last version: push that as a "
+                "version first"
+            )
+        return publish.push(self.out, configs, self.repo, version)
+
+    def _at(self, commit: str) -> Path:
+        return locations.at(f"{self.repo}@{commit}")
+
+    @staticmethod
+    def _seals(place: Path, configs: list[str]) -> dict[str, str]:
+        return {one: manifest.read(place / one).seal for one in configs if (place / one).is_dir()}
 
 
 @contextmanager
@@ -80,10 +97,13 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
             f"{place}: give a folder, or org/name of a dataset on the Hub and the --version that "
             "the change makes"
         )
-    head, earlier = publish.versions(named["repo"])
-    there = locations.at(f"{named['repo']}@{head}")  # what comes meanwhile is another's to see
+    repo, tag = named["repo"], publish.tag_name(version)
+    head, tags = publish.versions(repo)
+    earlier = {name: commit for name, commit in tags.items() if name != tag}
+    # what a run that was stopped left on the main branch is no version: it is made once more
+    there = locations.at(f"{repo}@{[head, *earlier.values()][-1]}")
     with locations.errors_explained(place), tempfile.TemporaryDirectory(prefix="edge-glass-") as t:
-        yield Edition(there, Path(t), named["repo"], (*earlier,))
+        yield Edition(there, Path(t), repo, (*earlier,))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The versions of a dataset on the Hub, and what each changed in its configs."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -38,7 +37,7 @@ def history(repo: str) -> Iterator[Version]:
     Raises EdgeGlassError if there is no such dataset.
     """
     before: dict[str, Manifest] = {}
-    for tag, commit in sorted(publish.versions(repo)[1].items(), key=lambda one: _order(one[0])):
+    for tag, commit in publish.versions(repo)[1].items():
         there = locations.at(f"{repo}@{commit}")
         with locations.errors_explained(there):
             folders = manifest.built(there)
@@ -46,12 +45,6 @@ def history(repo: str) -> Iterator[Version]:
         states = {name: _state(one, before.get(name)) for name, one in made.items()}
         yield Version(tag, commit, states)
         before = made
-
-
-def _order(tag: str) -> tuple[list[int], bool, str]:
-    """v1.2.0-rc1 stands before v1.2.0, and that before v1.10.0."""
-    numbers, _, rest = tag.removeprefix("v").partition("-")
-    return [int(one) for one in re.findall(r"\d+", numbers)], not rest, rest
 
 
 def _state(made: Manifest, before: Manifest | None) -> State:

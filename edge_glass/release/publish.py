@@ -68,7 +68,7 @@ def push(
     is tagged; the same call without it tags once that is merged. Raises EdgeGlassError if the
     version exists, a build is not whole, or the Hub refuses.
     """
-    release = Release(repo, _tag(version), [*dict.fromkeys(configs)])
+    release = Release(repo, tag_name(version), [*dict.fromkeys(configs)])
     builds = _builds(out, release.configs)
     hub = _Hub(repo, HfApi(endpoint=endpoint, token=token))
     try:
@@ -91,13 +91,21 @@ def push(
 
 
 def versions(repo: str) -> tuple[str, dict[str, str]]:
-    """The latest commit of a dataset, and tag -> commit of its versions."""
+    """The latest commit of a dataset, and tag -> commit of its versions, the oldest first."""
     hub = _Hub(repo, HfApi())
     tags = {ref.name: str(ref.target_commit) for ref in hub.call("list_repo_refs").tags}
-    return str(hub.call("repo_info", revision="main").sha), dict(sorted(tags.items()))
+    in_order = dict(sorted(tags.items(), key=lambda one: _order(one[0])))
+    return str(hub.call("repo_info", revision="main").sha), in_order
 
 
-def _tag(version: str) -> str:
+def _order(tag: str) -> tuple[list[int], bool, str]:
+    """v1.2.0-rc1 stands before v1.2.0, and that before v1.10.0."""
+    numbers, _, rest = tag.removeprefix("v").partition("-")
+    return [int(one) for one in re.findall(r"\d+", numbers)], not rest, rest
+
+
+def tag_name(version: str) -> str:
+    """The tag of a version, `v1.0.0`. Raises ConfigError if it is none."""
     if not re.fullmatch(rf"v?{NUMBER}\.{NUMBER}\.{NUMBER}([.-][0-9A-Za-z]+)*", version):
         raise ConfigError(f"--version {version}: write it as 1.0.0 (or 1.0.0-rc1)")
     return f"v{version.removeprefix('v')}"
