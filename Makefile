@@ -86,11 +86,14 @@ test-package: $(CORE)  ## wheel and sdist, built and installed by itself: `pip i
 	.venv-package/bin/python -m pip install -q --disable-pip-version-check -c requirements.lock dist/*.whl
 	cd .venv-package && bin/edge-glass build clotho_sample mm_imdb_sample --out data && bin/edge-glass verify data
 
-test-pythons: $(STAMP)  ## every other Python of this machine builds the same bytes
+test-pythons: $(STAMP)  ## every other Python of this machine, and pyarrow 25, build the same bytes
 	for python in $$(ls /usr/bin/python3.1? $$HOME/.pyenv/versions/*/bin/python3.1? 2>/dev/null); do \
 	  case $$python in *3.10) continue;; esac; venv=.venv-$$(basename $$python); \
 	  $$python -m venv $$venv && $$venv/bin/python -m pip install -q --disable-pip-version-check \
 	    -c requirements.lock -e '.[video]' || rm -rf $$venv; done
+	$(PYTHON) -m venv .venv-pyarrow25 && grep -v ^pyarrow= requirements.lock >.venv-pyarrow25/others.txt
+	.venv-pyarrow25/bin/python -m pip install -q --disable-pip-version-check \
+	  -c .venv-pyarrow25/others.txt -e '.[video]' pyarrow==25.0.1
 	$(BIN)/pytest tests/pipeline/test_same_bytes.py
 
 soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)

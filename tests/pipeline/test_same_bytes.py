@@ -1,9 +1,10 @@
-"""Other Pythons build what this one builds, byte for byte.
+"""Other Pythons build what this one builds, byte for byte; another pyarrow all but its own version.
 
 `make test-pythons` makes their environments; without them there is nothing to hold against.
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from kit import ROOT
 from edge_glass.corpora import catalog
 
 PYTHONS = sorted(ROOT.glob(".venv-python3*/bin/python"))
+ARROWS = sorted(ROOT.glob(".venv-pyarrow*/bin/python"))
+WRITER = re.compile(rb"parquet-cpp-arrow version [0-9.]+")  # in the footer of a Parquet file
 BUILD = """
 import sys
 from pathlib import Path
@@ -50,3 +53,18 @@ def test_another_python_makes_the_same_bytes(python: Path, built: Path, tmp_path
     ours, theirs = data(built), data(tmp_path)
     assert ours.keys() == theirs.keys() and len(ours) > 30
     assert [name for name, bytes_ in ours.items() if theirs[name] != bytes_] == []
+
+
+@others(ARROWS)
+def test_another_pyarrow_makes_the_same_files(python: Path, built: Path, tmp_path: Path) -> None:
+    built_by(python, tmp_path)
+    ours, theirs = (_parquet(data(out)) for out in (built, tmp_path))
+    assert ours.keys() == theirs.keys() and len(ours) > 30
+    versions = {WRITER.findall(file)[0] for each in (ours, theirs) for file in each.values()}
+    assert len(versions) == 2
+    masked = [{name: WRITER.sub(b"", file) for name, file in e.items()} for e in (ours, theirs)]
+    assert [name for name, file in masked[0].items() if masked[1][name] != file] == []
+
+
+def _parquet(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: file for name, file in files.items() if name.endswith(".parquet")}
