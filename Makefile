@@ -96,9 +96,11 @@ test-pythons: $(STAMP)  ## every other Python of this machine, and pyarrow 25, b
 	  -c .venv-pyarrow25/others.txt -e '.[video]' pyarrow==25.0.1
 	$(BIN)/pytest tests/pipeline/test_same_bytes.py
 
-soak: $(STAMP)  ## the longer checks: many kills, many names, many wrong bytes; a million URLs (nginx)
+soak: $(STAMP)  ## the longer checks: a thousand kills, 2,000 flipped bits, many names; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow -o faulthandler_timeout=3600
+	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python benchmarks/flips.py
 	$(BIN)/python benchmarks/soak.py
 
 # MUTANTS: modules, and --digits 3 for a tenth of their mutants; whole, it takes hours

@@ -206,7 +206,7 @@ def indexed() -> Iterator[Job]:
 def pushed(hub: Hub) -> Iterator[Job]:
     start = BASE / "release"
     ended(forked(lambda out: write_card.build(catalog.variant("clotho_sample"), out), start))
-    ended(forked(write_card.drawn, start))
+    ended(forked(write_card.write_report, start))
 
     def work(out: Path) -> None:
         try:
