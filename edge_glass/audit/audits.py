@@ -225,9 +225,9 @@ class _Job:
             yield from near_duplicates.find(kind, self._shards, folder, means)
 
     def _rules(self, group: str, trace: profiles.Trace, table: str) -> Iterator[pa.RecordBatch]:
-        folder, held = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
+        folder, chosen = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
         yield from rules.find(
-            held,
+            chosen,
             table,
             self._own,
             folder,

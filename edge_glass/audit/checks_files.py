@@ -64,8 +64,8 @@ def _difference(found: pa.Schema, wanted: pa.Schema) -> str | None:
         if one.type != other.type:
             return f"column {one.name} is {one.type}, promised is {other.type}"
     key = b"huggingface"
-    told = [(schema.metadata or {}).get(key) for schema in (found, wanted)]
-    if told[0] != told[1]:
+    promises = [(schema.metadata or {}).get(key) for schema in (found, wanted)]
+    if promises[0] != promises[1]:
         return "its Hugging Face metadata are not the manifest's features"
     return None
 
@@ -77,9 +77,9 @@ def other_sums(build: CheckedBuild) -> Iterator[Finding]:
             "rows": (split.rows, sum(shard.rows for shard in split.shards)),
             "bytes": (split.bytes, sum(shard.bytes for shard in split.shards)),
         }
-        for what, (told, found) in sums.items():
-            if told != found:
-                yield build.error(name, f"the manifest says {told} {what}, its shards {found}")
+        for what, (promised, found) in sums.items():
+            if promised != found:
+                yield build.error(name, f"the manifest says {promised} {what}, its shards {found}")
         count = len(split.shards)
         wanted = [f"{name}-{n:05d}-of-{count:05d}.parquet" for n in range(count)]
         if [shard.file for shard in split.shards] != wanted:

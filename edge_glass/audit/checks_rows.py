@@ -68,8 +68,8 @@ def other_duration(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
         if promised is None:
             yield f"{file.name} of {file.seconds:.3f} s, and no duration"
         elif abs(file.seconds - promised) > SLACK:
-            told = f"{file.seconds:.3f} s where the column {column} says {promised:.3f}"
-            yield f"{file.name} of {told}"
+            lengths = f"{file.seconds:.3f} s where the column {column} says {promised:.3f}"
+            yield f"{file.name} of {lengths}"
 
 
 def other_pixels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:

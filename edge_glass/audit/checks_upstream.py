@@ -27,9 +27,9 @@ def other_config(build: CheckedBuild) -> Iterator[Finding]:
         values = {name: getattr(config, name) for name in own_fields(type(config))}
         ours = json.loads(json.dumps(values))
         for name in sorted(ours.keys() | made.parameters.keys()):
-            told, promised = made.parameters.get(name), ours.get(name)
-            if told != promised:
-                what = f"{name} is {told!r}, {made.corpus}.yaml has {promised!r}: build again"
+            actual, promised = made.parameters.get(name), ours.get(name)
+            if actual != promised:
+                what = f"{name} is {actual!r}, {made.corpus}.yaml has {promised!r}: build again"
                 yield build.error(made.config, what)
 
 

@@ -64,8 +64,8 @@ class Task:
 
 def place(out: Path, trace: Trace) -> Path:
     """The folder of all traces of a kind."""
-    told = json.dumps([repr(trace), trace.libraries()], sort_keys=True)
-    return out / "traces" / f"{trace.name}-{sha256(told.encode()).hexdigest()[:12]}"
+    identity = json.dumps([repr(trace), trace.libraries()], sort_keys=True)
+    return out / "traces" / f"{trace.name}-{sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def path(folder: Path, shard: Shard, name: str) -> Path:

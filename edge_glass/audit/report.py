@@ -28,7 +28,7 @@ def write(out: Path) -> list[str]:
     made = {name: manifest.read(folder) for name, folder in folders.items()}
     found = {name: report_stats.of(folders[name], made[name], out / HIDDEN) for name in folders}
     audited = {name: _audited(out, made[name]) for name in folders}
-    drawn = {
+    plotted_configs = {
         name: report_stats.plots_of(made[name], found[name], _spoken(audited[name]))
         for name in folders
     }
@@ -37,13 +37,13 @@ def write(out: Path) -> list[str]:
     configs = [
         _config(out, folders[name], made[name], audited[name])
         | {"rows": found[name]["rows"]}
-        | {"plots": [(plot.title, plots.svg(plot)) for plot in drawn[name]]}
+        | {"plots": [(plot.title, plots.svg(plot)) for plot in plotted_configs[name]]}
         for name in folders
     ]
     shared = balance.overlaps(balances)
     values = {"configs": configs, "balances": balances, "overlaps": shared}
     pages.write(out / FILE, "audit", "report.html", **values)
-    for name, plotted in drawn.items():
+    for name, plotted in plotted_configs.items():
         with Whole(out / picture(name)) as file:
             file.write(plots.png(name, plotted))
     return [FILE, *map(picture, folders)]
@@ -102,17 +102,17 @@ def _worst(
     out: Path, folder: Path, made: Manifest, audited: audits.AuditResult
 ) -> list[dict[str, Any]]:
     """Of each check that found something the rows that are furthest beyond its threshold."""
-    held: list[dict[str, Any]] = []
+    worst: list[dict[str, Any]] = []
     with duckdb.connect() as connection:
         for group in audited.groups.values():
             path = out / audits.FOLDER / made.config / group.file
             if group.rows and path.is_file():
-                held += _furthest(connection, path)
+                worst += _furthest(connection, path)
     rows = row_preview.named(
-        folder, made, {(f["split"], f["id"]) for f in held} | _others(held, made)
+        folder, made, {(f["split"], f["id"]) for f in worst} | _others(worst, made)
     )
     checks: dict[str, list[dict[str, Any]]] = {}
-    for found in held:
+    for found in worst:
         other = rows.get((found["other_split"], found["other_id"]))
         mine = found["other_config"] == made.config
         checks.setdefault(found["check"], []).append(
@@ -123,8 +123,8 @@ def _worst(
     return [{"check": check, "found": counts[check], "rows": f} for check, f in checks.items()]
 
 
-def _others(held: list[dict[str, Any]], made: Manifest) -> set[tuple[str, str]]:
-    inside = [found for found in held if found["other_config"] == made.config]
+def _others(worst: list[dict[str, Any]], made: Manifest) -> set[tuple[str, str]]:
+    inside = [found for found in worst if found["other_config"] == made.config]
     return {(found["other_split"], found["other_id"]) for found in inside}
 
 

@@ -30,11 +30,11 @@ CHOSEN = (Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG, Ou
 
 def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
     """The facts of a config, out of `hidden` if they were told of the same build before."""
-    told = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
+    digest = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
     kept = hidden / "facts" / f"{made.config}.json"
     found: Facts = records.read(kept) or {}
-    if (found.get("manifest"), found.get("version")) != (told, VERSION):
-        found = {"manifest": told, "version": VERSION, **_read(folder, made, hidden)}
+    if (found.get("manifest"), found.get("version")) != (digest, VERSION):
+        found = {"manifest": digest, "version": VERSION, **_read(folder, made, hidden)}
         records.write(kept, found)
     return found
 

@@ -110,8 +110,8 @@ def _preview(row: Row) -> Row:
             texts[name] = [] if value is None else [str(value)[:LETTERS]]
     [id] = texts.pop("id")
     words = max((text for each in texts.values() for text in each), key=len, default=id)
-    shown = [one for one in media if one]
-    return {"id": id, "media": shown, "texts": texts, "words": words[:ALT]}
+    there = [one for one in media if one]
+    return {"id": id, "media": there, "texts": texts, "words": words[:ALT]}
 
 
 def medium(data: bytes | None) -> Medium | None:

@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 def figures(shards: list[Shard], folder: Any) -> dict[str, Any]:
     """Word errors over all rows, and cosines of clips of one speaker and of two."""
     words = errors = 0.0
-    drawn: list[tuple[int, str, Array]] = []
+    sample: list[tuple[int, str, Array]] = []
     for shard in shards:
         columns = ["id", "words", "wer", "speaker", "embedding"]
         for row in parquet.rows(profiles.path(folder, shard, "speech"), columns):
@@ -33,22 +33,22 @@ def figures(shards: list[Shard], folder: Any) -> dict[str, Any]:
                 words, errors = words + row["words"], errors + row["wer"] * row["words"]
             if row["speaker"] is not None and row["embedding"]:
                 vector = np.array(row["embedding"], dtype=np.float32)
-                drawn.append((rank(0, row["id"]), row["speaker"], vector))
-        drawn = sorted(drawn, key=lambda one: one[0])[:ROWS]
+                sample.append((rank(0, row["id"]), row["speaker"], vector))
+        sample = sorted(sample, key=lambda one: one[0])[:ROWS]
     rate = round(errors / words, 6) if words else None
     found = {"words": int(words), "word_error_rate": rate, "normaliser": "whisper english"}
-    return found | ({"cosines": cosines(drawn)} if drawn else {})
+    return found | ({"cosines": cosines(sample)} if sample else {})
 
 
-def cosines(drawn: list[tuple[int, str, Array]]) -> dict[str, Any]:
+def cosines(sample: list[tuple[int, str, Array]]) -> dict[str, Any]:
     """Cosines between embeddings of one speaker, and of two: medians, histogram, separation.
 
     `separation` is the probability that a pair of one speaker is more alike than one of two.
     """
-    vectors = np.stack([vector for *_, vector in drawn])
+    vectors = np.stack([vector for *_, vector in sample])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    speakers = np.array([speaker for _, speaker, _ in drawn])
-    upper = np.triu_indices(len(drawn), 1)
+    speakers = np.array([speaker for _, speaker, _ in sample])
+    upper = np.triu_indices(len(sample), 1)
     values = (vectors @ vectors.T)[upper]
     alike = (speakers[:, None] == speakers[None])[upper]
     same, other = values[alike], values[~alike]

@@ -68,12 +68,12 @@ def audit(
     workers = jobs or cores()
     options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9))
     others = [f for one in against or [] for f in manifest.built(locations.at(one)).values()]
-    told = []
+    results = []
     for config, folder in built.items():
         place = out or (folder.parent if locations.is_local(folder) else Path("data"))
         with locations.errors_explained(where):
             found = audits.audit(folder, place, options, others, terminal_progress())
-            told.append(found.plain())
+            results.append(found.plain())
             if not json:
                 terminal.audit(place / audits.FOLDER / config, found, asked)
             if drop_flagged:
@@ -81,4 +81,4 @@ def audit(
                 write_card.write_report(place)
                 terminal.builds([made])
     if json:
-        terminal.as_json(told)
+        terminal.as_json(results)

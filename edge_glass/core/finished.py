@@ -29,8 +29,8 @@ def check(folder: Path, files: Iterable[File]) -> None:
     """Raise EdgeGlassError if files of a build are not, byte for byte, what its manifest says."""
     paths = ((folder / each.file, each) for each in files)
     faults = ((path, records.fault(path, each.bytes, each.sha256)) for path, each in paths)
-    if told := [f"{path}: {fault}" for path, fault in faults if fault]:
-        raise DataError(*told, f"{folder}: nothing is taken from it: {mends(folder)}")
+    if differences := [f"{path}: {fault}" for path, fault in faults if fault]:
+        raise DataError(*differences, f"{folder}: nothing is taken from it: {mends(folder)}")
 
 
 def remember(folder: Path, files: Iterable[File], code: Mapping[str, str] | None) -> None:
@@ -96,11 +96,11 @@ def differing_code(
     """Libraries and modules that are not the same; `known` are the digests when it was made."""
     every = sorted(made.made_with.keys() | now.made_with.keys())
     pairs = ((name, made.made_with.get(name), now.made_with.get(name)) for name in every)
-    told = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
+    differences = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
     if made.builder != now.builder:
         changed = {name for name, _ in known.items() ^ code.items()} if known else set()
-        told += sorted(changed) or ["modules of the engine or the builder"]
-    return told
+        differences += sorted(changed) or ["modules of the engine or the builder"]
+    return differences
 
 
 def made_by_both(made: Inputs, now: Inputs) -> Inputs:

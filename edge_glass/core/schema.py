@@ -61,9 +61,9 @@ def parse(kind: Any, data: bytes, where: str, remedy: str) -> Any:
         return _adapter(kind).validate_json(data)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        told = "; ".join(map(_fault, faults[:SHOWN]))
+        said = "; ".join(map(_fault, faults[:SHOWN]))
         raise DataError(
-            f"{where}: {told}: it is damaged, or another version of Edge Glass wrote it: {remedy}"
+            f"{where}: {said}: it is damaged, or another version of Edge Glass wrote it: {remedy}"
         ) from None
 
 

@@ -26,15 +26,17 @@ def srgb(image: Image.Image) -> Image.Image:
     clear = image.has_transparency_data
     base = "L" if image.mode in GREY else "CMYK" if image.mode == "CMYK" else "RGB"
     transform = _transform(profile, base) if isinstance(profile, bytes) else None
-    shown = image.convert("RGBA" if clear else "RGB")
+    converted = image.convert("RGBA" if clear else "RGB")
     if transform:
-        stored = {"RGB": shown.convert("RGB"), "CMYK": image}.get(base)
-        alpha = shown.getchannel("A") if clear else None
-        shown = transform.apply(stored or (image if image.mode == "L" else image.convert("L")))
+        stored = {"RGB": converted.convert("RGB"), "CMYK": image}.get(base)
+        alpha = converted.getchannel("A") if clear else None
+        converted = transform.apply(stored or (image if image.mode == "L" else image.convert("L")))
         if alpha:
-            shown.putalpha(alpha)
-    shown.info = {k: v for k, v in image.info.items() if k not in ("icc_profile", "transparency")}
-    return shown
+            converted.putalpha(alpha)
+    converted.info = {
+        k: v for k, v in image.info.items() if k not in ("icc_profile", "transparency")
+    }
+    return converted
 
 
 def in_8_bits(image: Image.Image) -> Image.Image:

@@ -147,8 +147,8 @@ def frame(data: bytes, at: float, side: int | None = None) -> bytes:
     with _opened(data) as file:
         stream = file.streams.video[0]
         file.seek(int(target / stream.time_base), stream=stream)
-        for shown in _chosen(_decoded(file, clip), [target], False):
-            return stills.of(shown, side, clip.probe.aspect).jpeg
+        for on_screen in _chosen(_decoded(file, clip), [target], False):
+            return stills.of(on_screen, side, clip.probe.aspect).jpeg
     raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no frame at {at} s")
 
 
@@ -221,16 +221,16 @@ def _decoded(file: Any, clip: Clip) -> Iterator[Any]:
 
 def _chosen(frames: Iterator[Any], targets: list[Fraction], keyframes: bool) -> Iterator[Any]:
     """The keyframes, or the frames that are on the screen at the times of `targets`; once each."""
-    shown, at = None, 0
+    on_screen, at = None, 0
     for frame in chain(frames, [None]):
         if keyframes and frame is not None and frame.key_frame:
             yield frame
         until = math.inf if frame is None else frame.pts * frame.time_base
-        if shown is not None and at < len(targets) and targets[at] < until:
-            yield shown
+        if on_screen is not None and at < len(targets) and targets[at] < until:
+            yield on_screen
             while at < len(targets) and targets[at] < until:
                 at += 1
-        shown = frame
+        on_screen = frame
 
 
 @contextmanager

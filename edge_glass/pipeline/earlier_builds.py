@@ -124,8 +124,8 @@ def left_alone(job: Job, progress: Progress) -> tuple[Manifest | None, Job]:
     if faults and before:
         finished.check(final, job.files(made))
     if faults:
-        told = "; ".join(f"{name} {fault}" for name, fault in faults.items())
-        progress.say(f"{final}: {told}: made again")
+        differences = "; ".join(f"{name} {fault}" for name, fault in faults.items())
+        progress.say(f"{final}: {differences}: made again")
         mended = None if options.away else made
         job = replace(_from(job, final), before=None, mended=mended, broken=frozenset(faults))
         return None, job
@@ -247,8 +247,9 @@ def _gone_on_with(job: Job, begun: _Begun) -> Inputs | None:
         return finished.made_by_both(begun.inputs, job.described)
     if job.options.rebuild or job.options.by_this_code:
         return None
-    told = finished.differing_code(begun.inputs, job.described, begun.code, job.corpus.code())
+    code = job.corpus.code()
+    other = finished.differing_code(begun.inputs, job.described, begun.code, code)
     raise DataError(
-        f"{job.folder}: other code began this build ({', '.join(told)}): --keep goes on with the "
+        f"{job.folder}: other code began this build ({', '.join(other)}): --keep goes on with the "
         "shards that it made, --rebuild makes them again"
     )

@@ -50,8 +50,8 @@ def amend(
         theirs = {name: _own(folder, wanted) for name, folder in folders.items()}
         known = {edit.id for own in theirs.values() for edit in own}
         if absent := sorted({edit.id for edit in wanted} - known):
-            shown = ", ".join(absent[:SHOWN])
-            raise DataError(f"{edits}: {len(absent)} ids are in no shard of {place}: {shown}")
+            named = ", ".join(absent[:SHOWN])
+            raise DataError(f"{edits}: {len(absent)} ids are in no shard of {place}: {named}")
         done = {}
         for name, own in theirs.items():
             if own:

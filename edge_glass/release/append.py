@@ -133,9 +133,9 @@ def _compare(joined: Joined, on_same: OnSame) -> None:
         elif row["outcome"] == Outcome.KEPT and row["id"] in kept:
             joined.same.add(row["id"])
     if joined.same and on_same == "error":
-        shown = ", ".join(sorted(joined.same)[:SHOWN])
+        named = ", ".join(sorted(joined.same)[:SHOWN])
         raise DataError(
-            f"{joined.more_folder}: {len(joined.same)} ids are in {joined.folder} already: {shown}"
+            f"{joined.more_folder}: {len(joined.same)} ids are in {joined.folder} already: {named}"
         )
     (joined.gone if on_same == "replace" else joined.left_out).update(joined.same)
 

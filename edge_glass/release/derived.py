@@ -27,8 +27,8 @@ def steps(out: Path, before: Manifest, ids: set[str] | None = None) -> Iterator[
     for folder in sorted((out / audits.FOLDER).glob("*")) if ids != set() else ():
         files = _findings(out, folder.name, before.config)
         if files:
-            told = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
-            yield told, _Removal([folder / name for name in files])
+            description = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
+            yield description, _Removal([folder / name for name in files])
     for path in sorted((out / "embeddings" / before.config).glob(f"*/{embed.FILE}")):
         folder, name = path.parent, f"embeddings/{before.config}/{path.parent.name}"
         indexes = [*folder.glob("index/*/*")]
@@ -80,20 +80,20 @@ class _Cleaning:
 
     def __call__(self) -> None:
         after = manifest.read(self._out / self._before.config)
-        told = {shard.file: shard.sha256 for shard in after.shards()}
-        names = {digest: name for name, digest in told.items()}
+        digests = {shard.file: shard.sha256 for shard in after.shards()}
+        names = {digest: name for name, digest in digests.items()}
         for shard in self._before.shards():
             path = self._path.parent / shard.file
-            if not path.is_file() or told.get(shard.file) == shard.sha256:
+            if not path.is_file() or digests.get(shard.file) == shard.sha256:
                 continue
             if shard.sha256 in names:
                 path.rename(path.with_name(names[shard.sha256]))
-            elif self._ids and shard.file in told:
+            elif self._ids and shard.file in digests:
                 _filter(path, self._ids)
             else:
                 path.unlink()
         settings = schema.read(self._path, embed.SETTINGS, embed.REMEDY)
-        write_json(self._path, settings | {"data": told})
+        write_json(self._path, settings | {"data": digests})
 
 
 def _filter(path: Path, ids: set[str]) -> None:

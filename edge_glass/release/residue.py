@@ -42,8 +42,8 @@ class Traces:
     def add_row(self, row: dict[str, Any]) -> None:
         """What a shard says of it; without its media, of which the ledger has the digests."""
         self.ids.add(row["id"])
-        told = [text for value in row.values() for text in texts(value)]
-        self.texts |= {text for text in told if len(text) >= TEXT and text != row["id"]}
+        values = [text for value in row.values() for text in texts(value)]
+        self.texts |= {text for text in values if len(text) >= TEXT and text != row["id"]}
 
     def all(self) -> set[str]:
         """All of them."""

@@ -71,10 +71,10 @@ def why(place: Path, id: str) -> list[Origin]:
 
     Raises DataError if no config has such a row.
     """
-    told = [origin for folder in manifest.built(place).values() for origin in _of(folder, id)]
-    if not told:
+    origins = [origin for folder in manifest.built(place).values() for origin in _of(folder, id)]
+    if not origins:
         raise DataError(f"{place}: no row {id} in any ledger: see `edge-glass ledger`")
-    return told
+    return origins
 
 
 def _of(folder: Path, id: str) -> Iterator[Origin]:

@@ -237,8 +237,8 @@ def _folder_facts(
         return SourceFacts(folder=folder)
     listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
     with progress.bytes(f"checksum {place.name}") as tick:
-        held = contents(place, listing, partial(tick, place.name), request.beside)
-    return SourceFacts(folder=folder, files=held.files, bytes=held.bytes, content=held.sha256)
+        listed = contents(place, listing, partial(tick, place.name), request.beside)
+    return SourceFacts(folder=folder, files=listed.files, bytes=listed.bytes, content=listed.sha256)
 
 
 def _file_facts(place: Path, progress: Progress) -> SourceFacts:

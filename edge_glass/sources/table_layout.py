@@ -85,15 +85,15 @@ class Layout:
 
     def _miscast(self, name: str) -> str:
         raw, column = quoted(f"raw {name}"), quoted(name)
-        told = f"'{name} is no {self.columns[name]}: ' || left({raw}, 40)"
-        return f"CASE WHEN {column} IS NULL AND {raw} <> '' THEN {told} END"
+        detail = f"'{name} is no {self.columns[name]}: ' || left({raw}, 40)"
+        return f"CASE WHEN {column} IS NULL AND {raw} <> '' THEN {detail} END"
 
     def _outlier(self, name: str) -> str:
         low, high = self.bounds[name]
         text = self.columns[name] == "VARCHAR"
         value = f"length({quoted(name)})" if text else quoted(name)
-        told = f"'{name} {'of length ' if text else ''}' || {value}"
-        return f"CASE WHEN NOT {value} BETWEEN {low} AND {high} THEN {told} END"
+        detail = f"'{name} {'of length ' if text else ''}' || {value}"
+        return f"CASE WHEN NOT {value} BETWEEN {low} AND {high} THEN {detail} END"
 
 
 def named(wanted: Collection[str], there: Sequence[str]) -> dict[str, str]:

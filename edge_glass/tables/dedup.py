@@ -169,9 +169,9 @@ def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
 
 
 def _check_balance(read: int, made: dict[str, Any]) -> None:
-    told = sum(made["outcomes"].values())
-    if told != read:
+    accounted = sum(made["outcomes"].values())
+    if accounted != read:
         raise DataError(
-            f"{read} rows were read and {told} are in the ledger: this is a fault of the program, "
-            "please report it"
+            f"{read} rows were read and {accounted} are in the ledger: this is a fault of the "
+            "program, please report it"
         )

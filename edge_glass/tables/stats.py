@@ -132,13 +132,13 @@ def write(out: Path, summary: dict[str, Any], found: Iterable[Stats]) -> None:
 def _plots(total: Stats) -> Iterable[dict[str, Any]]:
     for kind, columns in (("counts", total["counts"]), ("bins", total["bins"])):
         for name, values in columns.items():
-            shown = list(values.items())
-            if kind == "counts" and len(shown) > SHOWN:
-                rest = sum(rows for _, rows in shown[SHOWN:])
-                shown = [*shown[:SHOWN], (f"{len(shown) - SHOWN:,} others", rest)]
-            top = max((rows for _, rows in shown), default=1)
-            if shown:
-                yield {"name": name, "kind": kind, "values": shown, "top": top}
+            bars = list(values.items())
+            if kind == "counts" and len(bars) > SHOWN:
+                rest = sum(rows for _, rows in bars[SHOWN:])
+                bars = [*bars[:SHOWN], (f"{len(bars) - SHOWN:,} others", rest)]
+            top = max((rows for _, rows in bars), default=1)
+            if bars:
+                yield {"name": name, "kind": kind, "values": bars, "top": top}
 
 
 def read(out: Path) -> Stats:

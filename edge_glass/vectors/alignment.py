@@ -158,11 +158,11 @@ def _figures(runs: list[Array]) -> dict[str, Any]:
 def _of(found: Array) -> dict[str, Any]:
     """Figures of ranks (seeds, rows), with intervals from seeds and rows drawn again."""
     draw, (seeds, rows) = np.random.default_rng(0), found.shape
-    drawn = [
+    resampled = [
         _plain(found[draw.integers(seeds, size=seeds)][:, draw.integers(rows, size=rows)])
         for _ in range(DRAWS)
     ]
-    low, high = np.quantile([list(one.values()) for one in drawn], [0.025, 0.975], axis=0)
+    low, high = np.quantile([list(one.values()) for one in resampled], [0.025, 0.975], axis=0)
     return {
         name: {"mean": round(mean, 4), "low": round(float(a), 4), "high": round(float(b), 4)}
         for (name, mean), a, b in zip(_plain(found).items(), low, high, strict=True)

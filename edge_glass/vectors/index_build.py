@@ -197,18 +197,18 @@ def _trained(stored: Stored, facts: dict[str, Any], tally: Tally) -> Any:
 
 def _blocks(stored: Stored, trained: Path, work: Path, tally: Tally) -> Iterator[Path]:
     """The files of the blocks; those that are there are not made again."""
-    faiss, index, number, held = library(), None, 0, 0
+    faiss, index, number, buffered = library(), None, 0, 0
     for rows, vectors in tally.over(_unit(stored)):
         path = work / f"block-{number:05d}.faiss"
         if not _is_kept(path):
             index = index or faiss.read_index(str(trained))
             index.add_with_ids(vectors, rows)
-        held += len(rows)
-        if held >= BLOCK:
+        buffered += len(rows)
+        if buffered >= BLOCK:
             _close(index, path)
             yield path
-            index, number, held = None, number + 1, 0
-    if held:
+            index, number, buffered = None, number + 1, 0
+    if buffered:
         path = work / f"block-{number:05d}.faiss"
         _close(index, path)
         yield path

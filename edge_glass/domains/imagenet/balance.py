@@ -37,8 +37,8 @@ class Balance:
         """The largest classes and the smallest, those without a row last."""
         names = {found.wnid: found.name for found in imagenet()}
         ranked = sorted(names, key=lambda wnid: (-self.counts[wnid], wnid))
-        shown = [*ranked[:SHOWN], *ranked[-SHOWN:]]
-        return [{"wnid": w, "name": names[w], "rows": self.counts[w]} for w in shown]
+        listed = [*ranked[:SHOWN], *ranked[-SHOWN:]]
+        return [{"wnid": w, "name": names[w], "rows": self.counts[w]} for w in listed]
 
     def points(self) -> str:
         """Rank and frequency of the classes that have rows, for an SVG with logarithmic axes."""

@@ -76,10 +76,10 @@ class Matched:
             raise SourceError(f"{path}: {table['detail'][-1]}. {REMEDY}")
         found = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
         wnids, outcomes, details = [], [], []
-        told = zip(
+        pairs = zip(
             found.to_pylist(), *(table[n].to_pylist() for n in table_chunks.MARKS), strict=True
         )
-        for classes, _, dropped, detail in told:
+        for classes, _, dropped, detail in pairs:
             names = [imagenet()[label].wnid for label in classes]
             wnids.append(names[0] if names else None)
             why = (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)[min(len(names), 2)]

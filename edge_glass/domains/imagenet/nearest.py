@@ -126,8 +126,8 @@ class Chosen:
         start = self.numbers[path.relative_to(self.raw).as_posix()] * scatter.ORDINAL
         for table in _tables(path, self.layout, work):
             found = [self.taken.get(start + row) for row in table["row"].to_pylist()]
-            told = zip(table["dropped"].to_pylist(), found, strict=True)
-            outcomes = [why or (Outcome.KEPT if hit else Outcome.NO_CLASS) for why, hit in told]
+            pairs = zip(table["dropped"].to_pylist(), found, strict=True)
+            outcomes = [why or (Outcome.KEPT if hit else Outcome.NO_CLASS) for why, hit in pairs]
             more = {
                 "wnid": pa.array([hit and hit[0] for hit in found], pa.string()),
                 SIMILARITY: pa.array([hit and round(hit[1], 6) for hit in found], pa.float64()),

@@ -216,18 +216,18 @@ def _prepared(
             f"{id}: its image does not decode ({drop.outcome} {drop.detail}): build again, where "
             "broken images are dropped, or black with --set broken_images=black"
         ) from None
-    numbers, drawn = range(options.count), paper_views if options.as_paper else views
+    numbers, module = range(options.count), paper_views if options.as_paper else views
     if options.as_paper:
         image = paper_views.opened(data)
-    shown: dict[Modality, list[Any]] = {
-        "image": [drawn.image_view(image, place, view) for view in numbers],
-        "text": [drawn.text_view(row[options.text] or "", place, view) for view in numbers],
+    variants: dict[Modality, list[Any]] = {
+        "image": [module.image_view(image, place, view) for view in numbers],
+        "text": [module.text_view(row[options.text] or "", place, view) for view in numbers],
     }
     batches = {
-        name: [prepare(view) for view in shown[modality]]
+        name: [prepare(view) for view in variants[modality]]
         for name, (modality, prepare) in prepares.items()
     }
-    return place, batches, [len(text.split()) for text in shown["text"]]
+    return place, batches, [len(text.split()) for text in variants["text"]]
 
 
 def _flush(filled: list[Array], done: Array, waiting: list[int]) -> None:

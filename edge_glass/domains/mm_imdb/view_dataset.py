@@ -83,8 +83,8 @@ class ViewDataset(Dataset[dict[str, Any]]):
         place = self._originals[index]
         if self._mode == "clean":
             return place, 0
-        drawn = hashlib.sha256(f"{self._seed}:{self._epoch}:{place}".encode()).digest()
-        return place, int.from_bytes(drawn[:8], "big") % self.views
+        digest = hashlib.sha256(f"{self._seed}:{self._epoch}:{place}".encode()).digest()
+        return place, int.from_bytes(digest[:8], "big") % self.views
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
@@ -135,9 +135,9 @@ def _places(ids: list[str], stems: Iterable[str], what: str) -> list[int]:
     """The rows of stems. Raises EdgeGlassError if some are missing."""
     places = {id: place for place, id in enumerate(ids)}
     if missing := [stem for stem in stems if stem not in places]:
-        shown = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+        named = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
         raise DataError(
-            f"{what}: {len(missing)} stems have no embeddings: {shown}. The build's ledger says "
+            f"{what}: {len(missing)} stems have no embeddings: {named}. The build's ledger says "
             "why; the split.json that `edge-glass export --format labels` writes has the rest."
         )
     return [places[stem] for stem in stems]

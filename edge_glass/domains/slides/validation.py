@@ -64,15 +64,15 @@ class Seconds:
 
     def _among(self, pair: Pair, deck: Deck, slide: bytes, others: Others) -> Wish:
         prompt = prompts.prompt(PICK, deck.language, self._own)
-        shown = others.near(deck.id, pair)
-        place = _place(pair, len(shown) + 1)
-        shown.insert(place - 1, slide)
-        sizes = [images.probe(data) for data in shown]
-        text = prompt.filled(question=pair.question, count=len(shown))
+        candidates = others.near(deck.id, pair)
+        place = _place(pair, len(candidates) + 1)
+        candidates.insert(place - 1, slide)
+        sizes = [images.probe(data) for data in candidates]
+        text = prompt.filled(question=pair.question, count=len(candidates))
         key = Key(deck.id, pair.slide, PICK, pair.id)
         pixels = sum(size.width * size.height for size in sizes)
-        told = vision_model.message(text, *shown)
-        return Wish(key, prompt, told, prompts.Pick, pixels, note={"place": place})
+        messages = vision_model.message(text, *candidates)
+        return Wish(key, prompt, messages, prompts.Pick, pixels, note={"place": place})
 
     @staticmethod
     def seen(pair: Pair, calls: Calls, deck: str) -> Pair:

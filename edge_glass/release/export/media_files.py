@@ -43,8 +43,8 @@ def suffix(data: bytes, path: str | None = None) -> str:
     called = names.media_suffix(path, "").lower()
     if called and not kind.startswith("image/"):
         return called
-    told = SUFFIXES.get(kind, f".{kind.rpartition('/')[2]}") if kind else ""
-    return told or called or ".bin"
+    suffix = SUFFIXES.get(kind, f".{kind.rpartition('/')[2]}") if kind else ""
+    return suffix or called or ".bin"
 
 
 def _values(example: dict[str, Any], column: str) -> Iterator[tuple[int | None, tuple[bytes, Any]]]:

@@ -28,8 +28,8 @@ def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
         for column in columns:
             folder = out / split if len(columns) == 1 else out / split / names.file_name(column)
             without[column] += _written(build, split, column, folder, jpeg)
-    told = [f"{count} rows without {column} are left out" for column, count in without.items()]
-    return build.left_out + [text for text in told if not text.startswith("0 ")]
+    notes = [f"{count} rows without {column} are left out" for column, count in without.items()]
+    return build.left_out + [text for text in notes if not text.startswith("0 ")]
 
 
 def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool) -> int:
