@@ -97,8 +97,7 @@ def _histogram(connection: duckdb.DuckDBPyConnection, title: str, value: str, ro
 def _languages(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> dict[str, int]:
     if "language" not in columns:
         return {}
-    text = "coalesce(CAST(language AS VARCHAR), '')"
-    return _counted(connection, f"SELECT {text}, count(*) AS n FROM data GROUP BY 1")
+    return _counted(connection, "SELECT coalesce(language, ''), count(*) AS n FROM data GROUP BY 1")
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:

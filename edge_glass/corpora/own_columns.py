@@ -43,6 +43,7 @@ class Keys:
     media: list[Media]
     roles: dict[str, str]  # key -> role, as the user says
     sample: list[Record]
+    classes: dict[str, list[str]] = field(default_factory=dict)  # key -> names, as its file says
     left_out: dict[str, str] = field(default_factory=dict)  # key -> why
 
     def columns(self, taken: Sequence[str | None], classes: Column | None) -> dict[str, Column]:
@@ -90,6 +91,8 @@ class Keys:
         """The column's name: the key, where no other column has it."""
         ours = {"id", "width", "height", "duration", "fps", "captions", "caption", "sampling_rate"}
         ours |= {"image_jpegs", *columns}
+        if self.profiles[key].type != "string":  # as the report counts texts of these names
+            ours |= {"license", "language"}
         return f"listed_{key}" if key.lower() in ours else key
 
     def _column(self, key: str, profile: KeyProfile) -> Column:
@@ -100,6 +103,8 @@ class Keys:
             said is None and fetched and len(str((hexes or [""])[0])) == HEX.get(name)
         ):
             return Column(role=DIGESTS[said or name], key=key)
+        if said is None and key in self.classes and profile.type in ("int64", ""):
+            return Column(role="label", key=key, names=self.classes[key])
         label = said == "label" or (said is None and name in LABELS)
         if label and profile.type in ("string", "int64", "bool") and len(profile.few) <= FEW:
             names = sorted(profile.few) if profile.type == "string" else None

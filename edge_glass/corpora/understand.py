@@ -80,8 +80,10 @@ class _Reading:
         self._files = Files(obtain(request, facts=False), DATA)
 
     def _is_packed(self) -> bool:
-        """Whether it is a folder of tars; tables beside them say the same of each."""
+        """Whether it is a folder of shards; tables beside tars say the same of each."""
         suffixes = Counter(path.suffix for path in self._place.rglob("*") if path.is_file())
+        if suffixes[".mds"] or suffixes[".arrow"]:
+            return True
         if not suffixes[".tar"] or any(media_folders.kind_of(f"x{each}") for each in suffixes):
             return False
         for suffix in suffixes.keys() - {".tar"}:
@@ -102,12 +104,13 @@ class _Reading:
         if unknown := [key for key in roles if key not in found]:
             raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
         media = self._media(layout, files, sample, found)
-        keys = Keys(self._name, found, rows, media, roles, sample, self._left_out)
-        splits, classes = self._splits(folders, found), None
+        classes = self._class_names(read)
+        keys = Keys(self._name, found, rows, media, roles, sample, classes, self._left_out)
+        splits, label = self._splits(folders, found), None
         if layout == "media" and "folder" not in roles:
-            classes = self._classes(sample, splits, found["folder"])
+            label = self._classes(sample, splits, found["folder"])
         taken = splits.key if splits.by == "key" else None
-        columns = keys.columns((taken, "folder" if layout == "media" else None), classes)
+        columns = keys.columns((taken, "folder" if layout == "media" else None), label)
         spec = self._spec(layout, read, columns, splits, media, found)
         examples = {n: [values.at(c.key, r.values) for r in sample[:3]] for n, c in columns.items()}
         return Understood(self._name, self._place.parent, spec, why, rows, examples, self._left_out)
@@ -115,7 +118,11 @@ class _Reading:
     def _layout(self) -> tuple[str, list[str], str]:
         """The layout, the tables that are read, and why."""
         if self._packed:
-            return "webdataset", [], "a folder of tars"
+            names = [n for n in tables.names(self._files) if tables.ending(n) == tables.ARROW]
+            if names:
+                return "table", names, "Arrow files, as save_to_disk writes them"
+            tarred = next(self._files.names(), None) is not None
+            return ("webdataset" if tarred else "mds"), [], "a folder of shards"
         asked = self._choices.layout
         for name, one in LAYOUTS.items():
             if one.fits and (name == asked or (asked is None and one.fits(self._files))):
@@ -164,6 +171,13 @@ class _Reading:
         found = media_columns.found(self._files, [*self._sample(name)])
         return any(media.stored_as == "file" for media in found)
 
+    def _class_names(self, read: list[str]) -> dict[str, list[str]]:
+        for name in read[:1]:
+            if tables.ending(name) in (tables.PARQUET, tables.ARROW):
+                with self._files.local(name) as path:
+                    return tables.class_names(path)
+        return {}
+
     def _sample(self, name: str) -> Iterator[Record]:
         with self._files.local(name) as path:
             yield from islice(tables.read(path, name), SAMPLE)
@@ -172,7 +186,7 @@ class _Reading:
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]
     ) -> list[Media]:
         """The keys that are media."""
-        if layout != "table":
+        if layout not in ("table", "mds"):
             kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
             more = [m for m in media_columns.found(files, sample) if m.key == m.read_from]
             others = [
@@ -253,7 +267,11 @@ class _Reading:
     ) -> Spec:
         stored = {each.stored_as for each in media}
         sources = {
-            DATA: Source(path=self._place.name, tables="bytes" in stored, packed=self._packed)
+            DATA: Source(
+                path=self._place.name,
+                tables="bytes" in stored and not self._packed,
+                packed=self._packed,
+            )
         }
         if root := self._root([m for m in media if m.stored_as == "file"], keys):
             sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))

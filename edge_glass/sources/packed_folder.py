@@ -1,53 +1,81 @@
-"""Folders of archives that are read as if they were unpacked: `00000.tar/a.jpg`."""
+"""Folders of shards that are read as if they were unpacked.
+
+`00000.tar/a.jpg` is a member of a tar, `shard.00000.mds/12/image` a value of a sample of an MDS
+shard, `data.arrow/5/image.bytes` one of a row of an Arrow stream, as `save_to_disk` writes it.
+"""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from edge_glass.sources import tars
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.sources import mds, tars
+
+NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|mds|arrow))/(?P<member>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The members of all tars below a folder; each tar is a folder of its name."""
+    """The members of all tars below a folder, and the values in its other shards."""
 
     root: Path
-    indexes: Path  # the folder that gets an index of each
+    indexes: Path  # the folder that gets an index of each tar
 
     def names(self) -> Iterator[str]:
-        """All members, tar by tar."""
+        """All members, tar by tar; other shards as they are."""
         for _, names in self.folders():
             yield from names
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder in each tar with its members, sorted."""
+        """Each folder in each tar with its members, sorted; and the Arrow files."""
+        for path in sorted(self.root.rglob("*.arrow")):
+            name = path.relative_to(self.root).as_posix()
+            yield name.rpartition("/")[0], [name]
         for path in sorted(self.root.rglob("*.tar")):
             tar = path.relative_to(self.root).as_posix()
-            for folder, names in self._tar(tar).folders():
+            for folder, names in _tar(path, self.indexes).folders():
                 yield f"{tar}/{folder}".rstrip("/"), [f"{tar}/{name}" for name in names]
 
     def size(self, name: str) -> int | None:
-        """Bytes of a member, None if it is not there."""
-        tar, member = _parts(name)
-        return self._tar(tar).size(member) if tar and (self.root / tar).is_file() else None
+        """Bytes of a member or value, None if it is not there."""
+        path, kind, member = self._found(name)
+        if path is None:
+            return None
+        if kind == "tar":
+            return _tar(path, self.indexes).size(member)
+        data = _value(path, kind, member)
+        return None if data is None else len(data)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member. Raises FileNotFoundError if it is not there."""
-        tar, member = _parts(name)
-        if not tar or not (self.root / tar).is_file():
+        """The bytes of a member or value. Raises FileNotFoundError if it is not there."""
+        path, kind, member = self._found(name)
+        if path is None:
             raise FileNotFoundError(name)
-        return self._tar(tar).read(member)
+        if kind == "tar":
+            return _tar(path, self.indexes).read(member)
+        data = _value(path, kind, member)
+        if data is None:
+            raise FileNotFoundError(name)
+        return data
 
     def beside(self) -> "Packed":
         """Nothing belongs to such a folder that lies beside it."""
         raise FileNotFoundError(self.root.parent)
 
-    def _tar(self, name: str) -> tars.Tar:
-        path = self.root / name
-        stat = path.stat()
-        return _indexed(path, self.indexes, stat.st_size, stat.st_ctime_ns)
+    def _found(self, name: str) -> tuple[Path | None, str, str]:
+        if (parts := NAME.fullmatch(name)) and (path := self.root / parts["file"]).is_file():
+            return path, parts["kind"], parts["member"]
+        return None, "", ""
+
+
+def _tar(path: Path, indexes: Path) -> tars.Tar:
+    stat = path.stat()
+    return _indexed(path, indexes, stat.st_size, stat.st_ctime_ns)
 
 
 @lru_cache(maxsize=64)
@@ -59,6 +87,31 @@ def _indexed(path: Path, indexes: Path, size: int, changed: int) -> tars.Tar:
     return tars.Tar(path, folder)
 
 
-def _parts(name: str) -> tuple[str, str]:
-    tar, found, member = name.partition(".tar/")
-    return (f"{tar}.tar", member) if found else ("", "")
+def _value(path: Path, kind: str, member: str) -> bytes | None:
+    """The bytes of a value, `<row>/<column>`."""
+    row, _, column = member.partition("/")
+    if not row.isdecimal():
+        return None
+    if kind == "arrow":
+        table = arrow_table(path)
+        if int(row) >= table.num_rows or column.partition(".")[0] not in table.column_names:
+            return None
+        name, *parts = column.split(".")
+        values = table[name].slice(int(row), 1)
+        for part in parts:
+            values = pc.struct_field(values, part)
+        found: bytes | None = values[0].as_py()
+        return found
+    shard = _shards(path.parent).get(path)
+    return shard.sample(int(row)).get(column) if shard and int(row) < shard.samples else None
+
+
+@lru_cache(maxsize=4)
+def arrow_table(path: Path) -> pa.Table:
+    """An Arrow stream, mapped: no more of it is in memory than is read."""
+    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+
+
+@lru_cache(maxsize=64)
+def _shards(folder: Path) -> dict[Path, mds.Shard]:
+    return {shard.path: shard for shard in mds.shards(folder / mds.INDEX)}

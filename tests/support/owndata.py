@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 from kit import encoded, sound, tones
@@ -382,6 +384,85 @@ item []:
 '''
 
 
+def coco(at: Path, url: str) -> None:
+    for split, numbers in (("train2017", (9, 25)), ("val2017", (42,))):
+        images = [
+            {"license": 3, "file_name": f"{n:012d}.jpg", "coco_url": f"http://a/{n}", "height": 30,
+             "width": 40, "date_captured": "2013-11-14 17:02:52", "flickr_url": "http://b", "id": n}
+            for n in (*numbers, 99)
+        ]  # fmt: skip
+        said = [
+            {"image_id": n, "id": 10 * n + k, "caption": f"Picture {n}, {k}."}
+            for n in numbers
+            for k in (1, 2)
+        ]
+        boxes = [
+            {"segmentation": [[1.0, 2.0]], "area": 12.5, "iscrowd": 0, "image_id": numbers[0],
+             "bbox": [1.5, 2.0, 5, 5], "category_id": 18, "id": 7}
+        ]  # fmt: skip
+        kinds = [{"supercategory": "animal", "id": 18, "name": "dog"}]
+        folder = at / "coco" / "annotations"
+        head = {"info": {"year": 2017}, "licenses": [], "images": images}
+        put(folder / f"captions_{split}.json", json.dumps(head | {"annotations": said}))
+        instances = head | {"annotations": boxes, "categories": kinds}
+        put(folder / f"instances_{split}.json", json.dumps(instances))
+        for n in numbers:
+            put(at / "coco" / split / f"{n:012d}.jpg", jpeg(n))
+
+
+def vqa(at: Path, url: str) -> None:
+    head = {"info": {}, "task_type": "Open-Ended", "data_type": "mscoco", "data_subtype": "val2014"}
+    asked = [
+        {"image_id": n, "question": f"What is {n}?", "question_id": 1000 * n}
+        for n in (262148, 393225)
+    ]
+    told = [
+        {"question_type": "what is", "multiple_choice_answer": "down", "image_id": 262148,
+         "answers": [{"answer": each, "answer_confidence": "yes"} for each in ("down", "up")],
+         "answer_type": "other", "question_id": 262148000}
+    ]  # fmt: skip
+    name = "v2_OpenEnded_mscoco_val2014_questions.json"
+    put(at / "vqa" / name, json.dumps(head | {"questions": asked}))
+    put(at / "vqa" / "v2_mscoco_val2014_annotations.json", json.dumps(head | {"annotations": told}))
+    put(at / "vqa" / "val2014" / "COCO_val2014_000000262148.jpg", jpeg(1))
+    put(at / "vqa" / "val2014" / "COCO_val2014_000000393225.jpg", jpeg(2))
+
+
+def mds_shards(at: Path, url: str) -> None:
+    encodings = {"caption": "str", "image": "jpeg", "index": "int", "score": "float32"}
+    for split, numbers in (("train", (1, 2)), ("val", (3,))):
+        samples = []
+        for n in numbers:
+            score = struct.pack("<f", n / 2)
+            parts = [f"No. {n}".encode(), jpeg(n), struct.pack("<q", n), score]
+            samples.append(struct.pack("<II", len(parts[0]), len(parts[1])) + b"".join(parts))
+        config = b'{"version": 2}'
+        begin = 4 * (2 + len(samples)) + len(config)
+        edges = [begin + sum(map(len, samples[:k])) for k in range(len(samples) + 1)]
+        head = struct.pack(f"<I{len(edges)}I", len(samples), *edges)
+        put(at / "mds" / split / "shard.00000.mds", head + config + b"".join(samples))
+        shard = {
+            "column_encodings": [*encodings.values()], "column_names": [*encodings],
+            "column_sizes": [None, None, 8, 4], "compression": None, "format": "mds", "hashes": [],
+            "raw_data": {"basename": "shard.00000.mds", "bytes": edges[-1], "hashes": {}},
+            "samples": len(samples), "size_limit": 67108864, "version": 2, "zip_data": None,
+        }  # fmt: skip
+        put(at / "mds" / split / "index.json", json.dumps({"shards": [shard], "version": 2}))
+
+
+def saved(at: Path, url: str) -> None:
+    features = datasets.Features(
+        {"image": datasets.Image(), "bird": datasets.ClassLabel(names=["owl", "wren"]),
+         "text": datasets.Value("string")}
+    )  # fmt: skip
+    rows = [
+        {"image": {"bytes": jpeg(n), "path": None}, "bird": n % 2, "text": f"No. {n}"}
+        for n in (1, 2)
+    ]
+    dataset = datasets.Dataset.from_list(rows, features=features)
+    datasets.DatasetDict(train=dataset, test=dataset.select([1])).save_to_disk(str(at / "saved"))
+
+
 CASES = {
     "class_folders": Case(
         "folders of classes, in folders of splits (`imagefolder`, `audiofolder`, `videofolder`)",
@@ -487,5 +568,23 @@ CASES = {
     "textgrid": Case(
         "recordings with TextGrid", "praat", textgrid, {"train": 2}, ("audio", "caption", "tier"),
         {"caption": '"Is anyone home?"', "duration": 0.5},
+    ),
+    "coco": Case(
+        "COCO: captions and instances", "coco", coco, {"train": 2, "validation": 1},
+        ("image", "captions", "objects", "coco_url"),
+        {"captions": ["Picture 25, 1.", "Picture 25, 2."], "listed_license": 3},
+        {"missing_media": 2},
+    ),
+    "vqa": Case(
+        "VQA v2: questions, annotations and pictures", "vqa", vqa, {"validation": 2},
+        ("image", "question", "answer", "answers"), {"answer": "down", "answers": ["down", "up"]},
+    ),
+    "mds": Case(
+        "MDS shards", "mds", mds_shards, {"train": 2, "validation": 1},
+        ("image", "caption", "index", "score"), {"caption": "No. 1", "score": 0.5},
+    ),
+    "saved": Case(
+        "a folder of `save_to_disk`", "saved", saved, {"train": 2, "test": 1},
+        ("image", "caption", "bird"), {"bird": 0, "caption": "No. 2"},
     ),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from edge_glass.core.spec import MediaKind
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.media import magic
+from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
 
 URL_KEYS = re.compile(r"(?i)(^|_)(url|uri|link|src)s?$")
@@ -107,8 +108,10 @@ class _Places:
 
     def cell(self, name: str) -> bytes:
         """The bytes in a Parquet file."""
+        root = self._files.root
+        place = Packed(root, root) if ".parquet/" not in name else Tables(root, nested=True)
         with suppress(FileNotFoundError):
-            return Tables(self._files.root, nested=True).read(name)
+            return place.read(name)
         return b""
 
     @cached_property

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_glass.corpora.layouts import media_folders, speech, tables, timed, webdataset
+from edge_glass.corpora.layouts import (
+    annotations,
+    media_folders,
+    shards,
+    speech,
+    tables,
+    timed,
+    webdataset,
+)
 from edge_glass.corpora.layouts.record import Files, Record
 
 
@@ -22,8 +30,12 @@ LAYOUTS = {
     ),
     "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
     "webdataset": Layout("tars of samples", webdataset.records),
+    "mds": Layout("MDS shards", shards.mds_records),
     "kaldi": Layout("Kaldi: wav.scp, text, segments, …", speech.kaldi, speech.is_kaldi),
     "lhotse": Layout("Lhotse manifests", speech.lhotse, speech.is_lhotse),
     "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", speech.ljspeech, speech.is_ljspeech),
+    "annotations": Layout(
+        "pictures with COCO's or VQA's JSON", annotations.records, annotations.fits
+    ),
     "timed": Layout("recordings, and what is said when", timed.records, timed.fits),
 }

@@ -4,6 +4,7 @@ Values are text in CSV, what JSON says in JSON. Of a Parquet column that holds f
 the name under which its bytes are read (see `parquet_folder`).
 """
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED, opened
 from edge_glass.sources.fields import preview
+from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.table_layout import Layout
 
-PARQUET, LINES, DELIMITED = ".parquet", (".jsonl", ".ndjson"), (".csv", ".tsv")
-ENDINGS = (PARQUET, *LINES, *DELIMITED, ".json", ".txt")
+PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
+ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
 DELIMITERS = (",", ";", "|", "\t")
+ROWS = 1000  # of an Arrow file, decoded at a time
 MEMORY = 500_000_000  # bytes, for DuckDB
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
@@ -59,10 +62,12 @@ def read(path: Path, name: str) -> Iterator[Record]:
     """
     kind, base = ending(name), name.rpartition("/")[0]
     folder = split_word(name) or base.partition("/")[0]
-    if kind == PARQUET:
+    if kind in (PARQUET, ARROW):
         columns = [*values(path), *(cells(path))]
+        inner = cells(path)
         for number, record in enumerate(_rows(path, columns)):
-            yield Record(f"{name}/{number}", record, folder, base)
+            places = {key: f"{name}/{number}/{place}" for key, place in inner.items()}
+            yield Record(f"{name}/{number}", record | places, folder, base)
     elif kind in DELIMITED:
         yield from _delimited(path, name, folder, base)
     else:
@@ -77,25 +82,43 @@ def read(path: Path, name: str) -> Iterator[Record]:
 
 def cells(path: Path) -> dict[str, str]:
     """The columns of a Parquet file that hold files' bytes, with where in them these are."""
-    with parquet.opened(path) as file:
-        return {f.name: inner for f in file.schema_arrow if (inner := _bytes_in(f.name, f.type))}
+    return {f.name: inner for f in _schema(path) if (inner := _bytes_in(f.name, f.type))}
 
 
 def values(path: Path) -> list[str]:
     """The other columns of a Parquet file, but for lists of files."""
+    return [f.name for f in _schema(path) if not _holds_bytes(f.type)]
+
+
+def class_names(path: Path) -> dict[str, list[str]]:
+    """The names of the classes that `datasets` wrote into a file's schema, by column."""
+    try:
+        said = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        features = said["info"]["features"]
+        found = {n: f["names"] for n, f in features.items() if f.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {n: [*map(str, names)] for n, names in found.items() if isinstance(names, list)}
+
+
+def _schema(path: Path) -> pa.Schema:
+    if ending(path.name) == ARROW:
+        return arrow_table(path).schema
     with parquet.opened(path) as file:
-        return [f.name for f in file.schema_arrow if not _holds_bytes(f.type)]
+        schema: pa.Schema = file.schema_arrow
+        return schema
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     with_bytes = cells(path)
     plain = [name for name in columns if name not in with_bytes]
-    if not plain:
-        found: Iterator[tuple[str, dict[str, Any]]] = ((n, {}) for n in Tables(path).names())
+    if ending(path.name) == ARROW:
+        for batch in arrow_table(path).select(plain).to_batches(ROWS):
+            yield from batch.to_pylist() if plain else ({} for _ in range(batch.num_rows))
+    elif plain:
+        yield from (record for _, record in Tables(path).records(plain))
     else:
-        found = Tables(path).records(plain)
-    for where, record in found:
-        yield record | {name: f"{where}/{inner}" for name, inner in with_bytes.items()}
+        yield from ({} for _ in Tables(path).names())
 
 
 def _bytes_in(name: str, type_: pa.DataType) -> str | None:

@@ -60,6 +60,8 @@ def cast(name: str, column: Column, value: Any) -> Any:
         return None
     if column.role == "caption":
         return [str(each) for each in (value if isinstance(value, list) else [value])]
+    if column.names is not None and isinstance(value, int) and value < len(column.names):
+        return value if value >= 0 else None  # -1 is what `datasets` writes for none
     if column.names is not None and str(value) not in column.names:
         raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {value!r:.40} is none of its classes")
     try:

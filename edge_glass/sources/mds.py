@@ -1,0 +1,83 @@
+"""MosaicML's MDS shards: what `index.json` says of them, and the values of a sample.
+
+A shard is the number of samples, the places where each begins and the last ends (all uint32), a
+description, and the samples: sizes of the values that have none by their type, then the values.
+Nothing is unpickled.
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.errors import SourceError
+
+INDEX, SUFFIX = "index.json", ".mds"
+NUMBERS = (
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32",
+    "float64",
+)  # fmt: skip
+DECODERS: dict[str, Callable[[bytes], Any]] = {
+    "str": lambda data: data.decode(errors="surrogateescape"),
+    "int": lambda data: int(np.frombuffer(data, "<i8")[0]),
+    "json": json.loads,
+    "str_int": lambda data: int(data.decode()),
+    "str_float": lambda data: float(data.decode()),
+}
+FILES = ("bytes", "jpeg", "png")  # encodings of values that are files
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard as the index has it."""
+
+    path: Path
+    samples: int
+    columns: dict[str, str]  # name -> encoding
+    sizes: tuple[int | None, ...]
+
+    def sample(self, number: int) -> dict[str, bytes]:
+        """The values of a sample, encoded. Raises SourceError if it is damaged."""
+        with self.path.open("rb") as file:
+            file.seek(4 * (1 + number))
+            begin, end = struct.unpack("<II", file.read(8))
+            file.seek(begin)
+            data = file.read(max(0, end - begin))
+        at, found, sizes = 0, {}, []
+        for size in self.sizes:
+            sizes.append(size or int.from_bytes(data[at : at + 4], "little"))
+            at += 0 if size else 4
+        for name, size in zip(self.columns, sizes, strict=True):
+            found[name], at = data[at : at + size], at + size
+        if at != len(data):
+            raise SourceError(f"{self.path}: sample {number} is damaged: get the file again")
+        return found
+
+    def decoded(self, name: str, data: bytes) -> Any:
+        """A value that is no file; None if its encoding is one that is not read."""
+        encoding = self.columns[name]
+        if encoding in NUMBERS:
+            return np.frombuffer(data, encoding)[0].item()
+        return DECODERS[encoding](data) if encoding in DECODERS else None
+
+
+def shards(index: Path) -> list[Shard]:
+    """The shards of an index. Raises SourceError if it is none, or they are packed."""
+    try:
+        said = json.loads(index.read_text(encoding="utf-8"))["shards"]
+        return [_shard(index, each) for each in said]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f"{index}: no index of MDS shards ({error!r})") from None
+
+
+def _shard(index: Path, said: dict[str, Any]) -> Shard:
+    path = index.parent / Path(str(said["raw_data"]["basename"])).name
+    if said["format"] != "mds" or not path.is_file():
+        raise SourceError(f"{path}: not there, or no MDS: unpack what is compressed, or get it")
+    columns = dict(zip(said["column_names"], said["column_encodings"], strict=True))
+    sizes = tuple(None if size is None else int(size) for size in said["column_sizes"])
+    return Shard(path, int(said["samples"]), columns, sizes)
