@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,12 @@ class Change:
 
     @property
     def value(self) -> Any:
+        """What the field is given."""
         return VALUES[self.kind]
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(ABC):
     """Records of one kind in a sample: those of a file, or the objects that are files of their own.
 
     The changed records are added to the others, and are rows of their own if the table's are.
@@ -60,6 +62,7 @@ class Table:
 
     @property
     def name(self) -> str:
+        """Of its first file."""
         return self.paths[0].as_posix()
 
     @property
@@ -71,9 +74,9 @@ class Table:
         """What is changed together, so that all is changed once."""
         yield [Change(field, kind) for field in self.fields for kind in VALUES]
 
+    @abstractmethod
     def write(self, sample: Path, changes: list[Change]) -> None:
         """Put the changed records into a copy of the sample."""
-        raise NotImplementedError
 
     def changed(self, change: Change) -> dict[str, Any]:
         """The first record with a field of another value."""
@@ -88,6 +91,7 @@ class Items(Table):
     """A JSON list of objects, or lines of them."""
 
     def write(self, sample: Path, changes: list[Change]) -> None:
+        """Behind the others, in the list or as lines."""
         path = sample / self.paths[0]
         lines = path.suffix == ".jsonl"
         texts = [json.dumps(self.changed(change), ensure_ascii=False) for change in changes]
@@ -103,11 +107,13 @@ class Objects(Table):
     added: ClassVar[bool] = False
 
     def rounds(self) -> Iterator[list[Change]]:
+        """As many as there are files."""
         [changes] = super().rounds()
         for start in range(0, len(changes), len(self.paths)):
             yield changes[start : start + len(self.paths)]
 
     def write(self, sample: Path, changes: list[Change]) -> None:
+        """A file each, in the place of the others."""
         for path, change in zip(self.paths, changes, strict=False):
             first = json.loads((sample / path).read_text(encoding="utf-8"))
             record = Items((path,), self.fields, first).changed(change)
@@ -121,6 +127,7 @@ class Lines(Table):
     typed: ClassVar[bool] = False
 
     def write(self, sample: Path, changes: list[Change]) -> None:
+        """Behind the others."""
         path = sample / self.paths[0]
         with _opened(path, "ab") as file:
             for change in changes:
@@ -139,6 +146,7 @@ class Lines(Table):
 
     @property
     def has_names(self) -> bool:
+        """A header has them."""
         return self.paths[0].suffix == ".csv"
 
 
@@ -146,11 +154,13 @@ class Columns(Table):
     """A Parquet file; what is changed gets a file of its own, for a column has one type."""
 
     def rounds(self) -> Iterator[list[Change]]:
+        """Those that are absent by themselves."""
         [changes] = super().rounds()
         yield [change for change in changes if change.value is not ABSENT]
         yield from ([change] for change in changes if change.value is ABSENT)
 
     def write(self, sample: Path, changes: list[Change]) -> None:
+        """A file each."""
         path = sample / self.paths[0]
         row = pq.read_table(path).slice(0, 1)
         for number, change in enumerate(changes):

@@ -64,6 +64,7 @@ class CheckedRow:
 
     @property
     def where(self) -> str:
+        """The row, for a finding."""
         return f"{self.shard}: {self.split} {self.example['id']}"
 
 
@@ -102,12 +103,15 @@ class CheckedBuild:
         self._rows_of_ledger = self._ledger()
 
     def error(self, where: str, what: str) -> Finding:
+        """A fault of the build."""
         return Finding("error", self.name, where, what)
 
     def note(self, where: str, what: str) -> Finding:
+        """Something odd that is no fault of the build."""
         return Finding("note", self.name, where, what)
 
     def close(self) -> None:
+        """Give the disk back."""
         for keys in (self.ids, self.sounds, self.ledger_rows, self.media):
             keys.__exit__(None, None, None)
 

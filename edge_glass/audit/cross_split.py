@@ -21,6 +21,7 @@ class Sound:
         self.heard = True
 
     def digest(self) -> str:
+        """Of all samples so far."""
         return self._hash.hexdigest()
 
 

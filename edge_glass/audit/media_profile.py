@@ -61,15 +61,19 @@ class Media:
 
     @property
     def name(self) -> str:
+        """Of its folder."""
         return "media"
 
     def schemas(self) -> dict[str, pa.Schema]:
+        """Of each file, by name."""
         return {"media": MEDIA, "pictures": PICTURES, "sounds": SOUNDS}
 
     def libraries(self) -> dict[str, str]:
+        """What it depends on besides the shard."""
         return images.library() | {"soxr": soxr.__version__}
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
+        """Rows for each file, a few at a time."""
         kinds, row, item = columns(shard.features), 0, 0
         rate = ["sampling_rate"] * ("waveform" in kinds.values())
         for group in parquet.groups(shard.path, ["id", *rate, *kinds]) if kinds else ():

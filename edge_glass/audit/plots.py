@@ -22,6 +22,8 @@ SCALE = 2  # pixels of the PNG for one of the SVG
 
 @dataclass(frozen=True)
 class Box:
+    """A filled rectangle."""
+
     x: float
     y: float
     width: float
@@ -31,6 +33,8 @@ class Box:
 
 @dataclass(frozen=True)
 class Words:
+    """A line of text."""
+
     x: float
     y: float  # of the base line
     text: str

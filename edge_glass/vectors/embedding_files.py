@@ -58,6 +58,7 @@ class Target:
         return self.out / "metadata" / f"metadata_{_padded(self.number, self.count)}.parquet"
 
     def is_whole(self) -> bool:
+        """Whether its last file is there."""
         return self.last.is_file()
 
     def write(self, embedded: dict[str, Array], encoded: dict[str, Any]) -> None:

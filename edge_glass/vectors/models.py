@@ -48,6 +48,7 @@ class Model:
 
     @property
     def config(self) -> dict[str, Any]:
+        """The model's own config.json."""
         return self.read("config.json")
 
 

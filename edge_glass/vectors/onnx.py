@@ -20,6 +20,7 @@ LONGEST = 512  # tokens
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
+    """What it takes."""
     session = _session(model)
     inputs = {put.name: len(put.shape) for put in session.get_inputs()}
     if "input_ids" in inputs:
@@ -30,6 +31,7 @@ def modalities(model: Model) -> tuple[Modality, ...]:
 
 
 def dim(model: Model, modality: Modality) -> int:
+    """Numbers of an embedding."""
     found = _session(model).get_outputs()[0].shape[-1]
     if not isinstance(found, int):
         raise ConfigError(f"{model.name}: its first output has no fixed last axis: {found!r}")
@@ -37,10 +39,12 @@ def dim(model: Model, modality: Modality) -> int:
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    """What makes a row ready for a batch, without weights."""
     return Pixels.of(_beside(model)) if modality == "image" else str
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    """What turns a batch into embeddings; reads the weights."""
     session = _session(model)
     feed = (_images if modality == "image" else _texts)(model, session)
 

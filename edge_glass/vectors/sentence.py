@@ -14,10 +14,12 @@ LONGEST = 512  # tokens, where the model does not say
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
+    """What it takes."""
     return ("text",)
 
 
 def dim(model: Model, modality: Modality) -> int:
+    """Numbers of an embedding."""
     layers = _modules(model, "Dense")
     if layers:
         return int(model.read(f"{layers[-1]}/config.json")["out_features"])
@@ -26,10 +28,12 @@ def dim(model: Model, modality: Modality) -> int:
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    """What makes a row ready for a batch, without weights."""
     return str
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    """What turns a batch into embeddings; reads the weights."""
     from torch.nn.functional import normalize
     from transformers import AutoModel
 

@@ -37,10 +37,12 @@ class Stored:
 
     @property
     def modality(self) -> str:
+        """What was encoded: image, text or audio."""
         return str(self.settings["encoded"][self.column]["modality"])
 
     @property
     def dim(self) -> int:
+        """Numbers of an embedding."""
         return int(self.settings["encoded"][self.column]["dim"])
 
     @property

@@ -67,9 +67,11 @@ class Exact:
         self._vectors = arrays.loaded(folder / "vectors.npy")
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Rows and similarities of the k nearest of each query."""
         return self._top(queries, k, np.arange(len(self._rows)))
 
     def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+        """The k nearest of one query, of those `among` if that is given."""
         wanted = np.arange(len(self._rows)) if among is None else np.flatnonzero(among[self._rows])
         [rows], [scores] = self._top(query[None], min(k, max(1, len(wanted))), wanted)
         rows, scores = rows[rows >= 0], scores[rows >= 0]
@@ -107,10 +109,12 @@ class Inverted:
         return int(self._index.nlist)
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Rows and similarities of the k nearest of each query."""
         scores, rows = self._index.search(queries, k, params=self._parameters(self.probes))
         return rows, scores
 
     def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+        """The k nearest of one query, of those `among` if that is given."""
         probes, more = self.probes, {}
         if among is not None:
             share = max(1, among.sum()) / len(among)

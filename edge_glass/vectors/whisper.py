@@ -18,14 +18,17 @@ STEP = 320  # samples a state of the encoder stands for
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
+    """What it takes."""
     return ("audio",)
 
 
 def dim(model: Model, modality: Modality) -> int:
+    """Numbers of an embedding."""
     return int(model.config["d_model"])
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
+    """What makes a row ready for a batch, without weights."""
     return mono
 
 
@@ -37,6 +40,7 @@ def mono(data: bytes) -> np.ndarray[Any, Any]:
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
+    """What turns a batch into embeddings; reads the weights."""
     from transformers import WhisperModel
 
     encoder = torch_encoder.weights(WhisperModel, model, device).get_encoder()
