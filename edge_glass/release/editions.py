@@ -102,7 +102,7 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
     earlier = {name: commit for name, commit in tags.items() if name != tag}
     # what a run that was stopped left on the main branch is no version: it is made once more
     there = locations.at(f"{repo}@{[head, *earlier.values()][-1]}")
-    with locations.errors_explained(place), tempfile.TemporaryDirectory(prefix="edge-glass-") as t:
+    with locations.errors_explained(there), tempfile.TemporaryDirectory(prefix="edge-glass-") as t:
         yield Edition(there, Path(t), repo, (*earlier,))
 
 
