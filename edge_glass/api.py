@@ -154,7 +154,25 @@ def plan(
     limit: int | None = None,
     **parameters: Any,
 ) -> "Plan":
-    """What a build of `config` will fetch and make; nothing is fetched. Arguments as of `build`."""
+    """What a build of `config` will fetch and make; nothing is fetched.
+
+    Args:
+        config: a published config, see `edge-glass list`, or data of your own.
+        out: where the build will go: the room on its disk is told, too.
+        raw: raw files on disk, as for `build`.
+        name: of the variant that `parameters` make.
+        limit: only the first so many rows of a split.
+        parameters: of the config, as for `build`.
+
+    Returns:
+        Sources with their sizes and whether they are here, rows and shards of each split, licence.
+
+    Raises:
+        ConfigError: there is no such config, parameter or value.
+
+    Example:
+        >>> edge_glass.plan("clotho_16k").fetch_bytes
+    """
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate
 
@@ -164,9 +182,23 @@ def plan(
 
 
 def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
-    """Read a build again, whole, and list all that is not as promised; empty if all is well.
+    """Read a build again, whole, and list all that is not as promised.
 
-    `place` is a folder that `build` made, `org/name@1.0.0` on the Hub, or a URL.
+    Args:
+        place: a folder that `build` made, `org/name@1.0.0` on the Hub, or a URL.
+        progress: say on the standard error how far it is.
+
+    Returns:
+        Findings, each with config, place and what is wrong; an `error` is a fault of the build, a
+        `note` upstream's doing. None if all is well.
+
+    Raises:
+        DataError: nothing is built there, or its manifest is damaged.
+        NetworkError: the place is out of reach.
+
+    Example:
+        >>> [finding for finding in edge_glass.verify("data") if finding.kind == "error"]
+        []
     """
     from edge_glass.release.checks_papers import verify as check
 
@@ -176,7 +208,23 @@ def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
 
 
 def diff(old: StrPath, new: StrPath) -> list["Difference"]:
-    """What changed between two builds, config by config; places as of `verify`."""
+    """What changed between two builds, config by config.
+
+    Args:
+        old: a place as of `verify`.
+        new: the one that is held against it.
+
+    Returns:
+        Of each config whether it is byte-identical, and else rows by kind of difference, with ids.
+
+    Raises:
+        DataError: a config is in one of them alone, or a file is not what its manifest says.
+
+    Example:
+        >>> [difference] = edge_glass.diff("org/x@1.0.0", "org/x@1.1.0")
+        >>> difference.rows
+        {'added': 12, 'changed caption': 3}
+    """
     from edge_glass.release.diff import diff as compare
 
     before, after = locations.at(str(old)), locations.at(str(new))
@@ -186,6 +234,15 @@ def diff(old: StrPath, new: StrPath) -> list["Difference"]:
 
 def history(repo: str) -> list["Version"]:
     """The versions of the dataset `org/name` on the Hub, and what each changed in its configs.
+
+    Args:
+        repo: the dataset.
+
+    Returns:
+        The versions, in their order.
+
+    Raises:
+        HubError: there is no such dataset.
 
     Example:
         >>> [version.tag for version in edge_glass.history("org/edge-glass")]
@@ -204,7 +261,7 @@ def audit(
     jobs: int = 1,
     progress: bool = True,
 ) -> "dict[str, AuditResult]":
-    """Audit what is built in `place`: config -> what was found.
+    """Audit a build: duplicates, leaks, odd signals and captions, wrong transcripts.
 
     Args:
         place: as of `verify`.
@@ -213,6 +270,15 @@ def audit(
         against: other builds that rows may stand in, too.
         jobs: processes.
         progress: say on the standard error how far it is.
+
+    Returns:
+        By config how many rows each check named, and the file that lists them.
+
+    Raises:
+        ConfigError: there is no such check, or a library for it is missing.
+
+    Example:
+        >>> edge_glass.audit("data", checks=["duplicates"])["clotho"].checks
     """
     from edge_glass.audit import audits
     from edge_glass.audit.drop import known
@@ -240,9 +306,25 @@ def push(
     pr: bool = False,
     dry_run: bool = False,
 ) -> "Release":
-    """Publish built configs of the folder `place` as a version of the dataset `repo` on the Hub.
+    """Publish built configs of the folder `place` as a version of a dataset on the Hub.
 
-    Raises EdgeGlassError if the version exists, a build is not whole, or the Hub refuses.
+    What was sent is not sent again, and the tag comes last: a version is whole or absent.
+
+    Args:
+        place: a folder that `build` made.
+        configs: of those that are built there.
+        repo: the dataset, `org/name`.
+        version: that gets tagged, such as `1.0.0`.
+        private: make a new repository private.
+        pr: open a pull request and tag nothing.
+        dry_run: say what would be sent, and send nothing.
+
+    Returns:
+        What was sent, removed and tagged.
+
+    Raises:
+        DataError: a build is not whole, or does not balance.
+        HubError: the version exists, or the Hub refuses.
 
     Example:
         >>> edge_glass.push("data", ["clotho_16k"], repo="org/edge-glass", version="1.0.0")
@@ -393,13 +475,28 @@ def load(
     split: str | None = None,
     streaming: bool = False,
 ) -> Any:
-    """Load a config of a dataset on the Hub (`org/name`) or of a folder that `build` made.
+    """Load a config of a dataset on the Hub or of a folder that `build` made.
 
     The same version gives the same rows online and offline. Audio decodes without torch to
-    `{"array": float32, "sampling_rate": Hz, "path": …}`. Returns a Dataset, or a DatasetDict
-    without `split`; iterable ones with `streaming`.
+    `{"array": float32, "sampling_rate": Hz, "path": …}`.
 
-    Raises EdgeGlassError if there is no such folder, dataset, version or config.
+    Args:
+        config: its name.
+        repo: `org/name`, or the folder.
+        version: of the dataset; the last one if it is not given.
+        split: all of them if it is not given.
+        streaming: read rows as they are asked for, and keep nothing.
+
+    Returns:
+        A Dataset, or a DatasetDict without `split`; iterable ones with `streaming`.
+
+    Raises:
+        ConfigError: there is no such folder or config.
+        HubError: there is no such dataset or version.
+        NetworkError: it is not in the cache, and the Hub is out of reach.
+
+    Example:
+        >>> edge_glass.load("clotho_16k", "org/edge-glass", version="1.0.0", split="train")[0]
     """
     from edge_glass.release.load import load as read
 
@@ -411,7 +508,20 @@ def export(
     out: StrPath,
     format: Literal["webdataset", "files", "tsv", "labels"] = "webdataset",
 ) -> None:
-    """Write the build in the folder `place` to `out` in a layout that others read."""
+    """Write a build in a layout that others read.
+
+    Args:
+        place: the folder of a config that `build` made.
+        out: gets `<split>/`.
+        format: tars as img2dataset writes them; media files in folders; a table of files with
+            captions and labels; arrays of labels.
+
+    Raises:
+        ConfigError: the build has no such columns.
+
+    Example:
+        >>> edge_glass.export("data/pixmo_cap_10k", "tars")
+    """
     from edge_glass.release.export import export as write
 
     write(Path(place), Path(out), format)
