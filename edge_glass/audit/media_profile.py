@@ -19,7 +19,7 @@ from edge_glass.media import audio, images, stills, video
 
 LOOKED_AT = {  # kind of a column, whether it is a list -> what looks at it
     ("image", False): "image", ("audio", False): "sound", ("video", False): "video",
-    ("bytes", True): "frames", ("samples", True): "waveform",
+    ("bytes", True): "frames", ("image", True): "frames", ("samples", True): "waveform",
 }  # fmt: skip
 FRAMES = 8  # looked at of a video
 MEDIA = pa.schema(
@@ -57,7 +57,7 @@ def columns(features: dict[str, Any]) -> dict[str, str]:
 class Media:
     """Of each medium of each row: what duplicates and signals are told by."""
 
-    version: int = 1
+    version: int = 2
 
     @property
     def name(self) -> str:
@@ -109,10 +109,11 @@ class _Found:
         row |= {"side": min(image.size), "contrast": image_hash.contrast(image)}
         self._picture(row, image)
 
-    def _frames(self, row: Row, value: list[bytes] | None, _: Row) -> None:
-        frames = [stills.checked(data) for data in value or []]
-        digest = hashlib.sha256(b"".join(hashlib.sha256(d).digest() for d in value or []))
-        row |= {"sha256": digest.digest(), "bytes": sum(map(len, value or []))}
+    def _frames(self, row: Row, value: list[Any] | None, _: Row) -> None:
+        data = [frame["bytes"] if isinstance(frame, dict) else frame for frame in value or []]
+        frames = [stills.checked(jpeg) for jpeg in data]
+        digest = hashlib.sha256(b"".join(hashlib.sha256(jpeg).digest() for jpeg in data))
+        row |= {"sha256": digest.digest(), "bytes": sum(map(len, data))}
         self._stills(row, [still for still, _ in frames])
 
     def _video(self, row: Row, value: Any, _: Row) -> None:

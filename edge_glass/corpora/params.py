@@ -1,6 +1,6 @@
 """The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -16,7 +16,7 @@ from edge_glass.core import extras
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio, container, stills, video, waves
-from edge_glass.media.features import Audio, Features, Sequence, Value, Video
+from edge_glass.media.features import Audio, Features, Image, Sequence, Value, Video
 from edge_glass.media.sound_file import Sound
 
 NORMALISER = "whisper_normalizer"
@@ -208,7 +208,7 @@ class VideoParams(AudioParams):
         sizes = {name: Value(kind) for name, kind in numbers.items()}
         if self.whole_video:
             return {"video": Video()} | sizes
-        return {"image_jpegs": Sequence(Value("binary"))} | self.audio_features() | sizes
+        return {"image_jpegs": Sequence(Image())} | self.audio_features() | sizes
 
     def video_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
         """The columns of a clip: frames or the clip itself, sound, size; duration in seconds.
@@ -229,7 +229,7 @@ class VideoParams(AudioParams):
         columns |= {"width": clip.width, "height": clip.height}
         if self.whole_video:
             return columns | {"video": {"bytes": data, "path": name}}
-        return columns | sound | {"image_jpegs": [still.jpeg for still in clip.stills]}
+        return columns | sound | {"image_jpegs": _shown(still.jpeg for still in clip.stills)}
 
     def _sound(
         self, found: tuple[np.ndarray, int] | None, name: str, notes: list[str]
@@ -257,7 +257,7 @@ class VideoParams(AudioParams):
         notes += stills.warnings([still for still, _ in checked])
         width, height = checked[0][1]
         found = waves.samples(sound, rate)
-        columns = self._sound(found, name, notes) | {"image_jpegs": frames}
+        columns = self._sound(found, name, notes) | {"image_jpegs": _shown(frames)}
         return columns | {"width": width, "height": height, "fps": None}
 
     def audio_size(self, source_bytes: int) -> int:
@@ -301,6 +301,10 @@ class TranscriptParams(CorpusConfig):
         if not written.strip():
             raise Dropped(Outcome.BLANK_CAPTION, f"{text!r} in mode {self.caption_mode}")
         return written
+
+
+def _shown(jpegs: Iterable[bytes]) -> list[dict[str, Any]]:
+    return [{"bytes": jpeg, "path": None} for jpeg in jpegs]
 
 
 @cache

@@ -203,7 +203,7 @@ def _check_numbers(
 
 def _check_decode(places: "list[Place]", decode: Mapping[str, object]) -> None:
     for place in places:
-        media = [column for column in place.columns if place.is_media(column)]
+        media = [column for column in place.columns if place.can_decode(column)]
         if wrong := sorted(set(decode) - set(media)):
             there = ", ".join(media) or "none"
             raise ConfigError(f"{place.source}: decode names {', '.join(wrong)}; media are {there}")

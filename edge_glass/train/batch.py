@@ -162,14 +162,11 @@ def _load(row: Row, recipe: Recipe) -> Loaded:
     place = (group.file, group.number, row.row)
     values: dict[str, Any] = {}
     for column in recipe.columns:
-        if column not in group.media:
-            values[column] = group.columns[column][row.row]
-            continue
-        value: Any = group.take(column, row.row)
+        single = column in group.media
+        value: Any = group.take(column, row.row) if single else group.columns[column][row.row]
         if decoder := recipe.decode.get(column):
-            if value is None:
-                return Skipped(*place, column, Outcome.MISSING_MEDIA, "no bytes")
-            value = _decoded(decoder, value, row, (*place, column))
+            decode = _decoded if single else _all_decoded
+            value = decode(decoder, value, row, (*place, column))
         if isinstance(value, Skipped):
             return value
         values[column] = value
@@ -178,7 +175,18 @@ def _load(row: Row, recipe: Recipe) -> Loaded:
     return values
 
 
-def _decoded(decoder: Decoder, value: bytes, row: Row, place: tuple[str, int, int, str]) -> Any:
+def _all_decoded(decoder: Decoder, media: Any, row: Row, place: tuple[str, int, int, str]) -> Any:
+    """A list of media (the frames of a clip), each drawn alike: they become one array."""
+    values = [_decoded(decoder, each and each["bytes"], row, place) for each in media or [None]]
+    skipped = [value for value in values if isinstance(value, Skipped)]
+    return skipped[0] if skipped else _together(place[-1], values, False)
+
+
+def _decoded(
+    decoder: Decoder, value: bytes | None, row: Row, place: tuple[str, int, int, str]
+) -> Any:
+    if value is None:
+        return Skipped(*place, Outcome.MISSING_MEDIA, "no bytes")
     try:
         return decoder(value, np.random.default_rng(row.draw))
     except Dropped as error:

@@ -138,9 +138,14 @@ class Place:
         name = self._names[column]
         return name is not None and self._is_struct(name)
 
+    def can_decode(self, column: str) -> bool:
+        """Whether values are media, or lists of them."""
+        name = self._names[column]
+        kind = self.schema.field(name).type if name else pa.null()
+        return self.is_media(column) or (pa.types.is_list(kind) and _holds_bytes(kind.value_type))
+
     def _is_struct(self, name: str) -> bool:
-        kind = self.schema.field(name).type
-        return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
+        return _holds_bytes(self.schema.field(name).type)
 
     def _read(self, names: Sequence[str]) -> list[str]:
         return [f"{name}.bytes" if self._is_struct(name) else name for name in names]
@@ -238,6 +243,10 @@ class Place:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.begin()
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
 
 def _identity(path: str) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ def columns(data: bytes, **config: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def frame(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(columns(data)[0]["image_jpegs"][0])).convert("L")
+    return Image.open(io.BytesIO(columns(data)[0]["image_jpegs"][0]["bytes"])).convert("L")
 
 
 def corners(image: Image.Image) -> list[bool]:
@@ -87,7 +87,7 @@ def test_pixels_that_are_not_square_are_shown_as_they_are(
     turned = coded(folder, "-display_rotation", 90, "-i", folder / "out.mp4", "-c", "copy",
                    name="turned.mp4")  # fmt: skip
     assert frame(turned).size == size[::-1]
-    small = columns(wide, frame_side=32)[0]["image_jpegs"][0]
+    small = columns(wide, frame_side=32)[0]["image_jpegs"][0]["bytes"]
     assert max(Image.open(io.BytesIO(small)).size) == 32
     matroska = run("mkvmerge", "-q", "-o", folder / "out.mkv", folder / "out.mp4")
     assert matroska == b"" and frame((folder / "out.mkv").read_bytes()).size == size
@@ -183,6 +183,6 @@ def test_high_definition_without_a_name_for_its_colours_is_that_of_television(fo
         options = [part.format(colours) for part in matrix]
         untold = ("-bsf:v", "h264_metadata=matrix_coefficients=2")
         data = coded(folder, "-f", "lavfi", "-i", red.format(size), *options, *untold)
-        jpeg = columns(data)[0]["image_jpegs"][0]
+        jpeg = columns(data)[0]["image_jpegs"][0]["bytes"]
         pixel = Image.open(io.BytesIO(jpeg)).convert("RGB").getpixel((20, 20))
         assert np.abs(np.subtract(pixel, (254, 0, 0))).max() < 8, (size, pixel)

@@ -13,7 +13,7 @@ from test_loader import flat, ids, pictures, tiny
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.train import Padded, Sound, loader
+from edge_glass.train import Padded, Picture, Sound, loader
 
 NAME = "train-00000-of-00001.parquet"
 
@@ -211,3 +211,18 @@ def test_corpora_of_other_columns_are_mixed(built: Path) -> None:
 def test_a_folder_of_configs_names_them(built: Path) -> None:
     with pytest.raises(EdgeGlassError, match=r"configs .*clotho_sample, .*name one of them"):
         loader(built)
+
+
+def test_lists_of_media_are_decoded(built: Path) -> None:
+    """Frames of a clip, as one array; slides of decks, of which no two have as many, by hand."""
+    kind: dict[str, Any] = {"decode": {"image_jpegs": Picture(32)}, "batch_size": 2}
+    [batch] = loader(built / "valor_sample", columns=["id", "image_jpegs"], **kind)
+    assert batch["image_jpegs"].shape == (2, 8, 32, 32, 3) and batch["image_jpegs"].std() > 1
+    decks = loader(
+        built / "slides_qa_sample", columns=["id", "images"], decode={"images": Picture(8)},
+        transform=lambda row, draw: {"id": row["id"], "slides": list(row["images"])},
+    )  # fmt: skip
+    assert all(
+        slide.shape == (8, 8, 3) for batch in decks for deck in batch["slides"] for slide in deck
+    )
+    assert not decks.skipped and sum(len(batch["id"]) for batch in decks) == 2
