@@ -1,11 +1,14 @@
 """The laws of a build hold for data of one's own: bytes, resume, publishing, loading."""
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 from hub import Hub
-from kit import Cli, client
+from kit import Cli, client, entries, rows
 from owndata import class_folders
 
 from edge_glass.audit.verify import verify
@@ -100,3 +103,35 @@ def test_a_build_tells_its_own_layout_and_no_place_of_the_users(birds: str, tmp_
 def test_what_is_inside_the_data_is_not_written_to(birds: str, cli: Cli) -> None:
     told = cli("build", birds, "--out", Path(birds) / "out")
     assert told.code == 1 and "keep them apart" in told.err
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_24"), ("MP3", "MPEG_LAYER_III")]
+)
+def test_a_stretch_is_cut_at_the_sample(
+    format: str, subtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    wave = np.random.default_rng(0).integers(-20000, 20000, 60 * 16000)
+    talk = tmp_path / "talks" / f"talk.{format.lower()}"
+    talk.parent.mkdir()
+    sf.write(talk, wave.astype("int16"), 16000, subtype, format=format)
+    at = [(0.0, 1.0), (12.345678, 13.5), (59.0, 60.0)]
+    lines = [f"SPEAKER talk 1 {start} {end - start} <NA> <NA> a <NA> <NA>" for start, end in at]
+    (tmp_path / "talks" / "talk.rttm").write_text("\n".join(lines))
+    build(catalog.variant(str(tmp_path / "talks")), tmp_path / "out")
+    folder = tmp_path / "out" / "talks"
+    whole = sf.read(talk, dtype="int32")[0]
+    for row, (start, end) in zip(rows(folder).values(), at, strict=True):
+        samples, rate = sf.read(io.BytesIO(row["audio"]["bytes"]), dtype="int32")
+        expected = whole[round(start * 16000) : round(end * 16000)]
+        assert rate == 16000 and len(samples) == len(expected)
+        # what is decoded of MP3 is rounded to 16 bits
+        assert np.abs(samples.astype("int64") - expected).max() <= (2**16 if format == "MP3" else 0)
+    sizes = [entry["bytes"] for entry in entries(folder).values()]
+    if format != "MP3":  # no more of the recording is read than that
+        assert (
+            sizes[1]
+            == len(rows(folder)["talk.rttm#2"]["audio"]["bytes"])
+            < talk.stat().st_size / 10
+        )

@@ -17,7 +17,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kit import encoded, sound, tones
+from kit import ROOT, encoded, sound, tones
 from PIL import Image
 
 WAV = sound()
@@ -384,6 +384,11 @@ item []:
 '''
 
 
+def videos(at: Path, url: str) -> None:
+    for number, path in enumerate(sorted((ROOT / "samples" / "valor" / "videos").iterdir())[:2]):
+        put(at / "videos" / ("dance", "sing")[number] / path.name, path.read_bytes())
+
+
 def coco(at: Path, url: str) -> None:
     for split, numbers in (("train2017", (9, 25)), ("val2017", (42,))):
         images = [
@@ -586,5 +591,9 @@ CASES = {
     "saved": Case(
         "a folder of `save_to_disk`", "saved", saved, {"train": 2, "test": 1},
         ("image", "caption", "bird"), {"bird": 0, "caption": "No. 2"},
+    ),
+    "videos": Case(
+        "video, as frames and sound; whole with `--set whole_video=true`", "videos", videos,
+        {"train": 2}, ("image_jpegs", "audio", "duration", "fps", "label"), {"label": 0},
     ),
 }  # fmt: skip

@@ -57,7 +57,7 @@ def records(files: Files) -> Iterator[Record]:
             if recording is None:
                 record.dropped = (Outcome.MISSING_MEDIA, f"no recording {each.stem or stem}")
             else:
-                record.values[str(kind_of(recording))] = recording
+                record.values["audio"] = recording  # of a video its sound is cut
             yield record
 
 
