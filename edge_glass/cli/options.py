@@ -126,7 +126,7 @@ def _own(place: str, said: "Choices | None") -> Own | None:
     from edge_glass.corpora.understand import Choices, understand
 
     if catalog.is_data(place):
-        terminal.understood(seen := understand(Path(place), said))
+        terminal.understood(seen := understand(place, said))
         return seen.own
     if said and said != Choices():
         raise ConfigError(f"{place}: how it is read is said already: edit its YAML instead")

@@ -15,7 +15,9 @@ HEAD = """\
 
 
 def init(
-    place: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive or a table.")],
+    place: Annotated[
+        str, typer.Argument(metavar="PATH", help="A folder, an archive, a table, org/name.")
+    ],
     url: Url = None,
     caption: Caption = None,
     column: Roles = None,
@@ -32,5 +34,5 @@ def init(
     plain = seen.spec.model_dump(mode="json", exclude_defaults=True)
     for source in plain["sources"].values():
         if "path" in source:  # as it is from here, where the YAML will lie
-            source["path"] = os.path.relpath(seen.home / source["path"])
+            source["path"] = os.path.relpath((seen.home or Path()) / source["path"])
     print(HEAD.format(name=seen.name) + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))

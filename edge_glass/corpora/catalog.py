@@ -176,7 +176,7 @@ def at(place: str) -> Own:
     if is_data(place):
         from edge_glass.corpora.understand import understand
 
-        return understand(Path(place)).own
+        return understand(place).own
     path, _, _ = place.partition(".yaml:")
     file = Path(place if path == place else f"{path}.yaml")
     if not file.is_file():

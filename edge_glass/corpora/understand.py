@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
+from edge_glass.corpora import own_hub
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import media_columns, media_folders, tables, values
 from edge_glass.corpora.layouts.media_columns import Media
@@ -46,7 +47,7 @@ class Understood:
     """What was understood of data, before anything is built."""
 
     name: str
-    home: Path  # the folder that paths in `spec` begin from
+    home: Path | None  # the folder that paths in `spec` begin from
     spec: Spec
     why: str  # it is this layout
     rows: int  # records
@@ -59,24 +60,28 @@ class Understood:
         return Own.of(self.name, self.spec, self.home)
 
 
-def understand(place: Path, choices: Choices | None = None) -> Understood:
-    """Read what lies at `place`: a folder, an archive or a table.
+def understand(place: Path | str, choices: Choices | None = None) -> Understood:
+    """Read what lies at `place`: a folder, an archive, a table, or a dataset of the Hub.
 
     Raises EdgeGlassError if there is nothing to read, or something is to be decided.
     """
-    if not place.exists():
+    path = Path(place)
+    if not path.exists() and not own_hub.is_repository(str(place)):
         raise ConfigError(f"{place}: no config is called so, and no file or folder is there")
-    return _Reading(place.absolute(), choices or Choices()).understood()
+    hub = None if path.exists() else own_hub.source(str(place))
+    return _Reading(path.absolute(), choices or Choices(), hub).understood()
 
 
 class _Reading:
-    def __init__(self, place: Path, choices: Choices) -> None:
-        self._place, self._choices = place, choices
-        self._name = re.sub(r"\W+", "_", place.name.partition(".")[0]).strip("_") or "data"
+    def __init__(self, place: Path, choices: Choices, hub: Source | None) -> None:
+        self._place, self._choices, self._hub = place, choices, hub
+        title = hub.hub.repo if hub and hub.hub else place.name.partition(".")[0]
+        self._name = re.sub(r"\W+", "_", title).strip("_") or "data"
         self._left_out: dict[str, str] = {}
         self._packed = place.is_dir() and self._is_packed()
-        source = {DATA: Source(path=place.name, packed=self._packed)}
-        request = Request(self._name, self._name, "", source, {}, home=place.parent)
+        self._home = None if hub else place.parent
+        source = {DATA: hub or Source(path=place.name, packed=self._packed)}
+        request = Request(self._name, self._name, "", source, {}, home=self._home)
         self._files = Files(obtain(request, facts=False), DATA)
 
     def _is_packed(self) -> bool:
@@ -113,7 +118,7 @@ class _Reading:
         columns = keys.columns((taken, "folder" if layout == "media" else None), label)
         spec = self._spec(layout, read, columns, splits, media, found)
         examples = {n: [values.at(c.key, r.values) for r in sample[:3]] for n, c in columns.items()}
-        return Understood(self._name, self._place.parent, spec, why, rows, examples, self._left_out)
+        return Understood(self._name, self._home, spec, why, rows, examples, self._left_out)
 
     def _layout(self) -> tuple[str, list[str], str]:
         """The layout, the tables that are read, and why."""
@@ -267,7 +272,8 @@ class _Reading:
     ) -> Spec:
         stored = {each.stored_as for each in media}
         sources = {
-            DATA: Source(
+            DATA: self._hub
+            or Source(
                 path=self._place.name,
                 tables="bytes" in stored and not self._packed,
                 packed=self._packed,
@@ -280,7 +286,7 @@ class _Reading:
             sources[FETCHED] = Source(fetch=want, row_bytes=200_000)
         licence = self._choices.licence
         return Spec(
-            title=self._place.name,
+            title=self._hub.hub.repo if self._hub and self._hub.hub else self._place.name,
             version="1.0.0",
             licence=licence or "not stated",
             licence_tag=licence or "unknown",
@@ -295,7 +301,7 @@ class _Reading:
     def _root(self, media: list[Media], keys: dict[str, KeyProfile]) -> str | None:
         """The folder of the media files, where they are not in that of the data."""
         folder = self._place if self._place.is_dir() else self._place.parent
-        within = self._files.root.is_dir() or self._files.archived
+        within = self._hub is not None or self._files.root.is_dir() or self._files.archived
         roots = []
         for each in media:
             start = each.key.partition("{")[0] if "{" in each.key else ""

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import yaml
 from hub import Hub
+from huggingface_hub import CommitOperationAdd, HfApi
 from kit import Cli, client, entries, rows
-from owndata import class_folders
+from owndata import CASES, class_folders
 
 from edge_glass.audit.verify import verify
+from edge_glass.core import manifest
 from edge_glass.corpora import catalog
 from edge_glass.corpora.own import OwnCorpus
 from edge_glass.pipeline import shard_plan
@@ -135,3 +138,26 @@ def test_a_stretch_is_cut_at_the_sample(
             == len(rows(folder)["talk.rttm#2"]["audio"]["bytes"])
             < talk.stat().st_size / 10
         )
+
+
+def test_a_dataset_of_the_hub_is_built_at_the_commit_of_today(
+    tmp_path: Path, hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    CASES["bytes_in_parquet"].write(tmp_path, "")
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("org/birds", repo_type="dataset")
+    files = sorted((tmp_path / "hub" / "data").iterdir())
+    adds = [CommitOperationAdd(f"data/{path.name}", path) for path in files]
+    commit = api.create_commit("org/birds", adds, repo_type="dataset", commit_message="all").oid
+    assert cli("build", "org/birds").code == 0
+    made = manifest.read(tmp_path / "data" / "org_birds")
+    assert {name: split.rows for name, split in made.splits.items()} == {"train": 2, "test": 2}
+    assert made.sources[0].revision == commit and made.sources[0].as_published
+    written = yaml.safe_load(cli("init", "org/birds").out)
+    assert written["sources"]["data"]["hub"] == {"repo": "org/birds", "revision": commit}
+    more = [CommitOperationAdd(f"other/{path.name}", path) for path in files]
+    api.create_commit("org/birds", more, repo_type="dataset", commit_message="more")
+    assert "edge-glass build org/birds:data" in cli("build", "org/birds").err
+    assert "no such dataset" in cli("build", "org/nothing").err
