@@ -76,19 +76,9 @@ def _places(path: Path, ids: set[str]) -> Iterator[int]:
 
 def _rows(path: Path, numbers: Sequence[int]) -> Iterator[Row]:
     """Rows of a shard by their numbers, ascending; one row group in memory."""
-    if not numbers:
-        return
-    with parquet.opened(path) as file:
-        start, waiting = 0, list(numbers)
-        for group in range(file.num_row_groups):
-            end = start + file.metadata.row_group(group).num_rows
-            inside = [number for number in waiting if number < end]
-            if inside:
-                table = file.read_row_group(group)
-                for number in inside:
-                    yield _preview(table.slice(number - start, 1).to_pylist()[0])
-                waiting = waiting[len(inside) :]
-            start = end
+    if numbers:
+        with parquet.opened(path) as file:
+            yield from (_preview(row) for _, _, row in file.rows_at(numbers))
 
 
 ALT = 120  # letters of what stands for a picture or a sound

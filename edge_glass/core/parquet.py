@@ -131,6 +131,24 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         with readable(self._path):
             yield from super().iter_batches(batch_size, groups, columns, **options)
 
+    def rows_at(
+        self, numbers: Iterable[int], columns: Any = None
+    ) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Rows by their numbers, ascending: row group, number and row; one group is in memory."""
+        left, start = iter(numbers), 0
+        number = next(left, None)
+        for group in range(self.num_row_groups):
+            stop, inside = start + self.metadata.row_group(group).num_rows, list[int]()
+            while number is not None and number < stop:
+                inside.append(number - start)
+                number = next(left, None)
+            if inside:
+                table = self.read_row_group(group, columns).take(inside)
+                with readable(self._path):
+                    listed = table.to_pylist()
+                yield from ((group, start + n, row) for n, row in zip(inside, listed, strict=True))
+            start = stop
+
     def check(self, groups: Iterable[int], columns: Any = None, batch: int = sys.maxsize) -> None:
         """Raise EdgeGlassError if row groups, or `batch` rows of one, take too much memory."""
         there = {path[:at] for path in self._leaves for at in _ends(path)}

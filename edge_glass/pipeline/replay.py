@@ -74,15 +74,8 @@ def of(id: str, row: str) -> bool:
 
 def entries(folder: Path, start: int, rows: int) -> Iterator[Entry]:
     """So many rows of the ledger of a build, one row group in memory."""
-    stop, position = start + rows, 0
     with parquet.opened(folder / ledger.FILE) as file:
         there = file.schema_arrow.names  # earlier releases wrote fewer columns
         names = [field.name for field in fields(Entry) if field.name in there]
-        for group in range(file.num_row_groups):
-            end = position + file.metadata.row_group(group).num_rows
-            if end > start and position < stop:
-                part = file.read_row_group(group, names)
-                part = part.slice(max(0, start - position), min(stop, end) - max(start, position))
-                for record in part.to_pylist():
-                    yield Entry(**record | {"outcome": Outcome(record["outcome"])})
-            position = end
+        for _, _, record in file.rows_at(range(start, start + rows), names):
+            yield Entry(**record | {"outcome": Outcome(record["outcome"])})

@@ -155,24 +155,14 @@ def _places(folder: Path, made: Manifest, entry: _Entry) -> Iterator[Place]:
         count = len(entry.row.get("text_digests") or [0])
         if start <= entry.before + count - 1 and entry.before < start + shard.rows:
             with parquet.opened(folder / shard.file, AHEAD) as file:
-                for row, group, found in _rows(file, first, entry.before + count - start):
+                names = [n for n in ("id", "license") if n in file.schema_arrow.names]
+                last = min(entry.before + count - start, shard.rows)
+                for group, row, found in file.rows_at(range(first, last), names):
                     if not replay.of(found["id"], entry.row["id"]):
                         raise DataError(f"{folder / shard.file}: its rows are not the ledger's")
                     licence = found.get("license")
                     yield Place(found["id"], shard.file, shard.sha256, group, row, licence)
         start += shard.rows
-
-
-def _rows(file: BoundedFile, first: int, end: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Rows of a shard by number, without what is not looked at."""
-    names, start = [n for n in ("id", "license") if n in file.schema_arrow.names], 0
-    for group in range(file.num_row_groups):
-        stop = start + file.metadata.row_group(group).num_rows
-        if first < stop and start < end:
-            rows = file.read_row_group(group, names).to_pylist()
-            for row in range(max(first, start), min(end, stop)):
-                yield row, group, rows[row - start]
-        start = stop
 
 
 def _source(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:

@@ -172,10 +172,7 @@ class Table:
     def _read(self, number: int, names: list[str]) -> dict[str, Any]:
         _, path, left = self._place(number)
         with parquet.BoundedFile(path, metadata=_metadata(path)) as file:
-            group = 0
-            while left >= (count := file.metadata.row_group(group).num_rows):
-                group, left = group + 1, left - count
-            [row] = file.read_row_group(group, names).slice(left, 1).to_pylist()
+            [(*_, row)] = file.rows_at([left], names)
         return dict(row)
 
 
