@@ -20,6 +20,7 @@ from edge_glass.core.errors import EdgeGlassError, NetworkError
 from edge_glass.core.progress import ByteTick
 from edge_glass.core.spec import Source, SourceFacts
 from edge_glass.sources import addresses
+from edge_glass.sources.hosts import retry_after
 
 AT_ONCE = 4
 ATTEMPTS = 5  # in a row that bring less than a chunk, per url
@@ -285,7 +286,7 @@ async def _receive(
         if answer.status == 416 and total == part.size:
             return
         if answer.status in HEALS:
-            raise _Again(f"HTTP {answer.status}", _seconds(answer.headers.get("Retry-After", "")))
+            raise _Again(f"HTTP {answer.status}", retry_after(answer.headers.get("Retry-After")))
         if answer.status not in (200, 206, 416):
             raise _Refused(f"HTTP {answer.status}")
         if answer.status != 416:
@@ -337,10 +338,6 @@ async def _stream(
         tick(job.name, part.size, total)
     if total is not None and part.size < total:
         raise _Again(f"ended after {part.size} of {total} bytes")
-
-
-def _seconds(retry_after: str) -> float:
-    return float(retry_after) if retry_after.isdigit() else 0
 
 
 class Checksums:
