@@ -36,7 +36,7 @@ rows = made.splits["validation.clean"].rows
 # transcript of its chapter has come, and the other way round
 PLAIN = """
 import datasets
-from edge_glass.media.features import Audio
+from edge_glass.media.decoding import Audio
 
 class Plain(datasets.GeneratorBasedBuilder):
     def _info(self):

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from datasets import ClassLabel
 from pydantic import Field
 
 from edge_glass.builder import (
     BY_FREQUENCY,
     BrokenImageParams,
+    ClassLabel,
     Corpus,
     Dropped,
     Example,
@@ -87,9 +87,9 @@ class MMIMDb(Corpus):
         check_text(row.id, row.fields["title"] or "", *plots, *genres)
         if not (told := [plot for plot in plots if plot.strip()]):
             raise Dropped(Outcome.BLANK_CAPTION, "no plot")
-        names = self.columns()["labels"].feature
+        names = self.columns()["labels"]["feature"]["names"]
         folded = {genre: label_of(genre) for genre in genres}
-        labels = sorted({names.str2int(label) for label in folded.values() if label})
+        labels = sorted({names.index(label) for label in folded.values() if label})
         if not labels and self.config.unlabelled == "drop":
             raise Dropped(Outcome.NO_LABEL, ", ".join(genres))
         images = self.config.image_or_black(media.read(), media.name, media.notes)

@@ -24,7 +24,7 @@ from edge_glass.domains.slides import deck_params, decks, raw_decks
 from edge_glass.domains.slides.deck_params import DeckParams
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.media import sections, video
-from edge_glass.media.features import Features, Sequence, Value
+from edge_glass.media.features import ClassLabel, Features, Sequence, Value
 from edge_glass.sources import table_chunks
 from edge_glass.sources.obtain import store
 from edge_glass.sources.raw import Raw, check_text, nfc, strings
@@ -41,6 +41,7 @@ __all__ = [
     "BalanceParams",
     "BrokenImageParams",
     "CaptionParams",
+    "ClassLabel",
     "ClassNameParams",
     "ClassParams",
     "Corpus",

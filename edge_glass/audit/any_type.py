@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
@@ -64,8 +63,7 @@ def _unread(config: str, sample: Path) -> set[Path]:
     """The sources in a sample that the config is not made of."""
     variant = catalog.variant(config)
     kind = catalog.corpus(variant.corpus)
-    with TemporaryDirectory() as temp:
-        read = variant.builder(temp).request().sources
+    read = variant.builder().request().sources
     others = {name: source for name, source in kind.spec().sources.items() if name not in read}
     found = {find(sample, name, source) for name, source in others.items()}
     return {path for path in found if path is not None and path != sample}

@@ -1,7 +1,6 @@
 """Checks against what is known of upstream: the config's YAML, its counts, and its test sets."""
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 from edge_glass.corpora.params import own_fields
-from edge_glass.media.features import Features, portable
+from edge_glass.media.features import portable
 
 HOURS_SLACK = 0.1  # hours are published to a tenth
 
@@ -40,9 +39,7 @@ def other_features(build: CheckedBuild) -> Iterator[Finding]:
         return
     base = made.config if made.config in spec.configs else made.corpus
     variant = catalog.variant_of(made, base, made.parameters)
-    with tempfile.TemporaryDirectory() as temp:
-        columns = variant.builder(temp).columns()
-    if portable(Features(columns).to_dict()) != made.features:
+    if portable(variant.builder().columns()) != made.features:
         what = "its features are not those that its parameters give: build again"
         yield build.error(made.config, what)
 

@@ -130,12 +130,9 @@ def retrieve(
 
 def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
     """The folder of chunks that a config is made of, and their layout."""
-    import tempfile
-
     from edge_glass.sources.obtain import obtain
 
-    with tempfile.TemporaryDirectory() as temp:
-        corpus = variants([name], None, None)[0].builder(temp)
+    corpus = variants([name], None, None)[0].builder()
     if corpus.TABLE is None or not corpus.TABLE.caption:
         raise ConfigError(f"{name}: it is not made of a table of captions in chunks")
     found = obtain(corpus.request(), raw, progress=terminal_progress())

@@ -41,13 +41,10 @@ class Variant:
         """The class of its corpus."""
         return _without_builder(self.own) if self.own else corpus(self.corpus)
 
-    def builder(self, cache_dir: str) -> "Corpus":
-        """The builder of this variant; `datasets` keeps its locks in `cache_dir`."""
+    def builder(self) -> "Corpus":
+        """The corpus in this config."""
         kind = self.kind
-        # a hash keeps the caches of `datasets` apart, and nothing is cached here
-        builder = kind(cache_dir=cache_dir, config_name=self.base, hash=self.base)
-        builder.config = kind.configure(self.base, self.name, **self.overrides)
-        return builder
+        return kind.of(kind.configure(self.base, self.name, **self.overrides))
 
 
 @cache

@@ -2,30 +2,26 @@
 
 import hashlib
 import json
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
-from importlib import resources
-from itertools import islice, pairwise
+from functools import cached_property
+from importlib import import_module, resources
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 
-import datasets
 from pydantic import ValidationError
 
 from edge_glass.core import interrupts
 from edge_glass.core.columns import has_media
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
-from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Part, Row, rows_of
 from edge_glass.core.spec import Spec, line_of, of_package, path_of
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
-from edge_glass.corpora.selection import Selection
-from edge_glass.media.features import Audio, Features, arrow_schema
-from edge_glass.sources import prefetch
+from edge_glass.media.features import Features, arrow_schema
 from edge_glass.sources.fields import Columns, preview
 from edge_glass.sources.obtain import Request
 from edge_glass.sources.raw import Raw
@@ -35,14 +31,16 @@ from edge_glass.sources.table_layout import Layout
 Example = dict[str, Any]
 CHECKED = {"mirrors", "bytes", "md5", "sha256", "rows", "hours", "path"}  # of a source, not read by
 READ = {"layout", "tables", "columns", "splits"}  # of a corpus without a builder
-SPAN = 1000  # rows in one item of the lists that `datasets` spreads over processes
 
 
-class Corpus(datasets.GeneratorBasedBuilder):
+class Corpus(ABC):
     """A corpus. A subclass in `builders/<corpus>.py` says what it is; its YAML where it lies.
 
     Subclasses set `BUILDER_CONFIG_CLASS` and give `splits`, `sources`, `columns`, `rows` and
     `examples`. The parameters of the published configs come from `configs/<corpus>.yaml`.
+
+    `of` gives what a build works with; who calls the class, as in `Clotho(config_name="clotho")`,
+    gets a builder of `datasets`, with all of its methods (see `datasets_builder`).
     """
 
     BUILDER_CONFIG_CLASS: ClassVar[type[CorpusConfig]] = CorpusConfig
@@ -55,18 +53,20 @@ class Corpus(datasets.GeneratorBasedBuilder):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.package, cls.corpus = cls.named()
-        if not cls.corpus:  # a kind of corpora
-            return
-        cls.BUILDER_CONFIGS = [cls.configure(name, name) for name in cls.spec().configs]
-        cls.VERSION = datasets.Version(cls.spec().version)
-        names = [config.name for config in cls.BUILDER_CONFIGS]
-        cls.DEFAULT_CONFIG_NAME = cls.corpus if cls.corpus in names else None
+        for name in cls.spec().configs if cls.corpus else ():  # or it is a kind of corpora
+            cls.configure(name, name)  # a mistake in the YAML is told before anything is built
 
-    def __init__(self, *args: Any, dataset_name: str | None = None, **kwargs: Any) -> None:
-        # the hash keeps `datasets` from taking an older builder's cache for ours
-        kwargs["hash"] = kwargs.get("hash") or self.code_hash()
-        super().__init__(*args, dataset_name=dataset_name or self.corpus, **kwargs)
-        self._check(type(self.config), self.config.name, self.parameters())
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """A builder of `datasets` of this corpus."""
+        face = import_module("edge_glass.corpora.datasets_builder")  # which is made of this class
+        return cast(Self, object.__new__(face.builder_class(cls)))
+
+    @classmethod
+    def of(cls, config: CorpusConfig) -> Self:
+        """The corpus in this config, for a build of ours."""
+        corpus = object.__new__(cls)
+        corpus.config = config
+        return corpus
 
     # What a corpus says
 
@@ -118,7 +118,7 @@ class Corpus(datasets.GeneratorBasedBuilder):
 
     def batched(self, raw: Raw) -> bool:
         """Whether the config is built out of batches of rows."""
-        types = arrow_schema(Features(self.columns())).types
+        types = arrow_schema(self.columns()).types
         return not any(map(has_media, types)) and all(
             self.parts(split, raw) for split in self.chosen_splits()
         )
@@ -179,14 +179,14 @@ class Corpus(datasets.GeneratorBasedBuilder):
     def _check(
         cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
     ) -> dict[str, Any]:
-        where = where or cls.said_at(name)
+        clean: dict[str, Any] = {}
         try:
-            checked = model(kind)(**values)
+            clean = model(kind)(**values).model_dump()
+            problems = [*kind(name=name, **clean).problems()]
         except ValidationError as error:
-            problems = _explain(error, kind)
-            raise ConfigError(*(f"{where}: {problem}" for problem in problems)) from None
-        clean = checked.model_dump()
-        problems = kind(name=name, **clean).problems()
+            problems = [*_explain(error, kind)]
+        if problems:
+            where = where or cls.said_at(name)
         raise_all((f"{where}: {problem}" for problem in problems), ConfigError)
         return clean
 
@@ -261,83 +261,6 @@ class Corpus(datasets.GeneratorBasedBuilder):
                 f"{self.corpus}: {split}: a record is {drop.outcome} ({drop.detail}), and its "
                 "builder has no row for it: give it by `parsed`, which drops it and says why"
             ) from drop
-
-    # The way of `datasets` itself: download_and_prepare, as_dataset, as_streaming_dataset
-
-    def _info(self) -> datasets.DatasetInfo:
-        spec = self.spec()
-        return datasets.DatasetInfo(
-            description=spec.title,
-            features=datasets.Features(self.columns()),
-            homepage=str(spec.homepage or ""),
-            license=spec.licence,
-            citation=spec.citation or "",
-        )
-
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        from edge_glass.sources.obtain import obtain
-
-        # a cache that was there before brings the library's own Audio, which needs torch
-        self.info.features = datasets.Features(self.columns())
-        raw = obtain(
-            self.request(),
-            Path(self.config.data_dir) if self.config.data_dir else None,
-            facts=False,
-        )
-        selection = Selection.of(self, raw)
-        return [
-            datasets.SplitGenerator(
-                name=split,
-                gen_kwargs={
-                    "split": (split,),
-                    "raw": (raw,),
-                    "selection": (selection,),
-                    "spans": list(pairwise([*range(0, count, SPAN), count])) or [(0, 0)],
-                },
-            )
-            for split, count in selection.rows.items()
-        ]
-
-    def _generate_examples(
-        self,
-        split: tuple[str],
-        raw: tuple[Raw],
-        selection: tuple[Selection],
-        spans: list[tuple[int, int]],
-    ) -> Iterator[tuple[str, Example]]:
-        read = partial(selection[0].rows_of, self, split[0], raw[0])
-        for row, media in prefetch.media([_inside(read, spans)], raw[0]):
-            try:
-                if row.dropped:
-                    raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
-                with interrupts.guarded():
-                    examples = self.all_examples(row, media)
-                for example in examples:
-                    yield example["id"], example
-            except Dropped as drop:
-                if drop.outcome not in LEFT_OUT:
-                    self._log_drop(row, drop)
-
-    def _log_drop(self, row: Row, drop: Dropped) -> None:
-        message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
-        datasets.logging.get_logger(__name__).warning(message)
-
-    def _as_dataset(self, *args: Any, **kwargs: Any) -> datasets.Dataset:
-        dataset = super()._as_dataset(*args, **kwargs)
-        for name, column in dataset.features.items():
-            if isinstance(column, datasets.Audio):
-                dataset = dataset.cast_column(name, Audio(sampling_rate=column.sampling_rate))
-        return dataset
-
-
-def _inside(read: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> Iterator[Row]:
-    """The rows whose positions lie in the spans; they are read again only where spans go back."""
-    at, left = 0, read()
-    for start, stop in spans:
-        if start < at:
-            at, left = 0, read()
-        yield from islice(left, start - at, stop - at)
-        at = stop
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -53,7 +53,8 @@ HASHES = ("md5", "sha256")
 @cache
 def corpus(own: Own) -> type["OwnCorpus"]:
     """The class of a corpus. Raises EdgeGlassError for what cannot be read so."""
-    return type("".join(filter(str.isalnum, own.corpus.title())), (OwnCorpus,), {"own": own})
+    names = {"own": own, "__module__": __name__}
+    return type("".join(filter(str.isalnum, own.corpus.title())), (OwnCorpus,), names)
 
 
 class OwnCorpus(Corpus):

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, get_type_hints
 
-import datasets
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -20,12 +19,18 @@ from edge_glass.media.features import Audio, Features, Image, Sequence, Value, V
 from edge_glass.media.sound_file import Sound
 
 NORMALISER = "whisper_normalizer"
-_INHERITED = {field.name for field in fields(datasets.BuilderConfig)}
+_OF_DATASETS = ("name", "version", "data_dir", "data_files", "description")
 
 
 @dataclass
-class CorpusConfig(datasets.BuilderConfig):
-    """What every corpus's config can set."""
+class CorpusConfig:
+    """What every corpus's config can set, behind what `datasets` gives every config."""
+
+    name: str = "default"
+    version: str | None = None
+    data_dir: str | None = None
+    data_files: Any = None
+    description: str | None = None
 
     subset: Annotated[
         Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] | None,
@@ -316,7 +321,7 @@ def normaliser() -> Callable[[str], str]:
 
 def own_fields(config: type[CorpusConfig]) -> list[str]:
     """Names of the parameters, without those that `datasets` gives every config."""
-    return [field.name for field in fields(config) if field.name not in _INHERITED]
+    return [field.name for field in fields(config) if field.name not in _OF_DATASETS]
 
 
 def model(config: type[CorpusConfig]) -> type[BaseModel]:

@@ -1,80 +1,101 @@
-"""The shared columns: audio and images as bytes, captions as text. None of them needs torch."""
+"""The columns of builds, each a feature as JSON that every `datasets` from 2.14 on can read.
+
+Nothing here needs `datasets` itself: `published` makes its features of them.
+"""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence as Names
+from typing import TYPE_CHECKING, Any
 
-import datasets
-import pyarrow as pa
-from datasets import Features, Image, Sequence, Value
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-__all__ = ["Audio", "Features", "Image", "Sequence", "Value", "Video", "arrow_schema", "portable"]
-
-Encoded = dict[str, bytes | str | None]
+Features = dict[str, Any]  # by the names of columns
+ALIASES = {"float": "float32", "double": "float64"}
 
 
-@dataclass
-class Audio(datasets.Audio):
-    """Audio bytes that are written and read without torch.
-
-    The schema says `Audio` with its sampling rate in Hz, as for `datasets.Audio`. A decoded value
-    is `{"array": float32 of shape (samples,) or (channels, samples), "sampling_rate": Hz,
-    "path": str | None}`.
-    """
-
-    def encode_example(self, value: bytes | Encoded) -> Encoded:
-        """Pass audio bytes through: `bytes`, or `{"bytes": …, "path": …}`."""
-        if isinstance(value, bytes | bytearray):
-            return {"bytes": bytes(value), "path": None}
-        return {"bytes": value.get("bytes"), "path": value.get("path")}
-
-    def decode_example(
-        self, value: Encoded, token_per_repo_id: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Decode with soundfile; resample (soxr HQ) where the file's rate is not the column's."""
-        from edge_glass.media.audio import decode
-
-        data = value["bytes"]
-        if data is None:
-            with open(str(value["path"]), "rb") as file:  # noqa: PTH123 - a path of the reader's own
-                data = file.read()
-        assert isinstance(data, bytes)
-        samples, rate = decode(data, self.sampling_rate)
-        array = samples[:, 0] if samples.shape[1] == 1 else samples.T
-        return {"array": array, "sampling_rate": rate, "path": value.get("path")}
+def Value(dtype: str) -> Features:
+    """A plain value, of an Arrow type."""
+    return {"dtype": ALIASES.get(dtype, dtype), "_type": "Value"}
 
 
-@dataclass
-class Video(datasets.Video):
-    """Video files, written as they are; `datasets` (3.2 and newer) decodes them with torchcodec."""
+def Sequence(feature: Any) -> Features:
+    """A list of any length; of a struct, a struct of lists."""
+    if isinstance(feature, dict) and "_type" not in feature:
+        return {name: Sequence(each) for name, each in feature.items()}
+    return {"feature": feature, "_type": "Sequence"}
 
-    def encode_example(self, value: Encoded) -> Encoded:
-        """Pass `{"bytes": …, "path": …}` through."""
-        return {"bytes": value["bytes"], "path": value["path"]}
+
+def ClassLabel(names: Names[str]) -> Features:
+    """One of so many classes, by its number."""
+    return {"names": [*names], "_type": "ClassLabel"}
+
+
+def Audio(sampling_rate: int | None = None) -> Features:
+    """An audio file's bytes and name; the rate in Hz, where all files have it."""
+    return ({"sampling_rate": sampling_rate} if sampling_rate else {}) | {"_type": "Audio"}
+
+
+def Image() -> Features:
+    """An image file's bytes and name."""
+    return {"_type": "Image"}
+
+
+def Video() -> Features:
+    """A video file's bytes and name; `datasets` (3.2 and newer) decodes it with torchcodec."""
+    return {"_type": "Video"}
 
 
 def portable(feature: Any) -> Any:
-    """A feature's dictionary as every release of `datasets` from 2.14 on can read it.
+    """A feature of ours or of `datasets` as JSON that every release of it from 2.14 on can read.
 
     Newer releases write `List`, which older ones do not know; all of them read a `Sequence` of
     values and a one-element JSON list of structs. How a video is decoded is for the reader to say.
     """
-    if isinstance(feature, dict) and feature.get("_type") == "Video":
-        return {"_type": "Video"}
-    if isinstance(feature, dict) and feature.get("_type") in ("List", "LargeList"):
-        inner = portable(feature["feature"])
-        if "_type" not in inner:
-            return [inner]
-        return {"feature": inner, "_type": "Sequence"}
-    if isinstance(feature, dict):
-        return {key: portable(value) for key, value in feature.items()}
-    return feature
+    match feature:
+        case {"_type": "Video"}:
+            return Video()
+        case {"_type": "List" | "LargeList", "feature": item}:
+            inner = portable(item)
+            return {"feature": inner, "_type": "Sequence"} if "_type" in inner else [inner]
+        case dict():
+            return {key: portable(value) for key, value in feature.items()}
+        case list():
+            return [portable(item) for item in feature]
+        case None | str() | int() | float():
+            return feature
+    from datasets import Features as Published
+
+    return portable(Published({"feature": feature}).to_dict()["feature"])
 
 
-def arrow_schema(features: Features) -> pa.Schema:
+def arrow_schema(features: Features) -> "pa.Schema":
     """The Arrow schema of `features`, with metadata that old and new `datasets` read alike."""
-    metadata = {"info": {"features": portable(features.to_dict())}}
-    return pa.schema(features.type).with_metadata({"huggingface": json.dumps(metadata)})
+    import pyarrow as pa
+
+    columns = portable(features)
+    schema = pa.schema([(name, arrow_type(feature)) for name, feature in columns.items()])
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": columns}})})
+
+
+def arrow_type(feature: Any) -> "pa.DataType":
+    """The Arrow type of a portable feature."""
+    import pyarrow as pa
+
+    match feature:
+        case [item]:
+            return pa.list_(arrow_type(item))
+        case {"_type": "Sequence", "feature": item, **length} if not length:
+            return pa.list_(arrow_type(item))
+        case {"_type": "Audio" | "Image" | "Video"}:
+            return pa.struct({"bytes": pa.binary(), "path": pa.string()})
+        case {"_type": "Value", "dtype": str(dtype)} if dtype.isalnum():
+            return pa.type_for_alias(dtype)
+        case {"_type": str()}:  # what only `datasets` knows
+            from datasets import Features as Published
+
+            return Published.from_dict({"feature": feature}).type.field("feature").type
+    return pa.struct({name: arrow_type(each) for name, each in feature.items()})
 
 
 def described(feature: Any) -> str:

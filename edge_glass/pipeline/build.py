@@ -63,7 +63,7 @@ def build(
     final, hidden = out / names.check(variant.name), out / HIDDEN
     _check(final, options)
     with disk_full(out, REMEDY), lock(hidden, variant.name), _logged(hidden, variant):
-        corpus = variant.builder(str(hidden / "datasets"))
+        corpus = variant.builder()
         request = corpus.request()
         for place in request.own_places():
             outputs.check_apart(place, final)

@@ -14,7 +14,7 @@ from edge_glass.core.spec import MAIN
 from edge_glass.core.version import VERSION
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.media import container
-from edge_glass.media.features import Features, portable
+from edge_glass.media.features import portable
 from edge_glass.sources.raw import Raw
 
 
@@ -30,7 +30,7 @@ def describe(corpus: Corpus, raw: Raw, limit: int | None) -> Inputs:
         builder=corpus.code_hash(),
         made_with=_libraries(corpus),
         sources=tuple(_source(corpus, raw, name) for name in sorted(raw.facts)),
-        features=portable(Features(corpus.columns()).to_dict()),
+        features=portable(corpus.columns()),
         own=corpus.own_spec(),
     )
     return schema.parse(Inputs, json.dumps(described.plain()).encode(), described.config, REMEDY)

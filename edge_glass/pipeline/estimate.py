@@ -56,7 +56,7 @@ def plan(
 ) -> Plan:
     """Plan the build of `variant` into `out`."""
     with tempfile.TemporaryDirectory() as temp:
-        corpus = variant.builder(temp)
+        corpus = variant.builder()
         raw = raw or corpus.home()
         spec = corpus.spec()
         made = Plan(

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -87,7 +86,7 @@ def make(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     revisions.write(work)
-    schema = arrow_schema(datasets.Features.from_dict(described.features))
+    schema = arrow_schema(described.features)
     changed = [part for part in parts if part.change]
     with executor_local.started(None) as workers:
         written = dict(workers.run(partial(_write, schema), changed, jobs))

@@ -19,7 +19,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import DETAIL, MARKS, OUTCOME, PLACE, Part
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import KEY
-from edge_glass.media.features import Features, arrow_schema
+from edge_glass.media.features import arrow_schema
 from edge_glass.sources.raw import Raw
 
 
@@ -39,7 +39,7 @@ class Reading:
 
 def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
     """All parts, in source order."""
-    schema = arrow_schema(Features(corpus.columns())).remove_metadata()
+    schema = arrow_schema(corpus.columns()).remove_metadata()
     seed = corpus.config.seed
     return [
         Reading(part, split, seed, schema, folder / f"{split}-{number:05d}.part")

@@ -91,7 +91,7 @@ def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Itera
 
 def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]) -> WorkRecord:
     corpus = _corpus(task)
-    schema = arrow_schema(Features(corpus.columns()))
+    schema = arrow_schema(corpus.columns())
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
         examples = _examples(task, corpus, rows, replays, book, RowDigests(schema))
         written = write_shard(task.folder / task.name, examples, schema)
@@ -102,11 +102,11 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
 
 
 def _corpus(task: Task) -> Corpus:
-    return task.variant.builder(str(task.folder.parents[1] / "datasets"))
+    return task.variant.builder()
 
 
 def _make_of_batches(task: Task) -> WorkRecord:
-    columns = Features(_corpus(task).columns())
+    columns = _corpus(task).columns()
     with _book(task.ledger) as book:
         tables = _kept(task, columns, book)
         written = write_text_shard(task.folder / task.name, tables, arrow_schema(columns))

@@ -44,7 +44,7 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     except LibraryError as error:
         (progress or Silent()).say(f"{sample} is left out: {error}")
         features, row = {}, None
-    corpus = catalog.variant(kind.corpus).builder(str(temp / "datasets"))
+    corpus = catalog.variant(kind.corpus).builder()
     sources = corpus.request().sources
     sizes = [source.bytes for source in sources.values() if not source.fetch]
     rows = {split: stated_rows(corpus, split) for split in corpus.chosen_splits()}

@@ -21,7 +21,7 @@ from edge_glass.core.errors import (
     NetworkError,
     absent,
 )
-from edge_glass.media.features import Audio
+from edge_glass.media.decoding import Audio
 from edge_glass.release import card
 
 

@@ -1,6 +1,5 @@
 """A version is built again, out of what its manifests say, and held against what was published."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +43,7 @@ def recipe(made: Manifest) -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
     kind, name = catalog.variant_of(made, "", {}).kind, made.config
     base = name if name in kind.spec().configs else kind.corpus
-    with tempfile.TemporaryDirectory() as temp:
-        ours = catalog.variant_of(made, base, {}).builder(temp).parameters()
+    ours = catalog.variant_of(made, base, {}).builder().parameters()
     theirs = made.parameters
     overrides = {key: value for key, value in theirs.items() if ours.get(key) != value}
     kind.configure(base, name, **overrides)

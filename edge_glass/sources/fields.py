@@ -13,7 +13,7 @@ import pyarrow as pa
 from edge_glass.core.columns import text_bytes
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME
-from edge_glass.media.features import Features, described
+from edge_glass.media.features import arrow_type, described, portable
 
 SHOWN = 40  # characters of a value that does not fit
 KINDS = {dict: "an object", list: "a list", str: "text", type(None): "nothing"}
@@ -35,11 +35,10 @@ class Fields:
     """The fields that a record has by name: each null (if not required) or of a column's type."""
 
     def __init__(self, kinds: Mapping[str, Any], required: Iterable[str] = ()) -> None:
-        features = Features(dict(kinds))
-        words = features.to_dict()
-        self._types = {name: features.type.field(name).type for name in features}
+        features = portable(dict(kinds))
+        self._types = {name: arrow_type(feature) for name, feature in features.items()}
         self._tests = [(name, fits(type_)) for name, type_ in self._types.items()]
-        self._words = {name: described(words[name]) for name in features}
+        self._words = {name: described(feature) for name, feature in features.items()}
         self._required = frozenset(required)
 
     def check(self, record: Mapping[str, Any]) -> None:

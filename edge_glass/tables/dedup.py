@@ -9,7 +9,6 @@ memory. So one SQL text serves one machine and a cluster, and the bytes are the 
 
 import json
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -52,8 +51,7 @@ def deduplicate(
     Raises EdgeGlassError if there is no such table, or chunks are damaged.
     """
     progress = progress or Silent()
-    with tempfile.TemporaryDirectory() as temp:
-        corpus = variant.builder(temp)
+    corpus = variant.builder()
     if corpus.TABLE is None:
         raise ConfigError(f"{variant.name}: it is not made of a table in chunks")
     sources = obtain(corpus.request(), raw, progress=progress)

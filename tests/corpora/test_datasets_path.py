@@ -11,7 +11,7 @@ from edge_glass.builders.clotho import Clotho
 from kit import HORSE, HORSE_FILE, build_clotho, rows
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.corpora import corpus
+from edge_glass.corpora import datasets_builder
 
 
 def plain(dataset: Any) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def test_audio_decodes(sample: Any) -> None:
 def test_processes_share_a_split(
     sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "SPAN", 2)  # rows that are one item of work
+    monkeypatch.setattr(datasets_builder, "SPAN", 2)  # rows that are one item of work
     builder = Clotho(config_name="clotho_sample", cache_dir=str(tmp_path))
     builder.download_and_prepare(num_proc=2)
     found = builder.as_dataset()
@@ -52,7 +52,7 @@ def test_processes_share_a_split(
 def test_streamed_spans_may_come_in_any_order(
     sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "SPAN", 1)
+    monkeypatch.setattr(datasets_builder, "SPAN", 1)
     builder = Clotho(config_name="clotho_sample", cache_dir=str(tmp_path))
     train = builder.as_streaming_dataset()["train"]
     ids = [row["id"] for row in sample["train"]]

@@ -17,7 +17,7 @@ from edge_glass.sources.raw import Raw, strings
 
 def read(config: str, paths: dict[str, Path], folder: Path, **overrides: object) -> list[Row]:
     """The source rows of the first split of a config."""
-    corpus = catalog.variant(config, overrides, "real" if overrides else None).builder(str(folder))
+    corpus = catalog.variant(config, overrides, "real" if overrides else None).builder()
     return list(corpus.source_rows(corpus.splits()[0], Raw(corpus.corpus, paths)))
 
 

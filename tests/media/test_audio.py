@@ -16,7 +16,7 @@ from kit import ROOT, encoded, sound, tones
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import audio, riff, sound_file
-from edge_glass.media.features import Audio
+from edge_glass.media.decoding import Audio
 
 
 def read(data: bytes, dtype: str = "float64") -> tuple[np.ndarray, int]:

@@ -19,7 +19,7 @@ import planted
 import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
-from datasets import Array2D, ClassLabel, Features, Sequence, Value
+from datasets import Array2D, ClassLabel, Features, Sequence, Value, Video
 from kit import Cli, rows, tones
 from PIL import Image
 
@@ -27,7 +27,6 @@ from edge_glass.core import manifest
 from edge_glass.core.columns import ColumnRole, roles
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.media.features import Video
 from edge_glass.release.export import exif, export
 
 TEXT = Value("string")

@@ -20,7 +20,7 @@ from test_export import members, picture, table
 from wildsite import Site, page
 
 from edge_glass.corpora import catalog
-from edge_glass.media.features import Audio
+from edge_glass.media.decoding import Audio
 from edge_glass.pipeline.build import Options
 from edge_glass.release.export import export
 from edge_glass.release.write_card import build

@@ -21,7 +21,7 @@ from edge_glass.core.columns import roles
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.media import video
-from edge_glass.media.features import Video, arrow_schema
+from edge_glass.media.features import arrow_schema
 
 Row = dict[str, Any]
 
@@ -68,7 +68,9 @@ def corpus(
 
 def _feature(name: str, value: Any) -> Any:
     if name in ("image", "audio", "video"):
-        return {"image": datasets.Image(), "audio": datasets.Audio(), "video": Video()}[name]
+        return {"image": datasets.Image(), "audio": datasets.Audio(), "video": datasets.Video()}[
+            name
+        ]
     if isinstance(value, list):
         return [datasets.Value("binary" if isinstance(value[0], bytes) else "string")]
     return datasets.Value("string")

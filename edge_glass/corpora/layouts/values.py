@@ -7,11 +7,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from datasets import ClassLabel
-
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.spec import Column
-from edge_glass.media.features import Sequence, Value
+from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources.fields import preview
 
 PLACE = re.compile(r"\{([^{}]+)\}")

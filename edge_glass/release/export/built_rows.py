@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,7 +38,7 @@ class BuiltRows:
         Raises EdgeGlassError if there is none, or if `name_by` names no column, or two files alike.
         """
         made = manifest.read(folder)
-        schema = arrow_schema(datasets.Features.from_dict(made.features))
+        schema = arrow_schema(made.features)
         build = cls(folder, made, schema, name_by)
         if name_by is not None:
             build._check_names(name_by)
