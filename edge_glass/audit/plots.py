@@ -90,7 +90,8 @@ def columns(
         shapes += [Box(left - 5, y, 4, 1, DIM), Words(left - 8, y + 4, f"{count:,}", "end")]
     for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         x, more = left + room * part, " and more" if beyond and part == 1 else ""
-        value = f"{low + (high - low) * part:,.4g}{more}"
+        at = low + (high - low) * part
+        value = f"{at:,.0f}{more}" if at >= 1000 else f"{at:.4g}{more}"
         shapes += [
             Box(min(x, left + room - 1), base, 1, 5, DIM),
             Words(x, base + 18, value, anchor),

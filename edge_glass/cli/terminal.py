@@ -302,9 +302,11 @@ def built(out: str, made: "Manifest") -> None:
     if "://" in out:
         say(f'  edge_glass.train.loader("{out}/{made.config}")')
         return
-    if find_spec("torchcodec") or not re.search(r"'_type': '(Audio|Video)'", str(made.features)):
+    sounds = re.search(r"'_type': '(Audio|Video)'", str(made.features))
+    if find_spec("torchcodec") or not sounds:
         say(f'  datasets.load_dataset("{out}", "{made.config}")')
-    say(f'  edge_glass.load("{made.config}", repo="{out}")   # decodes audio without torch')
+    why = "   # decodes audio without torch" if sounds else ""
+    say(f'  edge_glass.load("{made.config}", repo="{out}"){why}')
 
 
 def step(out: Path, made: dict[str, Any]) -> None:
