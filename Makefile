@@ -6,7 +6,7 @@ CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
 
-.PHONY: demo docs screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
+.PHONY: demo docs notebooks screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -16,6 +16,10 @@ docs: $(CORE)  ## the site, in build/site; the network is asked for nothing once
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[docs]'
 	rm -rf build/docs && $(BIN)/python docs/gather.py build/docs
 	$(BIN)/zensical build --strict -f zensical.toml
+
+notebooks: $(STAMP)  ## the notebooks, each run from end to end
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[notebooks-test]'
+	$(BIN)/python docs/notebooks.py
 
 screenshots: $(STAMP)  ## the pictures in docs/ (as test-pages)
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"

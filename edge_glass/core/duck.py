@@ -1,7 +1,7 @@
 """One DuckDB per task: one thread, a share of the memory, and a folder to spill to."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +26,8 @@ def connected(memory: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             }
         ) as connection,
     ):
-        connection.execute("SET enable_progress_bar = false")
+        with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has no bar
+            connection.execute("SET enable_progress_bar = false")
         yield connection
 
 
