@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
-MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py)
+MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py audit/test_similarity.py)
 
 .PHONY: demo docs notebooks screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
 

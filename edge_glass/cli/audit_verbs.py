@@ -1,7 +1,7 @@
 """The command line's verb for audits."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,13 +10,17 @@ from edge_glass.cli.session import ignored
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
+if TYPE_CHECKING:
+    from edge_glass.audit.similarity import Fit
+
 
 def audit(
     directory: Place,
     check: Annotated[
         str | None,
         typer.Option(
-            "--check", help="Groups (duplicates, signals, captions, asr), checks, leaks; commas."
+            "--check",
+            help="Groups (duplicates, signals, captions, asr, similarity), checks, leaks; commas.",
         ),
     ] = None,
     against: Annotated[
@@ -38,6 +42,15 @@ def audit(
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="asr: tiny, base, …, org/model, or a CTranslate2 folder.")
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            "--fit", help="similarity: two embedded columns, image,caption or image:clip,…"
+        ),
+    ] = None,
+    least: Annotated[
+        float | None, typer.Option("--least", help="similarity: the least cosine, 0.28 or so.")
     ] = None,
     memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
     jobs: Jobs = None,
@@ -61,12 +74,15 @@ def audit(
         ignored("it names the config that --drop-flagged makes", "--name")
     if "asr" not in groups:
         ignored("it is of --check asr", "--model")
+    if "similarity" not in groups:
+        ignored("they are of --check similarity", "--fit", "--least")
     if not {"captions", "asr"}.intersection(groups):
         ignored("no check of captions is asked for", "--language")
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
     languages = [part.strip() for part in language.split(",")] if language else None
     workers = jobs or cores()
-    options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9))
+    pair = _pair(fit, least) if "similarity" in groups else None
+    options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9), pair)
     others = [f for one in against or [] for f in manifest.built(locations.at(one)).values()]
     results = []
     for config, folder in built.items():
@@ -82,3 +98,16 @@ def audit(
                 terminal.builds([made])
     if json:
         terminal.as_json(results)
+
+
+def _pair(columns: str | None, least: float | None) -> "Fit":
+    """What similarity is asked for."""
+    from edge_glass.audit.similarity import Fit
+
+    names = [name.strip() for name in (columns or "").split(",")]
+    if len(names) != 2 or least is None or not -1 <= least <= 1:
+        raise ConfigError(
+            "--check similarity wants --fit with two embedded columns (image,caption), and --least "
+            "with a cosine from -1 to 1"
+        )
+    return Fit((names[0], names[1]), least)

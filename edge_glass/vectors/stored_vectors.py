@@ -18,7 +18,7 @@ from edge_glass.vectors.embed import FILE, REMEDY, SETTINGS
 from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target
 
 Array = np.ndarray[Any, Any]
-SHARED = {"clip"}  # kinds of models whose modalities have one space
+SHARED = {"clip", "auto"}  # kinds of models whose modalities have one space
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Stored:
 
     @property
     def shares(self) -> bool:
-        """Whether images and texts have one space in the model."""
+        """Whether what the model takes has one space in it."""
         return self.model["kind"] in SHARED
 
     def is_near(self, other: "Stored") -> bool:
