@@ -83,13 +83,13 @@ class SplitSeen:
 class CheckedBuild:
     """A built config: what its manifest promises, and what the pass over its files has seen."""
 
-    def __init__(self, name: str, folder: Path, made: Manifest, keys: Path) -> None:
-        self.name, self.folder, self.made = name, folder, made
+    def __init__(self, name: str, folder: Path, manifest: Manifest, keys: Path) -> None:
+        self.name, self.folder, self.manifest = name, folder, manifest
         self.damaged: set[str] = set()  # files that cannot be read, or are not what was written
-        self.features = datasets.Features.from_dict(made.features)
+        self.features = datasets.Features.from_dict(manifest.features)
         self.schema: pa.Schema = arrow_schema(self.features)
         self.digests = RowDigests(self.schema)
-        self.media_kinds = media_kinds(made.features)
+        self.media_kinds = media_kinds(manifest.features)
         self.hears = any(kind in ("audio", "samples") for kind, _ in self.media_kinds.values())
         self.splits = defaultdict[str, SplitSeen](SplitSeen)  # what was counted in each
         self.ids, self.sounds, self.ledger_rows, self.media = (
@@ -117,7 +117,7 @@ class CheckedBuild:
 
     def whole(self, split: str) -> bool:
         """Whether the ledger and each shard of a split could be read."""
-        facts = self.made.splits.get(split)
+        facts = self.manifest.splits.get(split)
         files = {shard.file for shard in facts.shards} if facts else set()
         return not self.damaged & {*files, ledger.FILE}
 
@@ -125,7 +125,7 @@ class CheckedBuild:
 
     def examples(self, columns: list[str] | None = None) -> Iterator[tuple[str, str, Any]]:
         """Split, shard and row, of all shards that can be read."""
-        for split, shard in self.made.shards_by_split():
+        for split, shard in self.manifest.shards_by_split():
             if shard.file not in self.damaged:
                 for example in parquet.rows(self.folder / shard.file, columns):
                     yield split, shard.file, example

@@ -14,14 +14,14 @@ from edge_glass.core.revisions import SCHEMAS
 
 def stray_file(build: CheckedBuild) -> Iterator[Finding]:
     """A file is in the folder that the manifest does not know."""
-    promised = {manifest.FILE, *(file.file for file in build.made.files())}
+    promised = {manifest.FILE, *(file.file for file in build.manifest.files())}
     for extra in sorted({path.name for path in build.folder.iterdir()} - promised):
         yield build.error(extra, "is in the folder but not in the manifest: delete it")
 
 
 def damaged_file(build: CheckedBuild) -> Iterator[Finding]:
     """A file is missing, or its bytes are not those that were written."""
-    for file in build.made.files():
+    for file in build.manifest.files():
         path = build.folder / file.file
         fault = None if path.is_file() else "is missing"
         if fault is None and (found := _sha256(path)) != file.sha256:
@@ -72,7 +72,7 @@ def _difference(found: pa.Schema, wanted: pa.Schema) -> str | None:
 
 def other_sums(build: CheckedBuild) -> Iterator[Finding]:
     """Rows, bytes or the number of the shards of a split are not the sum of its shards."""
-    for name, split in build.made.splits.items():
+    for name, split in build.manifest.splits.items():
         sums = {
             "rows": (split.rows, sum(shard.rows for shard in split.shards)),
             "bytes": (split.bytes, sum(shard.bytes for shard in split.shards)),
@@ -87,7 +87,7 @@ def other_sums(build: CheckedBuild) -> Iterator[Finding]:
 
 
 def _readable(build: CheckedBuild) -> Iterator[tuple[File, Path]]:
-    for file in build.made.files():
+    for file in build.manifest.files():
         if file.file not in build.damaged:
             yield file, build.folder / file.file
 

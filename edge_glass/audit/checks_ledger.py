@@ -70,10 +70,10 @@ def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
 
 
 def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
-    for split in sorted(build.splits.keys() | build.made.splits.keys()):
+    for split in sorted(build.splits.keys() | build.manifest.splits.keys()):
         if ledger.FILE not in build.damaged:
             found = dict(sorted(getattr(build.splits[split], name).items()))
-            facts = build.made.splits.get(split)
+            facts = build.manifest.splits.get(split)
             promised = getattr(facts, name) if facts else {}
             if found != promised:
                 what = f"{split} has {found}, the manifest says {promised}"
@@ -82,9 +82,9 @@ def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
 
 def other_kept(build: CheckedBuild) -> Iterator[Finding]:
     """A split has fewer or more rows than the ledger keeps for it."""
-    for split, facts in build.made.splits.items():
+    for split, facts in build.manifest.splits.items():
         kept = build.splits[split].outcomes[Outcome.KEPT]
-        differ = facts.rows < kept or (facts.rows > kept and not build.made.each_example)
+        differ = facts.rows < kept or (facts.rows > kept and not build.manifest.each_example)
         if differ and ledger.FILE not in build.damaged:
             what = f"{split}: {kept} rows kept, {facts.rows} rows published"
             yield build.error(ledger.FILE, what)
@@ -92,7 +92,7 @@ def other_kept(build: CheckedBuild) -> Iterator[Finding]:
 
 def other_plan(build: CheckedBuild) -> Iterator[Finding]:
     """The ledger has fewer or more rows of a split than were read of its sources."""
-    for split, facts in build.made.splits.items():
+    for split, facts in build.manifest.splits.items():
         rows = build.splits[split].outcomes.total()
         if facts.planned not in (None, rows) and ledger.FILE not in build.damaged:
             what = f"{split}: {rows} rows, {facts.planned} were read of the sources"
@@ -113,7 +113,7 @@ def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
 
 def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's seconds of a split are not the sum of its durations."""
-    for split, facts in build.made.splits.items():
+    for split, facts in build.manifest.splits.items():
         found = fsum(build.splits[split].seconds)
         promised = facts.figures.seconds or 0
         if build.whole(split) and abs(found - promised) > TOLERANCE:
@@ -122,7 +122,7 @@ def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
 
 def other_licences(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's licences of a split are not those of its rows."""
-    for split, facts in build.made.splits.items():
+    for split, facts in build.manifest.splits.items():
         found = dict(sorted(build.splits[split].licences.items()))
         if build.whole(split) and found != facts.figures.licences:
             what = f"licences {found}, the manifest says {facts.figures.licences}"

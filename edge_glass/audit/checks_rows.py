@@ -26,7 +26,7 @@ def blank_caption(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 def undecodable(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """Audio, an image, a frame or a clip does not decode to its end."""
-    silent = build.made.parameters.get("require_audio") is False
+    silent = build.manifest.parameters.get("require_audio") is False
     for file in row.media:
         if file.fault and not (silent and file.name == "audio" and row.example["audio"] is None):
             yield f"{file.name} does not decode: {file.fault}"
@@ -41,7 +41,7 @@ def no_files(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 def other_rate(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """Audio has another sample rate than the config promises."""
-    promised = build.made.parameters.get("sample_rate")
+    promised = build.manifest.parameters.get("sample_rate")
     for file in row.media if promised else ():
         if file.rate not in (None, promised):
             yield f"{file.rate} Hz where the config promises {promised}"
@@ -49,7 +49,7 @@ def other_rate(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 def other_channels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """Audio has another number of channels than the config promises."""
-    promised = build.made.parameters.get("channels")
+    promised = build.manifest.parameters.get("channels")
     for file in row.media if promised else ():
         if file.channels not in (None, promised):
             yield f"{file.channels} channels where the config promises {promised}"

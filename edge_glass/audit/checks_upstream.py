@@ -19,35 +19,35 @@ HOURS_SLACK = 0.1  # hours are published to a tenth
 
 def other_config(build: CheckedBuild) -> Iterator[Finding]:
     """Parameters of a published config are not those of its YAML."""
-    made, spec = build.made, _same_version(build)
-    if spec and made.config in spec.configs:
-        kind = catalog.variant_of(made, made.config, {}).kind
-        config = kind.configure(made.config, made.config)
+    manifest, spec = build.manifest, _same_version(build)
+    if spec and manifest.config in spec.configs:
+        kind = catalog.variant_of(manifest, manifest.config, {}).kind
+        config = kind.configure(manifest.config, manifest.config)
         values = {name: getattr(config, name) for name in own_fields(type(config))}
         ours = json.loads(json.dumps(values))
-        for name in sorted(ours.keys() | made.parameters.keys()):
-            actual, promised = made.parameters.get(name), ours.get(name)
+        for name in sorted(ours.keys() | manifest.parameters.keys()):
+            actual, promised = manifest.parameters.get(name), ours.get(name)
             if actual != promised:
-                what = f"{name} is {actual!r}, {made.corpus}.yaml has {promised!r}: build again"
-                yield build.error(made.config, what)
+                what = f"{name} is {actual!r}, {manifest.corpus}.yaml has {promised!r}: build again"
+                yield build.error(manifest.config, what)
 
 
 def other_features(build: CheckedBuild) -> Iterator[Finding]:
     """The features are not those that the corpus gives for the parameters."""
-    made, spec = build.made, _same_version(build)
+    manifest, spec = build.manifest, _same_version(build)
     if spec is None:
         return
-    base = made.config if made.config in spec.configs else made.corpus
-    variant = catalog.variant_of(made, base, made.parameters)
-    if portable(variant.builder().columns()) != made.features:
+    base = manifest.config if manifest.config in spec.configs else manifest.corpus
+    variant = catalog.variant_of(manifest, base, manifest.parameters)
+    if portable(variant.builder().columns()) != manifest.features:
         what = "its features are not those that its parameters give: build again"
-        yield build.error(made.config, what)
+        yield build.error(manifest.config, what)
 
 
 def _same_version(build: CheckedBuild) -> Spec | None:
     """The corpus's YAML, if it is of the version that was built."""
     spec = _spec(build)
-    return spec if spec and spec.version == build.made.version else None
+    return spec if spec and spec.version == build.manifest.version else None
 
 
 def same_sound(build: CheckedBuild) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def other_source_rows(build: CheckedBuild) -> Iterator[Finding]:
     if (spec := _expected(build)) is None:
         return
     rows = sum((seen.sources for seen in build.splits.values()), Counter[str]())
-    for used in build.made.sources:
+    for used in build.manifest.sources:
         name = used.file
         expected = spec.sources[name].rows if name in spec.sources else None
         if expected is not None and rows[name] != expected:
@@ -87,8 +87,8 @@ def other_published_rows(build: CheckedBuild) -> Iterator[Finding]:
     if (spec := _expected(build)) is None:
         return
     expected = spec.expected.published.get(build.name)
-    if expected not in (None, build.made.rows) and build.made.limit is None:
-        what = f"{build.made.rows} rows, a full build is known to have {expected}"
+    if expected not in (None, build.manifest.rows) and build.manifest.limit is None:
+        what = f"{build.manifest.rows} rows, a full build is known to have {expected}"
         yield _unlike_upstream(build, _all_sources(build), build.name, what)
 
 
@@ -98,7 +98,7 @@ def other_hours(build: CheckedBuild) -> Iterator[Finding]:
     for split, seen in build.splits.items() if spec and _everything(build) else ():
         assert spec
         hours = [spec.sources[name].hours for name in seen.sources if name in spec.sources]
-        facts = build.made.splits.get(split)
+        facts = build.manifest.splits.get(split)
         seconds = facts.figures.seconds or 0 if facts else 0
         expected = sum(filter(None, hours))
         if expected and abs(seconds / 3600 - expected) > HOURS_SLACK:
@@ -109,35 +109,35 @@ def other_hours(build: CheckedBuild) -> Iterator[Finding]:
 def other_published_values(build: CheckedBuild) -> Iterator[Finding]:
     """A full build has other rows in a split, or of a value, than upstream publishes."""
     spec = _expected(build)
-    if spec and _everything(build) and build.made.parameters.get("splits") is None:
-        for where, what in differences(build.folder, build.made, spec.expected, build.damaged):
+    if spec and _everything(build) and build.manifest.parameters.get("splits") is None:
+        for where, what in differences(build.folder, build.manifest, spec.expected, build.damaged):
             yield _unlike_upstream(build, _all_sources(build), where, what)
 
 
 def _spec(build: CheckedBuild) -> Spec | None:
     """The corpus's YAML; None if it is somebody else's and not installed here."""
-    return catalog.of(build.made)
+    return catalog.of(build.manifest)
 
 
 def _expected(build: CheckedBuild) -> Spec | None:
     """What upstream is held to; None of samples, and without a ledger to count in."""
-    made = build.made
-    cannot = made.parameters.get("bundled") or made.appended or ledger.FILE in build.damaged
+    manifest = build.manifest
+    cannot = manifest.parameters.get("bundled") or manifest.appended or ledger.FILE in build.damaged
     return None if cannot else _spec(build)
 
 
 def _everything(build: CheckedBuild) -> bool:
     """Whether nothing was left out on purpose, and each row was written once."""
-    made = build.made
-    chosen = made.parameters.get("subset") is None and made.limit is None
-    return chosen and made.parameters.get("caption_mode") != "each"
+    manifest = build.manifest
+    chosen = manifest.parameters.get("subset") is None and manifest.limit is None
+    return chosen and manifest.parameters.get("caption_mode") != "each"
 
 
 def _all_sources(build: CheckedBuild) -> list[str]:
-    return [source.file for source in build.made.sources]
+    return [source.file for source in build.manifest.sources]
 
 
 def _unlike_upstream(build: CheckedBuild, names: list[str], where: str, what: str) -> Finding:
-    published = {used.file: used.as_published for used in build.made.sources}
+    published = {used.file: used.as_published for used in build.manifest.sources}
     upstreams = all(published.get(name) for name in names)
     return build.error(where, what) if upstreams else build.note(where, what)

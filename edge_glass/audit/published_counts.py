@@ -15,32 +15,32 @@ from edge_glass.core.spec import Expected
 
 
 def differences(
-    folder: Path, made: Manifest, known: Expected, unreadable: set[str]
+    folder: Path, manifest: Manifest, known: Expected, unreadable: set[str]
 ) -> Iterator[tuple[str, str]]:
     """Where a build of the whole corpus differs (split or column), and how.
 
     Values are counted over what is published: rows that were dropped can explain what is missing.
     """
     for split, expected in known.rows.items():
-        found = made.splits[split].total if split in made.splits else 0
+        found = manifest.splits[split].total if split in manifest.splits else 0
         if found != expected:
             yield split, f"{found} rows, upstream publishes {expected}"
     total = sum(known.rows.values())
-    dropped = total - made.rows if total else 0
+    dropped = total - manifest.rows if total else 0
     for column, expectations in known.values.items():
-        counts = _counts(folder, made, column, unreadable)
+        counts = _counts(folder, manifest, column, unreadable)
         for value, expected in expectations.items():
             if not 0 <= expected - counts[value] <= max(dropped, 0):
                 yield column, f"{counts[value]} rows of {value}, upstream publishes {expected}"
 
 
-def _counts(folder: Path, made: Manifest, column: str, unreadable: set[str]) -> Counter[str]:
+def _counts(folder: Path, manifest: Manifest, column: str, unreadable: set[str]) -> Counter[str]:
     """How many rows have each value of a column, whose values may be lists and class numbers."""
-    feature: Any = datasets.Features.from_dict(made.features).get(column)
+    feature: Any = datasets.Features.from_dict(manifest.features).get(column)
     feature = getattr(feature, "feature", feature)
     names = feature.names if isinstance(feature, datasets.ClassLabel) else None
     counts: Counter[str] = Counter()
-    files = [s.file for s in made.shards()]
+    files = [s.file for s in manifest.shards()]
     for file in files if feature is not None else []:
         if file not in unreadable:
             for table in parquet.groups(folder / file, [column]):

@@ -55,7 +55,7 @@ def _config(
     shards = made.shards()
     return {
         "name": made.config,
-        "made": made,
+        "manifest": made,
         "title": _title(made),
         "splits": [_split(name, split) for name, split in made.splits.items()],
         "licences": _licences(made),

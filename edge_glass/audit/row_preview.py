@@ -28,18 +28,18 @@ Row = dict[str, Any]
 Medium = dict[str, str]  # a data URL, and the tag that shows it
 
 
-def sample_rows(folder: Path, made: Manifest, count: int) -> list[Row]:
+def sample_rows(folder: Path, manifest: Manifest, count: int) -> list[Row]:
     """Rows drawn from all splits: the same ones for the same build."""
     shards = [
         (split, shard)
-        for split, facts in made.splits.items()
+        for split, facts in manifest.splits.items()
         for shard in facts.shards
         if (folder / shard.file).is_file()  # others were sent away
     ]
     total = sum(shard.rows for _, shard in shards)
     numbers, seed = set[int](), 0
     while len(numbers) < min(count, total):
-        numbers.add(rank(seed, made.config) % total)
+        numbers.add(rank(seed, manifest.config) % total)
         seed += 1
     found, start = [], 0
     for split, shard in shards:
@@ -50,11 +50,11 @@ def sample_rows(folder: Path, made: Manifest, count: int) -> list[Row]:
     return found
 
 
-def named(folder: Path, made: Manifest, wanted: Iterable[tuple[str, str]]) -> dict[Any, Row]:
+def named(folder: Path, manifest: Manifest, wanted: Iterable[tuple[str, str]]) -> dict[Any, Row]:
     """The rows of these splits and ids."""
     found: dict[Any, Row] = {}
     left = set(wanted)
-    for split, facts in made.splits.items():
+    for split, facts in manifest.splits.items():
         for shard in facts.shards:
             ids = {id for name, id in left if name == split}
             path = folder / shard.file

@@ -103,7 +103,7 @@ def _rows(build: CheckedBuild, progress: Progress) -> Iterator[Finding]:
     done = faults = 0
     before = ("", "")
     what = f"verify {build.name}"
-    with interrupts.guarded(), progress.rows(what, build.made.rows, lambda: (done, faults)):
+    with interrupts.guarded(), progress.rows(what, build.manifest.rows, lambda: (done, faults)):
         for split, shard, example in build.examples():
             done += 1
             row = _checked(build, split, shard, example)

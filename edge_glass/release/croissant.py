@@ -60,9 +60,9 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
         "isLiveDataset": False,
         "distribution": [
             _repository(url, tag),
-            *(node for made in manifests for node in _files(made, url, tag)),
+            *(node for manifest in manifests for node in _files(manifest, url, tag)),
         ],
-        "recordSet": [_records(made) for made in manifests],
+        "recordSet": [_records(manifest) for manifest in manifests],
     }
     if doi:
         release["identifier"] = f"https://doi.org/{doi}"
@@ -86,10 +86,10 @@ def _repository(url: str, tag: str) -> Node:
     }
 
 
-def _files(made: Manifest, url: str, tag: str) -> Iterator[Node]:
+def _files(manifest: Manifest, url: str, tag: str) -> Iterator[Node]:
     """A config's shards, and the set of them that its columns are read from."""
-    for shard in made.shards():
-        path = f"{made.config}/{shard.file}"
+    for shard in manifest.shards():
+        path = f"{manifest.config}/{shard.file}"
         yield {
             "@type": "cr:FileObject",
             "@id": path,
@@ -101,24 +101,24 @@ def _files(made: Manifest, url: str, tag: str) -> Iterator[Node]:
         }
     yield {
         "@type": "cr:FileSet",
-        "@id": f"{made.config}-shards",
-        "name": f"{made.config}-shards",
+        "@id": f"{manifest.config}-shards",
+        "name": f"{manifest.config}-shards",
         "containedIn": {"@id": REPOSITORY},
-        "includes": f"{made.config}/*-of-*.parquet",
+        "includes": f"{manifest.config}/*-of-*.parquet",
         "encodingFormat": PARQUET,
     }
 
 
-def _records(made: Manifest) -> Node:
-    config = made.config
-    fields = [_field(config, (name,), feature) for name, feature in made.features.items()]
-    if "split" not in made.features:
+def _records(manifest: Manifest) -> Node:
+    config = manifest.config
+    fields = [_field(config, (name,), feature) for name, feature in manifest.features.items()]
+    if "split" not in manifest.features:
         fields.append(_split(config))
     return {
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
-        "description": f"{made.rows:,} rows",
+        "description": f"{manifest.rows:,} rows",
         "key": {"@id": f"{config}/id"},
         "field": fields,
     }

@@ -47,10 +47,10 @@ class Table:
     """The data of a config: all its splits, rows counted from 0 in the manifest's order."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.made = folder, manifest.read(folder)
+        self.folder, self.manifest = folder, manifest.read(folder)
         self._shards = [
             (split, folder / shard.file)
-            for split, facts in self.made.splits.items()
+            for split, facts in self.manifest.splits.items()
             for shard in facts.shards
         ]
         if not self._shards:
@@ -70,7 +70,7 @@ class Table:
     @property
     def caption(self) -> str:
         """The column that a row is shown by."""
-        captions, texts = map(self.made.with_role, (ColumnRole.CAPTION, ColumnRole.TEXT))
+        captions, texts = map(self.manifest.with_role, (ColumnRole.CAPTION, ColumnRole.TEXT))
         return [*captions, *texts, "id"][0]
 
     @cached_property
@@ -142,7 +142,7 @@ class Table:
                     found[name] |= set(pc.unique(batch[name]).drop_null().to_pylist())
                     if len(found[name]) > NAMED:
                         del found[name]
-        splits = list(self.made.splits)
+        splits = list(self.manifest.splits)
         listed = {name: sorted(values) for name, values in found.items() if len(values) > 1}
         return ({SPLIT: splits} if len(splits) > 1 else {}) | listed
 

@@ -117,7 +117,7 @@ class Site:
         text = pages.render(
             "vectors",
             "page.html",
-            config=table.made.config,
+            config=table.manifest.config,
             rows=table.rows,
             columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
             filters=[SPLIT, *table.columns],

@@ -53,13 +53,13 @@ class Balance:
         )
 
 
-def of(folder: Path, made: Manifest) -> Balance | None:
+def of(folder: Path, manifest: Manifest) -> Balance | None:
     """The balance of a build, None if its rows have no classes."""
-    name = next((n for n in ("wnid", "wnids") if n in made.features), None)
-    if name is None or "caption" not in made.features:
+    name = next((n for n in ("wnid", "wnids") if n in manifest.features), None)
+    if name is None or "caption" not in manifest.features:
         return None
     counts, ids = Counter[str](), array("Q")
-    for split in made.splits.values():
+    for split in manifest.splits.values():
         for shard in split.shards:
             if not (folder / shard.file).is_file():  # it was sent away
                 continue
@@ -68,7 +68,7 @@ def of(folder: Path, made: Manifest) -> Balance | None:
                     column = batch[name].flatten() if name == "wnids" else batch[name]
                     counts.update(column.to_pylist())
                     ids.extend(rank(0, id.partition("#")[0]) for id in batch["id"].to_pylist())
-    return Balance(made.config, counts, np.unique(np.array(ids)))
+    return Balance(manifest.config, counts, np.unique(np.array(ids)))
 
 
 def overlaps(found: list[Balance]) -> list[dict[str, Any]]:

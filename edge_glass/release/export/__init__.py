@@ -40,10 +40,10 @@ def export(
     outputs.claim(out, build.splits)
     if format == "tsv":
         return class_table.write(build, out)
-    if not build.made.with_role(ColumnRole.MEDIA):
+    if not build.manifest.with_role(ColumnRole.MEDIA):
         raise ConfigError(
             f"{build.config}: no column of media files to export; there are "
-            f"{', '.join(build.made.roles)}: use --format tsv, or build with media"
+            f"{', '.join(build.manifest.roles)}: use --format tsv, or build with media"
         )
     write = {"webdataset": webdataset.write, "files": media_folder.write}[format]
     return write(build, out, jpeg)

@@ -27,7 +27,7 @@ class BuiltRows:
     """A build: its manifest, and what its columns are."""
 
     folder: Path
-    made: Manifest
+    manifest: Manifest
     schema: pa.Schema
     name_by: str | None = None  # the column that files are called after
 
@@ -50,7 +50,7 @@ class BuiltRows:
                 f"{self.config}: no column {column} to name files by; there are "
                 f"{', '.join(self.plain)}"
             )
-        for split in self.made.splits.values():
+        for split in self.manifest.splits.values():
             shards = [self.folder / shard.file for shard in split.shards]
             values = pa.chunked_array(
                 [c for s in shards for c in parquet.table(s, [column])[column].chunks],
@@ -65,12 +65,12 @@ class BuiltRows:
     @property
     def config(self) -> str:
         """The config's name."""
-        return self.made.config
+        return self.manifest.config
 
     @property
     def splits(self) -> list[str]:
         """In the manifest's order."""
-        return list(self.made.splits)
+        return list(self.manifest.splits)
 
     @property
     def plain(self) -> list[str]:
@@ -80,16 +80,20 @@ class BuiltRows:
     @property
     def left_out(self) -> list[str]:
         """What is said of columns that no export holds: files deep inside structs."""
-        deep = set(self.made.roles) - set(self.plain) - set(self.made.with_role(ColumnRole.MEDIA))
+        deep = (
+            set(self.manifest.roles)
+            - set(self.plain)
+            - set(self.manifest.with_role(ColumnRole.MEDIA))
+        )
         return [f"column {name} is left out: it holds files inside structs" for name in deep]
 
     def _is_plain(self, field: pa.Field) -> bool:
-        media = self.made.roles[field.name] is ColumnRole.MEDIA
+        media = self.manifest.roles[field.name] is ColumnRole.MEDIA
         return not (media or _has_bytes(field.type))
 
     def caption(self, example: Example) -> str | None:
         """The text that goes with a row's media; of several the first."""
-        for name in self.made.with_role(ColumnRole.CAPTION):
+        for name in self.manifest.with_role(ColumnRole.CAPTION):
             value = example[name]
             first = (value[0] if value else None) if isinstance(value, list) else value
             return None if first is None else str(first)
@@ -101,7 +105,7 @@ class BuiltRows:
 
     def pairs(self, split: str) -> Iterator[Pair]:
         """Each source row that was tried, with its example; of a row of several, each of them."""
-        shards = (self.folder / shard.file for shard in self.made.splits[split].shards)
+        shards = (self.folder / shard.file for shard in self.manifest.splits[split].shards)
         examples = (example for shard in shards for example in parquet.rows(shard))
         waiting = next(examples, None)
         for entry in ledger.read(self.folder / ledger.FILE):

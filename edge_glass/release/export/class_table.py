@@ -27,9 +27,9 @@ def write(build: BuiltRows, out: Path) -> list[str]:
 
     Raises EdgeGlassError where rows have no caption, or not one file each.
     """
-    columns, media = build.made.features, build.made.with_role(ColumnRole.MEDIA)
+    columns, media = build.manifest.features, build.manifest.with_role(ColumnRole.MEDIA)
     single = len(media) == 1 and not is_list(columns[media[0]])
-    if not build.made.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
+    if not build.manifest.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
         raise ConfigError(
             f"{build.config}: tsv wants a caption and one file a row, or names of files; there are "
             f"{', '.join(columns)}"
@@ -48,7 +48,7 @@ def write(build: BuiltRows, out: Path) -> list[str]:
                 table.writerow([path, *(example[name] for name in labels), caption])
                 counts[example.get("wnid") or ""] += 1
         if "wnid" in columns:
-            stem, wnids = f"class_frequency_{build.config}", relabelled(build.made.parameters)
+            stem, wnids = f"class_frequency_{build.config}", relabelled(build.manifest.parameters)
             write_frequencies(out / split, stem, counts, wnids)
     return build.left_out + ([f"{without} rows without a file are left out"] if without else [])
 

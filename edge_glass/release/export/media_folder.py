@@ -22,7 +22,7 @@ METADATA = "metadata.jsonl"
 
 def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
     """Write all splits; gives what is left out."""
-    columns = build.made.with_role(ColumnRole.MEDIA)
+    columns = build.manifest.with_role(ColumnRole.MEDIA)
     without = Counter[str]()
     for split in build.splits:
         for column in columns:

@@ -57,7 +57,7 @@ class _Shard:
     def __init__(self, build: BuiltRows, folder: Path, number: int, jpeg: bool) -> None:
         self._build, self._number, self._jpeg = build, number, jpeg
         self._stem = folder / f"{number:05d}"
-        self._media = build.made.with_role(ColumnRole.MEDIA)
+        self._media = build.manifest.with_role(ColumnRole.MEDIA)
         self._names = _names(build)
 
     def write(self, pairs: Iterator[Pair]) -> None:
@@ -82,7 +82,7 @@ class _Shard:
     ) -> Row:
         """A row; of an image that was resized nobody knows the size before."""
         others = self._build.others(example) if example else dict.fromkeys(self._names)
-        whole_size = self._build.made.parameters.get("resize") is None
+        whole_size = self._build.manifest.parameters.get("resize") is None
         outcome, size = entry["outcome"], (others.get("width"), others.get("height"))
         failed = "failed_to_resize" if outcome in RESIZING else "failed_to_download"
         why = "no media in this row" if example else f"{outcome} {entry['detail']}".strip()
