@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from edge_glass.core.columns import text_bytes, text_views
 
-Take = Callable[[bytes], None]
+Take = Callable[[bytes], Any]
+Read = Callable[[Any, Take], Any]
 
 
 class RowDigests:
@@ -21,6 +22,8 @@ class RowDigests:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._types = sorted(((f.name, f.type) for f in schema), key=itemgetter(0))
+        self._readers = [(name, _reader(type_)) for name, type_ in self._types]
+        self._text = json.JSONEncoder(default=str).encode
 
     def of(self, example: Mapping[str, Any]) -> tuple[str, str | None]:
         """A digest of all that is no media, and the sha256 of the media, None if there are none.
@@ -33,8 +36,8 @@ class RowDigests:
             media.update(data)
             seen.append(len(data))
 
-        plain = {name: _plain(example[name], type_, take) for name, type_ in self._types}
-        text = json.dumps([plain, seen], default=str)
+        plain = {name: read(example[name], take) for name, read in self._readers}
+        text = self._text([plain, seen])
         return sha256(text.encode()).hexdigest()[:32], media.hexdigest() if any(seen) else None
 
     def of_all(
@@ -59,28 +62,33 @@ class RowDigests:
         return [sha256(text).hexdigest()[:32] for text in text_views(texts)]
 
 
-def _plain(value: Any, type_: pa.DataType, take: Take) -> Any:
-    """A value as it is read from Parquet, without the bytes in it, which go to `take`."""
-    if value is None or type(value) in (str, bool):
-        return value
+def _reader(type_: pa.DataType) -> Read:
+    """What gives a value as it is read from Parquet; its bytes go to `take`, which gives nothing.
+
+    A type is looked at once, not for each row.
+    """
+    whole, number = pa.types.is_integer(type_), type_ == pa.float64()
+    as_it_is = {type(None), str, bool, *([int] if whole else []), *([float] if number else [])}
+    read = _reader_of_others(type_)
+    return lambda value, take: value if type(value) in as_it_is else read(value, take)
+
+
+def _reader_of_others(type_: pa.DataType) -> Read:
     if pa.types.is_struct(type_):
-        return {field.name: _plain(value.get(field.name), field.type, take) for field in type_}
-    if pa.types.is_list(type_):
-        item = type_.value_type
-        if pa.types.is_floating(item):
-            take(np.asarray(value, dtype=item.to_pandas_dtype()).tobytes())
-            return None
-        return [_plain(each, item, take) for each in value]
-    return _leaf(value, type_, take)
-
-
-def _leaf(value: Any, type_: pa.DataType, take: Take) -> Any:
+        parts = [(field.name, _reader(field.type)) for field in type_]
+        return lambda value, take: {name: read(value.get(name), take) for name, read in parts}
     if pa.types.is_binary(type_):
-        take(value)
-        return None
+        return lambda value, take: take(value)
     if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        return type_.to_pandas_dtype()(value).item()
-    return pa.scalar(value, type_).as_py()
+        number = type_.to_pandas_dtype()
+        return lambda value, take: number(value).item()
+    if pa.types.is_list(type_) and pa.types.is_floating(type_.value_type):
+        kind = type_.value_type.to_pandas_dtype()
+        return lambda value, take: take(np.asarray(value, dtype=kind).tobytes())
+    if pa.types.is_list(type_):
+        item = _reader(type_.value_type)
+        return lambda value, take: [item(each, take) for each in value]
+    return lambda value, take: pa.scalar(value, type_).as_py()
 
 
 def _json(values: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
@@ -93,7 +101,8 @@ def _json(values: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
     elif pa.types.is_floating(type_):
         texts = _floats(array.cast(pa.float64()))
     else:
-        plain = (_plain(value, type_, _no_media) for value in array.to_pylist())
+        read = _reader(type_)
+        plain = (read(value, _no_media) for value in array.to_pylist())
         return pa.array([json.dumps(value, default=str) for value in plain], pa.string())
     return texts.fill_null("null") if array.null_count else texts
 
