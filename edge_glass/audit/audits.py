@@ -25,7 +25,7 @@ from edge_glass.audit import (
     speech,
 )
 from edge_glass.audit.media_profile import Media
-from edge_glass.audit.text_profile import Texts
+from edge_glass.audit.text_profile import Oddities, Texts
 from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.errors import ConfigError
@@ -222,7 +222,7 @@ class _Job:
             from edge_glass.audit.speech_profile import Speech
 
             return Speech.of(self._options.model)
-        return Texts() if group == "captions" else Media()
+        return Oddities() if group == "captions" else Media()
 
     def _traced(self, trace: profiles.Trace, shards: list[audited_shards.Shard]) -> Path:
         jobs = self._options.jobs
@@ -254,8 +254,8 @@ class _Job:
         yield from self._rules("signals", Media(), "media")
 
     def _captions(self) -> Iterator[pa.RecordBatch]:
-        yield from self._rules("captions", Texts(), "texts")
-        folder = profiles.place(self._work, Texts())
+        yield from self._rules("captions", Oddities(), "oddities")
+        folder = profiles.place(self._work, Oddities())
         found = rules.languages(self._own, folder, self._spare, self._options.memory)
         self._figures["languages"] = found
 

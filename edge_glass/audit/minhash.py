@@ -5,7 +5,6 @@ hashes of them, four to a band, are the same for two texts that have four fifths
 band at least, with a probability of 0.9998.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -67,9 +66,10 @@ def _pieces(texts: pa.Array) -> tuple[Array, Array]:
 
 def distance(one: str, other: str) -> float:
     """1 less what two plain texts have in common, of all that they have (Jaccard)."""
-    first, second = set(_cut(one.encode())), set(_cut(other.encode()))
-    return 1 - len(first & second) / len(first | second)
+    first, second = _cut(one.encode()), _cut(other.encode())
+    common = len(first & second)
+    return 1 - common / (len(first) + len(second) - common)
 
 
-def _cut(data: bytes) -> Iterator[bytes]:
-    return (data[at : at + WIDTH] for at in range(len(data) - WIDTH + 1))
+def _cut(data: bytes) -> set[bytes]:
+    return {data[at : at + WIDTH] for at in range(len(data) - WIDTH + 1)}

