@@ -411,6 +411,7 @@ def withdraw(
     reason: str = "on request",
     version: str | None = None,
     certificate: StrPath | None = None,
+    purge: bool = False,
     jobs: int = 1,
 ) -> "Certificate":
     """Take rows out of the builds of a folder, or of `org/name` on the Hub, for good.
@@ -425,6 +426,7 @@ def withdraw(
         reason: published with the tombstones.
         version: on the Hub, the version that this makes.
         certificate: the folder that gets the certificate.
+        purge: on the Hub, earlier versions and the history go, too.
         jobs: processes.
 
     Returns:
@@ -440,7 +442,11 @@ def withdraw(
     from edge_glass.release.withdraw import withdraw as take_back
 
     request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
-    return take_back(str(place), request, config, version, _path(certificate), jobs)
+    papers = _path(certificate)
+    return take_back(
+        str(place), request, config,
+        version=version, certificates=papers, jobs=jobs, purge_history=purge,
+    )  # fmt: skip
 
 
 def why(place: StrPath, id: str) -> list["Origin"]:

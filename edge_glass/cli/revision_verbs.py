@@ -50,16 +50,31 @@ def withdraw(
         Path | None,
         typer.Option("--certificate", metavar="DIR", help="Default: DIR/certificates."),
     ] = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="On the Hub: earlier versions and the history go, too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --purge: say what would go, change nothing.")
+    ] = False,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
     """Take rows back: from shards, ledger and all that was made of them; with a certificate."""
     from edge_glass.cli import terminal
-    from edge_glass.release.withdraw import Request
+    from edge_glass.release.withdraw import Request, plan_purge
     from edge_glass.release.withdraw import withdraw as take_back
 
     request = Request(_lines(ids), _lines(sha256), url, where, reason)
-    done = take_back(directory, request, config, version, certificate, jobs or cores())
+    if (purge and version is None) or (dry_run and not purge):
+        raise ConfigError("--purge goes with --version, and --dry-run with --purge")
+    if dry_run:
+        told = plan_purge(directory, request, config, version)
+        terminal.as_json(terminal.plain(told)) if json else terminal.purge(told)
+        return
+    done = take_back(
+        directory, request, config,
+        version=version, certificates=certificate, jobs=jobs or cores(), purge_history=purge,
+    )  # fmt: skip
     terminal.as_json(terminal.plain(done)) if json else terminal.withdrawn(done)
 
 

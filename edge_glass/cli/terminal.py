@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
+    from edge_glass.release.purge import Purge
 
 console = Console()
 SHOWN = 20  # ids or rows of a long list
@@ -272,9 +273,22 @@ def withdrawn(done: "Certificate") -> None:
         shared = {kind: n for kind, n in done.search.shared.items() if n}
         also = f"; rows that stay have some as well: {shared}" if shared else ""
         lines.append(f"Read {read}: nothing of them is left{also}")
+    if done.purged:
+        size = units.size(done.purged.bytes)
+        lines.append(f"Gone from the Hub: {', '.join(done.purged.tags)}, {size} of files")
+        lines += [f"{ref} holds rows and stays" for ref in done.purged.left]
     if done.earlier_versions:
         lines.append(f"Earlier versions still hold them: {', '.join(done.earlier_versions)}")
     console.print(_text("\n".join([*lines, *done.derived])), soft_wrap=True)
+
+
+def purge(told: "Purge") -> None:
+    """What a purge would remove, and who would notice."""
+    lines = [f"{tag}: would be gone; who loads it gets an error" for tag in told.tags]
+    lines.append(f"{len(told.files)} files ({units.size(told.bytes)}) would be deleted for good")
+    lines.append("the history of the main branch would be one commit: links to commits break")
+    lines += [f"{ref}: holds rows and stays: merge, close or delete it" for ref in told.left]
+    console.print(_text("\n".join(lines)), soft_wrap=True)
 
 
 def origins(told: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core import finished, ledger, manifest, parquet
+from edge_glass.core import finished, ledger, ledger_tables, manifest, parquet
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.locations import is_local
 from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
@@ -78,7 +78,7 @@ def make(
 ) -> Manifest:
     """Write all of a build into the folder of the parts' targets.
 
-    `entries` gives the rows of its ledger, split by split, in the groups that are written. Shards
+    `entries` gives the rows of its ledger, split by split, some at a time. Shards
     that stay are linked, or left where they are if that is behind a URL. Raises EdgeGlassError if
     one is damaged.
     """
@@ -93,7 +93,8 @@ def make(
     records = [written[p].record if p in written else _kept(p, described) for p in parts]
     altered = {key: new for one in written.values() for key, new in one.altered.items()}
     book = _Book(entries(altered))
-    table = write_table(work / ledger.FILE, book.tables(), ledger.schema())
+    groups = ledger_tables.regrouped(book.batches())
+    table = write_table(work / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
     file = File(**asdict(table), file=ledger.FILE)
     described = revisions.described(described)
     made = manifest.complete(described, book.counted(records), file, planned)
@@ -139,7 +140,7 @@ def _kept(part: Part, described: Inputs) -> ShardRecord:
 def entries(
     ledger_file: Path, change: Callable[[Row], Row], split: str | None = None
 ) -> Iterator[list[Row]]:
-    """The rows of a ledger, changed one by one, in the groups that it has."""
+    """The rows of a ledger, changed one by one, as many at a time as it has in a group."""
     for table in ledger.tables(ledger_file):
         part = table if split is None else table.filter(pc.equal(table["split"], split))
         if part.num_rows:
@@ -154,14 +155,14 @@ class _Book:
         self._outcomes: dict[str, Counter[str]] = {}
         self._warnings: dict[str, Counter[str]] = {}
 
-    def tables(self) -> Iterator[pa.Table]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
         for rows in self._entries:
             for row in rows:
                 self._outcomes.setdefault(row["split"], Counter())[row["outcome"]] += 1
                 if row["outcome"] == Outcome.KEPT:
                     warnings = self._warnings.setdefault(row["split"], Counter())
                     warnings.update(ledger.warnings(row["detail"]))
-            yield pa.Table.from_pylist(rows, schema=ledger.schema())
+            yield pa.RecordBatch.from_pylist(rows, schema=ledger.schema())
 
     def counted(self, records: Iterable[ShardRecord]) -> Iterator[ShardRecord]:
         """Records with the outcomes of the whole split at the first of its shards."""

@@ -12,6 +12,7 @@ from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.schema import Plain
 from edge_glass.core.version import VERSION
+from edge_glass.release.purge import Purge
 from edge_glass.release.residue import Scan, Traces
 
 
@@ -57,6 +58,7 @@ class Certificate(Plain):
     derived: tuple[str, ...]  # what was made of the rows, and what became of it
     earlier_versions: tuple[str, ...] = ()  # that hold the rows still
     search: Search | None = field(default=None)
+    purged: Purge | None = None  # of the Hub's history
 
     def scanned(self, scan: Scan, traces: Traces) -> "Certificate":
         """With what was read after it."""

@@ -70,7 +70,7 @@ def push(
     """
     release = Release(repo, tag_name(version), [*dict.fromkeys(configs)])
     builds = _builds(out, release.configs)
-    hub = _Hub(repo, HfApi(endpoint=endpoint, token=token))
+    hub = Repository(repo, HfApi(endpoint=endpoint, token=token))
     try:
         head = hub.head(release.tag, private)
     except _OutOfReachError as error:
@@ -92,7 +92,7 @@ def push(
 
 def versions(repo: str) -> tuple[str, dict[str, str]]:
     """The latest commit of a dataset, and tag -> commit of its versions, the oldest first."""
-    hub = _Hub(repo, HfApi())
+    hub = Repository(repo, HfApi())
     tags = {ref.name: str(ref.target_commit) for ref in hub.call("list_repo_refs").tags}
     in_order = dict(sorted(tags.items(), key=lambda one: _order(one[0])))
     return str(hub.call("repo_info", revision="main").sha), in_order
@@ -142,7 +142,7 @@ def _check_balance(folder: Path, made: Manifest) -> None:
 
 
 def _operations(
-    hub: "_Hub", head: str | None, builds: dict[Path, Manifest], release: Release
+    hub: "Repository", head: str | None, builds: dict[Path, Manifest], release: Release
 ) -> list[Operation]:
     """What the repository lacks of the builds and their card, and what it has too much."""
     there = hub.tree(head)
@@ -195,7 +195,7 @@ def _plots(
 
 
 def _check_withdrawn(
-    hub: "_Hub", head: str | None, there: dict[str, str], folder: Path, made: Manifest
+    hub: "Repository", head: str | None, there: dict[str, str], folder: Path, made: Manifest
 ) -> None:
     """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
     if f"{made.config}/{WITHDRAWN}" in there:
@@ -230,7 +230,11 @@ def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitO
 
 
 def _texts(
-    hub: "_Hub", head: str | None, there: dict[str, str], ours: list[Manifest], release: Release
+    hub: "Repository",
+    head: str | None,
+    there: dict[str, str],
+    ours: list[Manifest],
+    release: Release,
 ) -> dict[str, str]:
     """What is said of the whole repository: its new texts by name, without those that it has."""
     names = {m.config for m in ours}
@@ -260,7 +264,7 @@ def _texts(
     return {name: text for name, text in texts.items() if text != previous.get(name)}
 
 
-def _manifest(hub: "_Hub", head: str | None, folder: str) -> Manifest:
+def _manifest(hub: "Repository", head: str | None, folder: str) -> Manifest:
     path = f"{folder}/{manifest.FILE}"
     made = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
     if made.config != folder:
@@ -269,7 +273,12 @@ def _manifest(hub: "_Hub", head: str | None, folder: str) -> Manifest:
 
 
 def _commit(
-    hub: "_Hub", head: str, operations: list[Operation], release: Release, pr: bool, seals: str
+    hub: "Repository",
+    head: str,
+    operations: list[Operation],
+    release: Release,
+    pr: bool,
+    seals: str,
 ) -> str:
     """Commit everything on top of `head`; returns the commit to be tagged, which has the seals."""
     message = f"{', '.join(release.configs)} {release.tag}"
@@ -294,7 +303,7 @@ class _OutOfReachError(EdgeGlassError):
     """The Hub gave no answer at all."""
 
 
-class _Hub:
+class Repository:
     """A dataset's repository; whatever fails is told in one line that holds no token."""
 
     def __init__(self, repo: str, api: HfApi) -> None:
@@ -331,6 +340,7 @@ class _Hub:
         return str(info.sha)
 
     def create(self, private: bool) -> str:
+        """Create it; returns its first commit."""
         self.call("create_repo", private=private, exist_ok=True)
         return str(self.call("repo_info").sha)
 
@@ -347,6 +357,7 @@ class _Hub:
         return Path(self.call("hf_hub_download", filename=path, revision=head))
 
     def read(self, head: str | None, path: str) -> str:
+        """A text of the repository. Raises HubError if it is none."""
         local = self.file(head, path)
         try:
             return local.read_text(encoding="utf-8-sig")  # some editors write a mark first
@@ -354,6 +365,7 @@ class _Hub:
             raise HubError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
 
     def tag(self, tag: str, commit: str, message: str) -> None:
+        """Tag a commit."""
         try:
             self.call("create_tag", tag=tag, revision=commit, tag_message=message)
         except EdgeGlassError:

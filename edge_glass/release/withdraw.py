@@ -22,12 +22,14 @@ from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.revisions import Revisions, digest
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
-from edge_glass.release import certificate, derived, editions, residue
+from edge_glass.release import certificate, derived, editions, publish, purge, residue
 from edge_glass.release.certificate import Certificate
 from edge_glass.release.editions import Edition
+from edge_glass.release.purge import Purge
 from edge_glass.release.residue import Finder, Traces
 
 Key = tuple[str, str]  # what a row is withdrawn by, see `core.revisions`
+UNFINISHED = "-under-way"  # a certificate whose purge is not done
 GONE = "a withdrawn row"  # in the place of its id, where the ledger names it beside another
 
 
@@ -110,9 +112,11 @@ def withdraw(
     place: str,
     request: Request,
     config: str | None = None,
+    *,
     version: str | None = None,
     certificates: Path | None = None,
     jobs: int = 1,
+    purge_history: bool = False,
 ) -> Certificate:
     """Withdraw rows from the builds in a folder, or from `org/name`, whose next version it makes.
 
@@ -129,7 +133,7 @@ def withdraw(
         if found is None or not _holds(found, edition, config):
             found = _find(edition, request, config)
         if not found.keys:
-            return _known(request, edition, home, name)
+            return _known(edition, home, name, version)
         found.write(note)
         for one in found.keys:
             _withdrawn(edition, one, found, request.reason, jobs)
@@ -138,6 +142,13 @@ def withdraw(
         with locations.errors_explained(there):
             scan = residue.scan(there, found.traces, besides={note, *certificate.paths(home, name)})
         done = _certificate(edition, request, found).scanned(scan, found.traces)
+        if release and purge_history and not scan.residue:
+            gone = {config: found.ids(config) for config in found.keys}
+            planned = purge.plan(release.repo, gone, release.tag)
+            left = (tag for tag in done.earlier_versions if tag not in planned.tags)
+            done = replace(done, purged=planned, earlier_versions=(*left,))
+            certificate.write(home, f"{name}{UNFINISHED}", done)
+            _finish_purge(edition, home, name, release.tag)
         certificate.write(home, name, done)
         done.check()
         note.unlink()
@@ -154,6 +165,16 @@ def _holds(found: Found, edition: Edition, config: str | None) -> bool:
         if made != before and not done:
             return False
     return True
+
+
+def plan_purge(place: str, request: Request, config: str | None, version: str | None) -> Purge:
+    """What a withdrawal with `purge_history` would remove; nothing is changed."""
+    with editions.opened(place, version) as edition:
+        found = _find(edition, request, config)
+        if edition.repo is None:
+            raise ConfigError(f"{place} is a folder, which has no history to purge")
+        ids = {name: found.ids(name) for name in found.keys}
+        return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
 
 
 def _find(edition: Edition, request: Request, config: str | None) -> Found:
@@ -232,11 +253,23 @@ def _check_all_there(edition: Edition, request: Request, config: str | None, fou
         raise DataError(f"{edition.place}: no row {shown}{more}: nothing was changed")
 
 
-def _known(request: Request, edition: Edition, home: Path, name: str) -> Certificate:
-    """The certificate of a withdrawal that is done. Raises EdgeGlassError if there is none."""
+def _known(edition: Edition, home: Path, name: str, version: str | None) -> Certificate:
+    """The certificate of a withdrawal that is done. Raises DataError if there is none."""
+    if (begun := certificate.read(home, f"{name}{UNFINISHED}")) and version:
+        _finish_purge(edition, home, name, publish.tag_name(version))
+        certificate.write(home, name, begun)
     if earlier := certificate.read(home, name):
         return earlier
     raise DataError(f"{edition.place}: no row is there that this names: nothing was changed")
+
+
+def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
+    """Purge what a note beside the certificate says, which is removed then."""
+    begun = certificate.read(home, f"{name}{UNFINISHED}")
+    assert edition.repo and begun and begun.purged
+    purge.purge(edition.repo, begun.purged, tag)
+    for path in certificate.paths(home, f"{name}{UNFINISHED}"):
+        path.unlink(missing_ok=True)
 
 
 def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: int) -> None:

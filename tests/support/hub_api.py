@@ -196,6 +196,28 @@ def delete_ref(call: Call) -> Any:
     return {}
 
 
+@route("POST", "/api/datasets/{repo}/super-squash/{name}", token=True)
+def super_squash(call: Call) -> Any:
+    call.store.squash(call.repo(), f"refs/heads/{call.args['name']}", call.json()["message"])
+    return {}
+
+
+@route("GET", "/api/datasets/{repo}/lfs-files", token=True)
+def lfs_files(call: Call) -> Any:
+    return [
+        {"fileOid": blob.sha256, "filename": path, "oid": blob.oid, "pushedAt": DATE,
+         "ref": None, "size": blob.size}
+        for path, blob in call.store.lfs_files(call.repo())
+    ]  # fmt: skip
+
+
+@route("POST", "/api/datasets/{repo}/lfs-files/batch", token=True)
+def delete_lfs_files(call: Call) -> Any:
+    for sha256 in call.json()["deletions"]["sha"]:
+        call.store.path(sha256).unlink()
+    return {}
+
+
 @route("POST", "/api/datasets/{repo}/preupload/{rev}", token=True)
 def preupload(call: Call) -> Any:
     have = call.commit().files

@@ -164,6 +164,18 @@ class Store:
             files = {".gitattributes": self.add_bytes(GITATTRIBUTES)}
             self._record(repo, "refs/heads/main", None, {"summary": "initial commit"}, files)
 
+    def squash(self, repo: Repo, ref: str, message: str) -> None:
+        """The head of a branch as its only commit."""
+        with self.lock:
+            self._record(repo, ref, None, {"summary": message}, repo.find(ref).files)
+
+    def lfs_files(self, repo: Repo) -> list[tuple[str, Blob]]:
+        """The files of all commits that are stored, each once."""
+        every = {
+            blob.sha256: (p, blob) for c in repo.commits.values() for p, blob in c.files.items()
+        }
+        return [one for sha, one in sorted(every.items()) if one[1].lfs and self.path(sha).exists()]
+
     def commit(
         self, repo: Repo, rev: str, lines: Iterable[bytes], create_pr: bool
     ) -> tuple[Commit, str]:
