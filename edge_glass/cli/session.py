@@ -102,12 +102,14 @@ def _session(
     if quiet and verbose:
         raise ConfigError("--quiet and --verbose: give one of them")
     handlers = [_handler(log)] if log else []
-    handlers += [logging.StreamHandler()] if verbose else []
+    if verbose:
+        handlers.append(logging.StreamHandler())
+        handlers[-1].setFormatter(_Redacted())
     LOG.handlers, LOG.propagate = handlers, False
     LOG.setLevel(logging.INFO if handlers else logging.CRITICAL)
     terminal.console.quiet = quiet
     words = " ".join(f"{key}={value}" for key, value in given.items() if value)
-    LOG.info(redacted(f"{verb} {words} (edge-glass {VERSION}, Python {python_version()})"))
+    LOG.info("%s %s (edge-glass %s, Python %s)", verb, words, VERSION, python_version())
     start = time.monotonic()
     try:
         yield
@@ -126,10 +128,17 @@ def _session(
         LOG.handlers = []
 
 
+class _Redacted(logging.Formatter):
+    """What is logged, tracebacks too, without the secrets of URLs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
 def _handler(path: Path) -> logging.Handler:
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--log {path}: {error.strerror}") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_Redacted("%(asctime)s %(message)s"))
     return handler
