@@ -1,4 +1,4 @@
-"""What stands in a URL beside its host is told to nobody: not in errors, logs, or what is written."""
+"""The secrets of a URL are told to nobody: not in errors, logs, or what is written."""
 
 import subprocess
 from pathlib import Path

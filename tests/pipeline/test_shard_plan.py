@@ -38,7 +38,7 @@ class Sized:
     def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
         yield from self.rows if split == "train" else []
 
-    def row_bytes(self, size: int) -> int:
+    def row_weight(self, row: Row, size: int) -> int:
         return size
 
 
