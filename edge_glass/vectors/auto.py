@@ -65,11 +65,11 @@ class Reader:
     def __call__(self, data: bytes) -> Inputs:
         """One row, with an axis for the batch."""
         if self.modality == "image":
-            found = _processor(self.model, "AutoImageProcessor")(
+            found = processor(self.model, "AutoImageProcessor")(
                 images.rgb(data), return_tensors="np"
             )
             return {name: np.asarray(value) for name, value in found.items()}
-        reads = _processor(self.model, "AutoFeatureExtractor")
+        reads = processor(self.model, "AutoFeatureExtractor")
         samples, rate = audio.waveform(data, reads.sampling_rate)
         # CLAP would draw at random which part of a longer sound it hears: always its beginning
         samples = samples[: getattr(reads, "nb_max_samples", None)]
@@ -131,7 +131,8 @@ def _texts(model: Model) -> Callable[[Sequence[str]], Inputs]:
 
 
 @cache
-def _processor(model: Model, kind: str) -> Any:
+def processor(model: Model, kind: str) -> Any:
+    """What reads images or sounds for a model: `kind` is a class of `transformers`."""
     import transformers
 
     found = getattr(transformers, kind).from_pretrained(

@@ -87,6 +87,8 @@ def _model(name: str, revision: str | None, folder: Path) -> Model:
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{name}: {folder}/config.json names no model: {error}") from None
     media = any((folder / file).is_file() for file in PROCESSORS)
+    if media and (folder / "modules.json").is_file():
+        return Model(name, revision, folder, "multimodal")
     return Model(name, revision, folder, KINDS.get(kind, "auto" if media else "sentence"))
 
 

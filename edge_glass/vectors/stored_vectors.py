@@ -18,7 +18,7 @@ from edge_glass.vectors.embed import FILE, REMEDY, SETTINGS
 from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target
 
 Array = np.ndarray[Any, Any]
-SHARED = {"clip", "auto"}  # kinds of models whose modalities have one space
+SHARED = {"clip", "auto", "multimodal"}  # kinds of models whose modalities have one space
 
 
 @dataclass(frozen=True)

@@ -256,6 +256,32 @@ def test_other_models_give_what_transformers_gives(models: Path) -> None:
     np.testing.assert_allclose(found, pooled, atol=1e-5)
 
 
+def test_what_sentence_transformers_loads_is_run_by_it(models: Path, tmp_path: Path) -> None:
+    """A CLIP with a layer of its own behind, as a model of several modalities is published."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    torch.manual_seed(0)
+    net = SentenceTransformer(str(models / "clip"), device="cpu")
+    net.append(Dense(24, 10))
+    net.save_pretrained(str(tmp_path / "st"))
+    expected = net.encode([Image.open(io.BytesIO(data)).convert("RGB") for data in POSTERS])
+    encoder = open_encoder(str(tmp_path / "st"), "image")
+    assert (encoder.model.kind, encoder.dim) == ("multimodal", 10)
+    np.testing.assert_allclose(vectors(encoder, list(POSTERS), jobs=2), expected, atol=1e-5)
+    texts = vectors(open_encoder(str(tmp_path / "st"), "text"), list(TEXTS))
+    np.testing.assert_allclose(texts, net.encode(TEXTS), atol=1e-5)
+    with pytest.raises(EdgeGlassError, match="st encodes image and text, not audio"):
+        open_encoder(str(tmp_path / "st"), "audio")
+    path = tmp_path / "st" / "modules.json"
+    path.write_text(path.read_text().replace("sentence_transformers.base", "own.code"))
+    from edge_glass.vectors import multimodal
+
+    multimodal._loaded.cache_clear()
+    with pytest.raises(EdgeGlassError, match=r"its modules own\.code.* are code of its own"):
+        open_encoder(str(tmp_path / "st"), "image")
+
+
 def test_clap_hears_the_beginning_of_a_sound(models: Path) -> None:
     """Its own processor draws which second of a longer one it hears."""
     import transformers
