@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, AliasChoices, StringConstraints
 from pydantic import Field as Bounds
 
 from edge_glass.core import columns, feature_types, ledger, names, records, schema
@@ -30,6 +30,8 @@ SHARD = r"-\d{5,}-of-\d{5,}\.parquet"  # behind the name of the split
 
 Name = Annotated[str, AfterValidator(names.check)]
 Count = Annotated[int, Bounds(ge=0)]
+# 0.1.0 called them doubts
+Warnings = Annotated[dict[str, Count], Bounds(validation_alias=AliasChoices("warnings", "doubts"))]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 REMEDY = "move it away and build again"
 
@@ -59,7 +61,7 @@ class ShardRecord(Plain):
     split: Name
     shard: File
     outcomes: dict[str, Count]
-    warnings: dict[str, Count]
+    warnings: Warnings
     figures: Figures
 
 
@@ -78,7 +80,7 @@ class Split(Plain):
     bytes: Count
     shards: tuple[File, ...]
     outcomes: dict[str, Count]  # outcome -> source rows
-    warnings: dict[str, Count]  # note in the ledger -> source rows that are kept
+    warnings: Warnings  # note in the ledger -> source rows that are kept
     figures: Figures
     planned: Count | None = None  # source rows that were read; earlier releases did not say
 
@@ -193,6 +195,8 @@ class Inputs(Plain):
 class Manifest(Inputs):
     """A build that is whole."""
 
+    _read_as: ClassVar[str | None] = None  # sha256 of the file that it was read from
+
     splits: dict[Name, Split]
     ledger: File
 
@@ -263,8 +267,8 @@ class Manifest(Inputs):
 
     @property
     def seal(self) -> str:
-        """The sha256 of its file, as `write` writes it: cards and tags have it."""
-        return hashlib.sha256(json_bytes(self.plain())).hexdigest()
+        """The sha256 of its file, as it was read or as `write` writes it: cards and tags have it."""
+        return self._read_as or hashlib.sha256(json_bytes(self.plain())).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write it to `folder`, whole or not at all."""
@@ -340,7 +344,9 @@ def read(folder: Path) -> Manifest:
 
 def parse(data: bytes, where: str) -> Manifest:
     """A manifest out of its JSON; `where` is named in the EdgeGlassError if it is none."""
-    return schema.parse(Manifest, data, where, REMEDY)
+    made = schema.parse(Manifest, data, where, REMEDY)
+    object.__setattr__(made, "_read_as", hashlib.sha256(data).hexdigest())
+    return made
 
 
 def read_record(path: Path) -> WorkRecord | None:

@@ -17,6 +17,8 @@ from edge_glass.pipeline.remote_output import Away
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import Network
 
+NAMED = 5  # modules that differ
+
 
 @dataclass(frozen=True)
 class Options:
@@ -144,7 +146,8 @@ def _other_code(job: Job, made: Manifest) -> str:
     """How the code differs that made the complete build."""
     known, code = finished.code(job.final), job.corpus.code()
     other = finished.differing_code(made, job.described, known, code)
-    return f"{job.final} was made by other code ({', '.join(other)})"
+    more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
+    return f"{job.final} was made by other code ({', '.join(other[:NAMED])}{more})"
 
 
 def tell_other_code(job: Job, made: Manifest, progress: Progress) -> None:

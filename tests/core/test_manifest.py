@@ -1,6 +1,7 @@
 """A manifest is believed in nothing: its fields are checked, and its names are no paths."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plain(small: Path) -> Any:
     return manifest.read(small).plain()
+
+
+def test_a_manifest_of_0_1_0_is_read(small: Path) -> None:
+    """It called the warnings of a split doubts."""
+    text = (small / manifest.FILE).read_text().replace('"warnings":', '"doubts":')
+    assert '"doubts":' in text
+    made = manifest.parse(text.encode(), "manifest.json")
+    assert made == manifest.read(small)
+    assert made.seal == sha256(text.encode()).hexdigest()  # of the file as it is, which cards have
 
 
 def test_the_roles_of_columns_are_written_down(small: Path, tmp_path: Path) -> None:
