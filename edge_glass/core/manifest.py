@@ -267,7 +267,7 @@ class Manifest(Inputs):
 
     @property
     def seal(self) -> str:
-        """The sha256 of its file, as it was read or as `write` writes it: cards and tags have it."""
+        """The sha256 of its file, as it was read or will be written: cards and tags have it."""
         return self._read_as or hashlib.sha256(json_bytes(self.plain())).hexdigest()
 
     def write(self, folder: Path) -> None:
