@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import duckdb
 
 LEAST = 200_000_000  # bytes without which nothing of use can be done
 
 
 @contextmanager
-def connected(memory: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def connected(memory: int, folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A database in memory that spills into `folder`."""
+    import duckdb
+
     with (
         TemporaryDirectory(dir=folder, prefix="spill-") as spill,
         duckdb.connect(
@@ -33,6 +38,8 @@ def connected(memory: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def libraries() -> dict[str, str]:
     """What the output's bytes depend on; its hash is DuckDB's, so all nodes must have the same."""
+    import duckdb
+
     return {"duckdb": duckdb.__version__, "pyarrow": pa.__version__}
 
 

@@ -1,6 +1,5 @@
 """Ctrl-C at a moment when it can be obeyed."""
 
-import asyncio
 import signal
 import threading
 from collections.abc import Coroutine, Iterator
@@ -62,6 +61,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     Raises KeyboardInterrupt when the work has ended after the first; a second one ends it at once.
     """
+    import asyncio
+
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return asyncio.run(work)

@@ -3,8 +3,6 @@
 import re
 from pathlib import PurePosixPath
 
-from huggingface_hub import HfApi
-
 from edge_glass.core.errors import HubError
 from edge_glass.core.spec import MAIN, Hub, Source
 from edge_glass.corpora.own_columns import stop
@@ -22,6 +20,8 @@ def source(place: str) -> Source:
     """The folder of Parquet files of a dataset, pinned to a commit. Raises EdgeGlassError."""
     parts = PLACE.fullmatch(place)
     assert parts is not None
+    from huggingface_hub import HfApi
+
     repo, revision = parts["repo"], parts["revision"] or MAIN
     try:
         found = HfApi().dataset_info(repo, revision=revision)

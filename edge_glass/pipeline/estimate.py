@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.core.progress import Progress
+from edge_glass.core.spec import Source
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan
-from edge_glass.sources import archives, download, hub_files, link_index, table_chunks, tars
+from edge_glass.sources import archives, table_chunks, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.obtain import find, obtain, store
 
@@ -85,7 +86,6 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
         raw = corpus.room("samples") / corpus.corpus
     plans = []
     for name, source in corpus.request().sources.items():
-        size = source.bytes
         if source.fetch and raw is None:
             rows = sum(stated_rows(corpus, split) or 0 for split in corpus.chosen_splits())
             size, state = rows * (source.row_bytes or 0) or None, "row by row"
@@ -93,18 +93,27 @@ def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
             place = find(raw, name, source)
             state = "missing" if place is None else "here"
             size = place.stat().st_size if place and place.is_file() else None
-        elif source.by_hand:
-            state = "by hand"
-        elif source.index:
-            state = "partly here" if (root / name / link_index.PAGE).is_file() else "to fetch"
-        elif source.hub:
-            size, state = hub_files.state(source, root / name)
-        elif download.stored(root / name, source) is not None:
-            state = "here"
         else:
-            state = "partly here" if download.begun(root / name) else "to fetch"
+            size, state = _of_upstream(source, root / name)
         plans.append(SourcePlan(name, source.template, size, state))
     return plans
+
+
+def _of_upstream(source: Source, path: Path) -> tuple[int | None, str]:
+    """Bytes of a source that is kept at `path` once it is fetched, and how much is there."""
+    from edge_glass.sources import download, hub_files, link_index
+
+    if source.by_hand:
+        return source.bytes, "by hand"
+    if source.index:
+        begun = (path / link_index.PAGE).is_file()
+    elif source.hub:
+        return hub_files.state(source, path)
+    elif download.stored(path, source) is not None:
+        return source.bytes, "here"
+    else:
+        begun = download.begun(path)
+    return source.bytes, "partly here" if begun else "to fetch"
 
 
 def stated_rows(corpus: Corpus, split: str) -> int | None:

@@ -6,16 +6,13 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
 from typing import IO, Any, NoReturn, Self
 
-import py7zr
 from filelock import FileLock
-from py7zr.io import Py7zIO, WriterFactory
 
 from edge_glass.core import records, units
 from edge_glass.core.atomic_files import FULL, disk_full
@@ -152,7 +149,9 @@ class _Writer:
 
 def _open(archive: Path, writer: _Writer) -> None:
     if archive.name.endswith(".7z"):
-        _un7z(archive, writer)
+        from edge_glass.sources import seven_zip
+
+        seven_zip.unpack(archive, writer)
     elif archive.name.endswith(".zip"):
         _unzip(archive, writer)
     elif archive.suffix not in PACKED or ".tar" in archive.suffixes:
@@ -160,17 +159,6 @@ def _open(archive: Path, writer: _Writer) -> None:
     else:
         with archive.open("rb") as file, closing(PACKED[archive.suffix](file)) as stream:
             writer.copy(stream, archive.stem, regular=True)
-
-
-def _un7z(archive: Path, writer: _Writer) -> None:
-    factory = _Factory(writer)
-    with closing(factory), py7zr.SevenZipFile(archive) as file:
-        members = [member for member in file.list() if not member.is_directory]
-        for member in members:
-            writer.path(member.filename, member.is_file)
-        writer.expect(sum(member.uncompressed for member in members))
-        # py7zr holds the names against a folder: not against the one that we happen to run in
-        file.extractall(writer.folder, factory=factory)
 
 
 def _unzip(archive: Path, writer: _Writer) -> None:
@@ -206,50 +194,3 @@ class _Header(tarfile.TarInfo):
             if isinstance(error, EOFHeaderError):
                 raise
             raise ReadError(f"at byte {tarfile.offset}: {error}") from error
-
-
-class _Factory(WriterFactory):  # type: ignore[misc]
-    """Hands py7zr our files instead of letting it make its own."""
-
-    def __init__(self, writer: _Writer) -> None:
-        self._writer = writer
-        self._open: set[IO[bytes]] = set()
-
-    def create(self, filename: str) -> Py7zIO:
-        name = Path(filename).relative_to(self._writer.folder).as_posix()
-        file = self._writer.open(name)
-        self._open.add(file)
-        return _Member(self._writer, file, self._open.discard)
-
-    def close(self) -> None:
-        """Close what py7zr left open when it failed."""
-        for file in self._open:
-            with suppress(OSError):
-                file.close()
-
-
-class _Member(Py7zIO):  # type: ignore[misc]
-    def __init__(
-        self, writer: _Writer, file: IO[bytes], closed: Callable[[IO[bytes]], None]
-    ) -> None:
-        self._writer, self._file, self._closed = writer, file, closed
-
-    def write(self, s: bytes | bytearray) -> int:
-        self._writer.count(len(s))
-        return self._file.write(s)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-        self._closed(self._file)
-
-    def size(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int | None = None) -> bytes:
-        return b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)

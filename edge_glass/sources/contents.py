@@ -1,4 +1,4 @@
-"""What a folder holds, as one digest; files that did not change since are not read again."""
+"""What a file or folder holds, as digests; files that did not change since are not read again."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from stat import S_ISREG
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.spec import SourceFacts
 
 Tick = Callable[[int, int | None], None]  # bytes done, bytes in all if known
 HEX = 64  # characters of a sha256
@@ -108,3 +109,31 @@ def _whole(listing: Path) -> bool:
             digest.update(chunk)
             left -= len(chunk)
         return file.read() == digest.hexdigest().encode()
+
+
+class Checksums:
+    """Bytes, md5 and sha256 of what goes by."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        """Take what goes by."""
+        self.bytes += len(data)
+        self._md5.update(data)
+        self._sha256.update(data)
+
+    def facts(self) -> SourceFacts:
+        """All of them, as the manifest has them."""
+        md5, sha256 = self._md5.hexdigest(), self._sha256.hexdigest()
+        return SourceFacts(bytes=self.bytes, md5=md5, sha256=sha256)
+
+
+def checksums(path: Path) -> SourceFacts:
+    """Bytes, md5 and sha256 of a file."""
+    found = Checksums()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            found.update(chunk)
+    return found.facts()

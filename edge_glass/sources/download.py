@@ -1,7 +1,6 @@
 """Resumable downloads: ranges, mirrors in turn, checksum while streaming."""
 
 import asyncio
-import hashlib
 import os
 import re
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from edge_glass.core.errors import EdgeGlassError, NetworkError
 from edge_glass.core.progress import ByteTick
 from edge_glass.core.spec import Source, SourceFacts
 from edge_glass.sources import addresses
+from edge_glass.sources.contents import Checksums
 from edge_glass.sources.hosts import retry_after
 
 AT_ONCE = 4
@@ -338,34 +338,6 @@ async def _stream(
         tick(job.name, part.size, total)
     if total is not None and part.size < total:
         raise _Again(f"ended after {part.size} of {total} bytes")
-
-
-class Checksums:
-    """Bytes, md5 and sha256 of what goes by."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-
-    def update(self, data: bytes) -> None:
-        """Take what goes by."""
-        self.bytes += len(data)
-        self._md5.update(data)
-        self._sha256.update(data)
-
-    def facts(self) -> SourceFacts:
-        """All of them, as the manifest has them."""
-        md5, sha256 = self._md5.hexdigest(), self._sha256.hexdigest()
-        return SourceFacts(bytes=self.bytes, md5=md5, sha256=sha256)
-
-
-def checksums(path: Path) -> SourceFacts:
-    """Bytes, md5 and sha256 of a file."""
-    found = Checksums()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            found.update(chunk)
-    return found.facts()
 
 
 def begun(path: Path) -> bool:

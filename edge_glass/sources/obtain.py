@@ -14,9 +14,9 @@ from edge_glass.core import records, units
 from edge_glass.core.errors import SourceError, SpaceError, raise_all
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source, SourceFacts
-from edge_glass.sources import archives, download, hub_files, link_index, prefetch, tars
+from edge_glass.sources import archives, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
-from edge_glass.sources.contents import contents
+from edge_glass.sources.contents import checksums, contents
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Place, Raw
@@ -79,6 +79,8 @@ def obtain(
 
 
 def _fetched(request: Request, mirror: str | None, network: Network, progress: Progress) -> Raw:
+    from edge_glass.sources import download, hub_files, link_index
+
     if mirror is None:
         raise_all(_by_hand(request), SourceError)
     root, sources = store() / "downloads" / request.corpus, request.sources
@@ -243,7 +245,7 @@ def _folder_facts(
 
 def _file_facts(place: Path, progress: Progress) -> SourceFacts:
     with progress.bytes(f"checksum {place.name}"):
-        return download.checksums(place)
+        return checksums(place)
 
 
 def _differing(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +25,9 @@ from edge_glass.sources.chunk_text import HEADER, PACKED, Text, opened
 from edge_glass.sources.fields import preview
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
+
+if TYPE_CHECKING:
+    import duckdb
 
 LINES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (
@@ -131,7 +133,7 @@ def digest_of(*columns: str) -> str:
 def read(
     path: Path,
     layout: Layout,
-    connection: duckdb.DuckDBPyConnection,
+    connection: "duckdb.DuckDBPyConnection",
     select: str = "SELECT * FROM aligned",
 ) -> Iterator[pa.RecordBatch]:
     """Every record of a chunk: its number in it, why it is dropped, what is odd, its columns.
@@ -384,7 +386,7 @@ def _aligned(
     table: pa.Table,
     there: list[str],
     layout: Layout,
-    connection: duckdb.DuckDBPyConnection,
+    connection: "duckdb.DuckDBPyConnection",
     select: str,
 ) -> pa.RecordBatch:
     """What is wanted of the marks and all columns of the layout, out of those that are there."""

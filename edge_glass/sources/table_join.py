@@ -7,10 +7,10 @@ nothing. DuckDB spills what is beyond its memory; the long table is read through
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -130,6 +130,8 @@ def joined(
 
 
 def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> None:
+    import duckdb
+
     more = [quoted(name) for name in table.names if name != key]
     with duck.connected(memory, path.parent) as connection:
         try:
@@ -164,7 +166,7 @@ def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> Non
 
 def _state(*tables: Table) -> str:
     """Changes with the names, sizes and times of the files, and with what is wanted of them."""
-    found = hashlib.sha256(duckdb.__version__.encode())
+    found = hashlib.sha256(version("duckdb").encode())
     for table in tables:
         stat = table.path.stat()
         found.update(f"{table} {stat.st_size} {stat.st_mtime_ns}\n".encode())

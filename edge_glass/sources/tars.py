@@ -15,9 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
-import indexed_gzip
 from filelock import FileLock
 
 from edge_glass.core import records
@@ -136,6 +135,8 @@ def _opened(archive: Path, index: Path, pid: int) -> tuple[sqlite3.Connection, I
 def _file(archive: Path, seek: Path | None = None) -> IO[bytes]:
     if archive.name.endswith(".tar"):
         return archive.open("rb")
+    import indexed_gzip
+
     more = {"index_file": str(seek)} if seek else {"spacing": STEP}
     file: IO[bytes] = indexed_gzip.IndexedGzipFile(str(archive), buffer_size=BUFFER, **more)
     return file
@@ -165,8 +166,8 @@ def _index(archive: Path, folder: Path, tick: Tick) -> None:
             db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
             _Pass(archive, file, db, tick).run()
             db.executescript(_INDEXES)
-            if isinstance(file, indexed_gzip.IndexedGzipFile):
-                file.export_index(str(aside / _SEEK))
+            if not archive.name.endswith(".tar"):
+                cast(Any, file).export_index(str(aside / _SEEK))
         records.write(aside / _RECORD, _described(aside))
         for path in (*aside.iterdir(), aside):
             sync(path)

@@ -50,3 +50,26 @@ def test_what_there_is_to_build_is_told_without_what_builds_it(words: str) -> No
 def test_a_ledger_is_read_by_pyarrow_alone(in_pieces: Path) -> None:
     assert imported("ledger", in_pieces) == {"numpy", "pyarrow"}
     assert imported("ledger", in_pieces, "--reason", "kept") == {"numpy", "pyarrow"}
+
+
+# what a corpus is made of, and no more: nothing that fetches, joins, unpacks or publishes
+CORPUS = {"numpy", "PIL.Image", "pyarrow", "pyarrow.compute", "soundfile"}
+
+
+@pytest.mark.parametrize("words", ["info clotho", "info laionet", "plan clotho_sample"])
+def test_a_corpus_is_told_of_without_datasets_and_what_fetches(words: str) -> None:
+    assert imported(*words.split()) <= CORPUS
+
+
+def test_a_build_needs_no_datasets_but_for_its_card(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import build
+assert build(catalog.variant("clotho_sample"), Path(sys.argv[1])).kept
+print(*sys.modules)
+"""
+    line = [sys.executable, "-c", code, tmp_path]
+    out = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert not {"datasets", "torch"} & set(out.split())  # pandas is pyarrow's affair

@@ -250,7 +250,7 @@ def test_rows_and_hours_are_held_against_the_published_ones(spec: Spec, tmp_path
     ]  # not the file that upstream publishes
     source = spec.sources["dev-clean.tar.gz"]
     source.__dict__.pop("checksum", None)
-    source.md5 = obtain.download.checksums(path).md5
+    source.md5 = obtain.checksums(path).md5
     folder = build(path.parent, tmp_path / "out2")
     assert {f.kind for f in verify(folder)} == {"error"}
     source.rows, source.hours = 9, 0.0

@@ -10,9 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from edge_glass.core import duck, parquet
@@ -25,6 +24,9 @@ from edge_glass.sources.fields import preview
 from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.table_layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
@@ -150,7 +152,7 @@ def _delimited(path: Path, name: str, folder: str, base: str) -> Iterator[Record
 
 
 def _chunk(
-    path: Path, layout: Layout, connection: duckdb.DuckDBPyConnection
+    path: Path, layout: Layout, connection: "duckdb.DuckDBPyConnection"
 ) -> Iterator[tuple[int, dict[str, Any], tuple[Outcome, str] | None]]:
     for batch in table_chunks.read(path, layout, connection):
         for record in batch.to_pylist():

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +25,9 @@ from edge_glass.domains.imagenet import caption_match
 from edge_glass.domains.imagenet.classes import imagenet, labels
 from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout
-from edge_glass.vectors import text_encoders
+
+if TYPE_CHECKING:
+    from edge_glass.vectors.text_encoders import Vectors
 
 INDEX = "__index_level_0__"  # of a row in its release, as pandas calls an index without a name
 RELEASED = re.compile(r"part-(\d{5})-[0-9a-f]{8}-.*\.parquet")  # as Spark names the parts
@@ -69,7 +71,7 @@ class Matched:
 
     def libraries(self) -> dict[str, str]:
         """What finds the lemmas."""
-        return {"ahocorasick_rs": version("ahocorasick_rs"), "duckdb": duckdb.__version__}
+        return {"ahocorasick_rs": version("ahocorasick_rs"), "duckdb": version("duckdb")}
 
     def _of(self, table: pa.Table, path: Path) -> pa.Table:
         if Outcome.DAMAGED_FILE in set(table["dropped"].to_pylist()):
@@ -131,9 +133,13 @@ class Scored:
 
     def libraries(self) -> dict[str, str]:
         """What encodes the texts."""
+        from edge_glass.vectors import text_encoders
+
         return text_encoders.libraries(self.encoder)
 
     def _similarity(self, table: pa.Table) -> pa.Array:
+        from edge_glass.vectors import text_encoders
+
         encode = text_encoders.load(self.encoder)
         queries = _queries(self.encoder)
         texts, wanted = table[self.text].to_pylist(), table["wnid"].to_pylist()
@@ -148,5 +154,7 @@ class Scored:
 
 
 @cache
-def _queries(encoder: str) -> text_encoders.Vectors:
+def _queries(encoder: str) -> "Vectors":
+    from edge_glass.vectors import text_encoders
+
     return text_encoders.encoded(encoder, [found.query for found in imagenet()])
