@@ -10,6 +10,7 @@ DTYPE = re.compile(
     r"|timestamp\[(s|ms|us|ns), tz=[\w/+:-]+\]|decimal(128|256)\(([1-9]|[12]\d|3[0-8]), ?\d\)"
 )
 FILES = ("Audio", "Image", "Video", "Pdf", "Mesh", "Nifti")
+ARRAYS = ("Array2D", "Array3D", "Array4D", "Array5D")
 LISTS = ("Sequence", "List", "LargeList")
 
 
@@ -48,6 +49,10 @@ def _fits(kind: str, feature: dict[str, Any]) -> bool:
         case name, _ if name in FILES:
             rate = feature.get("sampling_rate")
             return rate is None or (type(rate) is int and rate > 0)
+        case name, {"shape": [*sides], "dtype": str(dtype)} if name.startswith("Array"):
+            known = name in ARRAYS and len(sides) == int(name[5])
+            whole = all(side is None or (type(side) is int and side > 0) for side in sides)
+            return known and whole and bool(DTYPE.fullmatch(dtype))
         case name, {"feature": _}:
             return name in LISTS and type(feature.get("length", -1)) is int
     return False

@@ -60,7 +60,7 @@ def portable(feature: Any) -> Any:
             return {"feature": inner, "_type": "Sequence"} if "_type" in inner else [inner]
         case dict():
             return {key: portable(value) for key, value in feature.items()}
-        case list():
+        case list() | tuple():
             return [portable(item) for item in feature]
         case None | str() | int() | float():
             return feature

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from edge_glass.corpora.layouts import (
     annotations,
     media_folders,
+    recipes,
     shards,
-    speech,
     tables,
+    tar_samples,
     timed,
-    webdataset,
 )
 from edge_glass.corpora.layouts.record import Files, Record
 
@@ -29,11 +29,11 @@ LAYOUTS = {
         "media files, in class folders or with texts beside them", media_folders.records
     ),
     "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
-    "webdataset": Layout("tars of samples", webdataset.records),
+    "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
-    "kaldi": Layout("Kaldi: wav.scp, text, segments, …", speech.kaldi, speech.is_kaldi),
-    "lhotse": Layout("Lhotse manifests", speech.lhotse, speech.is_lhotse),
-    "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", speech.ljspeech, speech.is_ljspeech),
+    "kaldi": Layout("Kaldi: wav.scp, text, segments, …", recipes.kaldi, recipes.is_kaldi),
+    "lhotse": Layout("Lhotse manifests", recipes.lhotse, recipes.is_lhotse),
+    "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", recipes.ljspeech, recipes.is_ljspeech),
     "annotations": Layout(
         "pictures with COCO's or VQA's JSON", annotations.records, annotations.fits
     ),
