@@ -7,10 +7,11 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -140,16 +141,17 @@ class OwnCorpus(Corpus):
     @override
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         first, claimed = split == self.splits()[0], set[bytes]()
+        files_claimed = first and any(c.stored_as == "file" for c in self.media.values())
         files = Files(raw, DATA, tuple(self.spec().tables))
         for record in LAYOUTS[str(self.spec().layout)].records(files):
             theirs = self._split(record)
             if theirs == split or (theirs is None and first):
                 make = partial(self._row, record, raw)
                 yield parsed("", DATA, record.where, record.values, make)
-            if first:
+            if files_claimed:
                 with suppress(Dropped):
                     claimed.update(map(_short, self._named(record, raw).values()))
-        if first and any(column.stored_as == "file" for column in self.media.values()):
+        if files_claimed:
             yield from _unclaimed(Files(raw, self._place), claimed)
 
     @property
@@ -177,7 +179,7 @@ class OwnCorpus(Corpus):
         """The media of a record: column -> file, URL, or where in a table its bytes are."""
         found: dict[str, str] = {}
         for name, column in self.media.items():
-            value = values.at(column.key, record.values)
+            value = values.getter(column.key)(record.values)
             if value is not None and column.stored_as != "base64":
                 found[name] = str(value)
             if name in found and column.stored_as == "file":
@@ -190,11 +192,7 @@ class OwnCorpus(Corpus):
             raise Dropped(*record.dropped)
         if self._split(record) is None:
             raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
-        fields = {
-            name: values.cast(name, column, values.at(column.key, said))
-            for name, column in self.spec().columns.items()
-            if column.role not in KINDS or column.stored_as == "base64"
-        }
+        fields = {n: values.cast(n, column, value(said)) for n, column, value in self._values}
         fields["media"] = names = self._named(record, raw)
         row = Row(record.where, DATA, record.where, fields=fields)
         if names:
@@ -206,10 +204,26 @@ class OwnCorpus(Corpus):
                 row.id = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
         elif self.media and not any(fields.get(name) for name in self.media):
             raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
-        for name, column in self.spec().columns.items():
-            if column.role == "id" and fields[name] is not None:
-                row.id = fields[name]
+        for name in self._by_role["id"]:
+            row.id = row.id if fields[name] is None else fields[name]
         return row
+
+    @cached_property
+    def _values(self) -> list[tuple[str, Column, Callable[[dict[str, Any]], Any]]]:
+        """The columns that are written into a plan, each with how its value is read."""
+        return [
+            (name, column, values.getter(column.key))
+            for name, column in self.spec().columns.items()
+            if column.role not in KINDS or column.stored_as == "base64"
+        ]
+
+    @cached_property
+    def _by_role(self) -> defaultdict[str, list[str]]:
+        """The columns of each role."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for name, column in self.spec().columns.items():
+            found[column.role].append(name)
+        return found
 
     @override
     def row_weight(self, row: Row, source_bytes: int) -> int:
@@ -291,8 +305,10 @@ class OwnCorpus(Corpus):
 
     def _span(self, row: Row) -> tuple[float, float] | None:
         """The seconds of a recording that a row is."""
-        roles = {column.role: row.fields.get(n) for n, column in self.spec().columns.items()}
-        start, end, length = (roles.get(role) for role in ("start", "end", "length"))
+        keys = [self._by_role[role] for role in ("start", "end", "length")]
+        if not any(keys):
+            return None
+        start, end, length = (row.fields.get(key[0]) if key else None for key in keys)
         if end is None and length is not None and start is not None:
             end = round(start + length, 9)
         return None if end is None else (float(start or 0), float(end))

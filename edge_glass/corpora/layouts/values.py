@@ -3,7 +3,9 @@
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -41,6 +43,14 @@ def at(key: Key, values: dict[str, Any]) -> Any:
     return inner
 
 
+def getter(key: Key) -> Callable[[dict[str, Any]], Any]:
+    """`at` for one key and many records; most keys are a name and no more."""
+    if isinstance(key, str) and "." not in key and not PLACE.search(key):
+        name = key
+        return lambda values: values.get(name)
+    return partial(at, key)
+
+
 def feature(column: Column) -> Any:
     """The feature of a column that holds a value."""
     return ClassLabel(names=column.names) if column.names else _feature(column.type)
@@ -52,10 +62,13 @@ def _feature(type_: str) -> Any:
     return Value("string" if type_ == "json" else type_)
 
 
+PLAIN = defaultdict(bool, text=True, id=True, md5=True, sha256=True)  # roles of any text
+
+
 def cast(name: str, column: Column, value: Any) -> Any:
     """A record's value as the column has it. Raises Dropped."""
-    if value is None:
-        return None
+    if value is None or (type(value) is str and column.type == "string" and PLAIN[column.role]):
+        return value
     if column.role == "caption":
         return [str(each) for each in (value if isinstance(value, list) else [value])]
     if column.names is not None and isinstance(value, int) and value < len(column.names):
