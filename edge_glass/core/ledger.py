@@ -63,6 +63,7 @@ class Outcome(StrEnum):
     WRONG_KIND = "wrong_kind"  # a web page, a drawing or another kind of file in its place
     ROBOTS_TXT = "robots_txt"  # the host's robots.txt asks that it be left alone
     X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI
+    CONTENT_USAGE = "content_usage"  # its owner does not want it used for training (AIPREF)
     TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
     TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for
     NO_CLASS = "no_class"  # of no class that the corpus has, or no lemma of one stands in it

@@ -25,7 +25,7 @@ class FetchParams(CorpusConfig):
     """What is taken from the web."""
 
     ignore_opt_outs: Annotated[
-        list[Literal["robots_txt", "x_robots_tag", "tdm_rep"]] | None,
+        list[Literal["robots_txt", "x_robots_tag", "tdm_rep", "content_usage"]] | None,
         Field(description="checks of consent that you answer for leaving out"),
     ] = None
     max_bytes: Annotated[

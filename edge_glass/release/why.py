@@ -23,7 +23,9 @@ from edge_glass.corpora import catalog
 from edge_glass.pipeline import replay
 
 AHEAD = 2**16  # bytes that are read beyond what is asked for
-CONSENT = {Outcome.ROBOTS_TXT, Outcome.X_ROBOTS_TAG, Outcome.TDM_RESERVED}
+CONSENT = {
+    Outcome.ROBOTS_TXT, Outcome.X_ROBOTS_TAG, Outcome.TDM_RESERVED, Outcome.CONTENT_USAGE,
+}  # fmt: skip
 SERVED = ("url", "final_url", "status", "bytes", "sha256", "etag", "last_modified")
 
 

@@ -1,4 +1,4 @@
-"""What the other side asks for: robots.txt, X-Robots-Tag, and reservations of mining (TDM-Rep)."""
+"""What the other side asks for: robots.txt, X-Robots-Tag, TDM-Rep, and Content-Usage (AIPREF)."""
 
 import asyncio
 import json
@@ -15,7 +15,10 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.sources.responses import WHOLE
 
 AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
-ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP = CHECKS = ("robots_txt", "x_robots_tag", "tdm_rep")
+CHECKS = ("robots_txt", "x_robots_tag", "tdm_rep", "content_usage")
+ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP, CONTENT_USAGE = CHECKS
+TRAINING = "train-ai"  # of the uses that a Content-Usage says y or n to, the one that is ours
+USAGE = "Content-Usage"  # of headers, and of robots.txt
 REFUSALS = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 MAX_BYTES = 500 * 1024  # of robots.txt that are read (RFC 9309), and of tdmrep.json
@@ -32,6 +35,7 @@ class _Site:
     until: float  # by the clock, this holds
     robots: Protego | None = None
     mining: Protego | None = None
+    usage: Protego | None = None
     weight: int = 1000
     dropped: Dropped | None = None  # it cannot be asked
 
@@ -55,6 +59,8 @@ class Consent:
                 raise Dropped(Outcome.ROBOTS_TXT, "")
             if site.mining and not site.mining.can_fetch(spelling, AGENT):
                 raise Dropped(Outcome.TDM_RESERVED, "tdmrep.json")
+            if site.usage and not site.usage.can_fetch(spelling, AGENT):
+                raise Dropped(Outcome.CONTENT_USAGE, "robots.txt")
 
     async def crawl_delay(self, url: URL, origin: str) -> float:
         """Seconds that the host's robots.txt wants between two requests of a crawler.
@@ -70,6 +76,11 @@ class Consent:
         """Raises Dropped if the headers of an answer ask that it be not used."""
         if TDM_REP in self._checks and headers.get("tdm-reservation", "").strip() == "1":
             raise Dropped(Outcome.TDM_RESERVED, "tdm-reservation")
+        if (
+            CONTENT_USAGE in self._checks
+            and may_train(", ".join(headers.getall(USAGE, []))) is False
+        ):
+            raise Dropped(Outcome.CONTENT_USAGE, f"{TRAINING}=n")
         if X_ROBOTS_TAG in self._checks:
             asked = directives(headers.getall("X-Robots-Tag", []))
             if refused := sorted(asked & REFUSALS):
@@ -100,7 +111,9 @@ class Consent:
             except Dropped as drop:
                 return _Site(clock() + WHILE, dropped=drop)
             if status in WHOLE:
-                site.robots = Protego.parse(body.decode(errors="replace"))
+                text = body.decode(errors="replace")
+                site.robots = Protego.parse(text)
+                site.usage = usages(text) if CONTENT_USAGE in self._checks else None
                 site.weight += len(body)
         if TDM_REP in self._checks:
             try:
@@ -158,6 +171,33 @@ def reservations(body: bytes) -> Protego | None:
     if not any(line.startswith("Disallow") for line in lines):
         return None
     return Protego.parse("\n".join(["User-agent: *", *lines]))
+
+
+def may_train(preferences: str) -> bool | None:
+    """What a Content-Usage says of training, `train-ai=n, search=y`; None if it does not say."""
+    said = None
+    for part in preferences.split(","):
+        label, _, value = part.partition(";")[0].strip().partition("=")
+        if label == TRAINING and value in ("y", "n"):
+            said = value == "y"  # of several the last one holds
+    return said
+
+
+def usages(robots: str) -> Protego | None:
+    """The Content-Usage rules of a robots.txt, as its other rules are said; None: none refuses."""
+    lines = []
+    for line in robots.splitlines():
+        name, _, value = line.partition("#")[0].partition(":")
+        name, value = name.strip().lower(), value.strip()
+        path, _, preferences = value.partition(" ") if value[:1] == "/" else ("/", "", value)
+        said = may_train(preferences) if name == USAGE.lower() else None
+        if name == "user-agent":
+            lines.append(line)
+        elif said is None:
+            lines.append("Allow: /robots.txt")  # a rule ends the names of a group
+        else:
+            lines.append(f"{'Allow' if said else 'Disallow'}: {path}")
+    return Protego.parse("\n".join(lines)) if any(ln.startswith("Dis") for ln in lines) else None
 
 
 def _answer(task: "asyncio.Task[_Site]") -> _Site | None:

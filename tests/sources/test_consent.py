@@ -8,7 +8,7 @@ from webkit import JPEG, LIMITS, fetch, outcome
 from wildsite import Site, hang_up, in_turn, moved, page, silence
 
 from edge_glass.sources import consent
-from edge_glass.sources.consent import directives, reservations
+from edge_glass.sources.consent import directives, may_train, reservations
 from edge_glass.sources.web import Web
 
 ROBOTS = b"""User-agent: *
@@ -146,3 +146,44 @@ def test_tdm_reservation_in_a_file() -> None:
 )
 def test_a_tdm_file_that_says_nothing(body: bytes) -> None:
     assert reservations(body) is None
+
+
+USAGES = b"""User-agent: *
+Content-Usage: train-ai=n
+Content-Usage: /open/ train-ai=y, search=n
+
+User-agent: other-bot
+Allow: /
+
+User-agent: third-bot
+Content-Usage: train-ai=y
+"""
+
+
+def test_preferences_of_usage_in_robots_txt() -> None:
+    paths = ["/a.jpg", "/open/a.jpg"]
+    with Site({path: page(JPEG) for path in paths} | {"/robots.txt": page(USAGES)}) as site:
+        urls = [site.url + path for path in paths]
+        assert [outcome(answer) for answer in fetch(*urls)] == ["content_usage", "kept"]
+        assert site.count("/a.jpg") == 0
+        found = fetch(*urls, ignored=["content_usage"])
+        assert [outcome(answer) for answer in found] == ["kept", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("train-ai=n", "content_usage"),
+        ("search=y, train-ai=n;x=1", "content_usage"),
+        ("train-ai=y, train-ai=n", "content_usage"),
+        ("train-ai=y", "kept"),
+        ("search=n", "kept"),
+        ("train-ai", "kept"),
+        ("", "kept"),
+    ],
+)
+def test_preferences_of_usage_in_a_header(header: str, expected: str) -> None:
+    with Site({"/a.jpg": page(JPEG, 200, f"Content-Usage: {header}")}) as site:
+        assert outcome(fetch(f"{site.url}/a.jpg")[0]) == expected
+        assert outcome(fetch(f"{site.url}/a.jpg", ignored=["content_usage"])[0]) == "kept"
+    assert (may_train(header) is False) == (expected != "kept")
