@@ -76,10 +76,8 @@ class Consent:
         """Raises Dropped if the headers of an answer ask that it be not used."""
         if TDM_REP in self._checks and headers.get("tdm-reservation", "").strip() == "1":
             raise Dropped(Outcome.TDM_RESERVED, "tdm-reservation")
-        if (
-            CONTENT_USAGE in self._checks
-            and may_train(", ".join(headers.getall(USAGE, []))) is False
-        ):
+        usage = ", ".join(headers.getall(USAGE, []))
+        if CONTENT_USAGE in self._checks and may_train(usage) is False:
             raise Dropped(Outcome.CONTENT_USAGE, f"{TRAINING}=n")
         if X_ROBOTS_TAG in self._checks:
             asked = directives(headers.getall("X-Robots-Tag", []))

@@ -160,6 +160,13 @@ Content-Usage: train-ai=y
 """
 
 
+def test_preferences_of_usage_are_those_of_our_group() -> None:
+    """A group that says nothing of usage does not take over what the next one says."""
+    groups = b"User-agent: edge-glass\nAllow: /\nUser-agent: b\nContent-Usage: train-ai=n\n"
+    with Site({"/a.jpg": page(JPEG), "/robots.txt": page(groups)}) as site:
+        assert outcome(fetch(f"{site.url}/a.jpg")[0]) == "kept"
+
+
 def test_preferences_of_usage_in_robots_txt() -> None:
     paths = ["/a.jpg", "/open/a.jpg"]
     with Site({path: page(JPEG) for path in paths} | {"/robots.txt": page(USAGES)}) as site:
