@@ -237,6 +237,8 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spec]:
     """The YAML, to be changed."""
     changed = LibriSpeech.spec().model_copy(deep=True)
     monkeypatch.setattr(LibriSpeech, "spec", classmethod(lambda cls: changed))
+    real = catalog.spec
+    monkeypatch.setattr(catalog, "spec", lambda n: changed if n == "librispeech" else real(n))
     yield changed
 
 

@@ -206,6 +206,8 @@ def test_verify_holds_a_full_build_against_them(
     assert ("note", "labels", "1 rows of Horror, upstream publishes 2703") not in found
     spec = MMIMDb.spec().model_copy(deep=True)
     monkeypatch.setattr(MMIMDb, "spec", classmethod(lambda cls: spec))
+    real = catalog.spec
+    monkeypatch.setattr(catalog, "spec", lambda n: spec if n == "mm_imdb" else real(n))
     spec.sources["mmimdb.tar.gz"].rows = 9
     spec.expected.rows = {"train": 5, "validation": 2, "test": 2}
     counts = dict.fromkeys(BY_FREQUENCY, 0)
