@@ -110,7 +110,8 @@ class Revisions:
             known = ((kind, getattr(entry, kind)) for kind in KINDS)
             told = next((r for r in (self.reason(*each) for each in known) if r is not None), None)
             if told is not None:  # a tombstone of before has no id that would be known
-                self.blot(entry, told)
+                for name, value in self.tombstone(asdict(entry), told).items():
+                    setattr(entry, name, value)
             if entry.outcome == Outcome.WITHDRAWN:
                 return []
         done = [self.corrected(example) for example in examples] if self.edits else examples
@@ -118,19 +119,11 @@ class Revisions:
             entry.text_digests = entry.media_digests = None  # they are taken anew
         return done
 
-    def blot(self, entry: Entry, reason: str) -> None:
-        """Leave of an entry its place, its source and why it was withdrawn."""
-        row = digest(self.corpus, "row", f"{entry.id}\0{entry.row}")
-        blank = Entry(
-            entry.source,
-            row,
-            digest(self.corpus, "id", entry.id),
-            entry.split,
-            Outcome.WITHDRAWN,
-            reason,
-        )
-        for name, value in asdict(blank).items():
-            setattr(entry, name, value)
+    def tombstone(self, row: Mapping[str, Any], reason: str) -> dict[str, Any]:
+        """What the ledger keeps of a row: its place, its source and why it was withdrawn."""
+        place = digest(self.corpus, "row", f"{row['id']}\0{row['row']}")
+        id = digest(self.corpus, "id", row["id"])
+        return asdict(Entry(row["source"], place, id, row["split"], Outcome.WITHDRAWN, reason))
 
     def corrected(self, example: dict[str, Any]) -> dict[str, Any]:
         """An example with its edits."""

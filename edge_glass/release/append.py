@@ -1,13 +1,13 @@
 """Rows of another build of a config are put behind those that are there, whose shards stay."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from edge_glass.core import finished, ledger, locations, manifest
 from edge_glass.core.errors import ConfigError, DataError
-from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Appended, File, Manifest
 from edge_glass.core.revisions import KINDS, Revisions
 from edge_glass.pipeline import revise
@@ -202,7 +202,7 @@ def _old(joined: Joined, row: Row) -> Row:
     if row["id"] not in joined.gone or row["outcome"] == Outcome.WITHDRAWN:
         return row
     if (reason := _reason(joined.known, row)) is not None:
-        return _tombstone(joined, row, reason)
+        return joined.known.tombstone(row, reason)
     if row["outcome"] != Outcome.KEPT:
         return row
     return _without(row, Outcome.REPLACED, f"by the row of {row['source']}@{joined.number}")
@@ -210,16 +210,10 @@ def _old(joined: Joined, row: Row) -> Row:
 
 def _new(joined: Joined, row: Row) -> Row:
     if (reason := _reason(joined.known, row)) is not None and row["outcome"] != Outcome.WITHDRAWN:
-        row = _tombstone(joined, row, reason)
+        row = joined.known.tombstone(row, reason)
     elif row["id"] in joined.left_out and row["outcome"] == Outcome.KEPT:
         row = _without(row, Outcome.DUPLICATE_ID, "a row that was there before has this id")
     return row | {"source": f"{row['source']}@{joined.number}"}
-
-
-def _tombstone(joined: Joined, row: Row, reason: str) -> Row:
-    entry = Entry(**row | {"outcome": Outcome(row["outcome"])})
-    joined.known.blot(entry, reason)
-    return asdict(entry)
 
 
 def _without(row: Row, outcome: Outcome, detail: str) -> Row:

@@ -96,7 +96,7 @@ class _Hub:
         base = name.removesuffix("_ledger").removesuffix("_edits")
         folder = self._snapshot(base)
         _check_config(name, folder / card.FILE, self._what)
-        self._check_shards(folder / name.removesuffix("_ledger"))
+        self._check_shards(folder / base)
         return str(folder), None
 
     def _commit(self) -> str | None:

@@ -6,7 +6,7 @@ certificate of what was done.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ import duckdb
 from edge_glass.core import finished, ledger, locations, manifest, parquet, records
 from edge_glass.core.columns import is_media
 from edge_glass.core.errors import ConfigError, DataError
-from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.revisions import Revisions, digest
 from edge_glass.pipeline import revise
@@ -307,9 +307,7 @@ def _entry(
 ) -> Row:
     """A row of the ledger, or the tombstone in its place."""
     if row["id"] in gone.ids and row["outcome"] != Outcome.WITHDRAWN:
-        entry = Entry(**row | {"outcome": Outcome(row["outcome"])})
-        known.blot(entry, reason)
-        return asdict(entry)
+        return known.tombstone(row, reason)
     detail = row["detail"] or ""
     for id in sorted(finder.within(detail) & traces.ids, key=len, reverse=True):
         detail = detail.replace(id, GONE)

@@ -123,4 +123,6 @@ def test_the_next_version_of_a_dataset(hub: Hub, out: Path, tmp_path: Path) -> N
         " revision='v1.1.0', split='edits'); print(json.dumps(d[0]))"
     )
     assert client(hub, code)["why"] == "a slip of the pen"
+    table = eg.load("clotho_sample_edits", REPO, version="1.1.0", split="edits")
+    assert table[0]["who"] == "an editor"
     assert entries(out / SAMPLE)[id]["outcome"] == "kept"
