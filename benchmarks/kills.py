@@ -14,6 +14,7 @@ import argparse
 import io
 import os
 import random
+import select
 import shutil
 import signal
 import sys
@@ -106,27 +107,50 @@ def whole(out: Path) -> list[str]:
     return [f"{path.name} {fault}" for path, fault in found if fault]
 
 
-def trial(job: Job, wanted: State, seconds: float, chance: random.Random) -> tuple[int, list[str]]:
-    """One folder, some kills and an end; how many hit, and what is wrong."""
-    place, hits = BASE / "place" / "out", 0
+@dataclass
+class Count:
+    """What was seen of a job."""
+
+    kills: int = 0
+    folders: int = 0
+    wrong: int = 0
+    seconds: float = 0  # that it takes undisturbed, as of late: other work comes and goes
+
+
+def trial(job: Job, wanted: State, count: Count, chance: random.Random) -> list[str]:
+    """One folder, some kills and an end; what is wrong."""
+    place = BASE / "place" / "out"
     shutil.rmtree(place.parent, ignore_errors=True)
     shutil.copytree(job.start, place)
     wrong: list[str] = []
     for _ in range(chance.randint(1, MOST)):
-        child = forked(job.work, place)
-        time.sleep(chance.uniform(0, seconds))
-        os.kill(child, signal.SIGKILL)
-        code = ended(child)
-        hits += code == -signal.SIGKILL
+        code = killed(forked(job.work, place), chance.uniform(0, count.seconds))
+        count.kills += code == -signal.SIGKILL
         wrong += [f"exit code {code}"] if code not in (0, -signal.SIGKILL) else []
         wrong += job.look(place)
+        if code != -signal.SIGKILL:
+            break
+    began = time.monotonic()
     if code := ended(forked(job.work, place)):
         wrong.append(f"the last run ended with {code}")
+    count.seconds = (2 * count.seconds + time.monotonic() - began) / 3
     found = job.state(place)
     wrong += [f"{n} is not as it should be" for n in {k for k, _ in found.items() ^ wanted.items()}]
     wrong += [f"{path.name} is left over" for path in place.rglob("*.tmp")]
     wrong += [f"{p.name} is left over" for p in (place / manifest.HIDDEN / "work").glob("*")]
-    return hits, wrong
+    count.folders, count.wrong = count.folders + 1, count.wrong + bool(wrong)
+    return wrong
+
+
+def killed(child: int, after: float) -> int:
+    """Kill a process after some seconds, if it is at work then; how it ended."""
+    watch = os.pidfd_open(child)
+    try:
+        if not select.select([watch], [], [], after)[0]:
+            os.kill(child, signal.SIGKILL)
+    finally:
+        os.close(watch)
+    return ended(child)
 
 
 # The jobs
@@ -253,7 +277,7 @@ def jobs() -> Iterator[list[Job]]:
         yield [*builds(site), *audited(), *indexed(), *pushed(hub)]
 
 
-def undisturbed(job: Job) -> tuple[State, float]:
+def undisturbed(job: Job) -> tuple[State, Count]:
     """What a job makes, and the seconds that it takes."""
     place = BASE / "whole" / "out"
     for _ in range(2):  # before the second this process has what the first had to import
@@ -266,7 +290,7 @@ def undisturbed(job: Job) -> tuple[State, float]:
         for name in (BASE / "modules").read_text().split():
             with suppress(ImportError):
                 import_module(name)
-    return found, seconds
+    return found, Count(seconds=seconds)
 
 
 def loaded(work: Callable[[Path], object]) -> Callable[[Path], object]:
@@ -288,17 +312,15 @@ def main() -> None:
     chance, rows, faults = random.Random(options.seed), [], 0
     with jobs() as all_:
         for number, job in enumerate(all_, 1):
-            wanted, seconds = undisturbed(job)
+            wanted, count = undisturbed(job)
             goal = options.kills * number // len(all_) - sum(int(row[1]) for row in rows)
-            hits = trials = bad = 0
-            while hits < goal:
-                hit, wrong = trial(job, wanted, seconds, chance)
-                hits, trials, bad = hits + hit, trials + 1, bad + bool(wrong)
-                if wrong:
+            while count.kills < goal:
+                if wrong := trial(job, wanted, count, chance):
                     print(f"{job.name}: {'; '.join(wrong)}", flush=True)
-            rows.append([job.name, str(hits), str(trials), f"{seconds:.2f}", str(bad)])
-            faults += bad
-    head = ["job", "kills", "folders", "seconds undisturbed", "wrong in the end"]
+            rows.append([job.name, str(count.kills), str(count.folders), str(count.wrong)])
+            print(*rows[-1], sep="\t", flush=True)
+            faults += count.wrong
+    head = ["job", "kills", "folders", "wrong"]
     show(f"{sum(int(row[1]) for row in rows):,} kills, seed {options.seed}", head, rows)
     sys.exit(bool(faults))
 

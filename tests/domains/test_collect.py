@@ -66,6 +66,20 @@ def test_pdfs(talks: Path, tmp_path: Path, cli: Cli) -> None:
     assert "Data format error" in entry(out, "broken")["detail"]
 
 
+def test_names_that_differ_in_case_alone_are_one_deck(tmp_path: Path, cli: Cli) -> None:
+    """Some disks have one folder for both; no row is lost, and another run says the same."""
+    (talks := tmp_path / "talks").mkdir()
+    for name in ("Charla", "charla", "CHARLA"):
+        (talks / f"{name}.pdf").write_bytes(pdf(LINES[:1]))
+    out, said = tmp_path / "decks", []
+    for _ in range(2):
+        assert cli("collect", talks, "--out", out).code == 0
+        assert [folder.name for folder in decks.folders(out)] == ["CHARLA"]
+        assert outcomes(out)["decks"] == {"duplicate_id": 2, "kept": 1}
+        said.append((out / ledger.FILE).read_bytes())
+    assert said[0] == said[1] and "another case" in entry(out, "Charla~1")["detail"]
+
+
 def test_the_dots_an_inch(talks: Path, tmp_path: Path, cli: Cli) -> None:
     cli("collect", talks / "ciencia.pdf", "--out", tmp_path / "decks", "--dpi", 144)
     assert decks.read(tmp_path / "decks" / "ciencia").dim == [600, 800]
@@ -309,15 +323,14 @@ def test_mistakes_are_told_plainly(tmp_path: Path, cli: Cli) -> None:
 
 def test_the_record_of_a_deck_is_whole_before_its_name(tmp_path: Path) -> None:
     """A deck without its record is put together again; a record without its deck is none."""
-    desk = Desk(tmp_path, "test")
-    sheet = desk.sheet("d", "row")
+    sheet = Desk(tmp_path, "test").sheet("d", "row")
     sheet.slide(1, JPEG)
     sheet.finish(decks.Deck("d"))
-    assert desk.known("d")
+    assert Desk(tmp_path, "test").known("d")
     (tmp_path / "d").rename(tmp_path / ".d.part")
-    assert not desk.known("d")
+    assert not Desk(tmp_path, "test").known("d")
     record = tmp_path / ".collected" / "d.json"
     (tmp_path / ".d.part").rename(tmp_path / "d")
     record.write_text(record.read_text()[:20])
-    assert not desk.known("d")
+    assert not Desk(tmp_path, "test").known("d")
     assert json.loads((tmp_path / "d" / "d.json").read_text())["images"] == ["slide_1.jpg"]

@@ -33,20 +33,24 @@ class Desk:
             outputs.check_apart(Path(source), out)
         outputs.claim(out, [RECORDS, ledger.FILE])
         (out / RECORDS).mkdir(parents=True, exist_ok=True)
-        self.taken: set[str] = set()  # in this run
+        self._taken: set[str] = set()  # in this run, whatever their case: some disks tell none
+        self._repeated = 0
 
     def known(self, id: str) -> bool:
         """Whether what became of a deck is known from a run before, and would be the same again."""
-        if (record := records.read(self._record(id))) is None:
+        if id.lower() in self._taken or (record := records.read(self._record(id))) is None:
             return False
         whole = (self.out / id).is_dir() or record["entries"][0]["outcome"] != Outcome.KEPT
-        return whole and not any(entry["outcome"] in HEALS for entry in record["entries"])
+        known = whole and not any(entry["outcome"] in HEALS for entry in record["entries"])
+        self._taken |= {id.lower()} if known else set()
+        return known
 
     def sheet(self, id: str, row: str) -> "Sheet":
         """A deck to be filled; `row` says where it came from. A second deck of an id is dropped."""
-        again = id in self.taken
-        self.taken.add(id)
-        return Sheet(self, f"{id}~{len(self.taken)}" if again else id, row, again)
+        again = id.lower() in self._taken
+        self._taken.add(id.lower())
+        self._repeated += again
+        return Sheet(self, f"{id}~{self._repeated}" if again else id, row, again)
 
     def write(self, id: str, entries: list[Entry]) -> None:
         """Write down what became of a deck and its slides."""
@@ -154,7 +158,7 @@ class Sheet:
         """
         numbers = [e for e in self._slides if e.outcome == Outcome.KEPT]
         if self._again:
-            return self.drop(Outcome.DUPLICATE_ID, "another deck has this id")
+            return self.drop(Outcome.DUPLICATE_ID, "another deck has this id, or but another case")
         if not numbers:
             return self.drop(Outcome.MISSING_MEDIA, "no slide")
         deck.images = [*decks.numbered(path.name for path in self._aside.iterdir()).values()]

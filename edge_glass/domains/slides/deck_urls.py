@@ -50,9 +50,7 @@ async def collect(desk: Desk, path: Path, dpi: int, limits: Limits) -> AsyncIter
 
     async def one(id: str, urls: list[str], web: Web) -> str:
         async with gate:
-            if desk.known(id):
-                desk.taken.add(id)
-            else:
+            if not desk.known(id):
                 await _one(desk.sheet(id, path.name), urls, web, dpi)
         return id
 
