@@ -153,7 +153,7 @@ def test_parts_are_chunks_again(raw: Path, tmp_path: Path) -> None:
 
 def test_a_stopped_run_goes_on(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(raw, tmp_path / "whole")
-    work, calls = gather._made, []
+    work, calls = gather._part, []
 
     def broken(task: gather.Task) -> dict[str, Any]:
         calls.append(task.part)
@@ -161,7 +161,7 @@ def test_a_stopped_run_goes_on(raw: Path, tmp_path: Path, monkeypatch: pytest.Mo
             raise OSError(28, "No space left on device", str(tmp_path / "out"))
         return work(task)
 
-    monkeypatch.setattr(gather, "_made", broken)
+    monkeypatch.setattr(gather, "_part", broken)
     with pytest.raises(EdgeGlassError, match="the disk is full"):
         made(raw, tmp_path / "out")
     assert not (tmp_path / "out" / dedup.FILE).exists()
@@ -176,14 +176,14 @@ def test_a_stopped_run_goes_on(raw: Path, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_ledger_that_loses_a_row_does_not_balance(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = gather._made
+    work = gather._part
 
     def lose(task: gather.Task) -> dict[str, Any]:
         record = work(task)
         record["outcomes"]["kept"] -= task.part == 1
         return record
 
-    monkeypatch.setattr(gather, "_made", lose)
+    monkeypatch.setattr(gather, "_part", lose)
     with pytest.raises(EdgeGlassError, match="4000 rows were read and 3999 are in the ledger"):
         made(raw, tmp_path / "out")
     assert not (tmp_path / "out" / dedup.FILE).exists()
