@@ -119,7 +119,8 @@ class Keys(Sampler[list[Key]]):
         if self._loader.world > 1:
             raise ConfigError(
                 "this loader gives each rank batches of its own already, and would be shared out "
-                "a second time: leave it out of `prepare`, or make it with rank=0, world=1"
+                "a second time: with accelerate leave it out of `prepare`, or make it with rank=0, "
+                "world=1; with Lightning say use_distributed_sampler=False"
             )
         return self._loader.batch_size
 

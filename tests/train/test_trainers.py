@@ -262,22 +262,27 @@ dist.destroy_process_group()
 """
 
 
-def ranks(folder: Path, out: Path, world: int, steps: int, how: str) -> list[list[list[int]]]:
-    """The batches of each of several processes, gloo between them."""
-    command = [sys.executable, "-c", RANK]
-    given = [str(world), str(steps), how, str(folder), str(out)]
-    env = os.environ | {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
-    running = [
-        subprocess.Popen(
-            [*command, str(r), *given], env=env | {"RANK": str(r), "LOCAL_RANK": str(r)}
-        )
-        for r in range(world)
-    ]
+PATHS = {"PYTHONPATH": os.pathsep.join(sys.path)}  # the tests' own modules
+
+
+def run(code: list[str], world: int) -> None:
+    """Several processes of one program; RANK among its arguments is the number of each."""
+    env = os.environ | PATHS | {"WORLD_SIZE": str(world)}
+    env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}  # not asked: they meet at a file
+    running = []
+    for rank in map(str, range(world)):
+        command = [sys.executable, "-c", *(rank if each == "RANK" else each for each in code)]
+        running.append(subprocess.Popen(command, env=env | {"RANK": rank, "LOCAL_RANK": rank}))
     try:
         assert [each.wait(300) for each in running] == [0] * world
     finally:
         for each in running:
             each.kill()
+
+
+def ranks(folder: Path, out: Path, world: int, steps: int, how: str) -> list[list[list[int]]]:
+    """The batches of each of several processes, gloo between them."""
+    run([RANK, "RANK", str(world), str(steps), how, str(folder), str(out)], world)
     return [json.loads((out / f"{rank}.json").read_text()) for rank in range(world)]
 
 
@@ -358,3 +363,64 @@ class Words(torch.nn.Module):
     def forward(self, id: list[str], caption: list[str]) -> dict[str, Any]:
         self.seen += 1
         return {"loss": (self.weight - sum(map(len, caption)) / 1000).square().sum()}
+
+
+TRAINER = """
+import json, sys
+import torch, torch.distributed as dist
+from test_trainers import Batches, Killed, Net, loader
+from transformers import TrainingArguments
+rank, folder, out, dies = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+dist.init_process_group("gloo", init_method=f"file://{out}/meet-{dies}", rank=rank, world_size=2)
+class Even(Batches):
+    def get_train_dataloader(self):
+        return loader(self.folder, batch_size=16, even=True).torch()
+args = TrainingArguments(f"{out}/run", num_train_epochs=2, save_steps=10, report_to=[],
+                         disable_tqdm=True, use_cpu=True, ddp_backend="gloo", logging_steps=500)
+net = Net(dies or None)
+try:
+    Even(folder, model=net, args=args).train(resume_from_checkpoint=not dies)
+except Killed:
+    pass
+json.dump(net.seen, open(f"{out}/{rank}-{dies}.json", "w"))
+"""
+
+
+def test_trainer_on_two_ranks(folder: Path, tmp_path: Path) -> None:
+    """Killed in the second epoch, two ranks go on, each with batches of its own."""
+    for dies in (12, 0):
+        run([TRAINER, *map(str, ("RANK", folder, tmp_path, dies))], world=2)
+    for rank in range(2):
+        batches = loader(folder, batch_size=BATCH, even=True, rank=rank, world=2)
+        whole = [batch for _ in range(2) for batch in ids(batches)]
+        first, last = (
+            json.loads((tmp_path / f"{rank}-{dies}.json").read_text()) for dies in (12, 0)
+        )
+        assert len(whole) == 16 and first == whole[:12] and last == whole[10:]
+
+
+LIGHTNING = """
+import json, sys
+from test_trainers import Lightning, Module, loader
+class Ranked(Module):
+    def on_train_end(self):
+        json.dump(self.net.seen, open(f"{sys.argv[2]}/{self.global_rank}.json", "w"))
+options = json.loads(sys.argv[3])
+trainer = Lightning(accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=1, logger=False,
+                    enable_checkpointing=False, enable_progress_bar=False, **options)
+Ranked.train_dataloader = lambda self: loader(sys.argv[1], batch_size=16, even=True).torch()
+trainer.fit(Ranked())
+"""
+
+
+def test_lightning_on_two_ranks(folder: Path, tmp_path: Path) -> None:
+    """It shares nothing out a second time, or says what to do."""
+    asked = [sys.executable, "-c", LIGHTNING, str(folder), str(tmp_path)]
+    where = {"cwd": Path(__file__).parent, "env": os.environ | PATHS}
+    wrong = subprocess.run([*asked, "{}"], capture_output=True, text=True, check=False, **where)
+    assert wrong.returncode and "use_distributed_sampler=False" in wrong.stderr
+    own = json.dumps({"use_distributed_sampler": False})
+    subprocess.run([*asked, own], check=True, capture_output=True, **where)
+    for rank in range(2):
+        batches = loader(folder, batch_size=BATCH, even=True, rank=rank, world=2)
+        assert json.loads((tmp_path / f"{rank}.json").read_text()) == ids(batches)
