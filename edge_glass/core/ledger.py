@@ -64,6 +64,7 @@ class Outcome(StrEnum):
     ROBOTS_TXT = "robots_txt"  # the host's robots.txt asks that it be left alone
     X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI
     CONTENT_USAGE = "content_usage"  # its owner does not want it used for training (AIPREF)
+    DATA_MINING = "data_mining"  # XMP in the file prohibits it (IPTC, PLUS)
     TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
     TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for
     NO_CLASS = "no_class"  # of no class that the corpus has, or no lemma of one stands in it

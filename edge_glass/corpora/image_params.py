@@ -20,12 +20,15 @@ BROKEN = {
 }  # fmt: skip
 
 
+OptOut = Literal["robots_txt", "x_robots_tag", "tdm_rep", "content_usage", "data_mining"]
+
+
 @dataclass
 class FetchParams(CorpusConfig):
     """What is taken from the web."""
 
     ignore_opt_outs: Annotated[
-        list[Literal["robots_txt", "x_robots_tag", "tdm_rep", "content_usage"]] | None,
+        list[OptOut] | None,
         Field(description="checks of consent that you answer for leaving out"),
     ] = None
     max_bytes: Annotated[

@@ -23,9 +23,13 @@ from edge_glass.corpora import catalog
 from edge_glass.pipeline import replay
 
 AHEAD = 2**16  # bytes that are read beyond what is asked for
-CONSENT = {
-    Outcome.ROBOTS_TXT, Outcome.X_ROBOTS_TAG, Outcome.TDM_RESERVED, Outcome.CONTENT_USAGE,
-}  # fmt: skip
+CONSENT = {  # refusals
+    Outcome.ROBOTS_TXT,
+    Outcome.X_ROBOTS_TAG,
+    Outcome.TDM_RESERVED,
+    Outcome.CONTENT_USAGE,
+    Outcome.DATA_MINING,
+}
 SERVED = ("url", "final_url", "status", "bytes", "sha256", "etag", "last_modified")
 
 

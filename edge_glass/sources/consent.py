@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -15,10 +16,12 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.sources.responses import WHOLE
 
 AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
-CHECKS = ("robots_txt", "x_robots_tag", "tdm_rep", "content_usage")
-ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP, CONTENT_USAGE = CHECKS
+CHECKS = ("robots_txt", "x_robots_tag", "tdm_rep", "content_usage", "data_mining")
+ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP, CONTENT_USAGE, DATA_MINING = CHECKS
 TRAINING = "train-ai"  # of the uses that a Content-Usage says y or n to, the one that is ours
 USAGE = "Content-Usage"  # of headers, and of robots.txt
+# as XMP names it in any kind of file; beside it stand DMI-ALLOWED and DMI-UNSPECIFIED
+PROHIBITED = re.compile(rb"ns\.useplus\.org/ldf/vocab/(DMI-PROHIBITED[A-Z-]*)")
 REFUSALS = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 MAX_BYTES = 500 * 1024  # of robots.txt that are read (RFC 9309), and of tdmrep.json
@@ -83,6 +86,11 @@ class Consent:
             asked = directives(headers.getall("X-Robots-Tag", []))
             if refused := sorted(asked & REFUSALS):
                 raise Dropped(Outcome.X_ROBOTS_TAG, ", ".join(refused))
+
+    def may_mine(self, body: bytes) -> None:
+        """Raises Dropped if XMP in a file prohibits data mining (IPTC, PLUS)."""
+        if DATA_MINING in self._checks and (found := PROHIBITED.search(body)):
+            raise Dropped(Outcome.DATA_MINING, found[1].decode())
 
     async def _site(self, url: URL, origin: str) -> _Site:
         task = self._sites.get(origin)

@@ -193,6 +193,7 @@ class Web:
         answer.kind = magic.kind(head)
         if not (answer.kind or "").startswith(want):
             raise Dropped(Outcome.WRONG_KIND, magic.looks_like(head))
+        self._consent.may_mine(answer.body)
 
     async def _body(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         """The whole body, decoded. Raises Dropped beyond `most` bytes."""

@@ -1,9 +1,11 @@
 """What sites ask of robots, and of those who mine text and data."""
 
 import asyncio
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 from webkit import JPEG, LIMITS, fetch, outcome
 from wildsite import Site, hang_up, in_turn, moved, page, silence
 
@@ -194,3 +196,23 @@ def test_preferences_of_usage_in_a_header(header: str, expected: str) -> None:
         assert outcome(fetch(f"{site.url}/a.jpg")[0]) == expected
         assert outcome(fetch(f"{site.url}/a.jpg", ignored=["content_usage"])[0]) == "kept"
     assert (may_train(header) is False) == (expected != "kept")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("DMI-PROHIBITED", "data_mining"),
+        ("DMI-PROHIBITED-AIMLTRAINING", "data_mining"),
+        ("DMI-ALLOWED", "kept"),
+        ("DMI-UNSPECIFIED", "kept"),
+    ],
+)
+def test_data_mining_in_the_xmp_of_a_file(word: str, expected: str) -> None:
+    said = f'plus:DataMining="http://ns.useplus.org/ldf/vocab/{word}"'
+    xmp = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description {said}/></x:xmpmeta>'
+    picture = io.BytesIO()
+    Image.open(io.BytesIO(JPEG)).save(picture, "JPEG", xmp=xmp.encode())
+    with Site({"/a.jpg": page(picture.getvalue())}) as site:
+        (answer,) = fetch(f"{site.url}/a.jpg")
+        assert outcome(answer) == expected
+        assert outcome(fetch(f"{site.url}/a.jpg", ignored=["data_mining"])[0]) == "kept"
