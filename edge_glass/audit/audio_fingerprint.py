@@ -17,18 +17,21 @@ BANDS = 33
 EVERY = 4  # words of which one is kept for the comparison
 POSTINGS = 256  # words of a sound that others are found by: those with the smallest hashes
 FAINT = 1e-6  # of the loudest frame: words of such frames are noise
-BLOCK = 4096  # frames worked on at a time
+BLOCK = 16  # frames worked on at a time: they stay in the processor's cache
 SHORTEST = 8  # words; less of a sound cannot be told from others
 Array = np.ndarray[Any, Any]
 
 
-def _bands() -> Array:
+def _bands() -> tuple[slice, Array]:
+    """The frequencies of a frame that are in any band, and which is in which."""
     edges = np.geomspace(300, 2000, BANDS + 1)
     of = np.fft.rfftfreq(FRAME, 1 / RATE)[:, None]
-    return ((of >= edges[:-1]) & (of < edges[1:])).astype(np.float32)
+    inside = ((of >= edges[:-1]) & (of < edges[1:])).astype(np.float32)
+    first, *_, last = np.flatnonzero(inside.any(axis=1))
+    return slice(first, last + 1), inside[first : last + 1]
 
 
-MATRIX = _bands()
+HEARD, MATRIX = _bands()
 WINDOW = np.hanning(FRAME).astype(np.float32)
 BITS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
 
@@ -39,17 +42,20 @@ def words(samples: Array, rate: int) -> tuple[Array, Array]:
     if len(heard) < FRAME + HOP:
         heard = np.pad(heard, (0, FRAME + HOP - len(heard)))
     frames = np.lib.stride_tricks.sliding_window_view(heard, FRAME)[::HOP]
-    parts = [
-        (np.abs(np.fft.rfft(frames[at : at + BLOCK] * WINDOW, axis=1)) ** 2).astype(np.float32)
-        @ MATRIX
-        for at in range(0, len(frames), BLOCK)
-    ]
-    energies = np.concatenate(parts)
+    energies = np.concatenate(
+        [_energies(frames[at : at + BLOCK]) for at in range(0, len(frames), BLOCK)]
+    )
     slopes = energies[:, :-1] - energies[:, 1:]
     bits = slopes[1:] > slopes[:-1]
     loud = energies[1:].sum(axis=1)
     found: Array = np.packbits(bits, axis=1).view(">u4").ravel().astype(np.uint32)
     return found, loud > max(float(loud.max()) * FAINT, 1e-9)
+
+
+def _energies(frames: Array) -> Array:
+    found = np.fft.rfft(frames * WINDOW, axis=1)[:, HEARD]
+    energies: Array = (found.real**2 + found.imag**2).astype(np.float32) @ MATRIX
+    return energies
 
 
 def postings(found: Array, sure: Array) -> tuple[Array, Array]:

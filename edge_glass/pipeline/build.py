@@ -211,8 +211,9 @@ def _finish(
 ) -> Manifest:
     """Join the ledgers, check that they balance, write the manifest."""
     folder = tasks[0].folder
-    records = [record for task in tasks if (record := worker.finished(task))]
-    batches = (batch for task in tasks for batch in row_batches.read(task.ledger))
+    ended = [(task.ledger, record) for task in tasks if (record := worker.finished(task))]
+    records = [record for _, record in ended]
+    batches = (b for path, record in ended for b in row_batches.read(path, record.ledger.sha256))
     groups = ledger_tables.regrouped(batches)
     revisions.write(folder)
     written = write_table(folder / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)

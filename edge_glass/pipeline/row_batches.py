@@ -51,7 +51,7 @@ def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
 def write_part(reading: Reading) -> None:
     """Read a part and write down its rows; nobody goes on with it after a stop."""
     with reading.file.open("wb") as file:
-        write(file, (_keyed(batch, reading) for batch in reading.part.batches()))
+        write(file, (_keyed(batch, reading) for batch in reading.part.batches() if batch.num_rows))
 
 
 def write(file: Whole | BufferedWriter, batches: Iterable[pa.RecordBatch]) -> int:
@@ -71,7 +71,7 @@ def read(path: Path, sha256: str | None = None) -> Iterator[pa.RecordBatch]:
     if sha256 and records.sha256(path) != sha256:
         raise damaged(path, "its sha256 is another")
     if path.stat().st_size:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
             yield from stream
 
 

@@ -71,7 +71,8 @@ class Columns(Fields):
         """Raise Dropped for a value that cannot be written and read again as what it is."""
         super().check(record)
         for name in self._texts:
-            for text in _texts(record.get(name)):
+            value = record.get(name)
+            for text in (value,) if type(value) is str else _texts(value):
                 if "\0" in text or not (text.isascii() or _is_unicode(text)):
                     raise Dropped(Outcome.BAD_ENCODING, f"{name}: {text:.{SHOWN}}")
 

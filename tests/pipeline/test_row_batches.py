@@ -132,6 +132,7 @@ class Given:
     rows: pa.RecordBatch
 
     def batches(self) -> Iterator[pa.RecordBatch]:
+        yield self.rows[:0]
         yield self.rows
 
 
