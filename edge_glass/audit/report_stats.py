@@ -42,7 +42,8 @@ def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
 def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
     hidden.mkdir(parents=True, exist_ok=True)
     shards = [folder / s.file for s in made.shards()]
-    here = [path for path in shards if path.is_file()]  # others were sent away
+    # others were sent away, or are left where they are: figures of a part would be no figures
+    here = shards if all(path.is_file() for path in shards) else []
     columns = made.features if here else {}
     with duck.connected(MEMORY, hidden) as connection:
         if here:

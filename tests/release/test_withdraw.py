@@ -14,6 +14,7 @@ from kit import Cli, build_clotho, entries, rows, tones
 from releases import REPO, SAMPLE, push, sent
 
 import edge_glass as eg
+from edge_glass.audit import report_stats
 from edge_glass.core import manifest
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
@@ -263,3 +264,15 @@ def test_a_word_of_a_row_in_a_findings_detail_goes_with_it(tmp_path: Path, cli: 
     assert sorted(done.configs) == ["clean", "sounds"]
     details = [row["detail"] for row in entries(tmp_path / "clean").values()]
     assert any("a withdrawn row" in detail for detail in details)
+
+
+def test_what_is_drawn_of_a_part_of_the_shards_counts_the_ledger_alone(out: Path) -> None:
+    """As where a version is changed on the Hub, of which only shards that change are fetched."""
+    folder = out / SAMPLE
+    made = manifest.read(folder)
+    whole = report_stats.of(folder, made, out / "facts-whole")
+    (folder / made.shards()[0].file).unlink()
+    part = report_stats.of(folder, made, out / "facts-part")
+    titles = [{plot["title"] for plot in facts["histograms"]} for facts in (whole, part)]
+    assert "Characters of captions" in titles[0] and titles[1] == {"Bytes of a source file"}
+    assert part["rows"] and part["hosts"] == whole["hosts"]
