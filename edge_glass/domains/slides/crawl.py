@@ -62,6 +62,7 @@ async def collect(
         while waiting and (wanted.limit is None or kept < wanted.limit):
             url = waiting.popleft()
             if desk.known(id := _id(url)):
+                desk.take(id)
                 kept += (desk.out / id).is_dir()
                 yield id
                 continue

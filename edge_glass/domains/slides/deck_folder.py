@@ -16,7 +16,7 @@ def collect(desk: Desk, root: Path) -> Iterator[str]:
     """Take over each deck under a folder; gives each id as it is done."""
     for folder in decks.folders(root):
         id = decks.safe_id(folder.name)
-        if not desk.known(id):
+        if not (desk.known(id) and desk.take(id)):
             _one(desk, folder, id)
         yield id
 

@@ -33,22 +33,25 @@ class Desk:
             outputs.check_apart(Path(source), out)
         outputs.claim(out, [RECORDS, ledger.FILE])
         (out / RECORDS).mkdir(parents=True, exist_ok=True)
-        self._taken: set[str] = set()  # in this run, whatever their case: some disks tell none
+        self._taken: set[str] = set()  # in this run
         self._repeated = 0
 
     def known(self, id: str) -> bool:
         """Whether what became of a deck is known from a run before, and would be the same again."""
-        if id.lower() in self._taken or (record := records.read(self._record(id))) is None:
+        if (record := records.read(self._record(id))) is None:
             return False
         whole = (self.out / id).is_dir() or record["entries"][0]["outcome"] != Outcome.KEPT
-        known = whole and not any(entry["outcome"] in HEALS for entry in record["entries"])
-        self._taken |= {id.lower()} if known else set()
-        return known
+        return whole and not any(entry["outcome"] in HEALS for entry in record["entries"])
+
+    def take(self, id: str) -> bool:
+        """Whether a deck is the first of its id in this run; some disks tell no case."""
+        first = id.lower() not in self._taken
+        self._taken.add(id.lower())
+        return first
 
     def sheet(self, id: str, row: str) -> "Sheet":
         """A deck to be filled; `row` says where it came from. A second deck of an id is dropped."""
-        again = id.lower() in self._taken
-        self._taken.add(id.lower())
+        again = not self.take(id)
         self._repeated += again
         return Sheet(self, f"{id}~{self._repeated}" if again else id, row, again)
 

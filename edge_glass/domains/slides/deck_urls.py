@@ -50,7 +50,9 @@ async def collect(desk: Desk, path: Path, dpi: int, limits: Limits) -> AsyncIter
 
     async def one(id: str, urls: list[str], web: Web) -> str:
         async with gate:
-            if not desk.known(id):
+            if desk.known(id):
+                desk.take(id)
+            else:
                 await _one(desk.sheet(id, path.name), urls, web, dpi)
         return id
 

@@ -96,7 +96,7 @@ def collect(desk: Desk, folder: Path, dpi: int, jobs: int) -> Iterator[str]:
     for path in files:
         name = path.relative_to(root)
         id = decks.path_id(name.as_posix().removesuffix(".pdf"))
-        if desk.known(id):
+        if desk.known(id) and desk.take(id):
             yield id
         else:
             wanted.append((desk.sheet(id, name.as_posix()), path))
