@@ -24,6 +24,9 @@ from transformers import (
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperModel,
@@ -163,4 +166,16 @@ def dinov2(folder: Path) -> Path:
     Dinov2Model(config).save_pretrained(folder)
     size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 28, "width": 28}}
     BitImageProcessorPil(**size).save_pretrained(folder)
+    return folder
+
+
+def wav2vec2(folder: Path) -> Path:
+    """Wav2Vec 2 with states of 32 numbers; sounds of any length, at 16 kHz."""
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        **SMALL, conv_dim=(16, 16), conv_stride=(10, 8), conv_kernel=(10, 8), vocab_size=8,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
+    )  # fmt: skip
+    Wav2Vec2Model(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder

@@ -34,7 +34,7 @@ TEXTS = ["A dog runs on the beach.", "A puppy plays in the sand.", "Shares fell 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
-    for name in ("clip", "blip2", "whisper", "siglip", "siglip2", "clap", "dinov2"):
+    for name in ("clip", "blip2", "whisper", "siglip", "siglip2", "clap", "dinov2", "wav2vec2"):
         (root / name).mkdir()
         getattr(tinymodels, name)(root / name)
     return root
@@ -60,6 +60,7 @@ def vectors(encoder: Encoder, rows: list[object], batch: int = 3, jobs: int = 1)
         ("clap", "audio", 24, SOUND),
         ("clap", "text", 24, TEXTS[0]),
         ("dinov2", "image", 32, POSTERS[0]),
+        ("wav2vec2", "audio", 32, SOUND),
     ],
 )
 def test_modality_and_dim_are_known_before_a_weight_is_read(
@@ -280,6 +281,25 @@ def test_what_sentence_transformers_loads_is_run_by_it(models: Path, tmp_path: P
     multimodal._loaded.cache_clear()
     with pytest.raises(EdgeGlassError, match=r"its modules own\.code.* are code of its own"):
         open_encoder(str(tmp_path / "st"), "image")
+
+
+def test_sounds_of_other_lengths_change_nothing(models: Path) -> None:
+    """Each goes through with those of its length, and comes back in its place."""
+    import transformers
+
+    net = transformers.Wav2Vec2Model.from_pretrained(models / "wav2vec2").eval()
+    reads = transformers.Wav2Vec2FeatureExtractor.from_pretrained(models / "wav2vec2")
+    rows, expected = [], []
+    for number, length in enumerate((8000, 3000, 8000, 5000, 3000, 8000)):
+        tone = np.sin(np.arange(length) / (5 + number)).astype(np.float32)
+        out = io.BytesIO()
+        sf.write(out, tone, 16000, format="WAV", subtype="FLOAT")
+        rows.append(out.getvalue())
+        with torch.no_grad():
+            asked = reads(tone, sampling_rate=16000, return_tensors="pt")
+            expected.append(net(**asked).last_hidden_state.mean(1)[0])
+    found = vectors(open_encoder(str(models / "wav2vec2")), list(rows), batch=6)
+    np.testing.assert_allclose(found, torch.stack(expected), atol=1e-5)
 
 
 def test_clap_hears_the_beginning_of_a_sound(models: Path) -> None:
