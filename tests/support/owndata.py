@@ -389,6 +389,32 @@ def videos(at: Path, url: str) -> None:
         put(at / "videos" / ("dance", "sing")[number] / path.name, path.read_bytes())
 
 
+def lerobot(at: Path, url: str) -> None:
+    video = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+    data = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+    features = {"action": "float32", "observation.images.top": "video", "timestamp": "float32"}
+    info = {
+        "codebase_version": "v2.1", "robot_type": None, "total_episodes": 2, "chunks_size": 1000,
+        "fps": 10, "splits": {"train": "0:2"}, "data_path": data, "video_path": video,
+        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in features.items()},
+    }  # fmt: skip
+    put(at / "pusht" / "meta" / "info.json", json.dumps(info))
+    videos = sorted((ROOT / "samples" / "valor" / "videos").iterdir())
+    lines = []
+    for number in range(2):
+        lines.append({"episode_index": number, "tasks": ["Push the T."], "length": 3})
+        steps = [
+            {"action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": number}
+            for n in range(3)
+        ]
+        table(at / "pusht" / data.format(episode_chunk=0, episode_index=number), steps)
+        name = video.format(
+            episode_chunk=0, episode_index=number, video_key="observation.images.top"
+        )
+        put(at / "pusht" / name, videos[number].read_bytes())
+    put(at / "pusht" / "meta" / "episodes.jsonl", "".join(json.dumps(x) + "\n" for x in lines))
+
+
 def coco(at: Path, url: str) -> None:
     for split, numbers in (("train2017", (9, 25)), ("val2017", (42,))):
         images = [
@@ -595,5 +621,10 @@ CASES = {
     "videos": Case(
         "video, as frames and sound; whole with `--set whole_video=true`", "videos", videos,
         {"train": 2}, ("image_jpegs", "audio", "duration", "fps", "label"), {"label": 0},
+    ),
+    "lerobot": Case(
+        "LeRobot v2, a row an episode", "pusht", lerobot, {"train": 2},
+        ("image_jpegs", "duration", "action", "tasks", "steps"),
+        {"id": "episode_000000", "action": [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]], "steps": 3},
     ),
 }  # fmt: skip

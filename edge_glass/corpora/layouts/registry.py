@@ -31,6 +31,7 @@ LAYOUTS = {
     "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
+    "lerobot": Layout("episodes of LeRobot v2", shards.lerobot, shards.is_lerobot),
     "kaldi": Layout("Kaldi: wav.scp, text, segments, …", recipes.kaldi, recipes.is_kaldi),
     "lhotse": Layout("Lhotse manifests", recipes.lhotse, recipes.is_lhotse),
     "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", recipes.ljspeech, recipes.is_ljspeech),

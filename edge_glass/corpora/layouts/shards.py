@@ -1,10 +1,14 @@
-"""Shards of samples that other tools wrote: MDS."""
+"""What other tools wrote: MDS shards of samples, LeRobot's episodes."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
+from edge_glass.core.errors import SourceError
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.tables import split_word
+from edge_glass.corpora.layouts.tables import read, split_word
 from edge_glass.sources import mds
 
 
@@ -23,3 +27,50 @@ def mds_records(files: Files) -> Iterator[Record]:
                     for column, data in shard.sample(number).items()
                 }
                 yield Record(where, values, split)
+
+
+def is_lerobot(files: Files) -> bool:
+    """Whether there is a `meta/info.json` with a version of LeRobot."""
+    return files.there(INFO) and '"codebase_version"' in files.text(INFO)
+
+
+def lerobot(files: Files) -> Iterator[Record]:
+    """A record an episode of LeRobot's layout v2: its videos, its task, and what was measured.
+
+    Raises SourceError for other versions: those of v3 have several episodes in a video.
+    """
+    try:
+        yield from _episodes(files, json.loads(files.text(INFO)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f"{INFO}, or a file that it names, is not LeRobot's: {error!r}") from None
+
+
+def _episodes(files: Files, said: dict[str, Any]) -> Iterator[Record]:
+    if not str(said["codebase_version"]).startswith("v2"):
+        raise SourceError(f"{INFO}: LeRobot {said['codebase_version']} is not read, v2 is")
+    views = [name for name, each in said["features"].items() if each.get("dtype") == "video"]
+    for line in files.text("meta/episodes.jsonl").splitlines():
+        episode = json.loads(line)
+        number = int(episode["episode_index"])
+        at: dict[str, int | str] = {"episode_index": number}
+        at["episode_chunk"] = number // int(said["chunks_size"])
+        name = _filled(said["data_path"], at)
+        with files.local(name) as path:
+            steps = [record.values for record in read(path, name)]
+        measured = {key for step in steps[:1] for key in step} - COUNTERS
+        values: dict[str, Any] = {key: [s[key] for s in steps] for key in sorted(measured)}
+        values |= {"id": f"episode_{number:06d}", "tasks": episode.get("tasks")}
+        values["steps"] = len(steps)
+        for view in views:
+            values[view.rpartition(".")[2]] = _filled(said["video_path"], at | {"video_key": view})
+        yield Record(name, values)
+
+
+def _filled(template: str, at: dict[str, int | str]) -> str:
+    """A name out of `{key}` and `{key:03d}`, and nothing else that a format may say."""
+    return PLACE.sub(lambda match: str(at[match[1]]).zfill(int(match[2] or 0)), template)
+
+
+INFO = "meta/info.json"
+PLACE = re.compile(r"\{(\w+)(?::0(\d)d)?\}")
+COUNTERS = {"timestamp", "frame_index", "episode_index", "index", "task_index"}  # of each step
