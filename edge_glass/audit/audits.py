@@ -35,7 +35,7 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.schema import Plain
 from edge_glass.core.version import VERSION
 from edge_glass.corpora import catalog
-from edge_glass.pipeline.executor_local import started
+from edge_glass.pipeline.executor import started
 
 FILE = "audit.json"
 FOLDER = "audit"

@@ -22,7 +22,7 @@ from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.likeness_kinds import Kind
 from edge_glass.core import duck
 from edge_glass.core.progress import Progress, Tally
-from edge_glass.pipeline.executor_local import Pool
+from edge_glass.pipeline.executor import Pool
 
 FIRST = 20  # rows of each split that all of a bucket are compared with
 MANY = 10_000  # rows; with fewer, processes take longer to start than to work

@@ -22,7 +22,7 @@ from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import duck, parquet, records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
-from edge_glass.pipeline.executor_local import Pool
+from edge_glass.pipeline.executor import Pool
 
 
 class Trace(Protocol):

@@ -32,7 +32,7 @@ from edge_glass.pipeline.earlier_builds import (
     tell_other_code,
     whole,
 )
-from edge_glass.pipeline.executor_local import Pool, started
+from edge_glass.pipeline.executor import Pool, started
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.pipeline.replay import Before
 from edge_glass.sources.obtain import obtain

@@ -1,4 +1,4 @@
-"""Where shards are made: this process, processes beside it, or a Ray cluster."""
+"""Tasks in this process, or in processes beside it."""
 
 import errno
 import multiprocessing
@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from edge_glass.core import row_counts
 from edge_glass.core.errors import SpaceError
@@ -26,33 +26,6 @@ CLOSED = (errno.EBADF, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, None)
 SETTLED = 0.2  # seconds in which a killed process is gone
 _script = threading.Lock()
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
-
-
-class Pool(Protocol):
-    """Does tasks somewhere, and counts the rows that are worked on there."""
-
-    def read(self) -> tuple[int, int]:
-        """Rows done, and dropped among them."""
-
-    def workers(self, jobs: int) -> int:
-        """How many tasks are done at once."""
-
-    def run(
-        self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
-    ) -> Iterator[tuple[Task, Result]]:
-        """Do all tasks and give each back with its result as it ends."""
-
-
-@contextmanager
-def started(ray: str | None) -> Iterator[Pool]:
-    """Processes here, or the Ray cluster at an address."""
-    if ray is None:
-        yield Counters()
-        return
-    from edge_glass.pipeline.executor_ray import connected
-
-    with connected(ray) as cluster:
-        yield cluster
 
 
 class Counters:

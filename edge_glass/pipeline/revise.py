@@ -20,7 +20,7 @@ from edge_glass.core.revisions import Revisions
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.media.features import arrow_schema
-from edge_glass.pipeline import executor_local
+from edge_glass.pipeline import executor
 
 Row = dict[str, Any]
 Digests = Mapping[tuple[str, str], str]  # split and digest of a row's text as it was: as it is
@@ -88,7 +88,7 @@ def make(
     revisions.write(work)
     schema = arrow_schema(described.features)
     changed = [part for part in parts if part.change]
-    with executor_local.started(None) as workers:
+    with executor.started(None) as workers:
         written = dict(workers.run(partial(_write, schema), changed, jobs))
     records = [written[p].record if p in written else _kept(p, described) for p in parts]
     altered = {key: new for one in written.values() for key, new in one.altered.items()}

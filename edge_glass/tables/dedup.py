@@ -22,7 +22,7 @@ from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.version import VERSION
 from edge_glass.corpora.catalog import Variant
-from edge_glass.pipeline.executor_local import Pool, started
+from edge_glass.pipeline.executor import Pool, started
 from edge_glass.sources import table_chunks
 from edge_glass.sources.obtain import obtain
 from edge_glass.sources.table_layout import Layout

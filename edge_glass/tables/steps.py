@@ -18,7 +18,7 @@ from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.version import VERSION
-from edge_glass.pipeline.executor_local import started
+from edge_glass.pipeline.executor import started
 from edge_glass.sources import table_chunks
 from edge_glass.tables import parts, scatter
 

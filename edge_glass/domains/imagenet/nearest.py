@@ -21,7 +21,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.domains.imagenet.classify import captions, indexed
-from edge_glass.pipeline.executor_local import started
+from edge_glass.pipeline.executor import started
 from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout
 from edge_glass.tables import scatter, steps
