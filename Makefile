@@ -138,6 +138,8 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps 'torchvision==0.28.*'
 	$(BIN)/python benchmarks/views.py --images 100 --same 300 --peer .venv-peers/bin/python
 	$(BIN)/python benchmarks/layout.py
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps pyfastcdc==0.3.1
+	$(BIN)/python benchmarks/versions.py
 	$(PYTHON) -m venv .venv-readers
 	.venv-readers/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
 	.venv-readers/bin/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[train]' \
