@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import Cli
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import ledger_tables, manifest, shard_files
@@ -116,6 +117,18 @@ def test_two_processes_make_the_same(tmp_path: Path) -> None:
         build(catalog.variant(BASE), tmp_path / f"{jobs}", Options(raw=raw, jobs=jobs))
         made.append({p.name: p.read_bytes() for p in (tmp_path / f"{jobs}" / BASE).iterdir()})
     assert made[0] == made[1]
+
+
+def test_a_row_that_was_withdrawn_stays_so(cli: Cli, tmp_path: Path) -> None:
+    config, out, ids = "laion400m_metadata_sample", tmp_path / "out", tmp_path / "ids"
+    assert cli("build", config, "--out", out).code == 0
+    [shard] = (out / config).glob("*-of-*.parquet")
+    gone = pq.read_table(shard)["id"][1].as_py()
+    ids.write_text(gone)
+    assert cli("withdraw", out, "--ids", ids).code == 0
+    assert cli("build", config, "--out", out, "--rebuild").code == 0
+    assert manifest.read(out / config).outcomes()["withdrawn"] == 1
+    assert gone not in pq.read_table(shard)["id"].to_pylist() and list(verify(out)) == []
 
 
 def test_rows_of_a_damaged_plan_are_not_read(tmp_path: Path) -> None:
