@@ -36,14 +36,13 @@ def digests(builder: str) -> dict[str, str]:
 
 
 def _rooms() -> dict[str, str]:
-    files = {room: _path(room) for room in WHOLE}
-    files |= {
-        f"{room}.{path.stem}": path
-        for room, init in files.items()
-        for path in init.parent.glob("*.py")
-        if path != init
+    roots = {room: _path(room).parent for room in WHOLE}
+    files = {
+        ".".join([room, *path.relative_to(root).with_suffix("").parts]): path
+        for room, root in roots.items()
+        for path in root.rglob("*.py")
     }
-    return {name: _digest(path) for name, path in files.items()}
+    return {name.removesuffix(".__init__"): _digest(path) for name, path in files.items()}
 
 
 def _digest(path: Path) -> str:
