@@ -79,15 +79,15 @@ class Found:
     """What is to go, noted before anything is changed: a stopped withdrawal goes on from it."""
 
     before: dict[str, Manifest]
+    texts: dict[str, str]  # of those manifests, byte for byte: a certificate has their digests
     keys: dict[str, list[Key]]
     traces: Traces
     derived: list[str]
 
     def write(self, path: Path) -> None:
         """Note it; who withdraws the rows removes the note."""
-        before = {name: made.plain() for name, made in self.before.items()}
         traces = {kind: sorted(values) for kind, values in vars(self.traces).items()}
-        told = {"before": before, "keys": self.keys, "traces": traces, "derived": self.derived}
+        told = {"before": self.texts, "keys": self.keys, "traces": traces, "derived": self.derived}
         records.write(path, told)
 
     @classmethod
@@ -96,12 +96,12 @@ class Found:
         if (told := records.read(path)) is None:
             return None
         parsed = {
-            name: manifest.parse(json.dumps(made).encode(), f"{path}: {name}")
+            name: manifest.parse(made.encode(), f"{path}: {name}")
             for name, made in told["before"].items()
         }
         keys = {name: [(kind, value) for kind, value in own] for name, own in told["keys"].items()}
         traces = Traces(**{kind: set(values) for kind, values in told["traces"].items()})
-        return cls(parsed, keys, traces, told["derived"])
+        return cls(parsed, told["before"], keys, traces, told["derived"])
 
     def ids(self, config: str) -> frozenset[str]:
         """The source rows of a config that go."""
@@ -178,7 +178,7 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
 
 
 def _find(edition: Edition, request: Request, config: str | None) -> Found:
-    found = Found({}, {}, Traces(), [])
+    found = Found({}, {}, {}, Traces(), [])
     for name, folder in edition.folders(config).items():
         made = manifest.read(folder)
         finished.check(folder, [made.ledger])
@@ -192,6 +192,7 @@ def _find(edition: Edition, request: Request, config: str | None) -> Found:
                 found.traces.add_entry(entry)
         if keys:
             found.before[name], found.keys[name] = made, sorted(set(keys))
+            found.texts[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
             gone = Gone(found.ids(name))
             for row in _rows(folder, made, gone):
                 found.traces.add_row(row)
