@@ -123,7 +123,7 @@ def test_outcomes_are_a_closed_list() -> None:
 def test_a_reason_comes_whole_out_of_another_process() -> None:
     for drop in (Dropped(Outcome.NO_LABEL, "why"), Dropped(Outcome.KEPT)):
         copy = pickle.loads(pickle.dumps(drop))
-        assert (copy.outcome, copy.detail) == (drop.outcome, drop.detail)
+        assert (copy.outcome, copy.detail) == (drop.outcome, drop.detail) == drop.args
     assert drop.detail == ""
 
 

@@ -2,13 +2,18 @@
 
 from dataclasses import asdict
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_glass.core import ledger, manifest
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
-from edge_glass.pipeline import worker
+from edge_glass.corpora import catalog
+from edge_glass.pipeline import shard_plan, worker
+from edge_glass.pipeline.build import build
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import Fetched
 from edge_glass.sources.row_media import Media
@@ -75,3 +80,30 @@ def test_a_row_that_was_dropped_before_its_media_were_read() -> None:
     row.dropped = ("bad_luck", "")
     with pytest.raises(ValueError, match="bad_luck"):
         worker._worked(Reads(), "test", row, Media(Raw("x", {}), row))  # type: ignore[arg-type]
+
+
+def test_a_ledger_of_many_batches_has_every_row(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LEDGER_BATCH", 2)
+    build(catalog.variant("clotho_sample"), tmp_path)
+    ours, theirs = (list(ledger.read(p / "clotho_sample" / ledger.FILE)) for p in (tmp_path, built))
+    assert ours == theirs and len(ours) > 10
+
+
+def test_whole_shards_of_a_stopped_build_are_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 250_000)
+    with monkeypatch.context() as patched, pytest.raises(EdgeGlassError):
+        patched.setattr(manifest.Manifest, "check_balance", stopped)
+        build(catalog.variant("clotho_sample"), tmp_path)
+    work = tmp_path / manifest.HIDDEN / "work" / "clotho_sample"
+    before = {path.name: path.stat().st_ino for path in work.glob("*-of-*.parquet")}
+    build(catalog.variant("clotho_sample"), tmp_path)
+    shards = (tmp_path / "clotho_sample").glob("*-of-*.parquet")
+    assert {path.name: path.stat().st_ino for path in shards} == before and len(before) > 3
+
+
+def stopped(*_: object) -> None:
+    raise EdgeGlassError("stopped")
