@@ -14,7 +14,7 @@ demo: $(CORE)  ## build every corpus's bundled sample and look at it
 
 docs: $(CORE)  ## the site, in build/site; the network is asked for nothing once its libraries are there
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[docs]'
-	rm -rf build/docs && $(BIN)/python docs/gather.py build/docs
+	rm -rf build/docs .cache && $(BIN)/python docs/gather.py build/docs
 	$(BIN)/zensical build --strict -f zensical.toml
 
 notebooks: $(STAMP)  ## the notebooks, each run from end to end

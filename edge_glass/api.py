@@ -119,7 +119,7 @@ def build(
     Raises:
         EdgeGlassError: what is wrong, and what to do.
 
-    Example:
+    Examples:
         >>> made = edge_glass.build("clotho_16k", raw="/data/CLOTHO", subset=500)
         >>> made.ledger().num_rows
     """
@@ -170,7 +170,7 @@ def plan(
     Raises:
         ConfigError: there is no such config, parameter or value.
 
-    Example:
+    Examples:
         >>> edge_glass.plan("clotho_16k").fetch_bytes
     """
     from edge_glass.corpora import catalog
@@ -196,7 +196,7 @@ def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
         DataError: nothing is built there, or its manifest is damaged.
         NetworkError: the place is out of reach.
 
-    Example:
+    Examples:
         >>> [finding for finding in edge_glass.verify("data") if finding.kind == "error"]
         []
     """
@@ -220,7 +220,7 @@ def diff(old: StrPath, new: StrPath) -> list["Difference"]:
     Raises:
         DataError: a config is in one of them alone, or a file is not what its manifest says.
 
-    Example:
+    Examples:
         >>> [difference] = edge_glass.diff("org/x@1.0.0", "org/x@1.1.0")
         >>> difference.rows
         {'added': 12, 'changed caption': 3}
@@ -244,7 +244,7 @@ def history(repo: str) -> list["Version"]:
     Raises:
         HubError: there is no such dataset.
 
-    Example:
+    Examples:
         >>> [version.tag for version in edge_glass.history("org/edge-glass")]
     """
     from edge_glass.release.history import history as versions
@@ -277,7 +277,7 @@ def audit(
     Raises:
         ConfigError: there is no such check, or a library for it is missing.
 
-    Example:
+    Examples:
         >>> edge_glass.audit("data", checks=["duplicates"])["clotho"].checks
     """
     from edge_glass.audit import audits
@@ -326,7 +326,7 @@ def push(
         DataError: a build is not whole, or does not balance.
         HubError: the version exists, or the Hub refuses.
 
-    Example:
+    Examples:
         >>> edge_glass.push("data", ["clotho_16k"], repo="org/edge-glass", version="1.0.0")
     """
     from edge_glass.release import publish
@@ -359,7 +359,7 @@ def amend(
     Raises:
         EdgeGlassError: a row or a column is not there, or holds no text.
 
-    Example:
+    Examples:
         >>> edge_glass.amend("data", "edits.parquet")
     """
     from edge_glass.release.amend import amend as correct
@@ -392,7 +392,7 @@ def append(
     Raises:
         EdgeGlassError: the two are not of one corpus, features and parameters.
 
-    Example:
+    Examples:
         >>> edge_glass.append("data", "more")
     """
     from edge_glass.release.append import append as join
@@ -435,7 +435,7 @@ def withdraw(
     Raises:
         EdgeGlassError: no such row is there, or something of them is left.
 
-    Example:
+    Examples:
         >>> edge_glass.withdraw("data", ids=["train/12"], reason="asked by mail")
     """
     from edge_glass.release.withdraw import Request
@@ -463,7 +463,7 @@ def why(place: StrPath, id: str) -> list["Origin"]:
     Raises:
         EdgeGlassError: no config has such a row.
 
-    Example:
+    Examples:
         >>> [origin] = edge_glass.why("org/edge-glass@1.0.0", "train/12")
         >>> origin.places[0].shard
     """
@@ -501,7 +501,7 @@ def load(
         HubError: there is no such dataset or version.
         NetworkError: it is not in the cache, and the Hub is out of reach.
 
-    Example:
+    Examples:
         >>> edge_glass.load("clotho_16k", "org/edge-glass", version="1.0.0", split="train")[0]
     """
     from edge_glass.release.load import load as read
@@ -525,7 +525,7 @@ def export(
     Raises:
         ConfigError: the build has no such columns.
 
-    Example:
+    Examples:
         >>> edge_glass.export("data/pixmo_cap_10k", "tars")
     """
     from edge_glass.release.export import export as write

@@ -136,7 +136,7 @@ def loader(
 def rows(source: Source, split: str = "train", columns: "Columns | None" = None) -> "Rows":
     """The rows of a split by number, to look at: a row's text without its media, part of a sound.
 
-    Example:
+    Examples:
         >>> row = rows("data/librispeech", "test.clean")[7]
         >>> samples, rate = row["audio"].sound(start=2, seconds=1)
 
