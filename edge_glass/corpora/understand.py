@@ -13,7 +13,8 @@ from itertools import islice, pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, SourceError
+from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
 from edge_glass.corpora import own_hub
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
@@ -69,7 +70,10 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
     if not path.exists() and not own_hub.is_repository(str(place)):
         raise ConfigError(f"{place}: no config is called so, and no file or folder is there")
     hub = None if path.exists() else own_hub.source(str(place))
-    return _Reading(path.absolute(), choices or Choices(), hub).understood()
+    try:
+        return _Reading(path.absolute(), choices or Choices(), hub).understood()
+    except Dropped as drop:  # of a file that no row is dropped for
+        raise SourceError(f"{place}: {drop.outcome}: {drop.detail}") from None
 
 
 class _Reading:

@@ -44,16 +44,17 @@ class Shard:
         """The values of a sample, encoded. Raises SourceError if it is damaged."""
         with self.path.open("rb") as file:
             file.seek(4 * (1 + number))
-            begin, end = struct.unpack("<II", file.read(8))
+            places = file.read(8).ljust(8, b"\0")
+            begin, end = struct.unpack("<II", places)
             file.seek(begin)
-            data = file.read(max(0, end - begin))
+            data = file.read(max(0, min(end - begin, self.path.stat().st_size)))
         at, found, sizes = 0, {}, []
         for size in self.sizes:
             sizes.append(size or int.from_bytes(data[at : at + 4], "little"))
             at += 0 if size else 4
         for name, size in zip(self.columns, sizes, strict=True):
             found[name], at = data[at : at + size], at + size
-        if at != len(data):
+        if at != len(data) or not data:
             raise SourceError(f"{self.path}: sample {number} is damaged: get the file again")
         return found
 

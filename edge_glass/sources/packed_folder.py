@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from edge_glass.core.errors import SourceError
 from edge_glass.sources import mds, tars
 
 NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|mds|arrow))/(?P<member>.+)", re.DOTALL)
@@ -106,10 +107,24 @@ def _value(path: Path, kind: str, member: str) -> bytes | None:
     return shard.sample(int(row)).get(column) if shard and int(row) < shard.samples else None
 
 
-@lru_cache(maxsize=4)
 def arrow_table(path: Path) -> pa.Table:
-    """An Arrow stream, mapped: no more of it is in memory than is read."""
-    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    """An Arrow stream, mapped: no more of it is in memory than is read.
+
+    Raises SourceError if its lengths and places do not fit together.
+    """
+    stat = path.stat()
+    return _mapped(path, stat.st_size, stat.st_ctime_ns)
+
+
+@lru_cache(maxsize=4)
+def _mapped(path: Path, size: int, changed: int) -> pa.Table:
+    """The table of one state of a file: a map of one that was cut since would end the process."""
+    try:
+        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: damaged ({error}): get it again") from None
+    return table
 
 
 @lru_cache(maxsize=64)

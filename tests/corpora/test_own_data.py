@@ -1,6 +1,7 @@
 """Data of one's own, without a builder: each layout is built, checked and loaded."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from server import Files
 from edge_glass.audit.verify import verify
 from edge_glass.cli.main import main
 from edge_glass.core import manifest
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora.understand import understand
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +54,24 @@ def test_each_layout_is_built_by_one_command(
     assert set(case.columns) <= {*made.features}, [*made.features]
     first = found[min(found)]
     assert {key: first[key] for key in case.first} == case.first
+
+
+MEDIA = (".jpg", ".png", ".wav", ".mp3", ".mp4")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_damaged_data_are_one_error_or_rows(name: str, tmp_path: Path) -> None:
+    CASES[name].write(tmp_path, "http://127.0.0.1:9")
+    place = tmp_path / shlex.split(CASES[name].command)[0]
+    files = sorted(p for p in tmp_path.rglob("*") if p.is_file() and p.suffix not in MEDIA)
+    for path in files[:4]:
+        whole = path.read_bytes()
+        half = whole[: len(whole) // 2]
+        for damaged in (b"", half, whole.replace(b"1", b"null", 2), b'\xff\xfe\0odd"[{' + whole):
+            path.write_bytes(damaged)
+            with suppress(EdgeGlassError):
+                understand(place)
+        path.write_bytes(whole)
 
 
 def test_the_page_lists_each_layout() -> None:

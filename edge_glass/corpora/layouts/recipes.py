@@ -57,25 +57,29 @@ def _kaldi_folder(files: Files, folder: str, tables: dict[str, str]) -> Iterator
     texts = {key: dict(_pairs(files, tables.get(name))) for name, key in more.items()}
     texts["text"] = dict(_pairs(files, tables.get("text")))
     sounds = dict(_pairs(files, tables["wav.scp"]))
-    segments = dict(_pairs(files, tables.get("segments"))) or {id: id for id in sounds}
+    segments = [*_pairs(files, tables.get("segments"))]
+    segments = segments or [(id, id) for id, _ in _pairs(files, tables["wav.scp"])]
     split = split_word(f"{folder}/x") or folder.rpartition("/")[2]
-    for id, where in segments.items():
-        recording, *times = where.split()
+    for id, where in segments:
+        recording, *times = where.split() or [""]
         values: dict[str, Any] = {key: said[id] for key, said in texts.items() if id in said}
         place = sounds.get(recording, "")
         values |= {"id": id, "audio": _there(files, folder, place) if place else None}
-        if len(times) == 2:
-            values |= {"start": float(times[0]), "end": float(times[1])}
-        command = COMMAND if place.endswith("|") else None
-        yield Record(f"{folder}/{id}", values, split, dropped=command)
+        lost = COMMAND if place.endswith("|") else None
+        if times:
+            try:
+                values["start"], values["end"] = map(float, times)
+            except ValueError:
+                lost = (Outcome.MALFORMED_ROW, f"segments: {where:.60}")
+        yield Record(f"{folder}/{id}", values, split, dropped=lost)
 
 
 def _pairs(files: Files, name: str | None) -> Iterator[tuple[str, str]]:
     """First word and rest of each line of a file, if there is one."""
     for line in files.text(name).splitlines() if name else ():
         if line.strip():
-            first, _, rest = line.strip().partition(" ")
-            yield first, rest.strip()
+            first, *rest = line.split(maxsplit=1)
+            yield first, rest[0].strip() if rest else ""
 
 
 def _there(files: Files, folder: str, place: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.tars import Tar
@@ -65,7 +66,12 @@ class Files:
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """A file of the source on the disk, for readers that want a path."""
+        """A file of the source on the disk, for readers that want a path.
+
+        Raises SourceError if its name leads elsewhere.
+        """
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise SourceError(f"{name!r} is no file name inside {self.root}")
         if not self.archived:
             yield self.root if self.root.is_file() else self.root / name
         else:

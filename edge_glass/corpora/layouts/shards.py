@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from edge_glass.core.errors import SourceError
+from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.tables import read, split_word
 from edge_glass.sources import mds
@@ -20,13 +21,15 @@ def mds_records(files: Files) -> Iterator[Record]:
             split = split_word(f"{PurePosixPath(name).parent}/x")
             for number in range(shard.samples):
                 where = f"{name}/{number}"
-                values = {
-                    column: f"{where}/{column}"
-                    if shard.columns[column] in mds.FILES
-                    else shard.decoded(column, data)
-                    for column, data in shard.sample(number).items()
-                }
-                yield Record(where, values, split)
+                record = Record(where, {}, split)
+                for column, data in shard.sample(number).items():
+                    try:
+                        is_file = shard.columns[column] in mds.FILES
+                        value = f"{where}/{column}" if is_file else shard.decoded(column, data)
+                        record.values[column] = value
+                    except (ValueError, IndexError, RecursionError) as error:
+                        record.dropped = (Outcome.MALFORMED_ROW, f"{column}: {error}")
+                yield record
 
 
 def is_lerobot(files: Files) -> bool:

@@ -4,9 +4,11 @@ Values are text in CSV, what JSON says in JSON. Of a Parquet column that holds f
 the name under which its bytes are read (see `parquet_folder`).
 """
 
+import csv
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -62,6 +64,15 @@ def read(path: Path, name: str) -> Iterator[Record]:
 
     Raises EdgeGlassError if it cannot be read on.
     """
+    try:
+        yield from _read(path, name)
+    except (pa.ArrowException, csv.Error, OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
+            raise
+        raise SourceError(f"{path}: damaged ({error}). {table_chunks.REMEDY}") from None
+
+
+def _read(path: Path, name: str) -> Iterator[Record]:
     kind, base = ending(name), name.rpartition("/")[0]
     folder = split_word(name) or base.partition("/")[0]
     if kind in (PARQUET, ARROW):

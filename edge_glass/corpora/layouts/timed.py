@@ -19,6 +19,7 @@ TAG = re.compile(r"<[^>\n]*>")
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 TIER = re.compile(r'"(IntervalTier|TextTier)"')
 TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.\[])(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?![\w\]])')
+NUMERIC = re.compile(r"-?\d+(\.\d+)?([eE]-?\d+)?")
 ENDINGS = ("vtt", "srt", "rttm", "ctm", "textgrid")
 
 
@@ -32,6 +33,7 @@ class Stretch:
     speaker: str | None = None
     tier: str | None = None
     stem: str | None = None
+    fault: str | None = None
 
 
 def fits(files: Files) -> bool:
@@ -54,7 +56,9 @@ def records(files: Files) -> Iterator[Record]:
             said = {"start": each.start, "end": each.end, "text": each.text}
             said |= {"speaker": each.speaker, "tier": each.tier, "recording": recording}
             record = Record(f"{name}#{number}", dict(said), split_word(name))
-            if recording is None:
+            if each.fault:
+                record.dropped = (Outcome.MALFORMED_ROW, each.fault)
+            elif recording is None:
                 record.dropped = (Outcome.MISSING_MEDIA, f"no recording {each.stem or stem}")
             else:
                 record.values["audio"] = recording  # of a video its sound is cut
@@ -80,28 +84,39 @@ def _rttm(text: str) -> Iterator[Stretch]:
         match line.split():
             case ["SPEAKER", file, _, start, length, *rest]:
                 names = [each for each in rest if each != "<NA>"]
-                end = round(float(start) + float(length), 6)
-                yield Stretch(float(start), end, None, names[0] if names else None, None, file)
+                yield _stretch(line, start, length, file, speaker=names[0] if names else None)
 
 
 def _ctm(text: str) -> Iterator[Stretch]:
     for line in text.splitlines():
         match line.split():
             case [file, _, start, length, word, *_] if not file.startswith(";;"):
-                end = round(float(start) + float(length), 6)
-                yield Stretch(float(start), end, word, stem=file)
+                yield _stretch(line, start, length, file, text=word)
+
+
+def _stretch(line: str, start: str, length: str, file: str, **said: str | None) -> Stretch:
+    """What a line says, or its fault."""
+    try:
+        end = round(float(start) + float(length), 6)
+        return Stretch(float(start), end, stem=file, **said)
+    except ValueError:
+        return Stretch(0, 0, stem=file, fault=f"no times: {line:.60}")
 
 
 def _textgrid(text: str) -> Iterator[Stretch]:
     """The intervals with a label of all tiers, out of the long text format or the short one."""
     edges = [*(match.start() for match in TIER.finditer(text)), len(text)]
     for begin, stop in pairwise(edges):
-        kind, name, *rest = (t[1] or t[0] for t in map(_token, TOKEN.finditer(text[begin:stop])))
+        said = [t[1] or t[0] for t in map(_token, TOKEN.finditer(text[begin:stop]))]
+        kind, name, rest = said[0], "".join(said[1:2]), said[2:]
         if kind == "IntervalTier":
             for at in range(3, len(rest) - 2, 3):  # after the tier's own ends and its size
-                if rest[at + 2].strip():
-                    label = rest[at + 2].replace('""', '"')
-                    yield Stretch(float(rest[at]), float(rest[at + 1]), label, tier=name)
+                start, end, label = rest[at : at + 3]
+                label = label.replace('""', '"')
+                if not (NUMERIC.fullmatch(start) and NUMERIC.fullmatch(end)):
+                    yield Stretch(0, 0, label, tier=name, fault=f"no times: {label:.60}")
+                elif label.strip():
+                    yield Stretch(float(start), float(end), label, tier=name)
 
 
 def _token(match: re.Match[str]) -> tuple[str, str]:
