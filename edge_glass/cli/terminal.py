@@ -161,7 +161,7 @@ def audit(folder: Path, made: "AuditResult", asked: Collection[str]) -> None:
 
 def plan(made: "Plan") -> None:
     """One config's plan."""
-    say(f"{made.config} — {made.title}", "bold")
+    say(" — ".join(dict.fromkeys((made.config, made.title))), "bold")
     say(f"Licence: {made.licence}")
     rows = [(source.file, source.bytes, source.state) for source in made.sources]
     table("Sources", ["file", "bytes#", "state"], rows)
