@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -33,10 +33,8 @@ def command(extra: str) -> str:
 @cache
 def _clone() -> Path | None:
     """The clone that `pip install -e` was called in, if it was."""
-    try:
-        direct = json.loads(distribution("edge-glass").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
-        return None
-    if not direct.get("dir_info", {}).get("editable"):
-        return None
-    return Path(unquote(urlsplit(direct["url"]).path))
+    for each in distributions(name="edge-glass"):  # in a clone its .egg-info comes first
+        direct = json.loads(each.read_text("direct_url.json") or "{}")
+        if direct.get("dir_info", {}).get("editable"):
+            return Path(unquote(urlsplit(direct["url"]).path))
+    return None

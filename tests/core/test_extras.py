@@ -28,7 +28,7 @@ def test_what_pip_installed_comes_from_there(
 ) -> None:
     record = tmp_path / "edge_glass-9.dist-info"
     record.mkdir()
-    monkeypatch.setattr(extras, "distribution", lambda name: Distribution.at(record))
+    monkeypatch.setattr(extras, "distributions", lambda name: [Distribution.at(record)])
     with pytest.raises(EdgeGlassError, match=r"pip install 'edge-glass\[audit\]'"):
         extras.needs("An audit", "audit", "no_such_library")
     extras.needs("An audit", "audit", "json")
