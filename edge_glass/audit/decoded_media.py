@@ -28,9 +28,15 @@ class Decoded:
 def decoded(
     kinds: Mapping[str, tuple[str, bool]], example: dict[str, Any], sound: Sound
 ) -> Iterator[Decoded]:
-    """Every file of a row; `kinds` as of `media_kinds`, `sound` hears what is audio."""
+    """Every file of a row; `kinds` as of `media_kinds`, `sound` hears what is audio.
+
+    A medium may be null where the row has another one.
+    """
+    some = any(example[name] is not None for name in kinds)
     for name, (kind, listed) in kinds.items():
         value = example[name]
+        if value is None and some:
+            continue
         if kind == "audio":
             yield _audio(name, value, sound)
         elif kind == "video":
