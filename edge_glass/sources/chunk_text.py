@@ -1,6 +1,7 @@
 """The text of a chunk, compressed or not, as far as it can be had."""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -11,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from edge_glass.core.errors import SourceError
 from edge_glass.sources.quoting import Quoting
 
 HEADER = 2**16  # bytes in which a header must end
@@ -83,6 +85,8 @@ def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
     """The header of a text table, and how its quotes are meant."""
     with Text(path) as stream:
         head = stream.read(HEADER)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError(f"{path}: is in UTF-16: save it as UTF-8")
     text = head.decode("utf-8-sig", errors="replace")
     try:
         header = next(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), [])
@@ -90,5 +94,8 @@ def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
         line = Quoting(delimiter.encode(), 0).as_letters(
             text.partition("\n")[0].rstrip("\r").encode()
         )
-        header = next(csv.reader([line.decode()], delimiter=delimiter))
+        try:
+            header = next(csv.reader([line.decode()], delimiter=delimiter))
+        except csv.Error as error:
+            raise SourceError(f"{path}: its first line is no header: {error}") from None
     return header, Quoting(delimiter.encode(), len(header)).weighed(head)

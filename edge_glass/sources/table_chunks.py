@@ -156,6 +156,11 @@ def read(
         yield _aligned(damaged, [], layout, connection, select)
 
 
+def labelled(header: list[str]) -> list[str]:
+    """A header whose columns all have a name; pandas writes its index without one."""
+    return [name or f"column_{number}" for number, name in enumerate(header, 1)]
+
+
 def _named(path: Path, layout: Layout, there: list[str]) -> dict[str, str]:
     """The columns of a chunk: our name -> theirs. Raises EdgeGlassError if it has none of ours."""
     names = layout.named(there)
@@ -271,8 +276,9 @@ def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
 def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
     delimiter = "\t" if _ending(path) == ".tsv" else layout.delimiter
     header, quoting = opened(path, delimiter)
-    names = _named(path, layout, header)
-    there = [*names.values()]
+    labels = labelled(header)
+    names = _named(path, layout, labels)
+    there = [header[labels.index(name)] for name in names.values()]
     wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
     good = told = 0
     try:

@@ -24,6 +24,7 @@ from edge_glass.sources.parquet_folder import Tables
 
 URL_KEYS = re.compile(r"(?i)(^|_)(url|uri|link|src)s?$")
 FILE_KEY = re.compile(r"(?i)_?(file_?name|file_?path|path|file|url|uri)$")
+URL = re.compile("(?i)https?://")
 BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)?[A-Za-z0-9+/\s]{100,}=*\s*")
 TRIED = 20  # values of a key that are looked for
 FOLDERS = 50  # folders that they are looked for in
@@ -71,8 +72,8 @@ def _of(key: str, sample: list[Record], places: "_Places") -> Iterator[Media]:
         data = (places.cell(value) for value, _ in texts)
         if kind := _kind(next(filter(None, data), b"")):
             yield Media(kind, key, key, "bytes")
-    elif all(value.startswith(("http://", "https://")) for value, _ in texts):
-        yield Media(_kind_of_urls(key, [value for value, _ in texts]), key, key, "url")
+    elif 2 * len(urls := [value for value, _ in texts if URL.match(value)]) > len(texts):
+        yield Media(_kind_of_urls(key, urls), key, key, "url")
     elif all(BASE64.match(value) for value, _ in texts):
         if kind := _kind(_start(texts[0][0])):
             yield Media(kind, key, key, "base64")
@@ -148,8 +149,10 @@ class _Places:
         value, base = first
         if kind_of(value):
             yield "", ""
-        if value.startswith(ABSOLUTE):
-            return
+        root = self._files.root
+        alone = root.is_file() and not self._files.archived
+        if value.startswith(ABSOLUTE) or (alone and value.isdecimal()):
+            return  # numbers in a table are not names of what happens to lie beside it
         for folder, suffixes in self._folders.items():
             prefix = os.path.relpath(folder or ".", base or ".")
             prefix = "" if prefix == "." else f"{prefix}/"

@@ -156,7 +156,8 @@ def _delimited(path: Path, name: str, folder: str, base: str) -> Iterator[Record
     delimiter = max(DELIMITERS, key=lambda each: len(headers[each]))
     if repeated := {n for n in headers[delimiter] if headers[delimiter].count(n) > 1}:
         raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
-    layout = Layout("", dict.fromkeys(headers[delimiter], "VARCHAR"), (), delimiter)
+    names = table_chunks.labelled(headers[delimiter])
+    layout = Layout("", dict.fromkeys(names, "VARCHAR"), (), delimiter)
     with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
         for row, values_, why in _chunk(path, layout, connection):
             yield Record(f"{name} row {row + 1}", values_, folder, base, why)

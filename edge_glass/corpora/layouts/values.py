@@ -119,8 +119,9 @@ def member(value: str, base: str, data: Path, media: Path) -> str:
 
     It names it from its folder `base`, or in full. Raises Dropped if the file lies elsewhere.
     """
+    archived = media == data  # of a table alone they are another source
     root = data if data.is_dir() else data.parent
-    if media == root and not value.startswith("/"):
+    if (archived or media == root) and not value.startswith("/"):
         found = os.path.normpath(PurePosixPath(base, value))
     else:
         there = os.path.normpath(Path(root, base, value).absolute())
