@@ -141,7 +141,8 @@ class OwnCorpus(Corpus):
     @override
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
         first, claimed = split == self.splits()[0], set[bytes]()
-        files_claimed = first and any(c.stored_as == "file" for c in self.media.values())
+        listed = self.spec().layout != "media"  # where each file is a record
+        files_claimed = first and listed and any(c.stored_as == "file" for c in self.media.values())
         files = Files(raw, DATA, tuple(self.spec().tables))
         for record in LAYOUTS[str(self.spec().layout)].records(files):
             theirs = self._split(record)
@@ -206,6 +207,8 @@ class OwnCorpus(Corpus):
             raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
         for name in self._by_role["id"]:
             row.id = row.id if fields[name] is None else fields[name]
+            if row.id.startswith("/") and row.media and row.id.endswith(f"/{row.media[1]}"):
+                row.id = row.media[1]  # no place of the user's
         return row
 
     @cached_property

@@ -15,6 +15,7 @@ CAPTIONS = (
     "caption", "captions", "text", "txt", "sentence", "transcript", "transcription", "description",
     "alt_text", "alt", "normalized_txt", "lab",
 )  # fmt: skip
+IN_A_LANGUAGE = re.compile(r"(?i)captions?_[a-z]{2}")
 IDS = ("id", "key", "__key__", "uid", "uuid", "sample_id", "utterance_id", "utt_id", "clip_id")
 LABELS = ("label", "labels", "class", "class_name", "category", "genre", "cls")
 DIGESTS: dict[str, Role] = {"md5": "md5", "sha256": "sha256"}
@@ -39,7 +40,7 @@ class Keys:
 
     name: str  # of the data
     profiles: dict[str, KeyProfile]
-    rows: int
+    rows: int  # that are whole
     media: list[Media]
     roles: dict[str, str]  # key -> role, as the user says
     sample: list[Record]
@@ -120,7 +121,7 @@ class Keys:
         said = [key for key, role in self.roles.items() if role == "caption"]
         texts = ("string", "[string]")
         free = [k for k, p in self.profiles.items() if p.type in texts and k not in self.roles]
-        named = [key for key in free if key.lower() in CAPTIONS]
+        named = [k for k in free if k.lower() in CAPTIONS or IN_A_LANGUAGE.fullmatch(k)]
         numbered = [key for key in free if re.fullmatch(r"(?i)captions?_?\d+", key)]
         if said or (numbered and not named):
             return said or numbered
@@ -139,7 +140,7 @@ class Keys:
     def _id(self) -> str | None:
         """A key that tells all records apart."""
         said = [key for key, role in self.roles.items() if role == "id"]
-        apart = [k for k, p in self.profiles.items() if p.unique and p.rows == self.rows]
+        apart = [k for k, p in self.profiles.items() if p.unique and p.rows >= self.rows]
         free = [key for key in apart if key not in self.roles]
         named = [key for key in free if key.lower() in IDS]
         files = [m.read_from for m in self.media if m.stored_as == "file" and m.read_from in free]

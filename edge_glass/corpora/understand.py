@@ -16,7 +16,7 @@ from typing import Any
 from edge_glass.core.errors import ConfigError, SourceError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
-from edge_glass.corpora import own_hub
+from edge_glass.corpora import own_hub, own_splits
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import media_columns, media_folders, tables, values
 from edge_glass.corpora.layouts.media_columns import Media
@@ -24,10 +24,9 @@ from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop
+from edge_glass.corpora.own_splits import WORDS
 from edge_glass.sources.obtain import Request, obtain
 
-SPLITS = ("split", "subset", "partition", "set")
-WORDS = {word: name for name, all_ in tables.WORDS.items() for word in all_}
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
 PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
@@ -90,7 +89,12 @@ class _Reading:
 
     def _is_packed(self) -> bool:
         """Whether it is a folder of shards; tables beside tars say the same of each."""
-        suffixes = Counter(path.suffix for path in self._place.rglob("*") if path.is_file())
+        suffixes = Counter[str]()
+        for folder, folders, names in os.walk(self._place):
+            suffixes.update(PurePosixPath(name).suffix for name in names)
+            for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
+                why = "a link to a folder, which is not followed: build that folder"
+                self._left_out[link.relative_to(self._place).as_posix()] = why
         if suffixes[".mds"] or suffixes[".arrow"]:
             return True
         if not suffixes[".tar"] or any(media_folders.kind_of(f"x{each}") for each in suffixes):
@@ -107,17 +111,24 @@ class _Reading:
             raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
         sample = [record for record in sample if record.dropped is None] or sample
         text = bool(read) and all(tables.ending(name) in tables.DELIMITED for name in read)
-        folders, lost = Counter[str](), Counter[str]()
-        found = profiles(_counted(LAYOUTS[layout].records(files), folders, lost), text)
+        folders, lost, parents = Counter[str](), Counter[str](), set[str]()
+        found = profiles(_counted(LAYOUTS[layout].records(files), folders, lost, parents), text)
         roles, rows = dict(self._choices.roles), folders.total() + lost.total()
         if unknown := [key for key in roles if key not in found]:
             raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
         media = self._media(layout, files, sample, found)
         classes = self._class_names(read)
-        keys = Keys(self._name, found, rows, media, roles, sample, classes, self._left_out)
-        splits, label = self._splits(folders, found), None
+        whole = folders.total()
+        keys = Keys(self._name, found, whole, media, roles, sample, classes, self._left_out)
+        lines = {tables.ending(name) for name in read} == {".txt"}
+        if lines and not media and "url" not in roles:
+            raise stop(
+                self._name, f"the lines of {read[0]} are neither URLs nor names of files",
+                "--column url=text  (each line is a text)",
+            )  # fmt: skip
+        splits, label = own_splits.rule(self._name, self._choices.split, folders, found), None
         if layout == "media" and "folder" not in roles:
-            label = self._classes(sample, splits, found["folder"])
+            label = self._classes(parents, splits, found["folder"])
         taken = splits.key if splits.by == "key" else None
         columns = keys.columns((taken, "folder" if layout == "media" else None), label)
         spec = self._spec(layout, read, columns, splits, media, found)
@@ -163,18 +174,38 @@ class _Reading:
     def _naming(self, read: list[str]) -> list[str]:
         """Of tables beside media those that name them are what there is to read."""
         named = [name for name in read if PurePosixPath(name).stem == "metadata"]
+        for one, other in pairwise(sorted(named)):
+            if PurePosixPath(one).parent == PurePosixPath(other).parent:
+                raise ConfigError(f"{self._place}: {one} and {other}: take one of them away")
         naming = named or [name for name in read if self._names_files(name)]
         splits = [name for name in naming if PurePosixPath(name).stem.lower() in WORDS]
         for name in read:
             if name not in naming:
+                if not naming and not self._choices.layout:
+                    self._must_not_name(name)
                 self._left_out[name] = "names none of the media files"
             elif splits and name not in splits:
                 self._left_out[name] = f"beside the tables of splits, {', '.join(splits)}"
         return splits or naming
 
     def _is_table(self, name: str) -> bool:
-        first = next(self._sample(name), None)
-        return first is not None and first.dropped is None and bool(first.values)
+        sample = [*self._sample(name)]
+        why = next((record.dropped[1] for record in sample if record.dropped), None)
+        if why and all(record.dropped for record in sample):
+            if PurePosixPath(name).stem == "metadata" or self._place.is_file():
+                raise ConfigError(f"{self._place}: {name}: no row can be read: {why}")
+            self._left_out[name] = f"no row can be read: {why}"
+        return any(record.values for record in sample if record.dropped is None)
+
+    def _must_not_name(self, name: str) -> None:
+        """Raises ConfigError if a table names media that are not there."""
+        texts = (v for r in self._sample(name) for v in r.values.values() if isinstance(v, str))
+        names = (v for v in texts if media_folders.kind_of(v) and not media_columns.URL.match(v))
+        if gone := next(names, None):
+            raise stop(
+                self._name, f"{name} names {gone}, and there is no such file (mend the name)",
+                "--layout media  (the files alone, without this table)",
+            )  # fmt: skip
 
     def _names_files(self, name: str) -> bool:
         found = media_columns.found(self._files, [*self._sample(name)])
@@ -203,6 +234,10 @@ class _Reading:
             ]
             return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
         roles = self._choices.roles
+        for key in (key for key, role in roles.items() if role == "url"):
+            if not any(m.key == key for m in media_columns.found(files, sample)):
+                value = keys[key].examples[:1]
+                raise ConfigError(f"{self._name}: {key} has no URLs (http, https), but {value}")
         found = [m for m in media_columns.found(files, sample) if self._may_be(m, roles)]
         here = [media for media in found if media.stored_as != "url"]
         made = [media for media in here if media.key != media.read_from]
@@ -231,35 +266,15 @@ class _Reading:
         role = roles.get(media.read_from, media.kind)
         return role in (media.kind, "url")
 
-    def _splits(self, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
-        if self._choices.split:
-            return _asked(self._choices.split, folders, keys)
-        said = [
-            k for k, p in keys.items() if k.lower() in SPLITS and p.few and p.few <= WORDS.keys()
-        ]
-        named = [folder for folder in folders if folder in WORDS]
-        if said and named:
-            raise stop(
-                self._name, "its folders and a key speak of splits",
-                "--split folder", f"--split key={said[0]}", "--split all",
-            )  # fmt: skip
-        if said:
-            return Splits(by="key", key=said[0], names=_by_name(keys[said[0]].few))
-        if named and len(named) < len(folders):
-            others = (
-                ", ".join(sorted(filter(None, set(folders) - set(named)))) or "files beside them"
-            )
-            ways = ("--split folder  (each folder is one)", "--split all  (all is train)")
-            raise stop(self._name, f"{', '.join(named)} are splits, {others} are not", *ways)
-        return Splits(by="folder", names=_by_name(named)) if named else Splits()
-
-    def _classes(self, sample: list[Record], splits: Splits, profile: KeyProfile) -> Column | None:
-        """Folders are classes where all files lie at one depth, right below the root or a split."""
-        depth = 1 + (splits.by == "folder")
+    def _classes(self, parents: set[str], splits: Splits, profile: KeyProfile) -> Column | None:
+        """Folders are classes where all of files lie in one folder, or one of each split."""
+        words = {word for name, all_ in splits.names.items() for word in (name, *all_)}
+        words = words if splits.by == "folder" else set()
+        paths = [parent.split("/") for parent in parents]
+        around = {tuple(part for part in path[:-1] if part.lower() not in words) for path in paths}
+        flat = len(around) == 1 and all(path[-1].lower() not in {"", *words} for path in paths)
         names = sorted(profile.few)
-        if self._choices.roles.get("folder") == "label" or (
-            {record.where.count("/") for record in sample} == {depth} and 1 < len(names) <= FEW
-        ):
+        if flat and 1 < len(names) <= FEW:
             return Column(role="label", key="folder", names=names)
         if len(profile.few - {"", *splits.names, *WORDS}) > 1:
             self._left_out["folder"] = "not all files are one folder down; --column folder=label"
@@ -320,44 +335,11 @@ def _suffix(name: str) -> str:
 
 
 def _counted(
-    records: Iterable[Record], folders: Counter[str], lost: Counter[str]
+    records: Iterable[Record], folders: Counter[str], lost: Counter[str], parents: set[str]
 ) -> Iterator[Record]:
     """The records; on the side the folders of those that are whole, and of the others."""
     for record in records:
         (folders if record.dropped is None else lost)[record.folder] += 1
+        if record.dropped is None:
+            parents.add(record.where.rpartition("/")[0])
         yield record
-
-
-def _by_name(words: Iterable[str]) -> dict[str, list[str]]:
-    """The splits that words speak of, in the usual order."""
-    found = sorted(words)
-    names = [name for name in tables.WORDS if any(WORDS[word] == name for word in found)]
-    return {name: [w for w in found if WORDS[w] == name and w != name] for name in names}
-
-
-def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
-    """`all`, `folder`, `key=NAME`, or shares: `train:0.9,test:0.1 by speaker`."""
-    kind, _, value = rule.partition("=")
-    if rule == "all":
-        return Splits()
-    if rule == "folder":
-        return Splits(by="folder", names=_any_names(filter(None, folders)))
-    if kind == "key" and value in keys:
-        return Splits(by="key", key=value, names=_any_names(keys[value].few))
-    shares, _, group = rule.partition(" by ")
-    try:
-        parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
-        if group and group not in keys:
-            raise ValueError
-    except ValueError:
-        raise ConfigError(
-            f"--split {rule}: use all, folder, key=NAME, or shares such as "
-            f"'train:0.9,test:0.1 by speaker'; there are {', '.join(keys)}"
-        ) from None
-    return Splits(by="share", names={name: [] for name in parts}, shares=parts, key=group or None)
-
-
-def _any_names(words: Iterable[str]) -> dict[str, list[str]]:
-    found = sorted(words)
-    known = _by_name(word for word in found if word in WORDS)
-    return known | {word: [] for word in found if word not in WORDS}

@@ -603,7 +603,7 @@ CASES = {
     "coco": Case(
         "COCO: captions and instances", "coco", coco, {"train": 2, "validation": 1},
         ("image", "captions", "objects", "coco_url"),
-        {"captions": ["Picture 25, 1.", "Picture 25, 2."], "listed_license": 3},
+        {"captions": ["Picture 9, 1.", "Picture 9, 2."], "listed_license": 3},
         {"missing_media": 2},
     ),
     "vqa": Case(

@@ -1,0 +1,178 @@
+"""Data of one's own as they really lie about: what is odd is told, kept or in the ledger."""
+
+import csv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from kit import Cli, rows, sound
+from owndata import jpeg, put, table, tarred
+from server import Files
+
+from edge_glass.audit.verify import verify
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora.understand import Choices, understand
+
+Write = Callable[[Path], None]
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "d"
+
+
+def outcomes(folder: Path) -> list[str]:
+    return sorted(pq.read_table(folder / "ledger.parquet")["outcome"].to_pylist())
+
+
+def test_one_tar_of_pictures_and_texts_is_built(at: Path, cli: Cli) -> None:
+    tarred(at.with_suffix(".tar"), {"0.jpg": jpeg(0), "0.txt": "A bird.", "1.jpg": jpeg(1)})
+    assert cli("build", "d.tar").code == 0
+    assert outcomes(Path("data/d")) == ["blank_caption", "kept"]
+
+
+def test_a_row_may_lack_one_of_its_media(at: Path, cli: Cli) -> None:
+    put(at / "1.jpg", jpeg(1))
+    put(at / "2.wav", sound())
+    put(at / "2.jpg", jpeg(2))
+    assert cli("build", "d").code == 0
+    assert [row["audio"] is None for row in rows(Path("data/d")).values()] == [True, False]
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+
+
+@pytest.mark.parametrize("splits", [[""], ["train/", "Test/"]])
+def test_classes_may_lie_in_a_folder_of_the_archive(splits: list[str], at: Path) -> None:
+    with zipfile.ZipFile(at.with_suffix(".zip"), "w") as file:
+        for split in splits:
+            for name in ("robin", "wren"):
+                file.writestr(f"birds/{split}{name}/1.jpg", jpeg(1))
+        file.writestr("__MACOSX/birds/._1.jpg", b"\0\5\x16\7")
+    assert understand(at.with_suffix(".zip")).spec.columns["label"].names == ["robin", "wren"]
+
+
+def test_folders_at_several_depths_are_no_classes(at: Path) -> None:
+    for name in ("a/x/1.jpg", "a/y/1.jpg", "b/x/1.jpg"):
+        put(at / name, jpeg(1))
+    seen = understand(at)
+    assert "label" not in seen.spec.columns and "folder" in seen.left_out
+
+
+def test_a_stray_note_changes_no_id(at: Path) -> None:
+    put(at / "1.jpg", jpeg(1))
+    before = understand(at).spec.columns
+    put(at / "notes.txt", "bought in May")
+    assert understand(at).spec.columns == before
+
+
+def test_no_place_of_the_users_is_in_an_id(at: Path, cli: Cli) -> None:
+    put(at / "a" / "1.wav", sound())
+    put(at / "a" / "2.wav", sound())
+    table(Path("list.csv"), [{"path": str(at / "a" / f"{n}.wav")} for n in (1, 2)])
+    assert cli("build", "list.csv").code == 0
+    assert sorted(rows(Path("data/list"))) == ["1.wav", "2.wav"]
+
+
+def utf16(at: Path) -> None:
+    put(at / "list.csv", "file\ttext\r\n1.jpg\tété\r\n".encode("utf-16"))
+
+
+def two_metadata(at: Path) -> None:
+    for suffix in (".csv", ".jsonl"):
+        table(at / f"metadata{suffix}", [{"file_name": "1.jpg"}])
+
+
+def other_encoding(at: Path) -> None:
+    put(at / "metadata.csv", "file_name,text\n1.jpg,été\n".encode("latin-1"))
+
+
+def backslashes(at: Path) -> None:
+    table(at / "list.csv", [{"image": "img\\1.jpg"}])
+
+
+def odd_split(at: Path) -> None:
+    table(at / "list.csv", [{"f": "1.jpg", "split": "Train"}, {"f": "2.jpg", "split": "holdout"}])
+    put(at / "2.jpg", jpeg(2))
+
+
+def languages(at: Path) -> None:
+    table(at / "list.csv", [{"f": "1.jpg", "caption_en": "A bird.", "caption_fr": "Un oiseau."}])
+
+
+STOPS: list[tuple[Write, str]] = [
+    (utf16, "UTF-16: save it as UTF-8"),
+    (two_metadata, "metadata.csv and metadata.jsonl: take one of them away"),
+    (other_encoding, "metadata.csv: no row can be read: not UTF-8"),
+    (backslashes, "--layout media"),
+    (odd_split, "--split key=split"),
+    (languages, "--caption caption_en,caption_fr"),
+]
+
+
+@pytest.mark.parametrize(("write", "told"), STOPS, ids=[write.__name__ for write, _ in STOPS])
+def test_what_is_not_clear_stops(write: Write, told: str, at: Path) -> None:
+    put(at / "1.jpg", jpeg(1))
+    write(at)
+    with pytest.raises(EdgeGlassError, match=told):
+        understand(at)
+
+
+def test_what_the_user_says_is_done(at: Path) -> None:
+    put(at / "1.jpg", jpeg(1))
+    backslashes(at)
+    assert understand(at, Choices(layout="media")).rows == 1
+    odd_split(at)
+    names = understand(at, Choices(split="key=split")).spec.splits.names
+    assert names == {"train": ["Train"], "holdout": []}
+
+
+def test_a_table_whose_first_rows_are_broken_is_read(at: Path, cli: Cli) -> None:
+    put(at / "metadata.csv", "file_name,text\n1.jpg,one, two\n2.jpg,fine\n")
+    for number in (1, 2):
+        put(at / f"{number}.jpg", jpeg(number))
+    assert cli("build", "d").code == 0
+    assert outcomes(Path("data/d")) == ["kept", "malformed_row", "missing_caption"]
+
+
+def test_what_is_not_read_is_listed(at: Path) -> None:
+    put(at / "a" / "1.jpg", jpeg(1))
+    put(at / "list.csv", "who,text\nx,été\n".encode("latin-1"))
+    put(Path("big") / "2.jpg", jpeg(2))
+    (at / "b").symlink_to("../big")
+    left_out = understand(at).left_out
+    assert "not UTF-8" in left_out["list.csv"] and "a link to a folder" in left_out["b"]
+
+
+def test_lines_that_are_no_urls_are_asked_for(at: Path) -> None:
+    put(at / "words.txt", "tench 219\ngoldfish 407\n")
+    with pytest.raises(EdgeGlassError, match="neither URLs nor names of files"):
+        understand(at)
+    assert understand(at, Choices(roles={"url": "text"})).rows == 2
+
+
+def test_a_list_as_pandas_writes_it_with_bad_urls_in_it(at: Path, cli: Cli) -> None:
+    put(at / "1.jpg", jpeg(1))
+    with Files(at) as server, Path("list.csv").open("w", newline="") as file:
+        urls = [f"{server.url}/1.jpg", "nowhere", f"{server.url}/404.jpg", f"{server.url}/1.jpg"]
+        lines = [[number, url, "A bird."] for number, url in enumerate(urls)]
+        csv.writer(file).writerows([["", "URL", "TEXT"], *lines])
+        file.flush()
+        done = cli("build", "list.csv", "--caption", "TEXT", "--intranet")
+    assert done.code == 0, done.err
+    assert outcomes(Path("data/list")) == ["bad_url", "duplicate_id", "kept", "removed"]
+    (row,) = rows(Path("data/list")).values()
+    assert row["column_1"] == 0 and row["caption"] == "A bird."
+    with pytest.raises(EdgeGlassError, match="TEXT has no URLs"):
+        understand("list.csv", Choices(roles={"TEXT": "url"}))
+
+
+def test_what_lies_beside_a_file_is_not_part_of_it(at: Path, cli: Cli) -> None:
+    put(at / "1.jpg", jpeg(1))
+    put(Path("one.wav"), sound())
+    table(Path("list.csv"), [{"id": "1", "text": "a"}])
+    assert [*understand("list.csv").spec.columns] == ["id", "caption"]
+    assert cli("build", "one.wav", "--out", "../out").code == 0
+    assert outcomes(Path("../out/one")) == ["kept"]
