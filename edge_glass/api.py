@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_glass.core import ledger, locations, manifest, names, parquet
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
 
@@ -441,6 +442,8 @@ def withdraw(
     from edge_glass.release.withdraw import Request
     from edge_glass.release.withdraw import withdraw as take_back
 
+    if isinstance(ids, str) or isinstance(sha256, str):
+        raise ConfigError("ids and sha256 are lists: each letter of a text would be one")
     request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
     papers = _path(certificate)
     return take_back(

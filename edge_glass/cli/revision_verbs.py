@@ -96,8 +96,6 @@ def append(
     """Put rows of another build behind those that are there; shards that are there stay."""
     from edge_glass.release.append import append as join
 
-    if on_same not in ("skip", "error", "replace"):
-        raise ConfigError(f"--on-same {on_same}: use skip, error or replace")
     made, release = join(directory, new, config, on_same, version, jobs or cores())  # type: ignore[arg-type]
     _told(made, release, json)
 

@@ -19,12 +19,13 @@ from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.manifest import EDITS, WITHDRAWN, File, Inputs
-from edge_glass.core.row import Row
+from edge_glass.core.row import Row, source_id
 
 SCHEMAS = {
     WITHDRAWN: pa.schema([(name, pa.string()) for name in ("kind", "digest", "reason")]),
     EDITS: pa.schema([(name, pa.string()) for name in ("id", "column", "value", "who", "why")]),
 }
+LISTS = ("List", "LargeList", "Sequence")  # as features call them
 KINDS = ("id", "sha256", "url")  # what a row can be withdrawn by, as the ledger calls it
 
 
@@ -55,6 +56,15 @@ class Revisions:
     corpus: str
     withdrawn: Mapping[tuple[str, str], str] = field(default_factory=dict)  # kind, digest: reason
     edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)  # by id
+    several: bool = False  # whether a source row is several examples in the config
+    lists: frozenset[str] = frozenset()  # columns of lists
+
+    @classmethod
+    def none(cls, made: Inputs) -> "Revisions":
+        """Those of a build that has none."""
+        kinds = made.features.items()
+        lists = {n for n, each in kinds if isinstance(each, list) or each.get("_type") in LISTS}
+        return cls(made.corpus, several=made.each_example, lists=frozenset(lists))
 
     @classmethod
     def of(cls, made: Inputs, folder: Path) -> "Revisions":
@@ -62,7 +72,8 @@ class Revisions:
         there = {each.file: _rows(folder, each) for each in made.tables}
         rows = there.get(WITHDRAWN, [])
         withdrawn = {(row["kind"], row["digest"]): row["reason"] for row in rows}
-        return cls(made.corpus, withdrawn).amended(Edit(**row) for row in there.get(EDITS, []))
+        known = replace(cls.none(made), withdrawn=withdrawn)
+        return known.amended(Edit(**row) for row in there.get(EDITS, []))
 
     def __or__(self, other: "Revisions") -> "Revisions":
         """With those of an earlier build; edits that both have stand once."""
@@ -81,17 +92,15 @@ class Revisions:
         every = {id: list(known) for id, known in self.edits.items()}
         for edit in edits:
             every.setdefault(edit.id, []).append(edit)
-        return replace(
-            self,
-            edits={id: (*own,) for id, own in every.items() if self.reason("id", id) is None},
-        )
+        ids = {id: {id, source_id(id, self.several)} for id in every}
+        gone = {
+            id for id, own in ids.items() if any(self.reason("id", one) is not None for one in own)
+        }
+        return replace(self, edits={id: (*own,) for id, own in every.items() if id not in gone})
 
     def reason(self, kind: str, value: str | None) -> str | None:
-        """Why what this is of was withdrawn, None if it was not; of an example its row counts."""
-        stem, _, number = (value or "").rpartition("#")
-        values = [value, stem if kind == "id" and number.isdecimal() else None]
-        digests = [digest(self.corpus, kind, each) for each in values if each]
-        return next((self.withdrawn[kind, d] for d in digests if (kind, d) in self.withdrawn), None)
+        """Why the source row that has this was withdrawn, None if it was not."""
+        return self.withdrawn.get((kind, digest(self.corpus, kind, value))) if value else None
 
     def marked(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows of a source; nothing is fetched of those that are withdrawn."""
@@ -128,8 +137,7 @@ class Revisions:
     def corrected(self, example: dict[str, Any]) -> dict[str, Any]:
         """An example with its edits."""
         for edit in self.edits.get(example["id"], ()):
-            value = example[edit.column]
-            texts = isinstance(value, list)
+            texts = edit.column in self.lists
             example = example | {edit.column: json.loads(edit.value) if texts else edit.value}
         return example
 

@@ -26,6 +26,11 @@ class Row:
     extra_members: list[str] = field(default_factory=list)  # files that are read after its media
 
 
+def source_id(id: str, several: bool) -> str:
+    """The id of the source row of an example; if a row is `several`, that of `12#1` is `12`."""
+    return (several and id.rpartition("#")[0]) or id
+
+
 class Part(Protocol):
     """A piece of a source, such as a chunk of a table, that one process reads."""
 

@@ -79,7 +79,7 @@ class Job:
 
 def revised(described: Inputs, final: Path, options: Options) -> tuple[Inputs, Revisions]:
     """The inputs with the withdrawals and edits that a build obeys: those of earlier builds."""
-    every, made = Revisions(described.corpus), None
+    every, made = Revisions.none(described), None
     ours = every
     try:
         made = manifest.read(final)

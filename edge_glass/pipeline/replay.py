@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,14 @@ class Replay:
 
         `status` is what the server said now, if it was asked.
         """
-        entry, examples = self._known.popleft(), []
-        while entry.outcome == Outcome.KEPT and self._next and of(self._next["id"], row.id):
+        entry, examples = self._known.popleft(), list[dict[str, Any]]()
+        most = inf if entry.text_digests is None else len(entry.text_digests)
+        while (
+            entry.outcome == Outcome.KEPT
+            and len(examples) < most
+            and self._next
+            and of(self._next["id"], row.id)
+        ):
             examples.append(self._next)
             self._next = next(self._examples, None)
         if self._again(entry) and status != UNCHANGED:

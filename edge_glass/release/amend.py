@@ -94,7 +94,7 @@ def _check(edit: Edit, folder: Path, types: pa.Schema) -> None:
     if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
         try:
             value = json.loads(edit.value)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise ConfigError(f"{where}: it holds lists of texts: give JSON, a list of texts")

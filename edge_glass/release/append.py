@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from edge_glass.core import finished, ledger, locations, manifest
 from edge_glass.core.errors import ConfigError, DataError
@@ -41,6 +41,10 @@ class Joined:
         """What the sources of the second are told by in the ledger: `list@2`."""
         return len(self.made.appended) + 2
 
+    def leaving(self, ids: set[str]) -> Gone:
+        """Takes these rows out of shards."""
+        return Gone(frozenset(ids), self.made.each_example)
+
 
 def append(
     place: str,
@@ -56,6 +60,8 @@ def append(
     new one is taken (`replace`). Returns the manifests, and what was published. Raises
     EdgeGlassError if the two are not of one corpus, features and parameters.
     """
+    if on_same not in get_args(OnSame):
+        raise ConfigError(f"on_same {on_same}: use {', '.join(get_args(OnSame))}")
     source = locations.at(new)
     with editions.opened(place, version) as edition, locations.errors_explained(source):
         done = {}
@@ -110,6 +116,8 @@ def _appended(
 def _check_alike(folder: Path, made: Manifest, other: Path, more: Manifest) -> None:
     names = {**made.parameters, **more.parameters}.keys() - SELECTION
     differ = [n for n in sorted(names) if made.parameters.get(n) != more.parameters.get(n)]
+    if more.seal == made.seal:
+        raise ConfigError(f"{other}: it is {folder} itself: build what is new, and append that")
     differ += [n for n in ("corpus", "features") if getattr(made, n) != getattr(more, n)]
     if differ:
         raise ConfigError(
@@ -156,8 +164,8 @@ def _parts(joined: Joined, work: Path) -> list[Part]:
     done = []
     for split in {**joined.made.splits, **joined.more.splits}:
         found = [
-            *_of(joined.folder, joined.made, split, Gone(frozenset(joined.gone)), False),
-            *_of(joined.more_folder, joined.more, split, Gone(frozenset(joined.left_out)), True),
+            *_of(joined.folder, joined.made, split, joined.leaving(joined.gone), False),
+            *_of(joined.more_folder, joined.more, split, joined.leaving(joined.left_out), True),
         ]
         for number, (folder, shards, change) in enumerate(found):
             name = f"{split}-{number:05d}-of-{len(found):05d}.parquet"

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from edge_glass.audit import audits
 from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.row import source_id
 from edge_glass.core.shard_files import write_table
 from edge_glass.release import write_card
 from edge_glass.vectors import embed
@@ -89,15 +89,16 @@ class _Cleaning:
             if shard.sha256 in names:
                 path.rename(path.with_name(names[shard.sha256]))
             elif self._ids and shard.file in digests:
-                _filter(path, self._ids)
+                _filter(path, self._ids, self._before.each_example)
             else:
                 path.unlink()
         settings = schema.read(self._path, embed.SETTINGS, embed.REMEDY)
         write_json(self._path, settings | {"data": digests})
 
 
-def _filter(path: Path, ids: set[str]) -> None:
+def _filter(path: Path, gone: set[str], several: bool) -> None:
     table = parquet.table(path)
-    table = table.filter(pc.invert(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))))
+    ids = table["id"].to_pylist()
+    table = table.filter(pa.array([not {id, source_id(id, several)} & gone for id in ids]))
     groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
     write_table(path, groups, table.schema)

@@ -19,6 +19,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.parquet import BoundedFile
 from edge_glass.core.revisions import Revisions, digest
+from edge_glass.core.row import source_id
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import replay
 
@@ -86,8 +87,7 @@ def why(place: Path, id: str) -> list[Origin]:
 def _of(folder: Path, id: str) -> Iterator[Origin]:
     made = manifest.read(folder)
     known = Revisions.of(made, folder)
-    stem, mark, number = id.rpartition("#")
-    ids = [id, *([stem] if mark and number.isdecimal() and made.each_example else [])]
+    ids = [*{id: None, source_id(id, made.each_example): None}]
     ids += [digest(made.corpus, "id", one) for one in ids] if known.withdrawn else []
     for entry in _entries(folder / ledger.FILE, ids, made.each_example):
         row, kept = entry.row, entry.row["outcome"] == Outcome.KEPT

@@ -20,6 +20,7 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.revisions import Revisions, digest
+from edge_glass.core.row import source_id
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
 from edge_glass.release import certificate, derived, editions, publish, purge, residue
@@ -64,6 +65,7 @@ class Gone:
     """Takes rows out of a shard."""
 
     ids: frozenset[str]  # of source rows
+    several: bool  # whether each is several examples
 
     def on(self, part: Part) -> Callable[[Row], Row | None]:
         """Gives a row if it stays."""
@@ -71,7 +73,7 @@ class Gone:
 
     def has(self, id: str) -> bool:
         """Whether an example is of a row that goes."""
-        return id in self.ids or _stem(id) in self.ids
+        return id in self.ids or source_id(id, self.several) in self.ids
 
 
 @dataclass
@@ -183,8 +185,7 @@ def _find(edition: Edition, request: Request, config: str | None) -> Found:
         made = manifest.read(folder)
         finished.check(folder, [made.ledger])
         chosen = {*request.ids, *_chosen(folder, made, request.where)}
-        if made.each_example:
-            chosen |= {*map(_stem, chosen)}
+        chosen |= {source_id(id, made.each_example) for id in chosen}
         keys = list[Key]()
         for entry in ledger.read(folder / ledger.FILE):
             if more := request.keys(entry, chosen):
@@ -193,7 +194,7 @@ def _find(edition: Edition, request: Request, config: str | None) -> Found:
         if keys:
             found.before[name], found.keys[name] = made, sorted(set(keys))
             found.texts[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
-            gone = Gone(found.ids(name))
+            gone = Gone(found.ids(name), made.each_example)
             for row in _rows(folder, made, gone):
                 found.traces.add_row(row)
             steps = derived.steps(edition.out, made, set(gone.ids))
@@ -227,13 +228,13 @@ def _chosen(folder: Path, made: Manifest, where: str | None) -> Iterator[str]:
     """Ids of rows of which an SQL expression holds."""
     if where is None:
         return
-    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
+    alone = dict.fromkeys(("enable_external_access", "python_enable_replacements"), "false")
+    with duckdb.connect(config={**alone}) as connection:
         for shard in made.shards():
             path = folder / shard.file
             for table in parquet.groups(path, _columns(path)):
-                connection.register("rows", table)
-                try:
-                    chosen = connection.execute(f"SELECT id FROM rows WHERE ({where})").fetchall()
+                try:  # as one expression: no other statement, and no other rows
+                    chosen = connection.from_arrow(table).filter(where).select("id").fetchall()
                 except duckdb.Error as error:
                     told = " ".join(str(error).split())[:300]
                     raise ConfigError(f"--where {where!r}: {told}") from None
@@ -244,10 +245,15 @@ def _check_all_there(edition: Edition, request: Request, config: str | None, fou
     """Raise EdgeGlassError if something was named that is in no config, nor was ever withdrawn."""
     named = {key for keys in found.keys.values() for key in keys}
     wanted = {("id", id) for id in request.ids} | {("sha256", one) for one in request.sha256}
-    absent = {key for key in wanted - named if (key[0], _stem(key[1])) not in named}
+    absent = wanted - named
     for folder in edition.folders(config).values() if absent else ():
-        known = Revisions.of(manifest.read(folder), folder)
-        absent = {key for key in absent if known.reason(*key) is None}
+        known = Revisions.of(made := manifest.read(folder), folder)
+        for kind, value in [*absent]:
+            row = source_id(value, made.each_example)
+            if any(
+                (kind, one) in named or known.reason(kind, one) is not None for one in (row, value)
+            ):
+                absent.remove((kind, value))
     if absent:
         shown = ", ".join(value for _, value in sorted(absent)[:5])
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
@@ -275,7 +281,8 @@ def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
 
 def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: int) -> None:
     """Make the config without the rows, unless that was done, and clean what was made of it."""
-    before, gone = found.before[config], Gone(found.ids(config))
+    before = found.before[config]
+    gone = Gone(found.ids(config), before.each_example)
     steps = [*derived.steps(edition.out, before, set(gone.ids))]
     folder = edition.folders(config)[config]
     with editions.changing(edition, config):
@@ -334,9 +341,3 @@ def _certificate(edition: Edition, request: Request, found: Found) -> Certificat
         derived=(*sorted(found.derived),),
         earlier_versions=edition.earlier,
     )
-
-
-def _stem(id: str) -> str:
-    """The id of the source row, if this is one of its several examples."""
-    stem, mark, number = id.rpartition("#")
-    return stem if mark and number.isdecimal() else id

@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import datasets
+import planted
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -126,3 +128,17 @@ def test_the_next_version_of_a_dataset(hub: Hub, out: Path, tmp_path: Path) -> N
     table = eg.load("clotho_sample_edits", REPO, version="1.1.0", split="edits")
     assert table[0]["who"] == "an editor"
     assert entries(out / SAMPLE)[id]["outcome"] == "kept"
+
+
+def test_a_list_that_was_empty_is_amended_as_a_list(tmp_path: Path) -> None:
+    features = {name: datasets.Value("string") for name in ("id", "note")}
+    features["captions"] = [datasets.Value("string")]
+    empty = [{"id": "a", "note": None, "captions": None}]
+    folder = planted.corpus(
+        tmp_path / "data", "texts", {"train": empty}, features=datasets.Features(features)
+    )
+    path = edits(tmp_path, ("a", "captions", ["one", "two"]), ("a", "note", '["as it is"]'))
+    eg.amend(tmp_path / "data", path)
+    assert rows(folder)["a"] == {"id": "a", "note": '["as it is"]', "captions": ["one", "two"]}
+    with pytest.raises(ConfigError, match="it holds lists of texts"):
+        eg.amend(tmp_path / "data", edits(tmp_path, ("a", "captions", "[" * 100_000)))

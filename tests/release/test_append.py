@@ -159,3 +159,12 @@ def test_the_next_version_of_a_dataset(hub: Hub, shorter: Path, longer: Path) ->
     eg.append(shorter.parent, longer.parent)
     there = {name: hub.read(REPO, f"{CONFIG}/{name}", "v1.1.0") for name in files(shorter)}
     assert there == files(shorter)
+
+
+def test_what_cannot_be_appended_is_refused(shorter: Path, longer: Path) -> None:
+    before = files(shorter)
+    with pytest.raises(ConfigError, match="itself"):
+        eg.append(shorter.parent, shorter.parent)
+    with pytest.raises(ConfigError, match="use skip, error, replace"):
+        eg.append(shorter.parent, longer.parent, on_same="keep")  # type: ignore[arg-type]
+    assert files(shorter) == before

@@ -1,0 +1,94 @@
+"""Which rows a withdrawal takes: those that were named, in all their examples, and no others."""
+
+from pathlib import Path
+
+import numpy as np
+import planted
+import pyarrow.parquet as pq
+import pytest
+from kit import ROOT, build_clotho, build_raw, rows
+
+import edge_glass as eg
+from edge_glass.core import manifest, parquet
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import ConfigError
+from edge_glass.release.checks_papers import verify
+from edge_glass.vectors import embed
+from edge_glass.vectors.embedding_files import Target
+
+
+def captions(out: Path, *ids: str) -> Path:
+    """A build of a row for each id."""
+    return planted.corpus(out, "texts", {"train": [{"id": n, "caption": f"of {n}"} for n in ids]})
+
+
+def assert_whole(out: Path) -> None:
+    assert not [each for each in verify(out) if each.kind == "error"]
+
+
+@pytest.mark.parametrize("id", ["track", "track#3"])
+def test_a_row_whose_id_begins_like_another_stays(tmp_path: Path, id: str) -> None:
+    """Records of subtitles, for instance, are called so, each by itself."""
+    folder = captions(tmp_path, "track", "track#3", "other")
+    eg.withdraw(tmp_path, ids=[id])
+    assert rows(folder).keys() == {"track", "track#3", "other"} - {id}
+    assert_whole(tmp_path)
+
+
+def test_all_examples_of_a_row_with_several_classes_go(tmp_path: Path) -> None:
+    raw = ROOT / "samples" / "yfcc15m_cls"
+    folder = build_raw("yfcc15m_cls", raw, tmp_path, match="cls", class_mode="each")
+    id = next(iter(rows(folder)))
+    source = id.rpartition("#")[0]
+    assert source and not id.rpartition("#")[2].isdecimal()
+    done = eg.withdraw(tmp_path, ids=[id])
+    assert done.search and done.search.residue == ()
+    assert rows(folder) and not [one for one in rows(folder) if one.startswith(f"{source}#")]
+    assert_whole(tmp_path)
+
+
+def test_vectors_of_all_examples_of_a_row_go(clotho: Path, tmp_path: Path) -> None:
+    folder = build_clotho(clotho, tmp_path / "data", caption_mode="each", splits=["train"])
+    target, built = tmp_path / "data" / "embeddings" / folder.name / "m", manifest.read(folder)
+    model, encoded = {"name": "m", "revision": "0"}, {"caption": {"modality": "text", "dim": 2}}
+    data = {shard.file: shard.sha256 for shard in built.shards()}
+    about = {"config": folder.name, "data": data, "model": model, "layout": "parquet"}
+    write_json(target / embed.FILE, about | {"encoded": encoded})
+    (shard,) = built.shards()
+    one = Target("parquet", target, 0, 1, folder / shard.file)
+    one.write({"caption": np.ones((shard.rows, 2), dtype=np.float32)}, encoded)
+    done = eg.withdraw(tmp_path / "data", ids=[next(iter(rows(folder))).rpartition("#")[0]])
+    assert done.search and done.search.residue == ()
+    left = pq.read_table(target / shard.file)["id"].to_pylist()
+    assert left == parquet.table(folder / shard.file)["id"].to_pylist() and left
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "1=1); COPY (SELECT 1) TO '{0}/stolen.csv'; SELECT (1",
+        "1=1); ATTACH '{0}/stolen.db'; SELECT (1",
+        "1=1); INSTALL httpfs; SELECT (1",
+        "false); SELECT id FROM rows; --",
+        "false) UNION SELECT 'a' WHERE (1=1",
+        "id IN (SELECT column0 FROM read_csv('{0}/ids.csv', header=false))",
+        "id IN (SELECT content FROM read_text('{0}/ids.csv'))",
+        "length(caption) > (SELECT avg(length(caption)) FROM rows)",
+        "id = 'a', id = 'b'",
+        "",
+    ],
+)
+def test_sql_is_one_expression_over_a_row_and_reads_no_file(tmp_path: Path, where: str) -> None:
+    folder = captions(tmp_path / "data", "a", "b")
+    (tmp_path / "ids.csv").write_text("a")
+    with pytest.raises(ConfigError, match="--where"):
+        eg.withdraw(tmp_path / "data", where=where.format(tmp_path))
+    assert rows(folder).keys() == {"a", "b"}
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "ids.csv"}
+
+
+def test_a_text_is_no_list_of_ids(tmp_path: Path) -> None:
+    folder = captions(tmp_path, "a", "b", "c")
+    with pytest.raises(ConfigError, match="ids and sha256 are lists"):
+        eg.withdraw(tmp_path, ids="ab")
+    assert rows(folder).keys() == {"a", "b", "c"}
