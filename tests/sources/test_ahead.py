@@ -4,15 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
+from edge_glass.sources import prefetch
 from edge_glass.sources.prefetch import media
 from edge_glass.sources.raw import Raw
-from edge_glass.sources.row_fetch import Fetched
+from edge_glass.sources.row_fetch import Fetched, Remote
 
 
 class Slow:
@@ -32,13 +34,11 @@ class Slow:
         self.closed = True
 
 
-def test_order_is_that_of_the_rows_and_the_window_is_bounded() -> None:
+def test_order_is_that_of_the_rows_and_the_window_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     slow = Slow()
-
-    class Far:
-        def fetcher(self) -> Slow:
-            return slow
-
+    monkeypatch.setattr(prefetch, "fetcher", lambda remote: slow)
     asked: list[str] = []
 
     def rows() -> Iterator[Row]:
@@ -52,7 +52,7 @@ def test_order_is_that_of_the_rows_and_the_window_is_bounded() -> None:
                 fetch_request={"id": str(number)},
             )
 
-    found = media([rows()], Raw("x", {}, remote={"clips": Far()}))  # type: ignore[dict-item]
+    found = media([rows()], Raw("x", {}, remote={"clips": Remote("", "audio", 1, Path())}))
     result: list[Any] = []
     thread = threading.Thread(target=lambda: result.append(next(found)))
     thread.start()
