@@ -81,6 +81,9 @@ class Source(BaseModel):
     row_bytes: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="of one item that is fetched row by row, about"
     )
+    clip_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="of clips that the rows give a start alone"
+    )
     rows: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="rows expected in it"
     )
@@ -130,8 +133,9 @@ class Column(BaseModel):
     model_config = ConfigDict(extra="forbid")
     role: Role
     key: str | list[str] = Field(description="of the record; in a text `{key}` is its value")
-    stored_as: Literal["file", "url", "bytes", "base64"] = Field(
-        default="file", description="of media"
+    stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
+        default="file",
+        description="of media; clip: keys are a video's id, start and end (or `clip_seconds` later)",
     )
     type: str = Field(
         default="string", description="of a value: a type of `datasets`, [string], or json"

@@ -6,6 +6,7 @@ It may be published with a package, or be nobody's but the user's.
 import base64
 import binascii
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -22,10 +23,11 @@ from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Column, Own, Spec
+from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
-from edge_glass.corpora.layouts.media_folders import kind_of
+from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, VideoParams
@@ -49,6 +51,7 @@ CARD = """Licence: {{ spec.licence }}
 """
 SECOND = 100_000  # bytes of sound, about
 HASHES = ("md5", "sha256")
+ENDINGS: dict[str, list[str]] = {k: [f".{each}" for each in all_] for k, all_ in SUFFIXES.items()}
 
 
 @cache
@@ -76,9 +79,9 @@ class OwnCorpus(Corpus):
             known = ", ".join(LAYOUTS)
             raise ConfigError(f"{cls.own.corpus}: no layout {spec.layout}; there are {known}")
         ways = {c.stored_as for c in cls.media.values()}
-        if "url" in ways and len(cls.media) > 1:
+        if ways & {"url", "clip"} and len(cls.media) > 1:
             raise ConfigError(
-                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one URL and has "
+                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one thing and has "
                 "no other media: make one column of them text (role: text), or two corpora"
             )
         cls.BUILDER_CONFIG_CLASS = _params(
@@ -103,7 +106,8 @@ class OwnCorpus(Corpus):
     @classmethod
     @override
     def card(cls) -> str:
-        return CARD
+        ours = cls.corpus in catalog.corpora() and catalog.spec(cls.corpus) == cls.spec()
+        return super().card() if ours and cls.own.home is None else CARD
 
     @classmethod
     @override
@@ -140,25 +144,38 @@ class OwnCorpus(Corpus):
 
     @override
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        first, claimed = split == self.splits()[0], set[bytes]()
+        first = split == self.splits()[0]
         listed = self.spec().layout != "media"  # where each file is a record
         files_claimed = first and listed and any(c.stored_as == "file" for c in self.media.values())
-        files = Files(raw, DATA, tuple(self.spec().tables))
-        for record in LAYOUTS[str(self.spec().layout)].records(files):
-            theirs = self._split(record)
-            if theirs == split or (theirs is None and first):
-                make = partial(self._row, record, raw)
-                yield parsed("", DATA, record.where, record.values, make)
-            if files_claimed:
-                with suppress(Dropped):
-                    claimed.update(map(_short, self._named(record, raw).values()))
-        if files_claimed:
-            yield from _unclaimed(Files(raw, self._place), claimed)
+        claimed = {self._place(source): set[bytes]() for source in self._listing}
+        for source in self._listing:
+            files = Files(raw, source, tuple(self.spec().tables))
+            for record in LAYOUTS[str(self.spec().layout)].records(files):
+                theirs = self._split(record)
+                if theirs == split or (theirs is None and first):
+                    make = partial(self._row, record, source, raw)
+                    yield parsed("", source, record.where, record.values, make)
+                if files_claimed:
+                    with suppress(Dropped):
+                        names = self._named(record, source, raw).values()
+                        claimed[self._place(source)].update(map(_short, names))
+        for place, names_ in claimed.items() if files_claimed else ():
+            yield from _unclaimed(Files(raw, place), names_)
 
-    @property
-    def _place(self) -> str:
-        """The source that media files are in."""
-        return FILES if FILES in self.spec().sources else DATA
+    @cached_property
+    def _listing(self) -> list[str]:
+        """The sources that records are read from."""
+        sources = self.spec().sources.items()
+        return [name for name, source in sources if name != FILES and source.fetch is None]
+
+    @cached_property
+    def _fetched(self) -> str:
+        """The source that is fetched row by row."""
+        return next(name for name, source in self.spec().sources.items() if source.fetch)
+
+    def _place(self, source: str) -> str:
+        """The source of the media files that records of `source` name."""
+        return FILES if FILES in self.spec().sources else source
 
     def _split(self, record: Record) -> str | None:
         """The split of a record, None if the rule has none for it."""
@@ -176,33 +193,38 @@ class OwnCorpus(Corpus):
             value = found[1] if found else ""
         return next((n for n, words in rule.names.items() if value in (n, *words)), None)
 
-    def _named(self, record: Record, raw: Raw) -> dict[str, str]:
+    def _named(self, record: Record, source: str, raw: Raw) -> dict[str, str]:
         """The media of a record: column -> file, URL, or where in a table its bytes are."""
         found: dict[str, str] = {}
         for name, column in self.media.items():
             value = values.getter(column.key)(record.values)
             if value is not None and column.stored_as != "base64":
                 found[name] = str(value)
+            if name in found and column.stored_as == "clip":
+                stem = "_".join(map(str, value))
+                found[name] = raw.named(self._fetched, stem, ENDINGS[column.role])
             if name in found and column.stored_as == "file":
-                places = raw.paths[DATA], raw.paths[self._place]
+                places = raw.paths[source], raw.paths[self._place(source)]
                 found[name] = values.member(found[name], record.base, *places)
         return found
 
-    def _row(self, record: Record, raw: Raw, said: dict[str, Any]) -> Row:
+    def _row(self, record: Record, source: str, raw: Raw, said: dict[str, Any]) -> Row:
         if record.dropped:
             raise Dropped(*record.dropped)
         if self._split(record) is None:
             raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
         fields = {n: values.cast(n, column, value(said)) for n, column, value in self._values}
-        fields["media"] = names = self._named(record, raw)
-        row = Row(record.where, DATA, record.where, fields=fields)
+        fields["media"] = names = self._named(record, source, raw)
+        row = Row(record.where, source, record.where, fields=fields)
         if names:
             first, *row.extra_members = names.values()
-            row.media = (self._place, first)
+            row.media = (self._place(source), first)
             if any(column.stored_as == "url" for column in self.media.values()):
-                row.media, row.fetch_request = (FETCHED, first), {"url": first}
+                row.media, row.fetch_request = (self._fetched, first), {"url": first}
                 text = "\n".join([first, *(fields.get("caption") or ())])
                 row.id = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+            if clip := next((c for c in self.media.values() if c.stored_as == "clip"), None):
+                row.media, row.fetch_request = (self._fetched, first), self._section(clip, said)
         elif self.media and not any(fields.get(name) for name in self.media):
             raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
         for name in self._by_role["id"]:
@@ -210,6 +232,19 @@ class OwnCorpus(Corpus):
             if row.id.startswith("/") and row.media and row.id.endswith(f"/{row.media[1]}"):
                 row.id = row.media[1]  # no place of the user's
         return row
+
+    def _section(self, column: Column, said: dict[str, Any]) -> dict[str, Any]:
+        """What is fetched of a video: its id, and seconds from start to end. Raises Dropped."""
+        length = self.spec().sources[self._fetched].clip_seconds
+        try:
+            id, start, *ends = values.at(column.key, said)
+            end = float(ends[0]) if ends else float(start) + (length or math.nan)
+            if not 0 <= float(start) < end < math.inf:
+                raise ValueError
+        except ValueError:
+            detail = f"{column.key}: expected an id and seconds, found {values.at(column.key, said)}"
+            raise Dropped(Outcome.MALFORMED_ROW, detail) from None
+        return {"id": str(id), "start": float(start), "end": end}
 
     @cached_property
     def _values(self) -> list[tuple[str, Column, Callable[[dict[str, Any]], Any]]]:
@@ -296,6 +331,12 @@ class OwnCorpus(Corpus):
         """The columns of a medium."""
         if data is None:
             return _renamed(name, kind, dict.fromkeys(self._features(kind)))
+        if ask := row.fetch_request if self.media[name].stored_as == "clip" else None:
+            label = row.id + PurePosixPath(media.name).suffix
+            if kind == "video":
+                return _renamed(name, kind, self.config.video_columns(data, label, media.notes))
+            data, label = sections.clip(data, label, ask["start"], ask["end"], media.notes)
+            return _renamed(name, kind, self.config.audio_columns(data, label, media.notes))
         file = PurePosixPath(
             row.fields["media"].get(name, row.id) if not row.fetch_request else row.id
         )

@@ -442,7 +442,7 @@ NAMED = {"PIL": "pillow", "av": "pyav", "soundfile": "libsndfile"}
 def test_a_manifest_names_every_library_that_makes_bytes(tmp_path: Path) -> None:
     named = {name for config in catalog.samples() for name in made_with(config, tmp_path)}
     for corpus in catalog.corpora():
-        for module in code_digest.digests(f"edge_glass.builders.{corpus}"):
+        for module in code_digest.digests(catalog.corpus(corpus).__module__):
             for library in imported(module) - sys.stdlib_module_names - NO_BYTES:
                 assert NAMED.get(library, library) in named, f"{module} imports {library}"
 
