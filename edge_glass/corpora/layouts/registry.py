@@ -29,6 +29,7 @@ LAYOUTS = {
         "media files, in class folders or with texts beside them", media_folders.records
     ),
     "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
+    "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", tables.without_header),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
     "lerobot": Layout("episodes of LeRobot v2", shards.lerobot, shards.is_lerobot),

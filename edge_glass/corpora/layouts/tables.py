@@ -192,6 +192,21 @@ def names(files: Files) -> Iterator[str]:
             yield name
 
 
+def without_header(files: Files) -> Iterator[Record]:
+    """The lines of TSV files whose columns have no names: their keys are `0`, `1`, …"""
+    for name in names(files):
+        folder, base = split_word(name), name.rpartition("/")[0]
+        with files.local(name) as path, path.open("rb") as lines:
+            width = 0
+            for number, line in enumerate(lines, 1):
+                fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
+                width = width or len(fields)
+                detail = f"{len(fields)} fields where the first line has {width}"
+                why = None if len(fields) == width else (Outcome.MALFORMED_ROW, detail)
+                said = {str(place): field for place, field in enumerate(fields)}
+                yield Record(f"{name} line {number}", said, folder, base, why)
+
+
 def records(files: Files) -> Iterator[Record]:
     """The records of all of them."""
     for name in names(files):
