@@ -135,7 +135,7 @@ class Column(BaseModel):
     key: str | list[str] = Field(description="of the record; in a text `{key}` is its value")
     stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
         default="file",
-        description="of media; clip: keys are a video's id, start and end (or `clip_seconds` later)",
+        description="of media; clip: keys are a video's id, its start and, if it varies, its end",
     )
     type: str = Field(
         default="string", description="of a value: a type of `datasets`, [string], or json"

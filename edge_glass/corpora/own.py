@@ -6,7 +6,6 @@ It may be published with a package, or be nobody's but the user's.
 import base64
 import binascii
 import hashlib
-import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -81,8 +80,8 @@ class OwnCorpus(Corpus):
         ways = {c.stored_as for c in cls.media.values()}
         if ways & {"url", "clip"} and len(cls.media) > 1:
             raise ConfigError(
-                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one thing and has "
-                "no other media: make one column of them text (role: text), or two corpora"
+                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one thing and "
+                "has no other media: make one column of them text (role: text), or two corpora"
             )
         cls.BUILDER_CONFIG_CLASS = _params(
             frozenset(
@@ -224,7 +223,9 @@ class OwnCorpus(Corpus):
                 text = "\n".join([first, *(fields.get("caption") or ())])
                 row.id = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
             if clip := next((c for c in self.media.values() if c.stored_as == "clip"), None):
-                row.media, row.fetch_request = (self._fetched, first), self._section(clip, said)
+                length = self.spec().sources[self._fetched].clip_seconds
+                row.media = (self._fetched, first)
+                row.fetch_request = values.section(clip.key, said, length)
         elif self.media and not any(fields.get(name) for name in self.media):
             raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
         for name in self._by_role["id"]:
@@ -232,19 +233,6 @@ class OwnCorpus(Corpus):
             if row.id.startswith("/") and row.media and row.id.endswith(f"/{row.media[1]}"):
                 row.id = row.media[1]  # no place of the user's
         return row
-
-    def _section(self, column: Column, said: dict[str, Any]) -> dict[str, Any]:
-        """What is fetched of a video: its id, and seconds from start to end. Raises Dropped."""
-        length = self.spec().sources[self._fetched].clip_seconds
-        try:
-            id, start, *ends = values.at(column.key, said)
-            end = float(ends[0]) if ends else float(start) + (length or math.nan)
-            if not 0 <= float(start) < end < math.inf:
-                raise ValueError
-        except ValueError:
-            detail = f"{column.key}: expected an id and seconds, found {values.at(column.key, said)}"
-            raise Dropped(Outcome.MALFORMED_ROW, detail) from None
-        return {"id": str(id), "start": float(start), "end": end}
 
     @cached_property
     def _values(self) -> list[tuple[str, Column, Callable[[dict[str, Any]], Any]]]:

@@ -3,9 +3,15 @@
 from pathlib import Path
 
 import pytest
+from clipsite import Site
 from kit import ROOT, entries, rows
 
 from edge_glass.core import manifest
+from edge_glass.core.spec import Source
+from edge_glass.corpora import catalog
+from edge_glass.pipeline.build import Options
+from edge_glass.release.write_card import build
+from edge_glass.sources.row_fetch import Network
 
 CLIPS = ROOT / "samples" / "audiocaps" / "clips"
 
@@ -24,3 +30,27 @@ def test_the_sample(built: Path) -> None:
     assert found["990011"]["audio"]["bytes"] == found["990012"]["audio"]["bytes"]
     assert found["990021"]["duration"] == pytest.approx(10)
     assert "egAudCap_04_60" in entries(folder)["990002"]["detail"]
+
+
+def test_sections_are_fetched_where_raw_has_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("yt_dlp")
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "raw").mkdir()
+    lines = [
+        "audiocap_id,youtube_id,start_time,caption",
+        "1,egAudCap_01,3,Water",
+        "2,egAudCap_09,0,No",
+    ]
+    (tmp_path / "raw" / "train.csv").write_text("\n".join(lines) + "\n")
+    with Site() as site:
+        site.media["egAudCap_01"] = (".ogg", (CLIPS / "egAudCap_01_30.ogg").read_bytes())
+        monkeypatch.setattr(Source, "template", property(lambda _: site.template))
+        variant = catalog.variant("audiocaps", {"splits": ["train"]}, "audiocaps_test")
+        network = Network(seconds=60, beside_raw=True)
+        options = Options(raw=tmp_path / "raw", unverified=True, network=network)
+        build(variant, tmp_path / "out", options)
+    folder = tmp_path / "out" / "audiocaps_test"
+    assert entries(folder)["2"]["outcome"] not in ("kept", "missing_media")
+    assert rows(folder)["1"]["duration"] == pytest.approx(7, abs=0.1)  # the rest of 10 s

@@ -193,7 +193,7 @@ def names(files: Files) -> Iterator[str]:
 
 
 def without_header(files: Files) -> Iterator[Record]:
-    """The lines of TSV files whose columns have no names: their keys are `0`, `1`, …"""
+    """The lines of TSV files whose columns have no names: their keys are their numbers, from 0."""
     for name in names(files):
         folder, base = split_word(name), name.rpartition("/")[0]
         with files.local(name) as path, path.open("rb") as lines:

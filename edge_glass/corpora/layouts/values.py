@@ -1,6 +1,7 @@
 """From the values of a record to those of its columns."""
 
 import json
+import math
 import os
 import re
 from collections import defaultdict
@@ -41,6 +42,21 @@ def at(key: Key, values: dict[str, Any]) -> Any:
         else:
             inner = inner.get(part) if isinstance(inner, dict) else None
     return inner
+
+
+def section(key: Key, said: dict[str, Any], length: float | None) -> dict[str, Any]:
+    """What is fetched of a video: its id, and seconds from start to end. Raises Dropped."""
+    parts = at(key, said)
+    try:
+        id, start, *ends = parts
+        start = float(start)
+        end = float(ends[0]) if ends else start + (length or math.nan)
+        if not 0 <= start < end < math.inf:
+            raise ValueError
+    except ValueError:
+        detail = f"{key}: expected an id and seconds, found {preview(parts)}"
+        raise Dropped(Outcome.MALFORMED_ROW, detail) from None
+    return {"id": str(id), "start": start, "end": end}
 
 
 def getter(key: Key) -> Callable[[dict[str, Any]], Any]:
