@@ -29,6 +29,7 @@ from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, VideoParams
 from edge_glass.corpora.rows import parsed
 from edge_glass.media import sections
@@ -50,6 +51,7 @@ CARD = """Licence: {{ spec.licence }}
 """
 SECOND = 100_000  # bytes of sound, about
 HASHES = ("md5", "sha256")
+FETCHED_AS = {"url", "clip"}
 ENDINGS: dict[str, list[str]] = {k: [f".{each}" for each in all_] for k, all_ in SUFFIXES.items()}
 
 
@@ -78,7 +80,7 @@ class OwnCorpus(Corpus):
             known = ", ".join(LAYOUTS)
             raise ConfigError(f"{cls.own.corpus}: no layout {spec.layout}; there are {known}")
         ways = {c.stored_as for c in cls.media.values()}
-        if ways & {"url", "clip"} and len(cls.media) > 1:
+        if ways & FETCHED_AS and len(cls.media) > 1:
             raise ConfigError(
                 f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one thing and "
                 "has no other media: make one column of them text (role: text), or two corpora"
@@ -119,7 +121,11 @@ class OwnCorpus(Corpus):
 
     @override
     def sources(self, split: str) -> list[str]:
-        return [*self.spec().sources]
+        names, rule = [*self.spec().sources], self.spec().splits
+        if rule.by != "folder" or {c.stored_as for c in self.media.values()} - FETCHED_AS:
+            return names
+        others = {word for n, all_ in rule.names.items() if n != split for word in (n, *all_)}
+        return [name for name in names if split_word(name) not in others]
 
     @override
     def columns(self) -> Features:
@@ -146,8 +152,10 @@ class OwnCorpus(Corpus):
         first = split == self.splits()[0]
         listed = self.spec().layout != "media"  # where each file is a record
         files_claimed = first and listed and any(c.stored_as == "file" for c in self.media.values())
-        claimed = {self._place(source): set[bytes]() for source in self._listing}
-        for source in self._listing:
+        sources = self.spec().sources
+        listing = [n for n in self.sources(split) if n != FILES and sources[n].fetch is None]
+        claimed = {self._place(source): set[bytes]() for source in listing}
+        for source in listing:
             files = Files(raw, source, tuple(self.spec().tables))
             for record in LAYOUTS[str(self.spec().layout)].records(files):
                 theirs = self._split(record)
@@ -160,12 +168,6 @@ class OwnCorpus(Corpus):
                         claimed[self._place(source)].update(map(_short, names))
         for place, names_ in claimed.items() if files_claimed else ():
             yield from _unclaimed(Files(raw, place), names_)
-
-    @cached_property
-    def _listing(self) -> list[str]:
-        """The sources that records are read from."""
-        sources = self.spec().sources.items()
-        return [name for name, source in sources if name != FILES and source.fetch is None]
 
     @cached_property
     def _fetched(self) -> str:

@@ -40,7 +40,7 @@ def test_sections_are_fetched_where_raw_has_the_tables(
     (tmp_path / "raw").mkdir()
     lines = [
         "audiocap_id,youtube_id,start_time,caption",
-        "1,egAudCap_01,3,Water",
+        "1,egAudCap_01,0,Water",
         "2,egAudCap_09,0,No",
     ]
     (tmp_path / "raw" / "train.csv").write_text("\n".join(lines) + "\n")
@@ -53,4 +53,4 @@ def test_sections_are_fetched_where_raw_has_the_tables(
         build(variant, tmp_path / "out", options)
     folder = tmp_path / "out" / "audiocaps_test"
     assert entries(folder)["2"]["outcome"] not in ("kept", "missing_media")
-    assert rows(folder)["1"]["duration"] == pytest.approx(7, abs=0.1)  # the rest of 10 s
+    assert rows(folder)["1"]["duration"] == pytest.approx(10, abs=0.1)
