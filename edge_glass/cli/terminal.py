@@ -296,10 +296,31 @@ def origins(told: list[dict[str, Any]]) -> None:
     for origin in told:
         for name, value in origin.items():
             each = value if isinstance(value, list) else [value]
-            for one in filter(lambda one: one not in (None, "", {}), each):
-                pairs = one.items() if isinstance(one, dict) else ()
-                text = ", ".join(f"{key} {v}" for key, v in pairs if v is not None) or str(one)
-                console.print(_text(f"{name}: {text}"), soft_wrap=True)
+            words = filter(None, map(_words, each))
+            if name == "consent":
+                words = iter([_consent(**value)])
+            for text in words:
+                say(f"{name}: {text}")
+
+
+def _consent(refused: str | None, left_out: list[str] | None) -> str:
+    met = f"refused: {refused}" if refused else "no refusal was met"
+    return f"{met}, not looked at: {_words(left_out)}" if left_out else met
+
+
+def _words(value: Any) -> str:
+    """A value of JSON as a person says it; nothing of one that is empty."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        pairs = [(key, _words(each), isinstance(each, dict)) for key, each in value.items()]
+        told = [
+            f"{key} ({said})" if inner else f"{key} {said}" for key, said, inner in pairs if said
+        ]
+        return ", ".join(told)
+    if isinstance(value, list | tuple):
+        return " | ".join(filter(None, map(_words, value)))
+    return "" if value is None else str(value)
 
 
 def plain(value: Any) -> Any:

@@ -4,14 +4,19 @@ Looked for are their ids, texts, URLs and media. What rows that stay say or hold
 residue, and is counted apart.
 """
 
+import html
+import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
+from markupsafe import escape
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import is_media
@@ -90,19 +95,29 @@ class Finder:
 
     def in_file(self, path: Path, without: set[str]) -> tuple[set[str], int]:
         """What stands in the bytes of a file, and how many they are."""
-        wanted = [text for text in self._long if text not in without]
-        if not wanted:
-            return set(), path.stat().st_size
-        search = BytesAhoCorasick([text.encode(errors="surrogatepass") for text in wanted])
-        overlap = max(len(text.encode(errors="surrogatepass")) for text in wanted)
-        found, size, tail = set[str](), 0, b""
+        forms = [
+            (form, text) for text in self._long if text not in without for form in _forms(text)
+        ]
+        search = BytesAhoCorasick([form for form, _ in forms])
+        overlap = max((len(form) for form, _ in forms), default=0)
+        found, size, tail, digest = set[str](), 0, b"", sha256()
         with path.open("rb") as file:
             while data := file.read(CHUNK):
                 size += len(data)
+                digest.update(data)
                 at = search.find_matches_as_indexes(tail + data, overlapping=True)
-                found |= {wanted[number] for number, _, _ in at}
+                found |= {forms[number][1] for number, _, _ in at}
                 tail = (tail + data)[-overlap:]
-        return found, size
+        return found | ({digest.hexdigest()} & self._traces.media - without), size
+
+
+def _forms(text: str) -> set[bytes]:
+    """A text as files of several kinds have it: plain, JSON, HTML, CSV, part of a URL."""
+    in_json = [json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (True, False)]
+    in_html = [html.escape(text), html.escape(text, quote=False), escape(text)]
+    in_url = [quote(text, safe, errors="surrogatepass") for safe in ("/", "")]
+    every = [text, *in_json, *in_html, *in_url, text.replace('"', '""')]
+    return {form.encode(errors="surrogatepass") for form in every}
 
 
 def scan(out: Path, traces: Traces, besides: Collection[Path] = ()) -> Scan:

@@ -84,3 +84,9 @@ def test_a_published_row_costs_a_few_small_ranges(hub: Hub, tmp_path: Path) -> N
     sent = sum(request.sent for request in asked)
     assert size > 50_000_000
     assert len(asked) <= 12 and sent < 250_000, (len(asked), sent)
+
+
+def test_it_is_printed_in_words(in_pieces: Path, cli: Cli) -> None:
+    done = cli("why", in_pieces, min(rows(in_pieces / SAMPLE)))
+    assert done.code == 0 and "consent: no refusal was met\n" in done.out
+    assert not [sign for sign in ("{", "}", "None", "True", "['", "()") if sign in done.out]

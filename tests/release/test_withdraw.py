@@ -1,9 +1,13 @@
 """Rows are withdrawn: nothing of them is left, and no later build takes them in again."""
 
+import html
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
+import markupsafe
 import numpy as np
 import planted
 import pyarrow.parquet as pq
@@ -276,3 +280,37 @@ def test_what_is_drawn_of_a_part_of_the_shards_counts_the_ledger_alone(out: Path
     titles = [{plot["title"] for plot in facts["histograms"]} for facts in (whole, part)]
     assert "Characters of captions" in titles[0] and titles[1] == {"Bytes of a source file"}
     assert part["rows"] and part["hosts"] == whole["hosts"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: json.dumps({"text": text}),
+        lambda text: json.dumps(text, ensure_ascii=False),
+        lambda text: f"<p>{html.escape(text)}",
+        lambda text: f"<p>{markupsafe.escape(text)}",
+        lambda text: f"https://example.com/{quote(text)}",
+        lambda text: f'1\t"{text.replace(chr(34), 2 * chr(34))}"',
+    ],
+    ids=["json", "json-utf-8", "html", "jinja", "url", "csv"],
+)
+def test_the_scan_finds_texts_as_files_escape_them(
+    tmp_path: Path, written: Callable[[str], str]
+) -> None:
+    id, other = 'the "fêted" one & <all>', 'says "naïve" things & <more>'
+    planted.corpus(tmp_path, "texts", {"train": [{"id": n, "caption": n} for n in (id, "b")]})
+    note = tmp_path / "notes.txt"
+    note.write_text(written(id))
+    with pytest.raises(EdgeGlassError, match=r"notes\.txt: ids"):
+        eg.withdraw(tmp_path, ids=[id])
+    note.write_text(written(other))
+    assert eg.withdraw(tmp_path, ids=[id]).search
+
+
+def test_the_scan_finds_media_that_lie_as_files(out: Path) -> None:
+    folder, id = out / SAMPLE, first(out / SAMPLE)
+    (out / "a-copy.wav").write_bytes(rows(folder)[id]["audio"]["bytes"])
+    with pytest.raises(EdgeGlassError, match=r"a-copy\.wav: media"):
+        eg.withdraw(out, ids=[id])
+    (out / "a-copy.wav").unlink()
+    assert eg.withdraw(out, ids=[id]).search
