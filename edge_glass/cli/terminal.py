@@ -296,11 +296,9 @@ def origins(told: list[dict[str, Any]]) -> None:
     for origin in told:
         for name, value in origin.items():
             each = value if isinstance(value, list) else [value]
-            words = filter(None, map(_words, each))
-            if name == "consent":
-                words = iter([_consent(**value)])
-            for text in words:
-                say(f"{name}: {text}")
+            for text in [_consent(**value)] if name == "consent" else map(_words, each):
+                if text:
+                    say(f"{name}: {text}")
 
 
 def _consent(refused: str | None, left_out: list[str] | None) -> str:

@@ -6,7 +6,7 @@ certificate of what was done.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -80,11 +80,11 @@ class Gone:
 class Found:
     """What is to go, noted before anything is changed: a stopped withdrawal goes on from it."""
 
-    before: dict[str, Manifest]
-    texts: dict[str, str]  # of those manifests, byte for byte: a certificate has their digests
-    keys: dict[str, list[Key]]
-    traces: Traces
-    derived: list[str]
+    before: dict[str, Manifest] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # of those, byte for byte
+    keys: dict[str, list[Key]] = field(default_factory=dict)
+    traces: Traces = field(default_factory=Traces)
+    derived: list[str] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
         """Note it; who withdraws the rows removes the note."""
@@ -133,9 +133,14 @@ def withdraw(
         note, name = edition.out / HIDDEN / "withdraw" / request.name, f"withdrawal-{request.name}"
         found = Found.read(note)
         if found is None or not _holds(found, edition, config):
-            found = _find(edition, request, config)
+            found = Found()
+        _find(edition, request, config, found)
         if not found.keys:
             return _known(edition, home, name, version)
+        if Finder(found.traces).within(request.reason):
+            raise ConfigError(
+                "the reason is published, and names what is withdrawn: say it without"
+            )
         found.write(note)
         for one in found.keys:
             _withdrawn(edition, one, found, request.reason, jobs)
@@ -172,16 +177,17 @@ def _holds(found: Found, edition: Edition, config: str | None) -> bool:
 def plan_purge(place: str, request: Request, config: str | None, version: str | None) -> Purge:
     """What a withdrawal with `purge_history` would remove; nothing is changed."""
     with editions.opened(place, version) as edition:
-        found = _find(edition, request, config)
         if edition.repo is None:
             raise ConfigError(f"{place} is a folder, which has no history to purge")
+        _find(edition, request, config, found := Found())
         ids = {name: found.ids(name) for name in found.keys}
         return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
 
 
-def _find(edition: Edition, request: Request, config: str | None) -> Found:
-    found = Found({}, {}, {}, Traces(), [])
-    for name, folder in edition.folders(config).items():
+def _find(edition: Edition, request: Request, config: str | None, found: Found) -> None:
+    """Note what is to go of configs of which that is not known yet."""
+    folders = edition.folders(config)
+    for name, folder in ((n, folder) for n, folder in folders.items() if n not in found.before):
         made = manifest.read(folder)
         finished.check(folder, [made.ledger])
         chosen = {*request.ids, *_chosen(folder, made, request.where)}
@@ -200,7 +206,6 @@ def _find(edition: Edition, request: Request, config: str | None) -> Found:
             steps = derived.steps(edition.out, made, set(gone.ids))
             found.derived += [told for told, _ in steps]
     _check_all_there(edition, request, config, found)
-    return found
 
 
 def _rows(folder: Path, made: Manifest, gone: Gone) -> Iterator[Row]:
@@ -267,7 +272,10 @@ def _known(edition: Edition, home: Path, name: str, version: str | None) -> Cert
         certificate.write(home, name, begun)
     if earlier := certificate.read(home, name):
         return earlier
-    raise DataError(f"{edition.place}: no row is there that this names: nothing was changed")
+    raise DataError(
+        f"{edition.place}: no row is there that this names, or all were withdrawn before: nothing "
+        "was changed"
+    )
 
 
 def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:

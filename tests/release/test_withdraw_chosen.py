@@ -11,7 +11,7 @@ from kit import ROOT, build_clotho, build_raw, rows
 import edge_glass as eg
 from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import write_json
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.release.checks_papers import verify
 from edge_glass.vectors import embed
 from edge_glass.vectors.embedding_files import Target
@@ -92,3 +92,25 @@ def test_a_text_is_no_list_of_ids(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ids and sha256 are lists"):
         eg.withdraw(tmp_path, ids="ab")
     assert rows(folder).keys() == {"a", "b", "c"}
+
+
+def test_other_configs_that_have_the_row_can_follow(tmp_path: Path) -> None:
+    for config in ("one", "two"):
+        row = {"id": "the first of all", "caption": f"what {config} says of it"}
+        planted.corpus(tmp_path, config, {"train": [row, {"id": "b", "caption": "stays"}]})
+    with pytest.raises(EdgeGlassError, match=r"two/ledger\.parquet: ids"):
+        eg.withdraw(tmp_path, "one", ids=["the first of all"])
+    done = eg.withdraw(tmp_path, ids=["the first of all"])
+    assert sorted(done.configs) == ["one", "two"] and done.search and not done.search.residue
+    assert [*rows(tmp_path / "one")] == [*rows(tmp_path / "two")] == ["b"]
+    assert_whole(tmp_path)
+
+
+def test_a_reason_that_names_the_row_is_refused(tmp_path: Path) -> None:
+    folder = captions(tmp_path, "Jane Doe", "b")
+    with pytest.raises(ConfigError, match="the reason is published"):
+        eg.withdraw(tmp_path, ids=["Jane Doe"], reason="Jane Doe asked for it")
+    assert rows(folder).keys() == {"Jane Doe", "b"}
+    eg.withdraw(tmp_path, ids=["Jane Doe"], reason="she asked for it")
+    with pytest.raises(EdgeGlassError, match="or all were withdrawn before"):
+        eg.withdraw(tmp_path, ids=["Jane Doe"], reason="another one")
