@@ -296,7 +296,11 @@ def origins(told: list[dict[str, Any]]) -> None:
     for origin in told:
         for name, value in origin.items():
             each = value if isinstance(value, list) else [value]
-            for text in [_consent(**value)] if name == "consent" else map(_words, each):
+            if name == "consent":
+                each = (
+                    [_consent(**value)] if value["refused"] or origin["outcome"] == "kept" else []
+                )
+            for text in map(_words, each):
                 if text:
                     say(f"{name}: {text}")
 

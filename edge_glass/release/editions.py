@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_glass.core import finished, locations, manifest
 from edge_glass.core.atomic_files import disk_full
-from edge_glass.core.errors import ConfigError, HubError
+from edge_glass.core.errors import ConfigError, DataError, HubError
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.pipeline.build import REMEDY, lock, put
 from edge_glass.release import derived, publish, write_card
@@ -55,6 +55,9 @@ class Edition:
 
     def publish(self, configs: list[str], version: str | None) -> Release | None:
         """Write what lies beside the builds; on the Hub, make it a version, if it is none yet."""
+        configs = [one for one in configs if (self.out / one / manifest.FILE).is_file()]
+        if self.repo and not configs:
+            raise DataError(f"{self.repo}: its last version has all of it: no other one was made")
         write_card.write_report(self.out)
         if self.repo is None or version is None:
             return None

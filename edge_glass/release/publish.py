@@ -200,7 +200,8 @@ def _check_withdrawn(
     """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
     if f"{made.config}/{WITHDRAWN}" in there:
         known = _manifest(hub, head, made.config)
-        published = Revisions.of(known, hub.file(head, f"{made.config}/{WITHDRAWN}").parent)
+        paths = [hub.file(head, f"{made.config}/{each.file}") for each in known.tables]
+        published = Revisions.of(known, paths[0].parent)
         if published.withdrawn.keys() - Revisions.of(made, folder).withdrawn.keys():
             raise DataError(
                 f"{folder}: rows were withdrawn from {made.config} of {hub.repo}, and this build "

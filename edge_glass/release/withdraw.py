@@ -31,6 +31,10 @@ from edge_glass.release.residue import Finder, Traces
 
 Key = tuple[str, str]  # what a row is withdrawn by, see `core.revisions`
 UNFINISHED = "-under-way"  # a certificate whose purge is not done
+EARLIER = (
+    "no such row is in its last version: --purge goes with the --version that withdrew them, while "
+    "that is the last one"
+)
 GONE = "a withdrawn row"  # in the place of its id, where the ledger names it beside another
 
 
@@ -136,7 +140,8 @@ def withdraw(
             found = Found()
         _find(edition, request, config, found)
         if not found.keys:
-            return _known(edition, home, name, version)
+            done = _known(edition, home, name, version)
+            return _purged(done) if purge_history else done
         if Finder(found.traces).within(request.reason):
             raise ConfigError(
                 "the reason is published, and names what is withdrawn: say it without"
@@ -180,8 +185,17 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
         if edition.repo is None:
             raise ConfigError(f"{place} is a folder, which has no history to purge")
         _find(edition, request, config, found := Found())
+        if not found.keys:
+            raise DataError(f"{place}: {EARLIER}")
         ids = {name: found.ids(name) for name in found.keys}
         return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
+
+
+def _purged(done: Certificate) -> Certificate:
+    """The certificate of a purge that is done. Raises DataError if the history was left alone."""
+    if done.purged is None:
+        raise DataError(f"{', '.join(done.configs)}: {EARLIER}")
+    return done
 
 
 def _find(edition: Edition, request: Request, config: str | None, found: Found) -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub import Hub
 from kit import Cli, build_clotho, client, entries, rows
-from releases import REPO, SAMPLE, push, sent
+from releases import REPO, SAMPLE, push, sent, tags
 
 import edge_glass as eg
 from edge_glass.core import manifest
@@ -142,3 +142,18 @@ def test_a_list_that_was_empty_is_amended_as_a_list(tmp_path: Path) -> None:
     assert rows(folder)["a"] == {"id": "a", "note": '["as it is"]', "captions": ["one", "two"]}
     with pytest.raises(ConfigError, match="it holds lists of texts"):
         eg.amend(tmp_path / "data", edits(tmp_path, ("a", "captions", "[" * 100_000)))
+
+
+def test_a_version_follows_one_of_which_rows_were_withdrawn_and_amended(
+    hub: Hub, out: Path, tmp_path: Path
+) -> None:
+    gone, id, *_ = sorted(rows(out / SAMPLE))
+    push(hub, out, "1.0.0")
+    eg.withdraw(REPO, ids=[gone], version="1.1.0", certificate=tmp_path)
+    path = edits(tmp_path, (id, "license", "CC0"))
+    eg.amend(REPO, path, version="1.2.0")
+    with pytest.raises(DataError, match="its last version has all of it"):
+        eg.amend(REPO, path, version="1.3.0")
+    eg.amend(REPO, edits(tmp_path, (id, "license", "CC-BY")), version="1.3.0")
+    eg.append(REPO, out, version="1.4.0")
+    assert tags(hub) == {"v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0"}

@@ -79,3 +79,19 @@ def test_what_is_not_ours_to_delete_is_named(
     push(hub, out, "1.1.1", pr=True)
     done = eg.withdraw(REPO, ids=[id], version="1.2.0", certificate=tmp_path / "c", purge=True)
     assert done.purged and done.purged.left == ("refs/pr/1",)
+
+
+def test_a_purge_of_what_was_withdrawn_before_goes_with_its_version(
+    hub: Hub, in_pieces: Path, id: str, tmp_path: Path, cli: Cli
+) -> None:
+    call = {"ids": [id], "certificate": tmp_path}
+    eg.withdraw(REPO, **call, version="1.2.0")
+    (tmp_path / "gone.txt").write_text(id)
+    words = ("withdraw", REPO, "--ids", tmp_path / "gone.txt", "--version", "1.3.0", "--purge")
+    done = cli(*words, "--dry-run")
+    assert done.code == 1 and "the --version that withdrew them" in done.err
+    with pytest.raises(EdgeGlassError, match="the --version that withdrew them"):
+        eg.withdraw(REPO, **call, version="1.3.0", purge=True)
+    assert tags(hub) == {"v1.0.0", "v1.1.0", "v1.2.0"}
+    assert eg.withdraw(REPO, **call, version="1.2.0", purge=True).purged
+    assert tags(hub) == {"v1.2.0"}
