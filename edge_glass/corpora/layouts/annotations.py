@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.tables import SPLIT
@@ -31,7 +32,7 @@ def records(files: Files) -> Iterator[Record]:
     """A record an image or, where there are questions, one a question; split by split."""
     pictures = _Pictures(files)
     groups: dict[str, dict[str, list[Any]]] = {}
-    for name in files.names():
+    for name in tables.names(files):
         if name.endswith(".json"):
             for key, items in _lists(files, name).items():
                 lists = groups.setdefault(_word(name), {key: [] for key in LISTS})
@@ -63,6 +64,9 @@ class _Pictures:
                     self._by_key.setdefault((_word(name), key), name)
                     self._by_key.setdefault(("", key), name)
 
+    def __len__(self) -> int:
+        return len(self._by_key)
+
     def find(self, split: str, key: str | int) -> str | None:
         """The picture of this name or number."""
         return self._by_key.get((split, key)) or self._by_key.get(("", key))
@@ -89,7 +93,8 @@ def _images(split: str, lists: dict[str, list[Any]], pictures: _Pictures) -> Ite
         values = {k: v for k, v in image.items() if k not in ("sentences", "sentids", "id")}
         said = [str(each.get("raw")) for each in image.get("sentences") or ()]
         values |= {"captions": captions.get(id, said) or None, "objects": objects.get(id)}
-        yield _record(f"{split}/{id}", values, split, pictures.find(split, file), file)
+        picture = pictures.find(split, file)
+        yield _record(f"{split}/{id}", values, split, picture, file if pictures else None)
 
 
 def _questions(split: str, lists: dict[str, list[Any]], pictures: _Pictures) -> Iterator[Record]:
@@ -102,13 +107,14 @@ def _questions(split: str, lists: dict[str, list[Any]], pictures: _Pictures) -> 
         number = question.get("image_id")
         picture = pictures.find(split, number) if isinstance(number, int | str) else None
         where = f"{split}/{question.get('question_id')}"
-        yield _record(where, values, split, picture, str(number))
+        yield _record(where, values, split, picture, str(number) if pictures else None)
 
 
 def _record(
-    where: str, values: dict[str, Any], split: str, picture: str | None, name: str
+    where: str, values: dict[str, Any], split: str, picture: str | None, name: str | None
 ) -> Record:
-    lost = None if picture else (Outcome.MISSING_MEDIA, f"no picture {name}")
+    """Its `name` is that of a picture that must be there; where none are, URLs are fetched."""
+    lost = (Outcome.MISSING_MEDIA, f"no picture {name}") if name and not picture else None
     return Record(where.lstrip("/"), values | {"image": picture}, split, dropped=lost)
 
 
