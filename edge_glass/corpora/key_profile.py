@@ -66,8 +66,10 @@ def profiles(records: Iterable[Record], text: bool) -> dict[str, KeyProfile]:
 def _type(value: Any, text: bool) -> str:
     if isinstance(value, str):
         return _type_of_text(value) if text else "string"
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        return "string"
     if not isinstance(value, list):
-        return "json" if isinstance(value, dict) else TYPES.get(type(value), "string")
+        return "json" if isinstance(value, dict | tuple) else TYPES.get(type(value), "string")
     types = {_type(each, text=False) for each in value if each is not None} - {""}
     if not types:
         return ""  # an empty list may be one of anything

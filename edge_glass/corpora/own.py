@@ -232,8 +232,8 @@ class OwnCorpus(Corpus):
             raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
         for name in self._by_role["id"]:
             row.id = row.id if fields[name] is None else fields[name]
-            if row.id.startswith("/") and row.media and row.id.endswith(f"/{row.media[1]}"):
-                row.id = row.media[1]  # no place of the user's
+            if row.id.startswith("/") and row.media:  # no place of the user's
+                row.id = row.media[1] if self._place == FILES else record.where
         return row
 
     @cached_property

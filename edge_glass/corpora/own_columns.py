@@ -86,6 +86,11 @@ class Keys:
             numbers = [self.profiles[k].type for k in (start, other) if k in self.profiles]
             if len(numbers) == 2 and all(each in ("int64", "float64") for each in numbers):
                 return {start: "start", other: roles[role]}
+            if numbers == ["string", "string"] and not {start, other} & self.roles.keys():
+                raise stop(
+                    self.name, f"{start} and {other} are no seconds (write 1.5 for 0:01.5)",
+                    f"--column {start}=text  (recordings are not cut)",
+                )  # fmt: skip
         return said
 
     def _free(self, key: str, columns: dict[str, Column]) -> str:

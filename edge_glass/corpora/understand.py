@@ -167,7 +167,8 @@ class _Reading:
         if layout not in LAYOUTS:
             raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
         if not media and not read:
-            raise ConfigError(f"{self._place}: no media files and no table in it")
+            there = f": {', '.join(self._left_out)}" if self._left_out else ""
+            raise ConfigError(f"{self._place}: no media files and no table in it{there}")
         said = [what] if what else []
         return layout, read, ", ".join([*said, *read[:3], *(["…"] if len(read) > 3 else [])])
 
@@ -177,12 +178,12 @@ class _Reading:
         for one, other in pairwise(sorted(named)):
             if PurePosixPath(one).parent == PurePosixPath(other).parent:
                 raise ConfigError(f"{self._place}: {one} and {other}: take one of them away")
-        naming = named or [name for name in read if self._names_files(name)]
+        naming = [name for name in named or read if self._names_files(name)]
         splits = [name for name in naming if PurePosixPath(name).stem.lower() in WORDS]
         for name in read:
             if name not in naming:
                 if not naming and not self._choices.layout:
-                    self._must_not_name(name)
+                    self._must_not_name(name, name in named)
                 self._left_out[name] = "names none of the media files"
             elif splits and name not in splits:
                 self._left_out[name] = f"beside the tables of splits, {', '.join(splits)}"
@@ -191,14 +192,24 @@ class _Reading:
     def _is_table(self, name: str) -> bool:
         sample = [*self._sample(name)]
         why = next((record.dropped[1] for record in sample if record.dropped), None)
+        if why and tables.ending(name) == ".json":
+            why += " (read are lists of objects, or an object a line)"
         if why and all(record.dropped for record in sample):
             if PurePosixPath(name).stem == "metadata" or self._place.is_file():
                 raise ConfigError(f"{self._place}: {name}: no row can be read: {why}")
             self._left_out[name] = f"no row can be read: {why}"
+        if not sample:
+            self._left_out[name] = "no row below its header"
         return any(record.values for record in sample if record.dropped is None)
 
-    def _must_not_name(self, name: str) -> None:
-        """Raises ConfigError if a table names media that are not there."""
+    def _must_not_name(self, name: str, metadata: bool) -> None:
+        """Raises ConfigError if a table that names none of the media is meant to."""
+        if metadata:
+            raise stop(
+                self._name, f"no key of {name} has the name of one file a row",
+                "--layout media  (the files alone, without this table)",
+                f"{name} instead of its folder  (the table alone)",
+            )  # fmt: skip
         texts = (v for r in self._sample(name) for v in r.values.values() if isinstance(v, str))
         names = (v for v in texts if media_folders.kind_of(v) and not media_columns.URL.match(v))
         if gone := next(names, None):
@@ -234,11 +245,18 @@ class _Reading:
             ]
             return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
         roles = self._choices.roles
-        for key in (key for key, role in roles.items() if role == "url"):
-            if not any(m.key == key for m in media_columns.found(files, sample)):
-                value = keys[key].examples[:1]
-                raise ConfigError(f"{self._name}: {key} has no URLs (http, https), but {value}")
-        found = [m for m in media_columns.found(files, sample) if self._may_be(m, roles)]
+        every = media_columns.found(files, sample)
+        read_from = {media.read_from for media in every}
+        for key in (key for key, role in roles.items() if role == "url" and key not in read_from):
+            value = keys[key].examples[:1]
+            raise ConfigError(f"{self._name}: {key} has no URLs (http, https), but {value}")
+        for key in (key for key in keys if key not in {*read_from, *roles}):
+            if any(str(r.values.get(key)).startswith(f"{r.where}/{key}") for r in sample):
+                raise stop(
+                    self._name, f"the bytes in {key} are null, or no kind of media",
+                    f"--column {key}=none  (leave it out)",
+                )  # fmt: skip
+        found = [m for m in every if self._may_be(m, roles)]
         here = [media for media in found if media.stored_as != "url"]
         made = [media for media in here if media.key != media.read_from]
         for one, other in pairwise(sorted(made, key=lambda media: media.kind)):

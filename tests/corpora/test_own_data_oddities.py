@@ -1,13 +1,16 @@
 """Data of one's own as they really lie about: what is odd is told, kept or in the ledger."""
 
 import csv
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kit import Cli, rows, sound
+from hub import Hub
+from kit import Cli, client, rows, sound
 from owndata import jpeg, put, table, tarred
 from server import Files
 
@@ -15,6 +18,13 @@ from edge_glass.audit.verify import verify
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora.understand import Choices, understand
 
+LOAD = """if True:
+    import datasets, json
+    rows = datasets.load_dataset("org/d", "d", split="train", revision="v1.0.0")
+    rows = rows.cast_column("audio", datasets.Audio(decode=False))
+    print(json.dumps([[row["image"].size[0] > 0 and row["id"][:1], row["audio"] is not None]
+                      for row in rows]))
+"""
 Write = Callable[[Path], None]
 
 
@@ -41,6 +51,22 @@ def test_a_row_may_lack_one_of_its_media(at: Path, cli: Cli) -> None:
     put(at / "2.jpg", jpeg(2))
     assert cli("build", "d").code == 0
     assert [row["audio"] is None for row in rows(Path("data/d")).values()] == [True, False]
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+
+
+def test_rows_without_a_medium_are_published_loaded_and_withdrawn(
+    at: Path, cli: Cli, hub: Hub
+) -> None:
+    for number in (1, 2, 3):
+        put(at / f"{number}.jpg", jpeg(number))
+    put(at / "2.wav", sound())
+    assert cli("build", "d").code == 0
+    assert cli("push", "d", "--from", "data", "--repo", "org/d", "--version", "1.0.0").code == 0
+    assert client(hub, LOAD) == [["1", False], ["2", True], ["3", False]]
+    put(Path("ids"), "3.jpg\n")
+    assert cli("withdraw", "data", "--ids", "ids").code == 0
+    assert cli("build", "d", "--rebuild").code == 0
+    assert sorted(rows(Path("data/d"))) == ["1.jpg", "2.jpg"]
     assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
 
 
@@ -76,6 +102,32 @@ def test_no_place_of_the_users_is_in_an_id(at: Path, cli: Cli) -> None:
     assert sorted(rows(Path("data/list"))) == ["1.wav", "2.wav"]
 
 
+def test_recordings_named_in_two_ways_stay_two_rows(at: Path, cli: Cli) -> None:
+    put(at / "1.wav", sound())
+    table(at / "list.csv", [{"path": "1.wav"}, {"path": str(at / "1.wav")}])
+    assert cli("build", "d").code == 0
+    assert sorted(rows(Path("data/d"))) == ["1.wav", "list.csv row 2"]
+
+
+def test_speech_without_a_header_may_have_two_fields(at: Path) -> None:
+    put(at / "wavs" / "a.wav", sound())
+    put(at / "metadata.csv", "a|A bird.\n")
+    assert understand(at).spec.layout == "ljspeech"
+
+
+def test_whole_numbers_of_any_size_are_kept(at: Path, cli: Cli) -> None:
+    table(Path("list.jsonl"), [{"text": "A bird.", "hash": 2**63 + 5}])
+    assert cli("build", "list.jsonl").code == 0
+    assert [row["hash"] for row in rows(Path("data/list")).values()] == [str(2**63 + 5)]
+
+
+def test_a_map_is_json(at: Path, cli: Cli) -> None:
+    pairs = pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32()))
+    pq.write_table(pa.table({"text": ["A bird."], "pairs": pairs}), "list.parquet")
+    assert cli("build", "list.parquet").code == 0
+    assert [row["pairs"] for row in rows(Path("data/list")).values()] == ['[["k", 1]]']
+
+
 def utf16(at: Path) -> None:
     put(at / "list.csv", "file\ttext\r\n1.jpg\tété\r\n".encode("utf-16"))
 
@@ -102,6 +154,30 @@ def languages(at: Path) -> None:
     table(at / "list.csv", [{"f": "1.jpg", "caption_en": "A bird.", "caption_fr": "Un oiseau."}])
 
 
+def several_a_row(at: Path) -> None:
+    table(at / "metadata.jsonl", [{"file_names": ["1.jpg", "1.jpg"], "text": "A bird."}])
+
+
+def clock(at: Path) -> None:
+    put(at / "talk.wav", sound())
+    (at / "1.jpg").unlink()
+    table(at / "list.csv", [{"path": "talk.wav", "start": "00:00", "end": "00:01"}])
+
+
+def bytes_elsewhere(at: Path) -> None:
+    (at / "1.jpg").unlink()
+    table(at / "list.parquet", [{"image": {"bytes": b"", "path": "/x/1.jpg"}, "text": "A bird."}])
+
+
+def one_object(at: Path) -> None:
+    put(at / "metadata.json", json.dumps({"data": [{"file_name": "1.jpg"}]}, indent=1))
+
+
+def packed(at: Path) -> None:
+    (at / "1.jpg").unlink()
+    put(at / "birds.zip", b"PK")
+
+
 STOPS: list[tuple[Write, str]] = [
     (utf16, "UTF-16: save it as UTF-8"),
     (two_metadata, "metadata.csv and metadata.jsonl: take one of them away"),
@@ -109,6 +185,11 @@ STOPS: list[tuple[Write, str]] = [
     (backslashes, "--layout media"),
     (odd_split, "--split key=split"),
     (languages, "--caption caption_en,caption_fr"),
+    (several_a_row, "no key of metadata.jsonl has the name of one file a row"),
+    (clock, "--column start=text"),
+    (bytes_elsewhere, "--column image=none"),
+    (one_object, "read are lists of objects"),
+    (packed, "no table in it: \\*.zip"),
 ]
 
 
@@ -173,6 +254,7 @@ def test_what_lies_beside_a_file_is_not_part_of_it(at: Path, cli: Cli) -> None:
     put(at / "1.jpg", jpeg(1))
     put(Path("one.wav"), sound())
     table(Path("list.csv"), [{"id": "1", "text": "a"}])
+    put(at / "a.jpg", jpeg(1))
     assert [*understand("list.csv").spec.columns] == ["id", "caption"]
     assert cli("build", "one.wav", "--out", "../out").code == 0
     assert outcomes(Path("../out/one")) == ["kept"]

@@ -151,8 +151,8 @@ class _Places:
             yield "", ""
         root = self._files.root
         alone = root.is_file() and not self._files.archived
-        if value.startswith(ABSOLUTE) or (alone and value.isdecimal()):
-            return  # numbers in a table are not names of what happens to lie beside it
+        if value.startswith(ABSOLUTE) or (alone and not kind_of(value)):
+            return  # words in a table are not names of what happens to lie beside it
         for folder, suffixes in self._folders.items():
             prefix = os.path.relpath(folder or ".", base or ".")
             prefix = "" if prefix == "." else f"{prefix}/"

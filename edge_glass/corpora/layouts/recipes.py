@@ -15,14 +15,16 @@ COMMAND = (Outcome.UNSUITABLE_MEDIA, "its place is a command, and none is run")
 
 
 def is_ljspeech(files: Files) -> bool:
-    """Whether `metadata.csv` has no header, and lines of id, text and normalized text."""
-    return any(
-        PurePosixPath(name).name == "metadata.csv"
-        and LJ_LINE.match(text := files.text(name))
-        and "file_name" not in text.partition("\n")[0]
-        for name in files.names()
-        if name.endswith(".csv")
-    )
+    """Whether `metadata.csv` has no header, and lines of id, text and perhaps normalized text."""
+    for name in files.names():
+        if PurePosixPath(name).name == "metadata.csv":
+            line = files.text(name).partition("\n")[0]
+            id, bar, _ = line.partition("|")
+            if LJ_LINE.match(line) and "file_name" not in line:
+                return True
+            if bar and files.there(str(PurePosixPath(name).parent / "wavs" / f"{id}.wav")):
+                return True
+    return False
 
 
 def ljspeech(files: Files) -> Iterator[Record]:
