@@ -223,4 +223,5 @@ def _suffix(key: str, value: Any) -> str:
 
 
 def _near(name: str, known: Any) -> str:
-    return f"{meant(name, known)} (see `edge-glass list`)"
+    there = ", and no file or folder is there" if {".", "/"} & {*name} else ""
+    return f"{meant(name, known)} (see `edge-glass list`){there}"

@@ -233,7 +233,7 @@ class OwnCorpus(Corpus):
         for name in self._by_role["id"]:
             row.id = row.id if fields[name] is None else fields[name]
             if row.id.startswith("/") and row.media:  # no place of the user's
-                row.id = row.media[1] if self._place == FILES else record.where
+                row.id = row.media[1] if row.media[0] == FILES else record.where
         return row
 
     @cached_property

@@ -103,10 +103,11 @@ class Keys:
 
     def _column(self, key: str, profile: KeyProfile) -> Column:
         name, said = key.lower(), self.roles.get(key)
-        fetched = any(media.stored_as == "url" for media in self.media)
+        ways = [media.stored_as for media in self.media]
+        alone = ways in (["url"], ["file"])  # of several media a digest may be any one's
         hexes = [e for e in profile.examples if re.fullmatch("[0-9a-fA-F]+", str(e))]
         if said in DIGESTS or (
-            said is None and fetched and len(str((hexes or [""])[0])) == HEX.get(name)
+            said is None and alone and len(str((hexes or [""])[0])) == HEX.get(name)
         ):
             return Column(role=DIGESTS[said or name], key=key)
         if said is None and key in self.classes and profile.type in ("int64", ""):

@@ -129,6 +129,8 @@ class _Reading:
         splits, label = own_splits.rule(self._name, self._choices.split, folders, found), None
         if layout == "media" and "folder" not in roles:
             label = self._classes(parents, splits, found["folder"])
+        if layout == "table" and splits == Splits() and not self._choices.split:
+            self._must_not_split(media, found)
         taken = splits.key if splits.by == "key" else None
         columns = keys.columns((taken, "folder" if layout == "media" else None), label)
         spec = self._spec(layout, read, columns, splits, media, found)
@@ -201,6 +203,18 @@ class _Reading:
         if not sample:
             self._left_out[name] = "no row below its header"
         return any(record.values for record in sample if record.dropped is None)
+
+    def _must_not_split(self, media: list[Media], keys: dict[str, KeyProfile]) -> None:
+        """Raises ConfigError if a table names files in folders of splits, and no split."""
+        for key in (m.read_from for m in media if m.stored_as == "file"):
+            common = (keys[key].prefix or "").rpartition("/")[0]
+            below = sorted(value.removeprefix(common).lstrip("/") for value in keys[key].few)
+            if named := next((value for value in below if tables.split_word(value)), None):
+                raise stop(
+                    self._name, f"{key} names files in folders of splits ({named}), and no key "
+                    "says the split (add one, or a table in each of the folders)",
+                    "--split all  (all is train)",
+                )  # fmt: skip
 
     def _must_not_name(self, name: str, metadata: bool) -> None:
         """Raises ConfigError if a table that names none of the media is meant to."""

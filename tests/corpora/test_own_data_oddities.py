@@ -1,6 +1,7 @@
 """Data of one's own as they really lie about: what is odd is told, kept or in the ledger."""
 
 import csv
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -173,6 +174,12 @@ def one_object(at: Path) -> None:
     put(at / "metadata.json", json.dumps({"data": [{"file_name": "1.jpg"}]}, indent=1))
 
 
+def splits_in_values(at: Path) -> None:
+    for split in ("train", "test"):
+        put(at / split / "1.jpg", jpeg(1))
+    table(at / "metadata.csv", [{"file_name": f"{split}/1.jpg"} for split in ("train", "test")])
+
+
 def packed(at: Path) -> None:
     (at / "1.jpg").unlink()
     put(at / "birds.zip", b"PK")
@@ -189,6 +196,7 @@ STOPS: list[tuple[Write, str]] = [
     (clock, "--column start=text"),
     (bytes_elsewhere, "--column image=none"),
     (one_object, "read are lists of objects"),
+    (splits_in_values, "--split all"),
     (packed, "no table in it: \\*.zip"),
 ]
 
@@ -216,6 +224,16 @@ def test_a_table_whose_first_rows_are_broken_is_read(at: Path, cli: Cli) -> None
         put(at / f"{number}.jpg", jpeg(number))
     assert cli("build", "d").code == 0
     assert outcomes(Path("data/d")) == ["kept", "malformed_row", "missing_caption"]
+
+
+def test_digests_in_metadata_are_held_against_the_files(at: Path, cli: Cli) -> None:
+    digests = [hashlib.md5(jpeg(1)).hexdigest(), "0" * 32]
+    records = [{"file_name": f"{n}.jpg", "md5": digest} for n, digest in enumerate(digests, 1)]
+    table(at / "metadata.csv", records)
+    for number in (1, 2):
+        put(at / f"{number}.jpg", jpeg(number))
+    assert cli("build", "d").code == 0
+    assert outcomes(Path("data/d")) == ["kept", "other_bytes"]
 
 
 def test_what_is_not_read_is_listed(at: Path) -> None:
@@ -248,6 +266,10 @@ def test_a_list_as_pandas_writes_it_with_bad_urls_in_it(at: Path, cli: Cli) -> N
     assert row["column_1"] == 0 and row["caption"] == "A bird."
     with pytest.raises(EdgeGlassError, match="TEXT has no URLs"):
         understand("list.csv", Choices(roles={"TEXT": "url"}))
+
+
+def test_a_name_that_is_not_there_is_told(at: Path, cli: Cli) -> None:
+    assert "no file or folder is there" in cli("build", "nowhere.csv").err
 
 
 def test_what_lies_beside_a_file_is_not_part_of_it(at: Path, cli: Cli) -> None:
