@@ -108,7 +108,8 @@ class OwnCorpus(Corpus):
     @override
     def card(cls) -> str:
         ours = cls.corpus in catalog.corpora() and catalog.spec(cls.corpus) == cls.spec()
-        return super().card() if ours and cls.own.home is None else CARD
+        written = (cls.room("cards") / f"{cls.corpus}.md").is_file()  # others ship YAMLs alone
+        return super().card() if ours and written and cls.own.home is None else CARD
 
     @classmethod
     @override
