@@ -152,4 +152,8 @@ def _lines(path: Path | None) -> frozenset[str]:
         return frozenset()
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    return frozenset(filter(None, path.read_text(encoding="utf-8").split("\n")))
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a mark first
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8: save it so") from None
+    return frozenset(filter(None, text.split("\n")))

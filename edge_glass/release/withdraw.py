@@ -59,7 +59,8 @@ class Request:
         media = {entry.get("sha256"), *(entry.get("media_digests") or [])}
         keys = [("sha256", one) for one in sorted(self.sha256 & media)]
         urls = [entry.get("url"), entry.get("final_url")]
-        if self.url and any(fnmatchcase(url, self.url) for url in urls if url):
+        pattern = (self.url or "").replace("[", "[[]")  # a bracket of a URL is one
+        if pattern and any(fnmatchcase(url, pattern) for url in urls if url):
             keys.append(("url", urls[0] or urls[1] or ""))
         return [*keys, ("id", entry["id"])] if keys or entry["id"] in chosen else []
 

@@ -6,13 +6,14 @@ import numpy as np
 import planted
 import pyarrow.parquet as pq
 import pytest
-from kit import ROOT, build_clotho, build_raw, rows
+from kit import ROOT, Cli, build_clotho, build_raw, rows
 
 import edge_glass as eg
 from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.release.checks_papers import verify
+from edge_glass.release.withdraw import Request
 from edge_glass.vectors import embed
 from edge_glass.vectors.embedding_files import Target
 
@@ -114,3 +115,19 @@ def test_a_reason_that_names_the_row_is_refused(tmp_path: Path) -> None:
     eg.withdraw(tmp_path, ids=["Jane Doe"], reason="she asked for it")
     with pytest.raises(EdgeGlassError, match="or all were withdrawn before"):
         eg.withdraw(tmp_path, ids=["Jane Doe"], reason="another one")
+
+
+def test_ids_are_read_as_editors_write_them(tmp_path: Path, cli: Cli) -> None:
+    folder, path = captions(tmp_path / "data", "a", "é", "c"), tmp_path / "ids.txt"
+    path.write_bytes("é\r\n".encode("latin-1"))
+    done = cli("withdraw", tmp_path / "data", "--ids", path, "--jobs", 1)
+    assert done.code == 1 and "ids.txt: is not UTF-8" in done.err
+    path.write_bytes("é\r\na\r\n".encode("utf-8-sig"))
+    assert cli("withdraw", tmp_path / "data", "--ids", path, "--jobs", 1).code == 0
+    assert [*rows(folder)] == ["c"]
+
+
+def test_a_bracket_of_an_address_is_one() -> None:
+    entry = {"id": "a", "url": "https://example.com/a[1].jpg?size=2"}
+    assert Request(url="https://example.com/a[1].jpg*").keys(entry, set())
+    assert not Request(url="https://example.com/a[!2].jpg*").keys(entry, set())
