@@ -21,8 +21,7 @@ from edge_glass.core.errors import ConfigError
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
-from edge_glass.core.spec import Column, Own, Spec
-from edge_glass.corpora import catalog
+from edge_glass.core.spec import Column, Own, Spec, of_package, path_of
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
@@ -107,9 +106,11 @@ class OwnCorpus(Corpus):
     @classmethod
     @override
     def card(cls) -> str:
-        ours = cls.corpus in catalog.corpora() and catalog.spec(cls.corpus) == cls.spec()
-        written = (cls.room("cards") / f"{cls.corpus}.md").is_file()  # others ship YAMLs alone
-        return super().card() if ours and written and cls.own.home is None else CARD
+        if cls.own.home or not (cls.room("cards") / f"{cls.corpus}.md").is_file():
+            return CARD  # of the user's, or of a package of YAMLs alone
+        there = path_of(cls.own.package, cls.corpus).is_file()
+        ours = there and of_package(cls.own.package, cls.corpus) == cls.spec()
+        return super().card() if ours else CARD
 
     @classmethod
     @override
