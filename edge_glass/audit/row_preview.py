@@ -88,20 +88,23 @@ def _preview(row: Row) -> Row:
     media: list[Medium | None] = []
     texts: dict[str, list[str]] = {}
     for name, value in row.items():
-        if isinstance(value, dict) and "bytes" in value:
-            media.append(medium(value["bytes"]))
-        elif isinstance(value, bytes):
-            media.append(medium(value))
-        elif isinstance(value, list) and value and isinstance(value[0], bytes):
-            media += map(medium, value[:: max(1, len(value) // FRAMES)][:FRAMES])
+        data = [_bytes(each) for each in (value if isinstance(value, list) else [value])]
+        if any(data):
+            media += map(medium, data[:: max(1, len(data) // FRAMES)][:FRAMES])
         elif isinstance(value, list) and value and isinstance(value[0], str):
             texts[name] = [text[:LETTERS] for text in value]
-        elif not isinstance(value, list):
+        elif not isinstance(value, list) and not (isinstance(value, dict) and "bytes" in value):
             texts[name] = [] if value is None else [str(value)[:LETTERS]]
     [id] = texts.pop("id")
     words = max((text for each in texts.values() for text in each), key=len, default=id)
     there = [one for one in media if one]
     return {"id": id, "media": there, "texts": texts, "words": words[:ALT]}
+
+
+def _bytes(value: object) -> bytes | None:
+    """What a cell of an Image, an Audio or a video column holds."""
+    found = value.get("bytes") if isinstance(value, dict) else value
+    return found if isinstance(found, bytes) else None
 
 
 def medium(data: bytes | None) -> Medium | None:

@@ -354,7 +354,7 @@ def test_the_command_line(root: Path, cli: Cli) -> None:
         money = ("--price-in", 1, "--price-out", 1, "--budget", 0.000001, "--task", "retrieval")
         result = cli(*line, *money)
         assert result.code == 1 and "the budget is spent" in result.err
-    assert "no prompt" in cli(*line, "--prompts", root / "none").err
+    assert "no such folder of prompts" in cli(*line, "--prompts", root / "none").err
     assert "no deck here" in cli("qa", root / "a", "--model", "m", "--base-url", model.url).err
 
 

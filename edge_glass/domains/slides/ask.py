@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from edge_glass.core import interrupts
-from edge_glass.core.errors import EdgeGlassError, NetworkError, SourceError
+from edge_glass.core.errors import ConfigError, EdgeGlassError, NetworkError, SourceError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.domains.slides import call_log as books
@@ -65,9 +65,11 @@ class Asked:
 def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked:
     """Ask about all slides that are not answered yet, then write `qa_<id>.json` and the calls.
 
-    Raises EdgeGlassError if there is no slide, the endpoint takes none of the calls, or another run
-    is at the folder.
+    Raises EdgeGlassError if there is no slide, the folder of prompts is not there, the endpoint
+    takes none of the calls, or another run is at the folder.
     """
+    if options.prompts and not options.prompts.is_dir():
+        raise ConfigError(f"{options.prompts}: no such folder of prompts")
     folders, skipped, total = _with_slides(root)
     calls = Calls(root)
     try:
