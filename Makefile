@@ -61,7 +61,7 @@ test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this mac
 test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and transformers
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
-	$(BIN)/pytest -n 2 $(MODEL_TESTS) 'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb'
+	$(BIN)/pytest -n 2 $(MODEL_TESTS) $(foreach verb,embed views,'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb[$(verb)]')
 
 test-trainers: $(STAMP)  ## batches in Trainer, accelerate, Lightning and torchdata, stopped and gone on with
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
