@@ -65,9 +65,9 @@ def test_words_that_are_cut_otherwise_are_no_other_words(tmp_path: Path) -> None
 def test_right_transcripts_and_speakers(built: Path, tmp_path: Path, cli: Cli) -> None:
     done = cli("audit", built / "librispeech_sample", "--check", "asr", "--model", MODEL,
                "--out", tmp_path, "--json", "--jobs", 1)  # fmt: skip
-    [made] = done.json
-    figures = made.groups["asr"].figures
-    assert made.groups["asr"].checks == {"transcript": 0}
+    [printed] = done.json
+    figures = printed["groups"]["asr"]["figures"]
+    assert printed["groups"]["asr"]["checks"] == {"transcript": 0}
     assert 0 < figures["word_error_rate"] < 0.15
     cosines = figures["cosines"]
     assert cosines["pairs"][0] + cosines["pairs"][1] == 21  # of seven utterances
