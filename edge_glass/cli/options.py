@@ -7,14 +7,13 @@ import typer
 from rich.console import Console
 
 from edge_glass.core.errors import ConfigError
-from edge_glass.core.spec import Own, Role
 
 if TYPE_CHECKING:
     from edge_glass.core.progress import Progress
+    from edge_glass.core.spec import Own
     from edge_glass.corpora.catalog import Variant
     from edge_glass.corpora.understand import Choices
 
-ROLES = (*get_args(Role), "url", "none")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
@@ -93,16 +92,20 @@ def choices(
     layout: str | None,
     split: str | None,
     licence: str | None,
-) -> "Choices":
-    """What the user says of data of their own."""
+) -> "Choices | None":
+    """What the user says of data of their own, None if that is nothing."""
+    if not any((url, caption, columns, layout, split, licence)):
+        return None
+    from edge_glass.core.spec import Role
     from edge_glass.corpora.understand import Choices
 
+    known = (*get_args(Role), "url", "none")
     roles = {key: "caption" for key in (caption or "").split(",") if key}
     roles |= {url: "url"} if url else {}
     for setting in columns or []:
         key, equals, role = setting.rpartition("=")
-        if not equals or role not in ROLES:
-            raise ConfigError(f"--column {setting}: write KEY=ROLE; roles: {', '.join(ROLES)}")
+        if not equals or role not in known:
+            raise ConfigError(f"--column {setting}: write KEY=ROLE; roles: {', '.join(known)}")
         roles[key] = role
     return Choices(layout, roles, split, licence)
 
@@ -119,16 +122,17 @@ def variants(
     return [catalog.variant(config, overrides, name, _own(config, said)) for config in names]
 
 
-def _own(place: str, said: "Choices | None") -> Own | None:
+def _own(place: str, said: "Choices | None") -> "Own | None":
     """Data of one's own that no YAML describes: what was understood of them is shown."""
     from edge_glass.cli import terminal
     from edge_glass.corpora import catalog
-    from edge_glass.corpora.understand import Choices, understand
 
     if catalog.is_data(place):
+        from edge_glass.corpora.understand import understand
+
         terminal.understood(seen := understand(place, said))
         return seen.own
-    if said and said != Choices():
+    if said:
         raise ConfigError(f"{place}: how it is read is said already: edit its YAML instead")
     return None
 

@@ -47,6 +47,12 @@ def test_what_there_is_to_build_is_told_without_what_builds_it(words: str) -> No
     assert imported(*words.split()) == set()
 
 
+def test_help_waits_for_no_form_of_a_corpus() -> None:
+    line = [sys.executable, "-c", SCRIPT, "build", "--help"]
+    out = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert "edge_glass.core.spec" not in out.splitlines()[-1].split()
+
+
 def test_a_ledger_is_read_by_pyarrow_alone(in_pieces: Path) -> None:
     assert imported("ledger", in_pieces) == {"numpy", "pyarrow"}
     assert imported("ledger", in_pieces, "--reason", "kept") == {"numpy", "pyarrow"}
