@@ -26,8 +26,9 @@ from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.media import sections, video
 from edge_glass.media.features import ClassLabel, Features, Sequence, Value
 from edge_glass.sources import table_chunks
+from edge_glass.sources.fields import check_text, strings
 from edge_glass.sources.obtain import store
-from edge_glass.sources.raw import Raw, check_text, nfc, strings
+from edge_glass.sources.raw import Raw, nfc
 from edge_glass.sources.row_media import Media
 from edge_glass.sources.table_join import Table, joined
 from edge_glass.sources.table_layout import Layout

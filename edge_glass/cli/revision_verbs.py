@@ -60,7 +60,7 @@ def withdraw(
     json: Json = False,
 ) -> None:
     """Take rows back: from shards, ledger and all that was made of them; with a certificate."""
-    from edge_glass.cli import terminal
+    from edge_glass.cli import revision_output, terminal
     from edge_glass.release.withdraw import Request, plan_purge
     from edge_glass.release.withdraw import withdraw as take_back
 
@@ -69,13 +69,13 @@ def withdraw(
         raise ConfigError("--purge goes with --version, and --dry-run with --purge")
     if dry_run:
         told = plan_purge(directory, request, config, version)
-        terminal.as_json(terminal.plain(told)) if json else terminal.purge(told)
+        terminal.as_json(terminal.plain(told)) if json else revision_output.purge(told)
         return
     done = take_back(
         directory, request, config,
         version=version, certificates=certificate, jobs=jobs or cores(), purge_history=purge,
     )  # fmt: skip
-    terminal.as_json(terminal.plain(done)) if json else terminal.withdrawn(done)
+    terminal.as_json(terminal.plain(done)) if json else revision_output.withdrawn(done)
 
 
 @app.command(epilog="Example: edge-glass append data --from more")
@@ -137,14 +137,14 @@ def why(
     json: Json = False,
 ) -> None:
     """Where a row comes from: source, licence, consent, code, shard, findings, edits."""
-    from edge_glass.cli import terminal
+    from edge_glass.cli import revision_output, terminal
     from edge_glass.core import locations
     from edge_glass.release.why import why as ask
 
     where = locations.at(directory)
     with locations.errors_explained(where):
         origins = [terminal.plain(origin) for origin in ask(where, id)]
-    terminal.as_json(origins) if json else terminal.origins(origins)
+    terminal.as_json(origins) if json else revision_output.origins(origins)
 
 
 def _lines(path: Path | None) -> frozenset[str]:

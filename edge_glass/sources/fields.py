@@ -3,6 +3,7 @@
 Of records that are read, and of examples that are written.
 """
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME
 from edge_glass.media.features import arrow_type, described, portable
 
+MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit
 KINDS = {dict: "an object", list: "a list", str: "text", type(None): "nothing"}
 Test = Callable[[Any], bool]
@@ -177,3 +179,28 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def check_text(*texts: str) -> None:
+    """Raise Dropped if a text holds bytes that its encoding could not explain, or NUL."""
+    for text in texts:
+        if "\0" in text:
+            raise Dropped(Outcome.BAD_ENCODING, f"byte {bytes(1)!r} in {text[:40]!a}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            # a byte (see `Raw.csv`), or JSON's escape of half a character
+            half = ord(text[error.start])
+            byte = f"byte {bytes([half - 0xDC00])!r}" if 0xDC80 <= half <= 0xDCFF else f"U+{half:X}"
+            raise Dropped(Outcome.BAD_ENCODING, f"{byte} in {text[:40]!a}") from None
+
+
+def strings(text: str) -> list[str]:
+    """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
+    try:
+        found = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Dropped(Outcome.MALFORMED_ROW, f"no list of strings: {text[:60]!a}")
+    return found

@@ -1,6 +1,5 @@
 """Raw sources on disk, whatever way they came there: text files, and folders of media."""
 
-import ast
 import csv
 import io
 import json
@@ -25,7 +24,6 @@ from edge_glass.sources.table_layout import named, renamed
 
 MAX_FIELD = 2**24  # characters in one CSV field
 MAX_LINE = 2**26  # bytes of a line between tabs
-MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 
 
@@ -375,29 +373,3 @@ def _numbered(text: str) -> Iterator[tuple[int, str]]:
     if not lines[-1]:
         lines.pop()
     yield from ((number, line.removesuffix("\r")) for number, line in enumerate(lines, 1))
-
-
-def check_text(*texts: str) -> None:
-    """Raise Dropped if a text holds bytes that its encoding could not explain, or NUL."""
-    for text in texts:
-        if "\0" in text:
-            raise Dropped(Outcome.BAD_ENCODING, f"byte {bytes(1)!r} in {text[:40]!a}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            half = ord(
-                text[error.start]
-            )  # a byte (see `csv`), or JSON's escape of half a character
-            byte = f"byte {bytes([half - 0xDC00])!r}" if 0xDC80 <= half <= 0xDCFF else f"U+{half:X}"
-            raise Dropped(Outcome.BAD_ENCODING, f"{byte} in {text[:40]!a}") from None
-
-
-def strings(text: str) -> list[str]:
-    """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
-    try:
-        found = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise Dropped(Outcome.MALFORMED_ROW, f"no list of strings: {text[:60]!a}")
-    return found

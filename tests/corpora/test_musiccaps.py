@@ -18,7 +18,7 @@ from edge_glass.media import audio
 from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.estimate import plan
 from edge_glass.release.write_card import build
-from edge_glass.sources.raw import strings
+from edge_glass.sources.fields import strings
 
 SAMPLE = ROOT / "samples" / "musiccaps"
 CSV = "musiccaps-public.csv"

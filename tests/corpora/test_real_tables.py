@@ -12,7 +12,8 @@ from kit import Cli
 
 from edge_glass.corpora import catalog
 from edge_glass.corpora.rows import Row
-from edge_glass.sources.raw import Raw, strings
+from edge_glass.sources.fields import strings
+from edge_glass.sources.raw import Raw
 
 
 def read(config: str, paths: dict[str, Path], folder: Path, **overrides: object) -> list[Row]:

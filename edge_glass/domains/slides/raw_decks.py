@@ -9,7 +9,8 @@ from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.domains.slides import decks
 from edge_glass.domains.slides.decks import Deck, Pair
-from edge_glass.sources.raw import Raw, check_text
+from edge_glass.sources.fields import check_text
+from edge_glass.sources.raw import Raw
 
 
 def folders(raw: Raw, source: str) -> Iterator[tuple[str, str, list[str]]]:

@@ -1,0 +1,112 @@
+"""The commands that look at builds, or write them as others read them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_glass.cli.options import Built, Json, Place, terminal_progress
+from edge_glass.core.errors import ConfigError, absent
+from edge_glass.core.visible import json_visible
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: edge-glass verify data")
+def verify(directory: Place, json: Json = False) -> None:
+    """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import finished, locations, manifest
+    from edge_glass.release.checks_papers import verify as check
+
+    where = locations.at(directory)
+    with locations.errors_explained(where):
+        found = list(check(where, terminal_progress()))
+    errors = sum(finding.kind == "error" for finding in found)
+    if json:
+        terminal.as_json([terminal.plain(finding) for finding in found])
+    else:
+        terminal.findings(found)
+        configs = ", ".join(manifest.built(where))
+        terminal.say(f"{configs}: {errors} errors, {len(found) - errors} notes")
+        for config in dict.fromkeys(each.config for each in found if each.kind == "error"):
+            mends = finished.mends(where / config)
+            terminal.say(f"{mends}; --rebuild all of {config}")
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command(epilog="Example: edge-glass ledger data --reason missing_media")
+def ledger(
+    directory: Place,
+    reason: Annotated[str | None, typer.Option(help="List all rows with this outcome.")] = None,
+    json: Json = False,
+) -> None:
+    """What became of the source rows: counts, and the rows that were dropped."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import ledger as ledgers
+    from edge_glass.core import locations, manifest
+
+    if reason is not None and reason not in list(ledgers.Outcome):
+        raise ConfigError(absent("outcome", reason, ledgers.Outcome))
+    listed = 0
+    for config, folder in manifest.built(locations.at(directory)).items():
+        path = folder / ledgers.FILE
+        found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
+        if json:
+            for row in found:
+                print(_json_line({"config": config} | row))
+            continue
+        rows = list(found)
+        listed += len(rows)
+        terminal.builds([manifest.read(folder)])
+        if rows:
+            terminal.ledger_rows(config, rows if reason else rows[: terminal.SHOWN], len(rows))
+    if reason and not listed and not json:
+        terminal.say(f"No row of {directory} has the outcome {reason}.")
+
+
+@app.command(epilog="Example: edge-glass report data")
+def report(directory: Built, json: Json = False) -> None:
+    """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import manifest, names
+    from edge_glass.release import write_card
+
+    folder = directory.parent if (directory / manifest.FILE).is_file() else directory
+    write_card.write_report(folder)
+    terminal.paths([folder / names.REPORT], json)
+
+
+@app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
+def export(
+    directory: Built,
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
+    format: Annotated[
+        str,
+        typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv, labels."),
+    ] = "webdataset",
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")
+    ] = False,
+    name_by: Annotated[
+        str | None, typer.Option("--name-by", help="The column that files are called after.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a build in a layout that others read."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import manifest
+    from edge_glass.release.export import export as write
+
+    folders = manifest.built(directory)
+    targets = {name: out if len(folders) == 1 else out / name for name in folders}
+    for name, folder in folders.items():
+        for left_out in write(folder, targets[name], format, jpeg, name_by):
+            terminal_progress().say(f"{name}: {left_out}")
+    terminal.paths(targets.values(), json)
+
+
+def _json_line(row: dict[str, object]) -> str:
+    import json
+
+    return json_visible(json.dumps(row, ensure_ascii=False))
