@@ -25,6 +25,7 @@ from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop
 from edge_glass.corpora.own_splits import WORDS
+from edge_glass.sources import tars
 from edge_glass.sources.obtain import Request, obtain
 
 SAMPLE = 200  # records by which media are told
@@ -91,7 +92,7 @@ class _Reading:
         """Whether it is a folder of shards; tables beside tars say the same of each."""
         suffixes = Counter[str]()
         for folder, folders, names in os.walk(self._place):
-            suffixes.update(PurePosixPath(name).suffix for name in names)
+            suffixes.update(map(_packing, names))
             for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
                 why = "a link to a folder, which is not followed: build that folder"
                 self._left_out[link.relative_to(self._place).as_posix()] = why
@@ -364,6 +365,14 @@ class _Reading:
 
 def _suffix(name: str) -> str:
     return name.rpartition(".")[2].lower()
+
+
+def _packing(name: str) -> str:
+    """The suffix, that of its packing left out where the file is a shard."""
+    if tars.is_tar(name):
+        return ".tar"
+    found = PurePosixPath(name).suffixes
+    return ".mds" if ".mds" in found[-2:] else "".join(found[-1:])
 
 
 def _counted(

@@ -21,6 +21,7 @@ PACKED: dict[str, Callable[[Any], Any]] = {
     ".gz": lambda file: gzip.GzipFile(fileobj=file),
     ".bz2": bz2.BZ2File,
     ".zst": lambda file: pa.CompressedInputStream(file, "zstd"),
+    ".zstd": lambda file: pa.CompressedInputStream(file, "zstd"),
 }
 LONGEST = 2**24  # bytes that are searched for the end of a line
 

@@ -5,52 +5,146 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, cast
 
 from edge_glass.core.errors import SourceError
-from edge_glass.sources.chunk_text import Text
+from edge_glass.sources.chunk_text import PACKED, Text
 
 BLOCK = 2**20  # characters read at a time
 LONGEST = 2**24  # characters of one item
 DECODER = json.JSONDecoder()
 GAPS = re.compile(r"[ \t\r\n]*")
+LIST = re.compile(r"\[[ \t\r\n]*([^ \t\r\n])")
 
 
 def items(path: Path) -> Iterator[Any]:
-    """The items of a JSON list. Raises EdgeGlassError if it is none."""
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        text = file.read(BLOCK)
-        at = _after_gaps(text, 0)
-        if text[at : at + 1] != "[":
-            raise SourceError(f"{path}: expected a JSON list, found {text[:40]!a}")
-        at, more = _after_gaps(text, at + 1), BLOCK
-        while text[at : at + 1] != "]":
+    """The items of a JSON list, or of the one list of objects that an object has under a key.
+
+    Raises EdgeGlassError if there is none, or more than one.
+    """
+    unpack = PACKED.get(path.suffix.lower(), lambda file: file)
+    with path.open("rb") as file:
+        text = _Text(path, io.TextIOWrapper(unpack(file), "utf-8-sig", errors="surrogateescape"))
+        if text.next() == "[":
+            yield from text.list()
+        elif text.next() == "{":
+            yield from _under_a_key(text)
+        else:
+            text.refuse()
+
+
+def _under_a_key(text: "_Text") -> Iterator[Any]:
+    listed = ""
+    text.take("{")
+    while text.next() == '"':
+        key = str(text.item(":"))
+        text.take(":")
+        if not (text.next() == "[" and text.objects()):
+            text.item(",}")
+        elif listed:
+            both = f"{listed} and {key}"
+            raise SourceError(f"{text.path}: lists of objects under {both}: leave one in it")
+        else:
+            listed = key
+            yield from text.list()
+        if text.next() == ",":
+            text.take(",")
+    if not listed:
+        text.refuse()
+
+
+class _Text:
+    """What is read of a file, and where in it the next value begins."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self.path, self._file, self._text, self._at = path, file, "", 0
+
+    def next(self) -> str:
+        """The character that comes next, gaps passed over; none at the end."""
+        self._at = _after_gaps(self._text, self._at)
+        while self._at == len(self._text) and self._more(BLOCK):
+            self._at = _after_gaps(self._text, self._at)
+        return self._text[self._at : self._at + 1]
+
+    def take(self, character: str) -> None:
+        """Go on behind this character."""
+        if self.next() != character:
+            self._damaged(f"no {character}")
+        self._at += 1
+
+    def list(self) -> Iterator[Any]:
+        """The items of the list that comes next."""
+        self.take("[")
+        while self.next() != "]":
+            yield self.item(",]")
+            if self.next() == ",":
+                self.take(",")
+        self.take("]")
+
+    def objects(self) -> bool:
+        """Whether the list that comes next is one of objects."""
+        while not (found := LIST.match(self._text, self._at)):
+            if not self._more(BLOCK):
+                return False
+        return found[1] == "{"
+
+    def item(self, before: str) -> Any:
+        """The value that comes next; one of the characters `before` must follow it."""
+        more = BLOCK
+        while True:
             try:
-                item, end = _item(text, at)
+                item, end = DECODER.raw_decode(self._text, self._at)
+                end = _after_gaps(self._text, end)
+                if self._text[end : end + 1] not in [*before]:
+                    raise ValueError("no comma after an item")
             except (ValueError, RecursionError) as error:
-                block = file.read(more) if len(text) - at < LONGEST else ""
-                if not block:
-                    found = text[at : at + 40]
-                    raise SourceError(f"{path}: damaged JSON ({error}): {found!a}") from None
-                text, more = text[at:] + block, 2 * more
-                at = _after_gaps(text, 0)
+                if len(self._text) - self._at >= LONGEST or not self._more(more):
+                    self._damaged(error)
+                more *= 2
                 continue
-            yield item
-            at, more = _after_gaps(text, end + (text[end] == ",")), BLOCK
+            self._at = end
+            return item
 
+    def refuse(self) -> NoReturn:
+        """Raise the error of a file that is no list."""
+        raise SourceError(f"{self.path}: expected a JSON list, found {self._text[:40]!a}")
 
-def _item(text: str, at: int) -> tuple[Any, int]:
-    """The item that begins there, and where the comma or bracket after it stands."""
-    item, end = DECODER.raw_decode(text, _after_gaps(text, at))
-    end = _after_gaps(text, end)
-    if text[end : end + 1] not in (",", "]"):
-        raise ValueError("no comma after an item")
-    return item, end
+    def _more(self, size: int) -> bool:
+        block = self._file.read(size)
+        self._text, self._at = self._text[self._at :] + block, 0
+        return bool(block)
+
+    def _damaged(self, why: object) -> NoReturn:
+        found = self._text[self._at : self._at + 40]
+        raise SourceError(f"{self.path}: damaged JSON ({why}): {found!a}")
 
 
 def _after_gaps(text: str, at: int) -> int:
     found = GAPS.match(text, at)
     return found.end() if found else at
+
+
+def is_lines(path: Path) -> bool:
+    """Whether a file holds an object a line, and not one list or one object over all lines."""
+    with Text(path) as stream:
+        file = io.TextIOWrapper(cast("IO[bytes]", stream), "utf-8-sig", errors="surrogateescape")
+        first, second = (file.readline(LONGEST).strip() for _ in range(2))
+    if first.startswith("[") or ".json" not in path.suffixes:  # .jsonl, .ndjson
+        return not first.startswith("[")
+    found = _parsed(first)
+    if found is None:
+        return second == "" or _parsed(second) is not None
+    return second != "" or not any(
+        isinstance(value, list) and value and isinstance(value[0], dict) for value in found.values()
+    )
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def lines(path: Path) -> Iterator[Any]:

@@ -5,6 +5,7 @@ description, and the samples: sizes of the values that have none by their type, 
 Nothing is unpickled.
 """
 
+import hashlib
 import json
 import struct
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core.errors import SourceError
+from edge_glass.sources import archives
+from edge_glass.sources.chunk_text import PACKED
 
 INDEX, SUFFIX = "index.json", ".mds"
 NUMBERS = (
@@ -36,18 +39,19 @@ class Shard:
     """A shard as the index has it."""
 
     path: Path
+    unpacked: Path  # the same, where it is packed
     samples: int
     columns: dict[str, str]  # name -> encoding
     sizes: tuple[int | None, ...]
 
     def sample(self, number: int) -> dict[str, bytes]:
         """The values of a sample, encoded. Raises SourceError if it is damaged."""
-        with self.path.open("rb") as file:
+        with self.unpacked.open("rb") as file:
             file.seek(4 * (1 + number))
             places = file.read(8).ljust(8, b"\0")
             begin, end = struct.unpack("<II", places)
             file.seek(begin)
-            data = file.read(max(0, min(end - begin, self.path.stat().st_size)))
+            data = file.read(max(0, min(end - begin, self.unpacked.stat().st_size)))
         at, found, sizes = 0, {}, []
         for size in self.sizes:
             sizes.append(size or int.from_bytes(data[at : at + 4], "little"))
@@ -66,19 +70,36 @@ class Shard:
         return DECODERS[encoding](data) if encoding in DECODERS else None
 
 
-def shards(index: Path) -> list[Shard]:
-    """The shards of an index. Raises SourceError if it is none, or they are packed."""
+def shards(index: Path, unpacked: Path) -> list[Shard]:
+    """The shards of an index; those that are packed are unpacked into a folder of `unpacked`.
+
+    Raises SourceError if it is none, or they are packed as nothing here is.
+    """
     try:
         said = json.loads(index.read_text(encoding="utf-8"))["shards"]
-        return [_shard(index, each) for each in said]
+        return [_shard(index, each, unpacked) for each in said]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{index}: no index of MDS shards ({error!r})") from None
 
 
-def _shard(index: Path, said: dict[str, Any]) -> Shard:
-    path = index.parent / Path(str(said["raw_data"]["basename"])).name
+def _shard(index: Path, said: dict[str, Any], unpacked: Path) -> Shard:
+    raw = path = index.parent / Path(str(said["raw_data"]["basename"])).name
+    if not raw.is_file() and said.get("zip_data"):
+        path = index.parent / Path(str(said["zip_data"]["basename"])).name
     if said["format"] != "mds" or not path.is_file():
-        raise SourceError(f"{path}: not there, or no MDS: unpack what is compressed, or get it")
+        raise SourceError(f"{path}: not there, or no MDS: get it")
+    if path != raw:
+        raw = _unpacked(path, unpacked)
     columns = dict(zip(said["column_names"], said["column_encodings"], strict=True))
     sizes = tuple(None if size is None else int(size) for size in said["column_sizes"])
-    return Shard(path, int(said["samples"]), columns, sizes)
+    return Shard(path, raw, int(said["samples"]), columns, sizes)
+
+
+def _unpacked(path: Path, unpacked: Path) -> Path:
+    if path.suffix not in PACKED:
+        raise SourceError(f"{path}: is packed as none of {', '.join(PACKED)}: unpack it")
+    stat = path.stat()
+    state = f"{path.absolute()}\0{stat.st_size}\0{stat.st_ctime_ns}"
+    folder = unpacked / hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()
+    archives.unpack(path, folder, lambda done, total: None)
+    return folder / path.stem

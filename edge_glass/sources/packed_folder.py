@@ -1,7 +1,7 @@
 """Folders of shards that are read as if they were unpacked.
 
-`00000.tar/a.jpg` is a member of a tar, `shard.00000.mds/12/image` a value of a sample of an MDS
-shard, `data.arrow/5/image.bytes` one of a row of an Arrow stream, as `save_to_disk` writes it.
+`00000.tar/a.jpg` is a member of a tar, which may be a .tar.gz, `shard.00000.mds/12/image` a value of
+a sample of an MDS shard, packed or not, `data.arrow/5/image.bytes` one of a row of an Arrow stream, as `save_to_disk` writes it.
 """
 
 import hashlib
@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import mds, tars
 
-NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|mds|arrow))/(?P<member>.+)", re.DOTALL)
+NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|tgz|mds|arrow)(\.\w+)?)/(?P<member>.+)", re.DOTALL)
+TARS, UNPACKED = ("tar", "tgz"), "unpacked"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Packed:
         for path in sorted(self.root.rglob("*.arrow")):
             name = path.relative_to(self.root).as_posix()
             yield name.rpartition("/")[0], [name]
-        for path in sorted(self.root.rglob("*.tar")):
+        for path in sorted(p for p in self.root.rglob("*.t*") if tars.is_tar(p.name)):
             tar = path.relative_to(self.root).as_posix()
             for folder, names in _tar(path, self.indexes).folders():
                 yield f"{tar}/{folder}".rstrip("/"), [f"{tar}/{name}" for name in names]
@@ -47,9 +48,9 @@ class Packed:
         path, kind, member = self._found(name)
         if path is None:
             return None
-        if kind == "tar":
+        if kind in TARS:
             return _tar(path, self.indexes).size(member)
-        data = _value(path, kind, member)
+        data = _value(path, kind, member, self.indexes.parent / UNPACKED)
         return None if data is None else len(data)
 
     def read(self, name: str) -> bytes:
@@ -57,9 +58,9 @@ class Packed:
         path, kind, member = self._found(name)
         if path is None:
             raise FileNotFoundError(name)
-        if kind == "tar":
+        if kind in TARS:
             return _tar(path, self.indexes).read(member)
-        data = _value(path, kind, member)
+        data = _value(path, kind, member, self.indexes.parent / UNPACKED)
         if data is None:
             raise FileNotFoundError(name)
         return data
@@ -88,7 +89,7 @@ def _indexed(path: Path, indexes: Path, size: int, changed: int) -> tars.Tar:
     return tars.Tar(path, folder)
 
 
-def _value(path: Path, kind: str, member: str) -> bytes | None:
+def _value(path: Path, kind: str, member: str, unpacked: Path) -> bytes | None:
     """The bytes of a value, `<row>/<column>`."""
     row, _, column = member.partition("/")
     if not row.isdecimal():
@@ -103,7 +104,7 @@ def _value(path: Path, kind: str, member: str) -> bytes | None:
             values = pc.struct_field(values, part)
         found: bytes | None = values[0].as_py()
         return found
-    shard = _shards(path.parent).get(path)
+    shard = _shards(path.parent, unpacked).get(path)
     return shard.sample(int(row)).get(column) if shard and int(row) < shard.samples else None
 
 
@@ -128,5 +129,5 @@ def _mapped(path: Path, size: int, changed: int) -> pa.Table:
 
 
 @lru_cache(maxsize=64)
-def _shards(folder: Path) -> dict[Path, mds.Shard]:
-    return {shard.path: shard for shard in mds.shards(folder / mds.INDEX)}
+def _shards(folder: Path, unpacked: Path) -> dict[Path, mds.Shard]:
+    return {shard.path: shard for shard in mds.shards(folder / mds.INDEX, unpacked)}

@@ -29,7 +29,7 @@ WRONG = "wrong"  # the column that says why a line cannot be read
 REMEDY = (
     "Make room there, or set EDGE_GLASS_CACHE to a larger disk, and run the same command again."
 )
-PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,9 @@ def bytes_elsewhere(at: Path) -> None:
     table(at / "list.parquet", [{"image": {"bytes": b"", "path": "/x/1.jpg"}, "text": "A bird."}])
 
 
-def one_object(at: Path) -> None:
-    put(at / "metadata.json", json.dumps({"data": [{"file_name": "1.jpg"}]}, indent=1))
+def two_lists(at: Path) -> None:
+    said = {"data": [{"file_name": "1.jpg"}], "others": [{"file_name": "1.jpg"}]}
+    put(at / "metadata.json", json.dumps(said, indent=1))
 
 
 def splits_in_values(at: Path) -> None:
@@ -195,7 +196,7 @@ STOPS: list[tuple[Write, str]] = [
     (several_a_row, "no key of metadata.jsonl has the name of one file a row"),
     (clock, "--column start=text"),
     (bytes_elsewhere, "--column image=none"),
-    (one_object, "read are lists of objects"),
+    (two_lists, "lists of objects under data and others"),
     (splits_in_values, "--split all"),
     (packed, "no table in it: \\*.zip"),
 ]

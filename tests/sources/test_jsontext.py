@@ -31,7 +31,57 @@ def test_lists(tmp_path: Path, wanted: list[Any], block: int, indent: int | None
         assert list(json_text.items(path)) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1", "[1 2]", "[1, nope]", '["a', "[" * 9000])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ITEMS.filter(len), st.integers(3, 60), st.sampled_from([None, 2]))
+def test_a_list_under_a_key(
+    tmp_path: Path, values: list[Any], block: int, indent: int | None
+) -> None:
+    path, wanted = tmp_path / "list.json", [{"value": value} for value in values]
+    path.write_text(json.dumps({"n": 1, "tags": ["a"], "data": wanted, "end": {}}, indent=indent))
+    assert not json_text.is_lines(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "BLOCK", block)
+        assert list(json_text.items(path)) == wanted
+
+
+def test_which_of_two_lists_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "coco.json").write_text('{"images": [{"id": 1}], "annotations": [{"id": 2}]}')
+    with pytest.raises(EdgeGlassError, match="lists of objects under images and annotations"):
+        list(json_text.items(tmp_path / "coco.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("nemo.json", '{"text": "a"}\n{"text": "b"}\n', True),
+        ("one.json", '{"text": "a"}', True),
+        ("cuts.jsonl", '{"supervisions": [{"id": 1}]}\n', True),
+        ("qa.json", '{"data": [{"id": 1}]}\n', False),
+        ("chat.json", '{"said": [{"from": "a"}]}\n{"said": [{"from": "b"}]}\n', True),
+        ("cut.json", '{"text": \n{"text": "b"}\n', True),
+        ("pretty.json", '{\n "data": [\n  {"id": 1}\n ]\n}\n', False),
+        ("list.jsonl", '[{"id": 1}]', False),
+    ],
+)
+def test_lines_are_told_from_one_object(tmp_path: Path, name: str, text: str, lines: bool) -> None:
+    (tmp_path / name).write_text(text)
+    assert json_text.is_lines(tmp_path / name) == lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"a": 1, "b": [1]}',
+        '{"a": [{}], "b"',
+        "[1",
+        "[1 2]",
+        "[1, nope]",
+        '["a',
+        "[" * 9000,
+    ],
+)
 def test_what_is_no_list(tmp_path: Path, text: str) -> None:
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(EdgeGlassError, match=r"list\.json: (expected a JSON list|damaged JSON)"):

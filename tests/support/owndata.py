@@ -138,6 +138,18 @@ def table_of_files(at: Path, url: str) -> None:
     table(at / "speech" / "list.tsv", records, "\t")
 
 
+def object_around(at: Path, url: str) -> None:
+    """As WavCaps' and SP-DocVQA's files are: counts beside the list of records."""
+    said = {"num_captions_per_audio": 1, "data": [
+        {"title": f"Bell {n}", "href": f"{n}-Bell.html", "caption": f"Bell {n}.", "id": str(n),
+         "duration": 0.5, "audio": "wav_path"}
+        for n in (1, 2)
+    ]}  # fmt: skip
+    put(at / "sounds" / "sb_final.json", json.dumps(said, indent=4))
+    for number in (1, 2):
+        put(at / "sounds" / "audio" / f"{number}.wav", WAV)
+
+
 def table_beside(at: Path, url: str) -> None:
     for number in (1, 2):
         put(at / "pictures" / "x" / f"{number}.jpg", jpeg(number))
@@ -197,7 +209,7 @@ TALK = encoded(tones(6, 16000, 440, 600), 16000)  # six seconds
 
 def tarred(path: Path, members: dict[str, bytes | str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as tar:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as tar:
         for name, member in members.items():
             data = member.encode() if isinstance(member, str) else member
             info = tarfile.TarInfo(name)
@@ -205,14 +217,18 @@ def tarred(path: Path, members: dict[str, bytes | str]) -> None:
             tar.addfile(info, io.BytesIO(data))
 
 
-def webdataset(at: Path, url: str) -> None:
+def webdataset_packed(at: Path, url: str) -> None:
+    webdataset(at, url, ".gz")
+
+
+def webdataset(at: Path, url: str, packed: str = "") -> None:
     for shard, split in enumerate(("train", "train", "val")):
         members: dict[str, bytes | str] = {}
         for n in range(2):
             key = f"{shard}{n:03d}"
             members |= {f"{key}.jpg": jpeg(n + 2 * shard), f"{key}.cls": str(n)}
             members |= {f"{key}.seg.png": png(n), f"{key}.json": json.dumps({"by": "Ann"})}
-        tarred(at / "shards" / f"{split}-{shard:06d}.tar", members)
+        tarred(at / "shards" / f"{split}-{shard:06d}.tar{packed}", members)
 
 
 def img2dataset(at: Path, url: str) -> None:
@@ -459,7 +475,11 @@ def vqa(at: Path, url: str) -> None:
     put(at / "vqa" / "val2014" / "COCO_val2014_000000393225.jpg", jpeg(2))
 
 
-def mds_shards(at: Path, url: str) -> None:
+def mds_packed(at: Path, url: str) -> None:
+    mds_shards(at, url, "zstd:7")
+
+
+def mds_shards(at: Path, url: str, packing: str | None = None) -> None:
     encodings = {"caption": "str", "image": "jpeg", "index": "int", "score": "float32"}
     for split, numbers in (("train", (1, 2)), ("val", (3,))):
         samples = []
@@ -471,12 +491,17 @@ def mds_shards(at: Path, url: str) -> None:
         begin = 4 * (2 + len(samples)) + len(config)
         edges = [begin + sum(map(len, samples[:k])) for k in range(len(samples) + 1)]
         head = struct.pack(f"<I{len(edges)}I", len(samples), *edges)
-        put(at / "mds" / split / "shard.00000.mds", head + config + b"".join(samples))
+        data, name, zipped = head + config + b"".join(samples), "shard.00000.mds", None
+        if packing:
+            codec = pa.Codec("zstd", int(packing.partition(":")[2]))
+            packed = codec.compress(data, asbytes=True)
+            zipped = {"basename": f"{name}.zstd", "bytes": len(packed), "hashes": {}}
+        put(at / "mds" / split / (f"{name}.zstd" if packing else name), packed if packing else data)
         shard = {
             "column_encodings": [*encodings.values()], "column_names": [*encodings],
-            "column_sizes": [None, None, 8, 4], "compression": None, "format": "mds", "hashes": [],
+            "column_sizes": [None, None, 8, 4], "compression": packing, "format": "mds", "hashes": [],
             "raw_data": {"basename": "shard.00000.mds", "bytes": edges[-1], "hashes": {}},
-            "samples": len(samples), "size_limit": 67108864, "version": 2, "zip_data": None,
+            "samples": len(samples), "size_limit": 67108864, "version": 2, "zip_data": zipped,
         }  # fmt: skip
         put(at / "mds" / split / "index.json", json.dumps({"shards": [shard], "version": 2}))
 
@@ -522,6 +547,10 @@ CASES = {
         "a table that names files in some folder below it", "speech", table_of_files, {"train": 2},
         ("audio", "caption", "speaker", "mos"), {"mos": 0.5},
     ),
+    "object_around": Case(
+        'JSON objects with one list of records in them (`{"data": [...]}`)', "sounds",
+        object_around, {"train": 2}, ("audio", "caption", "title"), {"caption": "Bell 1."},
+    ),
     "table_beside": Case(
         "a table that names files in full, wherever they are", "list.csv", table_beside,
         {"train": 2}, ("image", "caption", "title"),
@@ -549,6 +578,10 @@ CASES = {
     ),
     "webdataset": Case(
         "WebDataset: folders of tars", "shards", webdataset, {"train": 4, "validation": 2},
+        ("image", "seg_png", "cls", "by"), {"cls": 0},
+    ),
+    "webdataset_packed": Case(
+        "the same as .tar.gz", "shards", webdataset_packed, {"train": 4, "validation": 2},
         ("image", "seg_png", "cls", "by"), {"cls": 0},
     ),
     "img2dataset": Case(
@@ -613,6 +646,11 @@ CASES = {
     "mds": Case(
         "MDS shards", "mds", mds_shards, {"train": 2, "validation": 1},
         ("image", "caption", "index", "score"), {"caption": "No. 1", "score": 0.5},
+    ),
+    "mds_packed": Case(
+        "MDS shards that are packed (zstd, gz, bz2)", "mds", mds_packed,
+        {"train": 2, "validation": 1}, ("image", "caption", "index", "score"),
+        {"caption": "No. 1", "score": 0.5},
     ),
     "saved": Case(
         "a folder of `save_to_disk`", "saved", saved, {"train": 2, "test": 1},

@@ -11,12 +11,14 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.tables import read, split_word
 from edge_glass.sources import mds
+from edge_glass.sources.obtain import store
+from edge_glass.sources.packed_folder import UNPACKED
 
 
 def mds_records(files: Files) -> Iterator[Record]:
     """The samples of all indexes, in the order of their folders."""
     for index in sorted(files.root.rglob(mds.INDEX)):
-        for shard in mds.shards(index):
+        for shard in mds.shards(index, store() / UNPACKED):
             name = shard.path.relative_to(files.root).as_posix()
             split = split_word(f"{PurePosixPath(name).parent}/x")
             for number in range(shard.samples):

@@ -84,7 +84,8 @@ def _read(path: Path, name: str) -> Iterator[Record]:
     elif kind in DELIMITED:
         yield from _delimited(path, name, folder, base)
     else:
-        reader = _urls if kind == ".txt" else json_text.items if _is_list(path) else json_text.lines
+        listed = json_text.lines if json_text.is_lines(path) else json_text.items
+        reader = _urls if kind == ".txt" else listed
         for number, item in enumerate(reader(path), 1):
             if isinstance(item, dict):
                 yield Record(f"{name} row {number}", item, folder, base)
@@ -177,11 +178,6 @@ def _chunk(
 def _urls(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         yield from ({"url": url} for line in file if (url := line.strip()))
-
-
-def _is_list(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2**12).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def names(files: Files) -> Iterator[str]:
