@@ -1,7 +1,8 @@
 """Folders of shards that are read as if they were unpacked.
 
-`00000.tar/a.jpg` is a member of a tar, which may be a .tar.gz, `shard.00000.mds/12/image` a value of
-a sample of an MDS shard, packed or not, `data.arrow/5/image.bytes` one of a row of an Arrow stream, as `save_to_disk` writes it.
+`00000.tar/a.jpg` is a member of a tar (which may be a .tar.gz), `shard.00000.mds/12/image` a value
+of a sample of an MDS shard (packed or not), `data.arrow/5/image.bytes` one of a row of an Arrow
+stream, as `save_to_disk` writes it.
 """
 
 import hashlib

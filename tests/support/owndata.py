@@ -499,7 +499,8 @@ def mds_shards(at: Path, url: str, packing: str | None = None) -> None:
         put(at / "mds" / split / (f"{name}.zstd" if packing else name), packed if packing else data)
         shard = {
             "column_encodings": [*encodings.values()], "column_names": [*encodings],
-            "column_sizes": [None, None, 8, 4], "compression": packing, "format": "mds", "hashes": [],
+            "column_sizes": [None, None, 8, 4], "compression": packing, "format": "mds",
+            "hashes": [],
             "raw_data": {"basename": "shard.00000.mds", "bytes": edges[-1], "hashes": {}},
             "samples": len(samples), "size_limit": 67108864, "version": 2, "zip_data": zipped,
         }  # fmt: skip
