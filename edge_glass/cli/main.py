@@ -28,6 +28,7 @@ from edge_glass.cli.options import (
     Json,
     LayoutName,
     Licence,
+    Licences,
     Limit,
     Name,
     Names,
@@ -111,6 +112,7 @@ def plan(
     raw: RawDir = None,
     limit: Limit = None,
     set_: Set = None,
+    licences: Licences = None,
     name: Name = None,
     url: Url = None,
     caption: Caption = None,
@@ -125,7 +127,7 @@ def plan(
     from edge_glass.pipeline import estimate as planning
 
     said = choices(url, caption, column, layout, split, licence)
-    wanted = variants(names, set_, name, said)
+    wanted = variants(names, set_, name, said, licences)
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if json:
         terminal.as_json(
@@ -147,6 +149,7 @@ def build(
     ray: Ray = None,
     limit: Limit = None,
     set_: Set = None,
+    licences: Licences = None,
     name: Name = None,
     url: Url = None,
     caption: Caption = None,
@@ -234,7 +237,7 @@ def build(
             "--raw: say which config is built out of it: edge-glass build NAME --raw …"
         )
     said = choices(url, caption, column, layout, split, licence)
-    wanted = variants(names or catalog.samples(), set_, name, said)
+    wanted = variants(names or catalog.samples(), set_, name, said, licences)
     if cookies is not None and not cookies.is_file():
         raise ConfigError(f"--cookies {cookies}: no such file")
     _check_used(wanted, raw, fetch_clips)

@@ -36,6 +36,14 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="K=V", help="Override a parameter, e.g. sample_rate=22050."),
 ]
+Licences = Annotated[
+    str | None,
+    typer.Option(
+        "--licences",
+        metavar="USES",
+        help="Only rows whose licence allows: commercial, share-alike, permissive; or USE,USE.",
+    ),
+]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the variant made by --set.")]
 Encoder = Annotated[
     str,
@@ -111,14 +119,19 @@ def choices(
 
 
 def variants(
-    names: list[str], settings: list[str] | None, name: str | None, said: "Choices | None" = None
+    names: list[str],
+    settings: list[str] | None,
+    name: str | None,
+    said: "Choices | None" = None,
+    licences: str | None = None,
 ) -> list["Variant"]:
     """The configs of these names, or the one variant that `settings` make of one."""
     from edge_glass.corpora import catalog
 
     if name and len(names) != 1:
         raise ConfigError("--name names one variant: give one config with it")
-    overrides = catalog.parse_overrides(settings or [])
+    settings = [*(settings or []), *([f"licences=[{licences}]"] if licences else [])]
+    overrides = catalog.parse_overrides(settings)
     return [catalog.variant(config, overrides, name, _own(config, said)) for config in names]
 
 

@@ -66,6 +66,7 @@ class Outcome(StrEnum):
     CONTENT_USAGE = "content_usage"  # its owner does not want it used for training (AIPREF)
     DATA_MINING = "data_mining"  # XMP in the file prohibits it (IPTC, PLUS)
     TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
+    LICENCE = "licence"  # does not allow what the config asks for, or nobody can tell
     TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for
     NO_CLASS = "no_class"  # of no class that the corpus has, or no lemma of one stands in it
     SEVERAL_CLASSES = "several_classes"  # lemmas of more than one class stand in its caption

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from importlib import import_module, resources
@@ -16,6 +16,7 @@ from edge_glass.core import interrupts
 from edge_glass.core.columns import has_media
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.licences import allows
 from edge_glass.core.row import Part, Row, rows_of
 from edge_glass.core.spec import Spec, line_of, of_package, path_of
 from edge_glass.corpora import code_digest
@@ -207,7 +208,9 @@ class Corpus(ABC):
     def parameters(self) -> dict[str, Any]:
         """The config's parameters by name."""
         values = asdict(self.config)
-        return {name: values[name] for name in own_fields(type(self.config))}
+        if values["licences"] is None:  # earlier releases had no such thing
+            del values["licences"]
+        return {name: values[name] for name in own_fields(type(self.config)) if name in values}
 
     def chosen_splits(self) -> list[str]:
         """The splits that the config asks for, in published order."""
@@ -241,7 +244,32 @@ class Corpus(ABC):
             found = list(self.examples(row, media))
         for example in found:
             self._columns.check(example)
+            if drop := self.unlicensed({"license": None} | example):
+                raise Dropped(*drop)
         return found
+
+    def unlicensed(self, fields: Mapping[str, Any]) -> tuple[Outcome, str] | None:
+        """Why a row is dropped, if its licence does not allow what the config asks for.
+
+        A row's own licence is its column `license`; without one the corpus's counts, where that
+        covers the media, which are not fetched from elsewhere. None, too, as long as the column is
+        still to come.
+        """
+        if not self.config.licences or (self._says_licences and "license" not in fields):
+            return None
+        said = fields["license"] if self._says_licences else self._licence
+        if isinstance(said, str | None) and allows(said, self.config.licences):
+            return None
+        return Outcome.LICENCE, f"{said or 'not stated'}"
+
+    @cached_property
+    def _says_licences(self) -> bool:
+        return "license" in self.columns()
+
+    @cached_property
+    def _licence(self) -> str | None:
+        spec = self.spec()
+        return None if any(s.fetch for s in spec.sources.values()) else spec.licence_tag
 
     @cached_property
     def _columns(self) -> Columns:

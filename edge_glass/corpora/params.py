@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from edge_glass.core import extras
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.licences import Use
 from edge_glass.media import audio, container, stills, video, waves
 from edge_glass.media.features import Audio, Features, Image, Sequence, Value, Video
 from edge_glass.media.sound_file import Sound
@@ -41,6 +42,10 @@ class CorpusConfig:
     ] = None
     seed: Annotated[int, Field(description="what subset and random captions are drawn with")] = 0
     bundled: Annotated[bool, Field(description="read the few raw files that we ship")] = False
+    licences: Annotated[
+        list[Use] | None,
+        Field(min_length=1, description="uses that a row's licence must allow; not stated is no"),
+    ] = None
 
     def problems(self) -> Iterator[str]:
         """Parameters that contradict each other."""

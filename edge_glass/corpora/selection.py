@@ -79,7 +79,8 @@ class Selection:
     def rows_of(self, corpus: "Corpus", split: str, raw: Raw) -> Iterator[Row]:
         """All rows of a split, those that are not taken with the reason why."""
         for position, row in zip(count(), corpus.source_rows(split, raw), strict=False):
-            row.dropped = self._outcome(row, split, position) or row.dropped or _missing(row, raw)
+            drop = self._outcome(row, split, position) or row.dropped
+            row.dropped = drop or corpus.unlicensed(row.fields) or _missing(row, raw)
             yield row
 
     def _outcome(self, row: Row, split: str, position: int) -> tuple[str, str] | None:

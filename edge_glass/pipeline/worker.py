@@ -25,12 +25,12 @@ from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.shard_files import write_shard, write_text_shard
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
-from edge_glass.media.features import Features, arrow_schema
+from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import replay, shard_plan
 from edge_glass.pipeline.replay import Before, Replay
 from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
-from edge_glass.sources.fields import Columns
+from edge_glass.sources.fields import Columns, marked
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
@@ -106,19 +106,22 @@ def _corpus(task: Task) -> Corpus:
 
 
 def _make_of_batches(task: Task) -> WorkRecord:
-    columns = _corpus(task).columns()
+    corpus = _corpus(task)
     with _book(task.ledger) as book:
-        tables = _kept(task, columns, book)
-        written = write_text_shard(task.folder / task.name, tables, arrow_schema(columns))
+        tables = _kept(task, corpus, book)
+        written = write_text_shard(task.folder / task.name, tables, arrow_schema(corpus.columns()))
     return _recorded(task, File(**asdict(written), file=task.name), book)
 
 
-def _kept(task: Task, columns: Features, book: "_Book") -> Iterator[pa.Table]:
+def _kept(task: Task, corpus: Corpus, book: "_Book") -> Iterator[pa.Table]:
     """Rows that are kept; on the side what became of each goes into the book."""
-    check, schema = Columns(columns), arrow_schema(columns)
+    check, schema = Columns(corpus.columns()), arrow_schema(corpus.columns())
+    licence = [name for name in ("license",) if name in schema.names]
     digests = RowDigests(schema)
     for batch in shard_plan.read_batches(task.folder, task.order):
         rows = check.marked(batch)
+        if corpus.config.licences:
+            rows = marked(rows, licence, corpus.unlicensed)
         kept = rows[OUTCOME].is_null()
         table = pa.Table.from_batches([rows.filter(kept)]).select(schema.names)
         book.add_table(ledger_tables.of_rows(rows, task.order.split, digests.of_table(table)))

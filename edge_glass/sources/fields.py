@@ -82,17 +82,30 @@ class Columns(Fields):
         """Rows of these columns; those that `check` would not let pass are dropped."""
         if not any(map(_may_hold_nul, (rows[name] for name in self._texts))):
             return rows
-        outcomes, details = rows[OUTCOME].to_pylist(), rows[DETAIL].to_pylist()
-        for number, record in enumerate(rows.select([*self._types]).to_pylist()):
-            try:
-                if outcomes[number] is None:
-                    self.check(record)
-            except Dropped as drop:
-                outcomes[number], details[number] = str(drop.outcome), drop.detail
-        for name, values in ((OUTCOME, outcomes), (DETAIL, details)):
-            at = rows.schema.get_field_index(name)
-            rows = rows.set_column(at, name, pa.array(values, pa.string()))
-        return rows
+        return marked(rows, [*self._types], self._dropped)
+
+    def _dropped(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
+        try:
+            self.check(record)
+        except Dropped as drop:
+            return drop.outcome, drop.detail
+        return None
+
+
+def marked(
+    rows: pa.RecordBatch,
+    names: list[str],
+    dropped: Callable[[Mapping[str, Any]], tuple[str, str] | None],
+) -> pa.RecordBatch:
+    """Rows, with outcome and detail of those that `dropped` gives them for, by these columns."""
+    outcomes, details = rows[OUTCOME].to_pylist(), rows[DETAIL].to_pylist()
+    for number, record in enumerate(rows.select(names).to_pylist()):
+        if outcomes[number] is None and (drop := dropped(record)):
+            outcomes[number], details[number] = str(drop[0]), drop[1]
+    for name, values in ((OUTCOME, outcomes), (DETAIL, details)):
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, name, pa.array(values, pa.string()))
+    return rows
 
 
 def _may_hold_nul(values: pa.Array) -> bool:
