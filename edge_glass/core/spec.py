@@ -138,11 +138,17 @@ class Column(BaseModel):
         description="of media; clip: keys are a video's id, its start and, if it varies, its end",
     )
     type: str = Field(
-        default="string", description="of a value: a type of `datasets`, [string], or json"
+        default="string",
+        description="of a value: a type of `datasets`, [string] (of media: several a row), or json",
     )
     names: list[str] | None = Field(
         default=None, description="of the classes of a label, in their order"
     )
+
+    @property
+    def several(self) -> bool:
+        """Whether a row has a list of them."""
+        return self.type.startswith("[")
 
 
 class Splits(BaseModel):

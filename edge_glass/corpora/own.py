@@ -3,14 +3,11 @@
 It may be published with a package, or be nobody's but the user's.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -23,25 +20,27 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Column, Own, Spec, of_package, path_of
 from edge_glass.corpora.corpus import Corpus, Example
-from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.layouts.tables import split_word
-from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, VideoParams
+from edge_glass.corpora.own_files import (
+    all_files,
+    from_base64,
+    renamed,
+    share_of,
+    short,
+    unclaimed,
+)
+from edge_glass.corpora.own_params import params_of
+from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
 from edge_glass.media import sections
-from edge_glass.media.features import Features, Value
-from edge_glass.sources.raw import Raw, nfc
+from edge_glass.media.features import Features, Sequence, Value
+from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
-PARAMS: dict[str, type[CorpusConfig]] = {
-    "image": ImageParams,
-    "audio": AudioParams,
-    "video": VideoParams,
-    "caption": CaptionParams,
-}
 KINDS = ("image", "audio", "video")
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
 CARD = """Licence: {{ spec.licence }}
@@ -51,6 +50,7 @@ CARD = """Licence: {{ spec.licence }}
 SECOND = 100_000  # bytes of sound, about
 HASHES = ("md5", "sha256")
 FETCHED_AS = {"url", "clip"}
+MANY = ("file", "bytes")  # what a row may have a list of
 ENDINGS: dict[str, list[str]] = {k: [f".{each}" for each in all_] for k, all_ in SUFFIXES.items()}
 
 
@@ -84,7 +84,13 @@ class OwnCorpus(Corpus):
                 f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one thing and "
                 "has no other media: make one column of them text (role: text), or two corpora"
             )
-        cls.BUILDER_CONFIG_CLASS = _params(
+        for name, column in cls.media.items():
+            if column.several and (column.role == "video" or column.stored_as not in MANY):
+                raise ConfigError(
+                    f"{cls.own.corpus}: column {name}: lists are read of images and sounds "
+                    f"that are {' or '.join(MANY)}: make it text (role: text)"
+                )
+        cls.BUILDER_CONFIG_CLASS = params_of(
             frozenset(
                 c.role for c in spec.columns.values() if c.type != "string" or c.role in KINDS
             ),
@@ -134,7 +140,7 @@ class OwnCorpus(Corpus):
         found: dict[str, Any] = {"id": Value("string")}
         for name, column in self.spec().columns.items():
             if column.role in KINDS:
-                found |= _renamed(name, column.role, self._features(column.role))
+                found |= renamed(name, column.role, self._features(column))
             elif column.role == "caption":
                 several = isinstance(self.config, CaptionParams)
                 found |= self.config.caption_features() if several else {"caption": Value("string")}
@@ -142,12 +148,15 @@ class OwnCorpus(Corpus):
                 found[name] = values.feature(column)
         return Features(found)
 
-    def _features(self, kind: str) -> dict[str, Any]:
-        if kind == "image":
-            return dict(self.config.image_features())
-        if kind == "video":
-            return dict(self.config.video_features())
-        return dict(self.config.audio_features()) | {"duration": Value("float64")}
+    def _features(self, column: Column) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if column.role == "image":
+            found |= self.config.image_features()
+        elif column.role == "video":
+            found |= self.config.video_features()
+        else:
+            found |= self.config.audio_features() | {"duration": Value("float64")}
+        return {n: Sequence(each) for n, each in found.items()} if column.several else found
 
     @override
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
@@ -166,10 +175,10 @@ class OwnCorpus(Corpus):
                     yield parsed("", source, record.where, record.values, make)
                 if files_claimed:
                     with suppress(Dropped):
-                        names = self._named(record, source, raw).values()
-                        claimed[self._place(source)].update(map(_short, names))
+                        names = all_files(self._named(record, source, raw))
+                        claimed[self._place(source)].update(map(short, names))
         for place, names_ in claimed.items() if files_claimed else ():
-            yield from _unclaimed(Files(raw, place), names_)
+            yield from unclaimed(Files(raw, place), names_)
 
     @cached_property
     def _fetched(self) -> str:
@@ -187,7 +196,7 @@ class OwnCorpus(Corpus):
             return next(iter(rule.names))
         if rule.by == "share":
             group = record.where if rule.key is None else str(values.at(rule.key, record.values))
-            return _share(rank(rule.seed, group) / 2**64, rule.shares)
+            return share_of(rank(rule.seed, group) / 2**64, rule.shares)
         value = record.folder
         if rule.by == "key":
             value = str(values.at(str(rule.key), record.values))
@@ -196,11 +205,17 @@ class OwnCorpus(Corpus):
             value = found[1] if found else ""
         return next((n for n, words in rule.names.items() if value in (n, *words)), None)
 
-    def _named(self, record: Record, source: str, raw: Raw) -> dict[str, str]:
-        """The media of a record: column -> file, URL, or where in a table its bytes are."""
-        found: dict[str, str] = {}
+    def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
+        """The media of a record: column -> file or files, URL, or place in a table."""
+        found: dict[str, Any] = {}
         for name, column in self.media.items():
             value = values.getter(column.key)(record.values)
+            if column.several and column.stored_as == "file":
+                places = raw.paths[source], raw.paths[self._place(source)]
+                texts = map(str, value if isinstance(value, list) else filter(None, [value]))
+                if members := [values.member(text, record.base, *places) for text in texts]:
+                    found[name] = members
+                continue
             if value is not None and column.stored_as != "base64":
                 found[name] = str(value)
             if name in found and column.stored_as == "clip":
@@ -220,7 +235,7 @@ class OwnCorpus(Corpus):
         fields["media"] = names = self._named(record, source, raw)
         row = Row(record.where, source, record.where, fields=fields)
         if names:
-            first, *row.extra_members = names.values()
+            first, *row.extra_members = all_files(names)
             row.media = (self._place(source), first)
             if any(column.stored_as == "url" for column in self.media.values()):
                 row.media, row.fetch_request = (self._fetched, first), {"url": first}
@@ -265,6 +280,9 @@ class OwnCorpus(Corpus):
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         example: dict[str, Any] = {"id": row.id}
         for name, column in self.media.items():
+            if column.several:
+                example |= renamed(name, column.role, self._list(name, column, row, media))
+                continue
             if column.role == "audio" and (span := self._span(row)):
                 data = self._stretch(name, column, row, media, span)
             else:
@@ -283,10 +301,35 @@ class OwnCorpus(Corpus):
             captions = None
         yield from [example] if captions is None else self.config.with_captions(example, captions)
 
+    def _list(self, name: str, column: Column, row: Row, media: Media) -> dict[str, Any]:
+        """The columns of a list of media, each a list of values. Raises Dropped if one is lost."""
+        names, features = row.fields["media"].get(name), self._features(column)
+        if names is None:
+            return dict.fromkeys(features)
+        if column.stored_as == "bytes":
+            listed = media.value(str(column.key)) or []
+            files = [each if isinstance(each, dict) else {"bytes": each} for each in listed]
+            items = [(str(f.get("path") or n), f["bytes"]) for n, f in enumerate(files)]
+        else:
+            first = row.media and row.media[1]
+            items = [(n, media.read() if n == first else media.file(n)) for n in names]
+        if any(data is None for _, data in items):
+            raise Dropped(Outcome.MISSING_MEDIA, f"{name}: the bytes of one are null")
+        many = [self._of_file(column.role, PurePosixPath(n), data, media) for n, data in items]
+        return {key: [one[key] for one in many] for key in features}
+
+    def _of_file(self, kind: str, file: PurePosixPath, data: bytes, media: Media) -> dict[str, Any]:
+        """The columns of one file of a kind."""
+        if kind == "image":
+            stem = file.stem if kind_of(file.name) else file.name
+            return self.config.image_columns(data, stem, media.notes)  # type: ignore[no-any-return]
+        columns = self.config.video_columns if kind == "video" else self.config.audio_columns
+        return columns(data, file.name, media.notes)  # type: ignore[no-any-return]
+
     def _bytes(self, name: str, column: Column, row: Row, media: Media) -> bytes | None:
         """The file of a column; None if the row has it not, and other media."""
         if column.stored_as == "base64":
-            return media.embedded(_decoded(row.fields[name])) if row.fields[name] else None
+            return media.embedded(from_base64(row.fields[name])) if row.fields[name] else None
         if name not in (names := row.fields["media"]):
             return None
         try:
@@ -322,22 +365,19 @@ class OwnCorpus(Corpus):
     ) -> dict[str, Any]:
         """The columns of a medium."""
         if data is None:
-            return _renamed(name, kind, dict.fromkeys(self._features(kind)))
+            return renamed(name, kind, dict.fromkeys(self._features(self.media[name])))
         if ask := row.fetch_request if self.media[name].stored_as == "clip" else None:
             label = row.id + PurePosixPath(media.name).suffix
             if kind == "video":
-                return _renamed(name, kind, self.config.video_columns(data, label, media.notes))
+                return renamed(name, kind, self.config.video_columns(data, label, media.notes))
             data, label = sections.clip(data, label, ask["start"], ask["end"], media.notes)
-            return _renamed(name, kind, self.config.audio_columns(data, label, media.notes))
+            return renamed(name, kind, self.config.audio_columns(data, label, media.notes))
         file = PurePosixPath(
             row.fields["media"].get(name, row.id) if not row.fetch_request else row.id
         )
-        if kind == "image":
-            stem = file.stem if kind_of(file.name) else file.name
-            return _renamed(name, kind, self.config.image_columns(data, stem, media.notes))
-        label = f"{PurePosixPath(row.id).name}.flac" if self._span(row) else file.name
-        columns = self.config.video_columns if kind == "video" else self.config.audio_columns
-        return _renamed(name, kind, columns(data, label, media.notes))
+        if self._span(row) and kind != "image":
+            file = PurePosixPath(f"{PurePosixPath(row.id).name}.flac")
+        return renamed(name, kind, self._of_file(kind, file, data, media))
 
     def _span(self, row: Row) -> tuple[float, float] | None:
         """The seconds of a recording that a row is."""
@@ -348,49 +388,3 @@ class OwnCorpus(Corpus):
         if end is None and length is not None and start is not None:
             end = round(start + length, 9)
         return None if end is None else (float(start or 0), float(end))
-
-
-@cache
-def _params(roles: frozenset[str], fetched: bool) -> type[CorpusConfig]:
-    """The parameters that configs with columns of these roles may set."""
-    bases = [kind for role, kind in PARAMS.items() if role in roles]
-    if VideoParams in bases and AudioParams in bases:
-        bases.remove(AudioParams)  # which the other has
-    bases += [FetchParams] if fetched else []
-    kind = type("OwnConfig", tuple(bases) or (CorpusConfig,), {"__module__": __name__})
-    return dataclass(kind)
-
-
-def _renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
-    """What a medium gives, under its column's name: `left`, `left_width` for `image`, `width`."""
-    if name == kind:
-        return columns
-    return {name if key == kind else f"{name}_{key}": value for key, value in columns.items()}
-
-
-def _share(at: float, shares: dict[str, float]) -> str:
-    edge = 0.0
-    for name, share in shares.items():
-        edge += share
-        if at < edge:
-            return name
-    return [*shares][-1]
-
-
-def _unclaimed(files: Files, claimed: set[bytes]) -> Iterator[Row]:
-    """Rows for media files that no record names."""
-    for name in files.names():
-        if kind_of(name) and _short(name) not in claimed:
-            why = (Outcome.MISSING_CAPTION, "no record names this file")
-            yield Row(f"file {name}", files.source, name, dropped=why)
-
-
-def _short(name: str) -> bytes:
-    return hashlib.sha256(nfc(name).encode(errors="surrogatepass")).digest()[:8]
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Dropped(Outcome.MALFORMED_ROW, f"no base64: {error}") from None

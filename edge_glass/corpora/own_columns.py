@@ -51,7 +51,10 @@ class Keys:
         """All columns, in the order in which they are published. `taken`: keys that are none."""
         found = {
             column_name(media, self.media): Column(
-                role=media.kind, key=media.key, stored_as=media.stored_as
+                role=media.kind,
+                key=media.key,
+                stored_as=media.stored_as,
+                type="[string]" if media.several else "string",
             )
             for media in self.media
         }

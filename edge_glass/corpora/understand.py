@@ -252,7 +252,7 @@ class _Reading:
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]
     ) -> list[Media]:
         """The keys that are media."""
-        if layout not in ("table", "mds"):
+        if layout not in ("table", "mds", "clip_retrieval"):
             kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
             more = [m for m in media_columns.found(files, sample) if m.key == m.read_from]
             others = [

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import mds, tars
+from edge_glass.sources.parquet_folder import bytes_of
 
 NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|tgz|mds|arrow)(\.\w+)?)/(?P<member>.+)", re.DOTALL)
 TARS, UNPACKED = ("tar", "tgz"), "unpacked"
@@ -51,8 +53,8 @@ class Packed:
             return None
         if kind in TARS:
             return _tar(path, self.indexes).size(member)
-        data = _value(path, kind, member, self.indexes.parent / UNPACKED)
-        return None if data is None else len(data)
+        data = self.value(name)
+        return None if data is None else sum(map(len, bytes_of(data)))
 
     def read(self, name: str) -> bytes:
         """The bytes of a member or value. Raises FileNotFoundError if it is not there."""
@@ -61,10 +63,17 @@ class Packed:
             raise FileNotFoundError(name)
         if kind in TARS:
             return _tar(path, self.indexes).read(member)
-        data = _value(path, kind, member, self.indexes.parent / UNPACKED)
-        if data is None:
+        data = self.value(name)
+        if not isinstance(data, bytes):
             raise FileNotFoundError(name)
         return data
+
+    def value(self, name: str) -> Any:
+        """A value of a shard: bytes, or a list of such or of structs; None if it is not there."""
+        path, kind, member = self._found(name)
+        if path is None or kind in TARS:
+            return None
+        return _value(path, kind, member, self.indexes.parent / UNPACKED)
 
     def beside(self) -> "Packed":
         """Nothing belongs to such a folder that lies beside it."""
@@ -90,8 +99,8 @@ def _indexed(path: Path, indexes: Path, size: int, changed: int) -> tars.Tar:
     return tars.Tar(path, folder)
 
 
-def _value(path: Path, kind: str, member: str, unpacked: Path) -> bytes | None:
-    """The bytes of a value, `<row>/<column>`."""
+def _value(path: Path, kind: str, member: str, unpacked: Path) -> Any:
+    """A value, `<row>/<column>`."""
     row, _, column = member.partition("/")
     if not row.isdecimal():
         return None
@@ -103,8 +112,7 @@ def _value(path: Path, kind: str, member: str, unpacked: Path) -> bytes | None:
         values = table[name].slice(int(row), 1)
         for part in parts:
             values = pc.struct_field(values, part)
-        found: bytes | None = values[0].as_py()
-        return found
+        return values[0].as_py()
     shard = _shards(path.parent, unpacked).get(path)
     return shard.sample(int(row)).get(column) if shard and int(row) < shard.samples else None
 

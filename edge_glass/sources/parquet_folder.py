@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -168,3 +169,16 @@ class _Column:
 
     def _group(self, number: int) -> int:
         return next(g for g, end in enumerate(self._ends[1:]) if number < end)
+
+
+def bytes_of(value: Any) -> Iterator[bytes]:
+    """The bytes of a value: itself, those of a struct, or of each of a list; of samples theirs."""
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        yield from bytes_of(value.get("bytes"))
+    elif isinstance(value, list) and value and isinstance(value[0], bytes | dict | list):
+        for item in value:
+            yield from bytes_of(item)
+    elif isinstance(value, list):
+        yield np.asarray(value).tobytes()

@@ -222,9 +222,8 @@ class Raw:
         return self.paths[source] / self.spelled(source, name)
 
     def value(self, source: str, name: str) -> Any:
-        """A value in a folder of Parquet files, `<row>/<column>`, of any type; None if null."""
-        place = self._place(source)
-        assert isinstance(place, Tables)
+        """A value in a folder of Parquet files or shards, `<row>/<column>`; None if null."""
+        place: Any = self._place(source)
         return place.value(_inside(source, name))
 
     def named(self, source: str, stem: str, suffixes: Sequence[str]) -> str:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_glass.core.row import Row
+from edge_glass.sources.parquet_folder import bytes_of
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import Fetched
 
@@ -68,7 +67,7 @@ class Media:
         """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
         assert self._row.media is not None
         found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
-        for data in _bytes_of(found):
+        for data in bytes_of(found):
             self.embedded(data)
         return found
 
@@ -76,15 +75,3 @@ class Media:
     def sha256(self) -> str | None:
         """Of the bytes that were read, None if there were none."""
         return self._hash.hexdigest() if self.size else None
-
-
-def _bytes_of(value: Any) -> Iterator[bytes]:
-    if isinstance(value, bytes):
-        yield value
-    elif isinstance(value, dict):
-        yield from _bytes_of(value.get("bytes"))
-    elif isinstance(value, list) and value and isinstance(value[0], bytes | dict | list):
-        for item in value:
-            yield from _bytes_of(item)
-    elif isinstance(value, list):
-        yield np.asarray(value).tobytes()

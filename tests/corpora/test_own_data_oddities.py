@@ -155,10 +155,6 @@ def languages(at: Path) -> None:
     table(at / "list.csv", [{"f": "1.jpg", "caption_en": "A bird.", "caption_fr": "Un oiseau."}])
 
 
-def several_a_row(at: Path) -> None:
-    table(at / "metadata.jsonl", [{"file_names": ["1.jpg", "1.jpg"], "text": "A bird."}])
-
-
 def clock(at: Path) -> None:
     put(at / "talk.wav", sound())
     (at / "1.jpg").unlink()
@@ -193,7 +189,6 @@ STOPS: list[tuple[Write, str]] = [
     (backslashes, "--layout media"),
     (odd_split, "--split key=split"),
     (languages, "--caption caption_en,caption_fr"),
-    (several_a_row, "no key of metadata.jsonl has the name of one file a row"),
     (clock, "--column start=text"),
     (bytes_elsewhere, "--column image=none"),
     (two_lists, "lists of objects under data and others"),

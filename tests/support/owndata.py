@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from kit import ROOT, encoded, sound, tones
@@ -475,6 +476,82 @@ def vqa(at: Path, url: str) -> None:
     put(at / "vqa" / "val2014" / "COCO_val2014_000000393225.jpg", jpeg(2))
 
 
+def docvqa(at: Path, url: str) -> None:
+    """The names of pages begin with a folder that the release calls otherwise."""
+    for split, number in (("train", 37), ("val", 52)):
+        asked = [
+            {"questionId": number + k, "question": f"What is on {k}?", "question_types": ["form"],
+             "image": f"documents/xnbl00{number}_{k}.png", "docId": 279,
+             "ucsf_document_id": f"xnbl00{number}", "ucsf_document_page_no": str(k),
+             "answers": ["1/8/93"], "data_split": split}
+            for k in (1, 2)
+        ]  # fmt: skip
+        head = {"dataset_name": "SP-DocVQA", "dataset_version": "1.0", "dataset_split": split}
+        put(
+            at / "docvqa" / "spdocvqa_qas" / f"{split}_v1.0_withQT.json",
+            json.dumps(head | {"data": asked}),
+        )
+        put(at / "docvqa" / "spdocvqa_images" / f"xnbl00{number}_1.png", png(number))
+
+
+def mp_docvqa(at: Path, url: str) -> None:
+    pages = [f"ffbf0023_p{n}" for n in range(3)]
+    asked = [
+        {"questionId": 49153, "question": "Which page?", "doc_id": "ffbf0023", "page_ids": pages,
+         "answers": ["0.28"], "answer_page_idx": 1, "data_split": "train"}
+    ]  # fmt: skip
+    head = {"dataset_name": "MP-DocVQA", "dataset_split": "train"}
+    put(at / "mpdocvqa" / "qas" / "train.json", json.dumps(head | {"data": asked}, indent=2))
+    for number, page in enumerate(pages):
+        put(at / "mpdocvqa" / "images" / f"{page}.jpg", jpeg(number))
+
+
+def slidevqa(at: Path, url: str) -> None:
+    for split, deck in (("train", "odyssey-2017"), ("dev", "talk-8")):
+        slides = [
+            f"http://image.slidesharecdn.com/{deck}/95/{deck}-{n}-1024.jpg" for n in (1, 2, 10)
+        ]
+        asked = {
+            "deck_name": deck, "deck_url": f"http://s/{deck}", "image_urls": slides,
+            "qa_id": len(deck), "question": "How many?", "answer": "3",
+            "arithmetic_expression": "None", "evidence_pages": [2],
+            "reasoning_type": "Single-Hop", "answer_type": "Single-Span",
+        }  # fmt: skip
+        put(at / "slidevqa" / "annotations" / "qa" / f"{split}.jsonl", json.dumps(asked) + "\n")
+        for name in slides[:2] if split == "dev" else slides:
+            put(at / "slidevqa" / "images" / split / deck / Path(name).name, jpeg(len(name) % 40))
+
+
+def clip_retrieval(at: Path, url: str) -> None:
+    for number in (1, 2):
+        put(at / "pictures" / f"{number}.jpg", jpeg(number))
+    records = [
+        {"image_path": str(at / "pictures" / f"{n}.jpg"), "caption": f"No. {n}", "NSFW": "UNLIKELY"}
+        for n in (1, 2)
+    ]
+    table(at / "embeddings" / "metadata" / "metadata_0.parquet", records)
+    for kind in ("img", "text"):
+        out = io.BytesIO()
+        np.save(out, np.array([[0.5, 0.25], [1, 0]], np.float16))
+        put(at / "embeddings" / f"{kind}_emb" / f"{kind}_emb_0.npy", out.getvalue())
+
+
+def lists_of_files(at: Path, url: str) -> None:
+    records = [
+        {"images": ["a1.jpg", "a2.jpg"], "question": "Which is older?", "answer": "the first"},
+        {"images": ["a2.jpg"], "question": "How old?", "answer": "9"},
+    ]
+    table(at / "pages" / "qa.jsonl", records)
+    for number in (1, 2):
+        put(at / "pages" / "scans" / f"a{number}.jpg", jpeg(number))
+
+
+def lists_in_parquet(at: Path, url: str) -> None:
+    files = [{"bytes": jpeg(n), "path": f"{n}.jpg"} for n in range(3)]
+    rows = [{"images": files, "texts": "Three."}, {"images": files[:1], "texts": "One."}]
+    table(at / "vlm" / "train-00000-of-00001.parquet", rows)
+
+
 def mds_packed(at: Path, url: str) -> None:
     mds_shards(at, url, "zstd:7")
 
@@ -643,6 +720,35 @@ CASES = {
     "vqa": Case(
         "VQA v2: questions, annotations and pictures", "vqa", vqa, {"validation": 2},
         ("image", "question", "answer", "answers"), {"answer": "down", "answers": ["down", "up"]},
+    ),
+    "docvqa": Case(
+        "DocVQA: questions and pictures of pages", "docvqa", docvqa,
+        {"train": 1, "validation": 1}, ("image", "question", "answers", "docId"),
+        {"answers": ["1/8/93"], "question_types": ["form"]}, {"missing_media": 2},
+    ),
+    "mp_docvqa": Case(
+        "MP-DocVQA: several pages a question", "mpdocvqa", mp_docvqa, {"train": 1},
+        ("images", "images_width", "question", "answers", "page_ids", "answer_page_idx"),
+        {"images_width": [40, 41, 42]},
+    ),
+    "slidevqa": Case(
+        "SlideVQA: questions about decks of slides", "slidevqa", slidevqa,
+        {"train": 1, "validation": 1}, ("images", "pages", "question", "answer", "evidence_pages"),
+        {"pages": [1, 2], "answer": "3"},
+    ),
+    "lists_of_files": Case(
+        "lists of files, several a row", "pages", lists_of_files, {"train": 2},
+        ("images", "images_width", "images_height", "question"),
+        {"images_width": [41, 42], "images_height": [30, 30]},
+    ),
+    "lists_in_parquet": Case(
+        "Parquet with lists of files' bytes, as the Hub has it", "vlm", lists_in_parquet,
+        {"train": 2}, ("images", "images_width", "texts"), {"images_width": [40, 41, 42]},
+    ),
+    "clip_retrieval": Case(
+        "what clip-retrieval wrote: metadata and embeddings", "embeddings", clip_retrieval,
+        {"train": 2}, ("image", "caption", "image_embedding", "text_embedding", "NSFW"),
+        {"image_embedding": [0.5, 0.25]},
     ),
     "mds": Case(
         "MDS shards", "mds", mds_shards, {"train": 2, "validation": 1},

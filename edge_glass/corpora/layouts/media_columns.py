@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -39,6 +39,7 @@ class Media:
     key: str  # a template, where folder or suffix are not in the value
     read_from: str  # the key itself
     stored_as: Literal["file", "url", "bytes", "base64"]
+    several: bool = False  # a record has a list of them
 
 
 def found(files: Files, sample: list[Record]) -> list[Media]:
@@ -59,19 +60,24 @@ def column_name(media: Media, others: list[Media]) -> str:
     same = [other for other in others if other.kind == media.kind]
     if media.stored_as == "bytes" or (len(same) > 1 and stem):
         return media.read_from if media.stored_as == "bytes" else stem
-    return media.kind
+    return f"{media.kind}s" if media.several else media.kind
 
 
 def _of(key: str, sample: list[Record], places: "_Places") -> Iterator[Media]:
+    listed = [r for r in sample if isinstance(r.values.get(key), list) and r.values[key]]
+    if listed and all(isinstance(each, str) for r in listed for each in r.values[key]):
+        said = [(record.values[key][0], record.base) for record in listed[:TRIED]]
+        yield from (replace(media, several=True) for media in places.named(key, said))
+        return
     records = [r for r in sample if isinstance(r.values.get(key), str) and r.values[key]]
     texts = [(record.values[key], record.base) for record in records[:TRIED]]
     if not texts:
         return
     first = records[0]
     if first.values[key].startswith(f"{first.where}/{key}"):
-        data = (places.cell(value) for value, _ in texts)
-        if kind := _kind(next(filter(None, data), b"")):
-            yield Media(kind, key, key, "bytes")
+        data, several = next(filter(None, (places.cell(value) for value, _ in texts)), (b"", False))
+        if kind := _kind(data):
+            yield Media(kind, key, key, "bytes", several)
     elif 2 * len(urls := [value for value, _ in texts if URL.match(value)]) > len(texts):
         yield Media(_kind_of_urls(key, urls), key, key, "url")
     elif all(BASE64.match(value) for value, _ in texts):
@@ -107,13 +113,14 @@ class _Places:
     def __init__(self, files: Files) -> None:
         self._files = files
 
-    def cell(self, name: str) -> bytes:
-        """The bytes in a Parquet file."""
+    def cell(self, name: str) -> tuple[bytes, bool] | None:
+        """The bytes in a Parquet file, or the first of a list of such, and whether it is a list."""
         root = self._files.root
         place = Packed(root, root) if ".parquet/" not in name else Tables(root, nested=True)
-        with suppress(FileNotFoundError):
-            return place.read(name)
-        return b""
+        found = place.value(name)
+        first = (found or [None])[0] if isinstance(found, list) else found
+        data = first.get("bytes") if isinstance(first, dict) else first
+        return (data, isinstance(found, list)) if data else None
 
     @cached_property
     def _folders(self) -> dict[str, set[str]]:

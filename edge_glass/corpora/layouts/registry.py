@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edge_glass.corpora.layouts import (
     annotations,
+    documents,
     media_folders,
     recipes,
     shards,
@@ -38,6 +39,14 @@ LAYOUTS = {
     "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", recipes.ljspeech, recipes.is_ljspeech),
     "annotations": Layout(
         "pictures with COCO's or VQA's JSON", annotations.records, annotations.fits
+    ),
+    "documents": Layout(
+        "questions about pages, as DocVQA and SlideVQA have them",
+        documents.records,
+        documents.fits,
+    ),
+    "clip_retrieval": Layout(
+        "embeddings and metadata of clip-retrieval", shards.clip_retrieval, shards.is_clip_retrieval
     ),
     "timed": Layout("recordings, and what is said when", timed.records, timed.fits),
 }

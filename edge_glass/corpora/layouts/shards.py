@@ -1,10 +1,13 @@
-"""What other tools wrote: MDS shards of samples, LeRobot's episodes."""
+"""What other tools wrote: MDS shards, clip-retrieval's embeddings, LeRobot's episodes."""
 
 import json
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
@@ -32,6 +35,47 @@ def mds_records(files: Files) -> Iterator[Record]:
                     except (ValueError, IndexError, RecursionError) as error:
                         record.dropped = (Outcome.MALFORMED_ROW, f"{column}: {error}")
                 yield record
+
+
+def is_clip_retrieval(files: Files) -> bool:
+    """Whether there are embeddings and the metadata of their rows."""
+    names = [*files.names()]
+    return any(map(METADATA.search, names)) and any(map(EMBEDDINGS.search, names))
+
+
+def clip_retrieval(files: Files) -> Iterator[Record]:
+    """A record a row of the metadata, with its `image_embedding` and `text_embedding`.
+
+    Raises SourceError if there are more of the one than of the other.
+    """
+    arrays = {tuple(found.groups()): n for n in files.names() if (found := EMBEDDINGS.search(n))}
+    for name in files.names():
+        if not (found := METADATA.search(name)):
+            continue
+        with ExitStack() as stack:
+            vectors: dict[str, Any] = {}
+            for kind, key in (("img", "image_embedding"), ("text", "text_embedding")):
+                if file := arrays.get((kind, found[1])):
+                    vectors[key] = _array(stack.enter_context(files.local(file)))
+            number = -1
+            for number, record in enumerate(read(stack.enter_context(files.local(name)), name)):
+                rows = {key: each[number : number + 1] for key, each in vectors.items()}
+                record.values |= {key: row[0].tolist() for key, row in rows.items() if len(row)}
+                yield record
+        for key, array in vectors.items():
+            if len(array) != number + 1:
+                detail = f"{name}: {number + 1} rows, and {len(array)} of {key}"
+                raise SourceError(f"{detail}: they are not of one run: get them again")
+
+
+def _array(path: Path) -> Any:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise SourceError(f"{path}: no array of NumPy ({error}): get it again") from None
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise SourceError(f"{path}: expected rows of floats, found {array.dtype} {array.shape}")
+    return array
 
 
 def is_lerobot(files: Files) -> bool:
@@ -76,6 +120,8 @@ def _filled(template: str, at: dict[str, int | str]) -> str:
     return PLACE.sub(lambda match: str(at[match[1]]).zfill(int(match[2] or 0)), template)
 
 
+METADATA = re.compile(r"(?:^|/)metadata/metadata_(\d+)\.parquet$")
+EMBEDDINGS = re.compile(r"(?:^|/)(?:img|text)_emb/(img|text)_emb_(\d+)\.npy$")
 INFO = "meta/info.json"
 PLACE = re.compile(r"\{(\w+)(?::0(\d)d)?\}")
 COUNTERS = {"timestamp", "frame_index", "episode_index", "index", "task_index"}  # of each step

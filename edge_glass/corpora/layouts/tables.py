@@ -95,12 +95,12 @@ def _read(path: Path, name: str) -> Iterator[Record]:
 
 
 def cells(path: Path) -> dict[str, str]:
-    """The columns of a Parquet file that hold files' bytes, with where in them these are."""
+    """The columns of a Parquet file that hold bytes or lists of such, with their places."""
     return {f.name: inner for f in _schema(path) if (inner := _bytes_in(f.name, f.type))}
 
 
 def values(path: Path) -> list[str]:
-    """The other columns of a Parquet file, but for lists of files."""
+    """The other columns of a Parquet file."""
     return [f.name for f in _schema(path) if not _holds_bytes(f.type)]
 
 
@@ -136,6 +136,13 @@ def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _bytes_in(name: str, type_: pa.DataType) -> str | None:
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        inner = type_.value_type
+        return (
+            None
+            if pa.types.is_nested(inner) and not pa.types.is_struct(inner)
+            else (_bytes_in(name, inner) and name)
+        )
     if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
         return name
     if pa.types.is_struct(type_) and any(

@@ -32,6 +32,8 @@ def at(key: Key, values: dict[str, Any]) -> Any:
         parts = {place: at(place, values) for place in places}
         if None in parts.values():
             return None
+        if (listed := next((n for n, p in parts.items() if isinstance(p, list)), None)) is not None:
+            return [at(key, values | {listed: each}) for each in parts[listed]]
         return PLACE.sub(lambda match: str(parts[match[1]]), key)
     if key in values or "." not in key:
         return values.get(key)

@@ -1,0 +1,71 @@
+"""Questions about pages: DocVQA's JSON with pictures of pages, SlideVQA's lines with decks.
+
+What asks says it by its keys; a picture is found by its name, wherever it lies.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts import tables
+from edge_glass.corpora.layouts.media_folders import kind_of
+from edge_glass.corpora.layouts.record import Files, Record
+
+ASKED = re.compile(r'\s*\{(.*"data"\s*:\s*\[\s*\{)?[^{}]*"(questionId|qa_id)"\s*:', re.DOTALL)
+HEAD = 2**14  # bytes in which a question stands
+PAGE = re.compile(r"(\d+)(?:-\d+)?\.\w+$")  # title-12-1024.jpg is page 12
+
+
+def fits(files: Files) -> bool:
+    """Whether there are pictures, and JSON that begins with a question about them."""
+    names = [*files.names()]
+    asked = (n for n in names if tables.ending(n) in (".json", *tables.LINES))
+    return any(kind_of(n) == "image" for n in names) and any(_asks(files, n) for n in asked)
+
+
+def records(files: Files) -> Iterator[Record]:
+    """A record a question, with its page as `image`, or with all pages as `images`."""
+    pictures: dict[str, str] = {}
+    decks: dict[str, list[tuple[int, str]]] = {}
+    for folder, names in files.folders():
+        for name in (name for name in names if kind_of(name) == "image"):
+            pictures.setdefault(PurePosixPath(name).stem, name)
+            number = PAGE.search(name)
+            deck = decks.setdefault(PurePosixPath(folder).name, [])
+            deck.append((int(number[1]) if number else 0, name))
+    for name in (name for name in tables.names(files) if _asks(files, name)):
+        with files.local(name) as path:
+            for record in tables.read(path, name):
+                yield record if record.dropped else _question(record, pictures, decks)
+
+
+def _asks(files: Files, name: str) -> bool:
+    with files.local(name) as path, path.open("rb") as file:
+        return ASKED.match(file.read(HEAD).decode("utf-8-sig", errors="replace")) is not None
+
+
+def _question(
+    record: Record, pictures: dict[str, str], decks: dict[str, list[tuple[int, str]]]
+) -> Record:
+    said, lost = record.values, ""
+    if "deck_name" in said:
+        pages = sorted(decks.get(str(said["deck_name"]), ()))
+        found: dict[str, Any] = {"images": [name for _, name in pages] or None}
+        found["pages"] = [number for number, _ in pages]  # slides may be gone from the web
+        lost = "" if pages else f"deck {said['deck_name']}"
+    elif isinstance(said.get("page_ids"), list):
+        names = [pictures.get(str(id)) for id in said["page_ids"]]
+        lost = ", ".join(
+            str(i) for i, name in zip(said["page_ids"], names, strict=True) if not name
+        )
+        found = {"images": names}
+    else:
+        stem = PurePosixPath(str(said.get("image"))).stem
+        found = {"image": pictures.get(stem)}
+        lost = "" if found["image"] else stem
+    id = said.get("questionId", said.get("qa_id"))
+    dropped = (Outcome.MISSING_MEDIA, f"no picture of {lost}") if lost else None
+    where = f"{record.folder}/{id}" if id is not None else record.where
+    return Record(where, said | found, record.folder, dropped=dropped)

@@ -1,0 +1,56 @@
+"""The files of records without a builder, and the columns that they fill."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Row
+from edge_glass.corpora.layouts.media_folders import kind_of
+from edge_glass.corpora.layouts.record import Files
+from edge_glass.sources.raw import nfc
+
+
+def renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
+    """What a medium gives, under its column's name: `left`, `left_width` for `image`, `width`."""
+    if name == kind:
+        return columns
+    return {name if key == kind else f"{name}_{key}": value for key, value in columns.items()}
+
+
+def all_files(media: dict[str, Any]) -> list[str]:
+    """All files of a record's media."""
+    return [f for each in media.values() for f in (each if isinstance(each, list) else [each])]
+
+
+def share_of(at: float, shares: dict[str, float]) -> str:
+    """The split of a record that is drawn at a number from 0 to 1."""
+    edge = 0.0
+    for name, share in shares.items():
+        edge += share
+        if at < edge:
+            return name
+    return [*shares][-1]
+
+
+def unclaimed(files: Files, claimed: set[bytes]) -> Iterator[Row]:
+    """Rows for media files that no record names."""
+    for name in files.names():
+        if kind_of(name) and short(name) not in claimed:
+            why = (Outcome.MISSING_CAPTION, "no record names this file")
+            yield Row(f"file {name}", files.source, name, dropped=why)
+
+
+def short(name: str) -> bytes:
+    """A short digest of a file's name."""
+    return hashlib.sha256(nfc(name).encode(errors="surrogatepass")).digest()[:8]
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes that a text says, maybe as a data URL. Raises Dropped."""
+    try:
+        return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Dropped(Outcome.MALFORMED_ROW, f"no base64: {error}") from None
