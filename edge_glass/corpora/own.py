@@ -29,6 +29,7 @@ from edge_glass.corpora.own_files import (
     all_files,
     from_base64,
     renamed,
+    sections_of,
     share_of,
     short,
     unclaimed,
@@ -36,7 +37,7 @@ from edge_glass.corpora.own_files import (
 from edge_glass.corpora.own_params import params_of
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
-from edge_glass.media import sections
+from edge_glass.media import sections, video
 from edge_glass.media.features import Features, Sequence, Value
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
@@ -222,6 +223,7 @@ class OwnCorpus(Corpus):
                 stem = "_".join(map(str, value))
                 found[name] = raw.named(self._fetched, stem, ENDINGS[column.role])
             if name in found and column.stored_as == "file":
+                found[name] = values.SECTION.sub("", found[name])
                 places = raw.paths[source], raw.paths[self._place(source)]
                 found[name] = values.member(found[name], record.base, *places)
         return found
@@ -233,6 +235,8 @@ class OwnCorpus(Corpus):
             raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
         fields = {n: values.cast(n, column, value(said)) for n, column, value in self._values}
         fields["media"] = names = self._named(record, source, raw)
+        if cuts := sections_of(self.media, said):
+            fields["sections"] = cuts
         row = Row(record.where, source, record.where, fields=fields)
         if names:
             first, *row.extra_members = all_files(names)
@@ -339,6 +343,8 @@ class OwnCorpus(Corpus):
             if drop.outcome != Outcome.MISSING_MEDIA or len(names) == 1:
                 raise
             return None
+        if section := row.fields.get("sections", {}).get(name):
+            data = media.embedded(video.section(data, *section))
         for promised, digest in self._promised(row):
             if (there := hashlib.new(promised, data).hexdigest()) != digest:
                 raise Dropped(Outcome.OTHER_BYTES, f"{promised} is {there}, the list has {digest}")

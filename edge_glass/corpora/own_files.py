@@ -8,6 +8,8 @@ from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
+from edge_glass.core.spec import Column
+from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources.raw import nfc
@@ -23,6 +25,16 @@ def renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
 def all_files(media: dict[str, Any]) -> list[str]:
     """All files of a record's media."""
     return [f for each in media.values() for f in (each if isinstance(each, list) else [each])]
+
+
+def sections_of(media: dict[str, Column], said: dict[str, Any]) -> dict[str, list[float]]:
+    """The seconds that names of video files end in, where these hold more than a record's."""
+    cuts: dict[str, list[float]] = {}
+    for name, column in media.items():
+        file = (column.role, column.stored_as) == ("video", "file")
+        if file and (found := values.SECTION.search(str(values.at(column.key, said)))):
+            cuts[name] = [float(found[1]), float(found[2])]
+    return cuts
 
 
 def share_of(at: float, shares: dict[str, float]) -> str:

@@ -152,6 +152,33 @@ def frame(data: bytes, at: float, side: int | None = None) -> bytes:
     raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no frame at {at} s")
 
 
+def section(data: bytes, start: float, end: float) -> bytes:
+    """The pictures from `start` to `end` (s) as an MP4 of their own, none of them coded again.
+
+    Raises Dropped as `probe` does, and if they do not begin with a keyframe.
+    """
+    out, first = io.BytesIO(), None
+    options = {"fflags": "+bitexact"}
+    with _opened(data) as file, container.pyav().open(out, "w", "mp4", options=options) as cut:
+        stream = file.streams.video[0]
+        copied = cut.add_stream_from_template(stream)
+        file.seek(int(start / stream.time_base), stream=stream)
+        for packet in file.demux(stream):
+            if packet.pts is None:
+                continue
+            at = float((packet.pts + (packet.duration or 0) / 2) * stream.time_base)
+            if first is None and start <= at < end and not packet.is_keyframe:
+                raise Dropped(Outcome.UNSUITABLE_MEDIA, f"no keyframe at {start:g} s to cut at")
+            if start <= at < end:
+                first = packet.pts if first is None else first
+                packet.pts, packet.dts = packet.pts - first, packet.dts - first
+                packet.stream = copied
+                cut.mux(packet)
+    if first is None:
+        raise Dropped(Outcome.WRONG_DURATION, f"no picture from {start:g} to {end:g} s")
+    return out.getvalue()
+
+
 def length_warnings(seconds: float, promised: float) -> list[str]:
     """What the ledger should say of a clip that is not as long as its section.
 

@@ -208,3 +208,20 @@ def test_boxes() -> None:
     assert boxes.missing_bytes(data) == 0 and boxes.missing_bytes(data[:-7]) == 7
     assert boxes.pictures(data) == [(320, 180)]
     assert boxes.samples(data) == 120 + 217
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reason"), [(0.3, 1, "unsuitable_media"), (60, 61, "wrong_duration")]
+)
+def test_a_section_that_cannot_be_cut(start: float, end: float, reason: str) -> None:
+    with pytest.raises(Dropped, match=reason):
+        video.section(CLIP.read_bytes(), start, end)
+
+
+def test_a_section_keeps_its_pictures() -> None:
+    data = CLIP.read_bytes()
+    part = video.section(data, 0, 1)
+    assert part == video.section(data, 0, 1)
+    found = video.read(part, Choice(1))
+    assert (found.decoded, found.probe.seconds) == (24, 1.0)
+    assert found.stills[0].jpeg == video.frame(data, 0.5)

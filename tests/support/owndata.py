@@ -432,6 +432,49 @@ def lerobot(at: Path, url: str) -> None:
     put(at / "pusht" / "meta" / "episodes.jsonl", "".join(json.dumps(x) + "\n" for x in lines))
 
 
+def lerobot_v3(at: Path, url: str) -> None:
+    """Two episodes in one file of each kind, as v3 packs them."""
+    import av
+
+    film = sorted((ROOT / "samples" / "valor" / "videos").iterdir())[0]
+    with av.open(str(film)) as file:
+        frames = [frame.to_image().resize((64, 48)) for frame in file.decode(video=0)][:30]
+    path = at / "pusht3" / "videos" / "observation.images.top" / "chunk-000" / "file-000.mp4"
+    path.parent.mkdir(parents=True)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("h264", rate=10, options={"g": "2", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in frames:
+            out.mux(stream.encode(av.VideoFrame.from_image(image)))
+        out.mux(stream.encode())
+    features = {"action": "float32", "observation.images.top": "video", "timestamp": "float32"}
+    info = {
+        "codebase_version": "v3.0", "robot_type": "unknown", "total_episodes": 2, "fps": 10,
+        "splits": {"train": "0:2"}, "chunks_size": 1000,
+        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in features.items()},
+    }  # fmt: skip
+    put(at / "pusht3" / "meta" / "info.json", json.dumps(info))
+    lengths, episodes, steps = (20, 10), [], []
+    for number, length in enumerate(lengths):
+        begin = sum(lengths[:number])
+        key = "videos/observation.images.top"
+        episodes.append(
+            {"episode_index": number, "tasks": ["Push the T."], "length": length,
+             "data/chunk_index": 0, "data/file_index": 0, f"{key}/chunk_index": 0,
+             f"{key}/file_index": 0, f"{key}/from_timestamp": begin / 10,
+             f"{key}/to_timestamp": (begin + length) / 10}
+        )  # fmt: skip
+        steps += [
+            {"action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": number}
+            for n in range(length)
+        ]
+    table(at / "pusht3" / "meta" / "episodes" / "chunk-000" / "file-000.parquet", episodes)
+    table(at / "pusht3" / "data" / "chunk-000" / "file-000.parquet", steps)
+    table(at / "pusht3" / "meta" / "tasks.parquet", [{"task_index": 0, "task": "Push the T."}])
+
+
 def coco(at: Path, url: str) -> None:
     for split, numbers in (("train2017", (9, 25)), ("val2017", (42,))):
         images = [
@@ -771,5 +814,10 @@ CASES = {
         "LeRobot v2, a row an episode", "pusht", lerobot, {"train": 2},
         ("image_jpegs", "duration", "action", "tasks", "steps"),
         {"id": "episode_000000", "action": [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]], "steps": 3},
+    ),
+    "lerobot_v3": Case(
+        "LeRobot v3: each episode cut out of its videos", "pusht3", lerobot_v3, {"train": 2},
+        ("image_jpegs", "duration", "action", "tasks", "steps"),
+        {"id": "episode_000000", "steps": 20, "duration": 2.0},
     ),
 }  # fmt: skip

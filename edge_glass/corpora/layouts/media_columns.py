@@ -18,6 +18,7 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import MediaKind
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.values import SECTION
 from edge_glass.media import magic
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
@@ -70,7 +71,7 @@ def _of(key: str, sample: list[Record], places: "_Places") -> Iterator[Media]:
         yield from (replace(media, several=True) for media in places.named(key, said))
         return
     records = [r for r in sample if isinstance(r.values.get(key), str) and r.values[key]]
-    texts = [(record.values[key], record.base) for record in records[:TRIED]]
+    texts = [(SECTION.sub("", record.values[key]), record.base) for record in records[:TRIED]]
     if not texts:
         return
     first = records[0]

@@ -33,7 +33,7 @@ LAYOUTS = {
     "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", tables.without_header),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
-    "lerobot": Layout("episodes of LeRobot v2", shards.lerobot, shards.is_lerobot),
+    "lerobot": Layout("episodes of LeRobot v2 and v3", shards.lerobot, shards.is_lerobot),
     "kaldi": Layout("Kaldi: wav.scp, text, segments, …", recipes.kaldi, recipes.is_kaldi),
     "lhotse": Layout("Lhotse manifests", recipes.lhotse, recipes.is_lhotse),
     "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", recipes.ljspeech, recipes.is_ljspeech),

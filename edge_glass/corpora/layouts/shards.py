@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -84,9 +86,9 @@ def is_lerobot(files: Files) -> bool:
 
 
 def lerobot(files: Files) -> Iterator[Record]:
-    """A record an episode of LeRobot's layout v2: its videos, its task, and what was measured.
+    """A record an episode of LeRobot's layouts v2 and v3: its videos, tasks, and what was measured.
 
-    Raises SourceError for other versions: those of v3 have several episodes in a video.
+    Raises SourceError for other versions, and for pictures inside of tables.
     """
     try:
         yield from _episodes(files, json.loads(files.text(INFO)))
@@ -94,25 +96,52 @@ def lerobot(files: Files) -> Iterator[Record]:
         raise SourceError(f"{INFO}, or a file that it names, is not LeRobot's: {error!r}") from None
 
 
-def _episodes(files: Files, said: dict[str, Any]) -> Iterator[Record]:
-    if not str(said["codebase_version"]).startswith("v2"):
-        raise SourceError(f"{INFO}: LeRobot {said['codebase_version']} is not read, v2 is")
-    views = [name for name, each in said["features"].items() if each.get("dtype") == "video"]
-    for line in files.text("meta/episodes.jsonl").splitlines():
-        episode = json.loads(line)
-        number = int(episode["episode_index"])
-        at: dict[str, int | str] = {"episode_index": number}
-        at["episode_chunk"] = number // int(said["chunks_size"])
-        name = _filled(said["data_path"], at)
+def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
+    kinds = {name: each.get("dtype") for name, each in info["features"].items()}
+    version = str(info["codebase_version"])
+    if not version.startswith(("v2", "v3")) or "image" in kinds.values():
+        found = f"LeRobot {version}, features of {', '.join(sorted(map(str, kinds.values())))}"
+        raise SourceError(f"{INFO}: {found}: v2 and v3 are read, with videos and without images")
+    listed = groupby(_listed(files), lambda said: _filled(info["data_path"], _at(said, info)))
+    for name, episodes in listed:
         with files.local(name) as path:
-            steps = [record.values for record in read(path, name)]
-        measured = {key for step in steps[:1] for key in step} - COUNTERS
-        values: dict[str, Any] = {key: [s[key] for s in steps] for key in sorted(measured)}
-        values |= {"id": f"episode_{number:06d}", "tasks": episode.get("tasks")}
-        values["steps"] = len(steps)
-        for view in views:
-            values[view.rpartition(".")[2]] = _filled(said["video_path"], at | {"video_key": view})
-        yield Record(name, values)
+            steps = groupby((r.values for r in read(path, name)), itemgetter("episode_index"))
+            for episode, (index, of_one) in zip(episodes, steps, strict=True):
+                if index != episode["episode_index"]:
+                    raise ValueError(f"{name}: episode {index}, listed is {episode}")
+                views = [view for view, kind in kinds.items() if kind == "video"]
+                yield _episode(name, episode, [*of_one], info, views)
+
+
+def _listed(files: Files) -> Iterator[dict[str, Any]]:
+    """What is said of each episode: lines in v2, tables in v3."""
+    for name in files.names():
+        if name.startswith(("meta/episodes.jsonl", "meta/episodes/")):
+            with files.local(name) as path:
+                yield from (record.values for record in read(path, name))
+
+
+def _at(episode: dict[str, Any], info: dict[str, Any], video: str = "") -> dict[str, int | str]:
+    """What stands in the names of an episode's files."""
+    number, of = int(episode["episode_index"]), f"videos/{video}" if video else "data"
+    chunk = number // int(info.get("chunks_size") or 1000)
+    at: dict[str, int | str] = {"episode_index": number, "episode_chunk": chunk, "video_key": video}
+    places = {each: episode.get(f"{of}/{each}") for each in ("chunk_index", "file_index")}
+    return at | {each: int(place) for each, place in places.items() if place is not None}
+
+
+def _episode(
+    name: str, episode: dict[str, Any], steps: list[Any], info: dict[str, Any], views: list[str]
+) -> Record:
+    values: dict[str, Any] = {key: [s[key] for s in steps] for key in {*steps[0]} - COUNTERS}
+    values = dict(sorted(values.items())) | {"tasks": episode.get("tasks"), "steps": len(steps)}
+    values["id"] = f"episode_{int(episode['episode_index']):06d}"
+    for view in views:
+        file = _filled(info["video_path"], _at(episode, info, view))
+        if (start := episode.get(f"videos/{view}/from_timestamp")) is not None:  # of several
+            file += f"#t={start:.6f},{episode[f'videos/{view}/to_timestamp']:.6f}"
+        values[view.rpartition(".")[2]] = file
+    return Record(f"{name}#{values['id']}", values)
 
 
 def _filled(template: str, at: dict[str, int | str]) -> str:

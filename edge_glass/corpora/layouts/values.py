@@ -16,6 +16,7 @@ from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources.fields import preview
 
 PLACE = re.compile(r"\{([^{}]+)\}")
+SECTION = re.compile(r"#t=([\d.]+),([\d.]+)$")  # of a video, as the web's Media Fragments say it
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 Key = str | list[str]
 
