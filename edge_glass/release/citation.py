@@ -39,6 +39,12 @@ def is_ours(text: str | None) -> bool:
     return text is None or mark == f"{MARK}{_digest(rest)}"
 
 
+def authors(bibtex: str) -> list[str]:
+    """The names of who made what a BibTeX entry cites."""
+    order = ("given-names", "name-particle", "family-names", "name")
+    return [" ".join(p[k] for k in order if k in p) for p in _reference(bibtex)["authors"]]
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 

@@ -1,32 +1,42 @@
 """Croissant: a release for machines to read.
 
-After version 1.0 of https://docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html.
+After version 1.1 of https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html and of its
+vocabulary for responsible AI. Each shard is a file of its own at its address on the Hub, and has a
+record set of its own: that is how `mlcroissant` reads Parquet over HTTP; a set of files it reads
+out of git alone, and a tag it cannot check out.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from edge_glass.core.columns import is_list, item_of
-from edge_glass.core.manifest import Manifest
+from edge_glass.core import licences
+from edge_glass.core.column_notes import note
+from edge_glass.core.columns import is_list, item_of, media_kinds
+from edge_glass.core.manifest import File, Manifest
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
+from edge_glass.release import citation
 
 FILE = "croissant.json"
-REPOSITORY = "repository"
+MOST = 1000  # shards of a config with record sets of their own: a kilobyte and more a column
 PARQUET = "application/x-parquet"
-SPEC = "http://mlcommons.org/croissant/1.0"
+SPECS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 TERMS = """
-citeAs column conformsTo dataType equivalentProperty extract field fileObject fileProperty
-fileSet format includes isLiveDataset jsonPath key md5 parentField path
-recordSet references regex repeated replace samplingRate separator source subField
-transform
+annotation arrayShape citeAs column containedIn equivalentProperty excludes extract field fileObject
+fileProperty fileSet format includes isArray isLiveDataset jsonPath key md5 parentField readLines
+path recordSet references regex repeated replace samplingRate sdVersion separator source subField
+transform unArchive
 """
 CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
+    "cc": "http://creativecommons.org/ns#",
     "cr": "http://mlcommons.org/croissant/",
     "dct": "http://purl.org/dc/terms/",
+    "odrl": "http://www.w3.org/ns/odrl/2/",
+    "prov": "http://www.w3.org/ns/prov#",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
     **{term: f"cr:{term}" for term in TERMS.split()},
@@ -36,7 +46,19 @@ CONTEXT: dict[str, Any] = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
 }
 MEDIA = {"Image": "sc:ImageObject", "Audio": "sc:AudioObject", "Video": "sc:VideoObject"}
-KINDS = {"str": "sc:Text", "int": "cr:Int", "flo": "cr:Float", "boo": "sc:Boolean"}  # of dtypes
+KINDS = {  # of dtypes, by how they begin
+    "int": "cr:Int",
+    "uin": "cr:UInt",
+    "flo": "cr:Float",
+    "boo": "sc:Boolean",
+    "tim": "sc:DateTime",
+    "dat": "sc:Date",
+}
+SPLITS = {"train": "cr:TrainingSplit", "valid": "cr:ValidationSplit", "test": "cr:TestSplit"}
+MAINTENANCE = (
+    "Each version is a tag that does not change. Rows are withdrawn on request; what was withdrawn "
+    "or amended, and why, is a table beside the shards of its config."
+)
 
 Node = dict[str, Any]
 
@@ -47,120 +69,224 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
     `url` is the dataset's page on the Hub.
     """
     specs = catalog.specs(manifests)
+    owner, name = url.split("/")[-2:]
     release: Node = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "name": url.rsplit("/", maxsplit=1)[-1],
+        "name": name,
         "description": "; ".join(spec.title for spec in specs),
-        "conformsTo": SPEC,
+        "conformsTo": SPECS,
         "license": [*dict.fromkeys(_licence(spec) for spec in specs)],
+        "usageInfo": [_conditions(spec) for spec in specs],
         "citeAs": "\n".join(spec.citation.strip() for spec in specs if spec.citation),
+        "creator": _creators(specs) or [{"@type": "sc:Organization", "name": owner}],
+        "publisher": {"@type": "sc:Organization", "name": owner},
+        "keywords": _keywords(specs, manifests),
+        "inLanguage": [*dict.fromkeys(word for spec in specs for word in spec.languages)],
         "url": url,
         "version": tag.removeprefix("v"),
         "isLiveDataset": False,
-        "distribution": [
-            _repository(url, tag),
-            *(node for manifest in manifests for node in _files(manifest, url, tag)),
-        ],
-        "recordSet": [_records(manifest) for manifest in manifests],
+        **_provenance(manifests),
+        **_responsible(specs, manifests),
+        "distribution": [_file(m, shard, url, tag) for m in manifests for shard in m.shards()],
+        "recordSet": [node for manifest in manifests for node in _records(manifest)],
     }
     if doi:
         release["identifier"] = f"https://doi.org/{doi}"
-    return json.dumps(release, indent=1, ensure_ascii=False) + "\n"
+    release = {key: value for key, value in release.items() if value not in ("", [])}
+    return json.dumps(release, indent=0, ensure_ascii=False) + "\n"
 
 
 def _licence(spec: Spec) -> str:
-    return spec.licence if spec.licence_tag == "other" else spec.licence_tag
+    name = licences.spdx(spec.licence_tag)
+    return f"https://spdx.org/licenses/{name}.html" if name else spec.licence
 
 
-def _repository(url: str, tag: str) -> Node:
-    """The whole repository, as tools of Croissant clone it."""
-    return {
-        "@type": "cr:FileObject",
-        "@id": REPOSITORY,
-        "name": REPOSITORY,
-        "contentUrl": f"{url}/tree/{tag}",
-        "encodingFormat": "git+https",
-        # what the specification asks for where there is no checksum
-        "sha256": "https://github.com/mlcommons/croissant/issues/80",
+def _conditions(spec: Spec) -> Node:
+    """On what conditions a corpus can be used: in words, and what its licence says as ODRL."""
+    said: Node = {
+        "@type": ["CreativeWork", "odrl:Offer"],
+        "name": f"Conditions of use: {spec.title}",
+        "text": " ".join(spec.licence.split()),
     }
+    if spec.homepage:
+        said["url"] = str(spec.homepage)
+    if terms := licences.terms(spec.licence_tag):
+        rule: Node = {"@type": "odrl:Permission", "odrl:action": {"@id": "odrl:use"}}
+        asked = [("cc:Attribution", terms.attribution), ("cc:ShareAlike", terms.share_alike)]
+        if duties := [{"odrl:action": {"@id": name}} for name, due in asked if due]:
+            rule["odrl:duty"] = duties
+        refused = [("cc:CommercialUse", terms.commercial), ("cc:DerivativeWorks", terms.changes)]
+        said["odrl:permission"] = rule
+        if nots := [{"odrl:action": {"@id": name}} for name, allowed in refused if not allowed]:
+            said["odrl:prohibition"] = nots
+    return said
 
 
-def _files(manifest: Manifest, url: str, tag: str) -> Iterator[Node]:
-    """A config's shards, and the set of them that its columns are read from."""
-    for shard in manifest.shards():
-        path = f"{manifest.config}/{shard.file}"
-        yield {
-            "@type": "cr:FileObject",
-            "@id": path,
-            "name": path,
-            "contentUrl": f"{url}/resolve/{tag}/{path}",
-            "contentSize": f"{shard.bytes} B",
-            "sha256": shard.sha256,
-            "encodingFormat": PARQUET,
-        }
-    yield {
-        "@type": "cr:FileSet",
-        "@id": f"{manifest.config}-shards",
-        "name": f"{manifest.config}-shards",
-        "containedIn": {"@id": REPOSITORY},
-        "includes": f"{manifest.config}/*-of-*.parquet",
-        "encodingFormat": PARQUET,
-    }
+def _creators(specs: list[Spec]) -> list[Node]:
+    cited = dict.fromkeys(spec.citation for spec in specs if spec.citation)
+    names = [name for text in cited for name in citation.authors(text)]
+    return [{"@type": "sc:Person", "name": name} for name in dict.fromkeys(names)]
 
 
-def _records(manifest: Manifest) -> Node:
-    config = manifest.config
-    fields = [_field(config, (name,), feature) for name, feature in manifest.features.items()]
-    if "split" not in manifest.features:
-        fields.append(_split(config))
+def _keywords(specs: list[Spec], manifests: list[Manifest]) -> list[str]:
+    kinds = [kind for m in manifests for kind, _ in media_kinds(m.features).values()]
+    return [*dict.fromkeys([*kinds, *(task for spec in specs for task in spec.tasks)])]
+
+
+def _provenance(manifests: list[Manifest]) -> Node:
+    """What the shards were made of and by what, in the words of PROV-O."""
+    sources: dict[str, Node] = {}
+    for used in (used for made in manifests for used in made.sources):
+        entity = {"@type": "prov:Entity", "prov:label": used.file}
+        entity |= {"url": used.url} if used.url else {}
+        entity |= {"sha256": used.sha256} if used.sha256 else {}
+        sources.setdefault(json.dumps(entity), entity)
+    agents = {made.made_with.get("edge_glass") for made in manifests}
     return {
-        "@type": "cr:RecordSet",
-        "@id": config,
-        "name": config,
-        "description": f"{manifest.rows:,} rows",
-        "key": {"@id": f"{config}/id"},
-        "field": fields,
-    }
-
-
-def _split(config: str) -> Node:
-    """The split of a row is said by the name of its shard."""
-    return {
-        "@type": "cr:Field",
-        "@id": f"{config}/split",
-        "name": "split",
-        "dataType": "sc:Text",
-        "source": {
-            "fileSet": {"@id": f"{config}-shards"},
-            "extract": {"fileProperty": "filename"},
-            "transform": {"regex": r"^(.+)-\d+-of-\d+\.parquet$"},
+        "prov:wasDerivedFrom": [*sources.values()],
+        "prov:wasGeneratedBy": {
+            "@type": "prov:Activity",
+            "prov:label": "edge-glass build",
+            "prov:wasAssociatedWith": [
+                {"@type": "prov:SoftwareAgent", "prov:label": f"Edge Glass {version}"}
+                for version in sorted(filter(None, agents))
+            ],
         },
     }
 
 
-def _field(config: str, path: tuple[str, ...], feature: Any) -> Node:
-    """A column, or (`path` longer than one) a part of one."""
-    inner, repeated = feature, is_list(feature)
-    while is_list(inner):
-        inner = item_of(inner)
-    source: Node = {
-        "fileSet": {"@id": f"{config}-shards"},
-        "extract": {"column": path[0]},
+def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
+    """What a build knows of the questions of responsible AI, out of manifests and ledgers."""
+    fetched = any(source.fetch for spec in specs for source in spec.sources.values())
+    missing = []
+    for made in manifests:
+        drops = sorted(n for n in made.outcomes().items() if n[0] != "kept")
+        what = ", ".join(f"{rows} {outcome}" for outcome, rows in drops) or "none"
+        rows = made.outcomes().total()
+        missing.append(f"{made.config}: of {rows} source rows dropped: {what}.")
+    noted = [
+        f"{made.config}: {rows} rows: {kind}"
+        for made in manifests
+        for kind, rows in sorted(_notes(made).items())
+    ]
+    settings = {made.config: _set(made.parameters) for made in manifests}
+    return {
+        "rai:dataCollection": "; ".join(
+            f"{spec.title}: {', '.join(spec.sources)}" for spec in specs
+        ),
+        "rai:dataCollectionType": ["Web Scraping"] if fetched else ["Secondary Data analysis"],
+        "rai:dataCollectionMissingData": " ".join(missing)
+        + " The ledger of each config (ledger.parquet) says so of each row.",
+        "rai:dataPreprocessingProtocol": [f"{name}: {text}" for name, text in settings.items()],
+        "rai:dataLimitations": noted,
+        "rai:dataReleaseMaintenancePlan": MAINTENANCE,
     }
+
+
+def _notes(made: Manifest) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for split in made.splits.values():
+        for kind, rows in split.warnings.items():
+            found[kind] = found.get(kind, 0) + rows
+    return found
+
+
+def _set(parameters: dict[str, Any]) -> str:
+    said = ", ".join(f"{n}={v}" for n, v in sorted(parameters.items()) if v not in (None, False))
+    return said or "as the source has it"
+
+
+def _file(made: Manifest, shard: File, url: str, tag: str) -> Node:
+    path = f"{made.config}/{shard.file}"
+    return {
+        "@type": "cr:FileObject",
+        "@id": path,
+        "name": path,
+        "contentUrl": f"{url}/resolve/{tag}/{path}",
+        "contentSize": f"{shard.bytes} B",
+        "sha256": shard.sha256,
+        "encodingFormat": PARQUET,
+    }
+
+
+def _records(made: Manifest) -> Iterator[Node]:
+    """The splits of a config, and the rows of each of its shards."""
+    splits = f"{made.config}/splits"
+    kinds = {"name": "sc:Text", "url": ["sc:URL", "cr:Split"], "rows": "sc:Integer"}
+    yield {
+        "@type": "cr:RecordSet",
+        "@id": splits,
+        "name": splits,
+        "description": f"The splits of {made.config}, which has {made.rows:,} rows.{_more(made)}",
+        "dataType": "cr:Split",
+        "key": {"@id": f"{splits}/name"},
+        "field": [
+            {"@type": "cr:Field", "@id": f"{splits}/{name}", "name": name, "dataType": kind}
+            for name, kind in kinds.items()
+        ],
+        "data": [
+            {f"{splits}/name": name, f"{splits}/url": _meant(name), f"{splits}/rows": split.rows}
+            for name, split in made.splits.items()
+        ],
+    }  # fmt: skip
+    for split, shard in made.shards_by_split()[:MOST]:
+        if shard.rows:
+            yield _rows(made, split, shard)
+
+
+def _more(made: Manifest) -> str:
+    left = len(made.shards()) - MOST
+    return f" The last {left:,} of its files have the columns of the others." if left > 0 else ""
+
+
+def _meant(split: str) -> str | None:
+    """What a split is for, as Croissant calls that."""
+    return next((kind for start, kind in SPLITS.items() if split.startswith(start)), None)
+
+
+def _rows(made: Manifest, split: str, shard: File) -> Node:
+    file = f"{made.config}/{shard.file}"
+    name = file.removesuffix(".parquet")
+    fields = [_field(file, name, (column,), f, made) for column, f in made.features.items()]
+    if "split" not in made.features:
+        said = {"name": "split", "description": "the split of the row", "dataType": "sc:Text"}
+        # the specification has it in one vocabulary, and its own library reads it in the other
+        said |= {"value": split, "cr:value": split}
+        fields.append({"@type": "cr:Field", "@id": f"{name}/split", **said})
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": f"{shard.rows:,} rows of {made.config}, split {split}",
+        "key": {"@id": f"{name}/id"},
+        "field": fields,
+    }
+
+
+def _field(file: str, records: str, path: tuple[str, ...], feature: Any, made: Manifest) -> Node:
+    """A column, or (`path` longer than one) a part of one."""
+    inner, depth = feature, 0
+    while is_list(inner):
+        inner, depth = item_of(inner), depth + 1
+    source: Node = {"fileObject": {"@id": file}, "extract": {"column": path[0]}}
     field: Node = {
         "@type": "cr:Field",
-        "@id": "/".join([config, *path]),
+        "@id": "/".join([records, *path]),
         "name": "/".join(path),
         "source": source,
     }
-    if repeated:
-        field["repeated"] = True
+    if not path[1:]:
+        field["description"] = note(path[0], feature, made.roles[path[0]])
+    if depth:
+        field |= {"isArray": True, "arrayShape": ",".join(["-1"] * depth)}
     if "_type" not in inner:  # a struct
-        field["subField"] = [_field(config, (*path, key), part) for key, part in inner.items()]
+        parts = inner.items()
+        field["subField"] = [_field(file, records, (*path, k), part, made) for k, part in parts]
         return field
     if inner["_type"] in MEDIA:
         source["transform"] = {"jsonPath": "bytes"}
+        field |= {"repeated": True} if depth else {}  # without it mlcroissant reads one image
     elif path[1:]:
         source["transform"] = {"jsonPath": ".".join(path[1:])}
     return field | {"dataType": _type(inner)}
@@ -171,4 +297,4 @@ def _type(feature: Node) -> str:
         return MEDIA[kind]
     dtype = feature.get("dtype", "int64")  # of a class label's
     found = KINDS.get(dtype[:3], "sc:Text")
-    return found + dtype.lstrip("intfloa") if found.startswith("cr:") else found
+    return found + re.sub(r"\D", "", dtype) if found.startswith("cr:") else found

@@ -224,8 +224,9 @@ def preupload(call: Call) -> Any:
     answers = []
     for ask in call.json()["files"]:
         path, size = ask["path"], ask["size"]
-        # A card is text: it stays a regular file whatever its size, as on the real Hub.
-        lfs = path.endswith(".parquet") or (size > LFS_FROM and not path.endswith(".md"))
+        # Papers are text of less than the real limit: regular files, as on the real Hub.
+        papers = path.endswith((".md", "croissant.json"))
+        lfs = path.endswith(".parquet") or (size > LFS_FROM and not papers)
         answer = {"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
         answers.append(answer | ({"oid": have[path].etag} if path in have else {}))
     return {"files": answers}
