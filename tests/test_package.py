@@ -60,6 +60,7 @@ def test_the_sdist_makes_the_wheel(dist: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow  # CI installs the wheel and builds with it: make test-package
 def test_a_build_from_the_wheel_alone(dist: Path, tmp_path: Path) -> None:
     """As after `pip install edge-glass`, in a folder with nothing of the clone."""
     [wheel] = dist.glob("*.whl")

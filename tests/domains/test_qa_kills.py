@@ -75,6 +75,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
         assert sum(len(decks.read_pairs(f)) for f in decks.folders(root)) == len(answered)
 
 
+@pytest.mark.slow
 def test_collecting_killed_at_random_moments(tmp_path: Path) -> None:
     """No half deck is ever seen, and the end is that of a run that nobody stopped."""
     talks, chance = tmp_path / "talks", random.Random(3)

@@ -79,7 +79,7 @@ def test_the_sample(tmp_path: Path, nsfw: str, subset: float | None, limit: int 
     assert len(files) == 3
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(st.lists(LINE, max_size=12), min_size=1, max_size=3), st.sampled_from([1, 3, 10]))
 def test_any_table(
     tmp_path_factory: pytest.TempPathFactory, texts: list[list[str]], most: int
