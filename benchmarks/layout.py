@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 from measure import arguments, scratch, show
 from read_data import pictures
 
+from edge_glass.core.shard_files import PAGE_BYTES
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 ACCESSES = 60
 REPO = "org/layout"
@@ -56,7 +58,9 @@ def table(rows: int) -> pa.Table:
                      "caption": captions})  # fmt: skip
 
 
-def written(folder: Path, made: pa.Table, group: int, compression: str, shards: int) -> None:
+def written(
+    folder: Path, made: pa.Table, group: int, compression: str, shards: int, pages: bool
+) -> None:
     text = ["id", "image.path", "caption"]
     each = -(-made.num_rows // shards)
     folder.mkdir()
@@ -65,7 +69,8 @@ def written(folder: Path, made: pa.Table, group: int, compression: str, shards: 
             made.slice(number * each, each), folder / f"train-{number:05d}-of-{shards:05d}.parquet",
             row_group_size=group, use_dictionary=text, write_statistics=text, write_page_index=True,
             compression=dict.fromkeys(text, "zstd") | {"image.bytes": compression},
-            column_encoding={"image.bytes": "PLAIN"},
+            column_encoding={"image.bytes": "PLAIN"}, write_batch_size=1,
+            data_page_size=PAGE_BYTES if pages else 2**20,
         )  # fmt: skip
 
 
@@ -115,22 +120,22 @@ def shuffled(folder: Path, rows: int) -> tuple[float, float, float]:
 
 
 def over_http(hub: Any, folder: Path, name: str) -> tuple[str, str]:
-    """Requests and MB for one random row, and for all captions in multiples of their size."""
+    """Requests and kB for the picture of a row, and for all captions in multiples of their size."""
     from huggingface_hub import HfApi
 
-    from edge_glass.train import loader
+    from edge_glass.train import loader, rows
     from edge_glass.train.row_groups import Place
 
     HfApi(endpoint=hub.url, token=hub.token).upload_folder(
         repo_id=REPO, folder_path=folder, path_in_repo=name, repo_type="dataset"
     )
     place = f"hf://datasets/{REPO}/{name}"
-    images = Place([place], "train", ["image"])
+    images = rows(place, columns=["image"])
     hub.reset_log()
-    for group in range(5):
-        images.table(group * len(images.shape.rows) // 5, images.columns)
+    for part in range(5):
+        images[part * len(images) // 5 + 7]["image"].read()
     asked = hub.seen("GET", "resolve")
-    one = f"{len(asked) / 5:.0f}, {sum(r.sent for r in asked) / 5e6:.1f}"
+    one = f"{len(asked) / 5:.0f}, {sum(r.sent for r in asked) / 5e3:.0f}"
     text = Place([place], "train", ["caption"]).bytes
     captions = loader(place, columns=["caption"])  # has read the footers
     hub.reset_log()
@@ -140,10 +145,11 @@ def over_http(hub: Any, folder: Path, name: str) -> tuple[str, str]:
     return one, f"{len(asked)}, {sum(r.sent for r in asked) / text:.2f}"
 
 
-def layouts(rows: int) -> Iterator[tuple[int, str, int]]:
-    yield from ((group, "none", 1) for group in (10, 30, 100, 300, 1000))
-    yield from ((100, compression, 1) for compression in ("snappy", "zstd"))
-    yield from ((100, "none", shards) for shards in (4, 20))
+def layouts() -> Iterator[tuple[int, str, int, bool]]:
+    yield from ((group, "none", 1, True) for group in (10, 30, 100, 300, 1000))
+    yield 100, "none", 1, False
+    yield from ((100, compression, 1, True) for compression in ("snappy", "zstd"))
+    yield from ((100, "none", shards, True) for shards in (4, 20))
 
 
 def main() -> None:
@@ -157,20 +163,20 @@ def main() -> None:
         os.environ["HF_TOKEN"] = hub.token
         HfApi(endpoint=hub.url, token=hub.token).create_repo(REPO, repo_type="dataset")
         made, found = table(options.rows), []
-        for group, compression, shards in layouts(options.rows):
-            place = folder / f"{group}-{compression}-{shards}"
-            written(place, made, group, compression, shards)
+        for group, compression, shards, pages in layouts():
+            place = folder / f"{group}-{compression}-{shards}-{pages}"
+            written(place, made, group, compression, shards, pages)
             files = list(place.iterdir())
             footer = sum(pq.read_metadata(path).serialized_size for path in files)
             speed, first, peak = shuffled(place, options.rows)
             found.append([
-                str(group), compression, str(shards),
+                str(group), compression, str(shards), "32 kB" if pages else "1 MB",
                 f"{sum(f.stat().st_size for f in files) / 1e6:.1f}",
                 f"{footer / 1000:.0f}", f"{at_random(place):.2f}", f"{in_order(place):,.0f}",
                 f"{speed:,.0f}", f"{first:.3f}", f"{peak:.0f}", *over_http(hub, place, place.name),
             ])  # fmt: skip
-    columns = ["rows", "media", "shards", "MB", "feet kB", "random ms", "in order",
-               "shuffled", "first s", "peak MB", "row: GETs, MB", "text: GETs, x"]  # fmt: skip
+    columns = ["rows", "media", "shards", "pages", "MB", "feet kB", "random ms", "in order",
+               "shuffled", "first s", "peak MB", "row: GETs, kB", "text: GETs, x"]  # fmt: skip
     show(f"{options.rows:,} JPEGs", columns, found)
 
 

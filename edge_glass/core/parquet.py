@@ -8,18 +8,23 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_glass.core import units
+from edge_glass.core import stored_media, units
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.locations import is_local
-from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, pages
+from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, index_places, location, pages
+from edge_glass.core.stored_media import UNLIKE, Stored
 
+MAGIC, MEDIA = b"PAR1", ".bytes"
+FEW = 4  # a row in so many, or fewer, are read one by one
+NEAR = 2**16  # bytes that are fetched for nothing rather than with another request
 KEPT = 2**25  # bytes behind a URL that are fetched before they are read
 LIMIT = 1_000_000_000  # bytes of a row group in memory, and so of a cell
 SETTING = "EDGE_GLASS_MAX_ROW_GROUP"  # in the environment: another limit
@@ -54,36 +59,60 @@ def readable(path: object) -> Iterator[None]:
         raise DamagedFile(path, " ".join(str(error).split())[:200]) from error
 
 
-class _Fetched:
-    """A file behind a URL. What is looked at before it is read is fetched once."""
+Cell = tuple[Stored, int]  # values, and the number of one among them
+
+
+class Fetched:
+    """A file behind a URL. What is about to be read of it is fetched at once, and kept."""
 
     def __init__(self, file: Any) -> None:
         self._file, self._at, self._kept = file, 0, list[tuple[int, bytes]]()
         self.closed, self._size = False, file.seek(0, os.SEEK_END)
 
-    def keep(self, start: int, size: int) -> None:
-        if size <= KEPT:
-            if sum(len(data) for _, data in self._kept) + size > KEPT:
+    def keep(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Fetch what stands between these places; those that are near each other in one request."""
+        joined = list[tuple[int, int]]()
+        for start, end in sorted(ranges):
+            if joined and start <= joined[-1][1] + NEAR:
+                joined[-1] = joined[-1][0], max(end, joined[-1][1])
+            else:
+                joined.append((start, end))
+        for start, end in joined:
+            if end - start > KEPT or self._has(start, end) is not None:
+                continue
+            if sum(len(data) for _, data in self._kept) + end - start > KEPT:
                 self._kept.clear()
-            self.seek(start)
-            self._kept.append((start, self.read(size)))
+            self._kept.append((start, self.pread(end - start, start)))
+
+    def _has(self, start: int, end: int) -> bytes | None:
+        for at, data in self._kept:
+            if at <= start and end <= at + len(data):
+                return data[start - at : end - at]
+        return None
+
+    def pread(self, size: int, at: int) -> bytes:
+        """Bytes from a place on, out of those that are kept if they are there."""
+        if (kept := self._has(at, at + size)) is not None:
+            return kept
+        self._file.seek(at)
+        return bytes(self._file.read(size))
 
     def seek(self, at: int, whence: int = os.SEEK_SET) -> int:
+        """As a file's own."""
         self._at = at + (0, self._at, self._size)[whence]
         return self._at
 
     def tell(self) -> int:
+        """As a file's own."""
         return self._at
 
     def read(self, size: int) -> bytes:
+        """As a file's own."""
         at, self._at = self._at, self._at + size
-        for start, data in self._kept:
-            if start <= at and at + size <= start + len(data):
-                return data[at - start : at - start + size]
-        self._file.seek(at)
-        return bytes(self._file.read(size))
+        return self.pread(size, at)
 
     def close(self) -> None:
+        """As a file's own."""
         self.closed = True
         self._file.close()
 
@@ -103,7 +132,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         )
         self._path, self._local, self._is_mine = path, local, source is None
         opened = source or (pa.OSFile(str(path)) if local else cast(Path, path).open("rb"))
-        self._file = opened if local else _Fetched(opened)
+        self._file = opened if local else Fetched(opened)
         with readable(path):
             self._size = self._file.seek(0, os.SEEK_END)
             super().__init__(self._file, **{"pre_buffer": False} | options)
@@ -118,6 +147,8 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
 
     def read_row_group(self, i: int, columns: Any = None, **options: Any) -> pa.Table:
         """A row group, as pyarrow's own."""
+        with readable(self._path):
+            self._keep(i, columns, plain=True)
         self.check([i], columns)
         with readable(self._path):
             return super().read_row_group(i, columns, **options)
@@ -134,7 +165,10 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
     def rows_at(
         self, numbers: Iterable[int], columns: Any = None
     ) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Rows by their numbers, ascending: row group, number and row; one group is in memory."""
+        """Rows by their numbers, ascending: row group, number and row; one group is in memory.
+
+        Where few rows of a group are asked for, of media that are stored plain no others are read.
+        """
         left, start = iter(numbers), 0
         number = next(left, None)
         for group in range(self.num_row_groups):
@@ -143,11 +177,68 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
                 inside.append(number - start)
                 number = next(left, None)
             if inside:
-                table = self.read_row_group(group, columns).take(inside)
                 with readable(self._path):
-                    listed = table.to_pylist()
+                    listed = self._rows(group, inside, columns)
                 yield from ((group, start + n, row) for n, row in zip(inside, listed, strict=True))
             start = stop
+
+    def _rows(self, group: int, rows: list[int], columns: Any) -> list[dict[str, Any]]:
+        few = FEW * len(rows) <= self.metadata.row_group(group).num_rows
+        wanted = [self._leaves[at] for at in self._wanted(columns)]
+        media = [path for path in wanted if few and path.endswith(MEDIA) and path.count(".") == 1]
+        cells = {path: found for path in media if (found := self.cells(group, path, rows))}
+        if not cells:
+            return list(self.read_row_group(group, columns).take(rows).to_pylist())
+        rest = [path for path in wanted if path not in cells]
+        listed: list[dict[str, Any]] = [{} for _ in rows]
+        if rest:
+            listed = self.read_row_group(group, rest).take(rows).to_pylist()
+        for path, values in cells.items():
+            name = path.removesuffix(MEDIA)
+            for row, (places, number) in zip(listed, values, strict=True):
+                row[name] = row.get(name, {}) | {"bytes": places.read(number)}
+        names = [name for name in self.schema_arrow.names if name in listed[0]]
+        return [{name: row[name] for name in names} for row in listed]
+
+    def cells(self, group: int, path: str, rows: list[int]) -> list[Cell] | None:
+        """Where the values of a column of bytes stand, for some rows of a group.
+
+        Behind a URL their pages are fetched, and no others. None if only pyarrow can tell.
+        """
+        at = self._leaves.index(path)
+        chunk, kind = self.metadata.row_group(group).column(at), self.schema.column(at)
+        level, file = kind.max_definition_level, self._file
+        if kind.max_repetition_level or not stored_media.is_plain(chunk):
+            return None
+        if not isinstance(file, Fetched):
+            places = stored_media.stored(self, chunk, level)
+            return [(places, row) for row in rows] if places else None
+        cells = list[Cell]()
+        with suppress(*UNLIKE):
+            start, size = self._index_places[group][at]
+            file.keep([(start, start + size)])
+            index = file.pread(size, start)
+            for row in rows:
+                page = location(index, row, chunk.num_values)
+                # all but the last row of a page of ours are small
+                is_last, most = row == page.last - 1, min(page.end, page.at + NEAR)
+                for end in [page.end] if is_last else [most, page.end]:
+                    file.keep([(page.at, end)])
+                    if places := stored_media.in_page(file, chunk, level, page, end):
+                        cells.append((places, row - page.first))
+                        break
+        return cells if len(cells) == len(rows) else None
+
+    @cached_property
+    def _index_places(self) -> list[list[tuple[int, int]]]:
+        written = pa.BufferOutputStream()
+        self.metadata.write_metadata_file(written)
+        return index_places(written.getvalue().to_pybytes()[len(MAGIC) :])
+
+    def pread(self, size: int, at: int) -> bytes:
+        """Bytes of the file from a place on."""
+        self._file.seek(at)
+        return bytes(self._file.read(size))
 
     def check(self, groups: Iterable[int], columns: Any = None, batch: int = sys.maxsize) -> None:
         """Raise EdgeGlassError if row groups, or `batch` rows of one, take too much memory."""
@@ -157,7 +248,9 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
             raise DataError(f"{self._path}: no column {', '.join(missing)}; it has {names}")
         for group in groups:
             with readable(self._path):
-                size = sum(self._sizes(group, columns, batch))
+                self._keep(group, columns, plain=False)
+                wanted = self._wanted(columns)
+                size = sum(self._chunk_size(group, at, batch) for at in wanted)
             if size > limit():
                 raise DataError(
                     f"{self._path}: row group {group} takes {units.size(size)} in memory, the most "
@@ -165,32 +258,39 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
                     "to more bytes"
                 )
 
-    def _sizes(self, group: int, columns: Any, batch: int) -> Iterator[int]:
-        for at, path in enumerate(self._leaves):
-            if columns is None or any(f"{path}.".startswith(f"{name}.") for name in columns):
-                yield self._chunk_size(group, at, batch)
+    def _wanted(self, columns: Any) -> list[int]:
+        return [
+            at
+            for at, path in enumerate(self._leaves)
+            if columns is None or any(f"{path}.".startswith(f"{name}.") for name in columns)
+        ]
 
-    def _chunk_size(self, group: int, at: int, batch: int) -> int:
-        """The most bytes that a column takes in a row group, or `batch` rows of it."""
-        chunk, kind = self.metadata.row_group(group).column(at), self.schema.column(at)
+    def _keep(self, group: int, columns: Any, plain: bool) -> None:
+        """Fetch what is read next, with or without what is stored plain."""
+        if isinstance(self._file, Fetched):
+            chunks = self.metadata.row_group(group)
+            wanted = [chunks.column(at) for at in self._wanted(columns)]
+            self._file.keep(self._span(one) for one in wanted if plain or not _is_plain(one))
+
+    def _span(self, chunk: Any) -> tuple[int, int]:
         starts = chunk.data_page_offset, chunk.dictionary_page_offset
         start, stored = min(filter(None, starts), default=0), chunk.total_compressed_size
         if start < 0 or stored < 0 or start + stored > self._size or chunk.num_values < 0:
             raise ValueError(f"the column {chunk.path_in_schema} does not fit in it")
+        return start, start + stored
+
+    def _chunk_size(self, group: int, at: int, batch: int) -> int:
+        """The most bytes that a column takes in a row group, or `batch` rows of it."""
+        chunk, kind = self.metadata.row_group(group).column(at), self.schema.column(at)
+        start, end = self._span(chunk)
         if kind.max_repetition_level:
             batch = sys.maxsize  # a row of it is any number of values
         width = max(WIDTH, kind.length or 0)
         least = width * min(chunk.num_values, batch)
         # walking it would fetch it twice; pyarrow aborts where it is asked for a codec that is none
-        if (
-            not self._local
-            and chunk.compression == "UNCOMPRESSED"
-            and not chunk.has_dictionary_page
-        ):
-            return int(least + stored)
-        if isinstance(self._file, _Fetched):
-            self._file.keep(start, stored)
-        every = list(pages(self._read, start, start + stored))
+        if not self._local and _is_plain(chunk):
+            return int(least + end - start)
+        every = list(pages(lambda at, size: self.pread(size, at), start, end))
         data = [page for page in every if page.kind != DICTIONARY_PAGE]
         size: int = max(least, _most(data, width, batch))
         words = max((page.size for page in every if page.kind == DICTIONARY_PAGE), default=0)
@@ -218,9 +318,9 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         )
         return sum(filter(None, sizes))
 
-    def _read(self, start: int, size: int) -> bytes:
-        self._file.seek(start)
-        return bytes(self._file.read(size))
+
+def _is_plain(chunk: Any) -> bool:
+    return chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
 
 
 def _ends(path: str) -> Iterator[int]:

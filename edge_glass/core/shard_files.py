@@ -17,6 +17,7 @@ from edge_glass.core.columns import column, has_media, leaves
 ROW_GROUP_ROWS = 100
 TEXT_GROUP_ROWS = 10_000  # where no column is media: rows of 200 bytes, five times the speed
 ROW_GROUP_BYTES = 10_000_000
+PAGE_BYTES = 2**15  # where media are: a row of so many bytes is a page
 # the values that `datasets` itself writes with, so that its readers and the Hub know them
 CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 
@@ -118,9 +119,14 @@ def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
     stored = [leaf for field in schema for leaf in leaves(field.name, field.type)]
     media = [path for path, type_ in stored if pa.types.is_binary(type_)]
     text = [path for path, type_ in stored if not pa.types.is_binary(type_)]
+    # a page ends with the row that fills it, so that a row can be fetched by itself; lists of
+    # numbers would be written one number at a time
+    samples = any(".list." in path and pa.types.is_floating(type_) for path, type_ in stored)
+    pages = {"write_batch_size": 1, "data_page_size": PAGE_BYTES} if media and not samples else {}
     writer = pq.ParquetWriter(
         file,
         schema,
+        **pages,
         compression=dict.fromkeys(text, "zstd") | dict.fromkeys(media, "none"),
         use_dictionary=text,
         column_encoding=dict.fromkeys(media, "PLAIN"),

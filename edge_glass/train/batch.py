@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.train.stored_media import Stored
+from edge_glass.core.stored_media import Stored
 
 Batch = dict[str, Any]  # column -> array, or a list where values are no numbers of one shape
 Decoder = Callable[[bytes, np.random.Generator], Any]

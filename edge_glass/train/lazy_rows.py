@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.parquet import Cell
 from edge_glass.media import sound_file, video
 from edge_glass.train.row_groups import Place
 
@@ -31,15 +32,14 @@ class Rows:
         number = range(len(self))[number]
         group = int(np.searchsorted(self._ends, number, side="right"))
         inside = number - int(self._ends[group] - self._place.shape.rows[group])
-        texts, stored = self._columns(group), self._place.stored(group)
+        texts = self._columns(group)
         row: dict[str, Any] = {}
         for name in self._place.columns:
             if name not in self._media:
                 row[name] = texts[name][inside].as_py()
-            elif name in stored:
-                row[name] = Media(partial(stored[name].read, inside), stored[name].size(inside))
             else:
-                row[name] = Media(partial(self._part, group, name, inside))
+                cell = partial(self._place.cell, group, name, inside)
+                row[name] = Media(cell, partial(self._whole, group, name, inside))
         return row
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -54,31 +54,41 @@ class Rows:
     def _bytes(self, group: int, name: str) -> Any:
         return self._place.table(group, [name])[name]
 
-    def _part(self, group: int, name: str, row: int, start: int, size: int | None) -> bytes:
+    def _whole(self, group: int, name: str, row: int) -> bytes:
         value = (self._bytes(group, name)[row].as_py() or {}).get("bytes")
         if value is None:
             raise Dropped(Outcome.MISSING_MEDIA, "no bytes")
-        return bytes(value[start : None if size is None else start + size])
+        return bytes(value)
 
 
 class Media:
     """Bytes of a row that are read when they are asked for, and no more than that.
 
-    So it is where the file is local and holds media uncompressed, as builds do; else their row
-    group is read.
+    Media that are stored uncompressed, as in builds, are read where they stand, or their page is
+    fetched; else their row group is read.
     """
 
-    def __init__(self, part: Callable[[int, int | None], bytes], size: int | None = None) -> None:
-        self._part, self._size = part, size
+    def __init__(self, cell: Callable[[], Cell | None], whole: Callable[[], bytes]) -> None:
+        self._find, self._whole = cell, whole
+
+    @cached_property
+    def _cell(self) -> Cell | None:
+        return self._find()
 
     @property
     def size(self) -> int:
         """How many bytes there are."""
-        return len(self.read()) if self._size is None else self._size
+        if self._cell:
+            values, number = self._cell
+            return values.size(number)
+        return len(self._whole())
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
         """The bytes from `start` on, `size` at most. Raises Dropped where there are none."""
-        return self._part(start, size)
+        if self._cell:
+            values, number = self._cell
+            return values.read(number, start, size)
+        return self._whole()[start : None if size is None else start + size]
 
     def sound(self, start: float, seconds: float) -> tuple[np.ndarray, int]:
         """Part of a sound: float32 of shape (frames, channels), and its rate in Hz.

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from edge_glass.core import locations, manifest, parquet
 from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError, raise_all
+from edge_glass.core.parquet import Cell
+from edge_glass.core.stored_media import File, Stored, stored
 from edge_glass.train.epoch_plan import Shape
-from edge_glass.train.stored_media import File, Stored, stored
 
 FOOTERS = 64  # kept; others are read again when their shard's turn comes
 AT_ONCE = 16
+READERS = 2  # of files that are here
+CELLS = 4  # row groups, or files behind a URL, where single media were looked for last
 DURATION = "duration"  # seconds, as builds of sounds have them
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
@@ -98,13 +101,33 @@ class Place:
             return {}
         footer = self._footer(shard)
         found: dict[str, Stored] = {}
-        chunks = footer.row_group(group - int(self._first[shard]))
+        chunks, file = footer.row_group(group - int(self._first[shard])), self._file(shard)
         for at in range(chunks.num_columns):
             chunk, kind = chunks.column(at), footer.schema.column(at)
             if (name := media.get(chunk.path_in_schema)) and not kind.max_repetition_level:
-                values = stored(self._file(shard), chunk, kind.max_definition_level)
+                file.expect(chunk.total_compressed_size, chunk.data_page_offset)
+                values = stored(file, chunk, kind.max_definition_level)
                 found |= {name: values} if values else {}
         return found
+
+    def cell(self, group: int, name: str, row: int) -> Cell | None:
+        """Where one of a row group's media is, of which no other is read if it can be told."""
+        if self._local:
+            values = self._stored(group).get(name)
+            return (values, row) if values else None
+        shard = int(self.shape.shards[group])
+        path = f"{self._names[name]}.bytes"
+        found = self._reader(shard).cells(group - int(self._first[shard]), path, [row])
+        return found[0] if found else None
+
+    @lru_cache(maxsize=CELLS)  # noqa: B019
+    def _stored(self, group: int) -> dict[str, Stored]:
+        return self.stored(group)
+
+    @lru_cache(maxsize=CELLS)  # noqa: B019
+    def _reader(self, shard: int) -> parquet.BoundedFile:
+        footer = self._footer(shard)
+        return parquet.BoundedFile(self.files[shard], self._open(shard), metadata=footer)
 
     def table(self, group: int, columns: Sequence[str]) -> pa.Table:
         """Columns of a row group under their names for a batch, read in one go.
@@ -128,6 +151,11 @@ class Place:
             )
             inside = group - int(self._first[shard])
             return reader.read_row_group(inside, self._read(columns), use_threads=False)
+
+    @property
+    def readers(self) -> int:
+        """How many row groups are best read at once."""
+        return READERS if self._local else AT_ONCE
 
     def file(self, group: int) -> str:
         """The name of the shard that holds a row group."""

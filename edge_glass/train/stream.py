@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from edge_glass.train.torch_loader import TorchLoader
 
 BUFFER, ROWS = 64_000_000, 4000  # bytes and rows that shuffling keeps, at most
-READERS = 2
 STATE = schema.shape(
     epoch=Count, batches=Count, skipped=dict[str, Count], data=list[str], order=Order
 )
@@ -197,7 +196,7 @@ class Loader:
 
     def picked(self, keys: Sequence[tuple[int, int, int]]) -> Made:
         """The batch of any rows, each by its epoch, batch and place; nothing is read ahead."""
-        with ThreadPoolExecutor(READERS, "edge-glass-read") as readers:
+        with ThreadPoolExecutor(self._readers, "edge-glass-read") as readers:
             windows = {epoch: _Window(self._places, readers) for epoch, _, _ in keys}
             rows = {
                 (epoch, number): windows[epoch].rows(self.planned(epoch), number, True)
@@ -213,7 +212,7 @@ class Loader:
         """Make batches in this order, some ahead; `beside` processes share cores and prefetch."""
         threads = self._threads or max(1, cores() // beside)
         depth = max(self._prefetch // beside, threads)
-        readers = ThreadPoolExecutor(READERS, "edge-glass-read")
+        readers = ThreadPoolExecutor(self._readers, "edge-glass-read")
         makers = ThreadPoolExecutor(threads, "edge-glass-make")
         ahead: deque[Callable[[], Made]] = deque()
         try:
@@ -227,6 +226,10 @@ class Loader:
         finally:
             readers.shutdown(wait=True, cancel_futures=True)
             makers.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def _readers(self) -> int:
+        return max(place.readers for place in self._places)
 
     def _begun(self, rows: list[Row], makers: Executor, pieces: int) -> Callable[[], Made]:
         """What gives the batch of these rows, for which several threads can work at once."""

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import planted
 import pyarrow.parquet as pq
 import pytest
+import releases
 import soundfile as sf
+from hub import Hub
 from PIL import Image
 from test_stored import PLAIN, written
 
+from edge_glass.core import locations, parquet
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import video
-from edge_glass.train import rows
+from edge_glass.release import publish
+from edge_glass.train import Picture, loader, rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,3 +130,46 @@ def test_a_frame_of_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert abs(np.asarray(image.convert("L")).mean() - (20 + 4 * number)) < 3
         assert len(seen) == number % 10 + 1 + (number < 49)
         seen.clear()
+
+
+def test_a_row_on_the_hub_costs_its_page(hub: Hub, tmp_path: Path) -> None:
+    """Of media two requests, once the footer is known, and no more than 64 kB beyond them."""
+    draw = np.random.default_rng(0)
+    sizes = [60_000, 200, 900_000, 5]  # a page each, and small ones that share theirs
+    data = [{"id": f"{n}", "image": draw.bytes(sizes[n % 4]), "caption": "a"} for n in range(60)]
+    folder = planted.corpus(tmp_path, "photos", {"train": data})
+    releases.api(hub).create_repo("org/one", repo_type="dataset")
+    releases.api(hub).upload_folder(
+        repo_id="org/one", repo_type="dataset", folder_path=folder, path_in_repo="photos"
+    )
+    for found in (rows("hf://datasets/org/one/photos"), rows(folder)):
+        for number in (2, 44, 45, 47, 58):
+            hub.reset_log()
+            row = found[number]
+            assert (row["id"], row["caption"]) == (data[number]["id"], "a")
+            asked, text = len(hub.log), sum(one.sent for one in hub.log)
+            assert asked <= 2 and text < 65_536
+            assert row["image"].size == sizes[number % 4]
+            assert row["image"].read() == data[number]["image"]
+            assert len(hub.log) - asked <= 2
+            assert sum(one.sent for one in hub.log) - text <= sizes[number % 4] + 65_536
+    assert not hub.log  # here nothing is asked of it
+
+    hub.reset_log()
+    for place in (locations.at("hf://datasets/org/one/photos"), folder):
+        with parquet.opened(place / "train-00000-of-00001.parquet") as file:
+            given = [(row["id"], row["image"]["bytes"]) for *_, row in file.rows_at([3, 30, 58])]
+    assert given == [(data[n]["id"], data[n]["image"]) for n in (3, 30, 58)]
+
+
+def test_the_first_batch_from_the_hub(hub: Hub, built: Path) -> None:
+    """The place, its files, a footer and the row group: at most five requests, decoded."""
+    publish.push(built, ["pixmo_cap_sample"], "org/set", "1.0.0")
+    hub.reset_log()
+    batches = loader(
+        "hf://datasets/org/set@v1.0.0/pixmo_cap_sample", columns=["image", "caption"],
+        decode={"image": Picture(64)},
+    )  # fmt: skip
+    batch = next(iter(batches))
+    assert batch["image"].shape[1:] == (64, 64, 3) and len(batch["caption"]) > 1
+    assert len(hub.log) <= 5, [one.path for one in hub.log]

@@ -11,10 +11,10 @@ import pytest
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.shard_files import write_shard
+from edge_glass.core.stored_media import Stored
 from edge_glass.media.features import Features, Image, Value, arrow_schema
 from edge_glass.train import loader
 from edge_glass.train.row_groups import Place
-from edge_glass.train.stored_media import Stored
 
 PLAIN = {"compression": "none", "use_dictionary": False}
 NAME = "train-00000-of-00001.parquet"
