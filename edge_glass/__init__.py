@@ -11,11 +11,10 @@
 """
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from edge_glass.core.version import VERSION
+from edge_glass.core import lazy_names
 
 if TYPE_CHECKING:
     from edge_glass import builder, train
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
         SourceError,
         SpaceError,
     )
+    from edge_glass.core.version import VERSION as __version__  # noqa: F401
 
-__version__ = VERSION
 __all__ = [
     "Build",
     "ConfigError",
@@ -71,14 +70,13 @@ __all__ = [
     "why",
     "withdraw",
 ]
-_MODULES = ("audit", "builder", "train")
 
 
 class _Room(ModuleType):
     """The room `audit`, which is called like a function and can be called as one."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return import_module("edge_glass.api").audit(*args, **kwargs)
+        return lazy_names.load("edge_glass", "audit")(*args, **kwargs)
 
 
 class _Package(ModuleType):
@@ -95,13 +93,7 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: `import edge_glass` alone stays fast."""
-    if name in _MODULES:
-        return import_module(f"edge_glass.{name}")
-    if name.endswith("Error") and name in __all__:
-        return getattr(import_module("edge_glass.core.errors"), name)
-    if name not in __all__:
-        raise AttributeError(f"module 'edge_glass' has no attribute {name!r}")
-    return getattr(import_module("edge_glass.api"), name)
+    return lazy_names.load(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -3,35 +3,40 @@
 A builder needs nothing else of Edge Glass; what stands here stays where it is when rooms change.
 """
 
-from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import Part, Row, rows_of
-from edge_glass.corpora.corpus import Corpus, Example
-from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
-from edge_glass.corpora.params import (
-    AudioParams,
-    CaptionParams,
-    CorpusConfig,
-    TranscriptParams,
-    VideoParams,
-)
-from edge_glass.corpora.rows import matched, parsed, section_of, unclaimed, unlisted
-from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
-from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
-from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
-from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
-from edge_glass.domains.mm_imdb.genres import BY_FREQUENCY, label_of
-from edge_glass.domains.slides import deck_params, decks, raw_decks
-from edge_glass.domains.slides.deck_params import DeckParams
-from edge_glass.domains.slides.decks import Deck, Pair
-from edge_glass.media import sections, video
-from edge_glass.media.features import ClassLabel, Features, Sequence, Value
-from edge_glass.sources import table_chunks
-from edge_glass.sources.fields import check_text, strings
-from edge_glass.sources.obtain import store
-from edge_glass.sources.raw import Raw, nfc
-from edge_glass.sources.row_media import Media
-from edge_glass.sources.table_join import Table, joined
-from edge_glass.sources.table_layout import Layout
+from typing import TYPE_CHECKING, Any
+
+from edge_glass.core import lazy_names
+
+if TYPE_CHECKING:
+    from edge_glass.core.ledger import Dropped, Outcome
+    from edge_glass.core.row import Part, Row, rows_of
+    from edge_glass.corpora.corpus import Corpus, Example
+    from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
+    from edge_glass.corpora.params import (
+        AudioParams,
+        CaptionParams,
+        CorpusConfig,
+        TranscriptParams,
+        VideoParams,
+    )
+    from edge_glass.corpora.rows import matched, parsed, section_of, unclaimed, unlisted
+    from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
+    from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
+    from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
+    from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
+    from edge_glass.domains.mm_imdb.genres import BY_FREQUENCY, label_of
+    from edge_glass.domains.slides import deck_params, decks, raw_decks
+    from edge_glass.domains.slides.deck_params import DeckParams
+    from edge_glass.domains.slides.decks import Deck, Pair
+    from edge_glass.media import sections, video
+    from edge_glass.media.features import ClassLabel, Features, Sequence, Value
+    from edge_glass.sources import table_chunks
+    from edge_glass.sources.fields import check_text, strings
+    from edge_glass.sources.obtain import store
+    from edge_glass.sources.raw import Raw, nfc
+    from edge_glass.sources.row_media import Media
+    from edge_glass.sources.table_join import Table, joined
+    from edge_glass.sources.table_layout import Layout
 
 __all__ = [
     "BY_FREQUENCY",
@@ -89,3 +94,8 @@ __all__ = [
     "unlisted",
     "video",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is: a corpus waits for what it is made of alone."""
+    return lazy_names.load(__name__, name)

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 
 from edge_glass.core.errors import ConfigError, EdgeGlassError, redacted
-from edge_glass.core.version import VERSION
 from edge_glass.core.visible import visible
 
 PANEL = "Messages"
@@ -109,7 +108,10 @@ def _session(
     LOG.setLevel(logging.INFO if handlers else logging.CRITICAL)
     terminal.console.quiet = quiet
     words = " ".join(f"{key}={value}" for key, value in given.items() if value)
-    LOG.info("%s %s (edge-glass %s, Python %s)", verb, words, VERSION, python_version())
+    if handlers:  # to ask for the version takes as long as a list
+        from edge_glass.core.version import VERSION
+
+        LOG.info("%s %s (edge-glass %s, Python %s)", verb, words, VERSION, python_version())
     start = time.monotonic()
     try:
         yield

@@ -6,8 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 if TYPE_CHECKING:
     import duckdb
 
@@ -39,6 +37,7 @@ def connected(memory: int, folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]
 def libraries() -> dict[str, str]:
     """What the output's bytes depend on; its hash is DuckDB's, so all nodes must have the same."""
     import duckdb
+    import pyarrow as pa
 
     return {"duckdb": duckdb.__version__, "pyarrow": pa.__version__}
 

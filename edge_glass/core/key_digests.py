@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from edge_glass.core.atomic_files import FULL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BLOCK = 2**20  # digests read at a time
 _BUCKET = 2**22  # digests sorted at a time: 100 MB
@@ -27,20 +29,23 @@ def digest(seed: int, key: str) -> bytes:
     return sha256(f"{seed}\0{key}".encode(errors="surrogatepass")).digest()[:16]
 
 
-def digests(seed: int, keys: pa.Array) -> pa.Array:
+def digests(seed: int, keys: "pa.Array") -> "pa.Array":
     """The digest of each of many keys."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     seeded = pc.binary_join_element_wise(f"{seed}\0", keys, "").cast(pa.binary()).to_pylist()
     found = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
     halves = pa.py_buffer(found.reshape(-1, 32)[:, :16].tobytes())
     return pa.Array.from_buffers(pa.binary(16), len(keys), [None, halves])
 
 
-def ranks(digests: pa.Array) -> np.ndarray:
+def ranks(digests: "pa.Array") -> np.ndarray:
     """The rank of each key, out of its digest."""
     return _pairs(_whole(digests))[:, 0]
 
 
-def _whole(digests: pa.Array) -> memoryview:
+def _whole(digests: "pa.Array") -> memoryview:
     start = 16 * digests.offset
     return memoryview(digests.buffers()[1])[start : start + 16 * len(digests)]
 
@@ -75,7 +80,7 @@ class Keys:
         self._file.write(digest(self._seed, key))
         self.count += 1
 
-    def extend(self, digests: pa.Array) -> None:
+    def extend(self, digests: "pa.Array") -> None:
         """Append many keys by their digests, made with the same seed."""
         self._file.write(_whole(digests))
         self.count += len(digests)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core.columns import text_bytes, text_views
+from edge_glass.core.arrow_columns import text_bytes, text_views
 
 Take = Callable[[bytes], Any]
 Read = Callable[[Any, Take], Any]

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from edge_glass.core.arrow_columns import column, has_media, leaves
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.columns import column, has_media, leaves
 
 ROW_GROUP_ROWS = 100
 TEXT_GROUP_ROWS = 10_000  # where no column is media: rows of 200 bytes, five times the speed

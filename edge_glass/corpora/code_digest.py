@@ -7,6 +7,8 @@ from hashlib import sha256
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
+from edge_glass.core import lazy_names
+
 FACE = "edge_glass.builder"  # passes names on: who imports one of them imports where it is from
 WORKER = "edge_glass.pipeline.worker"  # turns rows into shards
 # the rooms below it count whole: next to all of their modules are imported anyway, and to hash a
@@ -63,21 +65,10 @@ def _imported(name: str, path: Path, own: tuple[str, ...]) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         else:
             base = resolve_name("." * node.level + (node.module or ""), package)
-            origins = _origins() if base == FACE else {}
-            pairs = (origins.get(a.name, (base, f"{base}.{a.name}")) for a in node.names)
-            names = [name for pair in pairs for name in pair]
+            origins = lazy_names.origins(FACE) if base == FACE else {}
+            pairs = [origins.get(alias.name, (base, alias.name)) for alias in node.names]
+            names = [each for origin, name in pairs for each in (origin, f"{origin}.{name}")]
         yield from (m for m in names if m.partition(".")[0] in own and _is_module(m))
-
-
-@cache
-def _origins() -> dict[str, tuple[str, str]]:
-    """Name -> where it is from, of all that builders import in one place."""
-    return {
-        alias.name: (str(node.module), f"{node.module}.{alias.name}")
-        for node in _running(ast.parse(_path(FACE).read_bytes()))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
 
 
 def _running(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -85,9 +76,7 @@ def _running(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield node
     elif isinstance(node, ast.stmt | ast.excepthandler | ast.Module):
-        test = node.test if isinstance(node, ast.If) else None
-        typing = isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
-        for child in () if typing else ast.iter_child_nodes(node):
+        for child in () if lazy_names.for_types(node) else ast.iter_child_nodes(node):
             yield from _running(child)
 
 

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from functools import cached_property
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import ValidationError
 
 from edge_glass.core import interrupts
-from edge_glass.core.columns import has_media
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import allows
@@ -24,10 +23,12 @@ from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
 from edge_glass.media.features import Features, arrow_schema
 from edge_glass.sources.fields import Columns, preview
-from edge_glass.sources.obtain import Request
-from edge_glass.sources.raw import Raw
-from edge_glass.sources.row_media import Media
-from edge_glass.sources.table_layout import Layout
+
+if TYPE_CHECKING:  # what a corpus is can be told without what reads its sources
+    from edge_glass.sources.obtain import Request
+    from edge_glass.sources.raw import Raw
+    from edge_glass.sources.row_media import Media
+    from edge_glass.sources.table_layout import Layout
 
 Example = dict[str, Any]
 CHECKED = {"mirrors", "bytes", "md5", "sha256", "rows", "hours", "path"}  # of a source, not read by
@@ -46,7 +47,7 @@ class Corpus(ABC):
 
     BUILDER_CONFIG_CLASS: ClassVar[type[CorpusConfig]] = CorpusConfig
     BESIDE: ClassVar[tuple[str, ...]] = ()  # files that are read next to the folder of a source
-    TABLE: ClassVar[Layout | None] = None  # of a source that is a table in chunks
+    TABLE: "ClassVar[Layout | None]" = None  # of a source that is a table in chunks
     corpus: ClassVar[str]
     package: ClassVar[str]
     config: Any
@@ -83,7 +84,7 @@ class Corpus(ABC):
     def columns(self) -> Features:
         """The columns of an example; `id` is always among them."""
 
-    def parts(self, split: str, raw: Raw) -> Sequence[Part]:
+    def parts(self, split: str, raw: "Raw") -> Sequence[Part]:
         """What gives the rows of a split as Arrow batches, in source order; empty if nothing does.
 
         A config without media is then built out of the batches as they are: nothing is done for a
@@ -91,12 +92,12 @@ class Corpus(ABC):
         """
         return ()
 
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+    def rows(self, split: str, raw: "Raw") -> Iterator[Row]:
         """Every row of the source, in its order, without reading media; here those of `parts`."""
         for part in self.parts(split, raw):
             yield from rows_of(part)
 
-    def examples(self, row: Row, media: Media) -> Iterator[Example]:
+    def examples(self, row: Row, media: "Media") -> Iterator[Example]:
         """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
         yield {"id": row.id} | row.fields
 
@@ -117,12 +118,13 @@ class Corpus(ABC):
 
     # What follows from it
 
-    def batched(self, raw: Raw) -> bool:
+    def batched(self, raw: "Raw") -> bool:
         """Whether the config is built out of batches of rows."""
-        types = arrow_schema(self.columns()).types
-        return not any(map(has_media, types)) and all(
-            self.parts(split, raw) for split in self.chosen_splits()
-        )
+        if not all(self.parts(split, raw) for split in self.chosen_splits()):
+            return False
+        from edge_glass.core.arrow_columns import has_media
+
+        return not any(map(has_media, arrow_schema(self.columns()).types))
 
     @classmethod
     def named(cls) -> tuple[str, str]:
@@ -220,8 +222,10 @@ class Corpus(ABC):
             raise ConfigError(f"{self.config.name}: {said}")
         return [split for split in present if asked is None or split in asked]
 
-    def request(self) -> Request:
+    def request(self) -> "Request":
         """What this config wants of its sources."""
+        from edge_glass.sources.obtain import Request
+
         splits = {split: self.sources(split) for split in self.chosen_splits()}
         wanted = dict.fromkeys(name for names in splits.values() for name in names)
         fetched = self.config if isinstance(self.config, FetchParams) else None
@@ -238,7 +242,7 @@ class Corpus(ABC):
             max_bytes=fetched.max_bytes if fetched else None,
         )
 
-    def all_examples(self, row: Row, media: Media) -> list[Example]:
+    def all_examples(self, row: Row, media: "Media") -> list[Example]:
         """All examples of a row, each field of its column's type. Raises Dropped."""
         with interrupts.held:
             found = list(self.examples(row, media))
@@ -275,7 +279,7 @@ class Corpus(ABC):
     def _columns(self) -> Columns:
         return Columns(self.columns())
 
-    def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
+    def source_rows(self, split: str, raw: "Raw") -> Iterator[Row]:
         """`rows`, as far as they can be written down: the others are malformed_row."""
         try:
             for row in self.rows(split, raw):

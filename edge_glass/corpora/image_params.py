@@ -9,7 +9,7 @@ from pydantic import Field
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.params import CorpusConfig
-from edge_glass.media import images
+from edge_glass.media import Resize
 from edge_glass.media.features import Features, Image, Value
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ImageParams(CorpusConfig):
     ] = None
     quality: Annotated[int, Field(ge=1, le=100, description="of jpeg and webp")] = 95
     resize: Annotated[
-        images.RESIZES | None,
+        Resize | None,
         Field(description="which side gets image_size pixels, if it has more; or a square"),
     ] = None
     image_size: Annotated[int, Field(ge=8, le=8192, description="pixels, for resize")] = 512
@@ -72,6 +72,8 @@ class ImageParams(CorpusConfig):
 
     def made_with(self) -> dict[str, str]:
         """The image library, where it writes the bytes or says what is whole."""
+        from edge_glass.media import images
+
         return super().made_with() | images.library()
 
     def image_bytes(self, source_bytes: int) -> int:
@@ -96,6 +98,8 @@ class ImageParams(CorpusConfig):
         What is too small or too narrow is told by the header; what was mended is noted. Raises
         Dropped.
         """
+        from edge_glass.media import images
+
         if len(data) < self.min_bytes:
             raise Dropped(Outcome.TOO_SMALL, f"{len(data)} bytes")
         found = images.probe(data)
@@ -128,6 +132,8 @@ class BrokenImageParams(ImageParams):
 
         `name`: of the image's file, kept where it ends in `.jpeg` as JPEGs may.
         """
+        from edge_glass.media import images
+
         file = PurePosixPath(name)
         stem = file.stem
         try:

@@ -37,7 +37,6 @@ from edge_glass.corpora.own_files import (
 from edge_glass.corpora.own_params import params_of
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
-from edge_glass.media import sections, video
 from edge_glass.media.features import Features, Sequence, Value
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
@@ -344,6 +343,8 @@ class OwnCorpus(Corpus):
                 raise
             return None
         if section := row.fields.get("sections", {}).get(name):
+            from edge_glass.media import video
+
             data = media.embedded(video.section(data, *section))
         for promised, digest in self._promised(row):
             if (there := hashlib.new(promised, data).hexdigest()) != digest:
@@ -354,6 +355,8 @@ class OwnCorpus(Corpus):
         self, name: str, column: Column, row: Row, media: Media, span: tuple[float, float]
     ) -> bytes | None:
         """The part of a recording that a row is."""
+        from edge_glass.media import sections
+
         file = row.fields["media"].get(name)
         path = media.on_disk(file) if file and column.stored_as == "file" else None
         if path and (part := sections.stretch_of_file(path, *span)):
@@ -376,6 +379,8 @@ class OwnCorpus(Corpus):
             label = row.id + PurePosixPath(media.name).suffix
             if kind == "video":
                 return renamed(name, kind, self.config.video_columns(data, label, media.notes))
+            from edge_glass.media import sections
+
             data, label = sections.clip(data, label, ask["start"], ask["end"], media.notes)
             return renamed(name, kind, self.config.audio_columns(data, label, media.notes))
         file = PurePosixPath(

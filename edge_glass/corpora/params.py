@@ -15,9 +15,8 @@ from edge_glass.core import extras
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import Use
-from edge_glass.media import audio, container, stills, video, waves
+from edge_glass.media import MAX_FRAMES
 from edge_glass.media.features import Audio, Features, Image, Sequence, Value, Video
-from edge_glass.media.sound_file import Sound
 
 NORMALISER = "whisper_normalizer"
 _OF_DATASETS = ("name", "version", "data_dir", "data_files", "description")
@@ -103,6 +102,9 @@ class AudioParams(CorpusConfig):
 
         `notes` gets what the ledger should say of a row that is kept. Raises Dropped.
         """
+        from edge_glass.media import audio
+        from edge_glass.media.sound_file import Sound
+
         sound = Sound.of(data)  # looked into once, for all that follows
         found = audio.check(sound) if self.format == "source" else sound.info
         duration = {"duration": round(found.seconds, 6)}
@@ -127,6 +129,8 @@ class AudioParams(CorpusConfig):
 
         Samples are float32 of shape (frames, channels) at `rate` Hz; `name` is their file's.
         """
+        from edge_glass.media import audio
+
         if self.format == "waveform":
             wave, rate = audio.mono(samples, rate, self.sample_rate)
             return {"audio": wave, "sampling_rate": rate}
@@ -181,7 +185,7 @@ class VideoParams(AudioParams):
     """How clips of video are written: frames and sound, or the clip as it is."""
 
     frames: Annotated[
-        Annotated[int, Field(ge=1, le=video.MAX_KEPT)] | Literal["keyframes"],
+        Annotated[int, Field(ge=1, le=MAX_FRAMES)] | Literal["keyframes"],
         Field(description="evenly spaced frames a clip, or the keyframes"),
     ] = 8
     frame_rate: Annotated[
@@ -210,6 +214,8 @@ class VideoParams(AudioParams):
 
     def made_with(self) -> dict[str, str]:
         """What decodes clips and writes frames."""
+        from edge_glass.media import video
+
         return super().made_with() | video.libraries()
 
     def video_features(self) -> Features:
@@ -226,6 +232,8 @@ class VideoParams(AudioParams):
         A clip without a sound track has None for audio. `notes` gets what the ledger should say of
         a row that is kept. Raises Dropped.
         """
+        from edge_glass.media import audio, container, video
+
         count = 8 if self.frames == "keyframes" else self.frames
         keyframes = self.frames == "keyframes"
         clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
@@ -245,6 +253,8 @@ class VideoParams(AudioParams):
         self, found: tuple[np.ndarray, int] | None, name: str, notes: list[str]
     ) -> dict[str, Any]:
         if found:
+            from edge_glass.media import audio
+
             notes += audio.silence(found[0])
             return self.sample_columns(*found, name, notes)
         if self.require_audio:
@@ -260,6 +270,8 @@ class VideoParams(AudioParams):
         Frames (JPEG bytes, or dicts of them) keep their bytes. `sound` is a file's bytes, a list of
         numbers at `rate` Hz, or None.
         """
+        from edge_glass.media import stills, waves
+
         frames = [frame["bytes"] if isinstance(frame, dict) else frame for frame in jpegs or []]
         if not frames:
             raise Dropped(Outcome.EMPTY_MEDIA, "no frames")

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from edge_glass.core.key_digests import Keys, rank, ranks
 from edge_glass.core.ledger import Dropped, Outcome
@@ -20,6 +18,8 @@ from edge_glass.core.row import DETAIL, OUTCOME, Row
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from edge_glass.corpora.corpus import Corpus
 
 EVERY = 2**64 - 1  # the largest rank
@@ -45,7 +45,7 @@ class Selection:
         raw: Raw,
         limit: int | None = None,
         progress: Progress | None = None,
-        batches: Callable[[str], Iterable[pa.RecordBatch]] | None = None,
+        batches: "Callable[[str], Iterable[pa.RecordBatch]] | None" = None,
     ) -> "Selection":
         """Read through all rows once. `limit`: only the first so many of each split.
 
@@ -65,7 +65,7 @@ class Selection:
                 for batch in batches(split) if batches else ():
                     keys.extend(batch[KEY])
                     if subset is not None:
-                        inside.extend(batch[KEY].filter(pc.invert(_are_outside(batch))))
+                        inside.extend(batch[KEY].filter(_are_outside(batch, False)))
                 for row in corpus.source_rows(split, raw) if not batches else ():
                     keys.add(row.id)
                     if subset is not None and not _outside(row):
@@ -94,11 +94,14 @@ class Selection:
             return BEYOND
         return None
 
-    def marked(self, batch: pa.RecordBatch, split: str, start: int) -> pa.RecordBatch:
+    def marked(self, batch: "pa.RecordBatch", split: str, start: int) -> "pa.RecordBatch":
         """Rows from the position `start` on, those that are not taken with the reason.
 
         They come with `KEY` and go without it.
         """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         outside = _are_outside(batch).to_numpy(zero_copy_only=False)
         end, taken = start + batch.num_rows, np.ones(batch.num_rows, bool)
         reasons = [
@@ -125,8 +128,12 @@ class Selection:
         return found
 
 
-def _are_outside(batch: pa.RecordBatch) -> pa.Array:
-    return pc.equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(False)
+def _are_outside(batch: "pa.RecordBatch", are: bool = True) -> "pa.Array":
+    """Of each row whether the config leaves it out, or (not `are`) whether it does not."""
+    import pyarrow.compute as pc
+
+    outside = pc.equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(False)
+    return outside if are else pc.invert(outside)
 
 
 def _by_split(positions: list[int], starts: dict[str, int]) -> frozenset[tuple[str, int]]:

@@ -7,13 +7,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 import PIL
 from PIL import Image, PngImagePlugin, features
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import colour, jpeg, magic, orientation, png, tiff
+from edge_glass.media import Resize, colour, jpeg, magic, orientation, png, tiff
 from edge_glass.media.orientation import TURNED
 
 FORMATS = {  # decoders that strangers' bytes are given to; Pillow knows forty more
@@ -38,7 +37,6 @@ BROKEN = (  # what Pillow raises for bytes that are not what they should be
     OSError, ValueError, SyntaxError, TypeError, LookupError, AttributeError, EOFError,
     ArithmeticError, RuntimeError, struct.error, Image.DecompressionBombError,
 )  # fmt: skip
-RESIZES = Literal["longest", "smallest", "center_crop", "border"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def convert(
     data: bytes,
     format: str,
     quality: int,
-    resize: RESIZES | None = None,
+    resize: Resize | None = None,
     side: int = 0,
     notes: list[str] | None = None,
 ) -> tuple[bytes, Probe]:
@@ -239,12 +237,12 @@ def _pixels(width: int, height: int) -> str:
     return f"{width}x{height} pixels, the limit is {MAX_PIXELS}"
 
 
-def _larger(width: int, height: int, resize: RESIZES, side: int) -> bool:
+def _larger(width: int, height: int, resize: Resize, side: int) -> bool:
     measured = max if resize in ("longest", "border") else min
     return measured(width, height) > side
 
 
-def _scaled(width: int, height: int, resize: RESIZES, side: int) -> tuple[int, int]:
+def _scaled(width: int, height: int, resize: Resize, side: int) -> tuple[int, int]:
     measured = max if resize in ("longest", "border") else min
     scale = side / measured(width, height)
     return max(1, math.floor(width * scale + 0.5)), max(1, math.floor(height * scale + 0.5))

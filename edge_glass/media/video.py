@@ -17,7 +17,7 @@ import PIL
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.units import SLACK
-from edge_glass.media import boxes, container, riff, stills
+from edge_glass.media import MAX_FRAMES, boxes, container, riff, stills
 from edge_glass.media.stills import Still
 
 MAX_BYTES = 2**28
@@ -26,7 +26,6 @@ MAX_SIDE = 2**13  # pixels
 MAX_PIXELS = 2**24  # of one frame: 25 MB as YUV 4:2:0, of which a decoder may hold 17
 MAX_SAMPLES = 2**22  # that a container's tables may promise: an index of 100 MB
 MAX_WORK = 2**35  # pixels of all frames together: ten minutes of 1080p
-MAX_KEPT = 1000  # frames of one clip
 MAX_STREAMS = 16
 WHOLE = 0.9  # of the frames must decode: a cut beside a keyframe costs a few, damage many
 FACTOR = 2  # a clip that is longer or shorter by that is not what was described
@@ -55,7 +54,7 @@ class Choice:
         if self.keyframes:
             return []
         count = self.count if self.rate is None else max(1, round(float(seconds) * self.rate))
-        if count > MAX_KEPT:
+        if count > MAX_FRAMES:
             raise Dropped(Outcome.OVERSIZED_MEDIA, f"{count} frames to keep")
         return [start + seconds * (2 * part + 1) / (2 * count) for part in range(count)]
 
@@ -128,8 +127,8 @@ def read(data: bytes, choice: Choice) -> Clip:
     targets = choice.times(clip.probe.start, clip.probe.length)
     with _opened(data) as file:
         for frame in _chosen(_decoded(file, clip), targets, choice.keyframes):
-            if len(clip.stills) == MAX_KEPT:
-                raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_KEPT} frames to keep")
+            if len(clip.stills) == MAX_FRAMES:
+                raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_FRAMES} frames to keep")
             clip.stills.append(stills.of(frame, choice.side, clip.probe.aspect))
     if clip.decoded < WHOLE * clip.probe.packets:
         detail = f"{clip.decoded} of {clip.probe.packets} frames decode"

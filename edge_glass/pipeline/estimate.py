@@ -11,7 +11,7 @@ from edge_glass.core.spec import Source
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan
-from edge_glass.sources import archives, table_chunks, tars
+from edge_glass.sources import archives, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.obtain import find, obtain, store
 
@@ -74,6 +74,8 @@ def plan(
             planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
             made.columns = {name: others for name, others in files.renamed.items() if others}
             if (table := corpus.TABLE) and table.source in files.paths:
+                from edge_glass.sources import table_chunks
+
                 others = table_chunks.renamed(files.paths[table.source], table)
                 made.columns |= {table.source: others} if others else {}
             made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True

@@ -11,10 +11,9 @@ from itertools import groupby, islice, pairwise
 from operator import attrgetter
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
@@ -23,9 +22,11 @@ from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.core.row import OUTCOME, Row
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import Selection
-from edge_glass.pipeline import executor_local, row_batches
 from edge_glass.sources.fields import preview
 from edge_glass.sources.raw import Raw
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PLAN = "plan.json"
 SHARD_BYTES = 500_000_000
@@ -96,6 +97,8 @@ def plan(
 def _of_batches(
     corpus: Corpus, raw: Raw, folder: Path, limit: int | None, progress: Progress, jobs: int
 ) -> Planned:
+    from edge_glass.pipeline import executor_local, row_batches
+
     parts, pool = folder / "parts", executor_local.Counters()
     rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
@@ -103,7 +106,7 @@ def _of_batches(
     with progress.rows(f"read {corpus.config.name}", 0, pool.read):
         deque(pool.run(row_batches.write_part, every, jobs), maxlen=0)
 
-    def batches(split: str, last: bool = False) -> Iterator[pa.RecordBatch]:
+    def batches(split: str, last: bool = False) -> "Iterator[pa.RecordBatch]":
         for reading in every:
             if reading.split == split:
                 yield from row_batches.read(reading.file)
@@ -141,11 +144,15 @@ def read(folder: Path, order: Order) -> Iterator[Row]:
             for line in file:
                 yield from map(_row, json.loads(line))
     except (EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        from edge_glass.pipeline import row_batches
+
         raise row_batches.damaged(path(folder, order.stem), error) from error
 
 
-def read_batches(folder: Path, order: Order) -> Iterator[pa.RecordBatch]:
+def read_batches(folder: Path, order: Order) -> "Iterator[pa.RecordBatch]":
     """The rows of an order of a corpus that is `batched`. Raises EdgeGlassError if damaged."""
+    from edge_glass.pipeline import row_batches
+
     return row_batches.read(path(folder, order.stem), order.sha256)
 
 
@@ -199,9 +206,9 @@ class _Cutter:
 class _BatchCutter(_Cutter):
     """Writes down rows that come as batches."""
 
-    batches: Callable[[str], Iterator[pa.RecordBatch]]
+    batches: "Callable[[str], Iterator[pa.RecordBatch]]"
 
-    def _numbered(self, split: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _numbered(self, split: str) -> "Iterator[tuple[int, pa.RecordBatch]]":
         """Pieces of batches, each with the number of its shard: all rows weigh the same."""
         most = max(1, SHARD_BYTES // self.corpus.row_bytes(0))
         start = kept = 0
@@ -215,7 +222,9 @@ class _BatchCutter(_Cutter):
             for at, end in pairwise(edges):
                 yield int(numbers[at]), rows.slice(at, end - at)
 
-    def _write_rows(self, file: Whole, rows: Iterable[pa.RecordBatch]) -> int:
+    def _write_rows(self, file: Whole, rows: "Iterable[pa.RecordBatch]") -> int:
+        from edge_glass.pipeline import row_batches
+
         return row_batches.write(file, rows)
 
 

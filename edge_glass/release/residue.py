@@ -19,7 +19,7 @@ from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
 from markupsafe import escape
 
 from edge_glass.core import ledger, manifest, parquet
-from edge_glass.core.columns import is_media
+from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.row_digests import RowDigests
 

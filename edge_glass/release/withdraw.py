@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from edge_glass.core import finished, ledger, locations, manifest, parquet, records
-from edge_glass.core.columns import is_media
+from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN, Manifest

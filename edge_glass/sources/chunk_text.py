@@ -10,19 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from edge_glass.core.errors import SourceError
 from edge_glass.sources.quoting import Quoting
 
 HEADER = 2**16  # bytes in which a header must end
 HEAD = 2**16  # bytes read at least, to see how lines end
+
+
+def _zstd(file: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(file, "zstd")
+
+
 PACKED: dict[str, Callable[[Any], Any]] = {
     ".gz": lambda file: gzip.GzipFile(fileobj=file),
     ".bz2": bz2.BZ2File,
-    ".zst": lambda file: pa.CompressedInputStream(file, "zstd"),
-    ".zstd": lambda file: pa.CompressedInputStream(file, "zstd"),
+    ".zst": _zstd,
+    ".zstd": _zstd,
 }
+LINES = (".jsonl", ".ndjson", ".json")  # an object a line
 LONGEST = 2**24  # bytes that are searched for the end of a line
 
 
@@ -100,3 +107,14 @@ def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
         except csv.Error as error:
             raise SourceError(f"{path}: its first line is no header: {error}") from None
     return header, Quoting(delimiter.encode(), len(header)).weighed(head)
+
+
+def ending(path: Path) -> str:
+    """The suffix of a chunk, without that of its packing."""
+    name = path.name.lower()
+    return Path(name.removesuffix(next(filter(name.endswith, PACKED), ""))).suffix
+
+
+def labelled(header: list[str]) -> list[str]:
+    """A header whose columns all have a name; pandas writes its index without one."""
+    return [name or f"column_{number}" for number, name in enumerate(header, 1)]

@@ -6,15 +6,16 @@ Of records that are read, and of examples that are written.
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
-from edge_glass.core.columns import text_bytes
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME
 from edge_glass.media.features import arrow_type, described, portable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit
@@ -78,7 +79,7 @@ class Columns(Fields):
                 if "\0" in text or not (text.isascii() or _is_unicode(text)):
                     raise Dropped(Outcome.BAD_ENCODING, f"{name}: {text:.{SHOWN}}")
 
-    def marked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def marked(self, rows: "pa.RecordBatch") -> "pa.RecordBatch":
         """Rows of these columns; those that `check` would not let pass are dropped."""
         if not any(map(_may_hold_nul, (rows[name] for name in self._texts))):
             return rows
@@ -93,11 +94,13 @@ class Columns(Fields):
 
 
 def marked(
-    rows: pa.RecordBatch,
+    rows: "pa.RecordBatch",
     names: list[str],
     dropped: Callable[[Mapping[str, Any]], tuple[str, str] | None],
-) -> pa.RecordBatch:
+) -> "pa.RecordBatch":
     """Rows, with outcome and detail of those that `dropped` gives them for, by these columns."""
+    import pyarrow as pa
+
     outcomes, details = rows[OUTCOME].to_pylist(), rows[DETAIL].to_pylist()
     for number, record in enumerate(rows.select(names).to_pylist()):
         if outcomes[number] is None and (drop := dropped(record)):
@@ -108,7 +111,11 @@ def marked(
     return rows
 
 
-def _may_hold_nul(values: pa.Array) -> bool:
+def _may_hold_nul(values: "pa.Array") -> bool:
+    import pyarrow as pa
+
+    from edge_glass.core.arrow_columns import text_bytes
+
     if not pa.types.is_string(values.type):
         return True
     return not text_bytes(values)[1].all()
@@ -120,8 +127,10 @@ def preview(value: Any) -> str:
     return kind if value is None else f"{kind}: {f'{value!a:.{SHOWN + 20}}'[:SHOWN]}"
 
 
-def fits(type_: pa.DataType) -> Test:
+def fits(type_: "pa.DataType") -> Test:
     """Whether a value can be written as this type and read again as what it is; null always can."""
+    import pyarrow as pa
+
     if pa.types.is_integer(type_):
         signed = pa.types.is_signed_integer(type_)
         most = 2 ** (type_.bit_width - signed)
@@ -130,7 +139,11 @@ def fits(type_: pa.DataType) -> Test:
         return partial(_is_list, fits(type_.value_type))
     if pa.types.is_struct(type_):
         return partial(_is_struct, {field.name: fits(field.type) for field in type_})
-    return next((test for is_kind, test in PLAIN if is_kind(type_)), lambda value: True)
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return partial(_is, (str,))
+    if pa.types.is_boolean(type_):
+        return partial(_is, (bool, np.bool_))
+    return _is_number if pa.types.is_floating(type_) else lambda value: True
 
 
 def _is(kinds: tuple[type, ...], value: Any) -> bool:
@@ -162,15 +175,9 @@ def _is_struct(parts: dict[str, Test], value: Any) -> bool:
     return value is None
 
 
-PLAIN: list[tuple[Callable[[pa.DataType], bool], Test]] = [
-    (pa.types.is_string, partial(_is, (str,))),
-    (pa.types.is_large_string, partial(_is, (str,))),
-    (pa.types.is_boolean, partial(_is, (bool, np.bool_))),
-    (pa.types.is_floating, _is_number),
-]
+def _holds_text(type_: "pa.DataType") -> bool:
+    import pyarrow as pa
 
-
-def _holds_text(type_: pa.DataType) -> bool:
     if pa.types.is_struct(type_):
         return any(_holds_text(field.type) for field in type_)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):

@@ -69,22 +69,24 @@ def obtain(
     `network` says) is fetched where rows are worked on.
     """
     progress, network = progress or Silent(), network or Network()
-    if request.samples:
-        folder = request.samples
-        return _raw(request, folder, True, facts, _remotes(request, network, BODIES), progress)
-    if raw := raw or request.home:
-        kinds = (*BODIES, *CLIPS) if network.beside_raw else BODIES
-        return _raw(request, raw, unverified, facts, _remotes(request, network, kinds), progress)
-    return _fetched(request, mirror, network, progress)
+    folder = request.samples or raw or request.home
+    by_row = BODIES if request.samples or (folder and not network.beside_raw) else (*BODIES, *CLIPS)
+    remote = _remotes(request, network, by_row)
+    for each in remote.values() if facts else ():
+        prefetch.fetcher(each).close()  # now, not after an hour, it says what is not installed
+    if folder is None:
+        return _fetched(request, mirror, remote, progress)
+    return _raw(request, folder, unverified or bool(request.samples), facts, remote, progress)
 
 
-def _fetched(request: Request, mirror: str | None, network: Network, progress: Progress) -> Raw:
+def _fetched(
+    request: Request, mirror: str | None, remote: dict[str, Remote], progress: Progress
+) -> Raw:
     from edge_glass.sources import download, hub_files, link_index
 
     if mirror is None:
         raise_all(_by_hand(request), SourceError)
     root, sources = store() / "downloads" / request.corpus, request.sources
-    remote = _remotes(request, network, (*BODIES, *CLIPS))
     listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
     linked = {n: link_index.files(s, root / n) for n, s in sources.items() if s.index}
     jobs = [
@@ -110,16 +112,11 @@ def _fetched(request: Request, mirror: str | None, network: Network, progress: P
 
 def _remotes(request: Request, network: Network, kinds: tuple[str, ...]) -> dict[str, Remote]:
     """The sources of these kinds that are fetched row by row."""
-    remote = {
+    return {
         name: _remote(request, source, network)
         for name, source in request.sources.items()
         if source.fetch in kinds
     }
-    for fetched in remote.values():
-        prefetch.fetcher(
-            fetched
-        ).close()  # now, not after an hour, it says if something is not installed
-    return remote
 
 
 def _remote(request: Request, source: Source, network: Network) -> Remote:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import mds, tars
 from edge_glass.sources.parquet_folder import bytes_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|tgz|mds|arrow)(\.\w+)?)/(?P<member>.+)", re.DOTALL)
 TARS, UNPACKED = ("tar", "tgz"), "unpacked"
@@ -108,6 +108,8 @@ def _value(path: Path, kind: str, member: str, unpacked: Path) -> Any:
         table = arrow_table(path)
         if int(row) >= table.num_rows or column.partition(".")[0] not in table.column_names:
             return None
+        import pyarrow.compute as pc
+
         name, *parts = column.split(".")
         values = table[name].slice(int(row), 1)
         for part in parts:
@@ -117,7 +119,7 @@ def _value(path: Path, kind: str, member: str, unpacked: Path) -> Any:
     return shard.sample(int(row)).get(column) if shard and int(row) < shard.samples else None
 
 
-def arrow_table(path: Path) -> pa.Table:
+def arrow_table(path: Path) -> "pa.Table":
     """An Arrow stream, mapped: no more of it is in memory than is read.
 
     Raises SourceError if its lengths and places do not fit together.
@@ -127,8 +129,10 @@ def arrow_table(path: Path) -> pa.Table:
 
 
 @lru_cache(maxsize=4)
-def _mapped(path: Path, size: int, changed: int) -> pa.Table:
+def _mapped(path: Path, size: int, changed: int) -> "pa.Table":
     """The table of one state of a file: a map of one that was cut since would end the process."""
+    import pyarrow as pa
+
     try:
         table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
         table.validate(full=True)

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
 from edge_glass.sources.table_layout import named, renamed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SUFFIX = ".parquet"
 VALUE = re.compile(r"(?P<file>.+?\.parquet)/(?P<row>\d{1,18})/(?P<column>.+)", re.DOTALL)
@@ -50,6 +50,10 @@ class Tables:
 
         Raises EdgeGlassError if a column is missing.
         """
+        import pyarrow as pa
+
+        from edge_glass.core import parquet
+
         for path in self.files(prefix):
             with parquet.BoundedFile(path, buffer_size=BUFFER) as file:
                 there = file.schema_arrow.names
@@ -69,6 +73,8 @@ class Tables:
 
     def names(self) -> Iterator[str]:
         """The names of the rows."""
+        from edge_glass.core import parquet
+
         for path in self.files():
             with parquet.opened(path) as file:
                 rows, name = file.metadata.num_rows, self._name(path)
@@ -126,6 +132,8 @@ class _Column:
     """
 
     def __init__(self, path: Path, column: str) -> None:
+        from edge_glass.core import parquet
+
         self._path, self._name = path, column
         self._file = parquet.BoundedFile(path, buffer_size=BUFFER)
         meta, schema = self._file.metadata, self._file.schema
@@ -153,6 +161,10 @@ class _Column:
 
     def value(self, number: int) -> Any:
         """The value in row `number`; going back starts its row group again."""
+        import pyarrow.compute as pc
+
+        from edge_glass.core import parquet
+
         group = self._group(number)
         with parquet.readable(self._path):
             if group != self._group_read or number < self._start:

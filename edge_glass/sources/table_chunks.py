@@ -1,50 +1,30 @@
-"""Chunks of a table (Parquet, CSV, JSON lines) -> batches with aligned columns, in source order."""
+"""The chunks of a table (Parquet, CSV, JSON lines) in a folder, and what of them is wanted."""
 
-import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-
-from edge_glass.core import duck, parquet
+from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE
 from edge_glass.sources import json_text, table_layout
-from edge_glass.sources.chunk_text import HEADER, PACKED, Text, opened
-from edge_glass.sources.fields import preview
-from edge_glass.sources.quoting import Quoting
+from edge_glass.sources.chunk_text import HEADER, LINES, PACKED, Text, ending, opened
 from edge_glass.sources.table_layout import Layout, quoted
 
 if TYPE_CHECKING:
-    import duckdb
+    import pyarrow as pa
 
-LINES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (
     ".parquet",
     *(text + packed for text in (".csv", ".tsv", *LINES) for packed in ("", *PACKED)),
 )
-BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
-ROWS = 50_000  # of a Parquet file read at a time
-OBJECTS = 2000  # of JSON lines
-SHOWN = 200  # characters of the columns that a chunk has instead of ours
 MEMORY = 500_000_000  # bytes, for one reader
 REMEDY = "Get the file again from upstream, or take it out of the folder."
-
-Broken = dict[int, tuple[str, str]]  # row of a batch -> outcome and detail
-
-# what every batch has before the columns of the layout
-MARKS = {"row": pa.int64(), "dropped": pa.string(), "detail": pa.string()}
 
 
 def files(folder: Path) -> list[Path]:
@@ -65,17 +45,11 @@ def files(folder: Path) -> list[Path]:
 
 def _is_chunk(path: Path) -> bool:
     """Whether a `.json` has an object a line; others tell about a folder."""
-    if _ending(path) != ".json":
+    if ending(path) != ".json":
         return True
     with Text(path) as stream:
         line = stream.read(HEADER).partition(b"\n")[0].strip()
     return line.startswith(b"{") and line != b"{"
-
-
-def _ending(path: Path) -> str:
-    """The suffix of a chunk, without that of its packing."""
-    name = path.name.lower()
-    return Path(name.removesuffix(next(filter(name.endswith, PACKED), ""))).suffix
 
 
 @dataclass(frozen=True)
@@ -92,11 +66,15 @@ class Chunk:
     columns: dict[str, str]  # column -> SQL, `id` first
     left_out: str = "NULL"  # SQL: why the config leaves a row out, or null
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> "Iterator[pa.RecordBatch]":
         """Every record, marked. Raises EdgeGlassError for a chunk that is damaged."""
+        import pyarrow.compute as pc
+
+        from edge_glass.sources import chunk_rows
+
         path = self.folder / self.name
         with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
-            for batch in read(path, self.layout, connection, self._sql()):
+            for batch in chunk_rows.read(path, self.layout, connection, self._sql()):
                 if pc.any(pc.equal(batch[OUTCOME], Outcome.DAMAGED_FILE)).as_py():
                     last, said = batch[PLACE][-1].as_py(), batch[DETAIL][-1].as_py()
                     row = last.removeprefix(f"{self.name} ")
@@ -130,299 +108,18 @@ def digest_of(*columns: str) -> str:
     return f"left(sha256(CASE WHEN dropped IS NULL THEN {key} ELSE place END), 32)"
 
 
-def read(
-    path: Path,
-    layout: Layout,
-    connection: "duckdb.DuckDBPyConnection",
-    select: str = "SELECT * FROM aligned",
-) -> Iterator[pa.RecordBatch]:
-    """Every record of a chunk: its number in it, why it is dropped, what is odd, its columns.
-
-    `select` is what is wanted of these in SQL, of a row each.
-    A chunk that cannot be read on gives one last row that says so, dropped as damaged_file.
-    """
-    done = 0
-    try:
-        ending = _ending(path)
-        reader = _parquet if ending == ".parquet" else _json if ending in LINES else _csv
-        for there, batch in filter(_any, reader(path, layout)):
-            done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
-            yield _aligned(batch, there, layout, connection, select)
-    except (pa.ArrowException, OSError, EOFError, parquet.DamagedFile) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        said = " ".join(f"{getattr(error, 'detail', error)}".split())[:200]
-        damaged = _marked([done], Outcome.DAMAGED_FILE, [f"from here on: {said}"])
-        yield _aligned(damaged, [], layout, connection, select)
-
-
-def labelled(header: list[str]) -> list[str]:
-    """A header whose columns all have a name; pandas writes its index without one."""
-    return [name or f"column_{number}" for number, name in enumerate(header, 1)]
-
-
-def _named(path: Path, layout: Layout, there: list[str]) -> dict[str, str]:
-    """The columns of a chunk: our name -> theirs. Raises EdgeGlassError if it has none of ours."""
-    names = layout.named(there)
-    if there and not names:
-        raise SourceError(
-            f"{path}: none of the columns {', '.join(layout.columns)}; found "
-            f"{', '.join(there)[:SHOWN]}. Is it a chunk of this table, with a header? Name its "
-            "columns as these, or take it out of the folder."
-        )
-    return names
-
-
 def renamed(folder: Path, layout: Layout) -> dict[str, str]:
     """The columns that have another name in a chunk: our name -> theirs."""
     found: dict[str, str] = {}
     for path in files(folder):
-        if (ending := _ending(path)) == ".parquet":
+        if (suffix := ending(path)) == ".parquet":
+            from edge_glass.core import parquet
+
             with parquet.opened(path) as file:
                 there = file.schema_arrow.names
-        elif ending in LINES:
+        elif suffix in LINES:
             there = [*next((item for item in json_text.lines(path) if isinstance(item, dict)), ())]
         else:
-            there, _ = opened(path, "\t" if ending == ".tsv" else layout.delimiter)
+            there, _ = opened(path, "\t" if suffix == ".tsv" else layout.delimiter)
         found |= table_layout.renamed(layout.named(there))
     return found
-
-
-def _json(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    start = 0
-    schema = pa.schema([(name, pa.string()) for name in layout.columns])
-    names = lru_cache(64)(lambda keys: layout.named([*keys]))
-    there: set[str] = set()  # in any record so far: some writers leave out what is null
-    for objects in filter(None, _blocks(json_text.lines(path))):
-        kinds = dict.fromkeys(tuple(item) for item in objects if isinstance(item, dict))
-        if not there:
-            _named(path, layout, [*dict.fromkeys(chain.from_iterable(kinds))])
-        there |= {name for keys in kinds for name in names(keys)}
-        broken: Broken = {}
-        records = [_of_object(item, names, n, broken) for n, item in enumerate(objects)]
-        rows = np.arange(start, start + len(objects))
-        start += len(objects)
-        table = pa.Table.from_pylist(records, schema)
-        yield [name for name in layout.columns if name in there], _numbered(table, rows, broken)
-
-
-def _blocks(items: Iterator[Any]) -> Iterator[list[Any]]:
-    """Items in lists of `OBJECTS`; those before a fault come before it is raised."""
-    block: list[Any] = []
-    try:
-        for item in items:
-            block.append(item)
-            if len(block) == OBJECTS:
-                yield block
-                block = []
-    except OSError:
-        yield block
-        raise
-    yield block
-
-
-def _of_object(
-    item: Any, names: Callable[[tuple[str, ...]], dict[str, str]], row: int, broken: Broken
-) -> dict[str, str]:
-    """The columns of a line of JSON as text."""
-    if not isinstance(item, dict):
-        broken[row] = (Outcome.MALFORMED_ROW, f"expected an object, found {preview(item)}")
-        return {}
-    texts = {}
-    for name, theirs in names(tuple(item)).items():
-        value = item[theirs]
-        text = value if isinstance(value, str) else json.dumps(value)
-        if isinstance(value, bool | list | dict):
-            detail = f"{name}: expected text or a number, found {preview(value)}"
-            broken[row] = (Outcome.MALFORMED_ROW, detail)
-        elif value is not None:
-            texts[name] = text.encode(errors="replace").decode()
-            if texts[name] != text:
-                broken[row] = (Outcome.BAD_ENCODING, f"{name}: not UTF-8: {text[:40]!a}")
-    return texts
-
-
-def _parquet(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    with parquet.opened(path) as file:
-        names = _named(path, layout, file.schema_arrow.names)
-        start = 0
-        for batch in file.iter_batches(ROWS, columns=[*names.values()]):
-            rows = np.arange(start, start + batch.num_rows)
-            start += batch.num_rows
-            broken: Broken = {}
-            columns = [_plain(batch[theirs], ours, broken) for ours, theirs in names.items()]
-            yield [*names], _numbered(pa.table(columns, names=[*names]), rows, broken)
-
-
-def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
-    """A column of a Parquet file as numbers or text; the rows that hold neither are malformed."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    kind = values.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        table, bad = _as_text(pa.table([values], names=[name]))
-        broken |= bad
-        return table[name].combine_chunks()
-    if pa.types.is_float16(kind):
-        return values.cast(pa.float32())
-    if pa.types.is_nested(kind) or pa.types.is_boolean(kind):
-        for row in np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)):
-            detail = f"{name}: expected text or a number, found {kind}"
-            broken[int(row)] = (Outcome.MALFORMED_ROW, detail)
-        return pa.nulls(len(values), pa.string())
-    return values
-
-
-def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    delimiter = "\t" if _ending(path) == ".tsv" else layout.delimiter
-    header, quoting = opened(path, delimiter)
-    labels = labelled(header)
-    names = _named(path, layout, labels)
-    there = [header[labels.index(name)] for name in names.values()]
-    wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
-    good = told = 0
-    try:
-        for batch in _records(path, delimiter, header, there or header[:1], wrong, quoting):
-            before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
-            count = np.arange(good, good + batch.num_rows)
-            good += batch.num_rows
-            rows = count + np.searchsorted(before, count, "right")
-            table, broken = _as_text(pa.Table.from_batches([batch]))
-            # no later ones: how far ahead the reader is depends on the machine
-            due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
-            yield from _malformed(wrong[told:due])
-            told = due
-            table = table.rename_columns([*names] or header[:1])
-            yield [*names], _numbered(table, rows, broken)
-    except pa.ArrowException:
-        yield from _malformed(wrong[told:])
-        raise
-    yield from _malformed(wrong[told:])
-
-
-def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Table]]:
-    if wrong:
-        numbers, details = zip(*wrong, strict=True)
-        yield [], _marked(list(numbers), Outcome.MALFORMED_ROW, list(details))
-
-
-def _records(
-    path: Path,
-    delimiter: str,
-    header: list[str],
-    wanted: list[str],
-    wrong: list[tuple[int, str]],
-    quoting: Quoting,
-) -> Iterator[pa.RecordBatch]:
-    def note(row: Any) -> str:
-        told = f"{row.actual_columns} fields where the header has {row.expected_columns}"
-        wrong.append((row.number - 2, told))  # the header is record 1
-        return "skip"
-
-    with Text(path, quoting) as stream:
-        if header:
-            yield from pyarrow.csv.open_csv(
-                stream,
-                # records are numbered only where one thread reads them
-                read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(header, pa.binary()), include_columns=wanted
-                ),
-            )
-        else:
-            stream.read(1)  # to see whether it is empty, or cannot be read
-        if stream.fault:
-            raise pa.ArrowInvalid(stream.fault)
-
-
-def _as_text(table: pa.Table) -> tuple[pa.Table, Broken]:
-    """Bytes as text; the rows (by number in the table) that hold something else."""
-    try:
-        return table.cast(pa.schema([(name, pa.string()) for name in table.column_names])), {}
-    except pa.ArrowInvalid:
-        broken: Broken = {}
-        columns = [_decoded(table[name].to_pylist(), broken) for name in table.column_names]
-        return pa.table(columns, names=table.column_names), broken
-
-
-def _decoded(values: list[bytes | None], broken: Broken) -> pa.Array:
-    texts: list[str | None] = []
-    for number, value in enumerate(values):
-        text = None if value is None else value.decode(errors="replace")
-        texts.append(text)
-        if value is not None and text is not None and text.encode() != value:
-            broken[number] = (Outcome.BAD_ENCODING, f"not UTF-8: {value[:40]!a}")
-    return pa.array(texts, pa.string())
-
-
-def _numbered(table: pa.Table, rows: Any, broken: Broken) -> pa.Table:
-    dropped: list[str | None] = [None] * table.num_rows
-    details = [""] * table.num_rows
-    for number, (outcome, detail) in broken.items():
-        dropped[number], details[number] = outcome, detail
-    marks = [
-        pa.array(rows, pa.int64()),
-        pa.array(dropped, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
-        pa.array(details, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
-    ]
-    return pa.table([*marks, *table.columns], names=[*MARKS, *table.column_names])
-
-
-def _marked(rows: list[int], outcome: str, details: list[str]) -> pa.Table:
-    return pa.table(
-        [pa.array(rows, pa.int64()), pa.array([outcome] * len(rows)), pa.array(details)],
-        names=list(MARKS),
-    )
-
-
-def _is_blank(column: str) -> str:
-    """SQL: few texts are trimmed; one that begins with a visible letter of ASCII is not blank."""
-    visible = f"{column} >= '!' AND {column} < chr(127)"
-    return f"CASE WHEN {visible} THEN false ELSE trim(coalesce({column}, '')) = '' END"
-
-
-def _any(found: tuple[list[str], pa.Table]) -> bool:
-    return bool(found[1].num_rows)
-
-
-def _aligned(
-    table: pa.Table,
-    there: list[str],
-    layout: Layout,
-    connection: "duckdb.DuckDBPyConnection",
-    select: str,
-) -> pa.RecordBatch:
-    """What is wanted of the marks and all columns of the layout, out of those that are there."""
-    missing = [name for name in layout.required if name not in there]
-    typed = [n for n in there if table.schema.field(n).type == layout.published().field(n).type]
-    numbers = [n for n in there if layout.columns[n] != "VARCHAR" and n not in typed]
-    raw = [f"CAST({quoted(n)} AS VARCHAR) AS {quoted(f'raw {n}')}" for n in numbers]
-    blank = {name: _is_blank(quoted(name)) for name in layout.keys}
-    empty = " ".join(f"WHEN {test} THEN 'no {name}'" for name, test in blank.items())
-    connection.register("chunk", table)
-    result = connection.sql(f"""
-        WITH typed AS (
-            SELECT row, dropped, detail AS said, {", ".join([layout.aligned(there, typed), *raw])}
-            FROM chunk
-        ), aligned AS (
-        SELECT row,
-            CASE
-                WHEN dropped IS NOT NULL THEN dropped
-                WHEN {bool(missing)} THEN '{Outcome.MISSING_COLUMN}'
-                WHEN {" OR ".join(blank.values()) or "false"} THEN '{Outcome.BLANK_FIELD}'
-            END AS dropped,
-            CASE
-                WHEN dropped IS NOT NULL THEN said
-                WHEN {bool(missing)} THEN 'no column {", ".join(missing)}'
-                {empty}
-                ELSE {layout.warnings(there, typed)}
-            END AS detail,
-            {", ".join(map(quoted, layout.columns))}
-        FROM typed
-        )
-        {select}
-    """)
-    return result.to_arrow_table().combine_chunks().to_batches()[0]

@@ -2,18 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SYNONYMS = (("url", "image_url", "img_url"), ("text", "caption", "alt_text", "alt"))
 Type = Literal["BIGINT", "INTEGER", "DOUBLE", "VARCHAR"]
-ARROW = {
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-}
+ARROW = {"BIGINT": "int64", "INTEGER": "int32", "DOUBLE": "double", "VARCHAR": "string"}
 
 
 @dataclass(frozen=True)
@@ -36,19 +32,23 @@ class Layout:
         """The columns that are there: our name -> theirs; see `named`."""
         return named(self.columns, there)
 
-    def schema(self, **first: pa.DataType) -> pa.Schema:
+    def schema(self, **first: "pa.DataType") -> "pa.Schema":
         """Of rows on their way: the position, what became of them, and all columns."""
+        import pyarrow as pa
+
         marks = first | {"dropped": pa.string(), "detail": pa.string()}
         return pa.schema([*marks.items(), *self.published()])
 
     def value(self, name: str) -> str:
         """The type of a column as `datasets.Value` calls it."""
         return {"VARCHAR": "string", "DOUBLE": "float64"}.get(
-            self.columns[name], str(ARROW[self.columns[name]])
+            self.columns[name], ARROW[self.columns[name]]
         )
 
-    def published(self) -> pa.Schema:
+    def published(self) -> "pa.Schema":
         """Of the columns."""
+        import pyarrow as pa
+
         return pa.schema([(name, ARROW[type_]) for name, type_ in self.columns.items()])
 
     def aligned(self, there: list[str], typed: Collection[str] = ()) -> str:

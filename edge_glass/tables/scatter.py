@@ -16,7 +16,7 @@ from edge_glass.core import duck, records
 from edge_glass.core.atomic_files import sync_folder
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
-from edge_glass.sources import table_chunks
+from edge_glass.sources import chunk_rows
 from edge_glass.sources.table_layout import Layout, quoted
 
 ORDINAL = 2**40  # more rows than any chunk has: position = chunk * ORDINAL + row
@@ -130,7 +130,7 @@ def _rows(
     """All rows of a span, `position` in place of their number in the chunk."""
     try:
         for number, name in enumerate(task.span.names, task.span.first):
-            for batch in table_chunks.read(task.raw / name, task.layout, connection):
+            for batch in chunk_rows.read(task.raw / name, task.layout, connection):
                 ends = pc.equal(batch["dropped"], Outcome.DAMAGED_FILE)
                 damaged += [(name, detail) for detail in batch["detail"].filter(ends).to_pylist()]
                 position = pc.add(batch["row"], number * ORDINAL)

@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from edge_glass.core import parquet
+from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.columns import is_media, upstream_names
+from edge_glass.core.columns import upstream_names
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.shard_files import write_table

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import ledger, manifest, parquet
-from edge_glass.core.columns import ColumnRole, is_media
+from edge_glass.core.arrow_columns import is_media
+from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, DataError, absent
 
 Array = np.ndarray[Any, Any]

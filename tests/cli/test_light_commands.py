@@ -54,17 +54,16 @@ def test_help_waits_for_no_form_of_a_corpus() -> None:
 
 
 def test_a_ledger_is_read_by_pyarrow_alone(in_pieces: Path) -> None:
-    assert imported("ledger", in_pieces) == {"numpy", "pyarrow"}
+    assert imported("ledger", in_pieces) == set()  # no row of it is listed
     assert imported("ledger", in_pieces, "--reason", "kept") == {"numpy", "pyarrow"}
 
 
-# what a corpus is made of, and no more: nothing that fetches, joins, unpacks or publishes
-CORPUS = {"numpy", "PIL.Image", "pyarrow", "pyarrow.compute", "soundfile"}
-
-
-@pytest.mark.parametrize("words", ["info clotho", "info laionet", "plan clotho_sample"])
-def test_a_corpus_is_told_of_without_datasets_and_what_fetches(words: str) -> None:
-    assert imported(*words.split()) <= CORPUS
+@pytest.mark.parametrize(
+    "words",
+    ["info clotho", "info cc3m", "info laion400m", "plan clotho_sample", "plan cc3m_sample"],
+)
+def test_a_corpus_is_told_of_without_what_decodes_or_fetches(words: str) -> None:
+    assert imported(*words.split()) <= {"numpy"}
 
 
 def test_a_build_needs_no_datasets_but_for_its_card(tmp_path: Path) -> None:

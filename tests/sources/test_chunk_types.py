@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.sources import table_chunks
+from edge_glass.sources import chunk_rows
 from edge_glass.sources.table_layout import Layout
 
 TABLE = Layout("c", {"URL": "VARCHAR", "TEXT": "VARCHAR", "N": "DOUBLE"}, ("URL",), delimiter="|")
@@ -137,7 +137,7 @@ def test_a_truncated_json_gives_all_lines_before_it_says_where_it_ends(tmp_path:
     half = whole[: len(whole) // 2]
     (tmp_path / "a.jsonl.gz").write_bytes(half)
     there = zlib.decompressobj(31).decompress(half).count(b"\n")
-    assert there % table_chunks.OBJECTS  # it ends inside of a batch
+    assert there % chunk_rows.OBJECTS  # it ends inside of a batch
     read = []
     with pytest.raises(EdgeGlassError, match=rf"a\.jsonl\.gz: row {there}: from here on: "):
         for _, record, _, _ in chunk_records.records(tmp_path, TABLE):

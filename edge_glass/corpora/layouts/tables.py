@@ -14,14 +14,12 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from edge_glass.core import duck, parquet
+from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import json_text, table_chunks
-from edge_glass.sources.chunk_text import PACKED, opened
+from edge_glass.sources.chunk_text import PACKED, labelled, opened
 from edge_glass.sources.fields import preview
 from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import Tables
@@ -29,6 +27,7 @@ from edge_glass.sources.table_layout import Layout
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
@@ -64,6 +63,8 @@ def read(path: Path, name: str) -> Iterator[Record]:
 
     Raises EdgeGlassError if it cannot be read on.
     """
+    import pyarrow as pa
+
     try:
         yield from _read(path, name)
     except (pa.ArrowException, csv.Error, OSError, EOFError, zlib.error) as error:
@@ -115,7 +116,9 @@ def class_names(path: Path) -> dict[str, list[str]]:
     return {n: [*map(str, names)] for n, names in found.items() if isinstance(names, list)}
 
 
-def _schema(path: Path) -> pa.Schema:
+def _schema(path: Path) -> "pa.Schema":
+    from edge_glass.core import parquet
+
     if ending(path.name) == ARROW:
         return arrow_table(path).schema
     with parquet.opened(path) as file:
@@ -135,7 +138,9 @@ def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
         yield from ({} for _ in Tables(path).names())
 
 
-def _bytes_in(name: str, type_: pa.DataType) -> str | None:
+def _bytes_in(name: str, type_: "pa.DataType") -> str | None:
+    import pyarrow as pa
+
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         inner = type_.value_type
         return (
@@ -153,7 +158,9 @@ def _bytes_in(name: str, type_: pa.DataType) -> str | None:
     return None
 
 
-def _holds_bytes(type_: pa.DataType) -> bool:
+def _holds_bytes(type_: "pa.DataType") -> bool:
+    import pyarrow as pa
+
     if pa.types.is_nested(type_):
         return any(_holds_bytes(type_.field(i).type) for i in range(type_.num_fields))
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
@@ -164,7 +171,7 @@ def _delimited(path: Path, name: str, folder: str, base: str) -> Iterator[Record
     delimiter = max(DELIMITERS, key=lambda each: len(headers[each]))
     if repeated := {n for n in headers[delimiter] if headers[delimiter].count(n) > 1}:
         raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
-    names = table_chunks.labelled(headers[delimiter])
+    names = labelled(headers[delimiter])
     layout = Layout("", dict.fromkeys(names, "VARCHAR"), (), delimiter)
     with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
         for row, values_, why in _chunk(path, layout, connection):
@@ -174,9 +181,11 @@ def _delimited(path: Path, name: str, folder: str, base: str) -> Iterator[Record
 def _chunk(
     path: Path, layout: Layout, connection: "duckdb.DuckDBPyConnection"
 ) -> Iterator[tuple[int, dict[str, Any], tuple[Outcome, str] | None]]:
-    for batch in table_chunks.read(path, layout, connection):
+    from edge_glass.sources import chunk_rows
+
+    for batch in chunk_rows.read(path, layout, connection):
         for record in batch.to_pylist():
-            row, dropped, detail = (record.pop(mark) for mark in table_chunks.MARKS)
+            row, dropped, detail = (record.pop(mark) for mark in chunk_rows.MARKS)
             if dropped == Outcome.DAMAGED_FILE:
                 raise SourceError(f"{path}: row {row}: {detail}. {table_chunks.REMEDY}")
             yield row, record, (Outcome(dropped), detail) if dropped else None

@@ -12,12 +12,14 @@ or whose first one it is; where that decides nothing, both's.
 import string
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import ahocorasick_rs
-import pyarrow as pa
 
 from edge_glass.domains.imagenet.classes import imagenet, shared
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Rule = Literal["laionet", "word", "cls"]
 Labels = tuple[int, ...]
@@ -49,8 +51,10 @@ def matcher(rule: Rule) -> Callable[[str], Labels]:
     return match
 
 
-def column(rule: Rule, captions: pa.Array) -> pa.ListArray:
+def column(rule: Rule, captions: "pa.Array") -> "pa.ListArray":
     """The labels of each caption; none for a null."""
+    import pyarrow as pa
+
     match = matcher(rule)
     found = [match(caption) if caption else () for caption in captions.to_pylist()]
     return pa.array(found, pa.list_(pa.int16()))

@@ -23,7 +23,7 @@ from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.domains.imagenet import caption_match
 from edge_glass.domains.imagenet.classes import imagenet, labels
-from edge_glass.sources import table_chunks
+from edge_glass.sources import chunk_rows, table_chunks
 from edge_glass.sources.table_layout import Layout
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Matched:
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a chunk, each with what became of it. Raises EdgeGlassError for damage."""
         with duck.connected(table_chunks.MEMORY, work) as connection:
-            for batch in table_chunks.read(path, captions(self.layout), connection):
+            for batch in chunk_rows.read(path, captions(self.layout), connection):
                 yield self._of(indexed(pa.Table.from_batches([batch]), path), path)
 
     def libraries(self) -> dict[str, str]:
@@ -79,7 +79,7 @@ class Matched:
         found = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
         wnids, outcomes, details = [], [], []
         pairs = zip(
-            found.to_pylist(), *(table[n].to_pylist() for n in table_chunks.MARKS), strict=True
+            found.to_pylist(), *(table[n].to_pylist() for n in chunk_rows.MARKS), strict=True
         )
         for classes, _, dropped, detail in pairs:
             names = [imagenet()[label].wnid for label in classes]

@@ -22,7 +22,7 @@ from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.domains.imagenet.classify import captions, indexed
 from edge_glass.pipeline.executor import started
-from edge_glass.sources import table_chunks
+from edge_glass.sources import chunk_rows, table_chunks
 from edge_glass.sources.table_layout import Layout
 from edge_glass.tables import scatter, steps
 from edge_glass.vectors import text_encoders
@@ -102,7 +102,7 @@ def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
 
 def _tables(path: Path, layout: Layout, work: Path) -> Iterator[pa.Table]:
     with duck.connected(table_chunks.MEMORY, work) as connection:
-        for batch in table_chunks.read(path, captions(layout), connection):
+        for batch in chunk_rows.read(path, captions(layout), connection):
             yield indexed(pa.Table.from_batches([batch]), path)
 
 
