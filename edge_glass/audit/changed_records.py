@@ -101,6 +101,24 @@ class Items(Table):
         path.write_bytes(text.encode(errors="surrogateescape"))
 
 
+class Listed(Table):
+    """A JSON object with a list of objects in it."""
+
+    def write(self, sample: Path, changes: list[Change]) -> None:
+        """Behind the others of the list."""
+        path = sample / self.paths[0]
+        said = json.loads(path.read_text(encoding="utf-8"))
+        [key] = _lists(said)
+        said[key] += [self.changed(change) for change in changes]
+        path.write_bytes(json.dumps(said, ensure_ascii=False).encode(errors="surrogateescape"))
+
+
+def _lists(said: dict[str, Any]) -> list[str]:
+    """The keys of lists of objects."""
+    lists = {key: value for key, value in said.items() if isinstance(value, list) and value}
+    return [key for key, value in lists.items() if isinstance(value[0], dict)]
+
+
 class Objects(Table):
     """Files of one JSON object each."""
 
@@ -202,7 +220,11 @@ def _table(path: Path, name: Path) -> Table | None:
     if path.suffix in (".json", ".jsonl"):
         text = path.read_text(encoding="utf-8")
         first = json.loads(text.partition("\n")[0] if path.suffix == ".jsonl" else text)
-        kind = Objects if isinstance(first, dict) and path.suffix == ".json" else Items
+        kind: type[Table] = Items
+        if isinstance(first, dict) and path.suffix == ".json":
+            lists = _lists(first)
+            kind = Listed if len(lists) == 1 else Objects
+            first = first[lists[0]] if len(lists) == 1 else first
         first = first[0] if isinstance(first, list) else first
         return kind((name,), tuple(first), first)
     if {".csv", ".tsv", ".txt", ".TXT", ".bz2"} & {*path.suffixes}:

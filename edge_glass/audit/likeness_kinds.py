@@ -34,6 +34,7 @@ class Kind:
     near: str = "true"
     candidates: str = ""
     compare: Callable[[dict[str, Any]], float] | None = field(default=None, repr=False)
+    inside: bool = True  # whether rows of one split are told of, too
 
     def count(self, rows: int) -> int:
         """Into how many tasks the search falls."""
@@ -103,4 +104,6 @@ CAPTIONS = Kind(
     candidates="SELECT DISTINCT a, b FROM {pairs}",
     compare=_texts,
 )
-ALL = (BYTES, IMAGES, SOUNDS, CAPTIONS)
+# sections of one video belong to one split, so that they are told of across splits and corpora
+IDS = Kind("same_id", "sources", 0.0, same="source_id", where="source_id <> ''", inside=False)
+ALL = (BYTES, IMAGES, SOUNDS, CAPTIONS, IDS)

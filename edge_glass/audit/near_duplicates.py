@@ -56,7 +56,8 @@ flags AS (
     FROM directed JOIN found ON found.stands = directed.flagged
     WHERE scope <> 'split' OR found.position = directed.flagged
     UNION ALL
-    SELECT position, stands, 0, 'split' FROM found WHERE position <> stands AND corpus = 0
+    SELECT position, stands, 0, 'split' FROM found
+    WHERE position <> stands AND corpus = 0 AND {kind.inside}
 )
 SELECT '{kind.check}' AS "check", mine.split, mine.id, mine."column", score,
     {kind.threshold}::DOUBLE AS threshold, scope, theirs.config AS other_config,

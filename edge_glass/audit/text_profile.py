@@ -30,6 +30,13 @@ PLACE: list[tuple[str, pa.DataType]] = [
     ("column", pa.string()),
     ("plain", pa.string()),
 ]
+# columns that say where a row is from, by the site: the same id in two corpora is the same thing
+SITES = {
+    "sound_id": "freesound", "youtube_id": "youtube", "ytid": "youtube", "image_url": "url",
+    "url": "url", "URL": "url",
+}  # fmt: skip
+STRING = {"dtype": "string", "_type": "Value"}
+SOURCES = pa.schema([*PLACE[:4], ("source_id", pa.string())])
 SCHEMA = pa.schema([*PLACE, *((f"band{number}", pa.int64()) for number in range(minhash.BANDS))])
 ODDITIES = pa.schema(
     [
@@ -47,9 +54,9 @@ ODDITIES = pa.schema(
 
 @dataclass(frozen=True)
 class Texts:
-    """Of each caption of each row: what duplicates are told by."""
+    """Of each caption of each row: what duplicates are told by; and the ids that sites gave it."""
 
-    version: int = 2
+    version: int = 3
 
     @property
     def name(self) -> str:
@@ -58,7 +65,7 @@ class Texts:
 
     def schemas(self) -> dict[str, pa.Schema]:
         """Of each file, by name."""
-        return {"texts": SCHEMA}
+        return {"texts": SCHEMA, "sources": SOURCES}
 
     def libraries(self) -> dict[str, str]:
         """What it depends on besides the shard."""
@@ -70,6 +77,7 @@ class Texts:
             bands = minhash.bands(found["plain"])
             found |= {f"band{number}": bands[:, number] for number in range(minhash.BANDS)}
             yield {"texts": pa.table(found, schema=SCHEMA)}
+        yield from _sources(shard)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,23 @@ class Oddities:
             }
             found |= {key: [one[key] for one in looked] for key in ODDITIES.names[6:11]}
             yield {"oddities": pa.table(found, schema=ODDITIES)}
+
+
+def _sources(shard: Shard) -> Iterator[dict[str, pa.Table]]:
+    """The ids that sites gave to rows; what has a space in it is none (`Not found`)."""
+    names = [name for name in SITES if shard.features.get(name) == STRING]
+    with parquet.opened(shard.path) as file:
+        row = 0
+        for batch in file.iter_batches(BATCH, columns=["id", *names]) if names else ():
+            places = pa.array(range(row, row + batch.num_rows), pa.int64())
+            for number, name in enumerate(names):
+                values = batch[name].fill_null("")
+                ids = pc.binary_join_element_wise(SITES[name], values, " ")
+                none = pc.or_(pc.equal(values, ""), pc.match_substring(values, " "))
+                items = pc.add(pc.multiply(places, len(names)), number)
+                columns = [places, items, batch["id"], [name] * len(ids), pc.if_else(none, "", ids)]
+                yield {"sources": pa.table(columns, schema=SOURCES)}
+            row += batch.num_rows
 
 
 def _captions(shard: Shard) -> Iterator[tuple[dict[str, Any], list[str]]]:

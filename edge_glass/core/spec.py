@@ -132,7 +132,12 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     role: Role
-    key: str | list[str] = Field(description="of the record; in a text `{key}` is its value")
+    key: str | list[str] = Field(
+        description="of the record; in a text `{key}` is its value, `{key%.wav}` without that end"
+    )
+    pattern: str | None = Field(
+        default=None, description="whose first group is the value; none where it is not found"
+    )
     stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
         default="file",
         description="of media; clip: keys are a video's id, its start and, if it varies, its end",

@@ -19,21 +19,13 @@ from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Column, Own, Spec, of_package, path_of
+from edge_glass.corpora import own_files
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.layouts.tables import split_word
-from edge_glass.corpora.own_files import (
-    all_files,
-    from_base64,
-    renamed,
-    sections_of,
-    share_of,
-    short,
-    unclaimed,
-)
 from edge_glass.corpora.own_params import params_of
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
@@ -66,6 +58,7 @@ class OwnCorpus(Corpus):
 
     own: ClassVar[Own]
     media: ClassVar[dict[str, Column]]
+    of_folder: ClassVar[bool]  # whether a column is read from the name of its table's folder
 
     @classmethod
     @override
@@ -75,6 +68,7 @@ class OwnCorpus(Corpus):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         spec = cls.spec()
         cls.media = {name: c for name, c in spec.columns.items() if c.role in KINDS}
+        cls.of_folder = own_files.speak_of(spec.columns, own_files.FOLDER)
         if spec.layout not in LAYOUTS:
             known = ", ".join(LAYOUTS)
             raise ConfigError(f"{cls.own.corpus}: no layout {spec.layout}; there are {known}")
@@ -86,10 +80,8 @@ class OwnCorpus(Corpus):
             )
         for name, column in cls.media.items():
             if column.several and (column.role == "video" or column.stored_as not in MANY):
-                raise ConfigError(
-                    f"{cls.own.corpus}: column {name}: lists are read of images and sounds "
-                    f"that are {' or '.join(MANY)}: make it text (role: text)"
-                )
+                detail = "lists are of files or bytes of images or sounds: make it text"
+                raise ConfigError(f"{cls.own.corpus}: column {name}: {detail} (role: text)")
         cls.BUILDER_CONFIG_CLASS = params_of(
             frozenset(
                 c.role for c in spec.columns.values() if c.type != "string" or c.role in KINDS
@@ -140,7 +132,7 @@ class OwnCorpus(Corpus):
         found: dict[str, Any] = {"id": Value("string")}
         for name, column in self.spec().columns.items():
             if column.role in KINDS:
-                found |= renamed(name, column.role, self._features(column))
+                found |= own_files.renamed(name, column.role, self._features(column))
             elif column.role == "caption":
                 several = isinstance(self.config, CaptionParams)
                 found |= self.config.caption_features() if several else {"caption": Value("string")}
@@ -169,16 +161,18 @@ class OwnCorpus(Corpus):
         for source in listing:
             files = Files(raw, source, tuple(self.spec().tables))
             for record in LAYOUTS[str(self.spec().layout)].records(files):
+                if self.of_folder:
+                    record.values.setdefault(own_files.FOLDER, PurePosixPath(record.base).name)
                 theirs = self._split(record)
                 if theirs == split or (theirs is None and first):
                     make = partial(self._row, record, source, raw)
                     yield parsed("", source, record.where, record.values, make)
                 if files_claimed:
                     with suppress(Dropped):
-                        names = all_files(self._named(record, source, raw))
-                        claimed[self._place(source)].update(map(short, names))
+                        names = own_files.all_files(self._named(record, source, raw))
+                        claimed[self._place(source)].update(map(own_files.short, names))
         for place, names_ in claimed.items() if files_claimed else ():
-            yield from unclaimed(Files(raw, place), names_)
+            yield from own_files.unclaimed(Files(raw, place), names_)
 
     @cached_property
     def _fetched(self) -> str:
@@ -196,7 +190,7 @@ class OwnCorpus(Corpus):
             return next(iter(rule.names))
         if rule.by == "share":
             group = record.where if rule.key is None else str(values.at(rule.key, record.values))
-            return share_of(rank(rule.seed, group) / 2**64, rule.shares)
+            return own_files.share_of(rank(rule.seed, group) / 2**64, rule.shares)
         value = record.folder
         if rule.by == "key":
             value = str(values.at(str(rule.key), record.values))
@@ -234,11 +228,11 @@ class OwnCorpus(Corpus):
             raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
         fields = {n: values.cast(n, column, value(said)) for n, column, value in self._values}
         fields["media"] = names = self._named(record, source, raw)
-        if cuts := sections_of(self.media, said):
+        if cuts := own_files.sections_of(self.media, said):
             fields["sections"] = cuts
         row = Row(record.where, source, record.where, fields=fields)
         if names:
-            first, *row.extra_members = all_files(names)
+            first, *row.extra_members = own_files.all_files(names)
             row.media = (self._place(source), first)
             if any(column.stored_as == "url" for column in self.media.values()):
                 row.media, row.fetch_request = (self._fetched, first), {"url": first}
@@ -260,7 +254,7 @@ class OwnCorpus(Corpus):
     def _values(self) -> list[tuple[str, Column, Callable[[dict[str, Any]], Any]]]:
         """The columns that are written into a plan, each with how its value is read."""
         return [
-            (name, column, values.getter(column.key))
+            (name, column, values.getter(column.key, column.pattern))
             for name, column in self.spec().columns.items()
             if column.role not in KINDS or column.stored_as == "base64"
         ]
@@ -284,13 +278,12 @@ class OwnCorpus(Corpus):
         example: dict[str, Any] = {"id": row.id}
         for name, column in self.media.items():
             if column.several:
-                example |= renamed(name, column.role, self._list(name, column, row, media))
-                continue
-            if column.role == "audio" and (span := self._span(row)):
-                data = self._stretch(name, column, row, media, span)
+                found = self._list(name, column, row, media)
             else:
-                data = self._bytes(name, column, row, media)
-            example |= self._decoded(name, column.role, data, row, media)
+                span = self._span(row) if column.role == "audio" else None
+                data = self._stretch(name, column, row, media, span)
+                found = self._decoded(name, column.role, data, row, media)
+            example |= own_files.renamed(name, column.role, found)
         captions: list[str] | None = None
         for name, column in self.spec().columns.items():
             if column.role == "caption":
@@ -325,14 +318,18 @@ class OwnCorpus(Corpus):
         """The columns of one file of a kind."""
         if kind == "image":
             stem = file.stem if kind_of(file.name) else file.name
-            return self.config.image_columns(data, stem, media.notes)  # type: ignore[no-any-return]
+            return dict(self.config.image_columns(data, stem, media.notes))
         columns = self.config.video_columns if kind == "video" else self.config.audio_columns
-        return columns(data, file.name, media.notes)  # type: ignore[no-any-return]
+        return dict(columns(data, file.name, media.notes))
 
     def _bytes(self, name: str, column: Column, row: Row, media: Media) -> bytes | None:
         """The file of a column; None if the row has it not, and other media."""
         if column.stored_as == "base64":
-            return media.embedded(from_base64(row.fields[name])) if row.fields[name] else None
+            return (
+                media.embedded(own_files.from_base64(row.fields[name]))
+                if row.fields[name]
+                else None
+            )
         if name not in (names := row.fields["media"]):
             return None
         try:
@@ -352,9 +349,11 @@ class OwnCorpus(Corpus):
         return data
 
     def _stretch(
-        self, name: str, column: Column, row: Row, media: Media, span: tuple[float, float]
+        self, name: str, column: Column, row: Row, media: Media, span: tuple[float, float] | None
     ) -> bytes | None:
-        """The part of a recording that a row is."""
+        """The file of a column, or the part of a recording that a row is."""
+        if span is None:
+            return self._bytes(name, column, row, media)
         from edge_glass.media import sections
 
         file = row.fields["media"].get(name)
@@ -374,21 +373,20 @@ class OwnCorpus(Corpus):
     ) -> dict[str, Any]:
         """The columns of a medium."""
         if data is None:
-            return renamed(name, kind, dict.fromkeys(self._features(self.media[name])))
+            return dict.fromkeys(self._features(self.media[name]))
         if ask := row.fetch_request if self.media[name].stored_as == "clip" else None:
             label = row.id + PurePosixPath(media.name).suffix
             if kind == "video":
-                return renamed(name, kind, self.config.video_columns(data, label, media.notes))
+                return dict(self.config.video_columns(data, label, media.notes))
             from edge_glass.media import sections
 
             data, label = sections.clip(data, label, ask["start"], ask["end"], media.notes)
-            return renamed(name, kind, self.config.audio_columns(data, label, media.notes))
-        file = PurePosixPath(
-            row.fields["media"].get(name, row.id) if not row.fetch_request else row.id
-        )
+            return dict(self.config.audio_columns(data, label, media.notes))
+        named = row.id if row.fetch_request else row.fields["media"].get(name, row.id)
+        file = PurePosixPath(named)
         if self._span(row) and kind != "image":
             file = PurePosixPath(f"{PurePosixPath(row.id).name}.flac")
-        return renamed(name, kind, self._of_file(kind, file, data, media))
+        return self._of_file(kind, file, data, media)
 
     def _span(self, row: Row) -> tuple[float, float] | None:
         """The seconds of a recording that a row is."""

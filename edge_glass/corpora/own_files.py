@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources.raw import nfc
+
+FOLDER = "folder"  # the key of the name of the folder that a record's file or table is in
 
 
 def renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
@@ -25,6 +28,11 @@ def renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
 def all_files(media: dict[str, Any]) -> list[str]:
     """All files of a record's media."""
     return [f for each in media.values() for f in (each if isinstance(each, list) else [each])]
+
+
+def speak_of(columns: dict[str, Column], key: str) -> bool:
+    """Whether a column is read from a key, alone or in a text."""
+    return any(re.search(rf"(^|\{{){key}\b", str(column.key)) for column in columns.values())
 
 
 def sections_of(media: dict[str, Column], said: dict[str, Any]) -> dict[str, list[float]]:

@@ -243,10 +243,15 @@ def test_captions_that_nobody_wrote_for_one_row(tmp_path: Path) -> None:
 
 
 def test_the_samples_are_clean(built: Path, tmp_path: Path) -> None:
-    """Bundled media have no odd signals; what is odd in captions was put there for other tests."""
+    """Bundled media have no odd signals; what is odd in captions was put there for other tests.
+
+    Of one recording on Freesound two stretches are in Clotho's sample.
+    """
+    known = {"clotho_sample": [("same_id", "train/Running water_1-2.wav")]}
     for config in ("clotho_sample", "musiccaps_sample", "mm_imdb_sample", "librispeech_sample"):
         audit(built / config, tmp_path)
-        assert found(tmp_path, config) == []
+        told = [(row["check"], row["id"]) for row in found(tmp_path, config)]
+        assert told == known.get(config, [])
 
 
 # What is done with it

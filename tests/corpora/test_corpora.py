@@ -50,8 +50,9 @@ def test_everything_is_there(name: str) -> None:
     assert spec.licence.strip() and spec.citation.strip()
     assert (kind.room("cards") / f"{name}.md").is_file()
     assert any((kind.room("samples") / name).iterdir())
-    licences = (kind.room("samples") / "LICENSES.md").read_text()
-    assert name in licences, f"samples/LICENSES.md: say where the files of {name} come from"
+    own = kind.room("samples") / name / "LICENSES.md"
+    licences = (own if own.is_file() else kind.room("samples") / "LICENSES.md").read_text()
+    assert name in licences, f"{own}: say where the files of {name} come from"
     assert all(source.checksum or source.bytes is None for source in spec.sources.values())
 
 

@@ -24,13 +24,13 @@ Key = str | list[str]
 def at(key: Key, values: dict[str, Any]) -> Any:
     """What a record says under a key; None if there is nothing.
 
-    Of a list of keys the values that are there, of a text with `{key}` in it that text. `a.0.b`
-    leads into objects and lists.
+    Of a list of keys the values that are there, of a text with `{key}` in it that text, where
+    `{key%.wav}` is the value without that end. `a.0.b` leads into objects and lists.
     """
     if isinstance(key, list):
         return [found for each in key if (found := at(each, values)) is not None] or None
     if places := PLACE.findall(key):
-        parts = {place: at(place, values) for place in places}
+        parts = {place: _without_end(place, values) for place in places}
         if None in parts.values():
             return None
         if (listed := next((n for n, p in parts.items() if isinstance(p, list)), None)) is not None:
@@ -45,6 +45,12 @@ def at(key: Key, values: dict[str, Any]) -> Any:
         else:
             inner = inner.get(part) if isinstance(inner, dict) else None
     return inner
+
+
+def _without_end(place: str, values: dict[str, Any]) -> Any:
+    key, _, end = place.partition("%")
+    found = at(key, values)
+    return str(found).removesuffix(end) if end and found is not None else found
 
 
 def section(key: Key, said: dict[str, Any], length: float | None) -> dict[str, Any]:
@@ -62,8 +68,15 @@ def section(key: Key, said: dict[str, Any], length: float | None) -> dict[str, A
     return {"id": str(id), "start": start, "end": end}
 
 
-def getter(key: Key) -> Callable[[dict[str, Any]], Any]:
-    """`at` for one key and many records; most keys are a name and no more."""
+def getter(key: Key, pattern: str | None = None) -> Callable[[dict[str, Any]], Any]:
+    """`at` for one key and many records, and of it what a pattern's first group is.
+
+    Most keys are a name and no more.
+    """
+    if pattern:
+        return lambda values: (
+            found[1] if (found := re.search(pattern, str(at(key, values)))) else None
+        )
     if isinstance(key, str) and "." not in key and not PLACE.search(key):
         name = key
         return lambda values: values.get(name)
