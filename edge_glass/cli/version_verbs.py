@@ -47,7 +47,7 @@ def history(
     repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
     json: Json = False,
 ) -> None:
-    """The versions of a dataset, and what each changed: rows, shards, withdrawals, edits."""
+    """The versions of a dataset, when each was made, what it changed: rows, withdrawals, edits."""
     from edge_glass.cli import terminal
     from edge_glass.release.history import history as versions
 
@@ -55,9 +55,10 @@ def history(
     if json:
         terminal.as_json([terminal.plain(version) for version in found])
         return
-    heads = ["version", "config", "rows", "more", "shards", "new", "withdrawn", "edits", "appended"]
+    heads = ["version", "date", "config", "rows", "more", "shards", "new", "withdrawn", "edits"]
+    heads += ["appended"]
     rows = (
-        [version.tag, config, *vars(state).values()]
+        [version.tag, version.date[:10], config, *vars(state).values()]
         for version in found
         for config, state in version.configs.items()
     )

@@ -28,6 +28,9 @@ Role = Literal[
     "md5",
     "sha256",
 ]  # start, end, length: seconds of a recording; md5, sha256: of the bytes at a URL
+Annotator = Literal[
+    "crowdsourced", "expert-generated", "found", "machine-generated", "no-annotation", "other"
+]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
@@ -189,6 +192,8 @@ class Spec(BaseModel):
     citation: Annotated[str, Field(pattern=r"^@\w+\{")] | None = None
     languages: list[str] = []
     tasks: list[str] = []
+    annotations_creators: list[Annotator] = []  # as the Hub's cards say it
+    source_datasets: list[Annotated[str, Field(pattern=r"^(original|extended\|.+)$")]] = []
     sources: dict[str, Source]
     expected: Expected = Expected()
     arrays: str | None = Field(default=None, description="what files of arrays of views begin with")

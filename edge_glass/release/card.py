@@ -1,28 +1,40 @@
 """The README of a dataset: what every config holds, in figures taken from the builds."""
 
 import re
-from collections.abc import Collection, Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import datasets
-import jinja2
 import yaml
-from huggingface_hub import DatasetCard, DatasetCardData
+from huggingface_hub import DatasetCard, DatasetCardData, constants
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import Whole
+from edge_glass.core.columns import media_kinds
 from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import EDITS, Manifest
 from edge_glass.core.names import PLOTS
-from edge_glass.core.visible import visible
+from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
+from edge_glass.release import card_section
+from edge_glass.release.card_section import Example
 
 FILE = "README.md"
 SEALS = "edge_glass_manifests"  # of its header
+MANY = 4  # corpora: a card of so many has a list of contents
+CONTENTS = "<!-- edge-glass-contents -->", "<!-- /edge-glass-contents -->"
+SECTION = re.compile(r"<!-- edge-glass [^\n]+ -->\n## (?:\[(.+?)\]\(|(.+))")
 SEAL_LINE = re.compile(r"^(\S+): sha256 of its manifest ([0-9a-f]{64})$", re.MULTILINE)
+LESS = [10**n for n in range(3, 13)]
+_NAMES = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
+SIZES = [  # as the Hub writes them: n<1K, 1K<n<10K, …, n>1T
+    f"n<{_NAMES[0]}",
+    *(f"{low}<n<{high}" for low, high in pairwise(_NAMES)),
+    f"n>{_NAMES[-1]}",
+]
 HEAD = """# {name}
 
 Built with Edge Glass: self-contained Parquet with the media inside, and for each config a ledger
@@ -37,21 +49,31 @@ rows = load_dataset("{repo}", "{config}_ledger", split="ledger")  # what became 
 """
 
 
-def write(out: Path) -> None:
-    """Write `out/README.md` over all that is built, so that `load_dataset(out, config)` works."""
+def write(out: Path, shards: Path | None = None) -> None:
+    """Write `out/README.md` over all that is built, so that `load_dataset(out, config)` works.
+
+    `shards`: the folder that has the folders of shards, if it is another one.
+    """
     manifests = [manifest.read(folder) for folder in manifest.built(out).values()]
     drawn = {path.stem for path in (out / PLOTS).glob("*.png")}
+    rows = {m.config: card_section.example((shards or out) / m.config, m) for m in manifests}
+    text = render(manifests, repo=str(out.name), previous=None, drawn=drawn, examples=rows)
     with Whole(out / FILE) as file:
-        file.write(render(manifests, repo=str(out.name), previous=None, drawn=drawn).encode())
+        file.write(text.encode())
 
 
 def render(
-    manifests: list[Manifest], repo: str, previous: str | None, drawn: Collection[str] = ()
+    manifests: list[Manifest],
+    repo: str,
+    previous: str | None,
+    drawn: Collection[str] = (),
+    examples: Mapping[str, Example] | None = None,
 ) -> str:
     """The card that lists `manifests`; everything else that `previous` says stays.
 
     `manifests` holds every config of the corpora in question that the repository will have, `drawn`
-    the names of those that have a picture in `PLOTS` beside the card.
+    the names of those that have a picture in `PLOTS` beside the card, `examples` a row of configs;
+    of others that of `previous` stays as long as the manifest is the same.
     Raises EdgeGlassError if the header of `previous` cannot be read.
     """
     data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0].config))
@@ -64,10 +86,11 @@ def render(
     infos = _by_name(data.get("dataset_info")) | _by_name([_info(m) for m in manifests])
     data |= {"configs": [*configs.values()], "dataset_info": [*infos.values()]}
     data[SEALS] = seals(data) | {m.config: m.seal for m in manifests}
-    _describe(data, manifests)
+    _describe(data, manifests, repo)
     for corpus in dict.fromkeys(m.corpus for m in manifests):
         ours = [m for m in manifests if m.corpus == corpus]
-        text = _replace(text, corpus, ours, drawn)
+        text = _replace(text, corpus, ours, drawn, examples or {})
+    text = _with_contents(text)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
 
 
@@ -182,21 +205,69 @@ def _older(feature: Any) -> Any:
     return feature
 
 
-def _describe(data: dict[str, Any], manifests: list[Manifest]) -> None:
+def _describe(data: dict[str, Any], manifests: list[Manifest], repo: str) -> None:
+    """The header's facts, in the Hub's words; what it has already stays, but for the sizes."""
     specs = catalog.specs(manifests)
+    kinds = [kind for m in manifests for kind, _ in media_kinds(m.features).values()]
     for key, values in (
         ("language", [x for spec in specs for x in spec.languages]),
         ("task_categories", [x for spec in specs for x in spec.tasks]),
+        ("annotations_creators", [x for spec in specs for x in spec.annotations_creators]),
+        ("source_datasets", [x for spec in specs for x in spec.source_datasets]),
+        ("tags", ["edge-glass", *kinds]),
         ("license", [spec.licence_tag for spec in specs]),
     ):
         known = data.get(key) or []
         known = [known] if isinstance(known, str) else known
-        data[key] = [*dict.fromkeys([*known, *values])]
+        if found := [*dict.fromkeys([*known, *values])]:
+            data[key] = found
+    if sizes := sorted({n for n in map(_size, data["dataset_info"]) if n is not None}):
+        data["size_categories"] = [SIZES[size] for size in sizes]
+    if others := [spec for spec in specs if spec.licence_tag == "other"]:
+        _name_licence(data, others, repo)
     data.setdefault("pretty_name", "Edge Glass")
 
 
-def _replace(text: str, corpus: str, manifests: list[Manifest], drawn: Collection[str]) -> str:
-    start, said = f"<!-- edge-glass {corpus} -->", _section(corpus, manifests, drawn).strip()
+def _size(info: dict[str, Any]) -> int | None:
+    """The number of a config's category of size."""
+    splits = info.get("splits") or []
+    rows = sum(split.get("num_examples") or 0 for split in splits)
+    return next((n for n, most in enumerate(LESS) if rows < most), len(LESS)) if splits else None
+
+
+def _name_licence(data: dict[str, Any], specs: list[Spec], repo: str) -> None:
+    """The Hub wants a name and an address of what is none of the licences that it knows."""
+    if len(specs) == 1 and specs[0].homepage:
+        name, link = specs[0].title, str(specs[0].homepage)
+    else:
+        name, link = "each corpus has its own", f"{constants.ENDPOINT}/datasets/{repo}"
+    data.setdefault("license_name", re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-"))
+    data.setdefault("license_link", link)
+
+
+def _with_contents(text: str) -> str:
+    """The text, with links to its sections where there are many."""
+    start, end = CONTENTS
+    text = re.sub(rf"(?s){re.escape(start)}.*?{re.escape(end)}\n*", "", text)
+    titles = [first or second for first, second in SECTION.findall(text)]
+    if len(titles) < MANY:
+        return text
+    anchors = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+    links = "\n".join(f"- [{t}](#{a})" for t, a in zip(titles, anchors, strict=True))
+    first = text.index("<!-- edge-glass ")
+    return f"{text[:first]}{start}\n## Contents\n\n{links}\n{end}\n\n{text[first:]}"
+
+
+def _replace(
+    text: str,
+    corpus: str,
+    manifests: list[Manifest],
+    drawn: Collection[str],
+    examples: Mapping[str, Example],
+) -> str:
+    start = f"<!-- edge-glass {corpus} -->"
+    shown = {m.config: card_section.example_in(text, m) for m in manifests} | {**examples}
+    said = card_section.render(corpus, manifests, drawn, shown).strip()
     section = f"{start}\n{said}\n<!-- /edge-glass {corpus} {_digest(said)} -->"
     pattern = rf"(?s){re.escape(start)}(.*?)<!-- /edge-glass {re.escape(corpus)}( \w+)? -->"
     if there := re.search(pattern, text):
@@ -210,82 +281,6 @@ def _replace(text: str, corpus: str, manifests: list[Manifest], drawn: Collectio
 
 
 def _digest(text: str) -> str:
+    """Of a section as its author sees it: seals of manifests are another check's."""
+    text = re.sub(r"\b[0-9a-f]{64}\b", "", text)
     return sha256(" ".join(text.split()).encode()).hexdigest()[:16]
-
-
-def _section(corpus: str, manifests: list[Manifest], drawn: Collection[str]) -> str:
-    kind = catalog.variant_of(manifests[0], corpus, {}).kind
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(
-        kind.card()
-    )
-    spec = kind.spec()
-    tables = "\n".join([_tables(manifests), *_plots(manifests, drawn)])
-    prose = template.render(tables=tables, spec=spec, manifests=manifests)
-    title = f"[{spec.title}]({spec.homepage})" if spec.homepage else _cell(spec.title)
-    return f"## {title}\n\n{prose.strip()}"
-
-
-def _tables(manifests: list[Manifest]) -> str:
-    rows = [
-        "| config | split | rows | h:mm:ss | MB | source rows | dropped |",
-        "|---|---|--:|--:|--:|--:|---|",
-    ]
-    for made in manifests:
-        for split, facts in made.splits.items():
-            seconds = facts.figures.seconds
-            drops = [f"{n} {reason}" for reason, n in sorted(facts.dropped.items())]
-            cells = (
-                made.config,
-                split,
-                f"{facts.rows:,}",
-                "" if seconds is None else str(timedelta(seconds=round(seconds))),
-                f"{facts.bytes / 1e6:.1f}",
-                f"{facts.total:,}",
-                ", ".join(drops) or "none",
-            )
-            rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, *_others(manifests), *_warnings(manifests), *_licences(manifests)])
-
-
-def _plots(manifests: list[Manifest], drawn: Collection[str]) -> Iterable[str]:
-    for name in (made.config for made in manifests):
-        if name in drawn:
-            yield f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
-
-
-def _others(manifests: list[Manifest]) -> Iterable[str]:
-    """Sources that are not what upstream publishes."""
-    for made in manifests:
-        files = [used.file for used in made.sources if used.as_published is False]
-        if files and not made.parameters.get("bundled"):
-            names = ", ".join(map(_cell, files))
-            yield f"\n`{made.config}` is **not upstream's data**: other checksums: {names}."
-
-
-def _warnings(manifests: list[Manifest]) -> Iterable[str]:
-    """What the ledger's details say of rows that are kept."""
-    found = [
-        f"| {made.config} | {split} | {_cell(kind)} | {rows:,} |"
-        for made in manifests
-        for split, facts in made.splits.items()
-        for kind, rows in facts.warnings.items()
-    ]
-    if found:
-        yield "\nNoted on rows that are kept (`detail` in the ledger):\n"
-        yield "| config | split | note | rows |\n|---|---|---|--:|"
-        yield from found
-
-
-def _licences(manifests: list[Manifest]) -> Iterable[str]:
-    """Licences of the rows of the largest config."""
-    largest = max(manifests, key=lambda m: m.rows)
-    if counts := largest.licences():
-        yield f"\nLicences of the rows of `{largest.config}`:\n\n| licence | rows |\n|---|--:|"
-        yield from (
-            f"| {_cell(name) or 'not stated'} | {n:,} |" for name, n in sorted(counts.items())
-        )
-
-
-def _cell(text: str) -> str:
-    """Text from outside, harmless in a Markdown table."""
-    return re.sub(r"[|<>\n\r`\[\]]", " ", str(visible(text)))[:200]

@@ -1,6 +1,7 @@
 """What changed between two builds as a page to review: rows as they were and as they are."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 from edge_glass.audit import row_preview
 from edge_glass.core import manifest, pages
-from edge_glass.release.diff import Difference
+from edge_glass.core.manifest import Manifest
+from edge_glass.release.diff import Difference, compare
 
 MOST = 1_700_000  # bytes of rows that are shown; the page is of at most 2 MB with what is around
 EACH = 20  # rows of a kind of difference
@@ -23,8 +25,30 @@ class Pair:
     new: dict[str, Any] | None
 
 
-def write(found: list[Difference], old: Path, new: Path, path: Path) -> None:
-    """Write the page of the differences of two places to `path`, at most 2 MB."""
+def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> bytes | None:
+    """The page of what builds change in a dataset at `place`; None if that is nothing."""
+    there = manifest.built(place)
+    both = {made.config: folder for folder, made in builds.items() if made.config in there}
+    found = [compare(name, there[name], folder) for name, folder in both.items()]
+    if all(each.identical for each in found):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "page.html")
+        write(found, place, next(iter(builds)).parent, page, (f"{repo} as it is", f"{repo} {tag}"))
+        return page.read_bytes()
+
+
+def write(
+    found: list[Difference],
+    old: Path,
+    new: Path,
+    path: Path,
+    called: tuple[str, str] | None = None,
+) -> None:
+    """Write the page of the differences of two places to `path`, at most 2 MB.
+
+    `called`: what the page calls the two, if not by their places.
+    """
     before, after = manifest.built(old), manifest.built(new)
     if len(before) == len(after) == 1:
         after = dict(zip(before, after.values(), strict=True))
@@ -42,7 +66,8 @@ def write(found: list[Difference], old: Path, new: Path, path: Path) -> None:
             kinds.append({"name": kind, "rows": one.rows[kind], "pairs": pairs})
         inputs = {name: [_short(value) for value in pair] for name, pair in one.inputs.items()}
         configs.append({"found": one, "kinds": kinds, "inputs": inputs})
-    pages.write(path, "release", "diff.html", configs=configs, old=str(old), new=str(new))
+    names = called or (str(old), str(new))
+    pages.write(path, "release", "diff.html", configs=configs, old=names[0], new=names[1])
 
 
 def _pairs(before: Path, after: Path, ids: list[str]) -> Iterator[Pair]:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from huggingface_hub import HfApi
+
 from edge_glass.core import locations, manifest
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import EDITS, Manifest
 from edge_glass.release import publish
+from edge_glass.release.repository import Repository
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Version:
 
     tag: str
     commit: str
+    date: str  # of the commit, as ISO 8601 has it
     configs: dict[str, State] = field(default_factory=dict)
 
 
@@ -37,13 +41,18 @@ def history(repo: str) -> Iterator[Version]:
     Raises EdgeGlassError if there is no such dataset.
     """
     before: dict[str, Manifest] = {}
+    dates: dict[str, str] = {}
+    hub = Repository(repo, HfApi())
     for tag, commit in publish.versions(repo)[1].items():
+        if commit not in dates:  # of a version and of all that it came after
+            found = hub.call("list_repo_commits", revision=commit)
+            dates |= {one.commit_id: one.created_at.isoformat() for one in found}
         there = locations.at(f"{repo}@{commit}")
         with locations.errors_explained(there):
             folders = manifest.built(there)
             made = {name: manifest.read(folder) for name, folder in folders.items()}
         states = {name: _state(one, before.get(name)) for name, one in made.items()}
-        yield Version(tag, commit, states)
+        yield Version(tag, commit, dates[commit], states)
         before = made
 
 

@@ -5,26 +5,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import (
     CommitOperationAdd,
     CommitOperationCopy,
     CommitOperationDelete,
     HfApi,
-    get_token,
 )
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
-from huggingface_hub.hf_api import RepoFile
 
-from edge_glass.core import ledger, manifest
-from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError, HubError
+from edge_glass.core import ledger, locations, manifest
+from edge_glass.core.errors import ConfigError, DataError, HubError
 from edge_glass.core.manifest import WITHDRAWN, Manifest
 from edge_glass.core.names import PLOTS, picture
 from edge_glass.core.revisions import SCHEMAS, Revisions
-from edge_glass.release import card, citation, croissant, write_card
+from edge_glass.release import card, card_section, citation, croissant, write_card
+from edge_glass.release.repository import OutOfReachError, Repository
 
 COMMIT_FILES = 100  # in one commit; a release of more files comes in several, its README last
+REVIEW = "edge_glass_diff.html"  # of a pull request
 NUMBER = r"(0|[1-9][0-9]*)"
 SHARD = re.compile(r"[\w.]+-\d{5,}-of-\d{5,}\.parquet")
 
@@ -73,11 +71,11 @@ def push(
     hub = Repository(repo, HfApi(endpoint=endpoint, token=token))
     try:
         head = hub.head(release.tag, private)
-    except _OutOfReachError as error:
+    except OutOfReachError as error:
         if not dry_run:
             raise
         head, release.unreached = None, error.problems[0].splitlines()[0]
-    operations = _operations(hub, head, builds, release)
+    operations = _operations(hub, head, builds, release, pr and not dry_run)
     if dry_run:
         return release
     if head is None:
@@ -142,7 +140,11 @@ def _check_balance(folder: Path, made: Manifest) -> None:
 
 
 def _operations(
-    hub: "Repository", head: str | None, builds: dict[Path, Manifest], release: Release
+    hub: Repository,
+    head: str | None,
+    builds: dict[Path, Manifest],
+    release: Release,
+    pr: bool,
 ) -> list[Operation]:
     """What the repository lacks of the builds and their card, and what it has too much."""
     there = hub.tree(head)
@@ -169,8 +171,13 @@ def _operations(
             if config == made.config and ours and name not in promised:
                 operations.append(CommitOperationDelete(path))
                 release.delete.append(path)
+    if pr:
+        operations += _review(hub, head, builds, release)
+    elif REVIEW in there:
+        operations.append(CommitOperationDelete(REVIEW))
+        release.delete.append(REVIEW)
     operations += _plots(builds, there, release)
-    for name, text in _texts(hub, head, there, list(builds.values()), release).items():
+    for name, text in _texts(hub, head, there, builds, release).items():
         operations.append(CommitOperationAdd(name, text.encode()))
         release.send.append(name)
     # what readers of the main branch see changes with the README and the deletions: they go last
@@ -178,6 +185,19 @@ def _operations(
         operations,
         key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE),
     )
+
+
+def _review(
+    hub: Repository, head: str | None, builds: dict[Path, Manifest], release: Release
+) -> Iterator[Operation]:
+    """A pull request brings the page of what changes; it is gone from what is tagged."""
+    from edge_glass.release import diff_page  # which few need
+
+    place = locations.at(f"{hub.repo}@{head}")
+    page = diff_page.review(place, builds, hub.repo, release.tag) if head else None
+    if page is not None:
+        release.send.append(REVIEW)
+        yield CommitOperationAdd(REVIEW, page)
 
 
 def _plots(
@@ -195,7 +215,7 @@ def _plots(
 
 
 def _check_withdrawn(
-    hub: "Repository", head: str | None, there: dict[str, str], folder: Path, made: Manifest
+    hub: Repository, head: str | None, there: dict[str, str], folder: Path, made: Manifest
 ) -> None:
     """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
     if f"{made.config}/{WITHDRAWN}" in there:
@@ -231,13 +251,14 @@ def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitO
 
 
 def _texts(
-    hub: "Repository",
+    hub: Repository,
     head: str | None,
     there: dict[str, str],
-    ours: list[Manifest],
+    builds: dict[Path, Manifest],
     release: Release,
 ) -> dict[str, str]:
     """What is said of the whole repository: its new texts by name, without those that it has."""
+    ours = [*builds.values()]
     names = {m.config for m in ours}
     others = [
         _manifest(hub, head, folder)
@@ -250,13 +271,14 @@ def _texts(
     previous = {name: hub.read(head, name) for name in known if name in there}
     readme = previous.get(card.FILE)
     corpora = {m.corpus for m in ours}
+    examples = {m.config: card_section.example(folder, m) for folder, m in builds.items()}
     drawn = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
     about = (manifests, hub.url, release.tag, card.doi(readme))
     texts = {
         citation.FILE: citation.render(*about),
         croissant.FILE: croissant.render(*about),
         card.FILE: card.render(
-            [m for m in manifests if m.corpus in corpora], hub.repo, readme, drawn
+            [m for m in manifests if m.corpus in corpora], hub.repo, readme, drawn, examples
         ),
     }
     if not citation.is_ours(previous.get(citation.FILE)):
@@ -265,7 +287,7 @@ def _texts(
     return {name: text for name, text in texts.items() if text != previous.get(name)}
 
 
-def _manifest(hub: "Repository", head: str | None, folder: str) -> Manifest:
+def _manifest(hub: Repository, head: str | None, folder: str) -> Manifest:
     path = f"{folder}/{manifest.FILE}"
     made = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
     if made.config != folder:
@@ -274,7 +296,7 @@ def _manifest(hub: "Repository", head: str | None, folder: str) -> Manifest:
 
 
 def _commit(
-    hub: "Repository",
+    hub: Repository,
     head: str,
     operations: list[Operation],
     release: Release,
@@ -285,11 +307,15 @@ def _commit(
     message = f"{', '.join(release.configs)} {release.tag}"
     branch = None
     for start in range(0, len(operations), COMMIT_FILES):
+        some = operations[start : start + COMMIT_FILES]
+        said = [seals] if start + COMMIT_FILES >= len(operations) else []
+        if pr and REVIEW in (each.path_in_repo for each in some):
+            said.append(f"What changes, row by row: {REVIEW} of this pull request.")
         info = hub.call(
             "create_commit",
-            operations=operations[start : start + COMMIT_FILES],
+            operations=some,
             commit_message=message,
-            commit_description=seals if start + COMMIT_FILES >= len(operations) else None,
+            commit_description="\n\n".join(said) or None,
             parent_commit=head,
             create_pr=pr and branch is None,
             revision=branch,
@@ -298,102 +324,3 @@ def _commit(
         if pr and branch is None:
             branch, release.pull_request = info.pr_revision, info.pr_url
     return head
-
-
-class _OutOfReachError(EdgeGlassError):
-    """The Hub gave no answer at all."""
-
-
-class Repository:
-    """A dataset's repository; whatever fails is told in one line that holds no token."""
-
-    def __init__(self, repo: str, api: HfApi) -> None:
-        self.repo, self._api = repo, api
-        self.url = f"{api.endpoint}/datasets/{repo}"
-
-    def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
-        """A method of HfApi on this repository, which `maybe` does not exist (None)."""
-        try:
-            found = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
-            return list(found) if isinstance(found, Iterator) else found
-        except Exception as error:
-            if maybe and isinstance(error, RepositoryNotFoundError):
-                return None
-            # httpx, requests and urllib3 each have errors of their own, uploads a RuntimeError
-            kind = EdgeGlassError if isinstance(error, HfHubHTTPError) else _OutOfReachError
-            raise kind(f"{self.repo}: {self._explained(error)}") from None
-
-    def head(self, tag: str, private: bool) -> str | None:
-        """The commit to build on, None if there is no such repository."""
-        refs = self.call("list_repo_refs", maybe=True)
-        if refs is None:
-            return None
-        if tag in {ref.name for ref in refs.tags}:
-            raise HubError(
-                f"{self.repo}: version {tag} exists and is never overwritten: choose another"
-            )
-        info = self.call("repo_info", revision="main")
-        if private and not info.private:
-            raise HubError(
-                f"{self.repo} exists and is public: make it private in its settings first, or "
-                "leave --private out"
-            )
-        return str(info.sha)
-
-    def create(self, private: bool) -> str:
-        """Create it; returns its first commit."""
-        self.call("create_repo", private=private, exist_ok=True)
-        return str(self.call("repo_info").sha)
-
-    def tree(self, head: str | None) -> dict[str, str]:
-        """Path -> sha256 (LFS) or git's id of everything in the repository."""
-        if head is None:
-            return {}
-        items = self.call("list_repo_tree", revision=head, recursive=True)
-        files = [item for item in items if isinstance(item, RepoFile)]
-        return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
-
-    def file(self, head: str | None, path: str) -> Path:
-        """A file of the repository, in the cache."""
-        return Path(self.call("hf_hub_download", filename=path, revision=head))
-
-    def read(self, head: str | None, path: str) -> str:
-        """A text of the repository. Raises HubError if it is none."""
-        local = self.file(head, path)
-        try:
-            return local.read_text(encoding="utf-8-sig")  # some editors write a mark first
-        except UnicodeDecodeError:
-            raise HubError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
-
-    def tag(self, tag: str, commit: str, message: str) -> None:
-        """Tag a commit."""
-        try:
-            self.call("create_tag", tag=tag, revision=commit, tag_message=message)
-        except EdgeGlassError:
-            if not self._is_tagged(tag, commit):
-                raise
-
-    def _is_tagged(self, tag: str, commit: str) -> bool:
-        """Whether the tag is there all the same: an answer can be lost on its way."""
-        try:
-            refs = self.call("list_repo_refs")
-        except EdgeGlassError:
-            return False
-        return (tag, commit) in {(ref.name, ref.target_commit) for ref in refs.tags}
-
-    def _explained(self, error: Exception) -> str:
-        response = getattr(error, "response", None) if isinstance(error, HfHubHTTPError) else None
-        causes = [error, *filter(None, [error.__cause__])]
-        text = " ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
-        for token in (self._api.token, get_token()):
-            if isinstance(token, str) and token:
-                text = text.replace(token, "***")
-        return f"{' '.join(text.split())}\n{_advice(getattr(response, 'status_code', None))}"
-
-
-def _advice(status: int | None) -> str:
-    if status in (401, 403):
-        return "Log in with a token that may write: `hf auth login`, or set HF_TOKEN."
-    if status == 412:
-        return "Someone else pushed meanwhile: look at the repository, then run the same command."
-    return "Nothing is tagged. Run the same command again: what was sent is not sent twice."

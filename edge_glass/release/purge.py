@@ -7,7 +7,7 @@ from huggingface_hub import HfApi
 from edge_glass.core import ledger, locations, manifest
 from edge_glass.core.parquet import groups
 from edge_glass.core.schema import Plain
-from edge_glass.release.publish import Repository
+from edge_glass.release.repository import Repository
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ that is a few small ranges.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.audit import audits, findings
-from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core import ledger, locations, manifest, parquet
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
@@ -22,6 +22,7 @@ from edge_glass.core.revisions import Revisions, digest
 from edge_glass.core.row import source_id
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import replay
+from edge_glass.release import publish
 
 AHEAD = 2**16  # bytes that are read beyond what is asked for
 CONSENT = {  # refusals
@@ -65,6 +66,7 @@ class Origin:
     places: list[Place] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     edits: list[dict[str, Any]] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)  # of the dataset on the Hub that keep it
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,34 @@ def why(place: Path, id: str) -> list[Origin]:
     origins = [origin for folder in manifest.built(place).values() for origin in _of(folder, id)]
     if not origins:
         raise DataError(f"{place}: no row {id} in any ledger: see `edge-glass ledger`")
-    return origins
+    return [replace(one, versions=[*_versions(place, one)]) for one in origins]
+
+
+def _versions(place: Path, origin: Origin) -> Iterator[str]:
+    """The versions of a dataset on the Hub that keep a row.
+
+    A ledger that several have is read once.
+    """
+    if getattr(place, "protocol", None) != "hf":
+        return
+    repo = place.fs.resolve_path(place.path).repo_id  # type: ignore[attr-defined]
+    kept: dict[str, bool] = {}
+    for tag, commit in publish.versions(repo)[1].items():
+        folder = locations.at(f"{repo}@{commit}") / origin.config
+        if (folder / manifest.FILE).is_file():
+            made = manifest.read(folder)
+            ledger_ = made.ledger.sha256
+            if ledger_ not in kept:
+                kept[ledger_] = _keeps(folder, made, origin)
+            if kept[ledger_]:
+                yield tag
+
+
+def _keeps(folder: Path, made: Manifest, origin: Origin) -> bool:
+    ids = [*{origin.id: None, source_id(origin.id, made.each_example): None}]
+    with parquet.opened(folder / ledger.FILE, AHEAD) as file:
+        rows = [row for _, _, row in _rows(file, ids)]
+    return any((r["split"], r["outcome"]) == (origin.split, Outcome.KEPT) for r in rows)
 
 
 def _of(folder: Path, id: str) -> Iterator[Origin]:
@@ -108,13 +137,18 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
 def _entries(path: Path, ids: list[str], several: bool) -> Iterator[_Entry]:
     """The ledger's rows of these ids, each with the examples that stand before its own."""
     with parquet.opened(path, AHEAD) as file:
-        for group in range(file.num_row_groups):
-            if not any(_can_hold(file, group, "id", one) for one in ids):
-                continue
-            column = file.read_row_group(group, ["id"])["id"]
-            for at in pc.indices_nonzero(pc.is_in(column, pa.array(ids, pa.string()))).to_pylist():
-                row = file.read_row_group(group).slice(at, 1).to_pylist()[0]
-                yield _Entry(row, _before(file, row["split"], group, at, several))
+        for group, at, row in _rows(file, ids):
+            yield _Entry(row, _before(file, row["split"], group, at, several))
+
+
+def _rows(file: BoundedFile, ids: list[str]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Row group, number in it and row, of these ids."""
+    for group in range(file.num_row_groups):
+        if not any(_can_hold(file, group, "id", one) for one in ids):
+            continue
+        column = file.read_row_group(group, ["id"])["id"]
+        for at in pc.indices_nonzero(pc.is_in(column, pa.array(ids, pa.string()))).to_pylist():
+            yield group, at, file.read_row_group(group).slice(at, 1).to_pylist()[0]
 
 
 def _before(file: BoundedFile, split: str, group: int, at: int, several: bool) -> int:

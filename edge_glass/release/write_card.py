@@ -52,7 +52,7 @@ def _bytes(path: Path) -> bytes | None:
 def listed(out: Path, away: Away | None = None) -> None:
     """Write the card over all that is built in `out`."""
     with _alone(out):
-        card.write(out)
+        card.write(out, locations.at(away.url) if away else None)
     _send(out, [card.FILE], away)
 
 
@@ -64,7 +64,7 @@ def write_report(out: Path, away: Away | None = None) -> None:
         check(out, config, away)
     with disk_full(out, "Make room and run the same command again."), _alone(out):
         names = report.write(out)
-        card.write(out)
+        card.write(out, locations.at(away.url) if away else None)
     _send(out, [*names, card.FILE], away)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from kit import Cli
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.licences import allows
@@ -43,6 +44,13 @@ def test_the_licence_of_a_list_does_not_cover_what_it_names() -> None:
     corpus = catalog.variant("pixmo_cap_sample", {"licences": ["commercial"]}).builder()
     assert corpus.spec().licence_tag == "odc-by"
     assert corpus.unlicensed({"caption": "A red door."}) == ("licence", "not stated")
+
+
+def test_the_command_line_says_uses(tmp_path: Path, cli: Cli) -> None:
+    words = ("--licences", "commercial,share-alike", "--out", tmp_path, "--json")
+    (told,) = cli("plan", "clotho_sample", *words).json
+    assert told["parameters"]["licences"] == ["commercial", "share-alike"]
+    assert "permissive" in cli("plan", "clotho_sample", "--licences", "any").err
 
 
 def test_a_config_without_it_says_nothing_of_it() -> None:

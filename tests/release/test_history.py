@@ -1,6 +1,7 @@
 """The versions of a dataset: listed with what each changed, and two of them on a page."""
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub import Hub
 from kit import Cli, rows
-from releases import REPO, SAMPLE, push
+from releases import REPO, SAMPLE, api, push
 
 import edge_glass as eg
 from edge_glass.core import manifest
@@ -35,14 +36,26 @@ def test_each_version_says_what_it_changed(hub: Hub, in_pieces: Path, out: Path,
     found = eg.history(REPO)
     assert not hub.seen("GET", r"resolve/.*\d-of-\d")
     assert [version.tag for version in found] == ["v1.9.0", "v1.10.0-rc1", "v1.10.0"]
+    commits = {
+        c.commit_id: c.created_at for c in api(hub).list_repo_commits(REPO, repo_type="dataset")
+    }
+    assert [datetime.fromisoformat(version.date) for version in found] == [
+        commits[version.commit] for version in found
+    ]
     first, again, last = (version.configs[SAMPLE] for version in found)
     shards = len(manifest.read(out / SAMPLE).shards())
     assert (first.rows, first.more, first.new_shards) == (first.rows, first.rows, shards)
     assert (again.more, again.new_shards) == (0, 0)
     assert (last.more, last.withdrawn, last.edits) == (-1, 1, 1) and 1 <= last.new_shards <= 2
     done = cli("history", REPO)
-    assert done.code == 0 and "v1.10.0-rc1" in done.out
+    assert done.code == 0 and "v1.10.0-rc1" in done.out and found[0].date[:10] in done.out
     assert cli("history", REPO, "--json").json[2]["configs"][SAMPLE]["withdrawn"] == 1
+    tags = [version.tag for version in found]
+    kept, withdrawn = sorted(rows(in_pieces / SAMPLE))[2], sorted(rows(in_pieces / SAMPLE))[1]
+    assert [one.versions for one in eg.why(REPO, kept)] == [tags]
+    assert [one.versions for one in eg.why(f"{REPO}@1.9.0", withdrawn)] == [tags[:2]]
+    assert "v1.10.0-rc1" in cli("why", f"{REPO}@1.9.0", withdrawn).out
+    assert not eg.why(in_pieces, kept)[0].versions  # a folder is no version
     with pytest.raises(EdgeGlassError, match="org/nothing"):
         eg.history("org/nothing")
 

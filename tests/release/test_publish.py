@@ -8,11 +8,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub import Hub
 from huggingface_hub import CommitOperationDelete
-from kit import ROOT, Cli, build_clotho, client, edit
+from kit import ROOT, Cli, build_clotho, client, edit, rows
 from releases import (
     README,
     REPO,
@@ -28,6 +29,7 @@ from releases import (
     tags,
 )
 
+import edge_glass as eg
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.release import publish
@@ -105,7 +107,7 @@ def test_what_others_wrote_stays(hub: Hub, built: Path) -> None:
     assert "# Birds, and more\n\nBy hand.\n" in text
     found = header(hub)
     assert found["license"] == ["cc0-1.0", "other"]
-    assert found["tags"] == ["birds"]
+    assert found["tags"][0] == "birds"
     mine, *ours = found["configs"]
     assert mine == {
         "config_name": "mine",
@@ -124,7 +126,7 @@ def test_a_mark_before_the_header_loses_nobodys_configs(hub: Hub, built: Path) -
     commit(hub, {"README.md": b"\xef\xbb\xbf" + README.encode()})
     push(hub, built)
     configs = [config["config_name"] for config in header(hub)["configs"]]
-    assert configs == ["mine", SAMPLE, f"{SAMPLE}_ledger"] and header(hub)["tags"] == ["birds"]
+    assert configs == ["mine", SAMPLE, f"{SAMPLE}_ledger"] and header(hub)["tags"][0] == "birds"
 
 
 def test_what_is_edited_by_hand_is_kept_or_refused_aloud(hub: Hub, built: Path, cli: Cli) -> None:
@@ -281,6 +283,31 @@ def test_a_pull_request_is_tagged_once_it_is_merged(
     assert done.code == 0 and "Tagged v1.0.0" in done.out
     assert not hub.seen("PUT", "") and not hub.seen("POST", "/commit/")
     assert_released(hub, in_pieces)
+
+
+def test_a_pull_request_brings_a_page_of_what_changes(
+    hub: Hub, in_pieces: Path, tmp_path: Path
+) -> None:
+    push(hub, in_pieces)
+    out = Path(shutil.copytree(in_pieces, tmp_path / "data"))
+    id = sorted(rows(out / SAMPLE))[0]
+    told = {"id": id, "column": "manufacturer", "value": "Nobody else", "who": "w", "why": "y"}
+    pq.write_table(pa.Table.from_pylist([told]), tmp_path / "edits.parquet")
+    eg.amend(out, tmp_path / "edits.parquet")
+    done = push(hub, out, "1.1.0", pr=True)
+    assert publish.REVIEW in done.send and not done.tagged
+    page = hub.read(REPO, publish.REVIEW, "refs/pr/1").decode()
+    assert len(page) < 2_000_000 and str(tmp_path) not in page
+    for words in ("changed manufacturer", "Nobody else", f"{REPO} v1.1.0"):
+        assert words in page
+    commit = hub.store.repos[REPO].find("refs/pr/1")
+    assert publish.REVIEW in commit.message
+    hub.store.repos[REPO].refs["refs/heads/main"] = commit.oid  # merged
+    done = push(hub, out, "1.1.0")
+    assert done.tagged and done.delete == [publish.REVIEW] and not done.send
+    assert publish.REVIEW not in hub.files(REPO, "v1.1.0")
+    assert_released(hub, out, "v1.1.0")
+    assert eg.history(REPO)[-1].configs[SAMPLE].edits == 1
 
 
 # What is refused before anything is sent

@@ -13,14 +13,14 @@ import pytest
 from cffconvert import Citation
 from etils.epath import Path as EPath
 from hub import Hub
-from huggingface_hub import DatasetCard, snapshot_download
+from huggingface_hub import DatasetCard, DatasetCardData, snapshot_download
 from mlcroissant._src.operation_graph.operations import download as mlcroissant_download
 from releases import REPO, commit, push
 
 from edge_glass.core import manifest
 from edge_glass.core.columns import is_list, item_of
 from edge_glass.corpora import catalog
-from edge_glass.release import citation, croissant
+from edge_glass.release import card, card_section, citation, croissant
 
 DOI = "10.57967/hf/1234"
 
@@ -145,6 +145,62 @@ def test_the_citation_is_valid_and_names_every_corpus(released: Path) -> None:
 
 def test_the_card_passes_the_hubs_own_validation(released: Path) -> None:
     DatasetCard.load(released / "README.md").validate(repo_type="dataset")
+
+
+# of Hugging Face's packages/tasks/src/pipelines.ts: the Hub finds a dataset by these alone
+TASKS = """
+biology text-classification token-classification table-question-answering question-answering
+zero-shot-classification translation summarization feature-extraction text-generation
+text2text-generation fill-mask sentence-similarity text-to-speech text-to-audio
+automatic-speech-recognition audio-to-audio audio-classification audio-text-to-text
+voice-activity-detection depth-estimation image-classification object-detection image-segmentation
+text-to-image image-to-text image-to-image image-to-video unconditional-image-generation
+video-classification reinforcement-learning robotics tabular-classification tabular-regression
+tabular-to-text table-to-text multiple-choice text-ranking text-retrieval time-series-forecasting
+text-to-video image-text-to-text visual-question-answering document-question-answering
+zero-shot-image-classification graph-ml mask-generation zero-shot-object-detection text-to-3d
+image-to-3d image-feature-extraction video-text-to-text keypoint-detection visual-document-retrieval
+any-to-any other
+"""
+
+
+def test_the_header_of_the_card_speaks_the_hubs_words(released: Path) -> None:
+    header = DatasetCard.load(released / "README.md").data.to_dict()
+    assert header["task_categories"] and {*header["task_categories"]} <= {*TASKS.split()}
+    said = str(DatasetCardData.__doc__)  # lists what else is known
+    for key in ("annotations_creators", "size_categories"):
+        assert header[key] and all(f"'{word}'" in said for word in header[key])
+    assert header["size_categories"] == ["n<1K"]
+    assert {"original", "extended|audioset"} <= {*header["source_datasets"]}
+    assert {"edge-glass", "audio", "image"} <= {*header["tags"]}
+    assert "other" in header["license"] and header["license_name"] == "each-corpus-has-its-own"
+    assert header["license_link"].endswith(f"/datasets/{REPO}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**12, "n>1T")]
+)
+def test_categories_of_size(rows: int, size: str) -> None:
+    info = {"splits": [{"num_examples": rows // 2}, {"num_examples": rows - rows // 2}]}
+    number = card._size(info)
+    assert number is not None and card.SIZES[number] == size
+    assert f"'{size}'" in str(DatasetCardData.__doc__)
+
+
+def test_the_card_describes_columns_licences_and_a_row(released: Path) -> None:
+    text = (released / "README.md").read_text()
+    titles = [spec.title for spec in map(catalog.spec, catalog.corpora())]
+    contents = text.partition(card.CONTENTS[0])[2].partition(card.CONTENTS[1])[0]
+    assert [line[3:].split("](#")[0] for line in contents.splitlines() if "](#" in line] == titles
+    for folder in manifest.built(released).values():
+        made = manifest.read(folder)
+        rows = card_section.example_in(text, made)
+        assert rows.keys() == made.features.keys()
+        first = pq.read_table(folder / made.shards()[0].file, columns=["id"])["id"][0].as_py()
+        assert first.startswith(rows["id"].split(" ")[0].removesuffix("…"))
+    assert "| CC-BY-3.0 | yes | yes | no | 6 |" in text
+    assert "| ? |  | not known | not known | not known | 4 |" in text  # LAIONet's
+    assert "| duration | float64 | length in seconds | 1.700249 |" in text
 
 
 def test_a_doi_in_the_card_is_told_by_the_next_version(

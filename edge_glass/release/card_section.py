@@ -1,0 +1,160 @@
+"""A corpus's section of a card: its prose, and tables out of the builds."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from edge_glass.core import licences, parquet
+from edge_glass.core.column_notes import note, type_name
+from edge_glass.core.columns import ColumnRole
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import PLOTS
+from edge_glass.core.visible import visible
+from edge_glass.corpora import catalog
+
+SHOWN = 80  # characters of a value in an example
+EXAMPLE = " <!-- of {}, whose manifest is {} -->"
+
+Example = dict[str, str]  # column -> its value, as it stands in a table
+
+
+def render(
+    corpus: str,
+    manifests: list[Manifest],
+    drawn: Collection[str],
+    examples: Mapping[str, Example],
+) -> str:
+    """A corpus's section: its prose with tables; `examples`: config -> a row of it."""
+    kind = catalog.variant_of(manifests[0], corpus, {}).kind
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(
+        kind.card()
+    )
+    spec = kind.spec()
+    columns = _columns(manifests, examples)
+    tables = "\n".join([_tables(manifests), *columns, *_plots(manifests, drawn)])
+    prose = template.render(tables=tables, spec=spec, manifests=manifests)
+    title = f"[{spec.title}]({spec.homepage})" if spec.homepage else _cell(spec.title)
+    return f"## {title}\n\n{prose.strip()}"
+
+
+def _tables(manifests: list[Manifest]) -> str:
+    rows = [
+        "| config | split | rows | h:mm:ss | MB | source rows | dropped |",
+        "|---|---|--:|--:|--:|--:|---|",
+    ]
+    for made in manifests:
+        for split, facts in made.splits.items():
+            seconds = facts.figures.seconds
+            drops = [f"{n} {reason}" for reason, n in sorted(facts.dropped.items())]
+            cells = (
+                made.config,
+                split,
+                f"{facts.rows:,}",
+                "" if seconds is None else str(timedelta(seconds=round(seconds))),
+                f"{facts.bytes / 1e6:.1f}",
+                f"{facts.total:,}",
+                ", ".join(drops) or "none",
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, *_others(manifests), *_warnings(manifests), *_licences(manifests)])
+
+
+def _plots(manifests: list[Manifest], drawn: Collection[str]) -> Iterable[str]:
+    for name in (made.config for made in manifests):
+        if name in drawn:
+            yield f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
+
+
+def _others(manifests: list[Manifest]) -> Iterable[str]:
+    """Sources that are not what upstream publishes."""
+    for made in manifests:
+        files = [used.file for used in made.sources if used.as_published is False]
+        if files and not made.parameters.get("bundled"):
+            names = ", ".join(map(_cell, files))
+            yield f"\n`{made.config}` is **not upstream's data**: other checksums: {names}."
+
+
+def _warnings(manifests: list[Manifest]) -> Iterable[str]:
+    """What the ledger's details say of rows that are kept."""
+    found = [
+        f"| {made.config} | {split} | {_cell(kind)} | {rows:,} |"
+        for made in manifests
+        for split, facts in made.splits.items()
+        for kind, rows in facts.warnings.items()
+    ]
+    if found:
+        yield "\nNoted on rows that are kept (`detail` in the ledger):\n"
+        yield "| config | split | note | rows |\n|---|---|---|--:|"
+        yield from found
+
+
+def _licences(manifests: list[Manifest]) -> Iterable[str]:
+    """Licences of the rows of the largest config, and what they allow."""
+    largest = max(manifests, key=lambda m: m.rows)
+    if counts := largest.licences():
+        yield f"\nLicences of the rows of `{largest.config}` (`build --licences` takes some):\n"
+        yield "| licence | SPDX | commercial use | changes | share alike | rows |"
+        yield "|---|---|---|---|---|--:|"
+        for name, rows in sorted(counts.items()):
+            terms = licences.terms(name)
+            said = ("yes" if each else "no" for each in terms[:3]) if terms else ["not known"] * 3
+            cells = [_cell(name) or "not stated", licences.spdx(name) or "", *said, f"{rows:,}"]
+            yield f"| {' | '.join(cells)} |"
+
+
+def _columns(manifests: list[Manifest], examples: Mapping[str, Example]) -> Iterable[str]:
+    """Every column of the configs, what it holds, and what a row of the largest has there."""
+    largest = max(manifests, key=lambda m: m.rows)
+    shown = examples.get(largest.config) or {}
+    head = f"\nColumns, and a row of `{largest.config}`:" if shown else "\nColumns:"
+    yield f"{head}{EXAMPLE.format(largest.config, largest.seal) if shown else ''}\n"
+    yield "| column | type | what | example |\n|---|---|---|---|"
+    for name in dict.fromkeys(column for made in manifests for column in made.features):
+        having = [made for made in manifests if name in made.features]
+        made = largest if largest in having else having[0]
+        feature = made.features[name]
+        only = ", ".join(f"`{each.config}`" for each in having)
+        where = f" (in {only})" if len(having) < len(manifests) else ""
+        what = f"{note(name, feature, made.roles[name])}{where}"
+        example = shown.get(name, "")
+        yield f"| {_cell(name)} | {_cell(type_name(feature))} | {what} | {example} |"
+
+
+def example(folder: Path, made: Manifest) -> Example:
+    """The first row of a build that can be read here, as a card shows it: without media."""
+    names = [n for n in made.features if made.roles[n] is not ColumnRole.MEDIA]
+    for shard in made.shards():
+        path = folder / shard.file
+        if shard.rows and path.is_file():
+            try:
+                with parquet.opened(path) as file:
+                    _, _, row = next(iter(file.rows_at([0], names)))
+            except EdgeGlassError:  # `verify` tells what is wrong with it
+                return {}
+            return {name: _value(row[name]) for name in names}
+    return {}
+
+
+def example_in(text: str, made: Manifest) -> Example:
+    """The row that a card shows of a config, if it is that of this very build."""
+    _, mark, rest = text.partition(f"{EXAMPLE.format(made.config, made.seal)}\n\n")
+    table = rest.partition("\n\n")[0]
+    rows = re.findall(r"(?m)^\| ([^|]*) \| [^|]* \| [^|]* \| ([^|]*) \|$", table)
+    return {name: value for name, value in rows if name in made.features} if mark else {}
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = _cell(text).strip()
+    return f"{text[:SHOWN].rstrip()}…" if len(text) > SHOWN else text
+
+
+def _cell(text: str) -> str:
+    """Text from outside, harmless in a Markdown table."""
+    return re.sub(r"[|<>\n\r`\[\]]", " ", str(visible(text)))[:200]
