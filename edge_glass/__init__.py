@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         withdraw,
     )
     from edge_glass.core.errors import (
+        ChoiceError,
         ConfigError,
         DataError,
         EdgeGlassError,
@@ -44,9 +45,12 @@ if TYPE_CHECKING:
         SpaceError,
     )
     from edge_glass.core.version import VERSION as __version__  # noqa: F401
+    from edge_glass.corpora.understand import Choices
 
 __all__ = [
     "Build",
+    "ChoiceError",
+    "Choices",
     "ConfigError",
     "DataError",
     "EdgeGlassError",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from edge_glass.audit.audits import AuditResult
     from edge_glass.audit.verify import Finding
+    from edge_glass.core.spec import Own
+    from edge_glass.corpora.understand import Choices
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.certificate import Certificate
     from edge_glass.release.diff import Difference
@@ -92,13 +94,14 @@ def build(
     obey: Sequence[StrPath] = (),
     ray: str | None = None,
     network: "Network | None" = None,
+    choices: "Choices | None" = None,
     progress: bool = True,
     **parameters: Any,
 ) -> Build:
     """Build a config into `out/<config>/`, and the card beside it; go on if it was stopped.
 
     Args:
-        config: a published config, see `edge-glass list`.
+        config: a published config, see `edge-glass list`, or data of your own.
         out: the folder that gets `<config>/`.
         raw: raw files on disk; the network is left alone.
         jobs: processes. They do not run the script that calls this, so it needs no guard.
@@ -111,6 +114,7 @@ def build(
         obey: builds or versions whose withdrawals and edits hold for this one, too.
         ray: the address of a Ray cluster that does the work.
         network: how the far end is asked.
+        choices: how data of your own are read, where that is to be said.
         progress: say on the standard error how far it is.
         parameters: of the config, such as `sample_rate=22050` or `subset=500`.
 
@@ -118,6 +122,7 @@ def build(
         The build. `print` shows its rows, a notebook a table.
 
     Raises:
+        ChoiceError: data of your own can be read in several ways; its `choices` are the options.
         EdgeGlassError: what is wrong, and what to do.
 
     Examples:
@@ -129,7 +134,7 @@ def build(
     from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Network
 
-    variant = catalog.variant(config, parameters, name)
+    variant = catalog.variant(config, parameters, name, _own(config, choices))
     options = Options(
         raw=_path(raw),
         jobs=jobs,
@@ -153,6 +158,7 @@ def plan(
     raw: StrPath | None = None,
     name: str | None = None,
     limit: int | None = None,
+    choices: "Choices | None" = None,
     **parameters: Any,
 ) -> "Plan":
     """What a build of `config` will fetch and make; nothing is fetched.
@@ -163,12 +169,14 @@ def plan(
         raw: raw files on disk, as for `build`.
         name: of the variant that `parameters` make.
         limit: only the first so many rows of a split.
+        choices: how data of your own are read, as for `build`.
         parameters: of the config, as for `build`.
 
     Returns:
         Sources with their sizes and whether they are here, rows and shards of each split, licence.
 
     Raises:
+        ChoiceError: as for `build`.
         ConfigError: there is no such config, parameter or value.
 
     Examples:
@@ -177,9 +185,8 @@ def plan(
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate
 
-    return estimate.plan(
-        catalog.variant(config, parameters, name), Path(out), _path(raw), limit, _progress(False)
-    )
+    variant = catalog.variant(config, parameters, name, _own(config, choices))
+    return estimate.plan(variant, Path(out), _path(raw), limit, _progress(False))
 
 
 def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
@@ -534,6 +541,12 @@ def export(
     from edge_glass.release.export import export as write
 
     write(Path(place), Path(out), format)
+
+
+def _own(place: str, choices: "Choices | None") -> "Own | None":
+    from edge_glass.corpora.understand import understand
+
+    return understand(place, choices).own if choices else None
 
 
 def _path(place: StrPath | None) -> Path | None:

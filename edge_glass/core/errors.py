@@ -33,6 +33,16 @@ class ConfigError(EdgeGlassError):
     """An option, a parameter, a config or its YAML is not as it may be, or wants a library."""
 
 
+class ChoiceError(ConfigError):
+    """Data of one's own can be read in several ways: `choices` are options, one of which decides.
+
+    `question` is what there is to decide.
+    """
+
+    question: str = ""
+    choices: tuple[str, ...] = ()
+
+
 class SourceError(EdgeGlassError):
     """Raw files are not there, damaged, or not what upstream publishes."""
 

@@ -33,11 +33,39 @@ def check(folder: Path, files: Iterable[File]) -> None:
         raise DataError(*differences, f"{folder}: nothing is taken from it: {mends(folder)}")
 
 
-def remember(folder: Path, files: Iterable[File], code: Mapping[str, str] | None) -> None:
-    """Note how the files of a build are now that they are known to be right, and its code."""
+def remember(
+    folder: Path,
+    files: Iterable[File],
+    code: Mapping[str, str] | None,
+    places: Iterable[Path] = (),
+) -> None:
+    """Note how the files of a build are now that they are known to be right, and its code.
+
+    `places`: where one's own data lie that it was built of.
+    """
     stamps = {each.file: _stamp(folder / each.file) for each in files}
     written = records.sha256(folder / manifest.FILE)
-    records.write(_record(folder), {"files": stamps, "manifest": written, "code": code})
+    known = [str(place.absolute()) for place in places] or _places(folder)
+    said = {"files": stamps, "manifest": written, "code": code, "places": known}
+    records.write(_record(folder), said)
+
+
+def _places(folder: Path) -> list[str]:
+    return list((records.read(_record(folder)) or {}).get("places", []))
+
+
+def check_places(folder: Path, places: Iterable[Path]) -> None:
+    """Raise DataError if a build that is there was made of data that lie elsewhere, and still do.
+
+    Two folders of one name would replace each other's builds.
+    """
+    known, now = _places(folder), [str(place.absolute()) for place in places]
+    others = [place for place in known if place not in now and Path(place).exists()]
+    if now and others and inventory(folder):
+        raise DataError(
+            f"{folder} was built of {others[0]}, this is {now[0]}: give this build a name of its "
+            f"own (--name {folder.name}_2) or another --out, or remove {folder}"
+        )
 
 
 def suspect(folder: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ChoiceError
 from edge_glass.core.spec import Column, Role
 from edge_glass.corpora.key_profile import FEW, KeyProfile
 from edge_glass.corpora.layouts.media_columns import Media, column_name
@@ -29,9 +29,11 @@ SPANS = (
 NUMBERS = ("int64", "float64", "bool")
 
 
-def stop(name: str, what: str, *ways: str) -> ConfigError:
+def stop(name: str, what: str, *ways: str) -> ChoiceError:
     """Two readings are possible: what they are, and the options that decide."""
-    return ConfigError("\n".join([f"{name}: {what}. Say which:", *(f"  {way}" for way in ways)]))
+    error = ChoiceError("\n".join([f"{name}: {what}. Say which:", *(f"  {way}" for way in ways)]))
+    error.question, error.choices = what, ways
+    return error
 
 
 @dataclass

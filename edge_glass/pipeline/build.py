@@ -67,6 +67,7 @@ def build(
         request = corpus.request()
         for place in request.own_places():
             outputs.check_apart(place, final)
+        finished.check_places(final, request.own_places())
         raw = obtain(
             request,
             options.raw,

@@ -156,7 +156,8 @@ def tell_other_code(job: Job, made: Manifest, progress: Progress) -> None:
     if not ours:
         progress.say(f"{_other_code(job, made)} and stays as it is: --rebuild makes it again")
     code = job.corpus.code() if ours else finished.code(job.final)
-    finished.remember(job.final, job.files(made), code)
+    places = job.corpus.request().own_places()
+    finished.remember(job.final, job.files(made), code, places)
 
 
 def _again(raw: Raw, options: Options) -> bool:

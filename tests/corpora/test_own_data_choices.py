@@ -1,6 +1,7 @@
 """Where data of one's own can be read in two ways the choice is asked for; and what a YAML says."""
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from kit import Cli, entries, rows
 from owndata import jpeg, put, table
 from test_catalog import other_package
 
+import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora.understand import Choices, understand
 
@@ -73,6 +75,21 @@ def test_two_readings_stop_with_the_option_that_decides(
     with pytest.raises(EdgeGlassError, match=option):
         understand(tmp_path / "d")
     assert decided(understand(tmp_path / "d", choices).spec)
+
+
+def test_a_caller_reads_the_choices_from_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    two_captions(tmp_path / "birds")
+    for verb in (eg.plan, eg.build):
+        with pytest.raises(eg.ChoiceError) as told:
+            verb("./birds")
+        assert told.value.question == "text, sentence may each be the caption"
+        assert told.value.choices[1].startswith("--caption sentence")
+        assert pickle.loads(pickle.dumps(told.value)).choices == told.value.choices
+    made = eg.build("./birds", choices=eg.Choices(roles={"sentence": "caption"}), progress=False)
+    assert [row["caption"] for row in rows(made.folder).values()] == ["Un oiseau."]
 
 
 @pytest.mark.parametrize("splits", [[""], ["train/", "test/"]])
@@ -247,3 +264,36 @@ def test_options_say_the_same_to_each_command(
         told = cli(verb, "d", "--url", "elsewhere")
         assert told.code == 1 and "no elsewhere in it; there are name, text" in told.err
     assert "edit its YAML" in cli("build", "clotho_sample", "--caption", "text").err
+
+
+def test_two_folders_of_one_name_do_not_replace_each_other(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spoken(tmp_path / "one" / "talks", 3)
+    spoken(tmp_path / "two" / "talks", 4)
+    assert cli("build", "one/talks").code == 0
+    told = cli("build", "two/talks")
+    assert told.code == 1 and "--name talks_2" in told.err and "one/talks" in told.err
+    assert len(rows(tmp_path / "data" / "talks")) == 3
+    assert cli("build", "two/talks", "--name", "talks_2").code == 0
+    assert len(rows(tmp_path / "data" / "talks_2")) == 4
+    (tmp_path / "one").rename(tmp_path / "moved")
+    assert cli("build", "moved/talks").code == 0
+
+
+def test_a_pattern_of_names_says_the_split(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("s1_a", "s1_b", "s2_a", "s3_a"):
+        put(tmp_path / "scans" / f"{name}.jpg", jpeg(len(name) + int(name[1])))
+    spec = yaml.safe_load(cli("init", "scans").out)
+    names = {"train": ["1"], "test": ["2"]}
+    spec["splits"] = {"by": "pattern", "pattern": r"^s(\d)_", "names": names}
+    Path("scans.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    assert cli("build", "scans.yaml").code == 0
+    found = {id: entry["split"] for id, entry in entries(tmp_path / "data" / "scans").items()}
+    assert found["s1_a.jpg"] == found["s1_b.jpg"] == "train" and found["s2_a.jpg"] == "test"
+    lost = entries(tmp_path / "data" / "scans")["s3_a"]
+    assert (lost["outcome"], lost["split"]) == ("not_in_config", "train")
