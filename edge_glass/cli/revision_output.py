@@ -31,11 +31,12 @@ def withdrawn(done: "Certificate") -> None:
     say("\n".join([*lines, *done.derived]))
 
 
-def purge(told: "Purge") -> None:
-    """What a purge would remove, and who would notice."""
-    lines = [f"{tag}: would be gone; who loads it gets an error" for tag in told.tags]
-    lines.append(f"{len(told.files)} files ({units.size(told.bytes)}) would be deleted for good")
-    lines.append("the history of the main branch would be one commit: links to commits break")
+def purge(told: "Purge", done: bool = False) -> None:
+    """What a purge removed, or would remove, and who would notice."""
+    gone, deleted, one = ("is", "were", "is") if done else ("would be", "would be", "would be")
+    lines = [f"{tag}: {gone} gone; who loads it gets an error" for tag in told.tags]
+    lines.append(f"{len(told.files)} files ({units.size(told.bytes)}) {deleted} deleted for good")
+    lines.append(f"the history of the main branch {one} one commit: links to commits break")
     lines += [f"{ref}: holds rows and stays: merge, close or delete it" for ref in told.left]
     say("\n".join(lines))
 

@@ -78,6 +78,22 @@ def withdraw(
     terminal.as_json(terminal.plain(done)) if json else revision_output.withdrawn(done)
 
 
+@app.command(epilog="Example: edge-glass purge org/edge-glass --dry-run")
+def purge(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Take all rows that were withdrawn out of the history: versions that hold them go for good."""
+    from edge_glass.cli import revision_output, terminal
+    from edge_glass.release.purge import withdrawn_before
+
+    told = withdrawn_before(repo, dry_run)
+    terminal.as_json(terminal.plain(told)) if json else revision_output.purge(told, not dry_run)
+
+
 @app.command(epilog="Example: edge-glass append data --from more")
 def append(
     directory: Changed,

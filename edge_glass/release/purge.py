@@ -1,12 +1,16 @@
 """History that holds withdrawn rows is removed from the Hub: versions, commits, files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from huggingface_hub import HfApi
 
 from edge_glass.core import ledger, locations, manifest
+from edge_glass.core.errors import DataError, HubError
 from edge_glass.core.parquet import groups
+from edge_glass.core.revisions import Revisions
 from edge_glass.core.schema import Plain
+from edge_glass.release import publish
 from edge_glass.release.repository import Repository
 
 
@@ -20,19 +24,52 @@ class Purge(Plain):
     left: tuple[str, ...]  # branches and pull requests that hold rows: merge, close or delete them
 
 
+def withdrawn_before(repo: str, dry_run: bool = False) -> Purge:
+    """Purge what the last version of a dataset has withdrawn, whichever version withdrew it.
+
+    Run it again after any stop. Returns what went, or (`dry_run`) would go. Raises EdgeGlassError
+    if nothing was withdrawn, or if the main branch is not that version.
+    """
+    head, tags = publish.versions(repo)
+    keep, commit = [*tags.items()][-1] if tags else ("", "")
+    commits = Repository(repo, HfApi()).call("list_repo_commits")
+    if commit != head and [one.title for one in commits] != [keep]:  # as a stopped purge left it
+        raise HubError(
+            f"{repo}: its main branch is not its last version {keep}: push that as a version first"
+        )
+    there = locations.at(f"{repo}@{head}")
+    with locations.errors_explained(there):
+        folders = manifest.built(there).items()
+        known = {name: Revisions.of(manifest.read(folder), folder) for name, folder in folders}
+    if not any(one.withdrawn for one in known.values()):
+        raise DataError(f"{repo}: no row was withdrawn from {keep}: nothing is to be purged")
+    planned = _plan(repo, {name: _is_in(one) for name, one in known.items()}, keep)
+    if not dry_run:
+        purge(repo, planned, keep)
+    return planned
+
+
+def _is_in(known: Revisions) -> Callable[[str], bool]:
+    return lambda id: known.reason("id", id) is not None
+
+
 def plan(repo: str, ids: dict[str, frozenset[str]], keep: str) -> Purge:
     """What a purge of rows (config -> ids) removes; `keep` is the version without them."""
+    return _plan(repo, {config: each.__contains__ for config, each in ids.items()}, keep)
+
+
+def _plan(repo: str, gone: dict[str, Callable[[str], bool]], keep: str) -> Purge:
     hub = Repository(repo, HfApi())
     refs = hub.call("list_repo_refs", include_pull_requests=True)
     tags = {ref.name: ref.target_commit for ref in refs.tags if ref.name != keep}
     others = {ref.ref: ref.target_commit for ref in [*refs.branches, *(refs.pull_requests or [])]}
     others.pop("refs/heads/main", None)
-    held = tuple(sorted(tag for tag, commit in tags.items() if _holds(repo, commit, ids)))
-    left = tuple(sorted(ref for ref, commit in others.items() if _holds(repo, commit, ids)))
+    held = tuple(sorted(tag for tag, commit in tags.items() if _holds(repo, commit, gone)))
+    left = tuple(sorted(ref for ref, commit in others.items() if _holds(repo, commit, gone)))
     used = _used(hub, ["main", *sorted(tags.keys() - {*held}), *others.values()])
     files = {file.file_oid: file.size for file in hub.call("list_lfs_files")}
-    gone = {digest: size for digest, size in files.items() if digest not in used}
-    return Purge(held, (*sorted(gone),), sum(gone.values()), left)
+    unused = {digest: size for digest, size in files.items() if digest not in used}
+    return Purge(held, (*sorted(unused),), sum(unused.values()), left)
 
 
 def _used(hub: Repository, revisions: list[str]) -> set[str]:
@@ -40,13 +77,13 @@ def _used(hub: Repository, revisions: list[str]) -> set[str]:
     return {digest for one in dict.fromkeys(revisions) for digest in hub.tree(one).values()}
 
 
-def _holds(repo: str, commit: str, ids: dict[str, frozenset[str]]) -> bool:
+def _holds(repo: str, commit: str, gone: dict[str, Callable[[str], bool]]) -> bool:
     """Whether the ledgers of a commit name such rows."""
     there = locations.at(f"{repo}@{commit}")
-    for config, wanted in ids.items():
+    for config, is_gone in gone.items():
         path = there / config / ledger.FILE
         if (there / config / manifest.FILE).is_file() and any(
-            wanted & {*group["id"].to_pylist()} for group in groups(path, ["id"])
+            any(map(is_gone, group["id"].to_pylist())) for group in groups(path, ["id"])
         ):
             return True
     return False

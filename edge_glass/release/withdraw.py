@@ -33,7 +33,7 @@ Key = tuple[str, str]  # what a row is withdrawn by, see `core.revisions`
 UNFINISHED = "-under-way"  # a certificate whose purge is not done
 EARLIER = (
     "no such row is in its last version: --purge goes with the --version that withdrew them, while "
-    "that is the last one"
+    "that is the last one; `edge-glass purge` takes all that was ever withdrawn out of the history"
 )
 GONE = "a withdrawn row"  # in the place of its id, where the ledger names it beside another
 

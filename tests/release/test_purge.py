@@ -1,12 +1,15 @@
 """Withdrawn rows go from a dataset's history on the Hub as well."""
 
+import io
 import shutil
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hub import Fault, Hub
 from kit import Cli, rows
-from releases import REPO, SAMPLE, push, tags
+from releases import REPO, SAMPLE, commit, push, tags
 
 import edge_glass as eg
 from edge_glass.core import manifest
@@ -92,6 +95,34 @@ def test_a_purge_of_what_was_withdrawn_before_goes_with_its_version(
     assert done.code == 1 and "the --version that withdrew them" in done.err
     with pytest.raises(EdgeGlassError, match="the --version that withdrew them"):
         eg.withdraw(REPO, **call, version="1.3.0", purge=True)
-    assert tags(hub) == {"v1.0.0", "v1.1.0", "v1.2.0"}
+    assert tags(hub) == {"v1.0.0", "v1.1.0", "v1.2.0"} and "`edge-glass purge`" in done.err
     assert eg.withdraw(REPO, **call, version="1.2.0", purge=True).purged
     assert tags(hub) == {"v1.2.0"}
+
+
+@pytest.mark.parametrize("fault", ["", "/super-squash/", "/tag/"])
+def test_what_an_earlier_version_withdrew_is_purged_later(
+    hub: Hub, in_pieces: Path, id: str, tmp_path: Path, cli: Cli, fault: str
+) -> None:
+    assert "no row was withdrawn from v1.1.0" in cli("purge", REPO).err
+    eg.withdraw(REPO, ids=[id], certificate=tmp_path, version="1.2.0")
+    eg.withdraw(REPO, ids=[rows_left(hub)], certificate=tmp_path, version="1.3.0")
+    done = cli("purge", REPO, "--dry-run")
+    assert done.code == 0 and "v1.2.0: would be gone" in done.out
+    assert tags(hub) == {"v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0"}
+    if fault:
+        hub.fail(Fault("POST|DELETE", fault, nth=1, status=403))
+        assert cli("purge", REPO).code == 1
+        hub.heal()
+    done = cli("purge", REPO)
+    assert done.code == 0 and "v1.0.0: is gone" in done.out, done.err
+    assert tags(hub) == {"v1.3.0"} and not held(hub, id.encode())
+    commit(hub, {"notes.txt": b"by hand"})
+    assert "push that as a version first" in cli("purge", REPO).err
+
+
+def rows_left(hub: Hub) -> str:
+    """The id of a row of the last version."""
+    table = pq.read_table(io.BytesIO(hub.read(REPO, f"{SAMPLE}/ledger.parquet", "v1.2.0")))
+    kept = table.filter(pc.equal(table["outcome"], "kept"))
+    return str(min(kept["id"].to_pylist()))
