@@ -388,7 +388,7 @@ def append(
 
     Args:
         place: a folder that `build` made, or a dataset on the Hub.
-        new: builds of the same configs; places as of `verify`.
+        new: builds of the same configs (places as of `verify`), or a folder of raw files of them.
         config: only this one.
         on_same: what becomes of ids that are there already.
         version: on the Hub, the version that this makes.
@@ -403,7 +403,7 @@ def append(
     Examples:
         >>> edge_glass.append("data", "more")
     """
-    from edge_glass.release.append import append as join
+    from edge_glass.release.append_raw import append as join
 
     return join(str(place), str(new), config, on_same, version, jobs)[0]
 

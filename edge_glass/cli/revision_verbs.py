@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json, Place
+from edge_glass.cli.options import Jobs, Json, Place, terminal_progress
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
@@ -99,7 +99,7 @@ def append(
     directory: Changed,
     new: Annotated[
         str,
-        typer.Option("--from", metavar="DIR", help="Builds of the same configs."),
+        typer.Option("--from", metavar="DIR", help="Builds of the same configs, or raw files."),
     ],
     config: OneConfig = None,
     on_same: Annotated[
@@ -110,9 +110,12 @@ def append(
     json: Json = False,
 ) -> None:
     """Put rows of another build behind those that are there; shards that are there stay."""
-    from edge_glass.release.append import append as join
+    from edge_glass.release.append_raw import append as join
 
-    made, release = join(directory, new, config, on_same, version, jobs or cores())  # type: ignore[arg-type]
+    made, release = join(
+        directory, new, config, on_same, version, jobs or cores(),  # type: ignore[arg-type]
+        progress=terminal_progress(),
+    )  # fmt: skip
     _told(made, release, json)
 
 

@@ -1,5 +1,6 @@
 """Rows are put behind those that are there: shards that are there keep their bytes."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,23 @@ def shorter(clotho: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def longer(shorter: Path, clotho: Path, tmp_path: Path) -> Path:
     return built(clotho, tmp_path / "more")
+
+
+def test_a_raw_folder_with_a_newer_list(
+    shorter: Path, longer: Path, clotho: Path, tmp_path: Path, hub: Hub, cli: Cli
+) -> None:
+    """As if it had been built with the same parameters, and that appended."""
+    other = Path(shutil.copytree(shorter.parent, tmp_path / "other"))
+    push(hub, other, "1.0.0", CONFIG)
+    eg.append(other, longer.parent)
+    done = cli("append", shorter.parent, "--from", clotho, "--jobs", 1)
+    assert done.code == 0, done.err
+    assert files(shorter) == files(other / CONFIG)
+    assert not (shorter.parent / ".edge_glass" / "append").exists()
+    assert "give the folder" in cli("append", shorter.parent, "--from", clotho / LIST).err
+    eg.append(REPO, clotho, version="1.1.0")
+    made = manifest.parse(hub.read(REPO, f"{CONFIG}/{manifest.FILE}", "v1.1.0"), "v1.1.0")
+    assert made == manifest.read(shorter)
 
 
 def test_rows_of_a_longer_list(shorter: Path, longer: Path, cli: Cli) -> None:
