@@ -3,6 +3,7 @@
 `python docs/gather.py DIR` fills DIR; `make docs` makes the site of it.
 """
 
+import inspect
 import os
 import re
 import shutil
@@ -16,9 +17,13 @@ import typer
 
 import edge_glass.train
 from edge_glass import api as api_module
+from edge_glass import builder
 from edge_glass.cli.main import app
 from edge_glass.cli.terminal import parameters
+from edge_glass.core import lazy_names, ledger, spec
 from edge_glass.corpora import catalog
+from edge_glass.corpora.params import CorpusConfig
+from edge_glass.sources.raw import Raw
 
 ROOT = Path(__file__).parents[1]
 COPIED = {  # page of the reference -> file of the repository
@@ -44,6 +49,7 @@ def main(out: Path) -> None:
     (reference / "commands.md").write_text("\n".join(commands()))
     (reference / "catalogue.md").write_text("\n".join(catalogue()))
     (reference / "python.md").write_text("\n".join(api()))
+    (reference / "builders.md").write_text("\n".join(builders()))
     for page in out.glob("*.md"):
         page.write_text(_moved(page.read_text(), ROOT / "docs", page.parent, out))
 
@@ -125,6 +131,33 @@ def catalogue() -> Iterator[str]:
             sizes = [f"{n:,}" if n is not None else "" for n in (source.bytes, source.rows)]
             yield f"| {file} | {' | '.join(sizes)} |"
         yield ""
+
+
+def builders() -> Iterator[str]:
+    """What who writes a builder or a YAML asks: outcomes, keys, parameters, helpers, readers."""
+    yield "# Builders and YAMLs\n\n## Outcomes\n\n| outcome | a row that |\n|---|---|"
+    said = re.findall(r'^    \w+ = "(\w+)"  # (.*)$', Path(ledger.__file__).read_text(), re.M)
+    yield from (f"| `{outcome}` | {_plain(what)} |" for outcome, what in said)
+    for model in (spec.Source, spec.Column, spec.Splits, spec.Expected):
+        yield f"\n## {model.__name__}\n\n{model.__doc__}\n\n| key | what it says |\n|---|---|"
+        for name, field in model.model_fields.items():
+            yield f"| `{name}` | {_plain(field.description)} |"
+    for exported in lazy_names.origins(builder.__name__):
+        kind = getattr(builder, exported)
+        if isinstance(kind, type) and issubclass(kind, CorpusConfig):
+            yield f"\n## {exported}\n\n{kind.__doc__}\n\n| parameter or helper | |\n|---|---|"
+            for name, hint in inspect.get_annotations(kind).items():
+                about = [each.description for each in getattr(hint, "__metadata__", ())]
+                yield f"| `{name}` | {_plain(about[0] if about else '')} |"
+            yield from _methods(kind)
+    yield "\n## Readers of `raw`\n\n| reader | |\n|---|---|"
+    yield from _methods(Raw)
+
+
+def _methods(kind: type) -> Iterator[str]:
+    for name, value in vars(kind).items():
+        if not name.startswith("_") and callable(value) and name not in ("problems", "made_with"):
+            yield f"| `{name}()` | {_plain(str(value.__doc__).partition(chr(10))[0])} |"
 
 
 def api() -> Iterator[str]:

@@ -16,6 +16,8 @@ from hub import Hub
 
 import edge_glass
 from edge_glass.cli.main import app
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.spec import Source
 
 ROOT = Path(__file__).parents[1]
 TEXTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -84,6 +86,9 @@ def test_the_reference_has_every_command_and_function(gathered: Path) -> None:
     python = (gathered / "reference" / "python.md").read_text()
     names = {name for name in edge_glass.__all__ if f".{name}\n" not in python}
     assert names == {"builder", "train"}  # modules
+    builders = (gathered / "reference" / "builders.md").read_text()
+    keys = [*Outcome, *Source.model_fields, "audio_columns()", "with_captions()", "csv()"]
+    assert [key for key in keys if f"| `{key}` |" not in builders] == ["kept"]
 
 
 def lines(page: Path) -> Iterator[list[str]]:

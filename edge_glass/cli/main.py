@@ -300,6 +300,7 @@ for more in (
 ):
     app.registered_commands += more.registered_commands
 app.command(epilog="Example: edge-glass init ./birds > birds.yaml")(own_verbs.init)
+app.command(epilog="Example: edge-glass new birds")(own_verbs.new)
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     vector_verbs.embed
 )

@@ -1,12 +1,15 @@
-"""Data of one's own: what was understood of them, and the YAML that says so."""
+"""Data of one's own: what was understood of them, the YAML that says so, a package for them."""
 
 import os
+import re
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edge_glass.cli.options import Caption, LayoutName, Licence, Roles, SplitRule, Url, choices
+from edge_glass.core.errors import ConfigError
 
 HEAD = """\
 # How {name} is read; docs/own-data.md says what each line means. Then: edge-glass build {name}.yaml
@@ -36,3 +39,42 @@ def init(
         if "path" in source:  # as it is from here, where the YAML will lie
             source["path"] = os.path.relpath((seen.home or Path()) / source["path"])
     print(HEAD.format(name=seen.name) + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the corpus: letters, digits, _.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder that is made; NAME if not given.")
+    ] = None,
+    builder: Annotated[
+        bool, typer.Option("--builder", help="With a builder, for what no layout reads.")
+    ] = False,
+) -> None:
+    """Write a package with a corpus of your own: it builds as it is, and is yours to change."""
+    from edge_glass.corpora import catalog
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ConfigError(f"{name!r}: use small letters, digits and _, a letter first")
+    if name in catalog.corpora():
+        raise ConfigError(f"{name}: a corpus is called so already: take another name")
+    folder = out or Path(name)
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already: give another --out")
+    template = resources.files("edge_glass.corpora") / "new_package"
+    for part in ("all", "builder" if builder else "yaml"):
+        with resources.as_file(template / part) as root:
+            for path in sorted(path for path in root.rglob("*") if path.is_file()):
+                _write(path, folder / _filled(path.relative_to(root).as_posix(), name), name)
+    print(f"{folder}: `pip install -e {folder}`, then `edge-glass build {name}_sample`")
+
+
+def _filled(text: str, name: str) -> str:
+    return text.replace("PACKAGE", f"{name}_corpus").replace("NAME", name)
+
+
+def _write(template: Path, path: Path, name: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if template.suffix == ".template":
+        path.with_suffix("").write_text(_filled(template.read_text("utf-8"), name), "utf-8")
+    else:
+        path.write_bytes(template.read_bytes())
