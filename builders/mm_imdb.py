@@ -85,7 +85,7 @@ class MMIMDb(Corpus):
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         plots, genres = row.fields["plots"], row.fields["genres"]
         check_text(row.id, row.fields["title"] or "", *plots, *genres)
-        if not (told := [plot for plot in plots if plot.strip()]):
+        if not (kept := [plot for plot in plots if plot.strip()]):
             raise Dropped(Outcome.BLANK_CAPTION, "no plot")
         names = self.columns()["labels"]["feature"]["names"]
         folded = {genre: label_of(genre) for genre in genres}
@@ -96,7 +96,7 @@ class MMIMDb(Corpus):
         other = [genre for genre, label in folded.items() if not label]
         media.notes += [f"genre that is no label: {', '.join(other)}"] if other else []
         media.notes += [] if labels else ["no label left"]
-        chosen = {"all": " ".join(told), "first": told[0], "longest": max(told, key=len)}
+        chosen = {"all": " ".join(kept), "first": kept[0], "longest": max(kept, key=len)}
         text = {"plot": chosen[self.config.plot_mode], "labels": labels}
         yield {"id": row.id} | images | text | row.fields
 

@@ -147,8 +147,8 @@ def build(
         refresh=_path(refresh),
         obey=(*(locations.at(str(one)) for one in obey),),
     )
-    made = make(variant, Path(out), options, _progress(progress))
-    return Build(Path(out) / variant.name, made)
+    build_manifest = make(variant, Path(out), options, _progress(progress))
+    return Build(Path(out) / variant.name, build_manifest)
 
 
 def plan(

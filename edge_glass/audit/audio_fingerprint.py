@@ -58,16 +58,16 @@ def _energies(frames: Array) -> Array:
     return energies
 
 
-def postings(found: Array, sure: Array) -> tuple[Array, Array]:
+def postings(prints: Array, sure: Array) -> tuple[Array, Array]:
     """Words by which a sound is found, each once, and where in the sound it stands first."""
-    values, places = np.unique(found[sure], return_index=True)
+    values, places = np.unique(prints[sure], return_index=True)
     order = np.argsort(_mixed(values), kind="stable")[:POSTINGS]
     return values[order].astype(np.int64), np.flatnonzero(sure)[places[order]].astype(np.int32)
 
 
-def compared(found: Array) -> Array:
+def compared(prints: Array) -> Array:
     """The words that are kept for the comparison, one each 47 ms."""
-    return found[::EVERY]
+    return prints[::EVERY]
 
 
 def distance(one: Array, other: Array, shift: int) -> float:

@@ -39,13 +39,13 @@ def shards(folders: Sequence[Path]) -> list[Shard]:
     found: list[Shard] = []
     domain = 0
     for corpus, folder in enumerate(folders):
-        made = manifest.read(folder)
-        _check(made, folder)
-        for split, facts in made.splits.items():
+        build = manifest.read(folder)
+        _check(build, folder)
+        for split, facts in build.splits.items():
             for shard in facts.shards:
                 path, known = folder / shard.file, (shard.sha256, shard.rows)
-                place = (len(found), corpus, made.config, split, domain)
-                found.append(Shard(*place, path, *known, made.features, made.each_example))
+                place = (len(found), corpus, build.config, split, domain)
+                found.append(Shard(*place, path, *known, build.features, build.each_example))
             domain += 1
     return found
 
@@ -69,7 +69,7 @@ def table(shards: Sequence[Shard], paths: Sequence[Path]) -> pa.Table:
     )
 
 
-def _check(made: Manifest, folder: Path) -> None:
-    names = [shard.file for shard in made.shards()]
+def _check(build: Manifest, folder: Path) -> None:
+    names = [shard.file for shard in build.shards()]
     if names and not (folder / names[0]).is_file():
         raise DataError(f"{folder}: {names[0]} is not here: give the place of the shards")

@@ -45,7 +45,7 @@ RULES: dict[str, tuple[likeness_kinds.Kind | rules.Rule, ...]] = {
     "captions": rules.CAPTIONS,
     "asr": speech.RULES,
 }
-CHECKS = {group: tuple(rule.check for rule in held) for group, held in RULES.items()}
+CHECKS = {group: tuple(rule.check for rule in rules) for group, rules in RULES.items()}
 CHECKS["captions"] += ("boilerplate",)
 CHECKS["similarity"] = (similarity.CHECK,)
 DEFAULT = ("duplicates", "signals", "captions")
@@ -83,8 +83,8 @@ class AuditResult(Plain):
         return {check: n for group in self.groups.values() for check, n in group.checks.items()}
 
     def __str__(self) -> str:
-        told = ", ".join(f"{n:,} {check}" for check, n in self.checks.items() if n) or "nothing"
-        return f"{self.config}, {self.rows:,} rows: {told}"
+        counts = ", ".join(f"{n:,} {check}" for check, n in self.checks.items() if n) or "nothing"
+        return f"{self.config}, {self.rows:,} rows: {counts}"
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ def read(out: Path, config: str) -> AuditResult | None:
 
 class _Job:
     def __init__(
-        self, folder: Path, out: Path, options: Options, against: tuple[Path, ...], shown: Progress
+        self, folder: Path, out: Path, options: Options, against: tuple[Path, ...], bars: Progress
     ) -> None:
-        self._options, self._progress, self._out = options, shown, out
+        self._options, self._progress, self._out = options, bars, out
         self._source, self._made = folder, manifest.read(folder)
         self._shards = audited_shards.shards([folder, *against])
         self._own = [shard for shard in self._shards if shard.corpus == 0]

@@ -57,14 +57,14 @@ def other_columns(build: CheckedBuild) -> Iterator[Finding]:
             yield build.error(file.file, f"{what}: build again")
 
 
-def _difference(found: pa.Schema, wanted: pa.Schema) -> str | None:
-    if found.names != wanted.names:
-        return f"has the columns {', '.join(found.names)}, promised are {', '.join(wanted.names)}"
-    for one, other in zip(found, wanted, strict=True):
+def _difference(there: pa.Schema, wanted: pa.Schema) -> str | None:
+    if there.names != wanted.names:
+        return f"has the columns {', '.join(there.names)}, promised are {', '.join(wanted.names)}"
+    for one, other in zip(there, wanted, strict=True):
         if one.type != other.type:
             return f"column {one.name} is {one.type}, promised is {other.type}"
     key = b"huggingface"
-    promises = [(schema.metadata or {}).get(key) for schema in (found, wanted)]
+    promises = [(schema.metadata or {}).get(key) for schema in (there, wanted)]
     if promises[0] != promises[1]:
         return "its Hugging Face metadata are not the manifest's features"
     return None

@@ -45,10 +45,10 @@ def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
             groups, checks = [*groups, "duplicates"], [*checks, LEAKS]
         elif name in audits.CHECKS:
             groups, checks = [*groups, name], [*checks, *audits.CHECKS[name]]
-        elif found := [group for group, held in audits.CHECKS.items() if name in held]:
-            groups, checks = [*groups, *found], [*checks, name]
+        elif of := [group for group, has in audits.CHECKS.items() if name in has]:
+            groups, checks = [*groups, *of], [*checks, name]
         else:
-            every = [*audits.CHECKS, LEAKS, *(c for held in audits.CHECKS.values() for c in held)]
+            every = [*audits.CHECKS, LEAKS, *(c for has in audits.CHECKS.values() for c in has)]
             raise ConfigError(absent("check", name, every))
     return list(dict.fromkeys(groups)), list(dict.fromkeys(checks))
 
@@ -60,49 +60,51 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     `flagged` with what was found, the manifest the sha256 of the findings. Returns the manifest.
     Raises EdgeGlassError if there is no audit of this data.
     """
-    made, final = manifest.read(folder), out / names.check(name)
-    if name == made.config or final.resolve() == folder.resolve():
+    build, final = manifest.read(folder), out / names.check(name)
+    if name == build.config or final.resolve() == folder.resolve():
         raise ConfigError(f"{name}: give the new config a name of its own with --name")
     outputs.check_replaceable(final, finished.inventory(final))
-    described = _described(folder, made, out, name, checks)
+    described = _described(folder, build, out, name, checks)
     with disk_full(out, REMEDY), lock(out / HIDDEN, name):
         whole = already(final, described)
         if whole is None or finished.broken(final, whole.files()):
             work = out / HIDDEN / "work" / name
-            _make(folder, made, described, out, work, jobs)
+            _make(folder, build, described, out, work, jobs)
             put(work, final)
             finished.remember(final, manifest.read(final).files(), None)
     return manifest.read(final)
 
 
-def _described(folder: Path, made: Manifest, out: Path, name: str, checks: Sequence[str]) -> Inputs:
-    found = audits.read(out, made.config)
+def _described(
+    folder: Path, build: Manifest, out: Path, name: str, checks: Sequence[str]
+) -> Inputs:
+    found = audits.read(out, build.config)
     groups, _ = known(checks)
-    if found is None or list(found.data) != made.digests() or set(groups) - found.groups.keys():
+    if found is None or list(found.data) != build.digests() or set(groups) - found.groups.keys():
         raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
-    told = (folder / manifest.FILE).read_bytes()
-    source = AuditedBuild(made.config, sha256(told).hexdigest())
+    data = (folder / manifest.FILE).read_bytes()
+    source = AuditedBuild(build.config, sha256(data).hexdigest())
     files = {group: found.groups[group].sha256 for group in groups}
     for group, digest in files.items():
-        path = out / audits.FOLDER / made.config / f"{group}.parquet"
+        path = out / audits.FOLDER / build.config / f"{group}.parquet"
         if not path.is_file() or records.sha256(path) != digest:
             raise DataError(
                 f"{path}: not as it was written: run `edge-glass audit` again, it is made anew"
             )
-    return replace(made.inputs, config=name, audit=Audit(source, tuple(checks), files))
+    return replace(build.inputs, config=name, audit=Audit(source, tuple(checks), files))
 
 
 def _make(
-    folder: Path, made: Manifest, described: Inputs, out: Path, work: Path, jobs: int
+    folder: Path, build: Manifest, described: Inputs, out: Path, work: Path, jobs: int
 ) -> None:
     assert described.audit
     groups, checks = known(described.audit.checks)
-    paths = tuple(out / audits.FOLDER / made.config / f"{group}.parquet" for group in groups)
+    paths = tuple(out / audits.FOLDER / build.config / f"{group}.parquet" for group in groups)
     change = Flagged(paths, tuple(checks))
-    finished.check(folder, [made.ledger])
-    parts = revise.parts(folder, made, work, lambda split, shard: change)
-    planned = {name: split.planned for name, split in made.splits.items()}
-    revisions = Revisions.of(made, folder)
+    finished.check(folder, [build.ledger])
+    parts = revise.parts(folder, build, work, lambda split, shard: change)
+    planned = {name: split.planned for name, split in build.splits.items()}
+    revisions = Revisions.of(build, folder)
     revise.make(
         described,
         revisions,
@@ -167,17 +169,17 @@ class _Book:
             self._waiting[split] = next(self._examples[split], None)
 
     @staticmethod
-    def _outcome(row: dict[str, Any], found: list[str]) -> dict[str, Any]:
+    def _outcome(row: dict[str, Any], examples: list[str]) -> dict[str, Any]:
         """A source row is flagged if all of its examples are."""
-        flagged = [one for one in found if one]
+        flagged = [one for one in examples if one]
         if not flagged:
             return {}
-        told = "; ".join(dict.fromkeys(flagged))
-        if len(flagged) == len(found):
+        checks = "; ".join(dict.fromkeys(flagged))
+        if len(flagged) == len(examples):
             gone = {"text_digests": None, "media_digests": None}
-            return {"outcome": str(Outcome.FLAGGED), "detail": told, **gone}
-        note = f"{len(flagged)} of {len(found)} examples flagged: {told}"
-        kept = [number for number, one in enumerate(found) if not one]
+            return {"outcome": str(Outcome.FLAGGED), "detail": checks, **gone}
+        note = f"{len(flagged)} of {len(examples)} examples flagged: {checks}"
+        kept = [number for number, one in enumerate(examples) if not one]
         digests = {
             name: row.get(name) and [row[name][number] for number in kept]
             for name in ("text_digests", "media_digests")

@@ -121,12 +121,12 @@ class _Found:
         self._stills(row, clip.stills)
         row |= {"side": min(clip.width, clip.height), "seconds": float(clip.probe.seconds)}
 
-    def _stills(self, row: Row, found: list[stills.Still]) -> None:
-        if not found:
+    def _stills(self, row: Row, pictures: list[stills.Still]) -> None:
+        if not pictures:
             return
-        middle = images.rgb(found[len(found) // 2].jpeg)
-        row |= {"contrast": max(float(still.small.std()) for still in found)}
-        row |= {"side": min(middle.size), "moves": stills.moves(found)}
+        middle = images.rgb(pictures[len(pictures) // 2].jpeg)
+        row |= {"contrast": max(float(still.small.std()) for still in pictures)}
+        row |= {"side": min(middle.size), "moves": stills.moves(pictures)}
         self._picture(row, middle)
 
     def _picture(self, row: Row, image: Any) -> None:

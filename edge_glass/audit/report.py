@@ -25,17 +25,19 @@ def write(out: Path) -> list[str]:
     read from their columns once for each build; rows are drawn, and read by their row groups.
     """
     folders = manifest.built(out)
-    made = {name: manifest.read(folder) for name, folder in folders.items()}
-    found = {name: report_stats.of(folders[name], made[name], out / HIDDEN) for name in folders}
-    audited = {name: _audited(out, made[name]) for name in folders}
+    manifests = {name: manifest.read(folder) for name, folder in folders.items()}
+    found = {
+        name: report_stats.of(folders[name], manifests[name], out / HIDDEN) for name in folders
+    }
+    audited = {name: _audited(out, manifests[name]) for name in folders}
     plotted_configs = {
-        name: report_stats.plots_of(made[name], found[name], _spoken(audited[name]))
+        name: report_stats.plots_of(manifests[name], found[name], _spoken(audited[name]))
         for name in folders
     }
-    counts = (balance.of(folder, made[name]) for name, folder in folders.items())
+    counts = (balance.of(folder, manifests[name]) for name, folder in folders.items())
     balances = [one for one in counts if one]
     configs = [
-        _config(out, folders[name], made[name], audited[name])
+        _config(out, folders[name], manifests[name], audited[name])
         | {"rows": found[name]["rows"]}
         | {"plots": [(plot.title, plots.svg(plot)) for plot in plotted_configs[name]]}
         for name in folders
@@ -50,25 +52,25 @@ def write(out: Path) -> list[str]:
 
 
 def _config(
-    out: Path, folder: Path, made: Manifest, audited: audits.AuditResult | None
+    out: Path, folder: Path, build: Manifest, audited: audits.AuditResult | None
 ) -> dict[str, Any]:
-    shards = made.shards()
+    shards = build.shards()
     return {
-        "name": made.config,
-        "manifest": made,
-        "title": _title(made),
-        "splits": [_split(name, split) for name, split in made.splits.items()],
-        "licences": _licences(made),
+        "name": build.config,
+        "manifest": build,
+        "title": _title(build),
+        "splits": [_split(name, split) for name, split in build.splits.items()],
+        "licences": _licences(build),
         "shards": shards[:SHARDS],
         "more_shards": max(0, len(shards) - SHARDS),
         "audit": audited,
-        "worst": _worst(out, folder, made, audited) if audited else [],
+        "worst": _worst(out, folder, build, audited) if audited else [],
     }
 
 
-def _title(made: Manifest) -> str:
-    spec = catalog.of(made)
-    return spec.title if spec else made.corpus
+def _title(build: Manifest) -> str:
+    spec = catalog.of(build)
+    return spec.title if spec else build.corpus
 
 
 def _split(name: str, facts: Split) -> dict[str, Any]:
@@ -83,14 +85,14 @@ def _split(name: str, facts: Split) -> dict[str, Any]:
     }
 
 
-def _licences(made: Manifest) -> list[tuple[str, int]]:
-    return sorted(made.licences().items(), key=lambda one: (-one[1], one[0]))
+def _licences(build: Manifest) -> list[tuple[str, int]]:
+    return sorted(build.licences().items(), key=lambda one: (-one[1], one[0]))
 
 
-def _audited(out: Path, made: Manifest) -> audits.AuditResult | None:
+def _audited(out: Path, build: Manifest) -> audits.AuditResult | None:
     """The audit of a config, if it was of these very shards."""
-    found = audits.read(out, made.config)
-    return found if found and list(found.data) == made.digests() else None
+    found = audits.read(out, build.config)
+    return found if found and list(found.data) == build.digests() else None
 
 
 def _spoken(audited: audits.AuditResult | None) -> dict[str, int]:
@@ -99,22 +101,22 @@ def _spoken(audited: audits.AuditResult | None) -> dict[str, int]:
 
 
 def _worst(
-    out: Path, folder: Path, made: Manifest, audited: audits.AuditResult
+    out: Path, folder: Path, build: Manifest, audited: audits.AuditResult
 ) -> list[dict[str, Any]]:
     """Of each check that found something the rows that are furthest beyond its threshold."""
     worst: list[dict[str, Any]] = []
     with duckdb.connect() as connection:
         for group in audited.groups.values():
-            path = out / audits.FOLDER / made.config / group.file
+            path = out / audits.FOLDER / build.config / group.file
             if group.rows and path.is_file():
                 worst += _furthest(connection, path)
     rows = row_preview.named(
-        folder, made, {(f["split"], f["id"]) for f in worst} | _others(worst, made)
+        folder, build, {(f["split"], f["id"]) for f in worst} | _others(worst, build)
     )
     checks: dict[str, list[dict[str, Any]]] = {}
     for found in worst:
         other = rows.get((found["other_split"], found["other_id"]))
-        mine = found["other_config"] == made.config
+        mine = found["other_config"] == build.config
         checks.setdefault(found["check"], []).append(
             found
             | {"row": rows.get((found["split"], found["id"])), "other": other if mine else None}
@@ -123,8 +125,8 @@ def _worst(
     return [{"check": check, "found": counts[check], "rows": f} for check, f in checks.items()]
 
 
-def _others(worst: list[dict[str, Any]], made: Manifest) -> set[tuple[str, str]]:
-    inside = [found for found in worst if found["other_config"] == made.config]
+def _others(worst: list[dict[str, Any]], build: Manifest) -> set[tuple[str, str]]:
+    inside = [found for found in worst if found["other_config"] == build.config]
     return {(found["other_split"], found["other_id"]) for found in inside}
 
 

@@ -28,23 +28,23 @@ HOST = "lower(regexp_extract(url, '^[a-zA-Z]+://(?:[^/@]*@)?([^/:?#]*)', 1))"
 CHOSEN = (Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG, Outcome.FLAGGED)
 
 
-def of(folder: Path, made: Manifest, hidden: Path) -> Facts:
+def of(folder: Path, build: Manifest, hidden: Path) -> Facts:
     """The facts of a config, out of `hidden` if they were told of the same build before."""
     digest = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
-    kept = hidden / "facts" / f"{made.config}.json"
+    kept = hidden / "facts" / f"{build.config}.json"
     found: Facts = records.read(kept) or {}
     if (found.get("manifest"), found.get("version")) != (digest, VERSION):
-        found = {"manifest": digest, "version": VERSION, **_read(folder, made, hidden)}
+        found = {"manifest": digest, "version": VERSION, **_read(folder, build, hidden)}
         records.write(kept, found)
     return found
 
 
-def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
+def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
     hidden.mkdir(parents=True, exist_ok=True)
-    shards = [folder / s.file for s in made.shards()]
+    shards = [folder / s.file for s in build.shards()]
     # others were sent away, or are left where they are: figures of a part would be no figures
     here = shards if all(path.is_file() for path in shards) else []
-    columns = made.features if here else {}
+    columns = build.features if here else {}
     with duck.connected(MEMORY, hidden) as connection:
         if here:
             files = ", ".join(duck.text(parquet.bounded(path)) for path in here)
@@ -52,7 +52,7 @@ def _read(folder: Path, made: Manifest, hidden: Path) -> Facts:
         path = duck.text(parquet.bounded(folder / ledger.FILE))
         connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
         return {
-            "rows": row_preview.sample_rows(folder, made, ROWS),
+            "rows": row_preview.sample_rows(folder, build, ROWS),
             "histograms": _histograms(connection, columns),
             "languages": _languages(connection, columns),
             "hosts": _rot(connection, HOST),
@@ -119,9 +119,9 @@ def _rot(connection: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str, int
     ).fetchall()
 
 
-def plots_of(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Plot]:
+def plots_of(build: Manifest, facts: Facts, languages: dict[str, int]) -> list[Plot]:
     """The plots of a config; `languages` are those that an audit heard of."""
-    outcomes = made.outcomes()
+    outcomes = build.outcomes()
     plotted = [plots.bars("From source rows to kept rows", funnel(outcomes))]
     reasons = sorted(
         ((name, n) for name, n in outcomes.items() if name != Outcome.KEPT),
@@ -129,12 +129,12 @@ def plots_of(made: Manifest, found: Facts, languages: dict[str, int]) -> list[Pl
     )
     if reasons:
         plotted.append(plots.bars("Why rows were dropped", [(r, 0, n) for r, n in reasons]))
-    plotted += [_spread(one) for one in found["histograms"]]
-    spoken = list((languages or found["languages"]).items())[:SHOWN]
+    plotted += [_spread(one) for one in facts["histograms"]]
+    spoken = list((languages or facts["languages"]).items())[:SHOWN]
     if spoken:
         plotted.append(plots.bars("Languages of the captions", plots.lines(spoken)))
     for name, title in (("hosts", "Links by host: there and gone"), ("years", "Links by year")):
-        rows = [(label, kept, lost) for label, kept, lost in found[name]]
+        rows = [(label, kept, lost) for label, kept, lost in facts[name]]
         if rows:
             plotted.append(plots.bars(title, sorted(rows) if name == "years" else rows))
     return plotted
@@ -151,11 +151,11 @@ def funnel(outcomes: dict[str, int]) -> list[tuple[str, int, int]]:
     return [*stages, ("kept", left, 0)]
 
 
-def _spread(found: Facts) -> Plot:
-    if found["low"] < found["most"]:
-        name, _, unit = found["title"].partition(", ")
-        ends, beyond = (found["low"], found["high"]), found["most"] > found["high"]
-        return plots.columns(found["title"], found["counts"], *ends, unit or name, beyond)
-    count = sum(found["counts"])
-    value = f"{found['low']:,.6g}"
-    return plots.words(found["title"], f"all {count:,}: {value}" if count > 1 else f"one: {value}")
+def _spread(facts: Facts) -> Plot:
+    if facts["low"] < facts["most"]:
+        name, _, unit = facts["title"].partition(", ")
+        ends, beyond = (facts["low"], facts["high"]), facts["most"] > facts["high"]
+        return plots.columns(facts["title"], facts["counts"], *ends, unit or name, beyond)
+    count = sum(facts["counts"])
+    value = f"{facts['low']:,.6g}"
+    return plots.words(facts["title"], f"all {count:,}: {value}" if count > 1 else f"one: {value}")

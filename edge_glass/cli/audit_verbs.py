@@ -93,9 +93,9 @@ def audit(
             if not json:
                 terminal.audit(place / audits.FOLDER / config, found, asked)
             if drop_flagged:
-                made = drop(folder, place, name or f"{config}_audited", given, workers)
+                build = drop(folder, place, name or f"{config}_audited", given, workers)
                 write_card.write_report(place)
-                terminal.builds([made])
+                terminal.builds([build])
     if json:
         terminal.as_json(results)
 

@@ -50,15 +50,15 @@ def ledger(
         raise ConfigError(absent("outcome", reason, ledgers.Outcome))
     listed = 0
     for config, folder in manifest.built(locations.at(directory)).items():
-        path, made = folder / ledgers.FILE, manifest.read(folder)
+        path, build = folder / ledgers.FILE, manifest.read(folder)
         found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
         if json:
             for row in found:
                 print(_json_line({"config": config} | row))
             continue
-        terminal.builds([made])
+        terminal.builds([build])
         # what lists no row need not wait for what reads one
-        rows = list(found) if reason or any(s.dropped for s in made.splits.values()) else []
+        rows = list(found) if reason or any(s.dropped for s in build.splits.values()) else []
         listed += len(rows)
         if rows:
             terminal.ledger_rows(config, rows if reason else rows[: terminal.SHOWN], len(rows))

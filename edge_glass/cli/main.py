@@ -131,11 +131,11 @@ def plan(
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if json:
         terminal.as_json(
-            [terminal.plain(made) | {"fetch_bytes": made.fetch_bytes} for made in plans]
+            [terminal.plain(build) | {"fetch_bytes": build.fetch_bytes} for build in plans]
         )
     else:
-        for made in plans:
-            terminal.plan(made)
+        for build in plans:
+            terminal.plan(build)
 
 
 @app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")
@@ -264,7 +264,7 @@ def build(
     if manifests:
         write_card.write_report(folder, away)
     if json:
-        terminal.as_json([made.plain() for made in manifests])
+        terminal.as_json([each.plain() for each in manifests])
     elif manifests:
         terminal.builds(manifests)
         terminal.built(out, manifests[0])

@@ -31,19 +31,19 @@ def withdrawn(done: "Certificate") -> None:
     say("\n".join([*lines, *done.derived]))
 
 
-def purge(told: "Purge", done: bool = False) -> None:
+def purge(plan: "Purge", done: bool = False) -> None:
     """What a purge removed, or would remove, and who would notice."""
     gone, deleted, one = ("is", "were", "is") if done else ("would be", "would be", "would be")
-    lines = [f"{tag}: {gone} gone; who loads it gets an error" for tag in told.tags]
-    lines.append(f"{len(told.files)} files ({units.size(told.bytes)}) {deleted} deleted for good")
+    lines = [f"{tag}: {gone} gone; who loads it gets an error" for tag in plan.tags]
+    lines.append(f"{len(plan.files)} files ({units.size(plan.bytes)}) {deleted} deleted for good")
     lines.append(f"the history of the main branch {one} one commit: links to commits break")
-    lines += [f"{ref}: holds rows and stays: merge, close or delete it" for ref in told.left]
+    lines += [f"{ref}: holds rows and stays: merge, close or delete it" for ref in plan.left]
     say("\n".join(lines))
 
 
-def origins(told: list[dict[str, Any]]) -> None:
+def origins(origins_: list[dict[str, Any]]) -> None:
     """Where a row comes from."""
-    for origin in told:
+    for origin in origins_:
         for name, value in origin.items():
             each = value if isinstance(value, list) else [value]
             if name == "consent":
@@ -66,10 +66,10 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         pairs = [(key, _words(each), isinstance(each, dict)) for key, each in value.items()]
-        told = [
+        lines = [
             f"{key} ({said})" if inner else f"{key} {said}" for key, said, inner in pairs if said
         ]
-        return ", ".join(told)
+        return ", ".join(lines)
     if isinstance(value, list | tuple):
         return " | ".join(filter(None, map(_words, value)))
     return "" if value is None else str(value)

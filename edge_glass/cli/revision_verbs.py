@@ -1,7 +1,7 @@
 """The commands that change a dataset row by row, and say where a row comes from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -68,8 +68,8 @@ def withdraw(
     if (purge and version is None) or (dry_run and not purge):
         raise ConfigError("--purge goes with --version, and --dry-run with --purge")
     if dry_run:
-        told = plan_purge(directory, request, config, version)
-        terminal.as_json(terminal.plain(told)) if json else revision_output.purge(told)
+        purged = plan_purge(directory, request, config, version)
+        terminal.as_json(terminal.plain(purged)) if json else revision_output.purge(purged)
         return
     done = take_back(
         directory, request, config,
@@ -90,8 +90,8 @@ def purge(
     from edge_glass.cli import revision_output, terminal
     from edge_glass.release.purge import withdrawn_before
 
-    told = withdrawn_before(repo, dry_run)
-    terminal.as_json(terminal.plain(told)) if json else revision_output.purge(told, not dry_run)
+    purged = withdrawn_before(repo, dry_run)
+    terminal.as_json(terminal.plain(purged)) if json else revision_output.purge(purged, not dry_run)
 
 
 @app.command(epilog="Example: edge-glass append data --from more")
@@ -103,7 +103,8 @@ def append(
     ],
     config: OneConfig = None,
     on_same: Annotated[
-        str, typer.Option("--on-same", help="Ids that are there: skip, error or replace.")
+        Literal["skip", "error", "replace"],
+        typer.Option("--on-same", help="What becomes of ids that are there."),
     ] = "skip",
     version: Version = None,
     jobs: Jobs = None,
@@ -112,11 +113,11 @@ def append(
     """Put rows of another build behind those that are there; shards that are there stay."""
     from edge_glass.release.append_raw import append as join
 
-    made, release = join(
+    build, release = join(
         directory, new, config, on_same, version, jobs or cores(),  # type: ignore[arg-type]
         progress=terminal_progress(),
     )  # fmt: skip
-    _told(made, release, json)
+    _say(build, release, json)
 
 
 @app.command(epilog="Example: edge-glass amend data --edits edits.parquet")
@@ -134,17 +135,17 @@ def amend(
     """Correct texts; the table of edits is published with the rows."""
     from edge_glass.release.amend import amend as correct
 
-    made, release = correct(directory, edits, config, version, jobs or cores())
-    _told(made, release, json)
+    build, release = correct(directory, edits, config, version, jobs or cores())
+    _say(build, release, json)
 
 
-def _told(made: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
+def _say(build: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
     from edge_glass.cli import terminal
 
     if json:
-        terminal.as_json([one.plain() for one in made.values()])
+        terminal.as_json([one.plain() for one in build.values()])
         return
-    terminal.builds([*made.values()])
+    terminal.builds([*build.values()])
     if release:
         terminal.release(release, dry_run=False)
 

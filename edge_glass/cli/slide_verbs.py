@@ -95,17 +95,17 @@ def _source(
     return deck_folder.collect(desk, path)
 
 
-def _now(found: AsyncIterator[str]) -> Iterator[str]:
+def _now(urls: AsyncIterator[str]) -> Iterator[str]:
     """The items of an asynchronous iterator, each as it comes."""
     import asyncio
 
     with asyncio.Runner() as runner:
-        while (item := runner.run(_next(found))) is not None:
+        while (item := runner.run(_next(urls))) is not None:
             yield item
 
 
-async def _next(found: AsyncIterator[str]) -> str | None:
-    return await anext(found, None)
+async def _next(urls: AsyncIterator[str]) -> str | None:
+    return await anext(urls, None)
 
 
 def qa(
@@ -163,27 +163,27 @@ def qa(
         Prices(price_in, price_out), budget, token_budget, max_tokens, seconds, blind, others,
         prompts,
     )  # fmt: skip
-    made = ask.ask(directory, options, terminal_progress())
+    summary = ask.ask(directory, options, terminal_progress())
     if json:
-        terminal.as_json(terminal.plain(made))
+        terminal.as_json(terminal.plain(summary))
     else:
         columns = ["task, outcome", "calls#", "tokens in#", "tokens out#", "dollars#", "s a call#"]
         rows = [
             (name, row["calls"], row["tokens_in"], row["tokens_out"], f"{row['cost']:.4f}",
              f"{row['seconds'] or 0:.2f}")
-            for name, row in made.calls.items()
+            for name, row in summary.calls.items()
         ]  # fmt: skip
         terminal.table("Calls of all runs", columns, rows)
-        terminal.say(", ".join(f"{n:,} slides {state}" for state, n in made.slides.items()))
-        for note in made.notes:
+        terminal.say(", ".join(f"{n:,} slides {state}" for state, n in summary.slides.items()))
+        for note in summary.notes:
             terminal.say(f"{directory}: {note}")
-        for name, reason in made.skipped.items():
+        for name, reason in summary.skipped.items():
             terminal.say(f"Not asked about: {name}: {reason}")
         terminal.say(
-            f"{made.tokens:,} tokens, {made.cost:.4f} dollars; {directory / 'calls.parquet'}"
+            f"{summary.tokens:,} tokens, {summary.cost:.4f} dollars; {directory / 'calls.parquet'}"
         )
-    if made.stopped or made.slides.get(ask.FAILED):
-        why = made.stopped or f"some slides brought no answer (last: {made.failure})"
+    if summary.stopped or summary.slides.get(ask.FAILED):
+        why = summary.stopped or f"some slides brought no answer (last: {summary.failure})"
         raise NetworkError(f"{directory}: {why}. The same command goes on where it is.")
 
 
@@ -214,30 +214,30 @@ def filter_(
 
     names = [name.strip() for name in filters.split(",")] if filters else [*FILTERS]
     limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
-    made = funnel.run(directory, out, names, limits, terminal_progress())
+    result = funnel.run(directory, out, names, limits, terminal_progress())
     if json:
-        terminal.as_json(terminal.plain(made))
+        terminal.as_json(terminal.plain(result))
     else:
-        _show_funnel(out, made)
+        _show_funnel(out, result)
     if not allow_empty:
-        outcomes = Counter({str(ledger.Outcome.KEPT): made.steps[-1].decks})
-        outcomes = sum((Counter(step.reasons) for step in made.steps), outcomes)
+        outcomes = Counter({str(ledger.Outcome.KEPT): result.steps[-1].decks})
+        outcomes = sum((Counter(step.reasons) for step in result.steps), outcomes)
         ledger.check_kept("filter", outcomes, out / ledger.FILE)
 
 
-def _show_funnel(out: Path, made: "Funnel") -> None:
+def _show_funnel(out: Path, result: "Funnel") -> None:
     from edge_glass.cli import terminal
     from edge_glass.domains.slides import funnel
 
     rows = [
-        (step.name, step.decks, step.slides, step.pairs, f"{made.share(step):.1f}",
+        (step.name, step.decks, step.slides, step.pairs, f"{result.share(step):.1f}",
          ", ".join(f"{n:,} {reason}" for reason, n in step.reasons.items()))
-        for step in made.steps
+        for step in result.steps
     ]  # fmt: skip
     columns = ["left after", "decks#", "slides#", "pairs#", "%#", "taken"]
     terminal.table("Funnel", columns, rows)
-    if made.flagged:
-        terminal.say(f"{made.flagged:,} pairs are kept that do not tell their slide from others")
+    if result.flagged:
+        terminal.say(f"{result.flagged:,} pairs are kept that do not tell their slide from others")
     terminal.say(f"Decks: {out}/<id>/\nPlot: {out / funnel.PLOT}")
 
 

@@ -49,10 +49,10 @@ def dedup(
     from edge_glass.tables.dedup import Wanted, deduplicate
 
     wanted = Wanted(parts, shuffle, skip_damaged, jobs or cores(), int(memory * 1e9), ray)
-    made = deduplicate(variants([name], None, None)[0], raw, out, wanted, terminal_progress())
-    terminal.as_json(made) if json else terminal.deduplicated(out, made)
+    summary = deduplicate(variants([name], None, None)[0], raw, out, wanted, terminal_progress())
+    terminal.as_json(summary) if json else terminal.deduplicated(out, summary)
     if not allow_empty:
-        check_kept(name, made["outcomes"], out / "ledger")
+        check_kept(name, summary["outcomes"], out / "ledger")
 
 
 @app.command(epilog="Example: edge-glass match laion400m --raw unique --out matched --rule word")
@@ -77,10 +77,10 @@ def match(
         raise ConfigError(f"--rule {rule}: use {', '.join(RULES)}")
     folder, layout = _table(name, raw)
     step = classify.Matched(layout, rule)  # type: ignore[arg-type]
-    made = steps.run(step, folder, out, jobs or cores(), ray, terminal_progress())
-    terminal.as_json(made) if json else terminal.step(out, made)
+    summary = steps.run(step, folder, out, jobs or cores(), ray, terminal_progress())
+    terminal.as_json(summary) if json else terminal.step(out, summary)
     if not allow_empty:
-        check_kept(name, made["outcomes"], out / "ledger")
+        check_kept(name, summary["outcomes"], out / "ledger")
 
 
 @app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")
@@ -99,8 +99,8 @@ def similarity(
     from edge_glass.tables.parts import FOLDER
 
     parts = directory / FOLDER if (directory / FOLDER).is_dir() else directory
-    made = steps.run(classify.Scored(encoder), parts, out, jobs, ray, terminal_progress())
-    terminal.as_json(made) if json else terminal.step(out, made)
+    summary = steps.run(classify.Scored(encoder), parts, out, jobs, ray, terminal_progress())
+    terminal.as_json(summary) if json else terminal.step(out, summary)
 
 
 @app.command(
@@ -122,10 +122,10 @@ def retrieve(
     from edge_glass.domains.imagenet import nearest
 
     folder, layout = _table(name, raw)
-    made = nearest.retrieve(
+    summary = nearest.retrieve(
         queries, folder, layout, out, encoder, k=k, jobs=jobs, ray=ray, progress=terminal_progress()
     )
-    terminal.as_json(made) if json else terminal.step(out, made)
+    terminal.as_json(summary) if json else terminal.step(out, summary)
 
 
 def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:

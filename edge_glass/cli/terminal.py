@@ -70,12 +70,12 @@ def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None
     if sum(words) + 3 * len(words) > console.width:
         _paragraphs(heads, cells)
         return
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column, head, width in zip(columns, heads, words, strict=True):
-        made.add_column(head, justify="right" if column.endswith("#") else "left", min_width=width)
+        grid.add_column(head, justify="right" if column.endswith("#") else "left", min_width=width)
     for row in cells:
-        made.add_row(*map(Text, row))
-    console.print(made)
+        grid.add_row(*map(Text, row))
+    console.print(grid)
 
 
 def _longest(texts: list[str]) -> int:
@@ -144,34 +144,34 @@ def _values(schema: dict[str, Any]) -> str:
     return str(schema.get("const", schema.get("type", "any")))
 
 
-def audit(folder: Path, made: "AuditResult", asked: Collection[str]) -> None:
+def audit(folder: Path, result: "AuditResult", asked: Collection[str]) -> None:
     """What an audit found, by check: of those that were asked for."""
     all_ = [
         (group, check, count, folder / found.file if count else "")
-        for group, found in made.groups.items()
+        for group, found in result.groups.items()
         for check, count in found.checks.items()
     ]
     rows = [row for row in all_ if row[1] in asked]
-    table(f"{made.config}: {made.rows:,} rows", ["", "check", "found#", "in"], rows)
+    table(f"{result.config}: {result.rows:,} rows", ["", "check", "found#", "in"], rows)
     if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
         say(f"Found by earlier audits, in {folder}/: {', '.join(others)}")
 
 
-def plan(made: "Plan") -> None:
+def plan(estimate: "Plan") -> None:
     """One config's plan."""
-    say(" — ".join(dict.fromkeys((made.config, made.title))), "bold")
-    say(f"Licence: {made.licence}")
-    rows = [(source.file, source.bytes, source.state) for source in made.sources]
+    say(" — ".join(dict.fromkeys((estimate.config, estimate.title))), "bold")
+    say(f"Licence: {estimate.licence}")
+    rows = [(source.file, source.bytes, source.state) for source in estimate.sources]
     table("Sources", ["file", "bytes#", "state"], rows)
-    for file, others in made.columns.items():
+    for file, others in estimate.columns.items():
         said = ", ".join(f"{ours} is read from {theirs}" for ours, theirs in others.items())
         say(f"Columns of {file}: {said}")
-    counted = [(split, rows, made.shards.get(split)) for split, rows in made.rows.items()]
-    how = "counted" if made.exact else "as upstream states them"
+    counted = [(split, rows, estimate.shards.get(split)) for split, rows in estimate.rows.items()]
+    how = "counted" if estimate.exact else "as upstream states them"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
-    known = sum(s.bytes or 0 for s in made.sources if s.state not in ("here", "missing"))
-    size = f"{known:,}" if made.fetch_bytes is not None else f"more than {known:,}"
-    say(f"To fetch: {size} bytes. Free on the disk: {made.free_bytes:,} bytes.\n")
+    known = sum(s.bytes or 0 for s in estimate.sources if s.state not in ("here", "missing"))
+    size = f"{known:,}" if estimate.fetch_bytes is not None else f"more than {known:,}"
+    say(f"To fetch: {size} bytes. Free on the disk: {estimate.free_bytes:,} bytes.\n")
 
 
 def understood(seen: "Understood") -> None:
@@ -194,17 +194,17 @@ def understood(seen: "Understood") -> None:
 def builds(manifests: "list[Manifest]") -> None:
     """Rows kept and dropped, by config and split."""
     rows: list[tuple[Any, ...]] = []
-    for made in manifests:
-        rows.append((made.config, "", "", ""))
-        for split, facts in made.splits.items():
+    for build in manifests:
+        rows.append((build.config, "", "", ""))
+        for split, facts in build.splits.items():
             rows.append((f"  {split}", facts.total, facts.kept, facts.total - facts.kept))
             rows += [(f"    {reason}", "", "", n) for reason, n in facts.dropped.items()]
     table("Source rows", ["config, split", "rows#", "kept#", "dropped#"], rows)
 
 
-def findings(found: "list[Finding]") -> None:
+def findings(problems: "list[Finding]") -> None:
     """What verify found."""
-    rows = [(f.kind, f.config, f.where, f.what) for f in found]
+    rows = [(f.kind, f.config, f.where, f.what) for f in problems]
     if rows:
         table("Findings", ["kind", "config", "where", "what"], rows)
 
@@ -216,19 +216,19 @@ def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
     table(title, columns, ([row[column] for column in columns] for row in rows))
 
 
-def difference(found: "Difference") -> None:
+def difference(compared: "Difference") -> None:
     """One config in two builds."""
-    if found.identical:
-        say(f"{found.config}: byte-identical")
-    elif not found.rows:
-        say(f"{found.config}: the rows are equal, the files are not")
+    if compared.identical:
+        say(f"{compared.config}: byte-identical")
+    elif not compared.rows:
+        say(f"{compared.config}: the rows are equal, the files are not")
     else:
-        rows = [(kind, n, _some(found.ids[kind], n)) for kind, n in found.rows.items()]
-        table(found.config, ["difference", "rows#", "ids"], rows)
-    if any(" -> " in kind for kind in found.rows):
-        counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in found.outcomes.items()]
+        rows = [(kind, n, _some(compared.ids[kind], n)) for kind, n in compared.rows.items()]
+        table(compared.config, ["difference", "rows#", "ids"], rows)
+    if any(" -> " in kind for kind in compared.rows):
+        counts = [(name, a, b, f"{b - a:+,}") for name, (a, b) in compared.outcomes.items()]
         table("", ["outcome", "old#", "new#", "change#"], counts)
-    for name, (old, new) in found.inputs.items():
+    for name, (old, new) in compared.inputs.items():
         say(f"  {name}: {json.dumps(old)} -> {json.dumps(new)}")
 
 
@@ -264,38 +264,38 @@ def plain(value: Any) -> Any:
     return asdict(value)
 
 
-def built(out: str, made: "Manifest") -> None:
+def built(out: str, build: "Manifest") -> None:
     """Where a build lies, and how it is loaded with the libraries that are here."""
     say(f"Parquet and ledgers: {out}/<config>/")
     say(f"Report:              {out}/report.html")
     say(f"Card:                {out}/README.md")
     say("Load it:")
     if "://" in out:
-        say(f'  edge_glass.train.loader("{out}/{made.config}")')
+        say(f'  edge_glass.train.loader("{out}/{build.config}")')
         return
-    sounds = re.search(r"'_type': '(Audio|Video)'", str(made.features))
+    sounds = re.search(r"'_type': '(Audio|Video)'", str(build.features))
     if find_spec("torchcodec") or not sounds:
-        say(f'  datasets.load_dataset("{out}", "{made.config}")')
+        say(f'  datasets.load_dataset("{out}", "{build.config}")')
     why = "   # decodes audio without torch" if sounds else ""
-    say(f'  edge_glass.load("{made.config}", repo="{out}"){why}')
+    say(f'  edge_glass.load("{build.config}", repo="{out}"){why}')
 
 
-def step(out: Path, made: dict[str, Any]) -> None:
+def step(out: Path, summary: dict[str, Any]) -> None:
     """What became of the rows of a table in a step."""
-    table("Source rows", ["outcome", "rows#"], made["outcomes"].items())
+    table("Source rows", ["outcome", "rows#"], summary["outcomes"].items())
     lines = [
-        f"Parts:  {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
-        f"Ledger: {(out / made['ledger'][0]['file']).parent}/",
+        f"Parts:  {(out / summary['parts'][0]['file']).parent}/ ({len(summary['parts'])})",
+        f"Ledger: {(out / summary['ledger'][0]['file']).parent}/",
     ]
     say("\n".join(lines))
 
 
-def deduplicated(out: Path, made: dict[str, Any]) -> None:
+def deduplicated(out: Path, summary: dict[str, Any]) -> None:
     """What became of the rows of a table, and what the kept ones look like."""
     from edge_glass.tables import stats
 
-    source = made["source"]
-    table("Source rows", ["outcome", "rows#"], made["outcomes"].items())
+    source = summary["source"]
+    table("Source rows", ["outcome", "rows#"], summary["outcomes"].items())
     found = stats.read(out)
     rows = [
         (name, value, count, f"{100 * count / max(found['rows'], 1):.2f}")
@@ -304,19 +304,19 @@ def deduplicated(out: Path, made: dict[str, Any]) -> None:
     ]
     table("Rows kept, by their most frequent values", ["column", "value", "rows#", "%#"], rows)
     lines = [
-        f"{source['rows']:,} rows of {source['files']:,} chunks, {made['flagged']:,} kept with a "
-        "value that is odd",
-        f"Parts:      {(out / made['parts'][0]['file']).parent}/ ({len(made['parts'])})",
-        f"Ledger:     {(out / made['ledger'][0]['file']).parent}/",
+        f"{source['rows']:,} rows of {source['files']:,} chunks, {summary['flagged']:,} kept with "
+        "a value that is odd",
+        f"Parts:      {(out / summary['parts'][0]['file']).parent}/ ({len(summary['parts'])})",
+        f"Ledger:     {(out / summary['ledger'][0]['file']).parent}/",
         f"Statistics: {out / stats.PAGE}",
     ]
     say("\n".join(lines))
 
 
-def indexes(found: list[dict[str, Any]]) -> None:
+def indexes(measured: list[dict[str, Any]]) -> None:
     """Indexes with what was measured of them."""
     rows = []
-    for one in found:
+    for one in measured:
         recall = ", ".join(f"{column} {r:.3f}" for column, r in one["recall_at_10"].items())
         times = ", ".join(f"{c} {ms['median']:.2f}" for c, ms in one["ms_a_query"].items())
         kind = one["kind"]
@@ -327,10 +327,10 @@ def indexes(found: list[dict[str, Any]]) -> None:
     table("Indexes", columns, rows)
 
 
-def hits(name: str, found: list[dict[str, Any]]) -> None:
+def hits(name: str, nearest: list[dict[str, Any]]) -> None:
     """Rows that a search found, the nearest first."""
     rows = []
-    for hit in found:
+    for hit in nearest:
         text = " ".join(hit["caption"].split())
         text = f"{text[:SHORT]}…" if len(text) > SHORT else text
         more = f" (and {len(hit['like_it'])} like it)" if hit["like_it"] else ""

@@ -106,16 +106,16 @@ def docs(
     terminal.paths([page.write(out, terminal_progress())], json)
 
 
-def _print_differences(found: list["Difference"], json: bool) -> None:
+def _print_differences(differences: list["Difference"], json: bool) -> None:
     """What differs; the exit code says whether anything does."""
     from edge_glass.cli import terminal
 
     if json:
-        terminal.as_json([terminal.plain(difference) for difference in found])
+        terminal.as_json([terminal.plain(difference) for difference in differences])
     else:
-        for difference in found:
+        for difference in differences:
             terminal.difference(difference)
-    raise typer.Exit(0 if all(difference.identical for difference in found) else 1)
+    raise typer.Exit(0 if all(difference.identical for difference in differences) else 1)
 
 
 @app.command(

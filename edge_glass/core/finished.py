@@ -108,33 +108,33 @@ def code(folder: Path) -> dict[str, str] | None:
     return record["code"] if record else None
 
 
-def other_inputs(made: Inputs, now: Inputs) -> list[str]:
+def other_inputs(build: Inputs, now: Inputs) -> list[str]:
     """Names of what goes in, code and libraries aside, that is not the same."""
-    return [name for name in made.differing(now) if name not in CODE]
+    return [name for name in build.differing(now) if name not in CODE]
 
 
-def other_code(made: Inputs, now: Inputs) -> bool:
+def other_code(build: Inputs, now: Inputs) -> bool:
     """Whether other code or libraries made a build, all or part of it."""
-    return any(name in CODE for name in made.differing(now))
+    return any(name in CODE for name in build.differing(now))
 
 
 def differing_code(
-    made: Inputs, now: Inputs, known: Mapping[str, str] | None, code: Mapping[str, str]
+    build: Inputs, now: Inputs, known: Mapping[str, str] | None, code: Mapping[str, str]
 ) -> list[str]:
     """Libraries and modules that are not the same; `known` are the digests when it was made."""
-    every = sorted(made.made_with.keys() | now.made_with.keys())
-    pairs = ((name, made.made_with.get(name), now.made_with.get(name)) for name in every)
+    every = sorted(build.made_with.keys() | now.made_with.keys())
+    pairs = ((name, build.made_with.get(name), now.made_with.get(name)) for name in every)
     differences = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
-    if made.builder != now.builder:
+    if build.builder != now.builder:
         changed = {name for name, _ in known.items() ^ code.items()} if known else set()
         differences += sorted(changed) or ["modules of the engine or the builder"]
     return differences
 
 
-def made_by_both(made: Inputs, now: Inputs) -> Inputs:
+def made_by_both(build: Inputs, now: Inputs) -> Inputs:
     """The inputs of a build of which other code made a part."""
-    libraries = {name: _both(made.made_with.get(name), new) for name, new in now.made_with.items()}
-    return replace(now, builder=str(_both(made.builder, now.builder)), made_with=libraries)
+    libraries = {name: _both(build.made_with.get(name), new) for name, new in now.made_with.items()}
+    return replace(now, builder=str(_both(build.builder, now.builder)), made_with=libraries)
 
 
 def _both(old: str | None, new: str | None) -> str | None:

@@ -98,11 +98,11 @@ class Keys:
                 yield positions[run[0] : run[-1] + 2].tolist()
 
     @staticmethod
-    def _repeated(positions: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _repeated(positions: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Without the keys whose first half no other has: mostly all of them."""
-        ranks = np.sort(found[:, 0])
-        among = np.isin(found[:, 0], ranks[1:][ranks[1:] == ranks[:-1]])
-        return positions[among], found[among]
+        ranks = np.sort(pairs[:, 0])
+        among = np.isin(pairs[:, 0], ranks[1:][ranks[1:] == ranks[:-1]])
+        return positions[among], pairs[among]
 
     def threshold(self, n: int) -> int:
         """The n-th smallest rank (64 bits): exactly n keys have it or a smaller one.

@@ -344,9 +344,9 @@ def read(folder: Path) -> Manifest:
 
 def parse(data: bytes, where: str) -> Manifest:
     """A manifest out of its JSON; `where` is named in the EdgeGlassError if it is none."""
-    made = schema.parse(Manifest, data, where, REMEDY)
-    object.__setattr__(made, "_read_as", hashlib.sha256(data).hexdigest())
-    return made
+    parsed = schema.parse(Manifest, data, where, REMEDY)
+    object.__setattr__(parsed, "_read_as", hashlib.sha256(data).hexdigest())
+    return parsed
 
 
 def read_record(path: Path) -> WorkRecord | None:

@@ -34,8 +34,8 @@ def digest(corpus: str, kind: str, value: str) -> str:
 
     The corpus is the salt: all its configs and versions know the same rows by it, no other does.
     """
-    told = f"edge-glass withdrawn\0{corpus}\0{kind}\0{value}"
-    return sha256(told.encode(errors="surrogatepass")).hexdigest()[:32]
+    text = f"edge-glass withdrawn\0{corpus}\0{kind}\0{value}"
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ class Revisions:
     lists: frozenset[str] = frozenset()  # columns of lists
 
     @classmethod
-    def none(cls, made: Inputs) -> "Revisions":
+    def none(cls, build: Inputs) -> "Revisions":
         """Those of a build that has none."""
-        kinds = made.features.items()
+        kinds = build.features.items()
         lists = {n for n, each in kinds if isinstance(each, list) or each.get("_type") in LISTS}
-        return cls(made.corpus, several=made.each_example, lists=frozenset(lists))
+        return cls(build.corpus, several=build.each_example, lists=frozenset(lists))
 
     @classmethod
-    def of(cls, made: Inputs, folder: Path) -> "Revisions":
+    def of(cls, build: Inputs, folder: Path) -> "Revisions":
         """Those of a build, which lie in its folder."""
-        there = {each.file: _rows(folder, each) for each in made.tables}
+        there = {each.file: _rows(folder, each) for each in build.tables}
         rows = there.get(WITHDRAWN, [])
         withdrawn = {(row["kind"], row["digest"]): row["reason"] for row in rows}
-        known = replace(cls.none(made), withdrawn=withdrawn)
+        known = replace(cls.none(build), withdrawn=withdrawn)
         return known.amended(Edit(**row) for row in there.get(EDITS, []))
 
     def __or__(self, other: "Revisions") -> "Revisions":
@@ -106,10 +106,10 @@ class Revisions:
         """The rows of a source; nothing is fetched of those that are withdrawn."""
         for row in rows:
             url = (row.fetch_request or {}).get("url")
-            told = self.reason("id", row.id)
-            told = self.reason("url", url) if told is None else told
-            if told is not None:
-                row.dropped = str(Outcome.WITHDRAWN), told
+            reason = self.reason("id", row.id)
+            reason = self.reason("url", url) if reason is None else reason
+            if reason is not None:
+                row.dropped = str(Outcome.WITHDRAWN), reason
                 row.media = row.fetch_request = None
             yield row
 
@@ -117,9 +117,11 @@ class Revisions:
         """The examples of a row as they are now; its entry is changed with them."""
         if self.withdrawn:
             known = ((kind, getattr(entry, kind)) for kind in KINDS)
-            told = next((r for r in (self.reason(*each) for each in known) if r is not None), None)
-            if told is not None:  # a tombstone of before has no id that would be known
-                for name, value in self.tombstone(asdict(entry), told).items():
+            reason = next(
+                (r for r in (self.reason(*each) for each in known) if r is not None), None
+            )
+            if reason is not None:  # a tombstone of before has no id that would be known
+                for name, value in self.tombstone(asdict(entry), reason).items():
                     setattr(entry, name, value)
             if entry.outcome == Outcome.WITHDRAWN:
                 return []

@@ -109,22 +109,22 @@ def _package(name: str) -> str:
     return corpora()[name]
 
 
-def of(made: "Inputs") -> Spec | None:
+def of(build: "Inputs") -> Spec | None:
     """What is said of the corpus of a build: by its manifest, or the YAML here, if there is one."""
-    if made.own is not None:
-        return Spec.model_validate(made.own)
-    return spec(made.corpus) if made.corpus in corpora() else None
+    if build.own is not None:
+        return Spec.model_validate(build.own)
+    return spec(build.corpus) if build.corpus in corpora() else None
 
 
 def specs(manifests: "Iterable[Inputs]") -> list[Spec]:
     """What is said of each corpus of some builds. Raises EdgeGlassError if one is unknown."""
-    return [of(made) or spec(name) for name, made in {m.corpus: m for m in manifests}.items()]
+    return [of(build) or spec(name) for name, build in {m.corpus: m for m in manifests}.items()]
 
 
-def variant_of(made: "Inputs", base: str, overrides: dict[str, Any]) -> Variant:
+def variant_of(build: "Inputs", base: str, overrides: dict[str, Any]) -> Variant:
     """The config of a build, made of `base` and these overrides."""
-    mine = None if made.own is None else Own(made.corpus, json.dumps(made.own))
-    return Variant(made.corpus, base, made.config, overrides, mine)
+    mine = None if build.own is None else Own(build.corpus, json.dumps(build.own))
+    return Variant(build.corpus, base, build.config, overrides, mine)
 
 
 def configs() -> Iterator[tuple[str, str]]:
@@ -163,9 +163,9 @@ def variant(
         raise ConfigError(f"{name} is a published config: name the variant otherwise")
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"{name!r} is no config name: use letters, digits, _ - and .")
-    made = Variant(known[base], base, name, overrides, mine)
-    made.kind.configure(base, name, **overrides)
-    return made
+    chosen = Variant(known[base], base, name, overrides, mine)
+    chosen.kind.configure(base, name, **overrides)
+    return chosen
 
 
 def at(place: str) -> Own:

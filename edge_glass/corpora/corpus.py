@@ -197,10 +197,12 @@ class Corpus(ABC):
     def code(cls) -> dict[str, str]:
         """Digests of all that decides the bytes of a build, but for its inputs and libraries."""
         spec = cls.spec()
-        read = {n: s.model_dump(mode="json", exclude=CHECKED) for n, s in spec.sources.items()}
+        read_of_yaml = {
+            n: s.model_dump(mode="json", exclude=CHECKED) for n, s in spec.sources.items()
+        }
         if spec.layout:
-            read |= spec.model_dump(mode="json", include=READ)
-        return code_digest.digests(cls.__module__) | {f"{cls.corpus}.yaml": _digest(read)}
+            read_of_yaml |= spec.model_dump(mode="json", include=READ)
+        return code_digest.digests(cls.__module__) | {f"{cls.corpus}.yaml": _digest(read_of_yaml)}
 
     @classmethod
     def code_hash(cls) -> str:

@@ -76,8 +76,8 @@ class DatasetsBuilder(datasets.GeneratorBasedBuilder):
         selection: tuple[Selection],
         spans: list[tuple[int, int]],
     ) -> Iterator[tuple[str, Example]]:
-        read = partial(selection[0].rows_of, self, split[0], raw[0])
-        for row, media in prefetch.media([_inside(read, spans)], raw[0]):
+        rows_of = partial(selection[0].rows_of, self, split[0], raw[0])
+        for row, media in prefetch.media([_inside(rows_of, spans)], raw[0]):
             try:
                 if row.dropped:
                     raise Dropped(Outcome(row.dropped[0]), row.dropped[1])
@@ -108,23 +108,23 @@ def builder_class(kind: type[Corpus]) -> type[Corpus]:
         return kind
     spec, config = kind.spec(), kind.BUILDER_CONFIG_CLASS
     about = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-    made: Any = type(kind.__name__, (kind, DatasetsBuilder), about | {"KIND": kind})
-    made.BUILDER_CONFIG_CLASS = type(config.__name__, (config, datasets.BuilderConfig), about)
-    made.VERSION = datasets.Version(spec.version)
-    made.DEFAULT_CONFIG_NAME = kind.corpus if kind.corpus in spec.configs else None
-    made.BUILDER_CONFIGS = [made.configure(name, name) for name in spec.configs]
-    return cast(type[Corpus], made)
+    builder: Any = type(kind.__name__, (kind, DatasetsBuilder), about | {"KIND": kind})
+    builder.BUILDER_CONFIG_CLASS = type(config.__name__, (config, datasets.BuilderConfig), about)
+    builder.VERSION = datasets.Version(spec.version)
+    builder.DEFAULT_CONFIG_NAME = kind.corpus if kind.corpus in spec.configs else None
+    builder.BUILDER_CONFIGS = [builder.configure(name, name) for name in spec.configs]
+    return cast(type[Corpus], builder)
 
 
 def _blank(kind: type[Corpus]) -> Corpus:
     return kind.__new__(kind)
 
 
-def _inside(read: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> Iterator[Row]:
+def _inside(rows_of: Callable[[], Iterator[Row]], spans: list[tuple[int, int]]) -> Iterator[Row]:
     """The rows whose positions lie in the spans; they are read again only where spans go back."""
-    at, left = 0, read()
+    at, left = 0, rows_of()
     for start, stop in spans:
         if start < at:
-            at, left = 0, read()
+            at, left = 0, rows_of()
         yield from islice(left, start - at, stop - at)
         at = stop

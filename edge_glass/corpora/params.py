@@ -250,13 +250,13 @@ class VideoParams(AudioParams):
         return columns | sound | {"image_jpegs": _shown(still.jpeg for still in clip.stills)}
 
     def _sound(
-        self, found: tuple[np.ndarray, int] | None, name: str, notes: list[str]
+        self, decoded: tuple[np.ndarray, int] | None, name: str, notes: list[str]
     ) -> dict[str, Any]:
-        if found:
+        if decoded:
             from edge_glass.media import audio
 
-            notes += audio.silence(found[0])
-            return self.sample_columns(*found, name, notes)
+            notes += audio.silence(decoded[0])
+            return self.sample_columns(*decoded, name, notes)
         if self.require_audio:
             raise Dropped(Outcome.NO_AUDIO, "no sound track")
         notes.append("no sound track")

@@ -162,28 +162,28 @@ class _Reading:
                 self._left_out[f"*.{_suffix(name)}"] = "neither media nor a table"
         endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
         beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
-        read = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]
+        chosen = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]
         what = ", ".join(f"{n:,} {kind} files" for kind, n in media.items())
-        if media and read:
-            read = self._naming(read)
-        layout = self._choices.layout or ("table" if read else "media")
+        if media and chosen:
+            chosen = self._naming(chosen)
+        layout = self._choices.layout or ("table" if chosen else "media")
         if layout not in LAYOUTS:
             raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
-        if not media and not read:
+        if not media and not chosen:
             there = f": {', '.join(self._left_out)}" if self._left_out else ""
             raise ConfigError(f"{self._place}: no media files and no table in it{there}")
         said = [what] if what else []
-        return layout, read, ", ".join([*said, *read[:3], *(["…"] if len(read) > 3 else [])])
+        return layout, chosen, ", ".join([*said, *chosen[:3], *(["…"] if len(chosen) > 3 else [])])
 
-    def _naming(self, read: list[str]) -> list[str]:
+    def _naming(self, chosen: list[str]) -> list[str]:
         """Of tables beside media those that name them are what there is to read."""
-        named = [name for name in read if PurePosixPath(name).stem == "metadata"]
+        named = [name for name in chosen if PurePosixPath(name).stem == "metadata"]
         for one, other in pairwise(sorted(named)):
             if PurePosixPath(one).parent == PurePosixPath(other).parent:
                 raise ConfigError(f"{self._place}: {one} and {other}: take one of them away")
-        naming = [name for name in named or read if self._names_files(name)]
+        naming = [name for name in named or chosen if self._names_files(name)]
         splits = [name for name in naming if PurePosixPath(name).stem.lower() in WORDS]
-        for name in read:
+        for name in chosen:
             if name not in naming:
                 if not naming and not self._choices.layout:
                     self._must_not_name(name, name in named)
@@ -237,8 +237,8 @@ class _Reading:
         found = media_columns.found(self._files, [*self._sample(name)])
         return any(media.stored_as == "file" for media in found)
 
-    def _class_names(self, read: list[str]) -> dict[str, list[str]]:
-        for name in read[:1]:
+    def _class_names(self, chosen: list[str]) -> dict[str, list[str]]:
+        for name in chosen[:1]:
             if tables.ending(name) in (tables.PARQUET, tables.ARROW):
                 with self._files.local(name) as path:
                     return tables.class_names(path)
@@ -273,8 +273,8 @@ class _Reading:
                 )  # fmt: skip
         found = [m for m in every if self._may_be(m, roles)]
         here = [media for media in found if media.stored_as != "url"]
-        made = [media for media in here if media.key != media.read_from]
-        for one, other in pairwise(sorted(made, key=lambda media: media.kind)):
+        split = [media for media in here if media.key != media.read_from]
+        for one, other in pairwise(sorted(split, key=lambda media: media.kind)):
             if one.kind == other.kind:
                 raise stop(
                     self._name, f"{one.key} and {other.key} may each be the {one.kind}",
@@ -316,7 +316,7 @@ class _Reading:
     def _spec(
         self,
         layout: str,
-        read: list[str],
+        chosen: list[str],
         columns: dict[str, Column],
         splits: Splits,
         media: list[Media],
@@ -344,7 +344,7 @@ class _Reading:
             licence_tag=licence or "unknown",
             sources=sources,
             layout=layout,
-            tables=read if any(map(tables.ending, self._left_out)) else [],
+            tables=chosen if any(map(tables.ending, self._left_out)) else [],
             columns=columns,
             splits=splits,
             configs={self._name: {}},

@@ -83,17 +83,17 @@ def _from_planes(rows: np.ndarray, form: Layout) -> np.ndarray:
 
 def _as_grey(data: bytes, width: int, bits: int) -> bytes:
     """The file with tags that Pillow knows."""
-    made, mark = bytearray(data), "<" if data[:2] == b"II" else ">"
+    patched, mark = bytearray(data), "<" if data[:2] == b"II" else ">"
     wanted = {
         WIDTH: width, BITS: bits, PHOTOMETRIC: GREY, ORIENTATION: 1, CHANNELS: 1, PREDICTOR: 1,
         FORMAT: 1, DARKEST: 0, BRIGHTEST: 0,
     }  # fmt: skip
     for tag, at, _ in _entries(data):
         if tag in wanted:
-            struct.pack_into(f"{mark}HII", made, at + 2, 4, 1, wanted[tag])
+            struct.pack_into(f"{mark}HII", patched, at + 2, 4, 1, wanted[tag])
         elif tag == EXTRA:
-            struct.pack_into(f"{mark}H", made, at, UNKNOWN)
-    return bytes(made)
+            struct.pack_into(f"{mark}H", patched, at, UNKNOWN)
+    return bytes(patched)
 
 
 def _entries(data: bytes) -> Iterator[tuple[int, int, tuple[int, ...]]]:

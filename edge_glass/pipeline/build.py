@@ -80,18 +80,18 @@ def build(
         described, revisions = revised(described, final, options)
         folder = hidden / "work" / variant.name
         job = Job(variant, corpus, raw, options, described, folder, final, revisions)
-        made, job = left_alone(job, progress)
-        if made is None:
+        current, job = left_alone(job, progress)
+        if current is None:
             outputs.check_replaceable(final, finished.inventory(final))
-            made = whole(folder, described) or _make(job, progress)
+            current = whole(folder, described) or _make(job, progress)
             if not options.allow_empty:
-                ledger.check_kept(variant.name, made.outcomes(), folder / ledger.FILE)
+                ledger.check_kept(variant.name, current.outcomes(), folder / ledger.FILE)
             put(folder, final)
         _clear(folder)
         if options.away:
-            options.away.finish(made, final)
-        tell_other_code(job, made, progress)
-    return made
+            options.away.finish(current, final)
+        tell_other_code(job, current, progress)
+    return current
 
 
 def _check(final: Path, options: Options) -> None:
@@ -128,9 +128,9 @@ def _make(job: Job, progress: Progress) -> Manifest:
     return _finish(job.revisions.described(described), job.revisions, tasks, planned.rows)
 
 
-def _take_over(job: Job, made: Manifest, tasks: list[worker.Task]) -> None:
+def _take_over(job: Job, build: Manifest, tasks: list[worker.Task]) -> None:
     """Put what is whole of a build that is broken in part among the shards that are made."""
-    whole = {shard.file: shard for shard in made.shards() if shard.file not in job.broken}
+    whole = {shard.file: shard for shard in build.shards() if shard.file not in job.broken}
     start = 0
     for task in tasks:
         if task.name in whole and worker.finished(task) is None:
@@ -140,8 +140,8 @@ def _take_over(job: Job, made: Manifest, tasks: list[worker.Task]) -> None:
 
 def _tasks(job: Job, planned: shard_plan.Planned) -> Iterator[worker.Task]:
     start, refresh = 0, job.options.refresh is not None
-    made = manifest.read(job.before).shards() if job.before else []
-    shards = {shard.file: shard for shard in made}
+    build = manifest.read(job.before).shards() if job.before else []
+    shards = {shard.file: shard for shard in build}
     for order in planned.orders:
         name, before = planned.name(order), None
         if job.before:
@@ -218,10 +218,10 @@ def _finish(
     groups = ledger_tables.regrouped(batches)
     revisions.write(folder)
     written = write_table(folder / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
-    made = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
-    made.check_balance(rows)
-    made.write(folder)
-    return made
+    build = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
+    build.check_balance(rows)
+    build.write(folder)
+    return build
 
 
 def put(folder: Path, final: Path) -> None:

@@ -72,33 +72,33 @@ class Job:
     mended: Manifest | None = None  # of the build in `final`, if some of its files are broken
     broken: frozenset[str] = frozenset()
 
-    def files(self, made: Manifest) -> list[File]:
+    def files(self, build: Manifest) -> list[File]:
         """The files of a build that are here."""
-        return [*made.tables, made.ledger] if self.options.away else made.files()
+        return [*build.tables, build.ledger] if self.options.away else build.files()
 
 
 def revised(described: Inputs, final: Path, options: Options) -> tuple[Inputs, Revisions]:
     """The inputs with the withdrawals and edits that a build obeys: those of earlier builds."""
-    every, made = Revisions.none(described), None
+    every, build = Revisions.none(described), None
     ours = every
     try:
-        made = manifest.read(final)
+        build = manifest.read(final)
     except EdgeGlassError:
         if (final / WITHDRAWN).is_file():  # a list that nobody can vouch for, and nobody may lose
             raise
-    if made and made.appended:
+    if build and build.appended:
         raise DataError(
             f"{final}: rows were appended to it, which a build of one source would lose: build "
             "into another --out, and append that"
         )
-    if made and made.corpus == described.corpus:
-        every = ours = Revisions.of(made, final)
+    if build and build.corpus == described.corpus:
+        every = ours = Revisions.of(build, final)
     for place in filter(None, (options.refresh, *options.obey)):
         folder = manifest.built(place).get(described.config, place / described.config)
         every |= Revisions.of(manifest.read(folder), folder)
     described = every.described(described)
-    if made and every == ours:  # whatever release of a library wrote them
-        described = replace(described, tables=made.tables)
+    if build and every == ours:  # whatever release of a library wrote them
+        described = replace(described, tables=build.tables)
     return described, every
 
 
@@ -106,32 +106,32 @@ def left_alone(job: Job, progress: Progress) -> tuple[Manifest | None, Job]:
     """The complete build if it stays as it is; the job, with what is taken from earlier builds."""
     options, final = job.options, job.final
     refreshed = _refreshed(options.refresh, job) if options.refresh else None
-    made = None if options.rebuild else already(final, job.described)
-    if made is None:
+    current = None if options.rebuild else already(final, job.described)
+    if current is None:
         _tell_other_inputs(job, progress)
         return None, _from(job, refreshed)
-    faults = finished.broken(final, job.files(made), options.check)
-    again = made.heals and _again(job.raw, options)
+    faults = finished.broken(final, job.files(current), options.check)
+    again = current.heals and _again(job.raw, options)
     before = refreshed if refreshed and refreshed.resolve() == final.resolve() else None
     before = final if again and options.retry_failed else before
-    if finished.other_code(made, job.described) and not options.keep:
+    if finished.other_code(current, job.described) and not options.keep:
         if options.by_this_code:
             return None, job
         if not (faults or before):
-            return made, job
+            return current, job
         raise DataError(
-            f"{_other_code(job, made)}: --keep goes on from it with this code, --rebuild makes all "
-            "of it again"
+            f"{_other_code(job, current)}: --keep goes on from it with this code, --rebuild makes "
+            "all of it again"
         )
     if faults and before:
-        finished.check(final, job.files(made))
+        finished.check(final, job.files(current))
     if faults:
         differences = "; ".join(f"{name} {fault}" for name, fault in faults.items())
         progress.say(f"{final}: {differences}: made again")
-        mended = None if options.away else made
+        mended = None if options.away else current
         job = replace(_from(job, final), before=None, mended=mended, broken=frozenset(faults))
         return None, job
-    return (None, _from(job, before)) if again or before else (made, job)
+    return (None, _from(job, before)) if again or before else (current, job)
 
 
 def _from(job: Job, before: Path | None) -> Job:
@@ -142,22 +142,22 @@ def _from(job: Job, before: Path | None) -> Job:
     return replace(job, before=before, described=described)
 
 
-def _other_code(job: Job, made: Manifest) -> str:
+def _other_code(job: Job, build: Manifest) -> str:
     """How the code differs that made the complete build."""
     known, code = finished.code(job.final), job.corpus.code()
-    other = finished.differing_code(made, job.described, known, code)
+    other = finished.differing_code(build, job.described, known, code)
     more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
     return f"{job.final} was made by other code ({', '.join(other[:NAMED])}{more})"
 
 
-def tell_other_code(job: Job, made: Manifest, progress: Progress) -> None:
+def tell_other_code(job: Job, build: Manifest, progress: Progress) -> None:
     """Note how the files are, and say so if it was not this code that made them."""
-    ours = not finished.other_code(made, job.described)
+    ours = not finished.other_code(build, job.described)
     if not ours:
-        progress.say(f"{_other_code(job, made)} and stays as it is: --rebuild makes it again")
+        progress.say(f"{_other_code(job, build)} and stays as it is: --rebuild makes it again")
     code = job.corpus.code() if ours else finished.code(job.final)
     places = job.corpus.request().own_places()
-    finished.remember(job.final, job.files(made), code, places)
+    finished.remember(job.final, job.files(build), code, places)
 
 
 def _again(raw: Raw, options: Options) -> bool:
@@ -173,13 +173,13 @@ def _refreshed(place: Path, job: Job) -> Path:
     """The folder of the build that is to be refreshed. Raises if it was made of something else."""
     name = job.variant.name
     folder = manifest.built(place).get(name, place / name)
-    made = manifest.read(folder)
-    if other := finished.other_inputs(made, job.described):
+    build = manifest.read(folder)
+    if other := finished.other_inputs(build, job.described):
         raise DataError(
             f"{name}: {folder} was made with other {', '.join(other)}; only the same rows "
             "can be refreshed: build afresh into another --out, then `edge-glass diff` the two"
         )
-    if finished.other_code(made, job.described) and not job.options.keep:
+    if finished.other_code(build, job.described) and not job.options.keep:
         raise DataError(
             f"{name}: {folder} was made by other code or libraries: --keep takes its rows all the "
             "same, or build afresh into another --out, then `edge-glass diff` the two"
@@ -190,23 +190,23 @@ def _refreshed(place: Path, job: Job) -> Path:
 def already(final: Path, described: Inputs) -> Manifest | None:
     """The manifest of a finished build of the same inputs, by whatever code."""
     try:
-        made = manifest.read(final)
+        build = manifest.read(final)
     except EdgeGlassError:
         return None
-    return None if finished.other_inputs(made, described) else made
+    return None if finished.other_inputs(build, described) else build
 
 
 def whole(folder: Path, described: Inputs) -> Manifest | None:
     """The manifest of a build that was stopped before it was moved to its place."""
-    made = already(folder, described)
+    build = already(folder, described)
     whole = (
-        made
-        and made.builder == described.builder
+        build
+        and build.builder == described.builder
         and not any(
-            records.fault(folder / file.file, file.bytes, file.sha256) for file in made.files()
+            records.fault(folder / file.file, file.bytes, file.sha256) for file in build.files()
         )
     )
-    return made if whole else None
+    return build if whole else None
 
 
 def _tell_other_inputs(job: Job, progress: Progress) -> None:

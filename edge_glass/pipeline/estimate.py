@@ -60,7 +60,7 @@ def plan(
         corpus = variant.builder()
         raw = raw or corpus.home()
         spec = corpus.spec()
-        made = Plan(
+        estimate = Plan(
             config=variant.name,
             title=spec.title,
             licence=" ".join(spec.licence.split()),
@@ -72,14 +72,15 @@ def plan(
         if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
             files = obtain(corpus.request(), raw, unverified=True, facts=False)
             planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
-            made.columns = {name: others for name, others in files.renamed.items() if others}
+            estimate.columns = {name: others for name, others in files.renamed.items() if others}
             if (table := corpus.TABLE) and table.source in files.paths:
                 from edge_glass.sources import table_chunks
 
                 others = table_chunks.renamed(files.paths[table.source], table)
-                made.columns |= {table.source: others} if others else {}
-            made.rows, made.shards, made.exact = dict(planned.rows), dict(planned.shards), True
-    return made
+                estimate.columns |= {table.source: others} if others else {}
+            estimate.rows, estimate.shards = dict(planned.rows), dict(planned.shards)
+            estimate.exact = True
+    return estimate
 
 
 def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:

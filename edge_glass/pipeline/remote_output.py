@@ -105,12 +105,12 @@ class Away:
             for path in (task.ledger, task.record):
                 self.get(_under_way(path), path)
 
-    def finish(self, made: Manifest, final: Path) -> None:
+    def finish(self, build: Manifest, final: Path) -> None:
         """Move the shards of a build to their place, then its ledger, and last the manifest."""
         fs, root = fsspec.core.url_to_fs(self.url)
         config = final.name
         below, place = f"{root}/{WORK}/{config}", f"{root}/{config}"
-        shards = {shard.file: shard.bytes for shard in made.shards()}
+        shards = {shard.file: shard.bytes for shard in build.shards()}
         under_way = [name for name in shards if fs.exists(f"{below}/{name}")]
         before = self._check(config, shards)
         for name in sorted(before, key=manifest.FILE.__eq__) if under_way else ():
@@ -125,7 +125,7 @@ class Away:
                 f"{self.url}: {', '.join(lost)} of {config} is not there as it was made. Delete "
                 f"{final} and build again."
             )
-        tables = [table.file for table in made.tables]
+        tables = [table.file for table in build.tables]
         for name in (*tables, ledger.FILE, manifest.FILE):
             self.put(final / name, f"{config}/{name}")
         self.forget(config)

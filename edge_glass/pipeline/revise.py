@@ -61,10 +61,10 @@ class Written:
 
 
 def parts(
-    folder: Path, made: Manifest, work: Path, change: Callable[[str, File], Change | None]
+    folder: Path, build: Manifest, work: Path, change: Callable[[str, File], Change | None]
 ) -> list[Part]:
     """All shards of a build, each with what is done to it."""
-    every = made.shards_by_split()
+    every = build.shards_by_split()
     return [Part(folder, (s,), split, work / s.file, change(split, s)) for split, s in every]
 
 
@@ -97,10 +97,10 @@ def make(
     table = write_table(work / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
     file = File(**asdict(table), file=ledger.FILE)
     described = revisions.described(described)
-    made = manifest.complete(described, book.counted(records), file, planned)
-    made.check_balance({name: n for name, n in planned.items() if n is not None})
-    made.write(work)
-    return made
+    build = manifest.complete(described, book.counted(records), file, planned)
+    build.check_balance({name: n for name, n in planned.items() if n is not None})
+    build.write(work)
+    return build
 
 
 def _write(schema: pa.Schema, part: Part) -> Written:

@@ -77,10 +77,10 @@ def _read(path: Path) -> list[Edit]:
 
 def _own(folder: Path, wanted: list[Edit]) -> list[Edit]:
     """The edits of rows that a config has. Raises EdgeGlassError if they do not fit its columns."""
-    made, ids = manifest.read(folder), {edit.id for edit in wanted}
-    there = {id for shard in made.shards() for id in _ids(folder / shard.file) if id in ids}
+    build, ids = manifest.read(folder), {edit.id for edit in wanted}
+    there = {id for shard in build.shards() for id in _ids(folder / shard.file) if id in ids}
     own = [edit for edit in wanted if edit.id in there]
-    types = parquet.schema(folder / made.shards()[0].file)
+    types = parquet.schema(folder / build.shards()[0].file)
     for edit in own:
         _check(edit, folder, types)
     return own
@@ -107,28 +107,28 @@ def _ids(path: Path) -> Iterator[str]:
 
 
 def _amended(edition: Edition, config: str, folder: Path, own: list[Edit], jobs: int) -> Manifest:
-    made = manifest.read(folder)
-    finished.check(folder, [made.ledger])
-    known = Revisions.of(made, folder)
+    build = manifest.read(folder)
+    finished.check(folder, [build.ledger])
+    known = Revisions.of(build, folder)
     more = _new(known, own)
     if not more:
-        return made  # a run that was stopped had come as far as that
+        return build  # a run that was stopped had come as far as that
     known, ids = known.amended(more), {edit.id for edit in more}
     change = Amended(known)
     new = revise.make(
-        made.inputs,
+        build.inputs,
         known,
         revise.parts(
             folder,
-            made,
+            build,
             edition.work(config),
             lambda split, shard: change if ids & {*_ids(folder / shard.file)} else None,
         ),
         lambda digests: revise.entries(folder / ledger.FILE, lambda row: _entry(row, digests)),
-        {split: facts.planned for split, facts in made.splits.items()},
+        {split: facts.planned for split, facts in build.splits.items()},
         jobs,
     )
-    edition.change(made, new, None)
+    edition.change(build, new, None)
     return new
 
 

@@ -28,7 +28,7 @@ class Joined:
     """Two builds of a config, and the source rows of each that are not to be in the new one."""
 
     folder: Path
-    made: Manifest
+    old: Manifest
     more_folder: Path
     more: Manifest
     known: Revisions  # of both
@@ -39,11 +39,11 @@ class Joined:
     @property
     def number(self) -> int:
         """What the sources of the second are told by in the ledger: `list@2`."""
-        return len(self.made.appended) + 2
+        return len(self.old.appended) + 2
 
     def leaving(self, ids: set[str]) -> Gone:
         """Takes these rows out of shards."""
-        return Gone(frozenset(ids), self.made.each_example)
+        return Gone(frozenset(ids), self.old.each_example)
 
 
 def append(
@@ -85,20 +85,20 @@ def _pairs(edition: Edition, new: Path, config: str | None) -> dict[str, tuple[P
 def _appended(
     edition: Edition, config: str, folder: Path, other: Path, on_same: OnSame, jobs: int
 ) -> Manifest:
-    made, more = manifest.read(folder), manifest.read(other)
-    if any(one.manifest == more.seal for one in made.appended):
-        return made  # a run that was stopped had come as far as that
-    _check_alike(folder, made, other, more)
-    for place, build in ((folder, made), (other, more)):
+    old, more = manifest.read(folder), manifest.read(other)
+    if any(one.manifest == more.seal for one in old.appended):
+        return old  # a run that was stopped had come as far as that
+    _check_alike(folder, old, other, more)
+    for place, build in ((folder, old), (other, more)):
         finished.check(place, [build.ledger])
-    joined = Joined(folder, made, other, more, Revisions.of(made, folder))
+    joined = Joined(folder, old, other, more, Revisions.of(old, folder))
     joined.known |= Revisions.of(more, other)
     _compare(joined, on_same)
     part = Appended(
         more.seal, more.config, more.parameters, more.builder, more.made_with, more.sources
     )
-    described = replace(made.inputs, appended=(*made.appended, part, *more.appended))
-    planned = {split: _planned(joined, split) for split in {**made.splits, **more.splits}}
+    described = replace(old.inputs, appended=(*old.appended, part, *more.appended))
+    planned = {split: _planned(joined, split) for split in {**old.splits, **more.splits}}
     edits = {id: own for id, own in joined.known.edits.items() if id not in joined.gone}
     parts = _parts(joined, edition.work(config))
     new = revise.make(
@@ -109,16 +109,16 @@ def _appended(
         planned,
         jobs,
     )
-    edition.change(made, new, joined.gone)
+    edition.change(old, new, joined.gone)
     return new
 
 
-def _check_alike(folder: Path, made: Manifest, other: Path, more: Manifest) -> None:
-    names = {**made.parameters, **more.parameters}.keys() - SELECTION
-    differ = [n for n in sorted(names) if made.parameters.get(n) != more.parameters.get(n)]
-    if more.seal == made.seal:
+def _check_alike(folder: Path, build: Manifest, other: Path, more: Manifest) -> None:
+    names = {**build.parameters, **more.parameters}.keys() - SELECTION
+    differ = [n for n in sorted(names) if build.parameters.get(n) != more.parameters.get(n)]
+    if more.seal == build.seal:
         raise ConfigError(f"{other}: it is {folder} itself: build what is new, and append that")
-    differ += [n for n in ("corpus", "features") if getattr(made, n) != getattr(more, n)]
+    differ += [n for n in ("corpus", "features") if getattr(build, n) != getattr(more, n)]
     if differ:
         raise ConfigError(
             f"{other}: its {', '.join(differ)} are not those of {folder}: build it with the same"
@@ -149,12 +149,12 @@ def _compare(joined: Joined, on_same: OnSame) -> None:
 
 
 def _reason(known: Revisions, row: Row) -> str | None:
-    told = (known.reason(kind, row.get(kind)) for kind in KINDS)
-    return next((reason for reason in told if reason is not None), None)
+    reasons = (known.reason(kind, row.get(kind)) for kind in KINDS)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _planned(joined: Joined, split: str) -> int | None:
-    builds = (joined.made, joined.more)
+    builds = (joined.old, joined.more)
     both = [build.splits[split].planned for build in builds if split in build.splits]
     return None if None in both else sum(filter(None, both))
 
@@ -162,9 +162,9 @@ def _planned(joined: Joined, split: str) -> int | None:
 def _parts(joined: Joined, work: Path) -> list[Part]:
     """The shards of the new build: those that are there, then those of what is appended."""
     done = []
-    for split in {**joined.made.splits, **joined.more.splits}:
+    for split in {**joined.old.splits, **joined.more.splits}:
         found = [
-            *_of(joined.folder, joined.made, split, joined.leaving(joined.gone), False),
+            *_of(joined.folder, joined.old, split, joined.leaving(joined.gone), False),
             *_of(joined.more_folder, joined.more, split, joined.leaving(joined.left_out), True),
         ]
         for number, (folder, shards, change) in enumerate(found):
@@ -176,10 +176,10 @@ def _parts(joined: Joined, work: Path) -> list[Part]:
 Piece = tuple[Path, tuple[File, ...], Gone | None]
 
 
-def _of(folder: Path, made: Manifest, split: str, gone: Gone, join: bool) -> Iterator[Piece]:
+def _of(folder: Path, build: Manifest, split: str, gone: Gone, join: bool) -> Iterator[Piece]:
     """Shards of a split; of several that lose rows one is made, if they `join`."""
     waiting, size = list[File](), 0.0
-    for shard in made.splits[split].shards if split in made.splits else ():
+    for shard in build.splits[split].shards if split in build.splits else ():
         rows = touched(folder / shard.file, gone) if gone.ids else 0
         left = shard.bytes * (1 - rows / max(shard.rows, 1))
         if waiting and (not rows or size + left > SHARD_BYTES):
@@ -201,7 +201,7 @@ def _entries(joined: Joined) -> Iterator[list[Row]]:
         (joined.folder, lambda row: _old(joined, row)),
         (joined.more_folder, lambda row: _new(joined, row)),
     ]
-    for split in {**joined.made.splits, **joined.more.splits}:
+    for split in {**joined.old.splits, **joined.more.splits}:
         for folder, change in sides:
             yield from revise.entries(folder / ledger.FILE, change, split)
 

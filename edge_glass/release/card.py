@@ -55,9 +55,9 @@ def write(out: Path, shards: Path | None = None) -> None:
     `shards`: the folder that has the folders of shards, if it is another one.
     """
     manifests = [manifest.read(folder) for folder in manifest.built(out).values()]
-    drawn = {path.stem for path in (out / PLOTS).glob("*.png")}
+    plots = {path.stem for path in (out / PLOTS).glob("*.png")}
     rows = {m.config: card_section.example((shards or out) / m.config, m) for m in manifests}
-    text = render(manifests, repo=str(out.name), previous=None, drawn=drawn, examples=rows)
+    text = render(manifests, repo=str(out.name), previous=None, plots=plots, examples=rows)
     with Whole(out / FILE) as file:
         file.write(text.encode())
 
@@ -66,7 +66,7 @@ def render(
     manifests: list[Manifest],
     repo: str,
     previous: str | None,
-    drawn: Collection[str] = (),
+    plots: Collection[str] = (),
     examples: Mapping[str, Example] | None = None,
 ) -> str:
     """The card that lists `manifests`; everything else that `previous` says stays.
@@ -89,7 +89,7 @@ def render(
     _describe(data, manifests, repo)
     for corpus in dict.fromkeys(m.corpus for m in manifests):
         ours = [m for m in manifests if m.corpus == corpus]
-        text = _replace(text, corpus, ours, drawn, examples or {})
+        text = _replace(text, corpus, ours, plots, examples or {})
     text = _with_contents(text)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
 
@@ -143,26 +143,26 @@ def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
     return {entry.get("config_name", "default"): entry for entry in entries}
 
 
-def _configs(made: Manifest) -> Iterable[dict[str, Any]]:
+def _configs(build: Manifest) -> Iterable[dict[str, Any]]:
     """The config and its ledger's; `datasets` fails to load splits and configs without a row."""
     files = [
         {
             "split": split,
-            "path": f"{made.config}/{split}-*-of-{len(facts.shards):05d}.parquet",
+            "path": f"{build.config}/{split}-*-of-{len(facts.shards):05d}.parquet",
         }
-        for split, facts in made.splits.items()
+        for split, facts in build.splits.items()
         if facts.rows
     ]
     if files:
-        yield {"config_name": made.config, "data_files": files}
-    tables = {"ledger": ledger.FILE} | ({"edits": EDITS} if _is_amended(made) else {})
+        yield {"config_name": build.config, "data_files": files}
+    tables = {"ledger": ledger.FILE} | ({"edits": EDITS} if _is_amended(build) else {})
     for name, file in tables.items():
-        files = [{"split": name, "path": f"{made.config}/{file}"}]
-        yield {"config_name": f"{made.config}_{name}", "data_files": files}
+        files = [{"split": name, "path": f"{build.config}/{file}"}]
+        yield {"config_name": f"{build.config}_{name}", "data_files": files}
 
 
-def _is_amended(made: Manifest) -> bool:
-    return EDITS in (table.file for table in made.tables)
+def _is_amended(build: Manifest) -> bool:
+    return EDITS in (table.file for table in build.tables)
 
 
 def _set_default(
@@ -174,19 +174,19 @@ def _set_default(
         configs[name]["default"] = True
 
 
-def _info(made: Manifest) -> dict[str, Any]:
-    features = datasets.Features.from_dict(made.features)
+def _info(build: Manifest) -> dict[str, Any]:
+    features = datasets.Features.from_dict(build.features)
     splits = [
         {"name": split, "num_bytes": facts.bytes, "num_examples": facts.rows}
-        for split, facts in made.splits.items()
+        for split, facts in build.splits.items()
         if facts.rows
     ]
-    size = sum(facts.bytes for facts in made.splits.values() if facts.rows)
+    size = sum(facts.bytes for facts in build.splits.values() if facts.rows)
     # `datasets` before 3.2 knows no videos, and a README that names one spoils all configs for it
     readable = not any(isinstance(feature, datasets.Video) for feature in features.values())
     columns = {"features": _older(features._to_yaml_list())} if readable else {}
     return {
-        "config_name": made.config,
+        "config_name": build.config,
         **columns,
         "splits": splits,
         "download_size": size,
@@ -262,12 +262,12 @@ def _replace(
     text: str,
     corpus: str,
     manifests: list[Manifest],
-    drawn: Collection[str],
+    plots: Collection[str],
     examples: Mapping[str, Example],
 ) -> str:
     start = f"<!-- edge-glass {corpus} -->"
-    shown = {m.config: card_section.example_in(text, m) for m in manifests} | {**examples}
-    said = card_section.render(corpus, manifests, drawn, shown).strip()
+    rows = {m.config: card_section.example_in(text, m) for m in manifests} | {**examples}
+    said = card_section.render(corpus, manifests, plots, rows).strip()
     section = f"{start}\n{said}\n<!-- /edge-glass {corpus} {_digest(said)} -->"
     pattern = rf"(?s){re.escape(start)}(.*?)<!-- /edge-glass {re.escape(corpus)}( \w+)? -->"
     if there := re.search(pattern, text):

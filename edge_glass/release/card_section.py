@@ -27,7 +27,7 @@ Example = dict[str, str]  # column -> its value, as it stands in a table
 def render(
     corpus: str,
     manifests: list[Manifest],
-    drawn: Collection[str],
+    plots: Collection[str],
     examples: Mapping[str, Example],
 ) -> str:
     """A corpus's section: its prose with tables; `examples`: config -> a row of it."""
@@ -37,7 +37,7 @@ def render(
     )
     spec = kind.spec()
     columns = _columns(manifests, examples)
-    tables = "\n".join([_tables(manifests), *columns, *_plots(manifests, drawn)])
+    tables = "\n".join([_tables(manifests), *columns, *_plots(manifests, plots)])
     prose = template.render(tables=tables, spec=spec, manifests=manifests)
     title = f"[{spec.title}]({spec.homepage})" if spec.homepage else _cell(spec.title)
     return f"## {title}\n\n{prose.strip()}"
@@ -48,12 +48,12 @@ def _tables(manifests: list[Manifest]) -> str:
         "| config | split | rows | h:mm:ss | MB | source rows | dropped |",
         "|---|---|--:|--:|--:|--:|---|",
     ]
-    for made in manifests:
-        for split, facts in made.splits.items():
+    for build in manifests:
+        for split, facts in build.splits.items():
             seconds = facts.figures.seconds
             drops = [f"{n} {reason}" for reason, n in sorted(facts.dropped.items())]
             cells = (
-                made.config,
+                build.config,
                 split,
                 f"{facts.rows:,}",
                 "" if seconds is None else str(timedelta(seconds=round(seconds))),
@@ -65,27 +65,27 @@ def _tables(manifests: list[Manifest]) -> str:
     return "\n".join([*rows, *_others(manifests), *_warnings(manifests), *_licences(manifests)])
 
 
-def _plots(manifests: list[Manifest], drawn: Collection[str]) -> Iterable[str]:
-    for name in (made.config for made in manifests):
-        if name in drawn:
+def _plots(manifests: list[Manifest], plots: Collection[str]) -> Iterable[str]:
+    for name in (build.config for build in manifests):
+        if name in plots:
             yield f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
 
 
 def _others(manifests: list[Manifest]) -> Iterable[str]:
     """Sources that are not what upstream publishes."""
-    for made in manifests:
-        files = [used.file for used in made.sources if used.as_published is False]
-        if files and not made.parameters.get("bundled"):
+    for build in manifests:
+        files = [used.file for used in build.sources if used.as_published is False]
+        if files and not build.parameters.get("bundled"):
             names = ", ".join(map(_cell, files))
-            yield f"\n`{made.config}` is **not upstream's data**: other checksums: {names}."
+            yield f"\n`{build.config}` is **not upstream's data**: other checksums: {names}."
 
 
 def _warnings(manifests: list[Manifest]) -> Iterable[str]:
     """What the ledger's details say of rows that are kept."""
     found = [
-        f"| {made.config} | {split} | {_cell(kind)} | {rows:,} |"
-        for made in manifests
-        for split, facts in made.splits.items()
+        f"| {build.config} | {split} | {_cell(kind)} | {rows:,} |"
+        for build in manifests
+        for split, facts in build.splits.items()
         for kind, rows in facts.warnings.items()
     ]
     if found:
@@ -111,25 +111,25 @@ def _licences(manifests: list[Manifest]) -> Iterable[str]:
 def _columns(manifests: list[Manifest], examples: Mapping[str, Example]) -> Iterable[str]:
     """Every column of the configs, what it holds, and what a row of the largest has there."""
     largest = max(manifests, key=lambda m: m.rows)
-    shown = examples.get(largest.config) or {}
-    head = f"\nColumns, and a row of `{largest.config}`:" if shown else "\nColumns:"
-    yield f"{head}{EXAMPLE.format(largest.config, largest.seal) if shown else ''}\n"
+    row = examples.get(largest.config) or {}
+    head = f"\nColumns, and a row of `{largest.config}`:" if row else "\nColumns:"
+    yield f"{head}{EXAMPLE.format(largest.config, largest.seal) if row else ''}\n"
     yield "| column | type | what | example |\n|---|---|---|---|"
-    for name in dict.fromkeys(column for made in manifests for column in made.features):
-        having = [made for made in manifests if name in made.features]
-        made = largest if largest in having else having[0]
-        feature = made.features[name]
+    for name in dict.fromkeys(column for build in manifests for column in build.features):
+        having = [build for build in manifests if name in build.features]
+        build = largest if largest in having else having[0]
+        feature = build.features[name]
         only = ", ".join(f"`{each.config}`" for each in having)
         where = f" (in {only})" if len(having) < len(manifests) else ""
-        what = f"{note(name, feature, made.roles[name])}{where}"
-        example = shown.get(name, "")
+        what = f"{note(name, feature, build.roles[name])}{where}"
+        example = row.get(name, "")
         yield f"| {_cell(name)} | {_cell(type_name(feature))} | {what} | {example} |"
 
 
-def example(folder: Path, made: Manifest) -> Example:
+def example(folder: Path, build: Manifest) -> Example:
     """The first row of a build that can be read here, as a card shows it: without media."""
-    names = [n for n in made.features if made.roles[n] is not ColumnRole.MEDIA]
-    for shard in made.shards():
+    names = [n for n in build.features if build.roles[n] is not ColumnRole.MEDIA]
+    for shard in build.shards():
         path = folder / shard.file
         if shard.rows and path.is_file():
             try:
@@ -141,12 +141,12 @@ def example(folder: Path, made: Manifest) -> Example:
     return {}
 
 
-def example_in(text: str, made: Manifest) -> Example:
+def example_in(text: str, build: Manifest) -> Example:
     """The row that a card shows of a config, if it is that of this very build."""
-    _, mark, rest = text.partition(f"{EXAMPLE.format(made.config, made.seal)}\n\n")
+    _, mark, rest = text.partition(f"{EXAMPLE.format(build.config, build.seal)}\n\n")
     table = rest.partition("\n\n")[0]
     rows = re.findall(r"(?m)^\| ([^|]*) \| [^|]* \| [^|]* \| ([^|]*) \|$", table)
-    return {name: value for name, value in rows if name in made.features} if mark else {}
+    return {name: value for name, value in rows if name in build.features} if mark else {}
 
 
 def _value(value: Any) -> str:

@@ -36,10 +36,10 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     """What the page says of a corpus: of its main config, and a row of its sample."""
     sample = f"{kind.corpus}_sample"
     try:
-        made = build(catalog.variant(sample), temp, progress=progress)
+        sample_build = build(catalog.variant(sample), temp, progress=progress)
         features, row = (
-            made.features,
-            next(iter(row_preview.sample_rows(temp / sample, made, 1)), None),
+            sample_build.features,
+            next(iter(row_preview.sample_rows(temp / sample, sample_build, 1)), None),
         )
     except LibraryError as error:
         (progress or Silent()).say(f"{sample} is left out: {error}")

@@ -37,11 +37,11 @@ class Release:
     @property
     def known(self) -> list[Manifest]:
         """Those of corpora that are installed here."""
-        return [made for made in self.manifests if catalog.of(made)]
+        return [build for build in self.manifests if catalog.of(build)]
 
     def finding(self, where: str, what: str) -> Finding:
         """An error; a note if another release of Edge Glass wrote some of it."""
-        writers = {made.made_with.get("edge_glass") for made in self.manifests}
+        writers = {build.made_with.get("edge_glass") for build in self.manifests}
         kind: Literal["error", "note"] = "error" if writers == {VERSION} else "note"
         return Finding(kind, self.out.name, where, what)
 
@@ -50,14 +50,14 @@ def unsealed_manifest(release: Release) -> Iterator[Finding]:
     """A manifest is not the one that the card's header has the sha256 of."""
     if (readme := release.text(card.FILE)) is not None:
         sealed = card.sealed(readme)
-        for made in release.manifests:
-            told = sealed.get(made.config)
-            if told is None:
-                what = f"has no sha256 of {made.config}'s manifest: {REMEDY}"
+        for build in release.manifests:
+            said = sealed.get(build.config)
+            if said is None:
+                what = f"has no sha256 of {build.config}'s manifest: {REMEDY}"
                 yield release.finding(card.FILE, what)
-            elif told != made.seal:
-                what = f"sha256 is {made.seal}, the card says {told}: {REMEDY}"
-                yield Finding("error", made.config, manifest.FILE, what)
+            elif said != build.seal:
+                what = f"sha256 is {build.seal}, the card says {said}: {REMEDY}"
+                yield Finding("error", build.config, manifest.FILE, what)
 
 
 def unpushed_manifest(release: Release) -> Iterator[Finding]:
@@ -70,10 +70,12 @@ def unpushed_manifest(release: Release) -> Iterator[Finding]:
         where.repo_id, repo_type=where.repo_type, revision=where.revision
     )
     pushed = card.pushed_seals(commit.message for commit in reversed(commits))
-    for made in release.manifests:
-        if pushed.get(made.config, made.seal) != made.seal:
-            what = f"sha256 is {made.seal}, what was pushed had {pushed[made.config]}: push it anew"
-            yield Finding("error", made.config, manifest.FILE, what)
+    for build in release.manifests:
+        if pushed.get(build.config, build.seal) != build.seal:
+            what = (
+                f"sha256 is {build.seal}, what was pushed had {pushed[build.config]}: push it anew"
+            )
+            yield Finding("error", build.config, manifest.FILE, what)
 
 
 def outdated_card(release: Release) -> Iterator[Finding]:
@@ -82,12 +84,12 @@ def outdated_card(release: Release) -> Iterator[Finding]:
     if readme is None:
         yield release.finding(card.FILE, f"is missing: {REMEDY}")
     elif known := release.known:
-        drawn = {path.stem for path in (release.out / PLOTS).glob("*.png")}
+        plots = {path.stem for path in (release.out / PLOTS).glob("*.png")}
         sealed = card.sealed(readme)
-        for made in known:  # seals are another check's
-            readme = readme.replace(sealed.get(made.config, made.seal), made.seal)
-        gone = sealed.keys() - {made.config for made in release.manifests}
-        if gone or card.render(known, release.out.name, readme, drawn) != readme:
+        for build in known:  # seals are another check's
+            readme = readme.replace(sealed.get(build.config, build.seal), build.seal)
+        gone = sealed.keys() - {build.config for build in release.manifests}
+        if gone or card.render(known, release.out.name, readme, plots) != readme:
             yield release.finding(card.FILE, f"does not say what the manifests give: {REMEDY}")
 
 
@@ -105,10 +107,10 @@ def _outdated(
     release: Release, file: str, render: Callable[[list[Manifest], str, str, str | None], str]
 ) -> Iterator[Finding]:
     """A release says its address and version in croissant.json, and has both files or none."""
-    text, told = release.text(file), release.text(croissant.FILE)
-    if (text or told) and release.known == release.manifests:
+    text, said = release.text(file), release.text(croissant.FILE)
+    if (text or said) and release.known == release.manifests:
         try:
-            stated = json.loads(told or "")
+            stated = json.loads(said or "")
             about = str(stated["url"]), f"v{stated['version']}"
         except (ValueError, KeyError, TypeError):
             yield release.finding(croissant.FILE, f"is missing or damaged: {REMEDY}")

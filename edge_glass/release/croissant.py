@@ -137,12 +137,12 @@ def _keywords(specs: list[Spec], manifests: list[Manifest]) -> list[str]:
 def _provenance(manifests: list[Manifest]) -> Node:
     """What the shards were made of and by what, in the words of PROV-O."""
     sources: dict[str, Node] = {}
-    for used in (used for made in manifests for used in made.sources):
+    for used in (used for build in manifests for used in build.sources):
         entity = {"@type": "prov:Entity", "prov:label": used.file}
         entity |= {"url": used.url} if used.url else {}
         entity |= {"sha256": used.sha256} if used.sha256 else {}
         sources.setdefault(json.dumps(entity), entity)
-    agents = {made.made_with.get("edge_glass") for made in manifests}
+    agents = {build.made_with.get("edge_glass") for build in manifests}
     return {
         "prov:wasDerivedFrom": [*sources.values()],
         "prov:wasGeneratedBy": {
@@ -160,17 +160,17 @@ def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
     """What a build knows of the questions of responsible AI, out of manifests and ledgers."""
     fetched = any(source.fetch for spec in specs for source in spec.sources.values())
     missing = []
-    for made in manifests:
-        drops = sorted(n for n in made.outcomes().items() if n[0] != "kept")
+    for build in manifests:
+        drops = sorted(n for n in build.outcomes().items() if n[0] != "kept")
         what = ", ".join(f"{rows} {outcome}" for outcome, rows in drops) or "none"
-        rows = made.outcomes().total()
-        missing.append(f"{made.config}: of {rows} source rows dropped: {what}.")
+        rows = build.outcomes().total()
+        missing.append(f"{build.config}: of {rows} source rows dropped: {what}.")
     noted = [
-        f"{made.config}: {rows} rows: {kind}"
-        for made in manifests
-        for kind, rows in sorted(_notes(made).items())
+        f"{build.config}: {rows} rows: {kind}"
+        for build in manifests
+        for kind, rows in sorted(_notes(build).items())
     ]
-    settings = {made.config: _set(made.parameters) for made in manifests}
+    settings = {build.config: _set(build.parameters) for build in manifests}
     return {
         "rai:dataCollection": "; ".join(
             f"{spec.title}: {', '.join(spec.sources)}" for spec in specs
@@ -184,9 +184,9 @@ def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
     }
 
 
-def _notes(made: Manifest) -> dict[str, int]:
+def _notes(build: Manifest) -> dict[str, int]:
     found: dict[str, int] = {}
-    for split in made.splits.values():
+    for split in build.splits.values():
         for kind, rows in split.warnings.items():
             found[kind] = found.get(kind, 0) + rows
     return found
@@ -197,8 +197,8 @@ def _set(parameters: dict[str, Any]) -> str:
     return said or "as the source has it"
 
 
-def _file(made: Manifest, shard: File, url: str, tag: str) -> Node:
-    path = f"{made.config}/{shard.file}"
+def _file(build: Manifest, shard: File, url: str, tag: str) -> Node:
+    path = f"{build.config}/{shard.file}"
     return {
         "@type": "cr:FileObject",
         "@id": path,
@@ -210,15 +210,16 @@ def _file(made: Manifest, shard: File, url: str, tag: str) -> Node:
     }
 
 
-def _records(made: Manifest) -> Iterator[Node]:
+def _records(build: Manifest) -> Iterator[Node]:
     """The splits of a config, and the rows of each of its shards."""
-    splits = f"{made.config}/splits"
+    splits = f"{build.config}/splits"
     kinds = {"name": "sc:Text", "url": ["sc:URL", "cr:Split"], "rows": "sc:Integer"}
     yield {
         "@type": "cr:RecordSet",
         "@id": splits,
         "name": splits,
-        "description": f"The splits of {made.config}, which has {made.rows:,} rows.{_more(made)}",
+        "description": f"The splits of {build.config}, "
+        f"which has {build.rows:,} rows.{_more(build)}",
         "dataType": "cr:Split",
         "key": {"@id": f"{splits}/name"},
         "field": [
@@ -227,16 +228,16 @@ def _records(made: Manifest) -> Iterator[Node]:
         ],
         "data": [
             {f"{splits}/name": name, f"{splits}/url": _meant(name), f"{splits}/rows": split.rows}
-            for name, split in made.splits.items()
+            for name, split in build.splits.items()
         ],
     }  # fmt: skip
-    for split, shard in made.shards_by_split()[:MOST]:
+    for split, shard in build.shards_by_split()[:MOST]:
         if shard.rows:
-            yield _rows(made, split, shard)
+            yield _rows(build, split, shard)
 
 
-def _more(made: Manifest) -> str:
-    left = len(made.shards()) - MOST
+def _more(build: Manifest) -> str:
+    left = len(build.shards()) - MOST
     return f" The last {left:,} of its files have the columns of the others." if left > 0 else ""
 
 
@@ -245,11 +246,11 @@ def _meant(split: str) -> str | None:
     return next((kind for start, kind in SPLITS.items() if split.startswith(start)), None)
 
 
-def _rows(made: Manifest, split: str, shard: File) -> Node:
-    file = f"{made.config}/{shard.file}"
+def _rows(build: Manifest, split: str, shard: File) -> Node:
+    file = f"{build.config}/{shard.file}"
     name = file.removesuffix(".parquet")
-    fields = [_field(file, name, (column,), f, made) for column, f in made.features.items()]
-    if "split" not in made.features:
+    fields = [_field(file, name, (column,), f, build) for column, f in build.features.items()]
+    if "split" not in build.features:
         said = {"name": "split", "description": "the split of the row", "dataType": "sc:Text"}
         # the specification has it in one vocabulary, and its own library reads it in the other
         said |= {"value": split, "cr:value": split}
@@ -258,13 +259,13 @@ def _rows(made: Manifest, split: str, shard: File) -> Node:
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": f"{shard.rows:,} rows of {made.config}, split {split}",
+        "description": f"{shard.rows:,} rows of {build.config}, split {split}",
         "key": {"@id": f"{name}/id"},
         "field": fields,
     }
 
 
-def _field(file: str, records: str, path: tuple[str, ...], feature: Any, made: Manifest) -> Node:
+def _field(file: str, records: str, path: tuple[str, ...], feature: Any, build: Manifest) -> Node:
     """A column, or (`path` longer than one) a part of one."""
     inner, depth = feature, 0
     while is_list(inner):
@@ -277,12 +278,12 @@ def _field(file: str, records: str, path: tuple[str, ...], feature: Any, made: M
         "source": source,
     }
     if not path[1:]:
-        field["description"] = note(path[0], feature, made.roles[path[0]])
+        field["description"] = note(path[0], feature, build.roles[path[0]])
     if depth:
         field |= {"isArray": True, "arrayShape": ",".join(["-1"] * depth)}
     if "_type" not in inner:  # a struct
         parts = inner.items()
-        field["subField"] = [_field(file, records, (*path, k), part, made) for k, part in parts]
+        field["subField"] = [_field(file, records, (*path, k), part, build) for k, part in parts]
         return field
     if inner["_type"] in MEDIA:
         source["transform"] = {"jsonPath": "bytes"}

@@ -95,29 +95,29 @@ def compare(config: str, old: Path, new: Path) -> Difference:
     return found
 
 
-def _places(made: Manifest) -> Iterator[tuple[str, int, str]]:
+def _places(build: Manifest) -> Iterator[tuple[str, int, str]]:
     """Split, number of the first row and digest of each shard, in order."""
-    for split, facts in made.splits.items():
+    for split, facts in build.splits.items():
         starts = accumulate((shard.rows for shard in facts.shards), initial=0)
         for start, shard in zip(starts, facts.shards, strict=False):
             yield split, start, shard.sha256
 
 
-def _ids(folder: Path, made: Manifest, unmoved: set[tuple[str, int, str]]) -> Iterator[str]:
+def _ids(folder: Path, build: Manifest, unmoved: set[tuple[str, int, str]]) -> Iterator[str]:
     """Split and id of each row, in order; without the rows of shards that are `unmoved`."""
-    files = (shard.file for facts in made.splits.values() for shard in facts.shards)
-    for place, file in zip(_places(made), files, strict=True):
+    files = (shard.file for facts in build.splits.values() for shard in facts.shards)
+    for place, file in zip(_places(build), files, strict=True):
         if place not in unmoved:
             for row in parquet.rows(folder / file, ["id"]):
                 yield f"{place[0]}\0{row['id']}"
 
 
-def _inputs(made: Manifest) -> dict[str, Any]:
+def _inputs(build: Manifest) -> dict[str, Any]:
     """What went into a build, and what made it, by name."""
-    flat: dict[str, Any] = {key: getattr(made, key) for key in ("version", "limit", "builder")}
+    flat: dict[str, Any] = {key: getattr(build, key) for key in ("version", "limit", "builder")}
     for group in ("parameters", "features", "made_with"):
-        flat |= {f"{group}.{name}": value for name, value in getattr(made, group).items()}
-    named = {f"sources.{s.file}": s.sha256 or s.content or s.folder for s in made.sources}
+        flat |= {f"{group}.{name}": value for name, value in getattr(build, group).items()}
+    named = {f"sources.{s.file}": s.sha256 or s.content or s.folder for s in build.sources}
     return flat | named
 
 
@@ -133,9 +133,9 @@ def _counted(before: Manifest, after: Manifest) -> dict[str, list[int]]:
     return {name: [old[name], new[name]] for name in names}
 
 
-def _rows(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
+def _rows(folder: Path, build: Manifest, same: set[str]) -> Iterator[Record]:
     """All rows of shards that are not among the `same`, their values as digests."""
-    for split, facts in made.splits.items():
+    for split, facts in build.splits.items():
         for shard in facts.shards:
             if shard.sha256 in same:
                 continue
@@ -143,34 +143,34 @@ def _rows(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
                 yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
 
 
-def _outcomes(folder: Path, made: Manifest, same: set[str]) -> Iterator[Record]:
+def _outcomes(folder: Path, build: Manifest, same: set[str]) -> Iterator[Record]:
     for row in ledger.read(folder / ledger.FILE):
         for name in ("text_digests", "media_digests"):
             row.pop(name, None)  # the rows themselves are compared
         yield f"{row.pop('split')}\0{row.pop('id')}", row
 
 
-def _compare_rows(found: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+def _compare_rows(difference: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
-            found.note("removed", key)
+            difference.note("removed", key)
         elif key not in old:
-            found.note("added", key)
+            difference.note("added", key)
         else:
             for column in _changed(old[key], new[key]):
-                found.note(f"changed {column}", key)
+                difference.note(f"changed {column}", key)
 
 
-def _compare_outcomes(found: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+def _compare_outcomes(difference: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
     absent = {"outcome": ABSENT}
     for key in sorted(old.keys() | new.keys()):
         changed = _changed(old.get(key, absent), new.get(key, absent))
         if outcomes := changed.get("outcome"):
             if set(outcomes) != {ABSENT, Outcome.KEPT}:  # those are added or removed
-                found.note(" -> ".join(outcomes), key)
+                difference.note(" -> ".join(outcomes), key)
         else:
             for column in changed:
-                found.note(f"ledger {column}", key)
+                difference.note(f"ledger {column}", key)
 
 
 class _Spilled:
@@ -203,7 +203,9 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(repr(value).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def plot(found: list[Difference], path: Path) -> None:
+def plot(differences: list[Difference], path: Path) -> None:
     """Write an SVG with a pair of bars, old and new, for each outcome of each config."""
-    most = max((max(pair) for one in found for pair in one.outcomes.values()), default=1)
-    pages.write(path, "release", "link_rot.svg", found=found, scale=WIDTH / max(most, 1))
+    most = max((max(pair) for one in differences for pair in one.outcomes.values()), default=1)
+    pages.write(
+        path, "release", "link_rot.svg", differences=differences, scale=WIDTH / max(most, 1)
+    )

@@ -28,7 +28,7 @@ class Pair:
 def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> bytes | None:
     """The page of what builds change in a dataset at `place`; None if that is nothing."""
     there = manifest.built(place)
-    both = {made.config: folder for folder, made in builds.items() if made.config in there}
+    both = {build.config: folder for folder, build in builds.items() if build.config in there}
     found = [compare(name, there[name], folder) for name, folder in both.items()]
     if all(each.identical for each in found):
         return None
@@ -39,7 +39,7 @@ def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> by
 
 
 def write(
-    found: list[Difference],
+    differences: list[Difference],
     old: Path,
     new: Path,
     path: Path,
@@ -53,7 +53,7 @@ def write(
     if len(before) == len(after) == 1:
         after = dict(zip(before, after.values(), strict=True))
     left, configs = MOST, []
-    for one in found:
+    for one in differences:
         kinds = []
         for kind, ids in one.ids.items():
             pairs = []
@@ -80,9 +80,9 @@ def _pairs(before: Path, after: Path, ids: list[str]) -> Iterator[Pair]:
 
 
 def _named(folder: Path, ids: list[str]) -> dict[str, dict[str, Any]]:
-    made = manifest.read(folder)
-    wanted = [(split, id) for split in made.splits for id in ids]
-    return {id: row for (_, id), row in row_preview.named(folder, made, wanted).items()}
+    build = manifest.read(folder)
+    wanted = [(split, id) for split in build.splits for id in ids]
+    return {id: row for (_, id), row in row_preview.named(folder, build, wanted).items()}
 
 
 def _short(value: Any) -> str:

@@ -39,16 +39,16 @@ class Edition:
         """Where a new build is made before it is moved to its place."""
         return self.out / HIDDEN / "work" / config
 
-    def put(self, config: str, made: Manifest) -> None:
+    def put(self, config: str, build: Manifest) -> None:
         """Move a new build to its place, whole or not at all."""
         put(self.work(config), self.out / config)
         if self.repo is None:
-            finished.remember(self.out / config, made.files(), None)
+            finished.remember(self.out / config, build.files(), None)
 
-    def change(self, before: Manifest, made: Manifest, ids: set[str] | None) -> None:
+    def change(self, before: Manifest, build: Manifest, ids: set[str] | None) -> None:
         """Move a new build to its place, and clean what was made of the one before."""
         steps = [*derived.steps(self.out, before, ids)]
-        self.put(made.config, made)
+        self.put(build.config, build)
         derived.forget(self.out, before)
         for _, step in steps:
             step()

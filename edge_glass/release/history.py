@@ -50,20 +50,20 @@ def history(repo: str) -> Iterator[Version]:
         there = locations.at(f"{repo}@{commit}")
         with locations.errors_explained(there):
             folders = manifest.built(there)
-            made = {name: manifest.read(folder) for name, folder in folders.items()}
-        states = {name: _state(one, before.get(name)) for name, one in made.items()}
+            manifests = {name: manifest.read(folder) for name, folder in folders.items()}
+        states = {name: _state(one, before.get(name)) for name, one in manifests.items()}
         yield Version(tag, commit, dates[commit], states)
-        before = made
+        before = manifests
 
 
-def _state(made: Manifest, before: Manifest | None) -> State:
+def _state(build: Manifest, before: Manifest | None) -> State:
     known = set(before.digests()) if before else set()
     return State(
-        rows=made.rows,
-        more=made.rows - (before.rows if before else 0),
-        shards=len(made.shards()),
-        new_shards=len({*made.digests()} - known),
-        withdrawn=made.outcomes()[Outcome.WITHDRAWN],
-        edits=sum(table.rows for table in made.tables if table.file == EDITS),
-        appended=len(made.appended),
+        rows=build.rows,
+        more=build.rows - (before.rows if before else 0),
+        shards=len(build.shards()),
+        new_shards=len({*build.digests()} - known),
+        withdrawn=build.outcomes()[Outcome.WITHDRAWN],
+        edits=sum(table.rows for table in build.tables if table.file == EDITS),
+        appended=len(build.appended),
     )

@@ -127,8 +127,8 @@ class _Hub:
         """Older clients take a snapshot that was fetched in part for a whole one."""
         if not (folder / manifest.FILE).is_file():
             raise self._out_of_reach(f"{folder} lacks {manifest.FILE}")
-        made = manifest.read(folder)
-        shards = [shard.file for shard in made.shards()]
+        build = manifest.read(folder)
+        shards = [shard.file for shard in build.shards()]
         if absent := [shard for shard in shards if not (folder / shard).exists()]:
             raise self._out_of_reach(f"{folder} lacks {', '.join(absent)}")
 

@@ -117,20 +117,20 @@ def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
             f"--out {out}` first"
         )
     builds = {built[name]: manifest.read(built[name]) for name in configs}
-    if cut := [made.config for made in builds.values() if made.limit is not None]:
+    if cut := [build.config for build in builds.values() if build.limit is not None]:
         raise DataError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
-    if empty := [made.config for made in builds.values() if not made.kept]:
+    if empty := [build.config for build in builds.values() if not build.kept]:
         raise DataError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
-    for folder, made in builds.items():
-        _check_balance(folder, made)
+    for folder, build in builds.items():
+        _check_balance(folder, build)
     return builds
 
 
-def _check_balance(folder: Path, made: Manifest) -> None:
+def _check_balance(folder: Path, build: Manifest) -> None:
     """Raise EdgeGlassError if rows that are kept are not those published, or the ledger differs."""
     counts = ledger.count(folder / ledger.FILE) if (folder / ledger.FILE).is_file() else None
-    for name, split in made.splits.items():
-        uneven = split.rows < split.kept or (split.rows > split.kept and not made.each_example)
+    for name, split in build.splits.items():
+        uneven = split.rows < split.kept or (split.rows > split.kept and not build.each_example)
         uneven |= split.rows != sum(shard.rows for shard in split.shards)
         if uneven or (counts is not None and counts.get(name, {}) != split.outcomes):
             raise DataError(
@@ -150,11 +150,11 @@ def _operations(
     there = hub.tree(head)
     known = {digest: path for path, digest in there.items()}
     operations: list[Operation] = []
-    for folder, made in builds.items():
-        promised = _promised(folder, made)
-        _check_withdrawn(hub, head, there, folder, made)
+    for folder, build in builds.items():
+        promised = _promised(folder, build)
+        _check_withdrawn(hub, head, there, folder, build)
         for name, digests in promised.items():
-            path = f"{made.config}/{name}"
+            path = f"{build.config}/{name}"
             source = next((known[one] for one in digests if one in known), None)
             if there.get(path) in digests:
                 release.already_there.append(path)
@@ -168,7 +168,7 @@ def _operations(
         for path in there:
             config, _, name = path.partition("/")
             ours = SHARD.fullmatch(name) or name in SCHEMAS
-            if config == made.config and ours and name not in promised:
+            if config == build.config and ours and name not in promised:
                 operations.append(CommitOperationDelete(path))
                 release.delete.append(path)
     if pr:
@@ -204,8 +204,8 @@ def _plots(
     builds: dict[Path, Manifest], there: dict[str, str], release: Release
 ) -> Iterator[Operation]:
     """The pictures of the card that the repository lacks; `there` has them all afterwards."""
-    for folder, made in builds.items():
-        path = picture(made.config)
+    for folder, build in builds.items():
+        path = picture(build.config)
         if not (folder.parent / path).is_file():
             write_card.write_report(folder.parent)
         digests = _digests((folder.parent / path).read_bytes())
@@ -215,23 +215,23 @@ def _plots(
 
 
 def _check_withdrawn(
-    hub: Repository, head: str | None, there: dict[str, str], folder: Path, made: Manifest
+    hub: Repository, head: str | None, there: dict[str, str], folder: Path, build: Manifest
 ) -> None:
     """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
-    if f"{made.config}/{WITHDRAWN}" in there:
-        known = _manifest(hub, head, made.config)
-        paths = [hub.file(head, f"{made.config}/{each.file}") for each in known.tables]
+    if f"{build.config}/{WITHDRAWN}" in there:
+        known = _manifest(hub, head, build.config)
+        paths = [hub.file(head, f"{build.config}/{each.file}") for each in known.tables]
         published = Revisions.of(known, paths[0].parent)
-        if published.withdrawn.keys() - Revisions.of(made, folder).withdrawn.keys():
+        if published.withdrawn.keys() - Revisions.of(build, folder).withdrawn.keys():
             raise DataError(
-                f"{folder}: rows were withdrawn from {made.config} of {hub.repo}, and this build "
+                f"{folder}: rows were withdrawn from {build.config} of {hub.repo}, and this build "
                 f"does not know of it: build it again with --obey {hub.repo}"
             )
 
 
-def _promised(folder: Path, made: Manifest) -> dict[str, set[str]]:
+def _promised(folder: Path, build: Manifest) -> dict[str, set[str]]:
     """File name -> digests that the Hub may know the file by, of everything in a build."""
-    files = {file.file: {file.sha256} for file in made.files()}
+    files = {file.file: {file.sha256} for file in build.files()}
     return files | {manifest.FILE: _digests((folder / manifest.FILE).read_bytes())}
 
 
@@ -272,13 +272,13 @@ def _texts(
     readme = previous.get(card.FILE)
     corpora = {m.corpus for m in ours}
     examples = {m.config: card_section.example(folder, m) for folder, m in builds.items()}
-    drawn = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
+    plots = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
     about = (manifests, hub.url, release.tag, card.doi(readme))
     texts = {
         citation.FILE: citation.render(*about),
         croissant.FILE: croissant.render(*about),
         card.FILE: card.render(
-            [m for m in manifests if m.corpus in corpora], hub.repo, readme, drawn, examples
+            [m for m in manifests if m.corpus in corpora], hub.repo, readme, plots, examples
         ),
     }
     if not citation.is_ours(previous.get(citation.FILE)):
@@ -289,10 +289,10 @@ def _texts(
 
 def _manifest(hub: Repository, head: str | None, folder: str) -> Manifest:
     path = f"{folder}/{manifest.FILE}"
-    made = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
-    if made.config != folder:
-        raise HubError(f"{hub.repo}: {path} is of {made.config}: mend or delete it")
-    return made
+    build = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
+    if build.config != folder:
+        raise HubError(f"{hub.repo}: {path} is of {build.config}: mend or delete it")
+    return build
 
 
 def _commit(

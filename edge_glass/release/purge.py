@@ -64,12 +64,12 @@ def _plan(repo: str, gone: dict[str, Callable[[str], bool]], keep: str) -> Purge
     tags = {ref.name: ref.target_commit for ref in refs.tags if ref.name != keep}
     others = {ref.ref: ref.target_commit for ref in [*refs.branches, *(refs.pull_requests or [])]}
     others.pop("refs/heads/main", None)
-    held = tuple(sorted(tag for tag, commit in tags.items() if _holds(repo, commit, gone)))
+    holding = tuple(sorted(tag for tag, commit in tags.items() if _holds(repo, commit, gone)))
     left = tuple(sorted(ref for ref, commit in others.items() if _holds(repo, commit, gone)))
-    used = _used(hub, ["main", *sorted(tags.keys() - {*held}), *others.values()])
+    used = _used(hub, ["main", *sorted(tags.keys() - {*holding}), *others.values()])
     files = {file.file_oid: file.size for file in hub.call("list_lfs_files")}
     unused = {digest: size for digest, size in files.items() if digest not in used}
-    return Purge(held, (*sorted(unused),), sum(unused.values()), left)
+    return Purge(holding, (*sorted(unused),), sum(unused.values()), left)
 
 
 def _used(hub: Repository, revisions: list[str]) -> set[str]:

@@ -39,12 +39,12 @@ def reproduce(
         yield compare(name, published[name], out / name)
 
 
-def recipe(made: Manifest) -> Variant:
+def recipe(build: Manifest) -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
-    kind, name = catalog.variant_of(made, "", {}).kind, made.config
+    kind, name = catalog.variant_of(build, "", {}).kind, build.config
     base = name if name in kind.spec().configs else kind.corpus
-    ours = catalog.variant_of(made, base, {}).builder().parameters()
-    theirs = made.parameters
+    ours = catalog.variant_of(build, base, {}).builder().parameters()
+    theirs = build.parameters
     overrides = {key: value for key, value in theirs.items() if ours.get(key) != value}
     kind.configure(base, name, **overrides)
-    return catalog.variant_of(made, base, overrides)
+    return catalog.variant_of(build, base, overrides)

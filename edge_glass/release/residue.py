@@ -169,5 +169,5 @@ def _rows(
             done.shared |= found - left
 
 
-def _note(done: Scan, traces: Traces, where: str, found: set[str]) -> None:
-    done.residue += [f"{where}: {kind}" for kind, own in vars(traces).items() if own & found]
+def _note(done: Scan, traces: Traces, where: str, ids: set[str]) -> None:
+    done.residue += [f"{where}: {kind}" for kind, own in vars(traces).items() if own & ids]

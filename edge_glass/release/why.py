@@ -98,37 +98,38 @@ def _versions(place: Path, origin: Origin) -> Iterator[str]:
     for tag, commit in publish.versions(repo)[1].items():
         folder = locations.at(f"{repo}@{commit}") / origin.config
         if (folder / manifest.FILE).is_file():
-            made = manifest.read(folder)
-            ledger_ = made.ledger.sha256
+            build = manifest.read(folder)
+            ledger_ = build.ledger.sha256
             if ledger_ not in kept:
-                kept[ledger_] = _keeps(folder, made, origin)
+                kept[ledger_] = _keeps(folder, build, origin)
             if kept[ledger_]:
                 yield tag
 
 
-def _keeps(folder: Path, made: Manifest, origin: Origin) -> bool:
-    ids = [*{origin.id: None, source_id(origin.id, made.each_example): None}]
+def _keeps(folder: Path, build: Manifest, origin: Origin) -> bool:
+    ids = [*{origin.id: None, source_id(origin.id, build.each_example): None}]
     with parquet.opened(folder / ledger.FILE, AHEAD) as file:
         rows = [row for _, _, row in _rows(file, ids)]
     return any((r["split"], r["outcome"]) == (origin.split, Outcome.KEPT) for r in rows)
 
 
 def _of(folder: Path, id: str) -> Iterator[Origin]:
-    made = manifest.read(folder)
-    known = Revisions.of(made, folder)
-    ids = [*{id: None, source_id(id, made.each_example): None}]
-    ids += [digest(made.corpus, "id", one) for one in ids] if known.withdrawn else []
-    for entry in _entries(folder / ledger.FILE, ids, made.each_example):
+    build = manifest.read(folder)
+    known = Revisions.of(build, folder)
+    ids = [*{id: None, source_id(id, build.each_example): None}]
+    ids += [digest(build.corpus, "id", one) for one in ids] if known.withdrawn else []
+    for entry in _entries(folder / ledger.FILE, ids, build.each_example):
         row, kept = entry.row, entry.row["outcome"] == Outcome.KEPT
-        places = [*_places(folder, made, entry)] if kept else []
-        licence = next((one.licence for one in places if one.licence), _licence(made))
+        places = [*_places(folder, build, entry)] if kept else []
+        licence = next((one.licence for one in places if one.licence), _licence(build))
         named = {row["id"], *(one.id for one in places)}
         yield Origin(
-            id, made.config, row["split"], row["outcome"], row["detail"] or "",
-            source=_source(made, row), served={k: row[k] for k in SERVED if row.get(k) is not None},
-            media=_media(row) if kept else "", licence=licence, consent=_consent(made, row),
-            parameters=made.parameters,
-            code={"builder": made.builder, "made_with": made.made_with}, places=places,
+            id, build.config, row["split"], row["outcome"], row["detail"] or "",
+            source=_source(build, row),
+            served={k: row[k] for k in SERVED if row.get(k) is not None},
+            media=_media(row) if kept else "", licence=licence, consent=_consent(build, row),
+            parameters=build.parameters,
+            code={"builder": build.builder, "made_with": build.made_with}, places=places,
             findings=[*_findings(folder, row["split"], named)],
             edits=[asdict(edit) for one in sorted(named) for edit in known.edits.get(one, ())],
         )  # fmt: skip
@@ -187,10 +188,10 @@ def _statistics(file: BoundedFile, group: int, column: str) -> Any:
     return file.metadata.row_group(group).column(file.schema_arrow.names.index(column)).statistics
 
 
-def _places(folder: Path, made: Manifest, entry: _Entry) -> Iterator[Place]:
+def _places(folder: Path, build: Manifest, entry: _Entry) -> Iterator[Place]:
     """Where the examples of a row lie: after those that the ledger has before it."""
     start = 0
-    for shard in made.splits[entry.row["split"]].shards:
+    for shard in build.splits[entry.row["split"]].shards:
         first = max(entry.before - start, 0)
         count = len(entry.row.get("text_digests") or [0])
         if start <= entry.before + count - 1 and entry.before < start + shard.rows:
@@ -205,11 +206,11 @@ def _places(folder: Path, made: Manifest, entry: _Entry) -> Iterator[Place]:
         start += shard.rows
 
 
-def _source(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:
+def _source(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:
     name, mark, number = row["source"].rpartition("@")
     part = int(number) - 2 if mark and number.isdecimal() else -1
-    sources = made.appended[part].sources if 0 <= part < len(made.appended) else made.sources
-    name = name if sources is not made.sources else row["source"]
+    sources = build.appended[part].sources if 0 <= part < len(build.appended) else build.sources
+    name = name if sources is not build.sources else row["source"]
     used = next((each.plain() for each in sources if each.file == name), {})
     return used | {"file": row["source"], "record": row["row"]}
 
@@ -220,14 +221,14 @@ def _media(row: dict[str, Any]) -> str:
     return "the source's bytes" if row["media_digests"] is None else "converted, see parameters"
 
 
-def _licence(made: Manifest) -> str | None:
-    known = made.corpus in catalog.corpora()
-    return catalog.corpus(made.corpus).spec().licence_tag if known else None
+def _licence(build: Manifest) -> str | None:
+    known = build.corpus in catalog.corpora()
+    return catalog.corpus(build.corpus).spec().licence_tag if known else None
 
 
-def _consent(made: Manifest, row: dict[str, Any]) -> dict[str, Any]:
+def _consent(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:
     seen = row["outcome"] if row["outcome"] in CONSENT else None
-    return {"refused": seen, "left_out": made.parameters.get("ignore_opt_outs")}
+    return {"refused": seen, "left_out": build.parameters.get("ignore_opt_outs")}
 
 
 def _findings(folder: Path, split: str, ids: set[str]) -> Iterator[dict[str, Any]]:

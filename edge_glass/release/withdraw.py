@@ -51,8 +51,8 @@ class Request:
     @property
     def name(self) -> str:
         """A digest of it."""
-        told = [sorted(self.ids), sorted(self.sha256), self.url, self.where, self.reason]
-        return sha256(json.dumps(told).encode()).hexdigest()[:12]
+        said = [sorted(self.ids), sorted(self.sha256), self.url, self.where, self.reason]
+        return sha256(json.dumps(said).encode()).hexdigest()[:12]
 
     def keys(self, entry: Mapping[str, Any], chosen: set[str]) -> list[Key]:
         """What a row of the ledger is withdrawn by; nothing, if it stays."""
@@ -94,21 +94,21 @@ class Found:
     def write(self, path: Path) -> None:
         """Note it; who withdraws the rows removes the note."""
         traces = {kind: sorted(values) for kind, values in vars(self.traces).items()}
-        told = {"before": self.texts, "keys": self.keys, "traces": traces, "derived": self.derived}
-        records.write(path, told)
+        said = {"before": self.texts, "keys": self.keys, "traces": traces, "derived": self.derived}
+        records.write(path, said)
 
     @classmethod
     def read(cls, path: Path) -> "Found | None":
         """What was noted; None if nothing was, or not to its end."""
-        if (told := records.read(path)) is None:
+        if (said := records.read(path)) is None:
             return None
         parsed = {
-            name: manifest.parse(made.encode(), f"{path}: {name}")
-            for name, made in told["before"].items()
+            name: manifest.parse(text.encode(), f"{path}: {name}")
+            for name, text in said["before"].items()
         }
-        keys = {name: [(kind, value) for kind, value in own] for name, own in told["keys"].items()}
-        traces = Traces(**{kind: set(values) for kind, values in told["traces"].items()})
-        return cls(parsed, told["before"], keys, traces, told["derived"])
+        keys = {name: [(kind, value) for kind, value in own] for name, own in said["keys"].items()}
+        traces = Traces(**{kind: set(values) for kind, values in said["traces"].items()})
+        return cls(parsed, said["before"], keys, traces, said["derived"])
 
     def ids(self, config: str) -> frozenset[str]:
         """The source rows of a config that go."""
@@ -172,10 +172,10 @@ def _holds(found: Found, edition: Edition, config: str | None) -> bool:
     """Whether a withdrawal that was stopped can go on: nothing else has changed the configs."""
     folders = edition.folders(config)
     for name, before in found.before.items():
-        made = manifest.read(folders[name]) if name in folders else None
-        known = Revisions.of(made, folders[name]) if made else None
+        build = manifest.read(folders[name]) if name in folders else None
+        known = Revisions.of(build, folders[name]) if build else None
         done = known and all(known.reason(*key) is not None for key in found.keys[name])
-        if made != before and not done:
+        if build != before and not done:
             return False
     return True
 
@@ -203,29 +203,29 @@ def _find(edition: Edition, request: Request, config: str | None, found: Found) 
     """Note what is to go of configs of which that is not known yet."""
     folders = edition.folders(config)
     for name, folder in ((n, folder) for n, folder in folders.items() if n not in found.before):
-        made = manifest.read(folder)
-        finished.check(folder, [made.ledger])
-        chosen = {*request.ids, *_chosen(folder, made, request.where)}
-        chosen |= {source_id(id, made.each_example) for id in chosen}
+        build = manifest.read(folder)
+        finished.check(folder, [build.ledger])
+        chosen = {*request.ids, *_chosen(folder, build, request.where)}
+        chosen |= {source_id(id, build.each_example) for id in chosen}
         keys = list[Key]()
         for entry in ledger.read(folder / ledger.FILE):
             if more := request.keys(entry, chosen):
                 keys += more
                 found.traces.add_entry(entry)
         if keys:
-            found.before[name], found.keys[name] = made, sorted(set(keys))
+            found.before[name], found.keys[name] = build, sorted(set(keys))
             found.texts[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
-            gone = Gone(found.ids(name), made.each_example)
-            for row in _rows(folder, made, gone):
+            gone = Gone(found.ids(name), build.each_example)
+            for row in _rows(folder, build, gone):
                 found.traces.add_row(row)
-            steps = derived.steps(edition.out, made, set(gone.ids))
-            found.derived += [told for told, _ in steps]
+            steps = derived.steps(edition.out, build, set(gone.ids))
+            found.derived += [said for said, _ in steps]
     _check_all_there(edition, request, config, found)
 
 
-def _rows(folder: Path, made: Manifest, gone: Gone) -> Iterator[Row]:
+def _rows(folder: Path, build: Manifest, gone: Gone) -> Iterator[Row]:
     """The rows that go, without their media."""
-    for shard in made.shards():
+    for shard in build.shards():
         if touched(folder / shard.file, gone):
             yield from (row for row in _plain(folder / shard.file) if gone.has(row["id"]))
 
@@ -244,20 +244,20 @@ def _columns(path: Path) -> list[str]:
     return [each.name for each in parquet.schema(path) if not is_media(each.type)]
 
 
-def _chosen(folder: Path, made: Manifest, where: str | None) -> Iterator[str]:
+def _chosen(folder: Path, build: Manifest, where: str | None) -> Iterator[str]:
     """Ids of rows of which an SQL expression holds."""
     if where is None:
         return
     alone = dict.fromkeys(("enable_external_access", "python_enable_replacements"), "false")
     with duckdb.connect(config={**alone}) as connection:
-        for shard in made.shards():
+        for shard in build.shards():
             path = folder / shard.file
             for table in parquet.groups(path, _columns(path)):
                 try:  # as one expression: no other statement, and no other rows
                     chosen = connection.from_arrow(table).filter(where).select("id").fetchall()
                 except duckdb.Error as error:
-                    told = " ".join(str(error).split())[:300]
-                    raise ConfigError(f"--where {where!r}: {told}") from None
+                    said = " ".join(str(error).split())[:300]
+                    raise ConfigError(f"--where {where!r}: {said}") from None
                 yield from (id for (id,) in chosen)
 
 
@@ -267,17 +267,17 @@ def _check_all_there(edition: Edition, request: Request, config: str | None, fou
     wanted = {("id", id) for id in request.ids} | {("sha256", one) for one in request.sha256}
     absent = wanted - named
     for folder in edition.folders(config).values() if absent else ():
-        known = Revisions.of(made := manifest.read(folder), folder)
+        known = Revisions.of(build := manifest.read(folder), folder)
         for kind, value in [*absent]:
-            row = source_id(value, made.each_example)
+            row = source_id(value, build.each_example)
             if any(
                 (kind, one) in named or known.reason(kind, one) is not None for one in (row, value)
             ):
                 absent.remove((kind, value))
     if absent:
-        shown = ", ".join(value for _, value in sorted(absent)[:5])
+        listed = ", ".join(value for _, value in sorted(absent)[:5])
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-        raise DataError(f"{edition.place}: no row {shown}{more}: nothing was changed")
+        raise DataError(f"{edition.place}: no row {listed}{more}: nothing was changed")
 
 
 def _known(edition: Edition, home: Path, name: str, version: str | None) -> Certificate:
@@ -319,7 +319,7 @@ def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: i
             )
             planned = {split: facts.planned for split, facts in before.splits.items()}
             finder = Finder(found.traces)
-            made = revise.make(
+            revised = revise.make(
                 before.inputs, known, parts,
                 lambda _: revise.entries(
                     folder / ledger.FILE,
@@ -327,7 +327,7 @@ def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: i
                 ),
                 planned, jobs,
             )  # fmt: skip
-            edition.put(config, made)
+            edition.put(config, revised)
     derived.forget(edition.out, before)
     for _, step in steps:
         step()

@@ -37,12 +37,12 @@ def build(
     options = options or Options()
     check(out, variant.name, options.away)
     before = _bytes(out / variant.name / manifest.FILE)
-    made = make(variant, out, options, progress)
+    current = make(variant, out, options, progress)
     with disk_full(out, REMEDY):
         if before not in (None, _bytes(out / variant.name / manifest.FILE)):
             outdated(out, variant.name)
         listed(out, options.away)
-    return made
+    return current
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -164,7 +164,7 @@ def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
     names = _named(path, layout, labels)
     there = [header[labels.index(name)] for name in names.values()]
     wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
-    good = told = 0
+    good = given = 0
     try:
         for batch in _records(path, delimiter, header, there or header[:1], wrong, quoting):
             before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
@@ -174,14 +174,14 @@ def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
             table, broken = _as_text(pa.Table.from_batches([batch]))
             # no later ones: how far ahead the reader is depends on the machine
             due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
-            yield from _malformed(wrong[told:due])
-            told = due
+            yield from _malformed(wrong[given:due])
+            given = due
             table = table.rename_columns([*names] or header[:1])
             yield [*names], _numbered(table, rows, broken)
     except pa.ArrowException:
-        yield from _malformed(wrong[told:])
+        yield from _malformed(wrong[given:])
         raise
-    yield from _malformed(wrong[told:])
+    yield from _malformed(wrong[given:])
 
 
 def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Table]]:
@@ -199,8 +199,8 @@ def _records(
     quoting: Quoting,
 ) -> Iterator[pa.RecordBatch]:
     def note(row: Any) -> str:
-        told = f"{row.actual_columns} fields where the header has {row.expected_columns}"
-        wrong.append((row.number - 2, told))  # the header is record 1
+        detail = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+        wrong.append((row.number - 2, detail))  # the header is record 1
         return "skip"
 
     with Text(path, quoting) as stream:
@@ -268,8 +268,8 @@ def _is_blank(column: str) -> str:
     return f"CASE WHEN {visible} THEN false ELSE trim(coalesce({column}, '')) = '' END"
 
 
-def _any(found: tuple[list[str], pa.Table]) -> bool:
-    return bool(found[1].num_rows)
+def _any(item: tuple[list[str], pa.Table]) -> bool:
+    return bool(item[1].num_rows)
 
 
 def _aligned(

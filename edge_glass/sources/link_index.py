@@ -46,13 +46,15 @@ def links(page: str, url: str) -> list[str]:
 
 def jobs(folder: Path, urls: list[str], mirror: str | None) -> list[download.Job]:
     """The downloads of these files into `folder`; `mirror` (the URL of a folder) is tried first."""
-    made = []
+    downloads = []
     for url in urls:
         name = name_of(url)
         before = [f"{mirror.rstrip('/')}/{folder.name}/{name}"] if mirror else []
         source = Source.model_validate({"url": url})
-        made.append(download.Job(f"{folder.name}/{name}", folder / name, source, [*before, url]))
-    return made
+        downloads.append(
+            download.Job(f"{folder.name}/{name}", folder / name, source, [*before, url])
+        )
+    return downloads
 
 
 def together(name: str, tick: ByteTick) -> ByteTick:

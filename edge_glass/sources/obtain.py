@@ -122,13 +122,13 @@ def _remotes(request: Request, network: Network, kinds: tuple[str, ...]) -> dict
 def _remote(request: Request, source: Source, network: Network) -> Remote:
     assert source.fetch and source.row_bytes
     folder = store() / ("clips" if source.fetch in CLIPS else "bodies")
-    made = Remote(source.template, source.fetch, source.row_bytes, folder.absolute(), network)
-    made = replace(made, ignored=request.ignored)
+    remote = Remote(source.template, source.fetch, source.row_bytes, folder.absolute(), network)
+    remote = replace(remote, ignored=request.ignored)
     if request.max_bytes is not None:
-        made = replace(made, max_bytes=request.max_bytes)
+        remote = replace(remote, max_bytes=request.max_bytes)
     if request.samples:
-        made = replace(made, bundle=request.samples / "web")
-    return made
+        remote = replace(remote, bundle=request.samples / "web")
+    return remote
 
 
 def _records(sources: dict[str, Source]) -> dict[str, int]:
@@ -156,7 +156,7 @@ def _raw(
     request: Request,
     folder: Path,
     unverified: bool,
-    read: bool,
+    with_facts: bool,
     remote: dict[str, Remote],
     progress: Progress,
 ) -> Raw:
@@ -167,7 +167,7 @@ def _raw(
     raise_all(_lacking(request, folder, places), SourceError)
     found = {n: _plain(n, place, progress) for n, place in places.items() if place is not None}
     facts = {
-        name: _folder_facts(request, place, sources[name], read, progress)
+        name: _folder_facts(request, place, sources[name], with_facts, progress)
         if place.is_dir()
         else _file_facts(place, progress)
         for name, place in found.items()
@@ -228,11 +228,11 @@ def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> 
 
 
 def _folder_facts(
-    request: Request, place: Path, source: Source, read: bool, progress: Progress
+    request: Request, place: Path, source: Source, with_facts: bool, progress: Progress
 ) -> SourceFacts:
     """What is told of a folder: its name is the user's affair, what it holds is not."""
     folder = source.folder or "."
-    if not read:
+    if not with_facts:
         return SourceFacts(folder=folder)
     listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
     with progress.bytes(f"checksum {place.name}") as tick:
@@ -264,15 +264,15 @@ def _differing(
 
 def _opened(
     request: Request,
-    found: dict[str, Path],
+    located: dict[str, Path],
     facts: dict[str, SourceFacts],
     progress: Progress,
     remote: dict[str, Remote],
     expected: dict[str, int],
 ) -> Raw:
     """Make what was found ready to be read: tars are indexed, other archives unpacked."""
-    paths, places = dict(found), dict[str, Place]()
-    for name, path in found.items():
+    paths, places = dict(located), dict[str, Place]()
+    for name, path in located.items():
         source, sha256 = request.sources[name], facts[name].sha256 or ""
         if source.hub or source.tables:
             places[name] = Tables(path, nested=source.path is not None)

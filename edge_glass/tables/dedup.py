@@ -70,22 +70,22 @@ def dedup(
     parts.claim(raw, out, FILE, stats.FILE, stats.PAGE)
     files = table_chunks.files(raw)
     state = _fingerprint(scatter.state(raw, files), layout, wanted)
-    if (made := parts.finished(out, FILE, state)) is not None:
-        return made
+    if (summary := parts.finished(out, FILE, state)) is not None:
+        return summary
     with disk_full(out, parts.REMEDY), started(wanted.ray) as pool:
         spans = scatter.spans(raw, files)
         work = out / HIDDEN / "dedup" / state
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
         run = _Run(raw, layout, out, work, wanted, progress or Silent(), pool)
-        read = run.read(spans)
-        records = run.write(spans, read)
-        made = _summary(layout, wanted, spans, records)
-        _check_balance(read, made)
-        stats.write(out, made, [record["stats"] for record in records])
-        parts.finish(out, FILE, state, made)
+        rows_read = run.read(spans)
+        records = run.write(spans, rows_read)
+        summary = _summary(layout, wanted, spans, records)
+        _check_balance(rows_read, summary)
+        stats.write(out, summary, [record["stats"] for record in records])
+        parts.finish(out, FILE, state, summary)
         shutil.rmtree(work.parent)
-    return made
+    return summary
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class _Run:
             for number in range(count)
         ]
         with self.progress.rows("write parts", rows, self.pool.read):
-            made = self.pool.run(gather.make, tasks, self.wanted.jobs)
-            records = {task.part: record for task, record in made}
+            done = self.pool.run(gather.make, tasks, self.wanted.jobs)
+            records = {task.part: record for task, record in done}
         return [records[number] for number in range(count)]
 
 
@@ -166,10 +166,10 @@ def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
     return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 
-def _check_balance(read: int, made: dict[str, Any]) -> None:
-    accounted = sum(made["outcomes"].values())
-    if accounted != read:
+def _check_balance(rows_read: int, summary: dict[str, Any]) -> None:
+    accounted = sum(summary["outcomes"].values())
+    if accounted != rows_read:
         raise DataError(
-            f"{read} rows were read and {accounted} are in the ledger: this is a fault of the "
+            f"{rows_read} rows were read and {accounted} are in the ledger: this is a fault of the "
             "program, please report it"
         )

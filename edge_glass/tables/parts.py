@@ -138,12 +138,12 @@ def summary(records: list[Record]) -> Record:
 def finished(out: Path, file: str, state: str) -> Record | None:
     """The summary `file` of a finished run that had the same inputs."""
     try:
-        made: Record = schema.read(out / file, SUMMARY, "")
+        summary: Record = schema.read(out / file, SUMMARY, "")
         same = json.loads(_state(out, file).read_text()) == state
     except (FileNotFoundError, ValueError, RecursionError, EdgeGlassError):
         return None
-    whole = all((out / part["file"]).is_file() for part in made["parts"] + made["ledger"])
-    return made if same and whole else None
+    whole = all((out / part["file"]).is_file() for part in summary["parts"] + summary["ledger"])
+    return summary if same and whole else None
 
 
 def claim(raw: Path, out: Path, *files: str) -> None:
@@ -152,14 +152,14 @@ def claim(raw: Path, out: Path, *files: str) -> None:
     outputs.claim(out, [FOLDER, "ledger", *files])
 
 
-def finish(out: Path, file: str, state: str, made: Record) -> None:
+def finish(out: Path, file: str, state: str, summary: Record) -> None:
     """Remove the parts of an earlier run that were more, or others; write the summary."""
-    for files in (made["parts"], made["ledger"]):
+    for files in (summary["parts"], summary["ledger"]):
         wanted = {Path(part["file"]).name for part in files}
         for path in (out / files[0]["file"]).parent.glob("part-*"):
             if path.name not in wanted and PART.fullmatch(path.name):
                 path.unlink()
-    write_json(out / file, made)
+    write_json(out / file, summary)
     write_json(_state(out, file), state)
 
 

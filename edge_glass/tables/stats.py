@@ -91,10 +91,10 @@ def _value(name: str, layout: Layout) -> str:
     return f"CASE WHEN {value} IS NOT NULL THEN {inside} END"
 
 
-def merged(found: Iterable[Stats]) -> Stats:
+def merged(parts: Iterable[Stats]) -> Stats:
     """The statistics of several files as those of one."""
     total: Stats = {"rows": 0, "counts": {}, "bins": {}, "values": {}, "sizes": {}}
-    for stats in found:
+    for stats in parts:
         total["rows"] += stats["rows"]
         for kind in ("counts", "bins", "values", "sizes"):
             for name, values in stats[kind].items():
@@ -121,9 +121,9 @@ def _edge(item: tuple[str, int]) -> float:
     return float("-inf") if item[0] == NOTHING else float(item[0])
 
 
-def write(out: Path, summary: dict[str, Any], found: Iterable[Stats]) -> None:
+def write(out: Path, summary: dict[str, Any], parts: Iterable[Stats]) -> None:
     """Write the statistics as JSON, and with plots as a page that loads nothing."""
-    total = merged(found)
+    total = merged(parts)
     write_json(out / FILE, total)
     values = {"summary": summary, "total": total, "plots": list(_plots(total))}
     pages.write(out / PAGE, "tables", "stats.html", **values)

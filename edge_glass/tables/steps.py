@@ -72,8 +72,8 @@ def run(
     parts.claim(raw, out, FILE)
     files = table_chunks.files(raw)
     state = _fingerprint(step, scatter.state(raw, files))
-    if (made := parts.finished(out, FILE, state)) is not None:
-        return made
+    if (summary := parts.finished(out, FILE, state)) is not None:
+        return summary
     work = out / HIDDEN / "steps" / state
     with disk_full(out, parts.REMEDY), started(ray) as workers:
         work.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,10 @@ def run(
             for task, record in workers.run(make, tasks, jobs):
                 records[task.number], done = record, done + sizes[task.number]
                 tick("chunks", done, total)
-        made = _summary(step, [records[number] for number in range(len(tasks))])
-        parts.finish(out, FILE, state, made)
+        summary = _summary(step, [records[number] for number in range(len(tasks))])
+        parts.finish(out, FILE, state, summary)
         shutil.rmtree(work.parent)
-    return made
+    return summary
 
 
 def make(task: Task) -> dict[str, Any]:

@@ -123,14 +123,14 @@ def loader(
         places, weights, batch_size, shuffle, seed, buffer, lanes, world, until, max_seconds or 0.0
     )
     recipe = Recipe(places[0].columns, dict(decode or {}), transform, collate_fn)
-    made = Loader(places, order, recipe, drop_last, even, rank, world, threads, prefetch)
-    if not made.batches:
+    loaded = Loader(places, order, recipe, drop_last, even, rank, world, threads, prefetch)
+    if not loaded.batches:
         names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
         raise ConfigError(
             f"{names}: one ends before a batch of {batch_size} is full. Give a smaller batch_size, "
             "or until='last'"
         )
-    return made
+    return loaded
 
 
 def rows(source: Source, split: str = "train", columns: "Columns | None" = None) -> "Rows":

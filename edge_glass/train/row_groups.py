@@ -258,8 +258,8 @@ class Place:
         known = dict[str, str]()
         for folder in {posixpath.dirname(file) for file in self.files}:
             with suppress(FileNotFoundError, EdgeGlassError):  # other people's Parquet has none
-                made = manifest.parse(self._fs.cat_file(f"{folder}/{manifest.FILE}"), folder)
-                known |= {f"{folder}/{each.file}": each.sha256 for each in made.shards()}
+                build = manifest.parse(self._fs.cat_file(f"{folder}/{manifest.FILE}"), folder)
+                known |= {f"{folder}/{each.file}": each.sha256 for each in build.shards()}
         shards = enumerate(self.files)
         said = [(posixpath.basename(f), self._sealed[at], known.get(f)) for at, f in shards]
         return hashlib.sha256(repr(said).encode()).hexdigest()

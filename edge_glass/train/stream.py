@@ -97,8 +97,8 @@ class Loader:
         return None if self._order.max_seconds else self._order.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        for made in self.run(self.begin()):
-            yield self.received(made)
+        for build in self.run(self.begin()):
+            yield self.received(build)
         self.ended()
 
     def set_epoch(self, epoch: int) -> None:
@@ -177,13 +177,13 @@ class Loader:
             self.last_skipped.clear()
         return self._numbers(self.given)
 
-    def received(self, made: Made) -> Batch:
+    def received(self, batch: Made) -> Batch:
         """Count a batch that the consumer gets."""
         self.given += self.world
-        for skipped in made.skipped:
+        for skipped in batch.skipped:
             self.skipped[skipped.outcome] += 1
             self.last_skipped.append(skipped)
-        return made.batch
+        return batch.batch
 
     def ended(self) -> None:
         """The next `for` is the next epoch."""

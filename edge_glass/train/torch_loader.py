@@ -42,8 +42,8 @@ class TorchLoader(DataLoader[Any]):
                 **self._options,
             )  # fmt: skip
         try:
-            for made in self._own:
-                yield self.loader.received(made)
+            for build in self._own:
+                yield self.loader.received(build)
         finally:
             self.dataset.close()
         self.loader.ended()
@@ -157,13 +157,13 @@ class Rows(Dataset[Any]):
             raise ConfigError(ELSEWHERE)
         worker = get_worker_info()
         beside = worker.num_workers if worker else 1
-        made = self._batch(keys, beside)
-        batch = made.batch
+        result = self._batch(keys, beside)
+        batch = result.batch
         if isinstance(batch, dict):
             batch = {name: _tensor(value) for name, value in batch.items()}
             if worker:
                 batch = {name: _packed(value) for name, value in batch.items()}
-        return Made(batch, made.skipped)
+        return Made(batch, result.skipped)
 
     def close(self) -> None:
         """Let go what was made ahead in this process."""
@@ -206,11 +206,11 @@ class _Ahead:
             self._end = max(number + 1, self._loader.planned(epoch).batches)
             numbers = range(number, self._end, self._step)
             self._run.append(self._loader.run(numbers, beside, epoch))
-        made = next(self._run[0])
+        result = next(self._run[0])
         self._last, self._next = (epoch, number), (epoch, number + self._step)
         if number + self._step >= self._end:
             self.close()
-        return made
+        return result
 
     def close(self) -> None:
         """End the threads that work ahead."""
@@ -259,9 +259,9 @@ def _tensor(value: Any) -> Any:
     return torch.from_numpy(value if value.flags.writeable else value.copy())
 
 
-def _as_is(made: Made) -> Made:
-    return made
+def _as_is(batch: Made) -> Made:
+    return batch
 
 
-def _batch(made: Made) -> Any:
-    return made.batch
+def _batch(batch: Made) -> Any:
+    return batch.batch

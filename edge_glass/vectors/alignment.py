@@ -96,11 +96,11 @@ def parts(folder: Path) -> Array:
     As the corpus is split, `validation.clean` being validation, where it has all three. Otherwise
     rows are cut by a hash of their id, those that were made of one source row together.
     """
-    made = manifest.read(folder)
-    names = {split: _part(split) for split in made.splits}
+    build = manifest.read(folder)
+    names = {split: _part(split) for split in build.splits}
     whole = set(PARTS) <= set(names.values())
     found = []
-    for split, facts in made.splits.items():
+    for split, facts in build.splits.items():
         for shard in facts.shards:
             if whole:
                 number = PARTS.index(names[split]) if names[split] in PARTS else -1
@@ -155,20 +155,20 @@ def _figures(runs: list[Array]) -> dict[str, Any]:
     return {way: _of(np.stack([run[number] for run in runs])) for number, way in enumerate(WAYS)}
 
 
-def _of(found: Array) -> dict[str, Any]:
+def _of(figures: Array) -> dict[str, Any]:
     """Figures of ranks (seeds, rows), with intervals from seeds and rows drawn again."""
-    draw, (seeds, rows) = np.random.default_rng(0), found.shape
+    draw, (seeds, rows) = np.random.default_rng(0), figures.shape
     resampled = [
-        _plain(found[draw.integers(seeds, size=seeds)][:, draw.integers(rows, size=rows)])
+        _plain(figures[draw.integers(seeds, size=seeds)][:, draw.integers(rows, size=rows)])
         for _ in range(DRAWS)
     ]
     low, high = np.quantile([list(one.values()) for one in resampled], [0.025, 0.975], axis=0)
     return {
         name: {"mean": round(mean, 4), "low": round(float(a), 4), "high": round(float(b), 4)}
-        for (name, mean), a, b in zip(_plain(found).items(), low, high, strict=True)
+        for (name, mean), a, b in zip(_plain(figures).items(), low, high, strict=True)
     }
 
 
-def _plain(found: Array) -> dict[str, float]:
-    recalls = {f"recall@{k}": float((found <= k).mean()) for k in WITHIN}
-    return recalls | {"median_rank": float(np.median(found, axis=1).mean())}
+def _plain(figures: Array) -> dict[str, float]:
+    recalls = {f"recall@{k}": float((figures <= k).mean()) for k in WITHIN}
+    return recalls | {"median_rank": float(np.median(figures, axis=1).mean())}

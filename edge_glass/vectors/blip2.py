@@ -49,10 +49,10 @@ def _images(net: Any, model: Model) -> Callable[[Sequence[Any]], Any]:
         seen = net.vision_model(torch_encoder.pixel_values(rows, pixels, net)).last_hidden_state
         mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device)
         asked = net.query_tokens.expand(len(rows), -1, -1)
-        told = net.qformer(
+        encoded = net.qformer(
             query_embeds=asked, encoder_hidden_states=seen, encoder_attention_mask=mask
         )
-        return told.last_hidden_state.float().mean(1)
+        return encoded.last_hidden_state.float().mean(1)
 
     return torch_encoder.forward(compute)
 

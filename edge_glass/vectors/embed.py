@@ -58,13 +58,13 @@ def embed(
     processes decode. Raises EdgeGlassError if a column or the model does not fit, or if `out` holds
     embeddings that were made otherwise.
     """
-    made = manifest.read(folder)
-    modalities = {column: modality_of(made, column) for column in columns}
+    build = manifest.read(folder)
+    modalities = {column: modality_of(build, column) for column in columns}
     model = locate(name)
     encoders = {column: of_model(model, modality) for column, modality in modalities.items()}
     embedding_files.check(layout, [one.modality for one in encoders.values()])
-    shards = _shards(folder, made)
-    settings = _settings(made, model, encoders, layout)
+    shards = _shards(folder, build)
+    settings = _settings(build, model, encoders, layout)
     settings = _begun(out, settings) or _begin(out, settings, encoders, shards, batch)
     with Workers(jobs) as workers:
         for shard in shards:
@@ -83,17 +83,17 @@ def _all(encoder: Encoder, shard: Shard, column: str, batch: int, workers: Worke
     return np.concatenate([none, *encoder.embed(_values(shard.path, column), batch, workers)])
 
 
-def modality_of(made: Manifest, column: str) -> Modality:
+def modality_of(build: Manifest, column: str) -> Modality:
     """What a column of a build holds. Raises EdgeGlassError if no encoder takes such."""
-    feature = made.features.get(column)
+    feature = build.features.get(column)
     if feature is None:
-        raise ConfigError(f"{made.config}: {absent('column', column, made.features)}")
-    kind, _ = media_kinds(made.features).get(column, ("", False))
+        raise ConfigError(f"{build.config}: {absent('column', column, build.features)}")
+    kind, _ = media_kinds(build.features).get(column, ("", False))
     if kind in ("image", "audio"):
         return cast(Modality, kind)
     if item_of(feature) == {"dtype": "string", "_type": "Value"}:
         return "text"
-    raise ConfigError(f"{made.config}: {column} holds no images, sounds or texts: {feature}")
+    raise ConfigError(f"{build.config}: {column} holds no images, sounds or texts: {feature}")
 
 
 def _values(path: Path, column: str) -> Iterator[Any]:
@@ -104,22 +104,22 @@ def _values(path: Path, column: str) -> Iterator[Any]:
         yield (found[0] if found else None) if isinstance(found, list) else found
 
 
-def _shards(folder: Path, made: Manifest) -> list[Shard]:
-    files = [shard.file for shard in made.shards()]
+def _shards(folder: Path, build: Manifest) -> list[Shard]:
+    files = [shard.file for shard in build.shards()]
     return [Shard(number, len(files), folder / file) for number, file in enumerate(files)]
 
 
 def _settings(
-    made: Manifest, model: Model, encoders: dict[str, Encoder], layout: Layout
+    build: Manifest, model: Model, encoders: dict[str, Encoder], layout: Layout
 ) -> dict[str, Any]:
     """All that the bytes depend on, but for how many rows go through at once."""
-    data = {s.file: s.sha256 for facts in made.splits.values() for s in facts.shards}
+    data = {s.file: s.sha256 for facts in build.splits.values() for s in facts.shards}
     encoded = {
         column: {"modality": one.modality, "dim": one.dim, "device": one.device}
         for column, one in encoders.items()
     }
     return {
-        "config": made.config,
+        "config": build.config,
         "data": data,
         "model": {
             "name": model.name,

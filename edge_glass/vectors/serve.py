@@ -145,7 +145,7 @@ class Site:
     def _hit(self, hit: Hit) -> dict[str, Any]:
         table = self._finder.table
         row = table.row(hit.row)
-        shown: dict[str, Any] = visible(
+        page: dict[str, Any] = visible(
             {
                 "row": hit.row,
                 "score": hit.score,
@@ -159,7 +159,7 @@ class Site:
                 "media": self._previews(hit.row, 1),
             }
         )
-        return shown
+        return page
 
     def _previews(self, row: int, most: int) -> list[tuple[str, int, str]]:
         """Column, place in it and kind (image or audio) of the media that can be shown."""

@@ -162,8 +162,8 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
 
     Raises EdgeGlassError if there are none, or if they were made of another build.
     """
-    made, where = manifest.read(folder), (root or folder.parent / "embeddings") / folder.name
-    shards = made.shards()
+    build, where = manifest.read(folder), (root or folder.parent / "embeddings") / folder.name
+    shards = build.shards()
     paths = tuple(folder / shard.file for shard in shards)
     found = []
     for file in sorted(where.glob(f"*/{FILE}")):
@@ -182,12 +182,12 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
     return found
 
 
-def chosen(found: list[Stored], name: str) -> Stored:
+def chosen(stored: list[Stored], name: str) -> Stored:
     """The one that is called `column:encoder`, or `column` if there is but one encoder."""
-    fits = [one for one in found if name in (one.name, one.column)]
+    fits = [one for one in stored if name in (one.name, one.column)]
     if len(fits) != 1:
         raise ConfigError(
             f"{name}: {'several' if fits else 'no'} such embeddings; there are "
-            f"{', '.join(one.name for one in found)}"
+            f"{', '.join(one.name for one in stored)}"
         )
     return fits[0]

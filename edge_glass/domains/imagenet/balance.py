@@ -71,7 +71,7 @@ def of(folder: Path, manifest: Manifest) -> Balance | None:
     return Balance(manifest.config, counts, np.unique(np.array(ids)))
 
 
-def overlaps(found: list[Balance]) -> list[dict[str, Any]]:
+def overlaps(balances: list[Balance]) -> list[dict[str, Any]]:
     """Of each two configs: the ids and the classes that both have."""
     return [
         {
@@ -81,5 +81,5 @@ def overlaps(found: list[Balance]) -> list[dict[str, Any]]:
             "classes": len((+one.counts).keys() & (+other.counts).keys()),
             "of": len(labels()),
         }
-        for one, other in combinations(found, 2)
+        for one, other in combinations(balances, 2)
     ]

@@ -117,15 +117,15 @@ class ClassParams(ClassChoice):
 
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
-        found: Sample | Drawn | None = None
+        sample: Sample | Drawn | None = None
         if self.draw == "original":
-            found = self.drawn(rows)
+            sample = self.drawn(rows)
         elif self.needs_sample:
-            found = self.sample(self.ranks(rows), wanted)
+            sample = self.sample(self.ranks(rows), wanted)
 
         def marked() -> Iterator[Row]:
             for position, row in enumerate(rows()):
-                row.dropped = row.dropped or self._left_out(row, position, found)
+                row.dropped = row.dropped or self._left_out(row, position, sample)
                 yield row
 
         if self.shuffle:
@@ -182,14 +182,14 @@ class ClassParams(ClassChoice):
         return None if self.draw == "original" else self.subset
 
     def _left_out(
-        self, row: Row, position: int, found: Sample | Drawn | None
+        self, row: Row, position: int, sample: Sample | Drawn | None
     ) -> tuple[str, str] | None:
         why = self.outside(row)
-        if found is not None:
+        if sample is not None:
             ranked = rank(self.seed, row.id)
-            if found.takes(position, self.group(row), ranked, self.standing(row)):
+            if sample.takes(position, self.group(row), ranked, self.standing(row)):
                 return None
-            if not why and isinstance(found, Drawn) and self.subset:
+            if not why and isinstance(sample, Drawn) and self.subset:
                 return Outcome.NOT_IN_SUBSET, ""
             why = why or "its class has enough rows"
         return (Outcome.NOT_IN_CONFIG, why) if why else None

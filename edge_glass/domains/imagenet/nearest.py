@@ -178,9 +178,9 @@ def retrieve(
     taken = assigned(*_hits(tasks, len(texts), k), wnids)
     numbers = {name: number for number, name in enumerate(names)}
     digest = sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
-    made = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
+    summary = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
     shutil.rmtree(work.parent)
-    return made
+    return summary
 
 
 def _hits(tasks: list[Search], count: int, k: int) -> tuple[Array, Array]:
@@ -192,8 +192,8 @@ def _hits(tasks: list[Search], count: int, k: int) -> tuple[Array, Array]:
 
 def _captions(folder: Path) -> tuple[list[str], list[str]]:
     """Caption and class of every row of a build."""
-    made, texts, wnids = manifest.read(folder), list[str](), list[str]()
-    for split in made.splits.values():
+    build, texts, wnids = manifest.read(folder), list[str](), list[str]()
+    for split in build.splits.values():
         for shard in split.shards:
             table = parquet.table(folder / shard.file, ["caption", "wnid"])
             texts += table["caption"].to_pylist()

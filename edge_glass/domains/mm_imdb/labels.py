@@ -17,11 +17,11 @@ COLUMN = "labels"
 
 def names(folder: Path) -> list[str]:
     """The classes of a build's column `labels`. Raises EdgeGlassError if it has none."""
-    made = manifest.read(folder)
-    feature: Any = datasets.Features.from_dict(made.features).get(COLUMN)
+    build = manifest.read(folder)
+    feature: Any = datasets.Features.from_dict(build.features).get(COLUMN)
     inner = getattr(feature, "feature", None)
     if not isinstance(inner, datasets.ClassLabel):
-        raise DataError(f"{made.config}: no column {COLUMN} of classes: none to export")
+        raise DataError(f"{build.config}: no column {COLUMN} of classes: none to export")
     return list(inner.names)
 
 

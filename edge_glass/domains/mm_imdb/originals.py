@@ -25,9 +25,9 @@ class Originals:
     @staticmethod
     def of(folder: Path) -> "Originals":
         """Those of the config that is built in `folder`. Raises EdgeGlassError if it has none."""
-        made = manifest.read(folder)
+        build = manifest.read(folder)
         found: list[tuple[str, str]] = []
-        for split, facts in made.splits.items():
+        for split, facts in build.splits.items():
             for shard in facts.shards:
                 ids = parquet.table(folder / shard.file, ["id"])["id"].to_pylist()
                 found += [(id, split) for id in ids]
@@ -56,8 +56,8 @@ class Originals:
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Place and columns of every original that is not `done`, in the order of the shards."""
         places = {id: place for place, id in enumerate(self.ids)}
-        made = manifest.read(self.folder)
-        for facts in made.splits.values():
+        build = manifest.read(self.folder)
+        for facts in build.splits.values():
             for shard in facts.shards:
                 with parquet.opened(self.folder / shard.file) as file:
                     for group in range(file.num_row_groups):

@@ -40,17 +40,18 @@ class ViewDataset(Dataset[dict[str, Any]]):
     ) -> None:
         if views not in ("clean", "random", "all"):
             raise ConfigError(f"views {views!r}: use clean, random or all")
-        base, made = _manifest(embeddings, prefix)
-        self.views, self._mode, self._seed, self._epoch = made["views_per_sample"], views, seed, 0
+        base, settings = _manifest(embeddings, prefix)
+        self.views, self._mode = settings["views_per_sample"], views
+        self._seed, self._epoch = seed, 0
         self._paths = {m: embeddings / f"{base}_{encoder}_{m}.npy" for m in ("image", "text")}
         self._noisy = embeddings / f"{base}_labels.npy" if noisy else None
         self._ids = _lines(labels / "ids_all.txt")
         self._labels = _only(labels, "labels_all_*.npy")
         self._originals = _places(self._ids, _stems(splits, split), f"split {split} of {splits}")
-        self._check(made)
+        self._check(settings)
 
-    def _check(self, made: dict[str, Any]) -> None:
-        rows = made["original_rows"]
+    def _check(self, settings: dict[str, Any]) -> None:
+        rows = settings["original_rows"]
         if rows != len(self._ids):
             raise DataError(f"{len(self._ids)} ids where the arrays have {rows} originals")
         for path in [*self._paths.values(), *([self._noisy] if self._noisy else [])]:
@@ -102,8 +103,8 @@ class ViewDataset(Dataset[dict[str, Any]]):
 
 def _manifest(folder: Path, prefix: str) -> tuple[str, dict[str, Any]]:
     path = _only(folder, f"{prefix}_aug*_manifest.json")
-    made: dict[str, Any] = schema.read(path, SETTINGS, "export it again by `edge-glass views`")
-    return path.name.removesuffix("_manifest.json"), made
+    settings: dict[str, Any] = schema.read(path, SETTINGS, "export it again by `edge-glass views`")
+    return path.name.removesuffix("_manifest.json"), settings
 
 
 def _only(folder: Path, pattern: str) -> Path:

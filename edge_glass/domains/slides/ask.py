@@ -201,9 +201,9 @@ class _Run:
         prompt = prompts.prompt(key.task, wanted, options.prompts)
         text = prompt.filled(count=options.pairs, language=prompts.name(wanted))
 
-        def check(found: BaseModel) -> str | None:
-            assert isinstance(found, prompts.Pairs)
-            said = " ".join(f"{pair.question} {pair.answer}" for pair in found.pairs)
+        def check(answer: BaseModel) -> str | None:
+            assert isinstance(answer, prompts.Pairs)
+            said = " ".join(f"{pair.question} {pair.answer}" for pair in answer.pairs)
             seen = language.detect(said)
             if wanted is None or seen is None or language.same(seen, language.short(wanted)):
                 return None

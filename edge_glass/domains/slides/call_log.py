@@ -121,12 +121,12 @@ class Calls:
     def begin(self, key: Key, attempt: int, prompt: str, model: str, most: Use) -> int:
         """Write down that a call is made now; its number."""
         row = (key.deck, key.slide, key.item, key.task, attempt, prompt, model, time.time())
-        made = self._base.execute(
+        inserted = self._base.execute(
             "insert into calls values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, most.tokens_in, most.tokens_out, most.cost),
         )
-        assert made.lastrowid is not None
-        return made.lastrowid
+        assert inserted.lastrowid is not None
+        return inserted.lastrowid
 
     def store(
         self, key: Key, call: int, outcome: str, use: Use, seconds: float, content: Any

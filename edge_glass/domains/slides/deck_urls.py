@@ -105,7 +105,7 @@ def _document(sheet: Sheet, deck: Deck, answer: Answer, first: int, dpi: int) ->
         deck.transcript += [""] * (first - 1 - len(deck.transcript))
         deck.transcript += rendered.put(sheet, first)
         if first == 1:
-            made = pdf.facts(sheet.id, rendered, answer.url)
-            deck.title, deck.author, deck.date = made.title, made.author, made.date
-            deck.description = made.description
+            described = pdf.facts(sheet.id, rendered, answer.url)
+            deck.title, deck.author, deck.date = described.title, described.author, described.date
+            deck.description = described.description
         return rendered.pages + bool(rendered.more)

@@ -171,20 +171,20 @@ def deck_of(record: Any, id: str) -> Deck:
         if not isinstance(record.get(name), str | None):
             raise ValueError(f"{name} is no text")
     texts: dict[str, Any] = {name: record.get(name) for name in TEXTS}
-    made = Deck(id, **texts)
-    made.len = _whole("len", record.get("len")) or 0
-    made.likes = _whole("likes", record.get("likes", record.get("like")))
-    made.views = _whole("views", record.get("views", record.get("view")))
-    made.dim = _dim(record.get("dim"))
+    deck = Deck(id, **texts)
+    deck.len = _whole("len", record.get("len")) or 0
+    deck.likes = _whole("likes", record.get("likes", record.get("like")))
+    deck.views = _whole("views", record.get("views", record.get("view")))
+    deck.dim = _dim(record.get("dim"))
     transcript, most = record.get("transcript") or [], record.get("mostRead") or []
     if not isinstance(transcript, list) or not all(isinstance(t, str | None) for t in transcript):
         raise ValueError("transcript is no list of texts")
-    made.transcript = [text or "" for text in transcript]
+    deck.transcript = [text or "" for text in transcript]
     most = [bool(most)] * len(transcript) if isinstance(record.get("mostRead"), bool) else most
     if not isinstance(most, list) or any(flag not in (0, 1) for flag in most):
         raise ValueError("mostRead is no list of true and false, or of 1 and 0")
-    made.mostRead = [bool(flag) for flag in most]
-    return made
+    deck.mostRead = [bool(flag) for flag in most]
+    return deck
 
 
 def _whole(name: str, value: Any) -> int | None:
@@ -252,13 +252,13 @@ def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[dict[str,
 
 def _pair(value: dict[str, Any], slide: int | None) -> Pair:
     assert slide is not None
-    made = Pair(slide, value["question"], value["answer"])
+    pair = Pair(slide, value["question"], value["answer"])
     for name, kind in (("task", str), ("id", str), ("model", str), ("prompt", str),
                        ("answerable_without", bool), ("identifies", bool)):  # fmt: skip
         if not isinstance(found := value.get(name), kind | None):
             raise ValueError(f"{name} of a question is no {kind.__name__}")
-        setattr(made, name, found if found is not None else getattr(made, name))
-    return made
+        setattr(pair, name, found if found is not None else getattr(pair, name))
+    return pair
 
 
 # A folder of decks on disk

@@ -67,10 +67,10 @@ class Rendered:
 def facts(id: str, rendered: Rendered, url: str | None) -> Deck:
     """What a document says of itself."""
     said = rendered.facts
-    made = Deck(id, url, said.get("Title") or None, said.get("Author") or None)
-    made.date, made.description = date(said.get("CreationDate", "")), said.get("Subject") or None
-    made.len = rendered.pages
-    return made
+    deck = Deck(id, url, said.get("Title") or None, said.get("Author") or None)
+    deck.date, deck.description = date(said.get("CreationDate", "")), said.get("Subject") or None
+    deck.len = rendered.pages
+    return deck
 
 
 def date(text: str) -> str | None:

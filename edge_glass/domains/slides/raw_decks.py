@@ -31,12 +31,12 @@ def deck(
     record, name = raw.record(source, f"{folder}/{id}.json"), f"{folder}/qa_{id}.json"
     try:
         said = json.loads(raw.read(source, name)) if raw.size(source, name) is not None else []
-        made, pairs, notes = decks.opened(id, record, said, files)
+        opened, pairs, notes = decks.opened(id, record, said, files)
     except (ValueError, RecursionError) as error:
         raise Dropped(Outcome.MALFORMED_ROW, f"{id}: {error}"[:200]) from None
-    check_text(*(text for text in asdict(made).values() if isinstance(text, str)))
-    check_text(*made.transcript, *made.images)
+    check_text(*(text for text in asdict(opened).values() if isinstance(text, str)))
+    check_text(*opened.transcript, *opened.images)
     for pair in pairs:
         texts = (pair.id, pair.question, pair.answer, pair.task, pair.model, pair.prompt)
         check_text(*filter(None, texts))
-    return made, pairs, notes
+    return opened, pairs, notes

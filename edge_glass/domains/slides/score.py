@@ -137,8 +137,8 @@ def _remedy(ends: tuple[str, ...]) -> str:
 
 def bm25(parts: dict[str, Path], split: str) -> Run:
     """The best documents of each query by BM25."""
-    made = manifest.read(parts["corpus"])
-    if not (texts := made.with_role(ColumnRole.CAPTION)):
+    build = manifest.read(parts["corpus"])
+    if not (texts := build.with_role(ColumnRole.CAPTION)):
         raise DataError(f"{parts['corpus']}: no column of texts to search")
     ids, found = [], []
     for row in _rows(parts["corpus"], split, ["id", texts[0]]):

@@ -81,17 +81,17 @@ class _Reader(HTMLParser):
 
 
 def _show(url: str, show: dict[str, Any]) -> Page:
-    made = Deck(id=str(show.get("id") or ""), presentation_url=url)
-    made.title, made.author = _text(show.get("title")), _text(show.get("username"))
-    made.description, made.lang = _text(show.get("description")), _text(show.get("language"))
+    deck = Deck(id=str(show.get("id") or ""), presentation_url=url)
+    deck.title, deck.author = _text(show.get("title")), _text(show.get("username"))
+    deck.description, deck.lang = _text(show.get("description")), _text(show.get("language"))
     found = re.match(r"\d{4}-\d\d-\d\d", str(show.get("createdAt", "")))
-    made.date = found[0] if found else None
-    made.likes, made.views = _number(show.get("likes")), _number(show.get("views"))
-    made.len = min(int(show["totalSlides"]), MAX_SLIDES)
-    made.mostRead = _most_read(show.get("topReadSlides"), made.len)
+    deck.date = found[0] if found else None
+    deck.likes, deck.views = _number(show.get("likes")), _number(show.get("views"))
+    deck.len = min(int(show["totalSlides"]), MAX_SLIDES)
+    deck.mostRead = _most_read(show.get("topReadSlides"), deck.len)
     texts = show.get("transcript") or []
-    made.transcript = [_text(text) or "" for text in texts][: made.len]
-    return Page(made, [*_slides(url, show["slides"], made.len)])
+    deck.transcript = [_text(text) or "" for text in texts][: deck.len]
+    return Page(deck, [*_slides(url, show["slides"], deck.len)])
 
 
 def _most_read(top: Any, count: int) -> list[bool]:

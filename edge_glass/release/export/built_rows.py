@@ -37,9 +37,9 @@ class BuiltRows:
 
         Raises EdgeGlassError if there is none, or if `name_by` names no column, or two files alike.
         """
-        made = manifest.read(folder)
-        schema = arrow_schema(made.features)
-        build = cls(folder, made, schema, name_by)
+        about = manifest.read(folder)
+        schema = arrow_schema(about.features)
+        build = cls(folder, about, schema, name_by)
         if name_by is not None:
             build._check_names(name_by)
         return build

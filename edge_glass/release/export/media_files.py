@@ -32,8 +32,8 @@ def of_row(example: dict[str, Any], columns: list[str], jpeg: bool = False) -> l
     found = []
     for column in columns:
         for place, (data, path) in _values(example, column):
-            made = _as_jpeg(data, f"{example.get('id')}: {column}") if jpeg else data
-            found.append(MediaFile(column, place, made, suffix(made, path), data))
+            written = _as_jpeg(data, f"{example.get('id')}: {column}") if jpeg else data
+            found.append(MediaFile(column, place, written, suffix(written, path), data))
     return found
 
 
