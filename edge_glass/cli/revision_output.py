@@ -41,9 +41,9 @@ def purge(plan: "Purge", done: bool = False) -> None:
     say("\n".join(lines))
 
 
-def origins(origins_: list[dict[str, Any]]) -> None:
+def origins(traced: list[dict[str, Any]]) -> None:
     """Where a row comes from."""
-    for origin in origins_:
+    for origin in traced:
         for name, value in origin.items():
             each = value if isinstance(value, list) else [value]
             if name == "consent":

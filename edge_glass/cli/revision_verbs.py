@@ -113,11 +113,11 @@ def append(
     """Put rows of another build behind those that are there; shards that are there stay."""
     from edge_glass.release.append_raw import append as join
 
-    build, release = join(
-        directory, new, config, on_same, version, jobs or cores(),  # type: ignore[arg-type]
+    builds, release = join(
+        directory, new, config, on_same, version, jobs or cores(),
         progress=terminal_progress(),
     )  # fmt: skip
-    _say(build, release, json)
+    _say(builds, release, json)
 
 
 @app.command(epilog="Example: edge-glass amend data --edits edits.parquet")
@@ -135,17 +135,17 @@ def amend(
     """Correct texts; the table of edits is published with the rows."""
     from edge_glass.release.amend import amend as correct
 
-    build, release = correct(directory, edits, config, version, jobs or cores())
-    _say(build, release, json)
+    builds, release = correct(directory, edits, config, version, jobs or cores())
+    _say(builds, release, json)
 
 
-def _say(build: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
+def _say(builds: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
     from edge_glass.cli import terminal
 
     if json:
-        terminal.as_json([one.plain() for one in build.values()])
+        terminal.as_json([one.plain() for one in builds.values()])
         return
-    terminal.builds([*build.values()])
+    terminal.builds([*builds.values()])
     if release:
         terminal.release(release, dry_run=False)
 
