@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edge_glass.builder import (
+    MEDIA,
     Corpus,
     Example,
     Features,
@@ -94,16 +95,10 @@ class Laion400m(Corpus):
         columns["outlier"] = "CASE WHEN dropped IS NULL THEN detail ELSE '' END"
         unsafe = f"NSFW IS DISTINCT FROM '{UNLIKELY}'"
         columns |= {"unsafe": unsafe} if self.config.nsfw == "flag" else {}
+        columns |= {MEDIA: "URL"} if self.config.images else {}
         why = f"CASE WHEN {unsafe} THEN 'NSFW is ' || coalesce(NSFW, 'None') END"
         left_out = why if self.config.nsfw == "drop" else "NULL"
         return table_chunks.chunks(raw.paths[CHUNKS], TABLE, columns, left_out)
-
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        for row in super().rows(split, raw):
-            if self.config.images and not row.dropped:
-                row.media = (IMAGES, row.fields["url"])
-                row.fetch_request = {"url": row.fields["url"]}
-            yield row
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         images = self.config.image_of(media, row.id) if self.config.images else {}

@@ -9,7 +9,7 @@ from edge_glass.core import lazy_names
 
 if TYPE_CHECKING:
     from edge_glass.core.ledger import Dropped, Outcome
-    from edge_glass.core.row import Part, Row, rows_of
+    from edge_glass.core.row import MEDIA, Part, Row, rows_of
     from edge_glass.corpora.corpus import Corpus, Example
     from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
     from edge_glass.corpora.params import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_FREQUENCY",
     "INDEX",
+    "MEDIA",
     "RETRIEVED",
     "SIMILARITY",
     "AudioParams",

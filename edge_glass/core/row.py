@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 # what a batch of rows says of each beside its columns; no column of a corpus has such a name
 SOURCE, PLACE, OUTCOME, DETAIL = "row.source", "row.place", "row.outcome", "row.detail"
+MEDIA = "row.media"  # of rows that fetch something: its URL
 MARKS = (SOURCE, PLACE, OUTCOME, DETAIL)
 
 
@@ -35,13 +36,26 @@ class Part(Protocol):
     """A piece of a source, such as a chunk of a table, that one process reads."""
 
     def batches(self) -> "Iterator[pa.RecordBatch]":
-        """Its rows: `MARKS` (text; the outcome null where nothing is wrong), `id` and columns."""
+        """Its rows: `MARKS` (text; the outcome null where nothing is wrong), `id` and columns.
+
+        And the URL that a row fetches as `MEDIA`, where the config has media.
+        """
 
 
-def rows_of(part: Part) -> Iterator[Row]:
-    """The rows of a part, one at a time."""
+def rows_of(part: Part, archive: str = "") -> Iterator[Row]:
+    """The rows of a part, one at a time; what they fetch is of the source `archive`."""
     for batch in part.batches():
-        for fields in batch.to_pylist():
-            source, place, outcome, detail = (fields.pop(mark) for mark in MARKS)
-            dropped = (outcome, detail) if outcome else None
-            yield Row(fields.pop("id"), source, place, None, fields, dropped)
+        yield from rows_of_batch(batch, archive)
+
+
+def rows_of_batch(batch: "pa.RecordBatch", archive: str) -> Iterator[Row]:
+    """The rows of a batch, one at a time."""
+    for fields in batch.to_pylist():
+        source, place, outcome, detail = (fields.pop(mark) for mark in MARKS)
+        row = Row(fields.pop("id"), source, place, None, fields)
+        url = fields.pop(MEDIA, None)
+        if outcome:
+            row.dropped = (outcome, detail)
+        elif url is not None:
+            row.media, row.fetch_request = (archive, url), {"url": url}
+        yield row

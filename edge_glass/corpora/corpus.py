@@ -88,14 +88,15 @@ class Corpus(ABC):
         """What gives the rows of a split as Arrow batches, in source order; empty if nothing does.
 
         A config without media is then built out of the batches as they are: nothing is done for a
-        row by itself, and `rows` and `examples` are not asked.
+        row by itself, and `rows` and `examples` are not asked. Of one whose rows each fetch an
+        image, the batches say which, and `examples` is asked.
         """
         return ()
 
     def rows(self, split: str, raw: "Raw") -> Iterator[Row]:
         """Every row of the source, in its order, without reading media; here those of `parts`."""
         for part in self.parts(split, raw):
-            yield from rows_of(part)
+            yield from rows_of(part, self.fetched)
 
     def examples(self, row: Row, media: "Media") -> Iterator[Example]:
         """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
@@ -119,12 +120,27 @@ class Corpus(ABC):
     # What follows from it
 
     def batched(self, raw: "Raw") -> bool:
-        """Whether the config is built out of batches of rows."""
+        """Whether rows are planned in batches."""
         if not all(self.parts(split, raw) for split in self.chosen_splits()):
             return False
+        return not self._has_media or self.fetched in raw.remote
+
+    @property
+    def whole(self) -> bool:
+        """Whether the rows of batches are the examples: nothing is to be done for each."""
+        return not self._has_media
+
+    @cached_property
+    def _has_media(self) -> bool:
         from edge_glass.core.arrow_columns import has_media
 
-        return not any(map(has_media, arrow_schema(self.columns()).types))
+        return any(map(has_media, arrow_schema(self.columns()).types))
+
+    @cached_property
+    def fetched(self) -> str:
+        """The source whose items rows ask for by URL; empty if there is none."""
+        names = (name for split in self.chosen_splits() for name in self.sources(split))
+        return next((name for name in names if self.spec().sources[name].fetch), "")
 
     @classmethod
     def named(cls) -> tuple[str, str]:

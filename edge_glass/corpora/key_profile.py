@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from edge_glass.corpora.layouts.record import Record
+import pyarrow as pa
+import pyarrow.compute as pc
 
-WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
-NUMBER = re.compile(r"-?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?")
+from edge_glass.corpora.layouts.record import Record
+from edge_glass.corpora.layouts.table_batches import Batch
+
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+FLOAT = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+TRUTH = re.compile("[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]")
+SIGNED, BOOLEAN = pa.types.is_signed_integer, pa.types.is_boolean
+FLOATING = pa.types.is_floating
 MOST = 1_000_000  # values that are told apart
 FEW = 1000  # that may be the names of classes
 SHOWN = 3
@@ -31,16 +38,11 @@ class KeyProfile:
     def add(self, value: Any, text: bool) -> None:
         """Take a value; `text`: it comes from a file where all is text."""
         self.rows += 1
-        found = _type(value, text)
-        if found and found != self.type:
-            self.type = _both(self.type, found) if self.type else found
+        self._take_type(_type(value, text))
         if len(self.examples) < SHOWN:
             self.examples.append(value)
-        if isinstance(value, str) and not (self.prefix and value.startswith(self.prefix)):
-            pairs = zip(value if self.prefix is None else self.prefix, value, strict=False)
-            self.prefix = "".join(
-                one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)
-            )
+        if isinstance(value, str):
+            self._shorten(value)
         if isinstance(value, str | int):
             if len(self.few) <= FEW:
                 self.few.add(str(value))
@@ -51,11 +53,55 @@ class KeyProfile:
         else:
             self.unique = False
 
+    def add_column(self, values: pa.Array, text: bool) -> None:
+        """Take many values; those of plain types without a look at each."""
+        values = values.drop_null()
+        kind, is_text = values.type, pa.types.is_string(values.type)
+        plain = is_text or any(is_kind(kind) for is_kind in (SIGNED, BOOLEAN, FLOATING))
+        head = values[:SHOWN] if plain else values
+        for value in head.to_pylist():
+            self.add(value, text)
+        rest = values[len(head) :]
+        if not len(rest):
+            return
+        self.rows += len(rest)
+        if is_text:
+            for edge in pc.min_max(rest).values():
+                self._shorten(edge.as_py())
+            for found in _types_of_texts(rest) if text and self.type != "string" else ():
+                self._take_type(found)
+        if FLOATING(kind):
+            return
+        listed = rest.to_pylist() if self.unique else []
+        if len(self.few) <= FEW:
+            some = pc.unique(rest).to_pylist()
+            self.few.update(map(str, some[: FEW + 1]))
+        if self.unique:
+            before = len(self._seen)
+            self._seen.update(map(hash, listed))
+            self.unique = before + len(listed) == len(self._seen) <= MOST
 
-def profiles(records: Iterable[Record], text: bool) -> dict[str, KeyProfile]:
+    def _take_type(self, found: str) -> None:
+        if found and found != self.type:
+            self.type = _both(self.type, found) if self.type else found
+
+    def _shorten(self, text: str) -> None:
+        """The prefix, as far as this text has it, too."""
+        if not (self.prefix and text.startswith(self.prefix)):
+            pairs = zip(text if self.prefix is None else self.prefix, text, strict=False)
+            self.prefix = "".join(
+                one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)
+            )
+
+
+def profiles(records: Iterable[Record | Batch], text: bool) -> dict[str, KeyProfile]:
     """The keys of all records, in the order in which they come up."""
     found: dict[str, KeyProfile] = {}
     for record in records:
+        if isinstance(record, Batch):
+            for key, values in record.values.items():
+                found.setdefault(key, KeyProfile()).add_column(values, text)
+            continue
         for key, value in record.values.items():
             profile = found.setdefault(key, KeyProfile())
             if value is not None:
@@ -79,9 +125,19 @@ def _type(value: Any, text: bool) -> str:
 def _type_of_text(text: str) -> str:
     if WHOLE.fullmatch(text):
         return "int64"
-    if NUMBER.fullmatch(text) and not re.match(r"-?0\d", text):
+    if FLOAT.fullmatch(text):
         return "float64"
-    return "bool" if text.lower() in ("true", "false") else "string"
+    return "bool" if TRUTH.fullmatch(text) else "string"
+
+
+def _types_of_texts(texts: pa.Array) -> set[str]:
+    """Each type that `_type_of_text` finds among texts."""
+    left, found = pc.unique(texts), set[str]()
+    for pattern, type_ in ((WHOLE, "int64"), (FLOAT, "float64"), (TRUTH, "bool")):
+        fits = pc.match_substring_regex(left, f"^(?:{pattern.pattern})$")
+        found |= {type_} if pc.any(fits).as_py() else set()
+        left = left.filter(pc.invert(fits))
+    return found | ({"string"} if len(left) else set())
 
 
 def _both(one: str, other: str) -> str:

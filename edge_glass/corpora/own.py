@@ -4,18 +4,16 @@ It may be published with a package, or be nobody's but the user's.
 """
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from edge_glass.core.errors import ConfigError
-from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Column, Own, Spec, of_package, path_of
@@ -25,7 +23,7 @@ from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
-from edge_glass.corpora.layouts.tables import split_word
+from edge_glass.corpora.layouts.tables import BATCHED, split_word
 from edge_glass.corpora.own_params import params_of
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
@@ -33,7 +31,11 @@ from edge_glass.media.features import Features, Sequence, Value
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
+if TYPE_CHECKING:
+    from edge_glass.core.row import Part
+
 KINDS = ("image", "audio", "video")
+SPAN = ("start", "end", "length")
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
 CARD = """Licence: {{ spec.licence }}
 
@@ -151,7 +153,26 @@ class OwnCorpus(Corpus):
         return {n: Sequence(each) for n, each in found.items()} if column.several else found
 
     @override
+    def parts(self, split: str, raw: Raw) -> "list[Part]":
+        spec, unlike = self.spec(), self.config.bundled or self.of_folder  # few rows, or no table
+        listing = [n for n in self.sources(split) if spec.sources[n].fetch is None]
+        if unlike or spec.layout not in BATCHED or FILES in listing:
+            return []
+        from edge_glass.corpora.own_batches import table_parts
+
+        every = [Files(raw, source, tuple(spec.tables)) for source in listing]
+        return [*table_parts(spec, every, split, self.whole)]
+
+    @property
+    @override
+    def whole(self) -> bool:
+        return super().whole and not isinstance(self.config, CaptionParams)
+
+    @override
     def rows(self, split: str, raw: Raw) -> Iterator[Row]:
+        if self.parts(split, raw):
+            yield from super().rows(split, raw)
+            return
         first = split == self.splits()[0]
         listed = self.spec().layout != "media"  # where each file is a record
         files_claimed = first and listed and any(c.stored_as == "file" for c in self.media.values())
@@ -185,19 +206,12 @@ class OwnCorpus(Corpus):
 
     def _split(self, record: Record) -> str | None:
         """The split of a record, None if the rule has none for it."""
-        rule = self.spec().splits
-        if rule.by == "all":
-            return next(iter(rule.names))
-        if rule.by == "share":
-            group = record.where if rule.key is None else str(values.at(rule.key, record.values))
-            return own_files.share_of(rank(rule.seed, group) / 2**64, rule.shares)
-        value = record.folder
-        if rule.by == "key":
-            value = str(values.at(str(rule.key), record.values))
-        elif rule.by == "pattern":
-            found = re.search(str(rule.pattern), record.where)
-            value = found[1] if found else ""
-        return next((n for n, words in rule.names.items() if value in (n, *words)), None)
+        rule, said = self.spec().splits, record.where
+        if rule.by == "folder":
+            said = record.folder
+        elif rule.key is not None:
+            said = str(values.at(rule.key, record.values))
+        return values.split_of(rule, said)
 
     def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
         """The media of a record: column -> file or files, URL, or place in a table."""
@@ -330,7 +344,7 @@ class OwnCorpus(Corpus):
                 if row.fields[name]
                 else None
             )
-        if name not in (names := row.fields["media"]):
+        if name not in (names := own_files.names_of(row, name)):
             return None
         try:
             first = row.media is not None and names[name] == row.media[1]
@@ -356,7 +370,7 @@ class OwnCorpus(Corpus):
             return self._bytes(name, column, row, media)
         from edge_glass.media import sections
 
-        file = row.fields["media"].get(name)
+        file = own_files.names_of(row, name).get(name)
         path = media.on_disk(file) if file and column.stored_as == "file" else None
         if path and (part := sections.stretch_of_file(path, *span)):
             return media.embedded(part)
@@ -382,7 +396,7 @@ class OwnCorpus(Corpus):
 
             data, label = sections.clip(data, label, ask["start"], ask["end"], media.notes)
             return dict(self.config.audio_columns(data, label, media.notes))
-        named = row.id if row.fetch_request else row.fields["media"].get(name, row.id)
+        named = row.id if row.fetch_request else own_files.names_of(row, name).get(name, row.id)
         file = PurePosixPath(named)
         if self._span(row) and kind != "image":
             file = PurePosixPath(f"{PurePosixPath(row.id).name}.flac")
@@ -390,7 +404,7 @@ class OwnCorpus(Corpus):
 
     def _span(self, row: Row) -> tuple[float, float] | None:
         """The seconds of a recording that a row is."""
-        keys = [self._by_role[role] for role in ("start", "end", "length")]
+        keys = [self._by_role[role] for role in SPAN]
         if not any(keys):
             return None
         start, end, length = (row.fields.get(key[0]) if key else None for key in keys)

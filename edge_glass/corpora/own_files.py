@@ -30,6 +30,12 @@ def all_files(media: dict[str, Any]) -> list[str]:
     return [f for each in media.values() for f in (each if isinstance(each, list) else [each])]
 
 
+def names_of(row: Row, column: str) -> dict[str, Any]:
+    """The media of a row, as its record names them; one of a batch has one medium at most."""
+    found: dict[str, Any] | None = row.fields.get("media")
+    return found or ({column: row.media[1]} if row.media else {})
+
+
 def speak_of(columns: dict[str, Column], key: str) -> bool:
     """Whether a column is read from a key, alone or in a text."""
     return any(re.search(rf"(^|\{{){key}\b", str(column.key)) for column in columns.values())
@@ -43,16 +49,6 @@ def sections_of(media: dict[str, Column], said: dict[str, Any]) -> dict[str, lis
         if file and (found := values.SECTION.search(str(values.at(column.key, said)))):
             cuts[name] = [float(found[1]), float(found[2])]
     return cuts
-
-
-def share_of(at: float, shares: dict[str, float]) -> str:
-    """The split of a record that is drawn at a number from 0 to 1."""
-    edge = 0.0
-    for name, share in shares.items():
-        edge += share
-        if at < edge:
-            return name
-    return [*shares][-1]
 
 
 def unclaimed(files: Files, claimed: set[bytes]) -> Iterator[Row]:

@@ -18,10 +18,17 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
 from edge_glass.corpora import own_hub, own_splits
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
-from edge_glass.corpora.layouts import media_columns, media_folders, tables, values
+from edge_glass.corpora.layouts import (
+    media_columns,
+    media_folders,
+    table_batches,
+    tables,
+    values,
+)
 from edge_glass.corpora.layouts.media_columns import Media
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.corpora.layouts.table_batches import Batch
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop
 from edge_glass.corpora.own_splits import WORDS
@@ -113,7 +120,7 @@ class _Reading:
         sample = [record for record in sample if record.dropped is None] or sample
         text = bool(read) and all(tables.ending(name) in tables.DELIMITED for name in read)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
-        found = profiles(_counted(LAYOUTS[layout].records(files), folders, lost, parents), text)
+        found = profiles(_counted(table_batches.scan(layout, files), folders, lost, parents), text)
         roles, rows = dict(self._choices.roles), folders.total() + lost.total()
         if unknown := [key for key in roles if key not in found]:
             raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
@@ -241,7 +248,7 @@ class _Reading:
         for name in chosen[:1]:
             if tables.ending(name) in (tables.PARQUET, tables.ARROW):
                 with self._files.local(name) as path:
-                    return tables.class_names(path)
+                    return table_batches.class_names(path)
         return {}
 
     def _sample(self, name: str) -> Iterator[Record]:
@@ -376,11 +383,18 @@ def _packing(name: str) -> str:
 
 
 def _counted(
-    records: Iterable[Record], folders: Counter[str], lost: Counter[str], parents: set[str]
-) -> Iterator[Record]:
+    records: Iterable[Record | table_batches.Batch],
+    folders: Counter[str],
+    lost: Counter[str],
+    parents: set[str],
+) -> Iterator[Record | table_batches.Batch]:
     """The records; on the side the folders of those that are whole, and of the others."""
     for record in records:
-        (folders if record.dropped is None else lost)[record.folder] += 1
-        if record.dropped is None:
-            parents.add(record.where.rpartition("/")[0])
+        if isinstance(record, Batch):
+            folders[record.folder] += len(record.where) - len(record.lost)
+            lost[record.folder] += len(record.lost)
+        else:
+            (folders if record.dropped is None else lost)[record.folder] += 1
+            if record.dropped is None:
+                parents.add(record.where.rpartition("/")[0])
         yield record

@@ -111,16 +111,8 @@ def _make(job: Job, progress: Progress) -> Manifest:
     described = open_folder(job, progress)
     if job.before:
         finished.check(job.before, [manifest.read(job.before).ledger])
-    one_by_one = job.before or job.described.tables  # what was made of a row is looked up
-    planned = shard_plan.plan(
-        job.corpus,
-        job.raw,
-        job.folder,
-        job.options.limit,
-        progress,
-        jobs=job.options.jobs,
-        batched=not one_by_one,
-    )
+    limit, jobs = job.options.limit, job.options.jobs
+    planned = shard_plan.plan(job.corpus, job.raw, job.folder, limit, progress, jobs=jobs)
     tasks = list(_tasks(job, planned))
     if job.mended and ledger.FILE not in job.broken:
         _take_over(job, job.mended, tasks)

@@ -30,7 +30,7 @@ class Reading:
     part: Part
     split: str
     seed: int
-    schema: pa.Schema
+    schema: pa.Schema | None  # of the columns, if they are those of examples
     file: Path
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Reading:
 
 def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
     """All parts, in source order."""
-    schema = arrow_schema(corpus.columns()).remove_metadata()
+    schema = arrow_schema(corpus.columns()).remove_metadata() if corpus.whole else None
     seed = corpus.config.seed
     return [
         Reading(part, split, seed, schema, folder / f"{split}-{number:05d}.part")
@@ -82,11 +82,13 @@ def damaged(path: Path, why: object) -> DataError:
 
 def _keyed(batch: pa.RecordBatch, reading: Reading) -> pa.RecordBatch:
     """With the digest of each id, and columns of the types that are promised."""
-    names = [*MARKS, *reading.schema.names]
-    if {*names} != {*batch.schema.names}:
-        raise ValueError(f"columns {batch.schema.names} where {names} are promised")
-    texts = pa.schema([(mark, pa.string()) for mark in MARKS])
-    batch = _with_ids(batch.select(names).cast(pa.schema([*texts, *reading.schema])), reading)
+    if reading.schema:
+        names = [*MARKS, *reading.schema.names]
+        if {*names} != {*batch.schema.names}:
+            raise ValueError(f"columns {batch.schema.names} where {names} are promised")
+        texts = pa.schema([(mark, pa.string()) for mark in MARKS])
+        batch = batch.select(names).cast(pa.schema([*texts, *reading.schema]))
+    batch = _with_ids(batch, reading)
     row_counts.count(batch.num_rows, 0)
     return batch.append_column(KEY, digests(reading.seed, batch["id"]))
 

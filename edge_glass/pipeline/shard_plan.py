@@ -19,10 +19,10 @@ from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
-from edge_glass.core.row import OUTCOME, Row
+from edge_glass.core.row import OUTCOME, Row, rows_of_batch
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import Selection
-from edge_glass.sources.fields import preview
+from edge_glass.sources.fields import marked, preview
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
@@ -76,16 +76,15 @@ def plan(
     progress: Progress | None = None,
     *,
     jobs: int = 1,
-    batched: bool = True,
 ) -> Planned:
     """Cut all rows into orders of about 500 MB of Parquet; a second call reads the first's plan.
 
     The cut depends on the rows and the sizes of their media alone. `jobs` processes read rows that
-    come as batches, if they may be `batched`.
+    come as batches.
     """
     file, progress = folder / PLAN, progress or Silent()
     if (planned := _planned(file)) is None:
-        if batched and corpus.batched(raw):
+        if corpus.batched(raw):
             planned = _of_batches(corpus, raw, folder, limit, progress, jobs)
         else:
             selection = Selection.of(corpus, raw, limit, progress)
@@ -137,8 +136,15 @@ def _planned(file: Path) -> Planned | None:
     return planned if whole else None
 
 
-def read(folder: Path, order: Order) -> Iterator[Row]:
-    """The source rows of an order. Raises EdgeGlassError if its file is damaged."""
+def read(folder: Path, order: Order, archive: str = "") -> Iterator[Row]:
+    """The source rows of an order; those that come in batches fetch of `archive`.
+
+    Raises EdgeGlassError if its file is damaged.
+    """
+    if order.batched:
+        for batch in read_batches(folder, order):
+            yield from rows_of_batch(batch, archive)
+        return
     try:
         with gzip.open(path(folder, order.stem), "rt", encoding="utf-8") as file:
             for line in file:
@@ -150,7 +156,7 @@ def read(folder: Path, order: Order) -> Iterator[Row]:
 
 
 def read_batches(folder: Path, order: Order) -> "Iterator[pa.RecordBatch]":
-    """The rows of an order of a corpus that is `batched`. Raises EdgeGlassError if damaged."""
+    """The rows of an order that is `batched`. Raises EdgeGlassError if its file is damaged."""
     from edge_glass.pipeline import row_batches
 
     return row_batches.read(path(folder, order.stem), order.sha256)
@@ -210,10 +216,15 @@ class _BatchCutter(_Cutter):
 
     def _numbered(self, split: str) -> "Iterator[tuple[int, pa.RecordBatch]]":
         """Pieces of batches, each with the number of its shard: all rows weigh the same."""
-        most = max(1, SHARD_BYTES // self.corpus.row_bytes(0))
+        remote = self.raw.remote.get(self.corpus.fetched)
+        most = max(1, SHARD_BYTES // self.corpus.row_bytes(remote.row_bytes if remote else 0))
+        most = min(most, MAX_FETCHED) if remote else most
         start = kept = 0
         for batch in self.batches(split):
             rows = self.selection.marked(batch, split, start)
+            if self.corpus.config.licences:
+                licence = [name for name in ("license",) if name in rows.schema.names]
+                rows = marked(rows, licence, self.corpus.unlicensed)
             counts = kept + np.cumsum(rows[OUTCOME].is_null().to_numpy(zero_copy_only=False))
             numbers = np.maximum(counts - 1, 0) // most
             start, kept = start + len(counts), int(counts[-1])

@@ -30,7 +30,7 @@ from edge_glass.pipeline import replay, shard_plan
 from edge_glass.pipeline.replay import Before, Replay
 from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
-from edge_glass.sources.fields import Columns, marked
+from edge_glass.sources.fields import Columns
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
@@ -69,18 +69,22 @@ def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
 
     What a shard needs of the network is asked for while the one before it waits for its last rows.
     """
-    if tasks[0].order.batched:
+    first, corpus = tasks[0], _corpus(tasks[0])
+    if first.order.batched and corpus.whole and not (first.before or first.revisions):
         yield from map(_make_of_batches, tasks)
         return
     replays: dict[str, Replay] = {}
-    with closing(prefetch.media(_shards(tasks, replays), tasks[0].raw)) as rows:
+    shards = _shards(tasks, replays, corpus.fetched)
+    with closing(prefetch.media(shards, first.raw)) as rows:
         for task in tasks:
             yield _make(task, islice(rows, task.order.rows), replays)
 
 
-def _shards(tasks: Sequence[Task], replays: dict[str, Replay]) -> Iterator[Iterable[Row]]:
+def _shards(
+    tasks: Sequence[Task], replays: dict[str, Replay], archive: str
+) -> Iterator[Iterable[Row]]:
     for task in tasks:
-        rows = shard_plan.read(task.folder, task.order)
+        rows = shard_plan.read(task.folder, task.order, archive)
         if task.revisions:
             rows = task.revisions.marked(rows)
         if task.before:
@@ -116,12 +120,9 @@ def _make_of_batches(task: Task) -> WorkRecord:
 def _kept(task: Task, corpus: Corpus, book: "_Book") -> Iterator[pa.Table]:
     """Rows that are kept; on the side what became of each goes into the book."""
     check, schema = Columns(corpus.columns()), arrow_schema(corpus.columns())
-    licence = [name for name in ("license",) if name in schema.names]
     digests = RowDigests(schema)
     for batch in shard_plan.read_batches(task.folder, task.order):
         rows = check.marked(batch)
-        if corpus.config.licences:
-            rows = marked(rows, licence, corpus.unlicensed)
         kept = rows[OUTCOME].is_null()
         table = pa.Table.from_batches([rows.filter(kept)]).select(schema.names)
         book.add_table(ledger_tables.of_rows(rows, task.order.split, digests.of_table(table)))

@@ -2,8 +2,9 @@
 
 A field that begins with a quote is quoted where it ends with one before a delimiter or the end of
 the line, quotes inside being doubled or (as Spark writes them) after a backslash. It may hold line
-ends only where the lines, each by itself, are no rows. Any other quote is a letter, and swallows
-no row: `"5 inch screen`. Where most quotes at the beginning of a file are letters, all are.
+ends only where the lines, each by itself, are no rows; in a table of one column, where any line is
+one, wherever it is closed so. Any other quote is a letter, and swallows no row: `"5 inch screen`.
+Where most quotes at the beginning of a file are letters, all are.
 """
 
 import re
@@ -105,9 +106,11 @@ class Quoting:
         return None if block.find(QUOTE, at + 1) < 0 else 0
 
     def _are_rows(self, lines: bytes) -> bool:
-        """Whether each of several lines has as many fields as a record."""
+        """Whether each of several lines has as many fields as a record, and that says something."""
         delimiters = self.width - 1
-        return all(line.count(self.delimiter) == delimiters for line in lines.split(b"\n") if line)
+        return delimiters > 0 and all(
+            line.count(self.delimiter) == delimiters for line in lines.split(b"\n") if line
+        )
 
     def as_letters(self, line: bytes) -> bytes:
         """A line, without its end, with every quote that opens nothing a letter of its field."""

@@ -20,11 +20,15 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import MARKS
 from edge_glass.core.row_digests import RowDigests
-from edge_glass.corpora import catalog
+from edge_glass.core.spec import Own, Spec
+from edge_glass.corpora import catalog, own
 from edge_glass.corpora.corpus import Corpus
+from edge_glass.corpora.layouts import table_batches
+from edge_glass.corpora.understand import Choices, understand
 from edge_glass.media.features import Features, Sequence, Value, arrow_schema
 from edge_glass.pipeline import row_batches, shard_plan, worker
 from edge_glass.pipeline.build import Options, build
+from edge_glass.sources.obtain import obtain
 
 BASE = "laion400m_metadata"
 HEADER = "SAMPLE_ID|URL|TEXT|HEIGHT|WIDTH|LICENSE|NSFW|similarity"
@@ -227,3 +231,116 @@ def test_digests_and_row_groups_of_tables_are_those_of_rows(
         one = shard_files.write_shard(folder / "rows", rows, schema)
         other = shard_files.write_text_shard(folder / "table", iter([table[:1], table[1:]]), schema)
     assert one == other and pq.read_table(folder / "table").num_rows == len(rows)
+
+
+CSV = """id,caption,n,score,kind,split,note
+a,one,1,0.5,cat,train,x
+b,"two
+lines",02,1.,dog,test,
+c, ,3,nan,cat,train,é
+d,four,4.0,1e400,bird,dev,\0
+a,again,5,.5,cat,train,x
+f,few fields,6
+g,true,-0,-0,,other,true
+"""
+TYPED = {
+    "url": ["http://a.example/1.jpg", None, "http://a.example/1.jpg", "/x.jpg", "http://a/é", "x"],
+    "caption": [["a", "b"], [], None, ["c"], ["d"], [" "]],
+    "n": [1, -1, 7, None, 0, 2],
+    "share": [0.1, 1.0, None, float("nan"), -0.0, 2.5],
+    "big": pa.array([2**62, 1, None, 0, 5, 6], pa.uint64()),
+    "word": pa.array(["x", "y", None, "x", "y", "z"]).dictionary_encode(),
+    "deep": [{"a": [1]}, None, {"a": [2]}, {"a": []}, {"a": [3]}, {"a": [4, 5]}],
+}
+COLUMNS: dict[str, dict[str, Any]] = {
+    "caption": {"role": "caption", "type": "[string]"},
+    "n": {"role": "label", "names": ["zero", "one", "two"]},
+    "score": {"role": "number", "key": "share", "type": "float64"},
+    "big": {"role": "number", "type": "int64"},
+    "text": {"role": "text", "key": "{word}-{n}"},
+    "first": {"role": "number", "key": "deep.a.0", "type": "int64"},
+    "said": {"role": "text", "key": "deep", "type": "json"},
+}
+RULES: list[dict[str, Any]] = [
+    {},
+    {"by": "key", "key": "word", "names": {"train": ["x"], "test": ["y"]}},
+    {"by": "share", "names": {"train": [], "test": []}, "shares": {"train": 0.5, "test": 0.5}},
+    {"by": "pattern", "pattern": "([12])$", "names": {"train": ["2"], "test": ["1"]}},
+]
+
+
+def own_corpus(home: Path, **said: Any) -> Corpus:
+    columns = {name: {"key": name} | column for name, column in said.pop("columns").items()}
+    spec = Spec.model_validate(
+        {
+            "title": "t",
+            "version": "1.0.0",
+            "licence": "x",
+            "licence_tag": "other",
+            "layout": "table",
+        }
+        | {"columns": columns, "configs": {"list": {}}}
+        | said
+    )
+    kind = own.corpus(Own.of("list", spec, home))
+    return kind.of(kind.configure("list", "list"))
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("by", "all"))
+def test_rows_of_a_table_are_those_of_its_records(
+    tmp_path: Path, rule: dict[str, Any], fetched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table(TYPED), tmp_path / "list.parquet", row_group_size=2)
+    monkeypatch.setattr(table_batches, "PIECE", 3)
+    columns = COLUMNS | (
+        {"image": {"role": "image", "key": "url", "stored_as": "url"}} if fetched else {}
+    )
+    sources: dict[str, Any] = {"data": {"path": "list.parquet"}}
+    sources |= {"fetched": {"fetch": "image", "row_bytes": 1000}} if fetched else {}
+    corpus = own_corpus(tmp_path, columns=columns, splits=rule, sources=sources)
+    raw = obtain(corpus.request(), facts=False)
+    for split in corpus.splits():
+        parts = corpus.parts(split, raw)
+        assert len(parts) == 3 and corpus.batched(raw)
+        batched = [*corpus.source_rows(split, raw)]
+        with monkeypatch.context() as patch:
+            patch.setattr(own.OwnCorpus, "parts", lambda *_: [])
+            alone = [*corpus.source_rows(split, raw)]
+        for row in alone:
+            row.fields.pop("media", None)
+        assert [(row.id, row.row, row.dropped) for row in batched] == [
+            (row.id, row.row, row.dropped) for row in alone
+        ]
+        assert repr([r for r in batched if not r.dropped]) == repr(
+            [r for r in alone if not r.dropped]
+        )
+
+
+@pytest.mark.parametrize("split", [None, "train:0.5,test:0.5 by kind"])
+@pytest.mark.parametrize("packing", ["csv", "txt", "parquet"])
+def test_a_table_of_ones_own_has_the_bytes_of_its_records(
+    tmp_path: Path, split: str | None, packing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"list.{packing}"
+    path.write_text(
+        {"csv": CSV, "txt": "one\n\n two\udcff \ntwo\n\0\n"}.get(packing, ""),
+        errors="surrogateescape",
+    )
+    roles = {"url": "text"} if packing == "txt" else {}
+    rule = split if packing == "csv" else "all"
+    if packing == "parquet":
+        typed = {key: values for key, values in TYPED.items() if key not in ("url", "deep")}
+        pq.write_table(pa.table(typed), path)
+    mine = understand(path, Choices(split=rule or "key=split", roles=roles)).own
+    variant = catalog.variant(str(path), {}, None, mine)
+    made = {}
+    for batched in (True, False):
+        with monkeypatch.context() as patch:
+            if not batched:
+                patch.setattr(own.OwnCorpus, "parts", lambda *_: [])
+            build(variant, tmp_path / f"{batched}")
+        folder = tmp_path / f"{batched}" / "list"
+        made[batched] = {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+        assert list(verify(folder)) == []
+    assert made[True] == made[False]

@@ -1,6 +1,7 @@
 """Quotes of text tables: as their writer meant them, and no row swallows another."""
 
 import csv
+import gzip
 import io
 from pathlib import Path
 
@@ -53,6 +54,16 @@ CASES = {
         [("u1", "line one\nline two"), ("u2", 'he said "hi"'), ("u3", "b")],
     ),
 }
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_lines_inside_quotes_in_a_table_of_one_column(tmp_path: Path, packed: str) -> None:
+    path = tmp_path / f"a.csv{packed}"
+    text = b'TEXT\n"one\ntwo"\nplain\n"5 inch\n"says ""hi"""\n"a\n\nb, c"\nlast\n'
+    path.write_bytes(gzip.compress(text) if packed else text)
+    table = Layout("chunks", {"TEXT": "VARCHAR"}, ())
+    found = [fields["TEXT"] for _, fields, _, _ in records(tmp_path, table)]
+    assert found == ["one\ntwo", "plain", '"5 inch', 'says "hi"', "a\n\nb, c", "last"]
 
 
 def chunk(folder: Path, text: str, name: str = "a.csv") -> list[tuple[str | None, str | None]]:

@@ -5,35 +5,24 @@ the name under which its bytes are read (see `parquet_folder`).
 """
 
 import csv
-import json
 import re
-import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
 
-from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import json_text, table_chunks
-from edge_glass.sources.chunk_text import PACKED, labelled, opened
+from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import preview
-from edge_glass.sources.packed_folder import arrow_table
-from edge_glass.sources.parquet_folder import Tables
-from edge_glass.sources.table_layout import Layout
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
 DELIMITERS = (",", ";", "|", "\t")
-ROWS = 1000  # of an Arrow file, decoded at a time
-MEMORY = 500_000_000  # bytes, for DuckDB
+BATCHED = ("table", "tsv")  # layouts
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
     "train": ("train", "training"),
@@ -63,30 +52,15 @@ def read(path: Path, name: str) -> Iterator[Record]:
 
     Raises EdgeGlassError if it cannot be read on.
     """
-    import pyarrow as pa
+    if in_batches(name):
+        from edge_glass.corpora.layouts import table_batches
 
-    try:
-        yield from _read(path, name)
-    except (pa.ArrowException, csv.Error, OSError, EOFError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
-            raise
-        raise SourceError(f"{path}: damaged ({error}). {table_chunks.REMEDY}") from None
-
-
-def _read(path: Path, name: str) -> Iterator[Record]:
-    kind, base = ending(name), name.rpartition("/")[0]
-    folder = split_word(name) or base.partition("/")[0]
-    if kind in (PARQUET, ARROW):
-        columns = [*values(path), *(cells(path))]
-        inner = cells(path)
-        for number, record in enumerate(_rows(path, columns)):
-            places = {key: f"{name}/{number}/{place}" for key, place in inner.items()}
-            yield Record(f"{name}/{number}", record | places, folder, base)
-    elif kind in DELIMITED:
-        yield from _delimited(path, name, folder, base)
-    else:
-        listed = json_text.lines if json_text.is_lines(path) else json_text.items
-        reader = _urls if kind == ".txt" else listed
+        for batch in table_batches.batches(path, name):
+            yield from batch.records()
+        return
+    base, folder = place_of(name)
+    reader = json_text.lines if json_text.is_lines(path) else json_text.items
+    with readable(path):
         for number, item in enumerate(reader(path), 1):
             if isinstance(item, dict):
                 yield Record(f"{name} row {number}", item, folder, base)
@@ -95,105 +69,28 @@ def _read(path: Path, name: str) -> Iterator[Record]:
                 yield Record(f"{name} row {number}", {}, folder, base, why)
 
 
-def cells(path: Path) -> dict[str, str]:
-    """The columns of a Parquet file that hold bytes or lists of such, with their places."""
-    return {f.name: inner for f in _schema(path) if (inner := _bytes_in(f.name, f.type))}
+def in_batches(name: str) -> bool:
+    """Whether a table is read in batches: JSON is not."""
+    return ending(name) in (PARQUET, ARROW, *DELIMITED, ".txt")
 
 
-def values(path: Path) -> list[str]:
-    """The other columns of a Parquet file."""
-    return [f.name for f in _schema(path) if not _holds_bytes(f.type)]
+def place_of(name: str) -> tuple[str, str]:
+    """Where names of files in a table begin, and the word for its split, or its first folder."""
+    base = name.rpartition("/")[0]
+    return base, split_word(name) or base.partition("/")[0]
 
 
-def class_names(path: Path) -> dict[str, list[str]]:
-    """The names of the classes that `datasets` wrote into a file's schema, by column."""
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What a damaged table ends in, as a SourceError."""
+    import pyarrow as pa
+
     try:
-        said = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
-        features = said["info"]["features"]
-        found = {n: f["names"] for n, f in features.items() if f.get("_type") == "ClassLabel"}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    return {n: [*map(str, names)] for n, names in found.items() if isinstance(names, list)}
-
-
-def _schema(path: Path) -> "pa.Schema":
-    from edge_glass.core import parquet
-
-    if ending(path.name) == ARROW:
-        return arrow_table(path).schema
-    with parquet.opened(path) as file:
-        schema: pa.Schema = file.schema_arrow
-        return schema
-
-
-def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    with_bytes = cells(path)
-    plain = [name for name in columns if name not in with_bytes]
-    if ending(path.name) == ARROW:
-        for batch in arrow_table(path).select(plain).to_batches(ROWS):
-            yield from batch.to_pylist() if plain else ({} for _ in range(batch.num_rows))
-    elif plain:
-        yield from (record for _, record in Tables(path).records(plain))
-    else:
-        yield from ({} for _ in Tables(path).names())
-
-
-def _bytes_in(name: str, type_: "pa.DataType") -> str | None:
-    import pyarrow as pa
-
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        inner = type_.value_type
-        return (
-            None
-            if pa.types.is_nested(inner) and not pa.types.is_struct(inner)
-            else (_bytes_in(name, inner) and name)
-        )
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
-        return name
-    if pa.types.is_struct(type_) and any(
-        f.name == "bytes" and (pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type))
-        for f in type_
-    ):
-        return f"{name}.bytes"
-    return None
-
-
-def _holds_bytes(type_: "pa.DataType") -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_nested(type_):
-        return any(_holds_bytes(type_.field(i).type) for i in range(type_.num_fields))
-    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
-
-
-def _delimited(path: Path, name: str, folder: str, base: str) -> Iterator[Record]:
-    headers = {each: opened(path, each)[0] for each in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda each: len(headers[each]))
-    if repeated := {n for n in headers[delimiter] if headers[delimiter].count(n) > 1}:
-        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
-    names = labelled(headers[delimiter])
-    layout = Layout("", dict.fromkeys(names, "VARCHAR"), (), delimiter)
-    with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
-        for row, values_, why in _chunk(path, layout, connection):
-            yield Record(f"{name} row {row + 1}", values_, folder, base, why)
-
-
-def _chunk(
-    path: Path, layout: Layout, connection: "duckdb.DuckDBPyConnection"
-) -> Iterator[tuple[int, dict[str, Any], tuple[Outcome, str] | None]]:
-    from edge_glass.sources import chunk_rows
-
-    for batch in chunk_rows.read(path, layout, connection):
-        for record in batch.to_pylist():
-            row, dropped, detail = (record.pop(mark) for mark in chunk_rows.MARKS)
-            if dropped == Outcome.DAMAGED_FILE:
-                raise SourceError(f"{path}: row {row}: {detail}. {table_chunks.REMEDY}")
-            yield row, record, (Outcome(dropped), detail) if dropped else None
-
-
-def _urls(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        yield from ({"url": url} for line in file if (url := line.strip()))
+        yield
+    except (pa.ArrowException, csv.Error, OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
+            raise
+        raise SourceError(f"{path}: damaged ({error}). {table_chunks.REMEDY}") from None
 
 
 def names(files: Files) -> Iterator[str]:
@@ -208,15 +105,21 @@ def without_header(files: Files) -> Iterator[Record]:
     """The lines of TSV files whose columns have no names: their keys are their numbers, from 0."""
     for name in names(files):
         folder, base = split_word(name), name.rpartition("/")[0]
-        with files.local(name) as path, path.open("rb") as lines:
+        with files.local(name) as path:
             width = 0
-            for number, line in enumerate(lines, 1):
-                fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
+            for number, fields in enumerate(fields_of_lines(path), 1):
                 width = width or len(fields)
                 detail = f"{len(fields)} fields where the first line has {width}"
                 why = None if len(fields) == width else (Outcome.MALFORMED_ROW, detail)
                 said = {str(place): field for place, field in enumerate(fields)}
                 yield Record(f"{name} line {number}", said, folder, base, why)
+
+
+def fields_of_lines(path: Path) -> Iterator[list[str]]:
+    """The text between tabs of each line."""
+    with path.open("rb") as lines:
+        for line in lines:
+            yield line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
 
 
 def records(files: Files) -> Iterator[Record]:

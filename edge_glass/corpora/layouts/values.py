@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.spec import Column
+from edge_glass.core.spec import Column, Splits
 from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources.fields import preview
 
@@ -53,6 +54,11 @@ def _without_end(place: str, values: dict[str, Any]) -> Any:
     return str(found).removesuffix(end) if end and found is not None else found
 
 
+def is_plain(key: str) -> bool:
+    """Whether a key is a name and no more."""
+    return "." not in key and not PLACE.search(key)
+
+
 def section(key: Key, said: dict[str, Any], length: float | None) -> dict[str, Any]:
     """What is fetched of a video: its id, and seconds from start to end. Raises Dropped."""
     parts = at(key, said)
@@ -77,7 +83,7 @@ def getter(key: Key, pattern: str | None = None) -> Callable[[dict[str, Any]], A
         return lambda values: (
             found[1] if (found := re.search(pattern, str(at(key, values)))) else None
         )
-    if isinstance(key, str) and "." not in key and not PLACE.search(key):
+    if isinstance(key, str) and is_plain(key):
         name = key
         return lambda values: values.get(name)
     return partial(at, key)
@@ -161,3 +167,23 @@ def member(value: str, base: str, data: Path, media: Path) -> str:
     if found.startswith("..") or "\0" in value:
         raise Dropped(Outcome.MALFORMED_ROW, f"{value!r:.60} is outside of the folder of its media")
     return found.replace(os.sep, "/")
+
+
+def split_of(rule: Splits, said: str) -> str | None:
+    """The split of a record, out of what the rule looks at; None if it has none for it.
+
+    That is the record's folder, the value of a key, or what names it in its source.
+    """
+    if rule.by == "all":
+        return next(iter(rule.names))
+    if rule.by == "share":
+        at, edge = rank(rule.seed, said) / 2**64, 0.0
+        for name, share in rule.shares.items():
+            edge += share
+            if at < edge:
+                return name
+        return [*rule.shares][-1]
+    if rule.by == "pattern":
+        found = re.search(str(rule.pattern), said)
+        said = found[1] if found else ""
+    return next((n for n, words in rule.names.items() if said in (n, *words)), None)

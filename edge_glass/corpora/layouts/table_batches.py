@@ -1,0 +1,249 @@
+"""Tables as Arrow batches of records: Parquet, Arrow files, CSV, TSV, text with a URL a line."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise, repeat
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.core import duck, parquet
+from edge_glass.core.errors import SourceError
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.corpora.layouts import tables
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.sources import chunk_rows, table_chunks
+from edge_glass.sources.chunk_text import labelled, opened
+from edge_glass.sources.fields import check_text
+from edge_glass.sources.packed_folder import arrow_table
+from edge_glass.sources.parquet_folder import BUFFER
+from edge_glass.sources.table_layout import Layout
+
+Broken = dict[int, tuple[Outcome, str]]
+Found = tuple[pa.Array, dict[str, pa.Array], Broken]
+ROWS = 10_000  # in a batch
+PIECE = 100_000  # rows of a Parquet file that one process reads, about
+MEMORY = 500_000_000  # bytes, for DuckDB
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Many records of one table: what each is called in its source, and their values by key."""
+
+    where: pa.Array
+    values: dict[str, pa.Array]
+    lost: Broken  # records that cannot be read, by their place in the batch
+    folder: str = ""  # of all, as those of a record
+    base: str = ""
+
+    def filter(self, taken: np.ndarray) -> "Batch":
+        """Those records that are taken."""
+        mask, places = pa.array(taken), np.cumsum(taken) - 1
+        return Batch(
+            self.where.filter(mask),
+            {key: column.filter(mask) for key, column in self.values.items()},
+            {int(places[at]): why for at, why in self.lost.items() if taken[at]},
+            self.folder,
+            self.base,
+        )
+
+    def records(self) -> Iterator[Record]:
+        """The records, one at a time."""
+        columns = (column.to_pylist() for column in self.values.values())
+        rows = zip(*columns, strict=True) if self.values else repeat(())
+        for number, (where, row) in enumerate(zip(self.where.to_pylist(), rows, strict=False)):
+            said = dict(zip(self.values, row, strict=True))
+            yield Record(where, said, self.folder, self.base, self.lost.get(number))
+
+
+def scan(layout: str, files: Files) -> Iterator[Record | Batch]:
+    """All records of a layout; those of tables that are no JSON in batches."""
+    if layout not in tables.BATCHED:
+        yield from LAYOUTS[layout].records(files)
+        return
+    for name in tables.names(files):
+        with files.local(name) as path:
+            if tables.in_batches(name):
+                yield from READERS[layout](path, name)
+            else:
+                yield from tables.read(path, name)
+
+
+def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batch]:
+    """The records of a table that is no JSON; of a Parquet file those of some row groups.
+
+    Raises EdgeGlassError if it cannot be read on.
+    """
+    kind, (base, folder) = tables.ending(name), tables.place_of(name)
+    with tables.readable(path):
+        if kind in (tables.PARQUET, tables.ARROW):
+            found = _columns(path, name, groups)
+        else:
+            found = _delimited(path, name) if kind in tables.DELIMITED else _urls(path, name)
+        for where, values, lost in found:
+            yield Batch(where, values, lost, folder, base)
+
+
+def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Batch]:
+    """The lines of a TSV file whose columns have no names; see `tables.without_header`."""
+    lines, start, keys = tables.fields_of_lines(path), 1, list[str]()
+    while rows := list(islice(lines, ROWS)):
+        keys = keys or [str(place) for place in range(len(rows[0]))]
+        found = _texts(f"{name} line ", start, rows, keys)
+        yield Batch(*found, tables.split_word(name), name.rpartition("/")[0])
+        start += len(rows)
+
+
+READERS = {"table": batches, "tsv": without_header}
+
+
+def cells(path: Path) -> dict[str, str]:
+    """The columns of a Parquet file that hold bytes or lists of such, with their places."""
+    return {f.name: inner for f in _schema(path) if (inner := _bytes_in(f.name, f.type))}
+
+
+def class_names(path: Path) -> dict[str, list[str]]:
+    """The names of the classes that `datasets` wrote into a file's schema, by column."""
+    try:
+        said = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        features = said["info"]["features"]
+        found = {n: f["names"] for n, f in features.items() if f.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {n: [*map(str, names)] for n, names in found.items() if isinstance(names, list)}
+
+
+def _schema(path: Path) -> pa.Schema:
+    if tables.ending(path.name) == tables.ARROW:
+        return arrow_table(path).schema
+    with parquet.opened(path) as file:
+        schema: pa.Schema = file.schema_arrow
+        return schema
+
+
+def _columns(path: Path, name: str, groups: range | None) -> Iterator[Found]:
+    """Of Parquet and Arrow files: their values, and the names of the bytes in them."""
+    inner = cells(path)
+    start = sum(_group_rows(path)[: groups.start]) if groups else 0
+    plain = [field.name for field in _schema(path) if not _holds_bytes(field.type)]
+    for batch in _record_batches(path, plain or [*inner][:1], groups):
+        where = _numbered(f"{name}/", start, batch.num_rows)
+        places = {key: pc.binary_join_element_wise(where, at, "/") for key, at in inner.items()}
+        yield where, {key: _decoded(batch[key]) for key in plain} | places, {}
+        start += batch.num_rows
+
+
+def _record_batches(
+    path: Path, columns: list[str], groups: range | None
+) -> Iterator[pa.RecordBatch]:
+    if tables.ending(path.name) == tables.ARROW:
+        yield from arrow_table(path).select(columns).to_batches(ROWS)
+        return
+    with parquet.BoundedFile(path, buffer_size=BUFFER) as file:
+        yield from file.iter_batches(ROWS, groups, columns)
+
+
+def pieces(files: Files, name: str) -> list[range | None]:
+    """The row groups of a Parquet file in portions, which are read apart; else the whole file."""
+    if tables.ending(name) != tables.PARQUET:
+        return [None]
+    with files.local(name) as path:
+        ends = np.cumsum(_group_rows(path))
+    last = np.flatnonzero(np.diff(ends // PIECE, append=-1)) + 1
+    return [range(int(a), int(b)) for a, b in pairwise([0, *last])] or [None]
+
+
+def _group_rows(path: Path) -> list[int]:
+    with parquet.opened(path) as file:
+        return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+
+
+def _numbered(before: str, start: int, count: int) -> pa.Array:
+    numbers = pa.array(np.arange(start, start + count)).cast(pa.string())
+    return pc.binary_join_element_wise(before, numbers, "")
+
+
+def _decoded(values: pa.Array) -> pa.Array:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _bytes_in(name: str, type_: pa.DataType) -> str | None:
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        inner = type_.value_type
+        return (
+            None
+            if pa.types.is_nested(inner) and not pa.types.is_struct(inner)
+            else (_bytes_in(name, inner) and name)
+        )
+    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
+        return name
+    if pa.types.is_struct(type_) and any(
+        f.name == "bytes" and (pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type))
+        for f in type_
+    ):
+        return f"{name}.bytes"
+    return None
+
+
+def _holds_bytes(type_: pa.DataType) -> bool:
+    if pa.types.is_nested(type_):
+        return any(_holds_bytes(type_.field(i).type) for i in range(type_.num_fields))
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
+def _delimited(path: Path, name: str) -> Iterator[Found]:
+    headers = {each: opened(path, each)[0] for each in tables.DELIMITERS}
+    delimiter = max(tables.DELIMITERS, key=lambda each: len(headers[each]))
+    if repeated := {n for n in headers[delimiter] if headers[delimiter].count(n) > 1}:
+        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
+    names = labelled(headers[delimiter])
+    layout = Layout("", dict.fromkeys(names, "VARCHAR"), (), delimiter)
+    with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
+        for batch in chunk_rows.read(path, layout, connection):
+            row, dropped, detail = (batch[mark] for mark in chunk_rows.MARKS)
+            lost = {
+                int(at): (Outcome(dropped[at].as_py()), detail[at].as_py())
+                for at in np.flatnonzero(dropped.is_valid().to_numpy(zero_copy_only=False))
+            }
+            for at, (outcome, why) in lost.items():
+                if outcome == Outcome.DAMAGED_FILE:
+                    raise SourceError(f"{path}: row {row[at]}: {why}. {table_chunks.REMEDY}")
+            numbers = pc.add(row, 1).cast(pa.string())
+            where = pc.binary_join_element_wise(f"{name} row ", numbers, "")
+            yield where, {each: batch[each] for each in names}, lost
+
+
+def _urls(path: Path, name: str) -> Iterator[Found]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        lines, start = ([url] for line in file if (url := line.strip())), 1
+        while rows := list(islice(lines, ROWS)):
+            yield _texts(f"{name} row ", start, rows, ["url"])
+            start += len(rows)
+
+
+def _texts(before: str, start: int, rows: list[list[str]], keys: list[str]) -> Found:
+    """Fields of text; a record that has not one a key, or is not UTF-8, is lost."""
+    lost: Broken = {}
+    for at, row in enumerate(rows):
+        if len(row) != len(keys):
+            why = f"{len(row)} fields where the first line has {len(keys)}"
+            rows[at], lost[at] = [""] * len(keys), (Outcome.MALFORMED_ROW, why)
+    columns = [[*column] for column in zip(*rows, strict=True)]
+    for column in columns:
+        if not "".join(column).isascii():
+            for at, text in enumerate(column):
+                try:
+                    check_text(text)
+                except Dropped as drop:
+                    column[at], lost[at] = "", (drop.outcome, drop.detail)
+    arrays = [pa.array(column, pa.string()) for column in columns]
+    if lost:
+        whole = np.ones(len(rows), bool)
+        whole[[*lost]] = False
+        arrays = [pc.if_else(pa.array(whole), array, None) for array in arrays]
+    return _numbered(before, start, len(rows)), dict(zip(keys, arrays, strict=True)), lost

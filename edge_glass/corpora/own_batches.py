@@ -1,0 +1,253 @@
+"""Rows of tables as batches: what `own` says of a record, said of many at a time in Arrow.
+
+A value is looked at by itself only where Arrow and Python may read it differently.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.core.arrow_columns import text_views
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, PLACE, SOURCE
+from edge_glass.core.spec import Column, Spec
+from edge_glass.corpora.key_profile import FLOAT, WHOLE
+from edge_glass.corpora.layouts import tables, values
+from edge_glass.corpora.layouts.record import Files
+from edge_glass.corpora.layouts.table_batches import READERS, Batch, Broken, pieces
+from edge_glass.media.features import arrow_type
+from edge_glass.sources.fields import fits, preview
+
+TEXTS = pa.list_(pa.string())
+TEXT = pa.types.is_string
+Said: TypeAlias = "pa.Array | list[Any]"
+KINDS = ("image", "audio", "video")
+SPAN = ("start", "end", "length")
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """Some or all rows of one table, for one split."""
+
+    spec: Spec
+    files: Files
+    name: str
+    groups: range | None  # of a Parquet file
+    split: str
+    url: str | None  # the column that is fetched
+    whole: bool  # the columns are those of examples
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, marked."""
+        read = READERS[str(self.spec.layout)]
+        ours = [*self.spec.splits.names].index(self.split)
+        with self.files.local(self.name) as path:
+            for batch in read(path, self.name, self.groups):
+                split = self._splits(batch)
+                taken = (split == ours) | ((split < 0) & (ours == 0))
+                if taken.all():
+                    yield self._rows(batch, split < 0)
+                elif taken.any():
+                    yield self._rows(batch.filter(taken), split[taken] < 0)
+
+    def _splits(self, batch: Batch) -> np.ndarray:
+        """The number of each record's split, -1 where it has none."""
+        rule, names, count = self.spec.splits, [*self.spec.splits.names], len(batch.where)
+        if rule.by in ("all", "folder"):
+            said = [batch.folder] * count
+        else:
+            said = _listed(_said(rule.key, batch) if rule.key else batch.where)
+        splits = {each: values.split_of(rule, each) for each in {*map(str, said)}}
+        numbers = {e: -1 if split is None else names.index(split) for e, split in splits.items()}
+        return np.fromiter((numbers[str(each)] for each in said), np.int64, count)
+
+    @cached_property
+    def _columns(self) -> dict[str, Column]:
+        return {name: c for name, c in self.spec.columns.items() if c.role not in KINDS}
+
+    def _named(self, role: str) -> list[str]:
+        return [name for name, column in self._columns.items() if column.role == role]
+
+    def _rows(self, batch: Batch, outside: np.ndarray) -> pa.RecordBatch:
+        lost, where, blank = dict(batch.lost), batch.where, Broken()
+        for at in map(int, np.flatnonzero(outside)):
+            lost.setdefault(at, (Outcome.NOT_IN_CONFIG, f"no split has {batch.folder or 'it'}"))
+        fields = {n: _cast(n, column, batch, lost) for n, column in self._columns.items()}
+        ids, media = where, dict[str, pa.Array]()
+        if self.url:
+            urls = _texts(_said(self.spec.columns[self.url].key, batch))
+            for at in map(int, np.flatnonzero(_is_null(urls))):
+                lost.setdefault(at, (Outcome.MISSING_MEDIA, "the record names none"))
+            media, ids = {MEDIA: urls}, _digests(urls, fields.get("caption"))
+        for name in self._named("id"):
+            ids = pc.coalesce(fields.pop(name), ids)
+        if self.url:  # no place of the user's
+            ids = pc.if_else(pc.starts_with(ids, "/"), where, ids)
+        for name in self._named("caption") if self.whole else ():
+            fields["caption"], blank = _first_of(fields.pop(name))
+        ids = _with({at: where[at].as_py() for at in lost}, ids)
+        reasons = blank | lost
+        marks = {
+            SOURCE: pa.repeat(self.files.source, len(where)),
+            PLACE: where,
+            OUTCOME: _with({at: str(r[0]) for at, r in reasons.items()}, _nulls(where)),
+            DETAIL: _with({at: r[1] for at, r in reasons.items()}, _nulls(where)),
+        }
+        return pa.RecordBatch.from_pydict(marks | media | {"id": ids} | fields)
+
+
+def table_parts(spec: Spec, every: list[Files], split: str, whole: bool) -> list[TablePart]:
+    """The rows of a split; none where records are JSON, or name files or seconds."""
+    media = {name: column for name, column in spec.columns.items() if column.role in KINDS}
+    ways = [column.stored_as for column in media.values()]
+    captions = [column for column in spec.columns.values() if column.role == "caption"]
+    odd = [
+        column
+        for column in spec.columns.values()
+        if column.role in SPAN or (column.role == "id" and column.type != "string")
+    ]
+    listed = [(files, name) for files in every for name in tables.names(files)]
+    if (
+        ways not in ([], ["url"])
+        or odd
+        or len(captions) > 1
+        or any(files.archived for files in every)
+        or not all(tables.in_batches(name) for _, name in listed)
+    ):
+        return []
+    return [
+        TablePart(spec, files, name, groups, split, next(iter(media), None), whole)
+        for files, name in listed
+        for groups in pieces(files, name)
+    ]
+
+
+def _said(key: values.Key, batch: Batch, pattern: str | None = None) -> Said:
+    """What the records say under a key; see `values.at`."""
+    if pattern is None and isinstance(key, str) and values.is_plain(key):
+        return batch.values.get(key, _nulls(batch.where))
+    read = values.getter(key, pattern)
+    return [read(record.values) for record in batch.records()]
+
+
+def _listed(said: Said) -> list[Any]:
+    return said if isinstance(said, list) else said.to_pylist()
+
+
+def _cast(name: str, column: Column, batch: Batch, lost: Broken) -> pa.Array:
+    """A column's values; a record that has one which does not fit is lost."""
+    said = _said(column.key, batch, column.pattern)
+    kind = TEXTS if column.role == "caption" else arrow_type(values.feature(column))
+    found = None if isinstance(said, list) else _plain(column, said, kind)
+    if not isinstance(said, list) and found is not None and found.null_count == said.null_count:
+        return found
+    listed = [None] * len(said) if found is None else found.to_pylist()
+    for at, value in enumerate(_listed(said)):
+        if value is not None and listed[at] is None:
+            try:
+                listed[at] = _fitting(name, column, values.cast(name, column, value), kind)
+            except Dropped as drop:
+                lost.setdefault(at, (drop.outcome, drop.detail))
+    return pa.array(listed, kind)
+
+
+def _fitting(name: str, column: Column, value: Any, kind: pa.DataType) -> Any:
+    if not fits(kind)(value):
+        detail = f"{name}: expected {column.type}, found {preview(value)}"
+        raise Dropped(Outcome.MALFORMED_ROW, detail)
+    return value
+
+
+def _plain(column: Column, said: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Values as Arrow reads them, null where Python might read another; None: all are such."""
+    is_text, whole = TEXT(said.type), pa.types.is_signed_integer(said.type)
+    if pa.types.is_null(said.type):
+        found = said.cast(kind)
+    elif column.role == "caption":
+        found = _lists_of_one(said) if is_text else None
+    elif column.names is not None:
+        found = _classes(column.names, said) if is_text or whole else None
+    elif said.type == kind and column.type != "json":
+        found = said
+    elif is_text:
+        numeral = {"int64": WHOLE, "float64": FLOAT}.get(column.type)
+        found = _matching(numeral, said) if numeral else None
+    elif whole:
+        found = said if column.type in ("int64", "float64", "string") else None
+    else:
+        found = said if pa.types.is_floating(said.type) and column.type == "float64" else None
+    return None if found is None else found.cast(kind, safe=False)
+
+
+def _lists_of_one(texts: pa.Array) -> pa.Array:
+    ends = pa.array(np.cumsum([0, *~_is_null(texts)]), pa.int32())
+    return pa.ListArray.from_arrays(ends, texts.drop_null(), mask=texts.is_null())
+
+
+def _classes(names: list[str], said: pa.Array) -> pa.Array:
+    """The numbers of classes, by their names or as they are."""
+    if TEXT(said.type):
+        return pc.index_in(said, pa.array(names, pa.string()))
+    return _where(pc.and_(pc.greater_equal(said, 0), pc.less(said, len(names))), said)
+
+
+def _matching(pattern: Any, texts: pa.Array) -> pa.Array:
+    return _where(pc.match_substring_regex(texts, f"^(?:{pattern.pattern})$"), texts)
+
+
+def _where(fits: pa.Array, said: pa.Array) -> pa.Array:
+    return pc.if_else(fits, said, pa.scalar(None, said.type))
+
+
+def _texts(said: Said) -> pa.Array:
+    if not isinstance(said, list) and TEXT(said.type):
+        return said
+    return pa.array((None if each is None else str(each) for each in _listed(said)), pa.string())
+
+
+def _first_of(captions: pa.Array) -> tuple[pa.Array, Broken]:
+    """The first caption of each row, and the rows where all are blank."""
+    listed = captions.to_pylist()
+    blank = {
+        at: (Outcome.BLANK_CAPTION, "")
+        for at, texts in enumerate(listed)
+        if not any(text.strip() for text in texts or ())
+    }
+    return pa.array((texts[0] if texts else None for texts in listed), pa.string()), blank
+
+
+def _digests(urls: pa.Array, captions: pa.Array | None) -> pa.Array:
+    """An id out of each URL and its captions."""
+    texts = urls
+    if captions is not None:
+        several = _where(pc.greater(pc.list_value_length(captions), 0), captions)
+        lines = pc.binary_join(captions, "\n")
+        both = pc.binary_join_element_wise(urls, lines, "\n")
+        texts = pc.coalesce(pc.if_else(several.is_valid(), both, None), urls)
+    return pa.array([sha256(text).hexdigest()[:32] for text in text_views(texts)], pa.string())
+
+
+def _nulls(like: pa.Array) -> pa.Array:
+    return pa.nulls(len(like), pa.string())
+
+
+def _is_null(array: pa.Array) -> np.ndarray:
+    found: np.ndarray = array.is_null().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _with(some: dict[int, str], texts: pa.Array) -> pa.Array:
+    """Texts with some others in their places."""
+    if not some:
+        return texts
+    places = sorted(some)
+    mask = np.zeros(len(texts), bool)
+    mask[places] = True
+    instead = pa.array([some[at] for at in places], pa.string())
+    return pc.replace_with_mask(texts, pa.array(mask), instead)
