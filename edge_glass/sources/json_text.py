@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
@@ -22,9 +23,7 @@ def items(path: Path) -> Iterator[Any]:
 
     Raises EdgeGlassError if there is none, or more than one.
     """
-    unpack = PACKED.get(path.suffix.lower(), lambda file: file)
-    with path.open("rb") as file:
-        text = _Text(path, io.TextIOWrapper(unpack(file), "utf-8-sig", errors="surrogateescape"))
+    with _opened(path) as text:
         if text.next() == "[":
             yield from text.list()
         elif text.next() == "{":
@@ -33,12 +32,30 @@ def items(path: Path) -> Iterator[Any]:
             text.refuse()
 
 
+def lists(path: Path) -> Iterator[tuple[str, Any]]:
+    """Key and item, of each list that a JSON object has under a key; nothing of what is no object.
+
+    Raises EdgeGlassError for damaged JSON.
+    """
+    with _opened(path) as text:
+        for key in text.entries() if text.next() == "{" else ():
+            if text.next() == "[":
+                yield from ((key, item) for item in text.list())
+            else:
+                text.item(",}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["_Text"]:
+    unpack = PACKED.get(path.suffix.lower(), lambda file: file)
+    with path.open("rb") as file:
+        bytes_ = unpack(file)
+        yield _Text(path, io.TextIOWrapper(bytes_, "utf-8-sig", errors="surrogateescape"))
+
+
 def _under_a_key(text: "_Text") -> Iterator[Any]:
     listed = ""
-    text.take("{")
-    while text.next() == '"':
-        key = str(text.item(":"))
-        text.take(":")
+    for key in text.entries():
         if not (text.next() == "[" and text.objects()):
             text.item(",}")
         elif listed:
@@ -47,8 +64,6 @@ def _under_a_key(text: "_Text") -> Iterator[Any]:
         else:
             listed = key
             yield from text.list()
-        if text.next() == ",":
-            text.take(",")
     if not listed:
         text.refuse()
 
@@ -71,6 +86,18 @@ class _Text:
         if self.next() != character:
             self._damaged(f"no {character}")
         self._at += 1
+
+    def entries(self) -> Iterator[str]:
+        """The keys of the object that comes next; who asks for the next has taken its value."""
+        self.take("{")
+        while self.next() == '"':
+            key = str(self.item(":"))
+            self.take(":")
+            yield key
+            if self.next() != ",":
+                break
+            self.take(",")
+        self.take("}")
 
     def list(self) -> Iterator[Any]:
         """The items of the list that comes next."""

@@ -23,6 +23,7 @@ from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.spec import Own, Spec
 from edge_glass.corpora import catalog, own
 from edge_glass.corpora.corpus import Corpus
+from edge_glass.corpora.key_profile import KeyProfile
 from edge_glass.corpora.layouts import table_batches
 from edge_glass.corpora.understand import Choices, understand
 from edge_glass.media.features import Features, Sequence, Value, arrow_schema
@@ -344,3 +345,24 @@ def test_a_table_of_ones_own_has_the_bytes_of_its_records(
         made[batched] = {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
         assert list(verify(folder)) == []
     assert made[True] == made[False]
+
+
+COLUMN = st.one_of(
+    st.lists(st.none() | FEW | st.sampled_from(["1", "-0", "01", "1.", ".5e3", "True", "1e400"])),
+    st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)),
+    st.lists(st.none() | st.floats()),
+    st.lists(st.none() | st.booleans()),
+    st.lists(st.lists(st.integers(0, 3), max_size=2)),
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(COLUMN, max_size=3), st.booleans())
+def test_profiles_of_columns_are_those_of_their_values(columns: list[Any], text: bool) -> None:
+    many, alone = KeyProfile(), KeyProfile()
+    for values in columns:
+        many.add_column(pa.array(values), text)
+        for value in values:
+            if value is not None:
+                alone.add(value, text)
+    assert repr(many) == repr(alone)

@@ -92,3 +92,21 @@ def test_lines(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"a": "\xff"}\r\n\n[1]\n{"a":\n"end"')
     found = list(json_text.lines(tmp_path / "a.jsonl"))
     assert found == [{"a": "\udcff"}, [1], None, "end"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.text(), ITEMS | st.integers(), max_size=4), st.integers(3, 60))
+def test_lists_of_an_object(tmp_path: Path, wanted: dict[str, Any], block: int) -> None:
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps(wanted))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "BLOCK", block)
+        found = list(json_text.lists(path))
+    assert found == [(k, item) for k, v in wanted.items() if isinstance(v, list) for item in v]
+
+
+@pytest.mark.parametrize("text", ['{"a": [1', '{"a": [1]', '{"a" [1]}', '{"a": [1] "b": 2}'])
+def test_an_object_that_is_cut(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(EdgeGlassError, match=r"a\.json: damaged JSON"):
+        list(json_text.lists(tmp_path / "a.json"))

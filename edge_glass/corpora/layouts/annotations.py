@@ -1,54 +1,133 @@
 """Pictures with annotations in one JSON a split: COCO's, VQA's, and Karpathy's splits of captions.
 
-A file is read whole, as its lists refer to each other.
+The lists of a file refer to each other: they are read as a stream, and joined on the disk.
 """
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.tables import SPLIT
+from edge_glass.sources import json_text
+
+if TYPE_CHECKING:
+    import duckdb
 
 NUMBER = re.compile(r"(\d+)\.\w+$")
-OBJECTS = re.compile(r'\s*\{.*"(images|questions)"\s*:\s*\[\s*\{', re.DOTALL)
-LISTS = ("images", "annotations", "questions", "categories")
+KEPT = (  # of an annotation
+    "caption", "bbox", "category_id", "area", "iscrowd", "multiple_choice_answer", "answers",
+    "question_type", "answer_type",
+)  # fmt: skip
+OWNERS, ANNOTATIONS = ("images", "questions"), "annotations"
+ROWS = 5000  # on their way at a time
+MEMORY = 300_000_000  # bytes; beyond that they lie on the disk
+Item = dict[str, Any]
 
 
 def fits(files: Files) -> bool:
     """Whether there is a JSON object with lists of images or of questions, and pictures."""
     names = [name for name in files.names() if name.endswith(".json")]
     pictures = any(kind_of(name) == "image" for name in files.names())
-    return pictures and any(OBJECTS.match(files.text(name)) for name in names)
+    return pictures and any(map(partial(_has_owners, files), names))
+
+
+def _has_owners(files: Files, name: str) -> bool:
+    with suppress(SourceError), files.local(name) as path:
+        return any(key in OWNERS and isinstance(item, dict) for key, item in json_text.lists(path))
+    return False
 
 
 def records(files: Files) -> Iterator[Record]:
     """A record an image or, where there are questions, one a question; split by split."""
-    pictures = _Pictures(files)
-    groups: dict[str, dict[str, list[Any]]] = {}
+    pictures, groups = _Pictures(files), dict[str, list[str]]()
     for name in tables.names(files):
         if name.endswith(".json"):
-            for key, items in _lists(files, name).items():
-                lists = groups.setdefault(_word(name), {key: [] for key in LISTS})
-                lists[key] += (item for item in items if isinstance(item, dict))
-    for split, lists in groups.items():
-        read = _questions if lists["questions"] else _images
-        yield from read(split, lists, pictures)
+            groups.setdefault(_word(name), []).append(name)
+    for split, names in groups.items():
+        with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
+            lists = _Lists(connection)
+            for name in names:
+                with files.local(name) as path:
+                    lists.add(json_text.lists(path))
+            if lists.asked:
+                for question, told in lists.joined("questions", "question"):
+                    yield _question(split, question, told, pictures)
+            else:
+                for image, told in lists.joined("images", "image"):
+                    yield _image(split, image, told, lists.categories, pictures)
 
 
-def _lists(files: Files, name: str) -> dict[str, list[Any]]:
-    try:
-        found = json.loads(files.text(name))
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name}: damaged JSON ({error})") from None
-    said = found if isinstance(found, dict) else {}
-    return {key: said[key] for key in LISTS if isinstance(said.get(key), list)}
+class _Lists:
+    """The lists of one split's files, joined in a database: what is in memory is a part of them."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        self._connection, self._waiting = (
+            connection,
+            list[tuple[str, str | None, str | None, str]](),
+        )
+        self.categories, self.asked = dict[Any, Any](), False
+        connection.execute(
+            "CREATE TABLE items (list VARCHAR, image VARCHAR, question VARCHAR, said VARCHAR)"
+        )
+
+    def add(self, items: Iterator[tuple[str, Any]]) -> None:
+        """Take the items of a file."""
+        for key, item in items:
+            if not isinstance(item, dict):
+                continue
+            if key == "categories":
+                self.categories[item.get("id")] = item.get("name")
+            elif key in (*OWNERS, ANNOTATIONS):
+                self.asked |= key == "questions"
+                is_image = key == "images"
+                image = item.get("id", item.get("imgid")) if is_image else item.get("image_id")
+                ids = (json.dumps(image), json.dumps(item.get("question_id")))
+                names = KEPT if key == ANNOTATIONS else [*item]
+                kept = {name: item[name] for name in names if name in item}
+                self._waiting.append((key, *ids, json.dumps(kept)))
+                if len(self._waiting) == ROWS:
+                    self._write()
+        self._write()
+
+    def _write(self) -> None:
+        names = ("list", "image", "question", "said")
+        columns = zip(*self._waiting, strict=True) if self._waiting else [()] * len(names)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        self._connection.register("waiting", pa.table(arrays, names=[*names]))
+        self._connection.execute("INSERT INTO items SELECT * FROM waiting")
+        self._waiting = []
+
+    def joined(self, owners: str, key: str) -> Iterator[tuple[Item, list[Item]]]:
+        """Each image or question, in source order, with its annotations in theirs."""
+        once = "QUALIFY row_number() OVER (PARTITION BY image ORDER BY rowid) = 1"
+        found = self._connection.sql(f"""
+            WITH owners AS (
+                SELECT rowid AS place, * FROM items WHERE list = '{owners}'
+                {once if key == "image" else ""}  -- the same in the files of captions and objects
+            ), told AS (SELECT rowid AS place, * FROM items WHERE list = '{ANNOTATIONS}')
+            SELECT owners.place, owners.said, told.said FROM owners
+            LEFT JOIN told ON owners.{key} = told.{key} ORDER BY owners.place, told.place
+        """).to_arrow_reader(ROWS)
+        rows = (row for batch in found for row in zip(*(c.to_pylist() for c in batch), strict=True))
+        for _, group in groupby(rows, itemgetter(0)):
+            several = [*group]
+            told = [json.loads(each) for *_, each in several if each is not None]
+            yield json.loads(several[0][1]), told
 
 
 class _Pictures:
@@ -72,42 +151,33 @@ class _Pictures:
         return self._by_key.get((split, key)) or self._by_key.get(("", key))
 
 
-def _images(split: str, lists: dict[str, list[Any]], pictures: _Pictures) -> Iterator[Record]:
-    kinds = {each.get("id"): each.get("name") for each in lists["categories"]}
-    captions: dict[Any, list[str]] = {}
-    objects: dict[Any, list[dict[str, Any]]] = {}
-    for said in lists["annotations"]:
-        if "caption" in said:
-            captions.setdefault(said.get("image_id"), []).append(str(said["caption"]))
-        elif "bbox" in said:
-            one = {"category": kinds.get(said.get("category_id")), "bbox": said["bbox"]}
-            one |= {key: said[key] for key in ("area", "iscrowd") if key in said}
-            objects.setdefault(said.get("image_id"), []).append(one)
-    seen = set()
-    for image in lists["images"]:
-        id = image.get("id", image.get("imgid"))
-        if id in seen:  # the same in the file of captions and that of objects
-            continue
-        seen.add(id)
-        file = str(image.get("file_name") or image.get("filename"))
-        values = {k: v for k, v in image.items() if k not in ("sentences", "sentids", "id")}
-        said = [str(each.get("raw")) for each in image.get("sentences") or ()]
-        values |= {"captions": captions.get(id, said) or None, "objects": objects.get(id)}
-        picture = pictures.find(split, file)
-        yield _record(f"{split}/{id}", values, split, picture, file if pictures else None)
+def _image(
+    split: str, image: Item, told: list[Item], kinds: dict[Any, Any], pictures: _Pictures
+) -> Record:
+    captions = [str(each["caption"]) for each in told if "caption" in each]
+    objects = []
+    for each in told:
+        if "caption" not in each and "bbox" in each:
+            one = {"category": kinds.get(each.get("category_id")), "bbox": each["bbox"]}
+            objects.append(one | {key: each[key] for key in ("area", "iscrowd") if key in each})
+    file = str(image.get("file_name") or image.get("filename"))
+    values = {k: v for k, v in image.items() if k not in ("sentences", "sentids", "id")}
+    captions = captions or [str(each.get("raw")) for each in image.get("sentences") or ()]
+    values |= {"captions": captions or None, "objects": objects or None}
+    picture = pictures.find(split, file)
+    where = f"{split}/{image.get('id', image.get('imgid'))}"
+    return _record(where, values, split, picture, file if pictures else None)
 
 
-def _questions(split: str, lists: dict[str, list[Any]], pictures: _Pictures) -> Iterator[Record]:
-    answers = {each.get("question_id"): each for each in lists["annotations"]}
-    for question in lists["questions"]:
-        said = answers.get(question.get("question_id"), {})
-        values = dict(question) | {"answer": said.get("multiple_choice_answer")}
-        values["answers"] = [str(each.get("answer")) for each in said.get("answers") or ()] or None
-        values |= {key: said.get(key) for key in ("question_type", "answer_type")}
-        number = question.get("image_id")
-        picture = pictures.find(split, number) if isinstance(number, int | str) else None
-        where = f"{split}/{question.get('question_id')}"
-        yield _record(where, values, split, picture, str(number) if pictures else None)
+def _question(split: str, question: Item, told: list[Item], pictures: _Pictures) -> Record:
+    said = told[-1] if told else {}
+    values = question | {"answer": said.get("multiple_choice_answer")}
+    values["answers"] = [str(each.get("answer")) for each in said.get("answers") or ()] or None
+    values |= {key: said.get(key) for key in ("question_type", "answer_type")}
+    number = question.get("image_id")
+    picture = pictures.find(split, number) if isinstance(number, int | str) else None
+    where = f"{split}/{question.get('question_id')}"
+    return _record(where, values, split, picture, str(number) if pictures else None)
 
 
 def _record(
