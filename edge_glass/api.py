@@ -80,7 +80,7 @@ class Build:
 
 
 def build(
-    config: str,
+    config: StrPath,
     out: StrPath = "data",
     *,
     raw: StrPath | None = None,
@@ -134,7 +134,7 @@ def build(
     from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Network
 
-    variant = catalog.variant(config, parameters, name, _own(config, choices))
+    variant = catalog.variant(str(config), parameters, name, _own(config, choices))
     options = Options(
         raw=_path(raw),
         jobs=jobs,
@@ -152,7 +152,7 @@ def build(
 
 
 def plan(
-    config: str,
+    config: StrPath,
     out: StrPath = "data",
     *,
     raw: StrPath | None = None,
@@ -185,7 +185,7 @@ def plan(
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate
 
-    variant = catalog.variant(config, parameters, name, _own(config, choices))
+    variant = catalog.variant(str(config), parameters, name, _own(config, choices))
     return estimate.plan(variant, Path(out), _path(raw), limit, _progress(False))
 
 

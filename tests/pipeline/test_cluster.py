@@ -1,13 +1,19 @@
 """A Ray cluster of two nodes: the bytes are those of one machine, whichever node is lost."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from server import Files
+from webkit import jpeg
 
 from edge_glass.audit.audits import Options as Wanted
 from edge_glass.audit.audits import audit
@@ -169,3 +175,20 @@ def test_audits_on_nodes(nodes: Any, built: Path, tmp_path: Path) -> None:
     }
     assert made["there"] == made["here"] and made["here"].groups["duplicates"].rows
     assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+def test_a_list_of_urls_to_batches(nodes: Any, tmp_path: Path) -> None:
+    """The example of a team with a cluster."""
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "a.jpg").write_bytes(jpeg())
+    with Files(tmp_path / "web") as files:
+        urls = [f"{files.url}/{name}.jpg" for name in ("a", "gone")]
+        table = pa.table({"url": urls, "caption": ["a picture", "another"]})
+        pq.write_table(table, tmp_path / "list.parquet")
+        example = Path(__file__).parents[2] / "examples" / "cluster.py"
+        command = [sys.executable, example, tmp_path / "list.parquet", tmp_path / "data"]
+        command += ["--ray", nodes.address, "--intranet"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Counter({'kept': 1, 'removed': 1})" in done.stdout
+    assert "a batch of pictures of shape (1, 64, 64, 3), and 1 texts" in done.stdout

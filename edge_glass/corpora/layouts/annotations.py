@@ -14,8 +14,6 @@ from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
@@ -105,6 +103,8 @@ class _Lists:
         self._write()
 
     def _write(self) -> None:
+        import pyarrow as pa
+
         names = ("list", "image", "question", "said")
         columns = zip(*self._waiting, strict=True) if self._waiting else [()] * len(names)
         arrays = [pa.array(column, pa.string()) for column in columns]
