@@ -134,7 +134,7 @@ def build(
     from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Network
 
-    variant = catalog.variant(str(config), parameters, name, _own(config, choices))
+    variant = catalog.variant(str(config), parameters, name, _own(str(config), choices))
     options = Options(
         raw=_path(raw),
         jobs=jobs,
@@ -185,7 +185,7 @@ def plan(
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate
 
-    variant = catalog.variant(str(config), parameters, name, _own(config, choices))
+    variant = catalog.variant(str(config), parameters, name, _own(str(config), choices))
     return estimate.plan(variant, Path(out), _path(raw), limit, _progress(False))
 
 

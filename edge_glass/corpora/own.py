@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from edge_glass.core.row import Part
 
 KINDS = ("image", "audio", "video")
-SPAN = ("start", "end", "length")
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
 CARD = """Licence: {{ spec.licence }}
 
@@ -206,11 +205,9 @@ class OwnCorpus(Corpus):
 
     def _split(self, record: Record) -> str | None:
         """The split of a record, None if the rule has none for it."""
-        rule, said = self.spec().splits, record.where
-        if rule.by == "folder":
-            said = record.folder
-        elif rule.key is not None:
-            said = str(values.at(rule.key, record.values))
+        rule, said = self.spec().splits, record.folder
+        if rule.by != "folder":
+            said = record.where if rule.key is None else str(values.at(rule.key, record.values))
         return values.split_of(rule, said)
 
     def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
@@ -283,7 +280,7 @@ class OwnCorpus(Corpus):
 
     @override
     def row_weight(self, row: Row, source_bytes: int) -> int:
-        span = self._span(row)
+        span = own_files.span_of(row, self._by_role)
         seconds = SECOND * (span[1] - span[0]) if span else source_bytes
         return self.row_bytes(max(0, min(source_bytes, round(seconds))))
 
@@ -294,7 +291,7 @@ class OwnCorpus(Corpus):
             if column.several:
                 found = self._list(name, column, row, media)
             else:
-                span = self._span(row) if column.role == "audio" else None
+                span = own_files.span_of(row, self._by_role) if column.role == "audio" else None
                 data = self._stretch(name, column, row, media, span)
                 found = self._decoded(name, column.role, data, row, media)
             example |= own_files.renamed(name, column.role, found)
@@ -398,16 +395,6 @@ class OwnCorpus(Corpus):
             return dict(self.config.audio_columns(data, label, media.notes))
         named = row.id if row.fetch_request else own_files.names_of(row, name).get(name, row.id)
         file = PurePosixPath(named)
-        if self._span(row) and kind != "image":
+        if own_files.span_of(row, self._by_role) and kind != "image":
             file = PurePosixPath(f"{PurePosixPath(row.id).name}.flac")
         return self._of_file(kind, file, data, media)
-
-    def _span(self, row: Row) -> tuple[float, float] | None:
-        """The seconds of a recording that a row is."""
-        keys = [self._by_role[role] for role in SPAN]
-        if not any(keys):
-            return None
-        start, end, length = (row.fields.get(key[0]) if key else None for key in keys)
-        if end is None and length is not None and start is not None:
-            end = round(start + length, 9)
-        return None if end is None else (float(start or 0), float(end))

@@ -21,6 +21,7 @@ from edge_glass.corpora.key_profile import FLOAT, WHOLE
 from edge_glass.corpora.layouts import tables, values
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.layouts.table_batches import READERS, Batch, Broken, pieces
+from edge_glass.corpora.own_files import SPAN
 from edge_glass.media.features import arrow_type
 from edge_glass.sources.fields import fits, preview
 
@@ -28,7 +29,6 @@ TEXTS = pa.list_(pa.string())
 TEXT = pa.types.is_string
 Said: TypeAlias = "pa.Array | list[Any]"
 KINDS = ("image", "audio", "video")
-SPAN = ("start", "end", "length")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
@@ -15,6 +15,7 @@ from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources.raw import nfc
 
+SPAN = ("start", "end", "length")  # roles of what says the seconds of a recording
 FOLDER = "folder"  # the key of the name of the folder that a record's file or table is in
 
 
@@ -70,3 +71,14 @@ def from_base64(text: str) -> bytes:
         return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Dropped(Outcome.MALFORMED_ROW, f"no base64: {error}") from None
+
+
+def span_of(row: Row, by_role: Mapping[str, list[str]]) -> tuple[float, float] | None:
+    """The seconds of a recording that a row is."""
+    keys = [by_role[role] for role in SPAN]
+    if not any(keys):
+        return None
+    start, end, length = (row.fields.get(key[0]) if key else None for key in keys)
+    if end is None and length is not None and start is not None:
+        end = round(start + length, 9)
+    return None if end is None else (float(start or 0), float(end))
