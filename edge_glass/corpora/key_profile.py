@@ -33,7 +33,7 @@ class KeyProfile:
     prefix: str | None = None  # that all texts have
     few: set[str] = field(default_factory=set)  # the values, as long as they are few
     examples: list[Any] = field(default_factory=list)
-    _seen: set[int] = field(default_factory=set)
+    _seen: set[int] = field(default_factory=set, repr=False)
 
     def add(self, value: Any, text: bool) -> None:
         """Take a value; `text`: it comes from a file where all is text."""

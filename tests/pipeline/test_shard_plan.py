@@ -32,6 +32,9 @@ class Sized:
     def chosen_splits(self) -> list[str]:
         return ["train", "empty"]
 
+    def unlicensed(self, fields: dict[str, Any]) -> None:
+        pass
+
     def batched(self, raw: Raw) -> bool:
         return False
 
