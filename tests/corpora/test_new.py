@@ -53,10 +53,8 @@ def test_the_guide_works_block_by_block(tmp_path: Path) -> None:
     for line in "".join(BLOCKS).splitlines():
         tool, *words = shlex.split(line.partition("  #")[0])
         if tool == "pip":
-            words = [
-                *["install", "--no-build-isolation", "--no-deps", "--target", "site"],
-                words[-1],
-            ]
+            offline = ["--no-index", "--no-build-isolation", "--no-deps", "--target", "site"]
+            words = ["install", *offline, words[-1]]
         command = [sys.executable, *TOOLS.get(tool, ["-m", tool]), *words]
         done = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
