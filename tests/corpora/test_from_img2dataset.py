@@ -10,7 +10,7 @@ from pathlib import Path
 import datasets
 import pytest
 from kit import ROOT, rows
-from owndata import class_folders, metadata_csv, put, table
+from owndata import class_folders, kaldi, lhotse_cuts, ljspeech, metadata_csv, put, table
 from PIL import Image
 from server import Files
 
@@ -24,6 +24,8 @@ SIDES = {
     "center_crop": {(128, 128)},
     "smallest": {(342, 256), (343, 256)},
 }
+SOUNDS = ("calls", "LJSpeech-1.1", "egs", "cuts")
+ROWS = {"birds": 8, "egs": 4}
 BUILDS = [command for command in COMMANDS if command.startswith("build")]
 
 
@@ -45,8 +47,8 @@ def write_lists(at: Path, url: str) -> None:
     table(at / "list.json", lower)
     table(at / "mscoco.parquet", upper)
     table(at / "laion400m-meta" / "part-00000.parquet", upper)
-    class_folders(at, url)
-    metadata_csv(at, url)
+    for write in (class_folders, metadata_csv, ljspeech, kaldi, lhotse_cuts):
+        write(at, url)
 
 
 def run(command: list[str]) -> None:
@@ -62,7 +64,7 @@ def built(command: str, at: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     words = shlex.split(command)
     with Files(at) as server:
         write_lists(at, server.url)
-        local = [] if words[1] in ("birds", "calls") else ["--intranet"]
+        local = [] if words[1] in ("birds", *SOUNDS) else ["--intranet"]
         run([*words, *local, "--jobs", "1"])
     (folder,) = manifest.built(at / words[words.index("--out") + 1]).values()
     return folder
@@ -74,8 +76,8 @@ def test_each_command_makes_the_rows(
 ) -> None:
     folder = built(command, tmp_path, monkeypatch)
     found = list(rows(folder).values())
-    media = "audio" if "calls" in command else "image"
-    assert len(found) == (8 if "birds" in command else 2)
+    media = "audio" if command.split()[1] in SOUNDS else "image"
+    assert len(found) == ROWS.get(command.split()[1], 2)
     assert all(row[media]["bytes"] for row in found)
     if "caption" in command.lower():
         assert sorted(row["caption"] for row in found) == ["No. 0", "No. 1"]
@@ -96,8 +98,17 @@ def test_a_folder_is_loaded_as_the_page_says(
 
 
 def test_webdataset_is_written_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (export,) = set(COMMANDS) - set(BUILDS)
+    (export,) = (command for command in COMMANDS if command.startswith("export"))
     built("build myimglist.txt --out whole", tmp_path, monkeypatch)
     run(shlex.split(export))
     stats = json.loads((tmp_path / "tars" / "train" / "00000_stats.json").read_text())
     assert stats["successes"] == 2
+
+
+def test_a_new_corpus_is_begun_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (new,) = set(COMMANDS) - set(BUILDS) - {c for c in COMMANDS if c.startswith("export")}
+    monkeypatch.chdir(tmp_path)
+    run(shlex.split(new))
+    assert (tmp_path / "sparrows" / "pyproject.toml").is_file()
