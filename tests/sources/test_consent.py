@@ -216,3 +216,44 @@ def test_data_mining_in_the_xmp_of_a_file(word: str, expected: str) -> None:
         (answer,) = fetch(f"{site.url}/a.jpg")
         assert outcome(answer) == expected
         assert outcome(fetch(f"{site.url}/a.jpg", ignored=["data_mining"])[0]) == "kept"
+
+
+REFUSALS = {  # of a whole host, said before anything of it is asked for
+    "robots.txt": ("/robots.txt", b"User-agent: *\nDisallow: /\n", "robots_txt"),
+    "robots.txt for us": ("/robots.txt", b"User-agent: edge-glass\nDisallow: /", "robots_txt"),
+    "AIPREF": ("/robots.txt", b"User-agent: *\nContent-Usage: train-ai=n\n", "content_usage"),
+    "TDM-Rep": (
+        "/.well-known/tdmrep.json",
+        b'[{"location": "/*", "tdm-reservation": 1}]',
+        "tdm_reserved",
+    ),
+}
+PAGES = ["/a.jpg", "/b.png?size=large", "/c/../d.jpg", "/e%20f.webp", "/", "/moved", "/big.jpg"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_of_a_host_that_refuses_its_robots_files_alone_are_fetched(refusal: str) -> None:
+    file, body, expected = REFUSALS[refusal]
+    pages = {path: page(JPEG) for path in PAGES} | {"/moved": moved("/a.jpg"), file: page(body)}
+    with Site(pages) as site, Site({"/to": moved(f"{site.url}/a.jpg")}) as friend:
+        urls = [*(site.url + path for path in PAGES), f"{friend.url}/to"]
+        assert [outcome(answer) for answer in fetch(*urls)] == [expected] * len(urls)
+        assert {*site.log} == {"/robots.txt", "/.well-known/tdmrep.json"}
+
+
+@pytest.mark.parametrize(
+    "line", ["X-Robots-Tag: noai", "tdm-reservation: 1", f"{consent.USAGE}: train-ai=n"]
+)
+def test_of_an_answer_that_refuses_the_body_is_not_read(line: str) -> None:
+    sent = []
+
+    async def endless(writer: asyncio.StreamWriter, headers: Any) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {10**8}\r\n{line}\r\n\r\n".encode())
+        while not writer.is_closing() and sum(sent) < 10**8:
+            writer.write(JPEG * 100)
+            sent.append(len(JPEG) * 100)
+            await writer.drain()
+
+    with Site({"/a.jpg": endless}) as site:
+        assert outcome(fetch(f"{site.url}/a.jpg")[0]) not in ("kept", "timed_out")
+    assert sum(sent) < 2 * 10**7  # what the buffers between the two hold
