@@ -65,6 +65,7 @@ class Outcome(StrEnum):
     X_ROBOTS_TAG = "x_robots_tag"  # a header asks that it be not indexed, or not used for AI
     CONTENT_USAGE = "content_usage"  # its owner does not want it used for training (AIPREF)
     DATA_MINING = "data_mining"  # XMP in the file prohibits it (IPTC, PLUS)
+    TRAINING_MINING = "training_mining"  # a C2PA assertion in the file refuses, or sets conditions
     TDM_RESERVED = "tdm_reserved"  # its rights holder reserves text and data mining (TDM-Rep)
     LICENCE = "licence"  # does not allow what the config asks for, or nobody can tell
     TOO_SMALL = "too_small"  # fewer pixels or bytes than the config asks for

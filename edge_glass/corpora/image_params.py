@@ -20,7 +20,9 @@ BROKEN = {
 }  # fmt: skip
 
 
-OptOut = Literal["robots_txt", "x_robots_tag", "tdm_rep", "content_usage", "data_mining"]
+OptOut = Literal[
+    "robots_txt", "x_robots_tag", "tdm_rep", "content_usage", "data_mining", "training_mining"
+]
 
 
 @dataclass

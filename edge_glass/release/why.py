@@ -31,6 +31,7 @@ CONSENT = {  # refusals
     Outcome.TDM_RESERVED,
     Outcome.CONTENT_USAGE,
     Outcome.DATA_MINING,
+    Outcome.TRAINING_MINING,
 }
 SERVED = ("url", "final_url", "status", "bytes", "sha256", "etag", "last_modified")
 

@@ -16,15 +16,25 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.sources.responses import WHOLE
 
 AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
-CHECKS = ("robots_txt", "x_robots_tag", "tdm_rep", "content_usage", "data_mining")
-ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP, CONTENT_USAGE, DATA_MINING = CHECKS
+CHECKS = (
+    "robots_txt", "x_robots_tag", "tdm_rep", "content_usage", "data_mining", "training_mining"
+)  # fmt: skip
+ROBOTS_TXT, X_ROBOTS_TAG, TDM_REP, CONTENT_USAGE, DATA_MINING, TRAINING_MINING = CHECKS
 TRAINING = "train-ai"  # of the uses that a Content-Usage says y or n to, the one that is ours
 USAGE = "Content-Usage"  # of headers, and of robots.txt
 # as XMP names it in any kind of file; beside it stand DMI-ALLOWED and DMI-UNSPECIFIED
 PROHIBITED = re.compile(rb"ns\.useplus\.org/ldf/vocab/(DMI-PROHIBITED[A-Z-]*)")
+# a C2PA assertion: its label in a JUMBF box, and behind that the length of a box of CBOR, whose
+# entries are {"cawg.ai_training": {"use": "notAllowed"}}; earlier versions say c2pa for cawg
+ASSERTION = re.compile(rb"(?s)(?:c2pa|cawg)\.training-mining(?:__\d+)?\0.{,64}?(.{4})cbor")
+UNWANTED = re.compile(
+    rb"(?s)((?:c2pa|cawg)\.(?:ai_training|ai_generative_training|data_mining))[\xa1-\xb7]"
+    rb"(?:(?!(?:c2pa|cawg)\.).)*?\x63use(?:\x6a(notAllowed)|\x6b(constrained))"
+)
 REFUSALS = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 MAX_BYTES = 500 * 1024  # of robots.txt that are read (RFC 9309), and of tdmrep.json
+MAX_BOX = 2**16  # bytes of an assertion
 MAX_SITES = 4096
 DAY, WHILE = 24 * 3600, 300  # seconds after which a host that answered, or did not, is asked again
 MAX_WEIGHT = 8_000_000  # bytes of robots.txt and tdmrep.json behind all that is remembered
@@ -88,9 +98,18 @@ class Consent:
                 raise Dropped(Outcome.X_ROBOTS_TAG, ", ".join(refused))
 
     def may_mine(self, body: bytes) -> None:
-        """Raises Dropped if XMP in a file prohibits data mining (IPTC, PLUS)."""
+        """Raises Dropped if XMP in a file prohibits data mining (IPTC, PLUS), or C2PA training.
+
+        Signatures are not looked at: who may not have said no is believed all the same.
+        """
         if DATA_MINING in self._checks and (found := PROHIBITED.search(body)):
             raise Dropped(Outcome.DATA_MINING, found[1].decode())
+        for label in ASSERTION.finditer(body) if TRAINING_MINING in self._checks else ():
+            length = min(int.from_bytes(label[1]) - 8, MAX_BOX)
+            box = body[label.end() : label.end() + max(length, 0)]
+            if refusal := UNWANTED.search(box):
+                use, said = refusal[1].decode(), (refusal[2] or refusal[3]).decode()
+                raise Dropped(Outcome.TRAINING_MINING, f"{use}: {said}")
 
     async def _site(self, url: URL, origin: str) -> _Site:
         task = self._sites.get(origin)

@@ -103,9 +103,9 @@ missing_media empty_media truncated_media undecodable_media oversized_media unsu
 no_audio wrong_duration private removed age_gate bot_check geo_blocked network_error timed_out
 bad_url private_address host_not_found tls_error redirected_too_often forbidden rate_limited
 server_error bad_answer other_bytes wrong_kind robots_txt x_robots_tag content_usage
-data_mining tdm_reserved licence too_small no_class several_classes wrong_aspect wrong_language
-no_keyword too_short too_few_slides blank_slide near_duplicate placeholder unanswerable
-needs_no_slide withdrawn replaced flagged
+data_mining training_mining tdm_reserved licence too_small no_class several_classes wrong_aspect
+wrong_language no_keyword too_short too_few_slides blank_slide near_duplicate placeholder
+unanswerable needs_no_slide withdrawn replaced flagged
 """
 
 

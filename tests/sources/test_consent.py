@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from PIL import Image
 from webkit import JPEG, LIMITS, fetch, outcome
 from wildsite import Site, hang_up, in_turn, moved, page, silence
 
+from edge_glass.core.ledger import Dropped
 from edge_glass.sources import consent
-from edge_glass.sources.consent import directives, may_train, reservations
+from edge_glass.sources.consent import Consent, directives, may_train, reservations
 from edge_glass.sources.web import Web
 
 ROBOTS = b"""User-agent: *
@@ -216,6 +219,29 @@ def test_data_mining_in_the_xmp_of_a_file(word: str, expected: str) -> None:
         (answer,) = fetch(f"{site.url}/a.jpg")
         assert outcome(answer) == expected
         assert outcome(fetch(f"{site.url}/a.jpg", ignored=["data_mining"])[0]) == "kept"
+
+
+@pytest.mark.parametrize(
+    ("file", "detail"),
+    [
+        ("refused.jpg", "cawg.ai_generative_training: notAllowed"),
+        ("constrained.png", "c2pa.ai_training: constrained"),
+        ("allowed.jpg", None),
+    ],
+)
+def test_assertions_of_c2pa_in_a_file(file: str, detail: str | None) -> None:
+    """Files that c2pa-python 0.38.1 signed, with the certificate of its own tests."""
+    data = (Path(__file__).parent / "c2pa" / file).read_bytes()
+    with Site({"/a": page(data)}) as site:
+        (answer,) = fetch(f"{site.url}/a")
+        assert outcome(answer) == ("training_mining" if detail else "kept")
+        assert outcome(fetch(f"{site.url}/a", ignored=["training_mining"])[0]) == "kept"
+    if detail:
+        with pytest.raises(Dropped, match=detail):
+            Consent(None).may_mine(data)  # type: ignore[arg-type] # nothing is asked
+        for cut in range(0, len(data), 997):  # a file that ends anywhere
+            with suppress(Dropped):
+                Consent(None).may_mine(data[:cut])  # type: ignore[arg-type]
 
 
 REFUSALS = {  # of a whole host, said before anything of it is asked for
