@@ -18,22 +18,8 @@ from edge_glass.core import lazy_names
 
 if TYPE_CHECKING:
     from edge_glass import builder, train
-    from edge_glass.api import (
-        Build,
-        amend,
-        append,
-        audit,
-        build,
-        diff,
-        export,
-        history,
-        load,
-        plan,
-        push,
-        verify,
-        why,
-        withdraw,
-    )
+    from edge_glass.api import Build, audit, build, export, load, plan, push, verify
+    from edge_glass.api_versions import amend, append, diff, history, why, withdraw
     from edge_glass.core.errors import (
         ChoiceError,
         ConfigError,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_glass.core import ledger, locations, manifest, names, parquet
-from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
 
@@ -23,11 +22,7 @@ if TYPE_CHECKING:
     from edge_glass.core.spec import Own
     from edge_glass.corpora.understand import Choices
     from edge_glass.pipeline.estimate import Plan
-    from edge_glass.release.certificate import Certificate
-    from edge_glass.release.diff import Difference
-    from edge_glass.release.history import Version
     from edge_glass.release.publish import Release
-    from edge_glass.release.why import Origin
     from edge_glass.sources.row_fetch import Network
 
 StrPath = str | PathLike[str]
@@ -215,51 +210,6 @@ def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
         return list(check(where, _progress(progress)))
 
 
-def diff(old: StrPath, new: StrPath) -> list["Difference"]:
-    """What changed between two builds, config by config.
-
-    Args:
-        old: a place as of `verify`.
-        new: the one that is held against it.
-
-    Returns:
-        Of each config whether it is byte-identical, and else rows by kind of difference, with ids.
-
-    Raises:
-        DataError: a config is in one of them alone, or a file is not what its manifest says.
-
-    Examples:
-        >>> [difference] = edge_glass.diff("org/x@1.0.0", "org/x@1.1.0")
-        >>> difference.rows
-        {'added': 12, 'changed caption': 3}
-    """
-    from edge_glass.release.diff import diff as compare
-
-    before, after = locations.at(str(old)), locations.at(str(new))
-    with locations.errors_explained(before), locations.errors_explained(after):
-        return list(compare(before, after))
-
-
-def history(repo: str) -> list["Version"]:
-    """The versions of the dataset `org/name` on the Hub, and what each changed in its configs.
-
-    Args:
-        repo: the dataset.
-
-    Returns:
-        The versions, in their order.
-
-    Raises:
-        HubError: there is no such dataset.
-
-    Examples:
-        >>> [version.tag for version in edge_glass.history("org/edge-glass")]
-    """
-    from edge_glass.release.history import history as versions
-
-    return list(versions(repo))
-
-
 def audit(
     place: StrPath,
     out: StrPath | None = None,
@@ -342,146 +292,6 @@ def push(
     return publish.push(
         Path(place), list(configs), repo, version, private=private, pr=pr, dry_run=dry_run
     )
-
-
-def amend(
-    place: StrPath,
-    edits: StrPath,
-    config: str | None = None,
-    *,
-    version: str | None = None,
-    jobs: int = 1,
-) -> dict[str, Manifest]:
-    """Correct texts of the builds of a folder, or of `org/name` on the Hub.
-
-    Args:
-        place: a folder that `build` made, or a dataset on the Hub.
-        edits: Parquet with the columns id, column, value, who and why.
-        config: only this one.
-        version: on the Hub, the version that this makes.
-        jobs: processes.
-
-    Returns:
-        The manifests, by config.
-
-    Raises:
-        EdgeGlassError: a row or a column is not there, or holds no text.
-
-    Examples:
-        >>> edge_glass.amend("data", "edits.parquet")
-    """
-    from edge_glass.release.amend import amend as correct
-
-    return correct(str(place), Path(edits), config, version, jobs)[0]
-
-
-def append(
-    place: StrPath,
-    new: StrPath,
-    config: str | None = None,
-    *,
-    on_same: Literal["skip", "error", "replace"] = "skip",
-    version: str | None = None,
-    jobs: int = 1,
-) -> dict[str, Manifest]:
-    """Put the rows of the builds in `new` behind those of a folder, or of `org/name` on the Hub.
-
-    Args:
-        place: a folder that `build` made, or a dataset on the Hub.
-        new: builds of the same configs (places as of `verify`), or a folder of raw files of them.
-        config: only this one.
-        on_same: what becomes of ids that are there already.
-        version: on the Hub, the version that this makes.
-        jobs: processes.
-
-    Returns:
-        The manifests, by config.
-
-    Raises:
-        EdgeGlassError: the two are not of one corpus, features and parameters.
-
-    Examples:
-        >>> edge_glass.append("data", "more")
-    """
-    from edge_glass.release.append_raw import append as join
-
-    return join(str(place), str(new), config, on_same, version, jobs)[0]
-
-
-def withdraw(
-    place: StrPath,
-    config: str | None = None,
-    *,
-    ids: Sequence[str] = (),
-    sha256: Sequence[str] = (),
-    url: str | None = None,
-    where: str | None = None,
-    reason: str = "on request",
-    version: str | None = None,
-    certificate: StrPath | None = None,
-    purge: bool = False,
-    jobs: int = 1,
-) -> "Certificate":
-    """Take rows out of the builds of a folder, or of `org/name` on the Hub, for good.
-
-    Args:
-        place: a folder that `build` made, or a dataset on the Hub.
-        config: only this one.
-        ids: of rows.
-        sha256: of their media.
-        url: a pattern of their URLs, with `*` and `?`.
-        where: SQL over columns that are no media, such as `speaker_id = 1089`.
-        reason: published with the tombstones.
-        version: on the Hub, the version that this makes.
-        certificate: the folder that gets the certificate.
-        purge: on the Hub, earlier versions and the history go, too.
-        jobs: processes.
-
-    Returns:
-        What was changed, and what was read to see that nothing is left.
-
-    Raises:
-        EdgeGlassError: no such row is there, or something of them is left.
-
-    Examples:
-        >>> edge_glass.withdraw("data", ids=["train/12"], reason="asked by mail")
-    """
-    from edge_glass.release.withdraw import Request
-    from edge_glass.release.withdraw import withdraw as take_back
-
-    if isinstance(ids, str) or isinstance(sha256, str):
-        raise ConfigError("ids and sha256 are lists: each letter of a text would be one")
-    request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
-    papers = _path(certificate)
-    return take_back(
-        str(place), request, config,
-        version=version, certificates=papers, jobs=jobs, purge_history=purge,
-    )  # fmt: skip
-
-
-def why(place: StrPath, id: str) -> list["Origin"]:
-    """Where the row `id` comes from, in each config of a folder or a version that has it.
-
-    Args:
-        place: as of `verify`.
-        id: of a row, or of one of its examples.
-
-    Returns:
-        Its source and record, what a server said, licence, consent, parameters, code, where it
-        lies, what audits found and what was edited.
-
-    Raises:
-        EdgeGlassError: no config has such a row.
-
-    Examples:
-        >>> [origin] = edge_glass.why("org/edge-glass@1.0.0", "train/12")
-        >>> origin.places[0].shard
-    """
-    from edge_glass.release.why import why as ask
-
-    where = locations.at(str(place))
-    with locations.errors_explained(where):
-        return ask(where, id)
 
 
 def load(

@@ -41,6 +41,12 @@ class Plan:
     columns: dict[str, dict[str, str]] = field(default_factory=dict)  # read under another name
     free_bytes: int = 0
 
+    def __str__(self) -> str:
+        size = "an unknown number of" if self.fetch_bytes is None else f"{self.fetch_bytes:,}"
+        rows = (f"  {s}: {'?' if n is None else f'{n:,}'} rows" for s, n in self.rows.items())
+        sources = (f"  {source.file}: {source.state}" for source in self.sources)
+        return "\n".join([f"{self.config}: {size} bytes to fetch", *sources, *rows])
+
     @property
     def fetch_bytes(self) -> int | None:
         """Bytes to be fetched; None if upstream does not say how large a file is."""
