@@ -14,50 +14,85 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TOOL = [sys.executable, "-m", "mutmut"]
 KILLED = {1, 3, 24, 36, 152, 255, -24}  # failed, broke, or took for ever; as mutmut counts
 UNTESTED = {5, 33}  # no test of the selection comes by
+VERIFY = ["audit/test_verify.py", "audit/test_verify_checks.py"]
+BUILD = ["core/test_ledger.py", "pipeline/test_worker.py", "pipeline/test_row_batches.py"]
+BUILD += ["pipeline/test_refresh.py", "pipeline/test_build.py"]
+# the tests of each module that take seconds, not minutes; these take too long
+SLOW = "any_table or a_first_release_loads or that_fails_a_first_release"
+TESTS = {
+    "core.key_digests": ["core/test_keys.py"],
+    "core.atomic_files": ["core/test_shards.py", "core/test_outputs.py"],
+    "core.ledger": ["core/test_ledger.py"],
+    "core.manifest": ["core/test_manifest.py", "pipeline/test_build.py"],
+    "core.shard_files": ["core/test_parquet_layout.py", *BUILD],
+    "pipeline.shard_plan": ["pipeline/test_shard_plan.py", *BUILD],
+    "pipeline.worker": BUILD,
+    "release.diff": ["release/test_diff.py"],
+    "release.publish": [
+        "release/test_publish.py",
+        "release/test_publish_faults.py",
+        "release/test_history.py::test_each_version_says_what_it_changed",
+        "release/test_withdraw.py::test_a_push_of_a_build_that_knows_nothing_of_it_is_refused",
+        "audit/test_verify_checks.py::test_the_tag_of_a_release_has_the_seal",
+    ],
+    "audit.verify": VERIFY,
+    "audit.checked_build": VERIFY,
+    "audit.checks_files": VERIFY,
+    "audit.checks_ledger": VERIFY,
+    "audit.checks_rows": VERIFY,
+    "release.checks_papers": VERIFY,
+}
+RUN = """
+import json, sys
+from mutmut.__main__ import _run
+from mutmut.configuration import config
+config().pytest_add_cli_args_test_selection, names, jobs = json.loads(sys.argv[1])
+_run(names, jobs)
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("modules", nargs="*", default=["*"])
+    parser.add_argument("modules", nargs="*", choices=[[], *TESTS], default=[*TESTS])
     parser.add_argument(
         "--digits", default="0123456789", help="of mutants that are tried, the last"
     )
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
-    mutants = [f"edge_glass.{module}.*__mutmut_*[{asked.digits}]" for module in asked.modules]
+    os.chdir(ROOT)
+    survivors: list[str] = []
+    rows = ["| module | mutants | tried | noticed | survived | no test comes by | score |"]
+    rows.append("|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as samples:
         build = [sys.executable, "-m", "edge_glass", "build", "--out", samples, "--jobs", "1"]
-        subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        run = [*TOOL, "run", "--max-children", str(asked.jobs), *mutants]
+        subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         env = os.environ | {"EDGE_GLASS_TEST_BUILT": samples}
-        subprocess.run(run, cwd=ROOT, check=True, env=env)
-    table()
+        for module in asked.modules:  # those of another selection of tests are forgotten
+            tests = [*(f"tests/{file}" for file in TESTS[module]), "-k", f"not ({SLOW})"]
+            mutants = [f"edge_glass.{module}.*__mutmut_*[{asked.digits}]"]
+            run = [sys.executable, "-c", RUN, json.dumps([tests, mutants, asked.jobs])]
+            subprocess.run(run, check=True, env=env)
+            rows.append(_row(module, survivors))
+    print(*rows, *survivors, sep="\n")
 
 
-def table() -> None:
-    """What is known of each module, from this run and earlier ones; then the survivors."""
-    survivors = []
-    print("| module | mutants | tried | noticed | survived | no test comes by | score |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for path in sorted((ROOT / "mutants").rglob("*.py.meta")):
-        codes = json.loads(path.read_text())["exit_code_by_key"]
-        tried = {name: code for name, code in codes.items() if code is not None}
-        if not tried:
-            continue
-        kinds = Counter(map(_kind, tried.values()))
-        module = path.relative_to(ROOT / "mutants").as_posix().removesuffix(".meta")
-        counts = [len(codes), len(tried), kinds["noticed"], kinds["survived"], kinds["untested"]]
-        score = kinds["noticed"] / len(tried)
-        print(f"| {module} | {' | '.join(map(str, counts))} | {score:.0%} |")
-        survivors += [name for name, code in tried.items() if _kind(code) == "survived"]
-    for name in survivors:
-        show = [*TOOL, "show", name]
-        shown = subprocess.run(show, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        changed = [line for line in shown.splitlines() if line[:1] in ("-", "+")]
-        print(f"\n{name}", *changed[2:], sep="\n")
+def _row(module: str, survivors: list[str]) -> str:
+    """What came of a module's mutants; those that survived are added, each with its change."""
+    file = f"edge_glass/{module.replace('.', '/')}.py"
+    codes = json.loads(Path(f"mutants/{file}.meta").read_text())["exit_code_by_key"]
+    kinds = {name: _kind(code) for name, code in codes.items() if code is not None}
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    for name, kind in kinds.items():
+        if kind != "noticed":
+            shown = get_diff_for_mutant(name, path=file).splitlines()
+            changed = [line for line in shown if line[:1] in ("-", "+")]
+            survivors += [f"\n{name}: {kind}", *changed[2:]]
+    of = Counter(kinds.values())
+    counts = [len(codes), len(kinds), of["noticed"], of["survived"], of["untested"]]
+    return f"| {file} | {' | '.join(map(str, counts))} | {of['noticed'] / len(kinds):.0%} |"
 
 
 def _kind(code: int) -> str:

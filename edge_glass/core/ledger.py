@@ -168,13 +168,6 @@ def to_table(entries: list[Entry]) -> "pa.Table":
     return pa.Table.from_pydict(columns, schema=schema())
 
 
-def tables(path: Path) -> "Iterator[pa.Table]":
-    """The row groups of a ledger file, one in memory at a time."""
-    from edge_glass.core import parquet
-
-    return parquet.groups(path)
-
-
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file, a batch in memory at a time."""
     from edge_glass.core import parquet

@@ -141,7 +141,7 @@ def entries(
     ledger_file: Path, change: Callable[[Row], Row], split: str | None = None
 ) -> Iterator[list[Row]]:
     """The rows of a ledger, changed one by one, as many at a time as it has in a group."""
-    for table in ledger.tables(ledger_file):
+    for table in parquet.groups(ledger_file):
         part = table if split is None else table.filter(pc.equal(table["split"], split))
         if part.num_rows:
             yield [change(row) for row in part.to_pylist()]

@@ -62,6 +62,8 @@ def test_a_row_tells_what_was_read(with_drops: Path, built: Path) -> None:
     cow = found["test/Cow moan.wav"]
     assert (cow["row"], cow["bytes"], len(cow["sha256"])) == ("Cow moan.wav", 111046, 64)
     assert found["train/line 7"]["row"] == "line 7"
+    of_two = list(ledger.read(with_drops / ledger.FILE, ["id", "bytes"]))  # no others are read
+    assert of_two == [{"id": row["id"], "bytes": row["bytes"]} for row in found.values()]
 
 
 def test_no_example_leaves_a_row_that_is_dropped_half_way(clotho: Path, tmp_path: Path) -> None:
@@ -159,6 +161,7 @@ def test_a_builder_cannot_invent_an_outcome(
         ("sound of 9.50 s under a picture of 10.00 s", ["sound of n s under a picture of n s"]),
         ("silent: peak -72 dB; 12 samples beyond full scale clipped",
          ["silent", "n samples beyond full scale clipped"]),
+        ("x" * 81, ["x" * 80]),
     ],
 )  # fmt: skip
 def test_notes_of_kept_rows_have_kinds(detail: str, kinds: list[str]) -> None:

@@ -241,6 +241,42 @@ def test_many_files_come_in_several_commits_the_card_in_the_last(
             assert names(hub, made.oid) >= names(hub, "v1.0.0")  # nothing is gone
         else:
             assert names(hub, made.oid) >= names(hub, "v2.0.0")  # all of it is there
+        assert ("sha256 of its manifest" in made.message) == (made.oid == done.commit)
+
+
+def test_a_shard_that_is_there_under_another_name_is_not_sent(hub: Hub, built: Path) -> None:
+    shard = "train-00000-of-00001.parquet"
+    commit(hub, {f"other/{shard}": (built / SAMPLE / shard).read_bytes()})
+    done = push(hub, built)
+    assert f"{SAMPLE}/{shard}" in done.already_there and f"{SAMPLE}/{shard}" not in done.send
+    assert_released(hub, built)
+
+
+def test_what_is_read_is_of_the_commit_that_the_version_stands_on(hub: Hub, built: Path) -> None:
+    push(hub, built)
+    head = hub.store.repos[REPO].refs["refs/heads/main"]
+    hub.reset_log()
+    push(hub, built, "1.1.0", "mm_imdb_sample")
+    read = [request.path for request in hub.seen("GET|HEAD", "/(tree|resolve)/")]
+    assert len(read) > 3 and all(f"/{head}" in path for path in read)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data: data[:-9], f"{REPO}: other/manifest.json"),
+        (lambda data: data, f"other/manifest.json is of {SAMPLE}: mend or delete it"),
+    ],
+    ids=["cut", "of_another"],
+)
+def test_a_manifest_there_that_is_not_what_it_should_be_is_named(
+    change: Callable[[bytes], bytes], why: str, hub: Hub, built: Path
+) -> None:
+    made = change((built / SAMPLE / manifest.FILE).read_bytes())
+    commit(hub, {f"other/{manifest.FILE}": made, "other/ledger.parquet": b"PAR1"})
+    with pytest.raises(EdgeGlassError, match=why):
+        push(hub, built)
+    assert tags(hub) == set() and names(hub) == set()
 
 
 def test_a_dry_run_writes_nothing(hub: Hub, built: Path, in_pieces: Path, cli: Cli) -> None:

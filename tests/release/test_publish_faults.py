@@ -118,18 +118,32 @@ def test_a_tag_whose_answer_is_lost_is_there(hub: Hub, built: Path) -> None:
     assert tags(hub) == {"v1.0.0"}
 
 
-def test_somebody_who_pushes_meanwhile(
-    hub: Hub, built: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
-    api(hub).create_repo(REPO, repo_type="dataset")
+def pushed_before(hub: Hub, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's commit comes in before the first request for `path`."""
     ordinary, others = hub.next_fault, iter([{"README.md": README.encode()}])
 
     def meanwhile(request: Request) -> Fault:
-        if "/commit/" in request.path and (files := next(others, None)):
+        if path in request.path and (files := next(others, None)):
             commit(hub, files)
         return ordinary(request)
 
     monkeypatch.setattr(hub, "next_fault", meanwhile)
+
+
+def test_the_tag_is_of_what_was_pushed_whatever_came_after_it(
+    hub: Hub, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed_before(hub, "/tag/", monkeypatch)
+    done = push(hub, built)
+    refs = hub.store.repos[REPO].refs
+    assert refs["refs/tags/v1.0.0"] == done.commit != refs["refs/heads/main"]
+
+
+def test_somebody_who_pushes_meanwhile(
+    hub: Hub, built: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    api(hub).create_repo(REPO, repo_type="dataset")
+    pushed_before(hub, "/commit/", monkeypatch)
     done = cli(*command("--from", built))
     assert done.code == 1
     assert "412" in done.err

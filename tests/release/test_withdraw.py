@@ -198,8 +198,12 @@ def test_a_push_of_a_build_that_knows_nothing_of_it_is_refused(
 ) -> None:
     push(hub, out, "1.0.0")
     eg.withdraw(REPO, ids=[first(out / SAMPLE)], version="1.1.0", certificate=out / "c")
+    head = hub.store.repos[REPO].refs["refs/heads/main"]
+    hub.reset_log()
     with pytest.raises(EdgeGlassError, match="--obey org/edge-glass"):
         push(hub, in_pieces, "1.2.0")
+    read = [request.path for request in hub.seen("GET|HEAD", "/(tree|resolve)/")]
+    assert len(read) > 2 and all(f"/{head}" in path for path in read)
 
 
 def test_a_fault_at_any_request_leaves_the_versions_whole(
