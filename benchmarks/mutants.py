@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 KILLED = {1, 3, 24, 36, 152, 255, -24}  # failed, broke, or took for ever; as mutmut counts
 UNTESTED = {5, 33}  # no test of the selection comes by
-VERIFY = ["audit/test_verify.py", "audit/test_verify_checks.py"]
+VERIFY = [f"audit/test_{name}.py" for name in ("row_checks", "verify", "verify_checks")]
 BUILD = ["core/test_ledger.py", "pipeline/test_worker.py", "pipeline/test_row_batches.py"]
 BUILD += ["pipeline/test_refresh.py", "pipeline/test_build.py"]
 # the tests of each module that take seconds, not minutes; these take too long

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from forge import forge as vouched
 from kit import HORSE, HORSE_FILE, Cli, build_clotho, encoded, tones
 
 from edge_glass.audit.verify import Finding, verify
-from edge_glass.core import ledger, manifest
+from edge_glass.core import finished, ledger, manifest
+from edge_glass.core.progress import RowCount, Silent
 
 SHARD = "train-00000-of-00001.parquet"
 OTHER = "test-00000-of-00001.parquet"
@@ -82,7 +84,7 @@ def test_a_build_without_its_manifest(built: Path, tmp_path: Path) -> None:
         shutil.copytree(built / "clotho_sample", tmp_path / name)
     (tmp_path / "again" / manifest.FILE).unlink()
     (finding,) = verify(tmp_path)
-    assert (finding.kind, finding.config) == ("error", "again")
+    assert (finding.kind, finding.config, finding.where) == ("error", "again", "again")
     assert "shards without a manifest.json" in finding.what
 
 
@@ -190,6 +192,38 @@ def test_a_sound_that_stands_in_two_splits_is_a_note(
 def test_captions_of_one_sound_are_no_second_sound(clotho: Path, tmp_path: Path) -> None:
     folder = build_clotho(clotho, tmp_path, "clotho_each")
     assert not [f for f in verify(folder) if "same" in f.what]
+
+
+def test_rows_without_sound_have_not_the_same_sound(sample: Path) -> None:
+    for shard in (SHARD, OTHER):
+        forge(sample, shard, with_horse(audio=None))
+    assert len(told(sample)) == 2  # errors both: they have none, and no note of each other
+
+
+class Seen(Silent):
+    """What was asked to be shown of a job."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, int, RowCount]] = []
+
+    @contextmanager
+    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
+        self.shown.append((what, total, count))
+        yield
+
+
+def test_who_waits_sees_rows_and_faults_and_a_fault_is_remembered(
+    clotho: Path, tmp_path: Path
+) -> None:
+    folder = build_clotho(clotho, tmp_path)
+    seen, files = Seen(), manifest.read(folder).files()
+    assert not [f for f in verify(folder, seen) if f.kind == "error"]
+    assert finished.broken(folder, files) == {}
+    forge(folder, SHARD, lambda rows: [row | {"duration": 9.0} for row in rows[:2]] + rows[2:])
+    assert len([f for f in verify(folder, seen) if f.kind == "error"]) == 2
+    (what, total, clean), (_, _, spoilt) = seen.shown
+    assert "clotho" in what and (total, clean(), spoilt()) == (11, (11, 0), (11, 2))
+    assert manifest.FILE in finished.broken(folder, files)
 
 
 def test_files_that_upstream_has_in_two_splits_are_a_note(sample: Path) -> None:

@@ -1,10 +1,11 @@
 """Each check of `verify` finds a wrong build that vouches for itself, and that no other finds."""
 
-import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,43 @@ def same_bytes(folder: Path) -> None:
     forge(folder, change)
 
 
+ROW = f"{SHARD}: train {HORSE}"
+NEXT = f"{SHARD}: train train/Corner of a sheep field, summer.wav"
+LEDGER = "ledger.parquet"
+FOUND: dict[str, tuple[set[str], str]] = {  # where, and what was found and expected
+    "stray_file": ({"notes.txt"}, ""),
+    "damaged_file": ({SHARD}, "[0-9a-f]{64}.* [0-9a-f]{64}"),
+    "other_count": ({LEDGER}, r"\d+ bytes.* \d+"),
+    "other_columns": ({TEST}, "Hugging Face"),
+    "other_sums": ({"test"}, r" 1 bytes.* \d{6}"),
+    "empty_id": ({f"{SHARD}: train  "}, "no id"),
+    "undecodable": ({ROW}, "audio .*truncated_media"),
+    "no_files": ({f"{SHARD}: train egVid_Smp01_48.000_53.000"}, "image_jpegs"),
+    "other_rate": ({ROW}, "8000 Hz.* 16000"),
+    "other_channels": ({ROW}, "2 channels.* 1"),
+    "other_duration": ({ROW}, "audio .*1.700 s.* duration .*9.000"),
+    "other_pixels": ({f"{SHARD}: train 9900001"}, r"256x390 .*\(7, 390\)"),
+    "blank_caption": ({ROW}, "captions"),
+    "altered_text": ({ROW, NEXT}, "columns"),
+    "altered_media": ({ROW}, "media .*source's"),
+    "repeated_id": ({HORSE}, f"2 times: train in {SHARD}; test in {TEST}"),
+    "moved_row": ({ROW, NEXT}, "one of train"),
+    "unpaired_row": ({f"{SHARD}: train another", f"{LEDGER}: train train/Cash till.wav"}, "kept"),
+    "missing_examples": ({f"{LEDGER}: train 42f841cfade466933e3e6332af6e06de"}, "2 of its 3"),
+    "other_outcomes": ({LEDGER}, "train .*'blank_caption': 1, 'kept': 5.* {'kept': 5}"),
+    "other_plan": ({LEDGER}, "train: 6 rows, 5 "),
+    "other_kept": ({LEDGER}, "test: 3 rows .*4 rows"),
+    "repeated_source_row": ({f"{LEDGER}: train"}, " Horse neigh.wav of .*development.csv"),
+    "other_warnings": ({LEDGER}, "train .*'start_end_samples is empty': 1.* {}"),
+    "other_seconds": ({"test"}, "4.359 s.* 9.000"),
+    "other_licences": ({"test"}, "by/3.0/': 2.* {'x': 3}"),
+    "other_config": ({"clotho_sample"}, "seed .*7.* 0"),
+    "other_features": ({"clotho_sample"}, "features"),
+    "same_sound": ({HORSE}, "test/Cow moan.wav"),
+    "same_bytes": ({"9900005"}, "9900006"),
+}
+
+
 @pytest.fixture(scope="module")
 def variants(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Builds of whose promises the samples make none."""
@@ -352,8 +390,11 @@ def test_a_mutant_is_found_by_its_check_alone(
     before = list(verify(folder))
     spoil(folder)
     found = found_by(folder, before)
-    assert found, "nothing was found"
-    assert {finding.check for finding in found} == {name}, found
+    where, what = FOUND[name]
+    assert {finding.where for finding in found} == where and {f.check for f in found} == {name}
+    assert all(re.search(what, finding.what) for finding in found), found
+    kind = "note" if name.startswith("same_") else "error"
+    assert {(f.kind, f.config) for f in found} == {(kind, config)}
 
 
 # What a corpus's YAML says of upstream: a full build that is all of it, and then is not
@@ -432,7 +473,12 @@ def outdated_citation(out: Path) -> None:
     edit(out / citation.FILE, lambda text: text.replace(b"version: 1.0.0", b"version: 1.0.1"))
 
 
-PAPERS = [unsealed_manifest, outdated_card, outdated_croissant, outdated_citation]
+PAPERS: dict[Mutant, tuple[str, str]] = {  # the config or folder, and the file
+    unsealed_manifest: ("clotho_sample", manifest.FILE),
+    outdated_card: ("out", card.FILE),
+    outdated_croissant: ("out", croissant.FILE),
+    outdated_citation: ("out", citation.FILE),
+}
 
 
 @pytest.mark.parametrize("spoil", PAPERS)
@@ -440,7 +486,9 @@ def test_a_paper_that_is_not_current_is_found_by_its_check_alone(
     spoil: Mutant, release: Path
 ) -> None:
     spoil(release)
-    assert {f.check for f in checks_papers.verify(release)} == {spoil.__name__}
+    (found,) = checks_papers.verify(release)
+    assert (found.kind, found.check) == ("error", spoil.__name__)
+    assert (found.config, found.where) == PAPERS[spoil]
 
 
 def test_a_card_that_is_gone_or_damaged(release: Path) -> None:
@@ -483,7 +531,7 @@ def unpushed_manifest(hub: Hub) -> None:
     """The tag is moved to a later commit, whose card has the seal of another manifest."""
     path = "clotho_sample/manifest.json"
     made = manifest.parse(hub.read(REPO, path), path)
-    other = dataclasses.replace(made, builder="0123456789abcdef")
+    other = replace(made, builder="0123456789abcdef")
     readme = hub.read(REPO, card.FILE).replace(made.seal.encode(), other.seal.encode())
     commit(hub, {path: json_bytes(other.plain()), card.FILE: readme})
     refs = hub.store.repos[REPO].refs
