@@ -11,14 +11,23 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 KILLED = {1, 3, 24, 36, 152, 255, -24}  # failed, broke, or took for ever; as mutmut counts
 UNTESTED = {5, 33}  # no test of the selection comes by
 VERIFY = [f"audit/test_{name}.py" for name in ("row_checks", "verify", "verify_checks")]
-BUILD = ["core/test_ledger.py", "pipeline/test_worker.py", "pipeline/test_row_batches.py"]
-BUILD += ["pipeline/test_refresh.py", "pipeline/test_build.py"]
+BATCHES = [
+    f"pipeline/test_row_batches.py::{test}"
+    for test in (
+        "test_the_sample[None-None-flag]",
+        "test_many_rows_in_several_row_groups_and_shards",
+        "test_a_row_that_was_withdrawn_stays_so",
+        "test_digests_and_row_groups_of_tables_are_those_of_rows",
+    )
+]
+BUILD = ["core/test_ledger.py", "pipeline/test_worker.py", "pipeline/test_build.py", *BATCHES]
 # the tests of each module that take seconds, not minutes; these take too long
 SLOW = "any_table or a_first_release_loads or that_fails_a_first_release"
 TESTS = {
@@ -26,9 +35,14 @@ TESTS = {
     "core.atomic_files": ["core/test_shards.py", "core/test_outputs.py"],
     "core.ledger": ["core/test_ledger.py"],
     "core.manifest": ["core/test_manifest.py", "pipeline/test_build.py"],
-    "core.shard_files": ["core/test_parquet_layout.py", *BUILD],
+    "core.shard_files": ["core/test_parquet_layout.py", "core/test_ledger.py", *BATCHES],
     "pipeline.shard_plan": ["pipeline/test_shard_plan.py", *BUILD],
-    "pipeline.worker": BUILD,
+    "pipeline.worker": [
+        *BUILD,
+        "pipeline/test_refresh.py",
+        "pipeline/test_kept_bytes.py::test_work_that_was_damaged_is_done_again",
+        "pipeline/test_kept_bytes.py::test_a_build_over_a_broken_one_mends_it",
+    ],
     "release.diff": ["release/test_diff.py"],
     "release.publish": [
         "release/test_publish.py",
@@ -69,12 +83,13 @@ def main() -> None:
         build = [sys.executable, "-m", "edge_glass", "build", "--out", samples, "--jobs", "1"]
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         env = os.environ | {"EDGE_GLASS_TEST_BUILT": samples}
-        for module in asked.modules:  # those of another selection of tests are forgotten
-            tests = [*(f"tests/{file}" for file in TESTS[module]), "-k", f"not ({SLOW})"]
-            mutants = [f"edge_glass.{module}.*__mutmut_*[{asked.digits}]"]
+        for selection, group in groupby(asked.modules, key=TESTS.__getitem__):
+            modules = [*group]  # what was tried with another selection is forgotten
+            tests = [*(f"tests/{file}" for file in selection), "-k", f"not ({SLOW})"]
+            mutants = [f"edge_glass.{module}.*__mutmut_*[{asked.digits}]" for module in modules]
             run = [sys.executable, "-c", RUN, json.dumps([tests, mutants, asked.jobs])]
             subprocess.run(run, check=True, env=env)
-            rows.append(_row(module, survivors))
+            rows += [_row(module, survivors) for module in modules]
     print(*rows, *survivors, sep="\n")
 
 

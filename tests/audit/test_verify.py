@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import pytest
 import soundfile as sf
 from forge import Content
 from forge import forge as vouched
-from kit import HORSE, HORSE_FILE, Cli, build_clotho, encoded, tones
+from kit import HORSE, HORSE_FILE, Cli, Recorded, build_clotho, encoded, tones
 
 from edge_glass.audit.verify import Finding, verify
 from edge_glass.core import finished, ledger, manifest
-from edge_glass.core.progress import RowCount, Silent
 
 SHARD = "train-00000-of-00001.parquet"
 OTHER = "test-00000-of-00001.parquet"
@@ -200,29 +198,16 @@ def test_rows_without_sound_have_not_the_same_sound(sample: Path) -> None:
     assert len(told(sample)) == 2  # errors both: they have none, and no note of each other
 
 
-class Seen(Silent):
-    """What was asked to be shown of a job."""
-
-    def __init__(self) -> None:
-        self.shown: list[tuple[str, int, RowCount]] = []
-
-    @contextmanager
-    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
-        self.shown.append((what, total, count))
-        yield
-
-
 def test_who_waits_sees_rows_and_faults_and_a_fault_is_remembered(
     clotho: Path, tmp_path: Path
 ) -> None:
     folder = build_clotho(clotho, tmp_path)
-    seen, files = Seen(), manifest.read(folder).files()
+    seen, files = Recorded(), manifest.read(folder).files()
     assert not [f for f in verify(folder, seen) if f.kind == "error"]
     assert finished.broken(folder, files) == {}
     forge(folder, SHARD, lambda rows: [row | {"duration": 9.0} for row in rows[:2]] + rows[2:])
     assert len([f for f in verify(folder, seen) if f.kind == "error"]) == 2
-    (what, total, clean), (_, _, spoilt) = seen.shown
-    assert "clotho" in what and (total, clean(), spoilt()) == (11, (11, 0), (11, 2))
+    assert seen.said == [("verify clotho", 11, (11, 0)), ("verify clotho", 11, (11, 2))]
     assert manifest.FILE in finished.broken(folder, files)
 
 

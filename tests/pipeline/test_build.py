@@ -2,19 +2,18 @@
 
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from kit import Recorded
 from rich.console import Console
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.core.progress import RowCount, Shown, Silent
+from edge_glass.core.progress import Shown
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import worker
 from edge_glass.pipeline.build import Options
@@ -157,18 +156,6 @@ def test_progress_speaks_without_a_terminal(
     assert "fetch: clips.7z 5.1 MB of 2 GB\nfetch: list.csv 812 bytes\n" in said.getvalue()
 
 
-class Recorded(Silent):
-    """What was said of rows: what, how many in all, and how many at the end."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, int, int]] = []
-
-    @contextmanager
-    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
-        yield
-        self.said.append((what, total, count()[0]))
-
-
 def test_reading_and_planning_are_told_and_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +167,8 @@ def test_reading_and_planning_are_told_and_not_done_again(
     with monkeypatch.context() as patched, pytest.raises(EdgeGlassError, match="stopped"):
         patched.setattr(manifest.Manifest, "check_balance", stop)
         build(variant("v"), tmp_path, progress=first)
-    assert first.said == [("read v", 0, 11), ("plan v", 11, 11), ("build v", 11, 11)]
+    assert first.said == [
+        (what, total, (11, 0)) for what, total in (("read v", 0), ("plan v", 11), ("build v", 11))
+    ]
     assert build(variant("v"), tmp_path, progress=then).outcomes().total() == 11
     assert [what for what, _, _ in then.said] == ["build v"]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import Cli
+from kit import Cli, Recorded
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import ledger_tables, manifest, shard_files
@@ -60,8 +60,11 @@ def both_ways(
             patch.setattr(*other, lambda *_: pytest.fail("the other way"))
             if not batched:
                 patch.setattr(Corpus, "batched", lambda *_: False)
-            build(variant, out / str(batched), Options(raw=raw, limit=limit))
+            build(variant, out / str(batched), Options(raw=raw, limit=limit), shown := Recorded())
         folder = out / str(batched) / variant.name
+        outcomes = manifest.read(folder).outcomes()
+        done = outcomes.total(), outcomes.total() - outcomes["kept"]
+        assert shown.said[-1] == (f"build {variant.name}", done[0], done)
         made[batched] = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         assert list(verify(folder)) == []
     assert made[True] == made[False]

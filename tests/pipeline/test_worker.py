@@ -1,5 +1,6 @@
 """What a worker writes into the ledger of a row, from what came of its media."""
 
+import gc
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -89,6 +90,14 @@ def test_a_ledger_of_many_batches_has_every_row(
     build(catalog.variant("clotho_sample"), tmp_path)
     ours, theirs = (list(ledger.read(p / "clotho_sample" / ledger.FILE)) for p in (tmp_path, built))
     assert ours == theirs and len(ours) > 10
+
+
+def test_the_collector_of_garbage_is_as_it_was_after_a_shard() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(EdgeGlassError), worker._few_to_collect():
+        assert gc.get_threshold() == worker.COLLECT != before and gc.get_freeze_count()
+        stopped()
+    assert gc.get_threshold() == before and not gc.get_freeze_count()
 
 
 def test_whole_shards_of_a_stopped_build_are_gone_on_with(

@@ -5,7 +5,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hub import Hub
 
 from edge_glass.cli.main import main
 from edge_glass.core import ledger
+from edge_glass.core.progress import RowCount, Silent
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import Options
@@ -90,6 +92,18 @@ def kill(process: subprocess.Popen[Any]) -> None:
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL, "it had ended already: nothing was killed"
+
+
+class Recorded(Silent):
+    """What was said of rows: what, how many in all, and how many were done and dropped."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int, tuple[int, int]]] = []
+
+    @contextmanager
+    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
+        yield
+        self.said.append((what, total, count()))
 
 
 @dataclass
