@@ -17,11 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 KILLED = {1, 3, 24, 36, 152, 255, -24}  # failed, broke, or took for ever; as mutmut counts
 UNTESTED = {5, 33}  # no test of the selection comes by
-VERIFY = [f"audit/test_{name}.py" for name in ("row_checks", "verify", "verify_checks")]
+VERIFY = [
+    f"audit/test_{name}.py" for name in ("row_checks", "verify", "verify_checks", "wrong_builds")
+]
 BATCHES = [
     f"pipeline/test_row_batches.py::{test}"
     for test in (
         "test_the_sample[None-None-flag]",
+        "test_a_row_that_is_larger_than_a_shard_has_one_alone",
         "test_many_rows_in_several_row_groups_and_shards",
         "test_a_row_that_was_withdrawn_stays_so",
         "test_digests_and_row_groups_of_tables_are_those_of_rows",

@@ -48,7 +48,6 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
                 group.add(example, weight)
                 del example  # its media are in the group; the next row can use their memory
             rows += group.write(writer)
-        file.flush()
     return Written(rows, file.size, file.sha256)
 
 
@@ -60,7 +59,6 @@ def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) 
             for group in _groups(tables, schema):
                 writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
                 rows += group.num_rows
-        file.flush()
     return Written(rows, file.size, file.sha256)
 
 

@@ -522,8 +522,8 @@ def test_the_commit_of_a_release_has_the_seal_which_is_held_against_it(
     assert list(checks_papers.verify(locations.at(f"{REPO}@1.0.0"))) == []
     unpushed_manifest(hub)
     (found,) = checks_papers.verify(locations.at(f"{REPO}@1.0.0"))
-    assert (found.check, found.config, found.kind) == (
-        unpushed_manifest.__name__, "clotho_sample", "error",
+    assert (found.check, found.config, found.where, found.kind) == (
+        unpushed_manifest.__name__, "clotho_sample", manifest.FILE, "error",
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edge_glass.core import shard_files
-from edge_glass.core.shard_files import Written, write_shard
+from edge_glass.core.shard_files import Written, write_shard, write_table
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import shard_plan
 
@@ -69,6 +69,29 @@ def test_media_are_plain_and_text_is_compressed(tmp_path: Path) -> None:
     assert {column.compression for column in text.values()} == {"ZSTD"}
     assert text["id"].is_stats_set and text["id"].has_dictionary_page
     assert all(column.has_offset_index for column in [media, *text.values()])
+
+
+def test_tables_are_compressed_and_some_columns_have_a_dictionary(tmp_path: Path) -> None:
+    table = pa.table({"id": [f"{n}" for n in range(9)], "word": ["a"] * 9})
+    done = write_table(tmp_path / "t.parquet", [table, table], table.schema, ["word"])
+    assert (done.rows, done.bytes) == (18, (tmp_path / "t.parquet").stat().st_size)
+    assert groups(tmp_path / "t.parquet") == [9, 9]
+    group = pq.read_metadata(tmp_path / "t.parquet").row_group(1)
+    ids, words = map(group.column, range(2))
+    assert words.has_dictionary_page and not ids.has_dictionary_page
+    assert {(c.compression, c.has_offset_index) for c in (ids, words)} == {("ZSTD", True)}
+    write_table(tmp_path / "t.parquet", [table], table.schema)
+    assert pq.read_metadata(tmp_path / "t.parquet").row_group(0).column(0).has_dictionary_page
+
+
+def test_a_row_group_is_bounded_by_samples_of_sound_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_files, "ROW_GROUP_BYTES", 100)
+    features = datasets.Features({"audio": datasets.Sequence(datasets.Value("float32"))})
+    rows = [{"audio": np.zeros(number, dtype=np.float32)} for number in (10, 15, 25, 1)]
+    write_shard(tmp_path / "t.parquet", rows, arrow_schema(features))
+    assert groups(tmp_path / "t.parquet") == [2, 1, 1]
 
 
 def test_a_row_more_leaves_most_pages_as_they_were(tmp_path: Path) -> None:

@@ -117,6 +117,15 @@ def test_many_rows_in_several_row_groups_and_shards(
     assert outcomes == {"kept": 4000, "duplicate_id": 100}
 
 
+def test_a_row_that_is_larger_than_a_shard_has_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 1)
+    files = both_ways(None, tmp_path, bundled=True)
+    kept = manifest.read(tmp_path / "True" / "laion400m_test").outcomes()["kept"]
+    assert len([name for name in files if "-of-" in name]) == kept > 3
+
+
 def test_two_processes_make_the_same(tmp_path: Path) -> None:
     rows = [f"{n}|http://a.example/{n}|caption {n}|1|2|?|UNLIKELY|0.3" for n in range(300)]
     raw = chunks(tmp_path / "raw", *("\n".join(rows[n : n + 100]) for n in (0, 100, 200)))

@@ -1,10 +1,12 @@
 """The plan of a build: where shards are cut, and what is read of it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kit import Recorded
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.row import Row
@@ -50,8 +52,11 @@ def planned(folder: Path, sizes: list[int | None], **more: Any) -> tuple[list[li
     (folder / "files").mkdir(exist_ok=True)
     corpus: Any = Sized(folder / "files", sizes, **more)
     raw = Raw("sized", {"files": folder / "files"})
-    found = shard_plan.plan(corpus, raw, folder)
-    assert shard_plan.plan(corpus, raw, folder) == found  # read, this time
+    found = shard_plan.plan(corpus, raw, folder, progress=(told := Recorded()))
+    done = (len(sizes), 0)
+    assert told.said == [("read sized", 0, done), ("plan sized", len(sizes), done)]
+    assert shard_plan.plan(corpus, raw, folder, progress=told) == found  # read, this time
+    assert len(told.said) == 2
     assert found.rows == {"train": len(sizes), "empty": 0}
     orders = [order for order in found.orders if order.split == "train"]
     rows = [list(shard_plan.read(folder, order)) for order in orders]
@@ -68,6 +73,27 @@ def test_shards_are_cut_at_500_megabytes(tmp_path: Path) -> None:
     shards, found = planned(tmp_path, sizes)
     assert shards == [["0", "1"], ["2"], ["3"], ["4", "5", "6", "7"], ["8"]]
     assert found.name(found.orders[3]) == "train-00003-of-00005.parquet"
+
+
+def test_all_files_of_a_row_have_weight_and_a_row_without_any_has_none(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    corpus: Any = Sized(tmp_path / "files", [200 * MB, 200 * MB, 150 * MB])
+    corpus.rows[0].extra_members, corpus.rows[1].media = ["1", "none"], None
+    planned = shard_plan.plan(corpus, Raw("sized", {"files": tmp_path / "files"}), tmp_path)
+    assert [order.rows for order in planned.orders] == [2, 1, 0]
+
+
+def test_the_list_of_a_shard_has_no_time_in_it(tmp_path: Path) -> None:
+    planned(tmp_path, [1])
+    assert (tmp_path / "train-00000.rows").read_bytes()[4:8] == bytes(4)  # gzip has one there
+
+
+def test_a_row_with_a_field_that_is_no_json_leaves_its_neighbours_alone() -> None:
+    rows = [Row("a", "x", "1", fields={"n": 1}), Row("b", "x", "2", fields={"n": 2, "m": {1}})]
+    first, second = map(shard_plan._row, json.loads(shard_plan._text(rows)))
+    assert first == rows[0] == Row("a", "x", "1", fields={"n": 1})
+    assert second.dropped and second.dropped[0] == "malformed_row" and second.fields == {}
+    assert second.dropped[1].startswith("m: found")
 
 
 def test_what_a_kill_can_cost_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

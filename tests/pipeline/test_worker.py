@@ -1,6 +1,8 @@
 """What a worker writes into the ledger of a row, from what came of its media."""
 
+import errno
 import gc
+import os
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -112,6 +114,32 @@ def test_whole_shards_of_a_stopped_build_are_gone_on_with(
     build(catalog.variant("clotho_sample"), tmp_path)
     shards = (tmp_path / "clotho_sample").glob("*-of-*.parquet")
     assert {path.name: path.stat().st_ino for path in shards} == before and len(before) > 3
+
+
+def test_shards_are_taken_over_where_files_have_one_name_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on FAT, and between two disks: a link is refused."""
+    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 250_000)
+    build(catalog.variant("clotho_sample"), tmp_path)
+    folder = tmp_path / "clotho_sample"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    damaged = sorted(before)[-2]
+    (folder / damaged).write_bytes(b"")
+    make, again = worker._make, list[str]()
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "refused")
+
+    def counted(task: worker.Task, *more: Any) -> Any:
+        again.append(task.name)
+        return make(task, *more)
+
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(worker, "_make", counted)
+    build(catalog.variant("clotho_sample"), tmp_path)
+    assert again == [damaged]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def stopped(*_: object) -> None:
