@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub import Hub
-from huggingface_hub import CommitOperationDelete
+from huggingface_hub import CommitOperationDelete, constants
 from kit import ROOT, Cli, build_clotho, client, edit, rows
 from releases import (
     README,
@@ -291,8 +291,11 @@ def test_a_dry_run_writes_nothing(hub: Hub, built: Path, in_pieces: Path, cli: C
     assert {request.method for request in hub.log} <= {"GET", "HEAD"}
 
 
-def test_private(hub: Hub, built: Path) -> None:
-    push(hub, built, private=True)
+def test_private(hub: Hub, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without:
+        without.delenv("HF_TOKEN")
+        without.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+        push(hub, built, private=True, token=hub.token, endpoint=hub.url)
     assert hub.store.repos[REPO].private
     push(hub, built, "1.0.1", private=True)
     hub.store.repos[REPO].private = False
@@ -387,6 +390,22 @@ def uneven(folder: Path) -> None:
     (folder / manifest.FILE).write_text(json.dumps(made))
 
 
+def lacking(folder: Path) -> None:
+    """Its shards hold fewer rows than the split is said to."""
+    made = manifest.read(folder).plain()
+    made["splits"]["train"]["shards"][0]["rows"] -= 1
+    (folder / manifest.FILE).write_text(json.dumps(made))
+
+
+def swollen(folder: Path) -> None:
+    """A row more than is kept, though each gives one example."""
+    made = manifest.read(folder).plain()
+    train = made["splits"]["train"]
+    train["rows"] += 1
+    train["shards"][0]["rows"] += 1
+    (folder / manifest.FILE).write_text(json.dumps(made))
+
+
 def shorten(folder: Path) -> None:
     """A row that the ledger has and the manifest has not, with a digest that fits."""
     made = manifest.read(folder).plain()
@@ -402,6 +421,8 @@ def shorten(folder: Path) -> None:
         (cut, "clotho_sample: built with --limit, for a look: build it whole"),
         (empty, "clotho_sample: not one row was kept: see its ledger for why"),
         (uneven, "train does not balance: 4 rows are published"),
+        (lacking, "train does not balance: 5 rows are published"),
+        (swollen, "train does not balance: 6 rows are published"),
         (shorten, "train does not balance: .* its ledger {'kept': 5}: build again"),
         (shutil.rmtree, "nothing is built here"),
     ],
