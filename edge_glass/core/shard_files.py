@@ -39,26 +39,24 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
     """
     rows = 0
     group = _Group(schema)
-    with Whole(path) as file:
-        with _writer(file, schema) as writer:
-            for example in examples:
-                weight = sum(map(_weight, example.values()))
-                if not group.has_room(weight):
-                    rows += group.write(writer)
-                group.add(example, weight)
-                del example  # its media are in the group; the next row can use their memory
-            rows += group.write(writer)
+    with Whole(path) as file, _writer(file, schema) as writer:
+        for example in examples:
+            weight = sum(map(_weight, example.values()))
+            if not group.has_room(weight):
+                rows += group.write(writer)
+            group.add(example, weight)
+            del example  # its media are in the group; the next row can use their memory
+        rows += group.write(writer)
     return Written(rows, file.size, file.sha256)
 
 
 def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> Written:
     """Write rows without media to `path`, as `write_shard` would write the same rows."""
     rows = 0
-    with Whole(path) as file:
-        with _writer(file, schema) as writer:
-            for group in _groups(tables, schema):
-                writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
-                rows += group.num_rows
+    with Whole(path) as file, _writer(file, schema) as writer:
+        for group in _groups(tables, schema):
+            writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
+            rows += group.num_rows
     return Written(rows, file.size, file.sha256)
 
 
