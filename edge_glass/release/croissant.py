@@ -9,6 +9,7 @@ out of git alone, and a tag it cannot check out.
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from edge_glass.core import licences
@@ -137,7 +138,9 @@ def _keywords(specs: list[Spec], manifests: list[Manifest]) -> list[str]:
 def _provenance(manifests: list[Manifest]) -> Node:
     """What the shards were made of and by what, in the words of PROV-O."""
     sources: dict[str, Node] = {}
-    for used in (used for build in manifests for used in build.sources):
+    every = [build.sources for build in manifests]
+    every += [part.sources for build in manifests for part in build.appended]
+    for used in chain.from_iterable(every):
         entity = {"@type": "prov:Entity", "prov:label": used.file}
         entity |= {"url": used.url} if used.url else {}
         entity |= {"sha256": used.sha256} if used.sha256 else {}

@@ -47,6 +47,8 @@ def test_croissant_is_valid_in_its_newest_version(described: Any) -> None:
     assert described.metadata.ctx.is_v1_1()
     assert "LibriSpeech" in described.metadata.description
     assert described.metadata.creators and described.metadata.data_collection_missing_data
+    splits = described.records("clotho_sample/splits")
+    assert [row["clotho_sample/splits/name"] for row in splits] == ["train", "validation", "test"]
 
 
 def test_croissant_reads_every_row_of_every_corpus_from_its_address(
