@@ -19,7 +19,14 @@ if TYPE_CHECKING:
         TranscriptParams,
         VideoParams,
     )
-    from edge_glass.corpora.rows import matched, parsed, section_of, unclaimed, unlisted
+    from edge_glass.corpora.rows import (
+        matched,
+        of_lines,
+        parsed,
+        section_of,
+        unclaimed,
+        unlisted,
+    )
     from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
     from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
     from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
@@ -82,6 +89,7 @@ __all__ = [
     "labels",
     "matched",
     "nfc",
+    "of_lines",
     "our_wnid",
     "parsed",
     "raw_decks",

@@ -192,14 +192,22 @@ def understood(seen: "Understood") -> None:
 
 
 def builds(manifests: "list[Manifest]") -> None:
-    """Rows kept and dropped, by config and split."""
+    """Rows kept and dropped, by config and split; apart from them what the config leaves out."""
+    from edge_glass.core.ledger import LEFT_OUT
+
     rows: list[tuple[Any, ...]] = []
     for build in manifests:
-        rows.append((build.config, "", "", ""))
+        rows.append((build.config, "", "", "", ""))
         for split, facts in build.splits.items():
-            rows.append((f"  {split}", facts.total, facts.kept, facts.total - facts.kept))
-            rows += [(f"    {reason}", "", "", n) for reason, n in facts.dropped.items()]
-    table("Source rows", ["config, split", "rows#", "kept#", "dropped#"], rows)
+            out = sum(n for reason, n in facts.dropped.items() if reason in LEFT_OUT)
+            lost = facts.total - facts.kept - out
+            rows.append((f"  {split}", facts.total, facts.kept, lost, out or ""))
+            for reason, n in facts.dropped.items():
+                apart = reason in LEFT_OUT
+                rows.append((f"    {reason}", "", "", "" if apart else n, n if apart else ""))
+    names = ["config, split", "rows#", "kept#", "dropped#", "left out#"]
+    width = 5 if any(row[4] for row in rows) else 4
+    table("Source rows", names[:width], [row[:width] for row in rows])
 
 
 def findings(problems: "list[Finding]") -> None:

@@ -165,14 +165,23 @@ class CaptionParams(CorpusConfig):
             return {"captions": Sequence(Value("string"))}
         return {"caption": Value("string")}
 
-    def with_captions(self, example: dict[str, Any], captions: list[str]) -> Iterator[Any]:
-        """The example with its captions: once, or once a caption with `#n` after its id."""
-        if blank := [number for number, text in enumerate(captions, 1) if not text.strip()]:
+    def with_captions(
+        self, example: dict[str, Any], captions: list[str], skip_blank: bool = False
+    ) -> Iterator[Any]:
+        """The example with its captions: once, or once a caption with `#n` after its id.
+
+        A blank caption drops the row; with `skip_blank` it is left out, and the others keep their
+        numbers. Raises Dropped.
+        """
+        blank = [number for number, text in enumerate(captions, 1) if not text.strip()]
+        if blank and not (skip_blank and len(blank) < len(captions)):
             raise Dropped(Outcome.BLANK_CAPTION, f"caption {blank[0]} of {len(captions)}")
+        numbered = [pair for pair in enumerate(captions, 1) if pair[0] not in blank]
+        captions = [text for _, text in numbered]
         if self.caption_mode == "all":
             yield example | {"captions": captions}
         elif self.caption_mode == "each":
-            for number, caption in enumerate(captions, 1):
+            for number, caption in numbered:
                 yield example | {"id": f"{example['id']}#{number}", "caption": caption}
         else:
             random = self.caption_mode == "random"

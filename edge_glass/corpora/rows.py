@@ -1,6 +1,7 @@
 """Rows as builders make them: out of file names, and those that are dropped before any is read."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -48,6 +49,24 @@ def parsed(
     except Dropped as drop:
         id = f"{split}/{where}" if split else where
         return Row(id, source, where, dropped=(drop.outcome, drop.detail))
+
+
+def of_lines(
+    split: str,
+    source: str,
+    lines: Iterable[tuple[int, str]],
+    pattern: re.Pattern[str],
+    make: Callable[[dict[str, Any]], Row],
+) -> Iterator[Row]:
+    """The rows that `make` makes of the named groups of lines; those that do not fit are malformed.
+
+    `lines` are numbered, as `raw.lines` gives them; empty ones are none.
+    """
+    for number, line in lines:
+        found = pattern.fullmatch(line)
+        if line.strip():
+            said = found.groupdict() if found else Malformed(f"not as expected: {line:.80}")
+            yield parsed(split, source, number, said, make)
 
 
 def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator[Row]:

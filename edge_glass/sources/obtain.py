@@ -160,6 +160,8 @@ def _raw(
     remote: dict[str, Remote],
     progress: Progress,
 ) -> Raw:
+    if folder.is_file():  # the archive or table itself
+        folder = folder.parent
     if not folder.is_dir():
         raise SourceError(f"{request.config}: --raw {folder} is not a folder")
     sources = {name: source for name, source in request.sources.items() if name not in remote}
@@ -199,7 +201,7 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
                 if path.is_dir() == (wanted not in files or source.fetch is not None):
                     return path
     together = source.anywhere or (source.fetch and not source.folder)
-    return folder if together else None
+    return folder if together or folder.name in unpacked else None
 
 
 def _plain(name: str, place: Path, progress: Progress) -> Path:

@@ -238,16 +238,24 @@ class Raw:
         return stem
 
     def csv(
-        self, source: str, columns: list[str], encoding: str = "utf-8-sig", delimiter: str = ","
+        self,
+        source: str,
+        columns: list[str],
+        encoding: str = "utf-8-sig",
+        delimiter: str = ",",
+        member: str = "",
     ) -> Iterator[tuple[int, dict[str, str]]]:
         """Line number and record of a CSV file with a header, `Malformed` if it is none.
+
+        `member`: the file of this name in an archive that is unpacked, or a folder.
 
         A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
         dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
         """
         csv.field_size_limit(MAX_FIELD)
-        _, quoting = opened(self.paths[source], delimiter)
-        with Text(self.paths[source], quoting) as file:
+        path = self.file(source, member) if member else self.paths[source]
+        _, quoting = opened(path, delimiter)
+        with Text(path, quoting) as file:
             bytes_ = cast("IO[bytes]", file)
             text = io.TextIOWrapper(bytes_, encoding, errors="surrogateescape", newline="")
             reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -290,13 +298,16 @@ class Raw:
                 "Get the file again from upstream."
             ) from None
 
-    def tsv(self, source: str, width: int) -> Iterator[tuple[int, list[str] | None]]:
+    def tsv(
+        self, source: str, width: int, member: str = ""
+    ) -> Iterator[tuple[int, list[str] | None]]:
         """Line number and fields of a text file between tabs, without header and quotes.
 
         None for a line with more or fewer fields. Raises EdgeGlassError if lines are missing.
         """
         count = 0
-        with self.paths[source].open("rb") as file:
+        path = self.file(source, member) if member else self.paths[source]
+        with path.open("rb") as file:
             while line := file.readline(MAX_LINE):
                 count += 1
                 fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
