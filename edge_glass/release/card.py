@@ -236,13 +236,22 @@ def _size(info: dict[str, Any]) -> int | None:
 
 
 def _name_licence(data: dict[str, Any], specs: list[Spec], repo: str) -> None:
-    """The Hub wants a name and an address of what is none of the licences that it knows."""
-    if len(specs) == 1 and specs[0].homepage:
-        name, link = specs[0].title, str(specs[0].homepage)
-    else:
+    """The Hub wants a name and an address of what is none of the licences that it knows.
+
+    Those that somebody wrote stay, and so do those of the only corpus that has such a licence.
+    """
+    known = data.get("license_link")
+    ours = {str(catalog.spec(name).homepage) for name in catalog.corpora()}
+    own = str(specs[0].homepage or "")
+    if len(specs) == 1 and own and known in (None, own):
+        name, link = specs[0].title, own
+    elif known is None or known in ours:
         name, link = "each corpus has its own", f"{constants.ENDPOINT}/datasets/{repo}"
-    data.setdefault("license_name", re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-"))
-    data.setdefault("license_link", link)
+        link = link if "/" in repo else own  # a folder has no page
+    else:
+        return
+    data["license_name"] = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+    data["license_link"] = link or "LICENSE"
 
 
 def _with_contents(text: str) -> str:

@@ -179,6 +179,24 @@ def test_the_header_of_the_card_speaks_the_hubs_words(released: Path) -> None:
     assert header["license_link"].endswith(f"/datasets/{REPO}")
 
 
+def test_the_name_and_address_of_other_licences(built: Path) -> None:
+    made = {name: manifest.read(folder) for name, folder in manifest.built(built).items()}
+
+    def header(text: str) -> tuple[str, str]:
+        data = DatasetCard(text).data.to_dict()
+        return data["license_name"], data["license_link"]
+
+    first = card.render([made["clotho_sample"]], REPO, None)
+    assert header(first) == ("clotho-v2.1", "https://zenodo.org/records/4783391")
+    again = card.render([made["clotho_sample"]], REPO, first)
+    assert header(again) == header(first)
+    both = card.render([made["cc3m_sample"]], REPO, first)
+    assert header(both)[0] == "each-corpus-has-its-own" and header(both)[1].endswith(REPO)
+    assert header(card.render([made["clotho_sample"]], REPO, both)) == header(both)
+    mine = both.replace(f"license_link: {header(both)[1]}", "license_link: LICENSE")
+    assert header(card.render([made["cc3m_sample"]], REPO, mine)) == (header(both)[0], "LICENSE")
+
+
 @pytest.mark.parametrize(
     ("rows", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**12, "n>1T")]
 )
