@@ -30,8 +30,7 @@ def verify(directory: Place, json: Json = False) -> None:
         configs = ", ".join(manifest.built(where))
         terminal.say(f"{configs}: {errors} errors, {len(found) - errors} notes")
         for config in dict.fromkeys(each.config for each in found if each.kind == "error"):
-            mends = finished.mends(where / config)
-            terminal.say(f"{mends}; --rebuild all of {config}")
+            terminal.say(finished.mends(where / config))
     raise typer.Exit(1 if errors else 0)
 
 

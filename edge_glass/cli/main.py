@@ -60,7 +60,7 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 GROUPS = {  # in the help; a command of none is one of builds
-    "Versions": "push diff history reproduce append amend withdraw purge why",
+    "Versions": "push diff history reproduce append amend withdraw compact purge why",
     "Vectors": "embed index search serve align views",
     "Large tables": "dedup match similarity retrieve",
     "Slides": "collect qa filter eval",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json, Place, terminal_progress
+from edge_glass.cli.options import Jobs, Json, Place, RawDir, terminal_progress
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
@@ -137,6 +137,22 @@ def amend(
 
     builds, release = correct(directory, edits, config, version, jobs or cores())
     _say(builds, release, json)
+
+
+@app.command(epilog="Example: edge-glass compact data --raw sources")
+def compact(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="A folder that `build` made.")],
+    config: OneConfig = None,
+    raw: RawDir = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Make what grew by appends anew, byte for byte as one build of the same rows makes it."""
+    from edge_glass.pipeline.build import Options
+    from edge_glass.release.compact import compact as in_one_go
+
+    options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
+    _say(in_one_go(directory, options, config, terminal_progress()), None, json)
 
 
 def _say(builds: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:

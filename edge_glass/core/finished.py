@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_glass.core import manifest, records
-from edge_glass.core.errors import DataError
+from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import is_local
 from edge_glass.core.manifest import HIDDEN, File, Inputs
 
@@ -19,9 +19,15 @@ CODE = ("builder", "made_with")  # the inputs that say what made a build, not of
 
 def mends(folder: Path) -> str:
     """What makes the broken files of a build again."""
+    with suppress(EdgeGlassError):
+        if manifest.read(folder).appended:  # no single build makes it
+            return (
+                "rows were appended to it: get it again from where it was published, or build each "
+                f"part into another --out, append them in order, and move that to {folder}"
+            )
     return (
         f"`edge-glass build {folder.name} --out {folder.parent}`, with the other options that it "
-        "was built with, makes what is broken again"
+        "was built with, makes what is broken again; --rebuild all of it"
     )
 
 

@@ -1,8 +1,11 @@
 """Digests of keys on disk: duplicates and the n smallest of any number of rows, in flat memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,11 @@ _TOP = 2**16
 def rank(seed: int, key: str) -> int:
     """A number of 64 bits that depends on nothing but `seed` and `key`."""
     return int.from_bytes(digest(seed, key)[:8])
+
+
+def second_rank(seed: int, key: str) -> int:
+    """Another one, which tells nothing of the first."""
+    return int.from_bytes(digest(seed, key)[8:])
 
 
 def digest(seed: int, key: str) -> bytes:
@@ -45,6 +53,11 @@ def ranks(digests: "pa.Array") -> np.ndarray:
     return _pairs(_whole(digests))[:, 0]
 
 
+def second_ranks(digests: "pa.Array") -> np.ndarray:
+    """The second rank of each key, out of its digest."""
+    return _pairs(_whole(digests))[:, 1]
+
+
 def _whole(digests: "pa.Array") -> memoryview:
     start = 16 * digests.offset
     return memoryview(digests.buffers()[1])[start : start + 16 * len(digests)]
@@ -52,6 +65,38 @@ def _whole(digests: "pa.Array") -> memoryview:
 
 def _pairs(data: bytes | memoryview) -> np.ndarray:
     return np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """Keys by their digests, in order in a file: in flat memory. It pickles."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, path: Path, keys: Iterable[str]) -> "KeySet":
+        """Write the set to a file."""
+        with path.open("wb", buffering=_BLOCK) as file:
+            file.writelines(digest(0, key) for key in keys)
+        if path.stat().st_size:
+            np.memmap(path, "S16", "r+").sort()
+        return cls(path)
+
+    def __len__(self) -> int:
+        return self.path.stat().st_size // 16
+
+    def __contains__(self, key: object) -> bool:
+        wanted, digests = digest(0, str(key)), _mapped(self.path)
+        at = int(np.searchsorted(digests, np.bytes_(wanted)))
+        return at < len(digests) and digests[at].ljust(16, b"\0") == wanted  # NumPy strips these
+
+
+Ids = AbstractSet[str] | KeySet
+
+
+@lru_cache(4)
+def _mapped(path: Path) -> np.ndarray:
+    return np.memmap(path, "S16", "r") if path.stat().st_size else np.empty(0, "S16")
 
 
 class Keys:

@@ -100,7 +100,9 @@ class Revisions:
 
     def reason(self, kind: str, value: str | None) -> str | None:
         """Why the source row that has this was withdrawn, None if it was not."""
-        return self.withdrawn.get((kind, digest(self.corpus, kind, value))) if value else None
+        if not (value and self.withdrawn):
+            return None
+        return self.withdrawn.get((kind, digest(self.corpus, kind, value)))
 
     def marked(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows of a source; nothing is fetched of those that are withdrawn."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pyarrow.parquet as pq
 
 from edge_glass.core.arrow_columns import column, has_media, leaves
 from edge_glass.core.atomic_files import Whole
+from edge_glass.core.key_digests import digests, second_rank, second_ranks
 
-ROW_GROUP_ROWS = 100
+ROW_GROUP_ROWS = 100  # on average, at most half as many more
 TEXT_GROUP_ROWS = 10_000  # where no column is media: rows of 200 bytes, five times the speed
 ROW_GROUP_BYTES = 10_000_000
 PAGE_BYTES = 2**15  # where media are: a row of so many bytes is a page
@@ -34,7 +36,8 @@ class Written:
 def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schema) -> Written:
     """Write examples to `path`, which appears only when all of it is on disk.
 
-    Row groups hold at most 10 MB, and 100 rows or 10,000 without media; `bytes` leaves of the
+    Row groups hold at most 10 MB, and about 100 rows or 10,000 without media: by the id of its last
+    row, so that a row that goes or comes leaves those farther on as they are. `bytes` leaves of the
     schema are media: plain and uncompressed, everything else is zstd. Memory is one row group.
     """
     rows = 0
@@ -62,20 +65,27 @@ def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) 
 
 def _groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Row groups, cut as those of `_Group`."""
-    rows, weights, most = schema.empty_table(), np.empty(0, np.int64), _most_rows(schema)
-    for table in tables:
-        rows = pa.concat_tables([rows, table])
-        weights = np.concatenate([weights, sum(map(_weights, table.columns))])
-        while (room := _room(weights[:most])) < len(weights):
+    rows, weights, usual = schema.empty_table(), np.empty(0, np.int64), _usual_rows(schema)
+    for table in chain(tables, [None]):
+        if table is not None:
+            rows = pa.concat_tables([rows, table])
+            weights = np.concatenate([weights, sum(map(_weights, table.columns))])
+        while len(weights) >= (1 if table is None else _most_rows(usual)):
+            room = _room(rows, weights, usual)
             yield rows.slice(0, room)
             rows, weights = rows.slice(room), weights[room:]
-    if rows.num_rows:
-        yield rows
 
 
-def _room(weights: np.ndarray) -> int:
+def _room(rows: pa.Table, weights: np.ndarray, usual: int) -> int:
     """How many of the next rows a row group takes, at least one."""
-    return max(1, int(np.searchsorted(np.cumsum(weights), ROW_GROUP_BYTES, "right")))
+    fit = np.cumsum(weights[: _most_rows(usual)])
+    room = max(1, int(np.searchsorted(fit, ROW_GROUP_BYTES, "right")))
+    numbers = np.arange(3 * usual // 4 + 1, room + 1)
+    if not len(numbers) or "id" not in rows.column_names:
+        return room
+    ids = rows["id"].slice(int(numbers[0]) - 1, len(numbers))
+    ends = second_ranks(digests(0, ids)) / 2**64 < _chance(numbers, usual)
+    return int(numbers[np.argmax(ends)]) if ends.any() else room
 
 
 def _weights(values: pa.ChunkedArray) -> np.ndarray:
@@ -134,9 +144,18 @@ def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
     return writer
 
 
-def _most_rows(schema: pa.Schema) -> int:
+def _usual_rows(schema: pa.Schema) -> int:
     """Of a row group."""
     return ROW_GROUP_ROWS if any(has_media(field.type) for field in schema) else TEXT_GROUP_ROWS
+
+
+def _most_rows(usual: int) -> int:
+    return usual + usual // 2
+
+
+def _chance(rows: Any, usual: int) -> Any:
+    """That a row ends a row group of so many: with it they have the usual number on average."""
+    return 25 * (rows - 3 * usual // 4) / usual**2
 
 
 class _Group:
@@ -145,12 +164,13 @@ class _Group:
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._columns = {field.name: column(field.type) for field in schema}
-        self._most = _most_rows(schema)
+        self._usual = _usual_rows(schema)
         self.rows = self._bytes = 0
+        self._ended = False
 
     def has_room(self, weight: int) -> bool:
-        fits = self.rows < self._most and self._bytes + weight <= ROW_GROUP_BYTES
-        return fits or not self.rows
+        fits = self.rows < _most_rows(self._usual) and self._bytes + weight <= ROW_GROUP_BYTES
+        return (fits and not self._ended) or not self.rows
 
     def add(self, example: dict[str, Any], weight: int) -> None:
         if example.keys() != self._columns.keys():
@@ -160,6 +180,9 @@ class _Group:
             values.add(example[name])
         self.rows += 1
         self._bytes += weight
+        chance = _chance(self.rows, self._usual)
+        if chance > 0 and "id" in example:
+            self._ended = second_rank(0, example["id"]) / 2**64 < chance
 
     def write(self, writer: pq.ParquetWriter) -> int:
         """Write the rows, if there are any, and forget them; returns how many they were."""
@@ -168,6 +191,7 @@ class _Group:
             table = pa.Table.from_arrays(arrays, schema=self._schema)
             writer.write_table(table, row_group_size=rows)
             self.rows = self._bytes = 0
+            self._ended = False
         return rows
 
 

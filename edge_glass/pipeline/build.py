@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,7 +22,7 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.core.shard_files import write_table
 from edge_glass.corpora.catalog import Variant
-from edge_glass.pipeline import build_inputs, row_batches, shard_plan, worker
+from edge_glass.pipeline import build_inputs, replay, row_batches, shard_plan, worker
 from edge_glass.pipeline.earlier_builds import (
     Job,
     Options,
@@ -121,26 +122,28 @@ def _make(job: Job, progress: Progress) -> Manifest:
 
 
 def _take_over(job: Job, build: Manifest, tasks: list[worker.Task]) -> None:
-    """Put what is whole of a build that is broken in part among the shards that are made."""
-    whole = {shard.file: shard for shard in build.shards() if shard.file not in job.broken}
-    start = 0
-    for task in tasks:
-        if task.name in whole and worker.finished(task) is None:
-            worker.take_over(task, job.final, whole[task.name], start)
-        start += task.order.rows
+    """Put what is whole of a build that is broken in part among the shards that are made.
+
+    Nothing, if an earlier release cut its shards elsewhere.
+    """
+    before = list(replay.of_orders(job.final, [task.order for task in tasks], False))
+    cut = [(task.name, each.examples) for task, each in zip(tasks, before, strict=True)]
+    if cut != [(shard.file, shard.rows) for shard in build.shards()]:
+        return
+    for task, each, shard in zip(tasks, before, build.shards(), strict=True):
+        if shard.file not in job.broken and worker.finished(task) is None:
+            worker.take_over(task, job.final, shard, each.start)
 
 
 def _tasks(job: Job, planned: shard_plan.Planned) -> Iterator[worker.Task]:
-    start, refresh = 0, job.options.refresh is not None
-    build = manifest.read(job.before).shards() if job.before else []
-    shards = {shard.file: shard for shard in build}
-    for order in planned.orders:
-        name, before = planned.name(order), None
-        if job.before:
-            before = Before(job.before, shards[name], start, order.rows, refresh)
-        revisions = job.revisions if job.described.tables else None
-        yield worker.Task(job.variant, job.raw, job.folder, order, name, before, revisions)
-        start += order.rows
+    before: Iterator[Before | None] = repeat(None)
+    if job.before:
+        refresh = job.options.refresh is not None
+        before = replay.of_orders(job.before, planned.orders, refresh)
+    revisions = job.revisions if job.described.tables else None
+    for order, each in zip(planned.orders, before, strict=False):
+        name = planned.name(order)
+        yield worker.Task(job.variant, job.raw, job.folder, order, name, each, revisions)
 
 
 def _make_shards(tasks: list[worker.Task], options: Options, progress: Progress) -> None:

@@ -1,16 +1,21 @@
 """A build once more: fetched are only rows that may fare better, or have changed meanwhile."""
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import accumulate, chain, groupby, islice
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import finished, ledger, parquet
+import pyarrow.compute as pc
+
+from edge_glass.core import finished, ledger, manifest, parquet
 from edge_glass.core.ledger import HEALS, Entry, Outcome
 from edge_glass.core.manifest import File
 from edge_glass.core.row import Row
+from edge_glass.pipeline.shard_plan import Order
 
 Examples = list[dict[str, Any]]
 OK, UNCHANGED = 200, 304  # of HTTP
@@ -18,26 +23,53 @@ OK, UNCHANGED = 200, 304  # of HTTP
 
 @dataclass(frozen=True)
 class Before:
-    """The shard and the part of the ledger that an earlier build made of the same rows."""
+    """What an earlier build made of the rows of a shard to be; it can have cut them elsewhere."""
 
     folder: Path
-    shard: File
-    start: int  # of its rows in the ledger
+    shards: tuple[File, ...]  # that have their examples
+    skip: int  # examples of the first of these that are of rows before
+    examples: int
+    start: int  # of the rows in its ledger
     rows: int
     refresh: bool = False  # ask for all that was fetched, not for what failed alone
+
+
+def of_orders(folder: Path, orders: Iterable[Order], refresh: bool) -> Iterator[Before]:
+    """What an earlier build in `folder` made of each order; all of them are of the same rows."""
+    splits, start = manifest.read(folder).splits, 0
+    counts = _example_counts(folder / ledger.FILE)
+    for split, own in groupby(orders, lambda order: order.split):
+        shards, at = splits[split].shards, 0
+        ends = [0, *accumulate(shard.rows for shard in shards)]
+        for order in own:
+            examples = sum(islice(counts, order.rows))
+            first, last = bisect_right(ends, at) - 1, bisect_left(ends, at + examples)
+            skip, some = at - ends[first], shards[first:last]
+            yield Before(folder, some, skip, examples, start, order.rows, refresh)
+            at, start = at + examples, start + order.rows
+
+
+def _example_counts(path: Path) -> Iterator[int]:
+    """How many examples each row of a ledger has; one where an earlier release did not say."""
+    names = ["outcome", "text_digests"]
+    for table in parquet.groups(path, [n for n in names if n in parquet.schema(path).names]):
+        several = table["text_digests"] if "text_digests" in table.column_names else None
+        counts = 1 if several is None else pc.fill_null(pc.list_value_length(several), 1)
+        yield from pc.if_else(pc.equal(table["outcome"], Outcome.KEPT), counts, 0).to_pylist()
 
 
 class Replay:
     """Takes rows that need not be fetched out of an earlier build, all others as they come.
 
-    Raises EdgeGlassError if the shard is not what was recorded of it.
+    Raises EdgeGlassError if a shard is not what was recorded of it.
     """
 
     def __init__(self, before: Before) -> None:
-        finished.check(before.folder, [before.shard])
+        finished.check(before.folder, before.shards)
         self._refresh = before.refresh
         self._entries = entries(before.folder, before.start, before.rows)
-        self._examples = parquet.rows(before.folder / before.shard.file)
+        rows = chain.from_iterable(parquet.rows(before.folder / s.file) for s in before.shards)
+        self._examples = islice(rows, before.skip, before.skip + before.examples)
         self._next = next(self._examples, None)
         self._known: deque[Entry] = deque()
 

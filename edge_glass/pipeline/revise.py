@@ -78,9 +78,10 @@ def make(
 ) -> Manifest:
     """Write all of a build into the folder of the parts' targets.
 
-    `entries` gives the rows of its ledger, split by split, some at a time. Shards
-    that stay are linked, or left where they are if that is behind a URL. Raises EdgeGlassError if
-    one is damaged.
+    `entries` gives the rows of its ledger, split by split, a row group at a time: one that stays
+    has the bytes that it had, and a Hub that knows chunks does not get it again. Shards that stay
+    are linked, or left where they are if that is behind a URL. Raises EdgeGlassError if one is
+    damaged.
     """
     work = parts[0].target.parent
     shutil.rmtree(work, ignore_errors=True)
@@ -93,8 +94,7 @@ def make(
     records = [written[p].record if p in written else _kept(p, described) for p in parts]
     altered = {key: new for one in written.values() for key, new in one.altered.items()}
     book = _Book(entries(altered))
-    groups = ledger_tables.regrouped(book.batches())
-    table = write_table(work / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
+    table = write_table(work / ledger.FILE, book.tables(), ledger.schema(), ledger_tables.WORDS)
     file = File(**asdict(table), file=ledger.FILE)
     described = revisions.described(described)
     build = manifest.complete(described, book.counted(records), file, planned)
@@ -143,7 +143,7 @@ def entries(
     """The rows of a ledger, changed one by one, as many at a time as it has in a group."""
     for table in parquet.groups(ledger_file):
         part = table if split is None else table.filter(pc.equal(table["split"], split))
-        if part.num_rows:
+        if part.num_rows or split is None:
             yield [change(row) for row in part.to_pylist()]
 
 
@@ -155,14 +155,14 @@ class _Book:
         self._outcomes: dict[str, Counter[str]] = {}
         self._warnings: dict[str, Counter[str]] = {}
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def tables(self) -> Iterator[pa.Table]:
         for rows in self._entries:
             for row in rows:
                 self._outcomes.setdefault(row["split"], Counter())[row["outcome"]] += 1
                 if row["outcome"] == Outcome.KEPT:
                     warnings = self._warnings.setdefault(row["split"], Counter())
                     warnings.update(ledger.warnings(row["detail"]))
-            yield pa.RecordBatch.from_pylist(rows, schema=ledger.schema())
+            yield pa.Table.from_pylist(rows, schema=ledger.schema())
 
     def counted(self, records: Iterable[ShardRecord]) -> Iterator[ShardRecord]:
         """Records with the outcomes of the whole split at the first of its shards."""

@@ -1,4 +1,8 @@
-"""The plan of a build on disk: one file a shard that lists its source rows, cut by size."""
+"""The plan of a build on disk: one file a shard that lists its source rows.
+
+Where a shard ends follows from the ids of its rows, within bounds of size: a row that comes or goes
+moves the cuts near it, and all shards farther on stay what they are.
+"""
 
 import gzip
 import json
@@ -17,11 +21,12 @@ import numpy as np
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
+from edge_glass.core.key_digests import second_rank, second_ranks
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.core.row import OUTCOME, Row, rows_of_batch
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.corpora.selection import Selection
+from edge_glass.corpora.selection import KEY, Selection
 from edge_glass.sources.fields import marked, preview
 from edge_glass.sources.raw import Raw
 
@@ -29,9 +34,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PLAN = "plan.json"
-SHARD_BYTES = 500_000_000
+SHARD_BYTES = 500_000_000  # on average; none but the last has less than half, none twice as many
 BLOCK = 200  # rows on a line of a plan's file: a line each would take twice the time
-MAX_FETCHED = 10_000  # rows of a shard that are fetched one by one: what a kill can cost
+FETCHED_ROWS = 10_000  # fill a shard if they are fetched one by one: what a kill can cost
 _values = attrgetter(*(field.name for field in fields(Row)))
 
 
@@ -79,8 +84,8 @@ def plan(
 ) -> Planned:
     """Cut all rows into orders of about 500 MB of Parquet; a second call reads the first's plan.
 
-    The cut depends on the rows and the sizes of their media alone. `jobs` processes read rows that
-    come as batches.
+    The cut depends on the ids of the rows and the sizes of their media alone. `jobs` processes read
+    rows that come as batches.
     """
     file, progress = folder / PLAN, progress or Silent()
     if (planned := _planned(file)) is None:
@@ -162,6 +167,53 @@ def read_batches(folder: Path, order: Order) -> "Iterator[pa.RecordBatch]":
     return row_batches.read(path(folder, order.stem), order.sha256)
 
 
+@dataclass
+class _Shard:
+    """The shard that rows are put into: how full it is, and whether its last row ends it.
+
+    From half the size on a row ends it by chance, which its id decides and which rises with the
+    size: so two lists soon meet again behind a place where they differ.
+    """
+
+    number: int = 0
+    size: int = 0
+    ended: bool = False
+
+    def put(self, weight: int, rank: Callable[[], int]) -> int:
+        """The number of the shard that a row of this weight goes to; one of 0 begins none."""
+        if weight:
+            self._begin(weight)
+            self.size += weight
+            chance = _chance(self.size, weight)
+            self.ended = chance > 0 and rank() / 2**64 < chance
+        return self.number
+
+    def put_all(self, weight: int, ranks: np.ndarray) -> list[int]:
+        """Put rows of one weight; gives the positions of those that begin a shard."""
+        begun, at = list[int](), 0
+        while at < len(ranks):
+            if self._begin(weight):
+                begun.append(at)
+            room = max(1, (2 * SHARD_BYTES - self.size) // weight)
+            sizes = self.size + weight * np.arange(1, len(ranks[at : at + room]) + 1)
+            ends = np.flatnonzero(ranks[at : at + room] / 2**64 < _chance(sizes, weight))
+            taken = int(ends[0]) + 1 if len(ends) else len(sizes)
+            self.size, self.ended, at = int(sizes[taken - 1]), bool(len(ends)), at + taken
+        return begun
+
+    def _begin(self, weight: int) -> bool:
+        """Begin another shard, if a row of this weight does not go to this one."""
+        begin = self.size > 0 and (self.ended or self.size + weight > 2 * SHARD_BYTES)
+        if begin:
+            self.number, self.size, self.ended = self.number + 1, 0, False
+        return begin
+
+
+def _chance(size: Any, weight: int) -> Any:
+    """That a row ends a shard of this size: with it shards have `SHARD_BYTES` on average."""
+    return 6.4 * (size - SHARD_BYTES // 2) * weight / SHARD_BYTES**2
+
+
 @dataclass(frozen=True)
 class _Cutter:
     """Writes down the rows of a corpus, a file for each shard to be."""
@@ -181,18 +233,19 @@ class _Cutter:
 
     def _numbered(self, split: str) -> Iterator[tuple[int, Any]]:
         """Each row with the number of its shard."""
-        number = size = fetched = 0
+        shard, seed = _Shard(), self.corpus.config.seed
         for row in self.selection.rows_of(self.corpus, split, self.raw):
-            weight = 0
-            if row.dropped is None:
-                names = [row.media[1], *row.extra_members] if row.media else []
-                sizes = [self.raw.size(row.media[0], name) for name in names] if row.media else []
-                weight = self.corpus.row_weight(row, sum(filter(None, sizes)))
-            if size and (size + weight > SHARD_BYTES or fetched == MAX_FETCHED):
-                number, size, fetched = number + 1, 0, 0
-            size += weight
-            fetched += bool(weight and row.fetch_request)
-            yield number, row
+            yield shard.put(self._weight(row), partial(second_rank, seed, row.id)), row
+
+    def _weight(self, row: Row) -> int:
+        """Bytes of Parquet, about; a row that is fetched weighs at least its part of a shard."""
+        if row.dropped is not None:
+            return 0
+        names = [row.media[1], *row.extra_members] if row.media else []
+        sizes = [self.raw.size(row.media[0], name) for name in names] if row.media else []
+        weight = self.corpus.row_weight(row, sum(filter(None, sizes)))
+        least = SHARD_BYTES // FETCHED_ROWS if row.fetch_request else 0
+        return max(weight, least) if weight else 0
 
     def _write(self, split: str, number: int, rows: Iterable[Any]) -> Order:
         with Whole(path(self.folder, f"{split}-{number:05d}")) as file:
@@ -217,21 +270,22 @@ class _BatchCutter(_Cutter):
     def _numbered(self, split: str) -> "Iterator[tuple[int, pa.RecordBatch]]":
         """Pieces of batches, each with the number of its shard: all rows weigh the same."""
         remote = self.raw.remote.get(self.corpus.fetched)
-        most = max(1, SHARD_BYTES // self.corpus.row_bytes(remote.row_bytes if remote else 0))
-        most = min(most, MAX_FETCHED) if remote else most
-        start = kept = 0
+        weight = self.corpus.row_bytes(remote.row_bytes if remote else 0)
+        weight = max(weight, SHARD_BYTES // FETCHED_ROWS) if remote else weight
+        shard, start = _Shard(), 0
         for batch in self.batches(split):
+            ranks, number, end = second_ranks(batch[KEY]), shard.number, batch.num_rows
             rows = self.selection.marked(batch, split, start)
             if self.corpus.config.licences:
                 licence = [name for name in ("license",) if name in rows.schema.names]
                 rows = marked(rows, licence, self.corpus.unlicensed)
-            counts = kept + np.cumsum(rows[OUTCOME].is_null().to_numpy(zero_copy_only=False))
-            numbers = np.maximum(counts - 1, 0) // most
-            start, kept = start + len(counts), int(counts[-1])
-            self.tally.add(len(counts))
-            edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(counts)]
-            for at, end in pairwise(edges):
-                yield int(numbers[at]), rows.slice(at, end - at)
+            kept = np.flatnonzero(rows[OUTCOME].is_null().to_numpy(zero_copy_only=False))
+            begun = kept[shard.put_all(weight, ranks[kept])].tolist()
+            self.tally.add(end)
+            start += end
+            for at, (first, last) in enumerate(pairwise([0, *begun, end])):
+                if last > first:
+                    yield number + at, rows.slice(first, last - first)
 
     def _write_rows(self, file: Whole, rows: "Iterable[pa.RecordBatch]") -> int:
         from edge_glass.pipeline import row_batches

@@ -1,12 +1,15 @@
 """Rows of another build of a config are put behind those that are there, whose shards stay."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 from edge_glass.core import finished, ledger, locations, manifest
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.key_digests import Ids, KeySet
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Appended, File, Manifest
 from edge_glass.core.revisions import KINDS, Revisions
@@ -32,18 +35,17 @@ class Joined:
     more_folder: Path
     more: Manifest
     known: Revisions  # of both
-    same: set[str] = field(default_factory=set)  # ids that both keep
-    gone: set[str] = field(default_factory=set)  # of the first
-    left_out: set[str] = field(default_factory=set)  # of the second
+    gone: Ids = frozenset()  # of the first
+    left_out: Ids = frozenset()  # of the second
 
     @property
     def number(self) -> int:
         """What the sources of the second are told by in the ledger: `list@2`."""
         return len(self.old.appended) + 2
 
-    def leaving(self, ids: set[str]) -> Gone:
+    def leaving(self, ids: Ids) -> Gone:
         """Takes these rows out of shards."""
-        return Gone(frozenset(ids), self.old.each_example)
+        return Gone(ids, self.old.each_example)
 
 
 def append(
@@ -91,26 +93,25 @@ def _appended(
     _check_alike(folder, old, other, more)
     for place, build in ((folder, old), (other, more)):
         finished.check(place, [build.ledger])
-    joined = Joined(folder, old, other, more, Revisions.of(old, folder))
-    joined.known |= Revisions.of(more, other)
-    _compare(joined, on_same)
+    with TemporaryDirectory() as temp:
+        joined = Joined(folder, old, other, more, Revisions.of(old, folder))
+        joined.known |= Revisions.of(more, other)
+        _compare(joined, on_same, Path(temp))
+        new = _joined(joined, edition.work(config), jobs)
+        edition.change(old, new, joined.gone)
+    return new
+
+
+def _joined(joined: Joined, work: Path, jobs: int) -> Manifest:
+    old, more = joined.old, joined.more
     part = Appended(
         more.seal, more.config, more.parameters, more.builder, more.made_with, more.sources
     )
     described = replace(old.inputs, appended=(*old.appended, part, *more.appended))
-    planned = {split: _planned(joined, split) for split in {**old.splits, **more.splits}}
     edits = {id: own for id, own in joined.known.edits.items() if id not in joined.gone}
-    parts = _parts(joined, edition.work(config))
-    new = revise.make(
-        described,
-        replace(joined.known, edits=edits),
-        parts,
-        lambda _: _entries(joined),
-        planned,
-        jobs,
-    )
-    edition.change(old, new, joined.gone)
-    return new
+    planned = {split: _planned(joined, split) for split in {**old.splits, **more.splits}}
+    known, parts = replace(joined.known, edits=edits), _parts(joined, work)
+    return revise.make(described, known, parts, lambda _: _entries(joined), planned, jobs)
 
 
 def _check_alike(folder: Path, build: Manifest, other: Path, more: Manifest) -> None:
@@ -127,25 +128,30 @@ def _check_alike(folder: Path, build: Manifest, other: Path, more: Manifest) -> 
         raise ConfigError(f"{other}: built with --limit, for a look: build it whole")
 
 
-def _compare(joined: Joined, on_same: OnSame) -> None:
+def _compare(joined: Joined, on_same: OnSame, temp: Path) -> None:
     """Find the rows that are in both, and those that were withdrawn from either."""
-    kept = set[str]()
-    for row in ledger.read(joined.folder / ledger.FILE):
-        if _reason(joined.known, row) is not None and row["outcome"] != Outcome.WITHDRAWN:
-            joined.gone.add(row["id"])
-        elif row["outcome"] == Outcome.KEPT:
-            kept.add(row["id"])
-    for row in ledger.read(joined.more_folder / ledger.FILE):
+    withdrawn, left_out = set[str](), set[str]()
+    kept = KeySet.of(temp / "kept", _kept(joined, joined.folder, withdrawn))
+    same = (id for id in _kept(joined, joined.more_folder, left_out) if id in kept)
+    if on_same == "error" and (some := [*islice(same, SHOWN)]):
+        named = ", ".join(some)
+        raise DataError(f"{joined.more_folder}: ids are in {joined.folder} already: {named}")
+    in_both = KeySet.of(temp / "same", chain(same, withdrawn if on_same == "replace" else left_out))
+    joined.gone, joined.left_out = withdrawn, left_out
+    if on_same == "replace":
+        joined.gone = in_both
+    else:
+        joined.left_out = in_both
+
+
+def _kept(joined: Joined, folder: Path, withdrawn: set[str]) -> Iterator[str]:
+    """The ids that the ledger of a build keeps; `withdrawn` gets those that are to go."""
+    for row in ledger.read(folder / ledger.FILE, ["outcome", *KINDS]):
         if _reason(joined.known, row) is not None:
-            joined.left_out.add(row["id"])
-        elif row["outcome"] == Outcome.KEPT and row["id"] in kept:
-            joined.same.add(row["id"])
-    if joined.same and on_same == "error":
-        named = ", ".join(sorted(joined.same)[:SHOWN])
-        raise DataError(
-            f"{joined.more_folder}: {len(joined.same)} ids are in {joined.folder} already: {named}"
-        )
-    (joined.gone if on_same == "replace" else joined.left_out).update(joined.same)
+            if row["outcome"] != Outcome.WITHDRAWN or folder == joined.more_folder:
+                withdrawn.add(row["id"])
+        elif row["outcome"] == Outcome.KEPT:
+            yield row["id"]
 
 
 def _reason(known: Revisions, row: Row) -> str | None:
@@ -221,6 +227,9 @@ def _new(joined: Joined, row: Row) -> Row:
         row = joined.known.tombstone(row, reason)
     elif row["id"] in joined.left_out and row["outcome"] == Outcome.KEPT:
         row = _without(row, Outcome.DUPLICATE_ID, "a row that was there before has this id")
+    name, mark, part = row["source"].rpartition("@")
+    if joined.more.appended and mark and part.isdecimal():
+        return row | {"source": f"{name}@{joined.number - 1 + int(part)}"}
     return row | {"source": f"{row['source']}@{joined.number}"}
 
 

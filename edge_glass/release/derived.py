@@ -9,6 +9,7 @@ import pyarrow as pa
 from edge_glass.audit import audits
 from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.atomic_files import write_json
+from edge_glass.core.key_digests import Ids
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.row import source_id
 from edge_glass.core.shard_files import write_table
@@ -19,12 +20,12 @@ from edge_glass.vectors.embedding_files import ROWS
 Step = tuple[str, Callable[[], None]]  # what is done, and how
 
 
-def steps(out: Path, before: Manifest, ids: set[str] | None = None) -> Iterator[Step]:
+def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]:
     """What is to be done once the build in `out` has no row of these ids; again, if it stopped.
 
     None: texts of rows that stay have changed.
     """
-    for folder in sorted((out / audits.FOLDER).glob("*")) if ids != set() else ():
+    for folder in sorted((out / audits.FOLDER).glob("*")) if ids is None or len(ids) else ():
         files = _findings(out, folder.name, before.config)
         if files:
             description = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
@@ -75,7 +76,7 @@ class _Removal:
 class _Cleaning:
     """Keeps the vectors of shards and rows that stay; the next `embed` makes those that lack."""
 
-    def __init__(self, path: Path, before: Manifest, out: Path, ids: set[str] | None) -> None:
+    def __init__(self, path: Path, before: Manifest, out: Path, ids: Ids | None) -> None:
         self._path, self._before, self._out, self._ids = path, before, out, ids
 
     def __call__(self) -> None:
@@ -96,9 +97,11 @@ class _Cleaning:
         write_json(self._path, settings | {"data": digests})
 
 
-def _filter(path: Path, gone: set[str], several: bool) -> None:
+def _filter(path: Path, gone: Ids, several: bool) -> None:
     table = parquet.table(path)
     ids = table["id"].to_pylist()
-    table = table.filter(pa.array([not {id, source_id(id, several)} & gone for id in ids]))
+    table = table.filter(
+        pa.array([id not in gone and source_id(id, several) not in gone for id in ids])
+    )
     groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
     write_table(path, groups, table.schema)

@@ -13,6 +13,7 @@ from pathlib import Path
 from edge_glass.core import finished, locations, manifest
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, HubError
+from edge_glass.core.key_digests import Ids
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.pipeline.build import REMEDY, lock, put
 from edge_glass.release import derived, publish, write_card
@@ -45,7 +46,7 @@ class Edition:
         if self.repo is None:
             finished.remember(self.out / config, build.files(), None)
 
-    def change(self, before: Manifest, build: Manifest, ids: set[str] | None) -> None:
+    def change(self, before: Manifest, build: Manifest, ids: Ids | None) -> None:
         """Move a new build to its place, and clean what was made of the one before."""
         steps = [*derived.steps(self.out, before, ids)]
         self.put(build.config, build)

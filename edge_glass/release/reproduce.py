@@ -1,16 +1,20 @@
 """A version is built again, out of what its manifests say, and held against what was published."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from edge_glass.core import manifest
+from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, DataError
-from edge_glass.core.manifest import Manifest
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import HIDDEN, Appended, Inputs, Manifest, Source
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline.build import Options
+from edge_glass.pipeline.build import build as make
+from edge_glass.release.append import OnSame, append
 from edge_glass.release.diff import Difference, compare
 from edge_glass.release.write_card import build
 
@@ -29,17 +33,49 @@ def reproduce(
             f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
         )
     for name in names or published:
-        if manifest.read(published[name]).appended:
-            raise DataError(
-                f"{version}: rows were appended to {name}: build each part, and append it to the "
-                "one before; its manifest tells their sources"
-            )
+        there = manifest.read(published[name])
         options = replace(options, by_this_code=True, obey=(published[name],))
-        build(recipe(manifest.read(published[name])), out, options, progress)
+        if there.appended:
+            _append_parts(published[name], there, out, options, progress)
+        else:
+            build(recipe(there), out, options, progress)
         yield compare(name, published[name], out / name)
 
 
-def recipe(build: Manifest) -> Variant:
+def _append_parts(
+    version: Path, build: Manifest, out: Path, options: Options, progress: Progress | None
+) -> None:
+    """Build each part of a version that grew by appends, and append it to those before."""
+    by_row = (row["detail"] for row in ledger.with_outcome(version / ledger.FILE, Outcome.REPLACED))
+    replacing = {detail.rpartition("@")[2] for detail in by_row}
+    parts: tuple[Manifest | Appended, ...] = (build, *build.appended)
+    for number, part in enumerate(parts, 1):
+        place = out / HIDDEN / "parts" / f"{number}"
+        inputs = replace(build.inputs, parameters=part.parameters, config=build.config)
+        built = make(recipe(inputs), place, options, progress)
+        _check_sources(version, number, part.sources, built.sources)
+        if number == 1 and not (out / build.config).exists():
+            shutil.copytree(place / build.config, out / build.config)
+        elif number > 1:
+            on_same: OnSame = "replace" if f"{number}" in replacing else "skip"
+            append(str(out), str(place), build.config, on_same)
+
+
+def _check_sources(
+    version: Path, number: int, before: tuple[Source, ...], now: tuple[Source, ...]
+) -> None:
+    """Raise DataError if a part was made of other sources than can be read now."""
+    digests = [{one.file: one.sha256 or one.content or one.md5 for one in s} for s in (before, now)]
+    if others := [name for name, digest in digests[0].items() if digests[1].get(name) != digest]:
+        differing = "; ".join(f"{n} with {digests[0][n]}, not {digests[1].get(n)}" for n in others)
+        raise DataError(
+            f"{version}: part {number} of it was made of {differing}: one folder of sources "
+            "does not give all parts. Build each of its own sources, with --obey of this version, "
+            "append them in order, and `edge-glass diff` the two"
+        )
+
+
+def recipe(build: Inputs) -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
     kind, name = catalog.variant_of(build, "", {}).kind, build.config
     base = name if name in kind.spec().configs else kind.corpus

@@ -1,7 +1,7 @@
 """Whether anything is left of rows that were withdrawn: every file of a dataset is read for it.
 
 Looked for are their ids, texts, URLs and media. What rows that stay say or hold as well is no
-residue, and is counted apart.
+residue, nor what is said of such a dataset whatever its rows are; both are counted apart.
 """
 
 import html
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,8 @@ from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.row_digests import RowDigests
+from edge_glass.corpora import catalog
+from edge_glass.release import card, citation, croissant
 
 SHORT = 6  # characters of an id that stands by chance in other files: it is looked for as a cell
 TEXT = 12  # characters of a text that is looked for
@@ -128,16 +131,34 @@ def scan(out: Path, traces: Traces, besides: Collection[Path] = ()) -> Scan:
             _rows(done, finder, traces, folder / shard.file, _shard(folder / shard.file))
         _rows(done, finder, traces, folder / ledger.FILE, ledger.read(folder / ledger.FILE))
     every = {path for path in out.rglob("*") if path.is_file()} - {*besides}
+    ordinary = {one for text in _ordinary([*built.values()]) for one in finder.within(text)}
     for path in sorted(every):
-        found, size = finder.in_file(path, done.shared)
+        found, size = finder.in_file(path, done.shared | ordinary)
         if path.suffix == ".parquet" and path.parent not in built.values():
-            cells = (text for row in parquet.rows(path) for text in texts([*row.values()]))
-            found |= {text for cell in cells for text in finder.within(cell)} - done.shared
+            for cell in (text for row in parquet.rows(path) for text in texts([*row.values()])):
+                found |= finder.within(cell) - done.shared - (ordinary - {cell})
         if HIDDEN not in path.parts:  # what lies there depends on how often a run was stopped
             done.files, done.bytes = done.files + 1, done.bytes + size
         _note(done, traces, str(path.relative_to(out)), found)
-    done.residue = sorted(set(done.residue))
+    done.residue, done.shared = sorted(set(done.residue)), done.shared | ordinary
     return done
+
+
+def _ordinary(folders: list[Path]) -> Iterator[str]:
+    """The texts of pages, papers and footers that no row has a part in."""
+    known = [each for each in map(manifest.read, folders) if catalog.of(each)]
+    if known:
+        about = (known, "org/name", "v1.0.0", None)
+        yield from (
+            card.render(known, "org/name", None),
+            croissant.render(*about),
+            citation.render(*about),
+        )
+    for folder in folders:
+        yield (folder / manifest.FILE).read_text(encoding="utf-8")
+    yield " ".join(ledger.schema().names)
+    for path in Path(str(files("edge_glass"))).rglob("*.jinja"):
+        yield path.read_text(encoding="utf-8")
 
 
 def _shard(path: Path) -> Iterator[dict[str, Any]]:

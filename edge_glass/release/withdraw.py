@@ -17,6 +17,7 @@ import duckdb
 from edge_glass.core import finished, ledger, locations, manifest, parquet, records
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.key_digests import Ids
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.revisions import Revisions, digest
@@ -69,7 +70,7 @@ class Request:
 class Gone:
     """Takes rows out of a shard."""
 
-    ids: frozenset[str]  # of source rows
+    ids: Ids  # of source rows
     several: bool  # whether each is several examples
 
     def on(self, part: Part) -> Callable[[Row], Row | None]:
@@ -78,7 +79,7 @@ class Gone:
 
     def has(self, id: str) -> bool:
         """Whether an example is of a row that goes."""
-        return id in self.ids or source_id(id, self.several) in self.ids
+        return id in self.ids or (self.several and source_id(id, True) in self.ids)
 
 
 @dataclass
@@ -218,7 +219,7 @@ def _find(edition: Edition, request: Request, config: str | None, found: Found) 
             gone = Gone(found.ids(name), build.each_example)
             for row in _rows(folder, build, gone):
                 found.traces.add_row(row)
-            steps = derived.steps(edition.out, build, set(gone.ids))
+            steps = derived.steps(edition.out, build, gone.ids)
             found.derived += [said for said, _ in steps]
     _check_all_there(edition, request, config, found)
 
@@ -306,7 +307,7 @@ def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: i
     """Make the config without the rows, unless that was done, and clean what was made of it."""
     before = found.before[config]
     gone = Gone(found.ids(config), before.each_example)
-    steps = [*derived.steps(edition.out, before, set(gone.ids))]
+    steps = [*derived.steps(edition.out, before, gone.ids)]
     folder = edition.folders(config)[config]
     with editions.changing(edition, config):
         if manifest.read(folder) == before:

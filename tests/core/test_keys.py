@@ -1,6 +1,7 @@
 """Keys on disk against plain Python, and the subsets that are drawn with them."""
 
 import errno
+import pickle
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from edge_glass.core import key_digests
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.key_digests import Keys, rank
+from edge_glass.core.key_digests import Keys, KeySet, rank
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
@@ -198,3 +199,10 @@ def test_what_is_left_out_has_its_reason() -> None:
 def test_subsets_that_make_no_sense(subset: Any) -> None:
     with pytest.raises(EdgeGlassError, match="subset"):
         catalog.variant("clotho", {"subset": subset}, "clotho_x")
+
+
+def test_a_set_on_disk_has_its_keys_and_no_other(tmp_path: Path) -> None:
+    keys = [f"é{number}" for number in range(2000)]
+    found = pickle.loads(pickle.dumps(KeySet.of(tmp_path / "keys", keys[::2])))
+    assert [key in found for key in keys] == [True, False] * 1000 and len(found) == 1000
+    assert "a" not in KeySet.of(tmp_path / "none", [])

@@ -22,7 +22,9 @@ FEATURES = {
 }
 
 
-def written(path: Path, sizes: list[int], captions: list[str] | None = None) -> Written:
+def written(
+    path: Path, sizes: list[int], captions: list[str] | None = None, first: int = 0
+) -> Written:
     """A shard of rows whose media have these sizes."""
     draw = np.random.default_rng(0)
     rows: list[dict[str, Any]] = [
@@ -31,7 +33,7 @@ def written(path: Path, sizes: list[int], captions: list[str] | None = None) -> 
             "image": {"bytes": draw.bytes(size), "path": None},
             "captions": [captions[number] if captions else f"row {number}"],
         }
-        for number, size in enumerate(sizes)
+        for number, size in enumerate(sizes, first)
     ]
     return write_shard(path, rows, arrow_schema(datasets.Features(FEATURES)))
 
@@ -43,7 +45,11 @@ def groups(path: Path) -> list[int]:
 
 def test_row_groups_hold_100_rows_or_10_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "shard.parquet"
-    assert written(path, [10] * 250).rows == 250 and groups(path) == [100, 100, 50]
+    assert written(path, [10] * 5000).rows == 5000
+    numbers = groups(path)
+    assert min(numbers[:-1]) > 75 and max(numbers) <= 150 and 46 <= len(numbers) <= 54
+    written(path, [10] * 4999, first=1)  # a row that goes changes the row group that it was in
+    assert groups(path) == [numbers[0] - 1, *numbers[1:]]
     written(path, [3_000_000] * 7)
     assert groups(path) == [3, 3, 1]
     written(path, [10, 12_000_000, 10, 10])  # no row is too large, and none waits for it

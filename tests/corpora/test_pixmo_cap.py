@@ -119,7 +119,7 @@ def test_retry_failed_fetches_what_can_heal_and_nothing_else(
     from edge_glass.sources import hosts
 
     monkeypatch.setattr(hosts, "BACK_OFF", 0.01)
-    monkeypatch.setattr(shard_plan, "MAX_FETCHED", 7)
+    monkeypatch.setattr(shard_plan, "FETCHED_ROWS", 7)
     pages = {f"/{n}.jpg": page(jpeg(n)) for n in range(30)}
     bad, whole = page(b"", 500), dict(pages)
     pages |= {"/3.jpg": in_turn(bad, bad, page(jpeg(3))), "/20.jpg": in_turn(bad, bad, bad, bad)}
@@ -172,7 +172,8 @@ from edge_glass.pipeline import shard_plan as orders
 from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
 from edge_glass.sources.row_fetch import Limits, Network
-orders.MAX_FETCHED = 50
+orders.FETCHED_ROWS = 50
+orders._chance = lambda size, weight: size >= orders.SHARD_BYTES
 network = Network(web=Limits(intranet=True))
 options = Options(raw=Path(sys.argv[1]), unverified=True, network=network)
 variant = catalog.variant("pixmo_cap", {"decode_all": False}, "pixmo_cap_killed")
@@ -201,7 +202,8 @@ def test_killed_builds_fetch_nothing_twice_beyond_the_shards_under_way(tmp_path:
 def test_while_a_url_is_slow_the_next_shard_is_begun_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_plan, "MAX_FETCHED", 5)
+    monkeypatch.setattr(shard_plan, "FETCHED_ROWS", 5)
+    monkeypatch.setattr(shard_plan, "_chance", lambda size, weight: size >= shard_plan.SHARD_BYTES)
     count, begun = 80, []
 
     async def last(writer: Any, headers: Any) -> None:

@@ -162,7 +162,7 @@ def test_verify_looks_at_the_slides_of_a_deck(raw: Path, tmp_path: Path) -> None
 def test_shards_are_cut_by_all_slides_of_a_deck(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 300_000)  # a deck has 130 to 200 kB, a slide 50
+    monkeypatch.setattr(shard_plan, "SHARD_BYTES", 150_000)  # a deck has 130 to 200 kB, a slide 50
     made = manifest.read(build(raw, tmp_path, "slides_qa", test=0, validation=0))
     assert [shard.rows for shard in made.splits["train"].shards] == [1, 1, 1]
 

@@ -82,7 +82,8 @@ def test_a_stopped_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def fives(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard for every five URLs."""
     monkeypatch.setattr(shard_plan, "SHARD_BYTES", 500_000_000)
-    monkeypatch.setattr(shard_plan, "MAX_FETCHED", 5)
+    monkeypatch.setattr(shard_plan, "FETCHED_ROWS", 5)
+    monkeypatch.setattr(shard_plan, "_chance", lambda size, weight: size >= 500_000_000)
 
 
 def test_a_batch_of_shards_that_breaks_off_goes_on(

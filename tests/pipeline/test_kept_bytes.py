@@ -238,6 +238,20 @@ def test_a_build_over_a_broken_one_mends_it(
     assert {file.name: file.stat().st_ino for file in done.iterdir()} == before
 
 
+def test_a_broken_one_that_an_earlier_release_cut_elsewhere(
+    done: Path, in_pieces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in done.glob("*-of-*")}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(shard_plan, "_chance", lambda size, weight: size >= 200_000)
+        once_more(done, Options(rebuild=True))
+    after = {path.name: path.read_bytes() for path in done.glob("*-of-*")}
+    assert after.keys() == before.keys() and after != before
+    flip(next(done.glob("train-00001-*")))
+    assert "made again" in once_more(done)
+    assert files(done) == files(in_pieces / VARIANT.name)
+
+
 def test_a_flip_that_leaves_no_trace_is_found_when_asked_for(
     done: Path, in_pieces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,10 @@ from kit import Cli, entries, rows
 from test_pixmo_cap import INTRANET, files, jpeg, listed, made
 from wildsite import Site, page
 
+from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
+from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
 
@@ -45,10 +47,15 @@ def urls(site: Site) -> list[str]:
     return [f"{site.url}/{n}.jpg" for n in range(9)]
 
 
-def test_a_refresh_takes_what_changed_and_nothing_else(tmp_path: Path, cli: Cli) -> None:
+def test_a_refresh_takes_what_changed_and_nothing_else(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_plan, "FETCHED_ROWS", 2)
     with Site(PAGES) as site:
         raw = listed(tmp_path / "raw", urls(site))
-        old = made(raw, tmp_path / "old")
+        with monkeypatch.context() as earlier:  # a release that cut shards by size alone
+            earlier.setattr(shard_plan, "_chance", lambda size, weight: size >= 750_000_000)
+            old = made(raw, tmp_path / "old")
         site.pages |= {
             "/1.jpg": tagged(jpeg(101, 50), '"v101"'),
             "/2.jpg": page(b"", 410),
@@ -77,7 +84,8 @@ def test_a_refresh_takes_what_changed_and_nothing_else(tmp_path: Path, cli: Cli)
     drawn = xml.etree.ElementTree.parse(plot)
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert "8 → 8" in texts and "removed" in texts
-    assert old.is_dir()
+    cuts = [[shard.rows for shard in manifest.read(folder).shards()] for folder in (old, new)]
+    assert cuts[0] == [3, 3, 2] != cuts[1]
 
 
 def test_a_refresh_where_nothing_changed_gives_the_same_bytes(tmp_path: Path, cli: Cli) -> None:

@@ -20,10 +20,12 @@ MB = 1_000_000
 class Sized:
     """A corpus of files of these sizes; a row of each, or one that was dropped where it is None."""
 
-    def __init__(self, folder: Path, sizes: list[int | None], fetched: bool = False) -> None:
+    def __init__(
+        self, folder: Path, sizes: list[int | None], fetched: bool = False, first: int = 0
+    ) -> None:
         self.config = CorpusConfig(name="sized")
         self.rows = []
-        for number, size in enumerate(sizes):
+        for number, size in enumerate(sizes, first):
             row = Row(f"é{number}", "list", f"{number}", ("files", f"{number}"), {"n": number})
             row.dropped = ("no_label", "why") if size is None else None
             row.fetch_request = {"url": f"{number}"} if fetched else None
@@ -49,7 +51,7 @@ class Sized:
 
 def planned(folder: Path, sizes: list[int | None], **more: Any) -> tuple[list[list[str]], Any]:
     """The rows of each shard of the plan, and the plan."""
-    (folder / "files").mkdir(exist_ok=True)
+    (folder / "files").mkdir(exist_ok=True, parents=True)
     corpus: Any = Sized(folder / "files", sizes, **more)
     raw = Raw("sized", {"files": folder / "files"})
     found = shard_plan.plan(corpus, raw, folder, progress=(told := Recorded()))
@@ -68,11 +70,21 @@ def planned(folder: Path, sizes: list[int | None], **more: Any) -> tuple[list[li
     return [[row.row for row in shard] for shard in rows], found
 
 
-def test_shards_are_cut_at_500_megabytes(tmp_path: Path) -> None:
-    sizes = [200 * MB, 300 * MB, 1, 600 * MB, None, 499 * MB, None, MB, 1]
+def test_shards_have_about_500_megabytes(tmp_path: Path) -> None:
+    sizes = [200 * MB, 300 * MB, 1, 600 * MB, None, 899 * MB, 100 * MB, None, MB, 101 * MB]
     shards, found = planned(tmp_path, sizes)
-    assert shards == [["0", "1"], ["2"], ["3"], ["4", "5", "6", "7"], ["8"]]
-    assert found.name(found.orders[3]) == "train-00003-of-00005.parquet"
+    assert shards == [["0", "1"], ["2", "3", "4"], ["5"], ["6", "7", "8", "9"]]
+    assert found.name(found.orders[3]) == "train-00003-of-00004.parquet"
+
+
+def test_a_row_that_goes_moves_the_cuts_near_it_alone(tmp_path: Path) -> None:
+    sizes = [(number % 7 + 2) * MB for number in range(4000)]
+    before, _ = planned(tmp_path / "before", sizes)
+    after, _ = planned(tmp_path / "after", sizes[1:], first=1)
+    assert after[0] == before[0][1:] and after[1:] == before[1:]
+    weights = [sum(sizes[int(number)] for number in shard) / MB for shard in before[:-1]]
+    assert min(weights) > 250 and max(weights) < 1000
+    assert 450 < sum(weights) / len(weights) < 550 and len(weights) > 30
 
 
 def test_all_files_of_a_row_have_weight_and_a_row_without_any_has_none(tmp_path: Path) -> None:
@@ -97,10 +109,10 @@ def test_a_row_with_a_field_that_is_no_json_leaves_its_neighbours_alone() -> Non
 
 
 def test_what_a_kill_can_cost_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_plan, "MAX_FETCHED", 2)
+    monkeypatch.setattr(shard_plan, "FETCHED_ROWS", 2)
     sizes = [1, 1, None, 1, 1, None, 1]
     shards, _ = planned(tmp_path, sizes, fetched=True)
-    assert shards == [["0", "1"], ["2", "3", "4"], ["5", "6"]]
+    assert shards == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
 
 
 def test_rows_of_a_plan_that_is_damaged_name_its_file(tmp_path: Path) -> None:

@@ -3,16 +3,21 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+import planted
+import pyarrow.parquet as pq
 import pytest
 from hub import Hub
-from kit import Cli, build_clotho, client, entries, rows
+from kit import Cli, build_clotho, client, edit, entries, rows
 from releases import REPO, push, sent
 
 import edge_glass as eg
 from edge_glass.core import manifest
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.pipeline.build import Options
 from edge_glass.release import append, derived
 from edge_glass.release.checks_papers import verify
+from edge_glass.release.reproduce import reproduce
 
 CONFIG = "clotho_test"
 LIST = "clotho_captions_development.csv"
@@ -141,6 +146,15 @@ def test_one_that_was_stopped_goes_on_and_a_second_changes_nothing(
     assert files(shorter) == once
 
 
+def test_what_mends_a_damaged_one(shorter: Path, longer: Path, cli: Cli) -> None:
+    eg.append(shorter.parent, longer.parent)
+    edit(next(shorter.glob("train-00001-*")), lambda data: data[:-9] + b"*" + data[-8:])
+    done = cli("verify", shorter.parent)
+    assert done.code == 1 and "append them in order" in done.out + done.err
+    assert "edge-glass build" not in done.out + done.err
+    assert "append them in order" in cli("diff", shorter.parent, longer.parent).err
+
+
 def test_only_builds_that_are_alike(shorter: Path, clotho: Path, tmp_path: Path) -> None:
     build_clotho(clotho, tmp_path / "more", sample_rate=16000)
     with pytest.raises(ConfigError, match="sample_rate"):
@@ -153,6 +167,57 @@ def test_a_build_over_it_would_lose_rows(shorter: Path, longer: Path, clotho: Pa
     with pytest.raises(DataError, match="rows were appended"):
         built(clotho, shorter.parent)
     assert files(shorter) == before
+
+
+def test_row_groups_of_the_ledger_stay(tmp_path: Path) -> None:
+    """So that a Hub that knows chunks is sent the new ones alone."""
+    sound = planted.wav(np.full(80, 0.1, dtype=np.float32), 8000)
+    for name in ("data", "more", "new"):
+        train = [{"id": f"{name} {n}", "audio": sound, "caption": f"row {n}"} for n in range(1000)]
+        planted.corpus(tmp_path / name, "sounds", {"train": train})
+    eg.append(tmp_path / "data", tmp_path / "more")
+    path = tmp_path / "data" / "sounds" / "ledger.parquet"
+    footer, before = pq.read_metadata(path), path.read_bytes()
+    last = footer.row_group(1).column(footer.num_columns - 1)
+    end = last.data_page_offset + last.total_compressed_size
+    eg.append(tmp_path / "data", tmp_path / "new")
+    assert path.read_bytes()[:end] == before[:end] and end > 3000
+    assert pq.read_metadata(path).num_row_groups == 3
+
+
+def test_compacted_it_is_one_build_byte_for_byte(
+    shorter: Path, longer: Path, clotho: Path, tmp_path: Path, cli: Cli
+) -> None:
+    gone = min(rows(shorter))
+    eg.append(shorter.parent, longer.parent)
+    for folder in (shorter, longer):
+        eg.withdraw(folder.parent, ids=[gone])
+    assert files(shorter) != files(longer) and [*rows(shorter)] == [*rows(longer)]
+    before, text = files(shorter), (clotho / LIST).read_text()
+    (clotho / LIST).write_text("".join(text.splitlines(keepends=True)[:-1]))
+    done = cli("compact", shorter.parent, "--raw", clotho, "--jobs", 1)
+    assert done.code == 1 and "its sources give other rows now (1 rows removed: " in done.err
+    assert files(shorter) == before and manifest.read(shorter).appended
+    (clotho / LIST).write_text(text)
+    assert cli("compact", shorter.parent, "--raw", clotho, "--jobs", 1).code == 0
+    assert files(shorter) == files(longer)
+    assert not [each for each in verify(shorter.parent) if each.kind == "error"]
+    assert "appended" not in cli("compact", shorter.parent, "--json").json[0]  # stays as it is
+    assert files(shorter) == files(longer)
+
+
+def test_a_version_with_appended_rows_is_reproduced(
+    shorter: Path, longer: Path, clotho: Path, tmp_path: Path
+) -> None:
+    folder, options = built(clotho, tmp_path / "parts", "test"), Options(clotho, unverified=True)
+    eg.append(folder.parent, built(clotho, tmp_path / "more", "train").parent)
+    eg.withdraw(folder.parent, ids=[min(rows(folder))])
+    for _ in range(2):  # is gone on with
+        (found,) = reproduce(folder.parent, tmp_path / "again", [], options)
+        assert found.identical
+    eg.append(shorter.parent, longer.parent)
+    with pytest.raises(DataError, match=f"part 1 of it was made of {LIST} with .* not "):
+        next(reproduce(shorter.parent, tmp_path / "other", [], options))
 
 
 def test_the_next_version_of_a_dataset(hub: Hub, shorter: Path, longer: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import markupsafe
 import numpy as np
 import planted
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import searchkit
@@ -309,6 +310,20 @@ def test_the_scan_finds_texts_as_files_escape_them(
         eg.withdraw(tmp_path, ids=[id])
     note.write_text(written(other))
     assert eg.withdraw(tmp_path, ids=[id]).search
+
+
+def test_ids_that_cards_and_pages_say_in_any_case(tmp_path: Path) -> None:
+    ids = ["dataset", "configs", "caption", "license", "text_digests", "background", "outcomes"]
+    train = [{"id": id, "caption": f"what {id} says"} for id in [*ids, "another row"]]
+    folder = planted.corpus(tmp_path, "texts", {"train": train})
+    table = {"id": pa.array(["dataset", "b"])}
+    pq.write_table(pa.table(table), tmp_path / "mine.parquet")
+    with pytest.raises(EdgeGlassError) as error:
+        eg.withdraw(tmp_path, ids=ids)
+    assert "mine.parquet: ids" in str(error.value) and "README" not in str(error.value)
+    (tmp_path / "mine.parquet").unlink()
+    assert eg.withdraw(tmp_path, ids=ids).search
+    assert [*rows(folder)] == ["another row"]
 
 
 def test_the_scan_finds_media_that_lie_as_files(out: Path) -> None:
