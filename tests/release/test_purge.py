@@ -109,6 +109,7 @@ def test_what_an_earlier_version_withdrew_is_purged_later(
     eg.withdraw(REPO, ids=[rows_left(hub)], certificate=tmp_path, version="1.3.0")
     done = cli("purge", REPO, "--dry-run")
     assert done.code == 0 and "v1.2.0: would be gone" in done.out
+    assert cli("purge", REPO, "--dry-run", "--json").json["tags"] == ["v1.0.0", "v1.1.0", "v1.2.0"]
     assert tags(hub) == {"v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0"}
     if fault:
         hub.fail(Fault("POST|DELETE", fault, nth=1, status=403))
