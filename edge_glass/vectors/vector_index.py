@@ -101,6 +101,8 @@ class Inverted:
             except RuntimeError as error:
                 said = " ".join(str(error).split())[:200]
                 raise DataError(f"{folder}: damaged ({said}): {REMEDY}") from None
+        # by itself faiss starts 32 threads a query, which cost more than the lists that they fetch
+        faiss.downcast_InvertedLists(self._index.invlists).prefetch_nthread = 0
         self.probes = facts.get("probes", 1)
 
     @cached_property

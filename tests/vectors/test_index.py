@@ -106,11 +106,13 @@ def test_an_inverted_file_is_mapped_not_read(inverted: Path) -> None:
         "from edge_glass.vectors.stored_vectors import stored\n"
         "from edge_glass.vectors.vector_index import opened\n"
         "found = opened(stored(Path(sys.argv[1]))[0])\n"
-        "print([l for l in open('/proc/self/maps') if 'vectors.ivfdata' in l])"
+        "print([l for l in open('/proc/self/maps') if 'vectors.ivfdata' in l])\n"
+        "import faiss\n"
+        "print('threads', faiss.downcast_InvertedLists(found._index.invlists).prefetch_nthread)"
     )
     run = [sys.executable, "-c", code, str(inverted)]
     done = subprocess.run(run, check=True, capture_output=True, text=True)
-    assert "vectors.ivfdata" in done.stdout
+    assert "vectors.ivfdata" in done.stdout and "threads 0" in done.stdout
     assert (
         str(inverted.parent).encode()
         not in (vector_index.place(one) / "vectors.faiss").read_bytes()
