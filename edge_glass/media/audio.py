@@ -43,7 +43,7 @@ def check(data: bytes | Sound, hear: Callable[[np.ndarray], None] | None = None)
     length = max(1, BLOCK // info.channels) if info.seekable else info.frames
     block = np.empty((length, info.channels), dtype=np.float32)
     frames, read = 0, block
-    with sound_file.open_source(sound.source) as file:
+    with sound.file() as file:
         while len(read) == len(block):  # fewer is the end
             read = sound_file.read_into(file, block)
             sound_file.check_numbers(read, info)

@@ -113,19 +113,31 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Audio bytes as they came, how they are to be read, and what there is in them."""
+    """Audio bytes as they came, how they are to be read, and what there is in them.
+
+    The file that was opened to look into them is read by whoever asks first.
+    """
 
     data: bytes
     source: Source
     info: Probe
+    _opened: list[sf.SoundFile] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def of(cls, data: "bytes | Sound") -> "Sound":
         """Look into audio bytes; raises Dropped as `source_of` and `describe` do."""
         if isinstance(data, Sound):
             return data
-        source = source_of(data)
-        return cls(data, source, describe(source))
+        return cls._read(data, source_of(data))
+
+    @classmethod
+    def _read(cls, data: bytes, source: Source) -> "Sound":
+        file = open_source(source)
+        return cls(data, source, describe(source, file), [file])
+
+    def file(self) -> sf.SoundFile:
+        """The open file, at its first sample."""
+        return self._opened.pop() if self._opened else open_source(self.source)
 
     def samples(self, dtype: str) -> np.ndarray:
         """Every sample, of shape (frames, channels); raises Dropped if fewer are there."""
@@ -134,7 +146,7 @@ class Sound:
     def stretch(self, start: int, frames: int, dtype: str) -> np.ndarray:
         """So many samples from `start` on, as a full decode has them; see `samples`."""
         before = 0 if self.info.seekable else start  # decoded, and not wanted
-        with open_source(self.source) as file:
+        with self.file() as file:
             if self.info.seekable and start:
                 _seek(file, start)
             shape = (before + frames, self.info.channels)
@@ -173,7 +185,7 @@ def _joined(data: bytes) -> Source:
     links = [Source(flac.completed(link), ("OGG", None)) for link in ogg.links(data)]
     if len(links) == 1:
         return links[0]
-    sounds = [Sound(link.data, link, describe(link)) for link in links]
+    sounds = [Sound._read(link.data, link) for link in links]
     infos = [sound.info for sound in sounds]
     kinds = [f"{each.rate} Hz with {each.channels} channels" for each in infos]
     if len(set(kinds)) > 1:
@@ -183,12 +195,11 @@ def _joined(data: bytes) -> Source:
     return Source(data, ("OGG", infos[0].subtype), counted=True)
 
 
-def describe(source: Source) -> Probe:
+def describe(source: Source, file: sf.SoundFile) -> Probe:
     """What libsndfile, or who counted, says of a source. Raises Dropped beyond the limits."""
-    with open_source(source) as file:
-        format, subtype = (source.kind[0] or file.format, source.kind[1] or file.subtype)
-        frames = file.frames if source.frames is None else source.frames
-        info = Probe(format, subtype, file.samplerate, file.channels, frames, source.counted)
+    format, subtype = (source.kind[0] or file.format, source.kind[1] or file.subtype)
+    frames = file.frames if source.frames is None else source.frames
+    info = Probe(format, subtype, file.samplerate, file.channels, frames, source.counted)
     if info.frames == 0:
         raise Dropped(Outcome.EMPTY_MEDIA, "no samples")
     if info.frames == UNKNOWN:

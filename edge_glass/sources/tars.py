@@ -103,6 +103,7 @@ class Tar:
         """The folder around `root`."""
         return Tar(self.archive, self.index, self.root.rpartition("/")[0])
 
+    @lru_cache(maxsize=8)  # noqa: B019 - a file is looked for several times before it is read
     def _find(self, name: str) -> tuple[int, int, int] | None:
         """Position, offset and size of the last file of this name."""
         folder, _, file = "/".join(filter(None, (self.root, name))).rpartition("/")
@@ -158,6 +159,7 @@ def index(archive: Path, folder: Path, tick: Tick) -> None:
 def _index(archive: Path, folder: Path, tick: Tick) -> None:
     aside = folder.with_name(f"{folder.name}.partial")
     _opened.cache_clear()
+    Tar._find.cache_clear()
     for leftover in (folder, aside):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
