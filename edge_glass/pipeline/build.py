@@ -33,7 +33,7 @@ from edge_glass.pipeline.earlier_builds import (
     tell_other_code,
     whole,
 )
-from edge_glass.pipeline.executor import Pool, started
+from edge_glass.pipeline.executor import Pool, elsewhere, started
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.pipeline.replay import Before
 from edge_glass.sources.obtain import obtain
@@ -112,8 +112,11 @@ def _make(job: Job, progress: Progress) -> Manifest:
     described = open_folder(job, progress)
     if job.before:
         finished.check(job.before, [manifest.read(job.before).ledger])
-    limit, jobs = job.options.limit, job.options.jobs
-    planned = shard_plan.plan(job.corpus, job.raw, job.folder, limit, progress, jobs=jobs)
+    options = job.options
+    planned = shard_plan.plan(
+        job.corpus, job.raw, job.folder, options.limit, progress, jobs=options.jobs,
+        ray=None if options.away else options.ray,  # nodes see no folder of this machine
+    )  # fmt: skip
     tasks = list(_tasks(job, planned))
     if job.mended and ledger.FILE not in job.broken:
         _take_over(job, job.mended, tasks)
@@ -160,10 +163,7 @@ def _make_shards(tasks: list[worker.Task], options: Options, progress: Progress)
             if options.away:
                 options.away.collect(batch.tasks)
             if lost := [task for task in batch.tasks if worker.finished(task) is None]:
-                raise ConfigError(
-                    f"{lost[0]}: a node of the cluster made it, and it is not in "
-                    f"{lost[0].folder}: give --out a folder that all nodes share"
-                )
+                raise elsewhere(lost[0], lost[0].folder)
 
 
 def _forget_damaged(tasks: list[worker.Task], options: Options) -> None:

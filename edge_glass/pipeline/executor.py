@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, TypeVar
+
+from edge_glass.core.errors import ConfigError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -21,6 +24,14 @@ class Pool(Protocol):
         self, work: Callable[[Task], Result], tasks: list[Task], jobs: int
     ) -> Iterator[tuple[Task, Result]]:
         """Do all tasks and give each back with its result as it ends."""
+
+
+def elsewhere(task: object, folder: Path) -> ConfigError:
+    """What is said where a node of a cluster made something in a folder of its own."""
+    return ConfigError(
+        f"{task}: a node of the cluster made it, and it is not in {folder}: give --out a folder "
+        "that all nodes share"
+    )
 
 
 @contextmanager

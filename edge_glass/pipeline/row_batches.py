@@ -5,7 +5,6 @@ Beside its columns a row has its marks (`core.row`), and until shards are cut th
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedWriter
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,11 +49,11 @@ def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
 
 def write_part(reading: Reading) -> None:
     """Read a part and write down its rows; nobody goes on with it after a stop."""
-    with reading.file.open("wb") as file:
+    with Whole(reading.file) as file:  # on a cluster two nodes may be at it
         write(file, (_keyed(batch, reading) for batch in reading.part.batches() if batch.num_rows))
 
 
-def write(file: Whole | BufferedWriter, batches: Iterable[pa.RecordBatch]) -> int:
+def write(file: Whole, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches of one schema; returns the number of rows."""
     rows, writer = 0, None
     for batch in batches:

@@ -7,7 +7,7 @@ moves the cuts near it, and all shards farther on stay what they are.
 import gzip
 import json
 import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
@@ -81,16 +81,17 @@ def plan(
     progress: Progress | None = None,
     *,
     jobs: int = 1,
+    ray: str | None = None,
 ) -> Planned:
     """Cut all rows into orders of about 500 MB of Parquet; a second call reads the first's plan.
 
-    The cut depends on the ids of the rows and the sizes of their media alone. `jobs` processes read
-    rows that come as batches.
+    The cut depends on the ids of the rows and the sizes of their media alone. `jobs` processes, or
+    those of the cluster at `ray`, read rows that come as batches.
     """
     file, progress = folder / PLAN, progress or Silent()
     if (planned := _planned(file)) is None:
         if corpus.batched(raw):
-            planned = _of_batches(corpus, raw, folder, limit, progress, jobs)
+            planned = _of_batches(corpus, raw, folder, limit, progress, jobs=jobs, ray=ray)
         else:
             selection = Selection.of(corpus, raw, limit, progress)
             planned = _cut(_Cutter(corpus, raw, selection, folder, Tally()), progress)
@@ -99,16 +100,26 @@ def plan(
 
 
 def _of_batches(
-    corpus: Corpus, raw: Raw, folder: Path, limit: int | None, progress: Progress, jobs: int
+    corpus: Corpus,
+    raw: Raw,
+    folder: Path,
+    limit: int | None,
+    progress: Progress,
+    *,
+    jobs: int,
+    ray: str | None,
 ) -> Planned:
-    from edge_glass.pipeline import executor_local, row_batches
+    from edge_glass.pipeline import row_batches
+    from edge_glass.pipeline.executor import elsewhere, started
 
-    parts, pool = folder / "parts", executor_local.Counters()
+    parts = folder / "parts"
     rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
     every = row_batches.readings(corpus, raw, parts)
-    with progress.rows(f"read {corpus.config.name}", 0, pool.read):
-        deque(pool.run(row_batches.write_part, every, jobs), maxlen=0)
+    with started(ray) as pool, progress.rows(f"read {corpus.config.name}", 0, pool.read):
+        for reading, _ in pool.run(row_batches.write_part, every, jobs):
+            if not reading.file.is_file():
+                raise elsewhere(reading, parts)
 
     def batches(split: str, last: bool = False) -> "Iterator[pa.RecordBatch]":
         for reading in every:

@@ -23,6 +23,7 @@ from edge_glass.domains.imagenet import nearest
 from edge_glass.domains.imagenet.classify import Matched, Scored
 from edge_glass.pipeline import executor_ray, shard_plan
 from edge_glass.pipeline.build import Options
+from edge_glass.pipeline.executor_local import Counters
 from edge_glass.pipeline.executor_ray import Cluster, connected
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.release.write_card import build
@@ -124,6 +125,20 @@ def test_a_build_has_the_same_bytes(
     build(variant, there.staging if sent_away else tmp_path / "two", options)
     assert killed and len(list((tmp_path / "one").rglob("*-of-*.parquet"))) > 6
     assert files(tmp_path / "one" / variant.name) == files(tmp_path / "two" / variant.name)
+
+
+def test_rows_that_come_as_batches_are_read_on_nodes(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = SAMPLES / "laion400m" / "metadata"
+    build(LAION, tmp_path / "one", Options(raw=raw))
+
+    def refuse(*given: object) -> None:
+        raise AssertionError("read where the build was started")
+
+    monkeypatch.setattr(Counters, "run", refuse)
+    build(LAION, tmp_path / "two", Options(raw=raw, ray=nodes.address))
+    assert files(tmp_path / "one" / LAION.name) == files(tmp_path / "two" / LAION.name)
 
 
 def test_parts_have_the_same_bytes(
