@@ -111,7 +111,7 @@ def a_build(temp: Path) -> Iterator[Site]:
     made = files(folder) | {out / "README.md": (out / "README.md").read_bytes()}
 
     def judge(path: Path) -> str:
-        if refused(lambda: any(finding.kind == "error" for finding in verify(out))):
+        if refused(lambda: any(True for _ in verify(out))):  # notes, too
             return "refused"
         with contextlib.suppress(EdgeGlassError):
             once_more()

@@ -53,7 +53,7 @@ from edge_glass.core.progress import Silent  # noqa: E402
 from edge_glass.corpora import catalog  # noqa: E402
 from edge_glass.pipeline import shard_plan  # noqa: E402
 from edge_glass.pipeline.build import Options  # noqa: E402
-from edge_glass.release import publish, write_card  # noqa: E402
+from edge_glass.release import amend, append, publish, withdraw, write_card  # noqa: E402
 from edge_glass.sources.row_fetch import Limits, Network  # noqa: E402
 from edge_glass.vectors import index_build, vector_index  # noqa: E402
 
@@ -165,6 +165,15 @@ def builds(site: Site) -> Iterator[Job]:
     yield Job("build", empty, lambda out: write_card.build(sounds, out), look=whole)
     ended(forked(lambda out: write_card.build(sounds, out, Options(limit=2)), old))
     yield Job("build over another", old, lambda out: write_card.build(sounds, out), look=whole)
+    begun = BASE / "begun"
+
+    def begin(out: Path) -> None:
+        stop = mock.patch.object(manifest.Manifest, "check_balance", side_effect=EdgeGlassError(""))
+        with stop, suppress(EdgeGlassError):
+            write_card.build(sounds, out)
+
+    ended(forked(begin, begun))
+    yield Job("resume", begun, lambda out: write_card.build(sounds, out), look=whole)
 
     raw, images = listed(site), catalog.variant("pixmo_cap")
     options = Options(raw, unverified=True, network=Network(web=Limits(intranet=True)))
@@ -208,6 +217,24 @@ def audited() -> Iterator[Job]:
         drop.drop(folder, out, "clean", ["signals", "captions"])
 
     yield Job("audit --drop-flagged", BASE / "empty", work, look=whole)
+
+
+def changed() -> Iterator[Job]:
+    """A build of two splits, of which rows go, get other texts, or are joined by a third split."""
+    data, more, edits = BASE / "changed", BASE / "more", BASE / "edits.parquet"
+    for folder, splits in ((data, ["train", "test"]), (more, ["validation"])):
+        variant = catalog.variant("clotho_sample", {"splits": splits}, "sample")
+        ended(forked(lambda out, v=variant: write_card.build(v, out), folder))
+    (id,) = pq.read_table(next(data.rglob("train-*")), columns=["id"])["id"][:1].to_pylist()
+    edit = {"id": id, "column": "manufacturer", "value": "Another", "who": "w", "why": "y"}
+    pq.write_table(pa.Table.from_pylist([edit]), edits)
+    works: dict[str, Callable[[Path], object]] = {
+        "append": lambda out: append.append(str(out), str(more)),
+        "withdraw": lambda out: withdraw.withdraw(str(out), withdraw.Request(frozenset([id]))),
+        "amend": lambda out: amend.amend(str(out), edits),
+    }
+    for name, work in works.items():
+        yield Job(name, data, work, look=whole)
 
 
 def indexed() -> Iterator[Job]:
@@ -274,7 +301,7 @@ def jobs() -> Iterator[list[Job]]:
         for corpus in ("clotho", "pixmo_cap"):
             catalog.corpus(corpus).code()  # cached from now on
         site, hub = stack.enter_context(Site(pages)), stack.enter_context(Hub())
-        yield [*builds(site), *audited(), *indexed(), *pushed(hub)]
+        yield [*builds(site), *audited(), *changed(), *indexed(), *pushed(hub)]
 
 
 def undisturbed(job: Job) -> tuple[State, Count]:

@@ -6,19 +6,21 @@ Shards and ledger are read once, side by side; memory is a row group and a stret
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from math import fsum
 from pathlib import Path
 from typing import Any, Literal
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge_glass.audit.cross_split import Sound
 from edge_glass.audit.decoded_media import Decoded
+from edge_glass.audit.kept_rows import KeptRows, alike, examples, printed
 from edge_glass.core import ledger, parquet
+from edge_glass.core.arrow_columns import has_media
 from edge_glass.core.columns import media_kinds
-from edge_glass.core.key_digests import Keys
+from edge_glass.core.key_digests import Keys, digests
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.row_digests import RowDigests
@@ -27,6 +29,8 @@ from edge_glass.pipeline import replay
 
 AHEAD = 1000  # rows of the ledger among which a row is looked for
 MOST = 1000  # rows that are named as missing or too many
+TEXTS = (pa.string(), pa.list_(pa.string()))
+LEDGER_TEXTS = ("source", "row", "id", "split", "outcome", "detail")  # no null, unless it is forged
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,23 @@ class Finding:
     check: str = field(default="", compare=False)  # its name in docs/verify.md
 
 
-@dataclass(frozen=True)
+@dataclass
 class SourceRow:
     """A row of the ledger that is kept, and how many of its examples were seen."""
 
     split: str
     entry: dict[str, Any]
-    examples: Iterator[int] = field(default_factory=count)
+    seen: int = 0
+
+    @property
+    def promised(self) -> int:
+        """How many examples it has; one, in what earlier releases built."""
+        return len(self.entry.get("text_digests") or [0])
+
+    @property
+    def left(self) -> int:
+        """How many of them were not seen."""
+        return max(0, self.promised - self.seen)
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,10 @@ class CheckedBuild:
         self.schema: pa.Schema = arrow_schema(self.features)
         self.digests = RowDigests(self.schema)
         self.media_kinds = media_kinds(manifest.features)
+        types = dict(zip(self.schema.names, self.schema.types, strict=True))
+        names = ("caption", "captions", "text")
+        self.captions = [name for name in names if types.get(name) in TEXTS]
+        self._text_alone = not any(map(has_media, types.values()))
         self.hears = any(kind in ("audio", "samples") for kind, _ in self.media_kinds.values())
         self.splits = defaultdict[str, SplitSeen](SplitSeen)  # what was counted in each
         self.ids, self.sounds, self.ledger_rows, self.media = (
@@ -99,7 +117,7 @@ class CheckedBuild:
         self.incomplete: list[tuple[str, str]] = []  # where, what: rows without all their examples
         self._kept: deque[SourceRow] = deque()
         self._current: SourceRow | None = None
-        self._rows_of_ledger = self._ledger()
+        self._rows_of_ledger = KeptRows(self._ledger())
 
     def error(self, where: str, what: str) -> Finding:
         """A fault of the build."""
@@ -122,14 +140,59 @@ class CheckedBuild:
 
     # Rows
 
-    def examples(self, columns: list[str] | None = None) -> Iterator[tuple[str, str, Any]]:
-        """Split, shard and row, of all shards that can be read."""
+    @property
+    def rows(self) -> int:
+        """How many were seen."""
+        return sum(seen.rows for seen in self.splits.values())
+
+    def examples(self, columns: list[str]) -> Iterator[tuple[str, str, Any]]:
+        """Split, shard and some columns of a row, of all shards that can be read."""
         for split, shard in self.manifest.shards_by_split():
             if shard.file not in self.damaged:
                 for example in parquet.rows(self.folder / shard.file, columns):
                     yield split, shard.file, example
-            elif columns is None:
+
+    def to_check(self) -> Iterator[tuple[str, str, Any]]:
+        """Split, shard and row, of all rows that have to be paired and checked one by one.
+
+        Of many rows of text at once it is seen that there is nothing to find in them. They are
+        counted, and not given.
+        """
+        for split, shard in self.manifest.shards_by_split():
+            path = self.folder / shard.file
+            for rows in () if shard.file in self.damaged else parquet.groups(path):
+                start = self._current.left if self._current else 0
+                for example in parquet.listed(path, rows.slice(0, start)):
+                    yield split, shard.file, example
+                start += self._pair_all(split, rows.slice(start))
+                for example in parquet.listed(path, rows.slice(start)):
+                    yield split, shard.file, example
+            if shard.file in self.damaged:
                 self._pass_over(shard.rows)
+
+    def _pair_all(self, split: str, rows: pa.Table) -> int:
+        """Of how many of the next rows it is seen at once that there is nothing to find."""
+        if not self._text_alone or self._kept:
+            return 0
+        kept = self._rows_of_ledger.peek(len(rows))
+        count, ends = examples(len(rows), kept)
+        kept, rows = kept.slice(0, count), rows.slice(0, ends)
+        if not count or not all(printed(rows[name]) for name in ("id", *self.captions)):
+            return 0
+        if not alike(rows, split, kept, self.digests):
+            return 0
+        self._leave()
+        self._rows_of_ledger.skip(count)
+        self._current = SourceRow(split, kept.slice(count - 1).to_pylist()[0])
+        self._current.seen = self._current.promised
+        self.ids.extend(digests(0, rows["id"].combine_chunks()))
+        seen = self.splits[split]
+        seen.rows += len(rows)
+        if "license" in rows.column_names:
+            seen.licences.update(_counted(rows["license"].fill_null("")))
+        if "duration" in rows.column_names:
+            seen.seconds = [fsum([*seen.seconds, *rows["duration"].drop_null().to_pylist()])]
+        return len(rows)
 
     def pair(self, split: str, shard: str, example: dict[str, Any]) -> tuple[Any, int]:
         """The ledger's row of the next example, None if it has none, and the example's number."""
@@ -139,7 +202,8 @@ class CheckedBuild:
         if self._current is None:
             self._unpaired(split, id, shard)
             return None, 0
-        return self._current.entry, next(self._current.examples)
+        self._current.seen += 1
+        return self._current.entry, self._current.seen - 1
 
     def count(self, row: CheckedRow) -> None:
         """Add a row of a shard to what was seen."""
@@ -154,42 +218,48 @@ class CheckedBuild:
     def finish(self) -> None:
         """Read the rest of the ledger."""
         self._leave()
-        while self._fill():
+        while self._fill(1):
             left = self._kept.popleft()
             self._unpaired(left.split, left.entry["id"], "")
 
     # The ledger
 
-    def _ledger(self) -> Iterator[SourceRow]:
+    def _ledger(self) -> Iterator[pa.Table]:
         """The rows that are kept; all are counted as they pass."""
         if ledger.FILE in self.damaged:
             return
-        for entry in ledger.read(self.folder / ledger.FILE):
-            seen = self.splits[entry["split"]]
-            seen.outcomes[entry["outcome"]] += 1
-            seen.sources[entry["source"]] += 1
-            self.ledger_rows.add(f"{entry['split']}\0{entry['source']}\0{entry['row']}")
-            if entry["outcome"] == Outcome.KEPT:
-                if entry["detail"]:
-                    seen.warnings.update(ledger.warnings(entry["detail"]))
-                if entry["sha256"]:
-                    self.media.add(entry["sha256"])
-                yield SourceRow(entry["split"], entry)
+        for batch in ledger.batches(self.folder / ledger.FILE):
+            told = {name: batch[name].fill_null("") for name in LEDGER_TEXTS}
+            rows = pa.table({name: told.get(name, batch[name]) for name in batch.column_names})
+            kept = rows.filter(pc.equal(rows["outcome"], Outcome.KEPT))
+            for split in rows["split"].unique().to_pylist():
+                seen = self.splits[split]
+                own, own_kept = (t.filter(pc.equal(t["split"], split)) for t in (rows, kept))
+                seen.outcomes.update(_counted(own["outcome"]))
+                seen.sources.update(_counted(own["source"]))
+                for detail, count in _counted(own_kept["detail"]).items():
+                    for warning in ledger.warnings(detail):
+                        seen.warnings[warning] += count
+            names = [rows[name].combine_chunks() for name in ("split", "source", "row")]
+            self.ledger_rows.extend(digests(0, pc.binary_join_element_wise(*names, "\0")))
+            media = kept["sha256"].drop_null().combine_chunks()
+            self.media.extend(digests(0, media.filter(pc.not_equal(media, ""))))
+            yield kept
 
     @staticmethod
     def _is_of(row: SourceRow, split: str, id: str) -> bool:
         return row.split == split and replay.of(id, row.entry["id"])
 
-    def _fill(self) -> bool:
-        while len(self._kept) < AHEAD and (row := next(self._rows_of_ledger, None)):
-            self._kept.append(row)
+    def _fill(self, rows: int) -> bool:
+        while len(self._kept) < rows and (entry := self._rows_of_ledger.take()):
+            self._kept.append(SourceRow(entry["split"], entry))
         return bool(self._kept)
 
     def _next(self, split: str, id: str) -> SourceRow | None:
         """The ledger's next row of this id; those before it have no example."""
         self._leave()
-        if not self._kept or not self._is_of(self._kept[0], split, id):
-            self._fill()
+        if not self._fill(1) or not self._is_of(self._kept[0], split, id):
+            self._fill(AHEAD)
         places = (n for n, row in enumerate(self._kept) if self._is_of(row, split, id))
         place = next(places, None)
         if place is None:
@@ -201,11 +271,9 @@ class CheckedBuild:
 
     def _leave(self) -> None:
         row, self._current = self._current, None
-        if row and len(self.incomplete) < MOST:
-            promised, found = len(row.entry.get("text_digests") or [0]), next(row.examples)
-            if found < promised:
-                what = f"{found} of its {promised} examples are there"
-                self.incomplete.append((f"{ledger.FILE}: {row.split} {row.entry['id']}", what))
+        if row and row.left and len(self.incomplete) < MOST:
+            what = f"{row.seen} of its {row.promised} examples are there"
+            self.incomplete.append((f"{ledger.FILE}: {row.split} {row.entry['id']}", what))
 
     def _unpaired(self, split: str, id: str, shard: str) -> None:
         if ledger.FILE not in self.damaged and len(self.unpaired) < MOST:
@@ -214,5 +282,9 @@ class CheckedBuild:
     def _pass_over(self, rows: int) -> None:
         """The rows of the ledger that a shard was made of which cannot be read."""
         self._current = None
-        while rows > 0 and self._fill():
-            rows -= len(self._kept.popleft().entry.get("text_digests") or [0])
+        while rows > 0 and self._fill(1):
+            rows -= self._kept.popleft().promised
+
+
+def _counted(values: pa.ChunkedArray) -> dict[Any, int]:
+    return {each["values"]: each["counts"] for each in values.value_counts().to_pylist()}

@@ -16,12 +16,11 @@ def empty_id(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 def blank_caption(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """A caption is missing or blank, or a list of captions is empty."""
-    for name in ("caption", "captions", "text"):
-        if name in row.example:
-            value = row.example[name]
-            texts = value if isinstance(value, list) else [value]
-            if not texts or not all(text and text.strip() for text in texts):
-                yield f"{name} is blank"
+    for name in build.captions:
+        value = row.example[name]
+        texts = value if isinstance(value, list) else [value]
+        if not texts or not all(text and text.strip() for text in texts):
+            yield f"{name} is blank"
 
 
 def undecodable(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:

@@ -100,17 +100,19 @@ def _run(
 
 
 def _rows(build: CheckedBuild, progress: Progress) -> Iterator[Finding]:
-    done = faults = 0
+    faults = 0
     before = ("", "")
     what = f"verify {build.name}"
-    with interrupts.guarded(), progress.rows(what, build.manifest.rows, lambda: (done, faults)):
-        for split, shard, example in build.examples():
-            done += 1
+    with (
+        interrupts.guarded(),
+        progress.rows(what, build.manifest.rows, lambda: (build.rows, faults)),
+    ):
+        for split, shard, example in build.to_check():
             row = _checked(build, split, shard, example)
             key = (split, row.sound.digest() if row.sound.heard else "")
             # the captions of a clip follow each other, a row each: it counts once
             if build.hears:
-                build.sounds.add(key[1] if key[1] and key != before else f"row {done}")
+                build.sounds.add(key[1] if key[1] and key != before else f"row {build.rows}")
             before = key
             for check in ROW_CHECKS:
                 for fault in check(build, row):

@@ -29,7 +29,8 @@ def verify(directory: Place, json: Json = False) -> None:
         terminal.findings(found)
         configs = ", ".join(manifest.built(where))
         terminal.say(f"{configs}: {errors} errors, {len(found) - errors} notes")
-        for config in dict.fromkeys(each.config for each in found if each.kind == "error"):
+        wrong = {each.config for each in found if each.kind == "error"}
+        for config in (name for name in manifest.built(where) if name in wrong):
             terminal.say(finished.mends(where / config))
     raise typer.Exit(1 if errors else 0)
 

@@ -170,11 +170,19 @@ def to_table(entries: list[Entry]) -> "pa.Table":
 
 def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a ledger file, a batch in memory at a time."""
+    for batch in batches(path, columns):
+        yield from batch.to_pylist()
+
+
+def batches(path: Path, columns: list[str] | None = None) -> "Iterator[pa.Table]":
+    """The rows of a ledger file as columns, a batch in memory at a time."""
+    import pyarrow as pa
+
     from edge_glass.core import parquet
 
     with parquet.opened(path) as file:
         for batch in file.iter_batches(columns=columns, use_threads=False):
-            yield from batch.to_pylist()
+            yield pa.Table.from_batches([batch])
 
 
 def dropped(path: Path) -> Iterator[dict[str, Any]]:

@@ -389,6 +389,11 @@ def count(path: Path) -> int:
 def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a file, one row group in memory."""
     for part in groups(path, columns):
-        with readable(path):
-            listed = part.to_pylist()
-        yield from listed
+        yield from listed(path, part)
+
+
+def listed(path: Path, rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows that were read of a file, as Python's. Raises EdgeGlassError if they are damaged."""
+    with readable(path):
+        values: list[dict[str, Any]] = rows.to_pylist()
+    return values

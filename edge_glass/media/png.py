@@ -1,9 +1,12 @@
 """A PNG by its chunks, of which Pillow reads those before the pixels alone."""
 
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 SIGNATURE = 8  # bytes
 MAX_CHUNKS = 100_000
+MAX_TEXTS = 2**24  # bytes that texts inflate to
 KEYWORD = b"XML:com.adobe.xmp\0\0"  # of XMP that is not compressed
 
 
@@ -25,6 +28,29 @@ def without_texts(data: bytes) -> bytes:
             parts.append(data[at:end])
         last = end
     return b"".join([*parts, data[last:]])
+
+
+def coded_texts(data: bytes) -> Iterator[bytes]:
+    """The texts of a PNG that are compressed, or hexadecimal (of ImageMagick), as they were before.
+
+    Of what inflates to more than `MAX_TEXTS` bytes in all the rest is left out.
+    """
+    left = MAX_TEXTS
+    for name, at, end in _chunks(data) if data.startswith(b"\x89PNG") else ():
+        keyword, _, text = data[at + 8 : end - 4].partition(b"\0")
+        if name == b"zTXt" or (name == b"iTXt" and text.startswith(b"\1")):
+            body = text[1:] if name == b"zTXt" else text[2:].split(b"\0", 2)[-1]
+            with suppress(zlib.error):
+                text = zlib.decompressobj().decompress(body, left)
+                left -= len(text)
+        elif name != b"tEXt":
+            continue
+        if keyword.startswith(b"Raw profile type "):
+            with suppress(ValueError):  # a name, a length, the bytes
+                text = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("latin-1"))
+        yield text
+        if left <= 0:
+            return
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -105,6 +105,20 @@ def sealed(readme: str) -> dict[str, str]:
     return seals(_parts(readme)[0])
 
 
+def resealed(readme: str, manifests: Iterable[Manifest]) -> str:
+    """A card with the seals that these manifests have, where it has others."""
+    told = sealed(readme)
+    for build in manifests:
+        readme = readme.replace(told.get(build.config, build.seal), build.seal)
+    return readme
+
+
+def title(readme: str) -> str:
+    """What a card has as its first title; empty if there is none."""
+    found = re.search(r"(?m)^# (.+)$", _parts(readme)[1])
+    return found[1] if found else ""
+
+
 def seal_lines(manifests: Iterable[Manifest]) -> str:
     """What the commit and the tag of a version say of its manifests."""
     return "\n".join(f"{m.config}: sha256 of its manifest {m.seal}" for m in manifests)

@@ -17,9 +17,9 @@ from edge_glass.core.names import PLOTS
 from edge_glass.core.progress import Progress
 from edge_glass.core.version import VERSION
 from edge_glass.corpora import catalog
-from edge_glass.release import card, citation, croissant
+from edge_glass.release import card, card_section, citation, croissant
 
-REMEDY = "run `edge-glass build` again, or push it again"
+REMEDY = "push it again, or write the card anew with `edge-glass report`"
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,24 @@ def outdated_card(release: Release) -> Iterator[Finding]:
         yield release.finding(card.FILE, f"is missing: {REMEDY}")
     elif known := release.known:
         plots = {path.stem for path in (release.out / PLOTS).glob("*.png")}
-        sealed = card.sealed(readme)
-        for build in known:  # seals are another check's
-            readme = readme.replace(sealed.get(build.config, build.seal), build.seal)
-        gone = sealed.keys() - {build.config for build in release.manifests}
+        gone = card.sealed(readme).keys() - {build.config for build in release.manifests}
+        readme = card.resealed(readme, known)  # seals are another check's
         if gone or card.render(known, release.out.name, readme, plots) != readme:
             yield release.finding(card.FILE, f"does not say what the manifests give: {REMEDY}")
+
+
+def edited_card(release: Release) -> Iterator[Finding]:
+    """A note: README.md of a folder says what no build writes there; the next one takes it out."""
+    readme, remote = release.text(card.FILE), getattr(release.out, "protocol", None)
+    is_release = remote or release.text(croissant.FILE)
+    if readme is None or is_release or release.known != release.manifests:
+        return
+    plots = {path.stem for path in (release.out / PLOTS).glob("*.png")}
+    readme = card.resealed(readme, release.manifests)
+    shown = {m.config: card_section.example_in(readme, m) for m in release.manifests}
+    if card.render(release.manifests, card.title(readme), None, plots, shown) != readme:
+        what = "has text that no build writes, or a flipped bit; the next build writes it anew"
+        yield Finding("note", release.out.name, card.FILE, what)
 
 
 def outdated_croissant(release: Release) -> Iterator[Finding]:
@@ -124,6 +136,7 @@ PAPER_CHECKS: tuple[Callable[[Release], Iterator[Finding]], ...] = (
     unsealed_manifest,
     unpushed_manifest,
     outdated_card,
+    edited_card,
     outdated_croissant,
     outdated_citation,
 )

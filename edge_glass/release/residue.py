@@ -137,7 +137,8 @@ def scan(out: Path, traces: Traces, besides: Collection[Path] = ()) -> Scan:
         if path.suffix == ".parquet" and path.parent not in built.values():
             for cell in (text for row in parquet.rows(path) for text in texts([*row.values()])):
                 found |= finder.within(cell) - done.shared - (ordinary - {cell})
-        if HIDDEN not in path.parts:  # what lies there depends on how often a run was stopped
+        # what lies there, and what is half written, depends on how often a run was stopped
+        if HIDDEN not in path.parts and path.suffix != ".tmp":
             done.files, done.bytes = done.files + 1, done.bytes + size
         _note(done, traces, str(path.relative_to(out)), found)
     done.residue, done.shared = sorted(set(done.residue)), done.shared | ordinary

@@ -13,6 +13,7 @@ from protego import Protego
 from yarl import URL
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.media import png
 from edge_glass.sources.responses import WHOLE
 
 AGENT = "edge-glass"  # what robots.txt and X-Robots-Tag know us by
@@ -102,8 +103,9 @@ class Consent:
 
         Signatures are not looked at: who may not have said no is believed all the same.
         """
-        if DATA_MINING in self._checks and (found := PROHIBITED.search(body)):
-            raise Dropped(Outcome.DATA_MINING, found[1].decode())
+        for text in (body, *png.coded_texts(body)) if DATA_MINING in self._checks else ():
+            if found := PROHIBITED.search(text):
+                raise Dropped(Outcome.DATA_MINING, found[1].decode())
         for label in ASSERTION.finditer(body) if TRAINING_MINING in self._checks else ():
             length = min(int.from_bytes(label[1]) - 8, MAX_BOX)
             box = body[label.end() : label.end() + max(length, 0)]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from forge import Content, Row, forge, seal
 from hub import Hub
-from kit import HORSE, ROOT, build_clotho, edit, encoded, tones
+from kit import HORSE, ROOT, Cli, build_clotho, edit, encoded, tones
 from releases import REPO, commit, push
 
 from edge_glass.audit import verify as table
@@ -465,6 +465,13 @@ def outdated_card(out: Path) -> None:
     edit(out / card.FILE, lambda text: text.replace(b"| 5 | 0:00:07 |", b"| 6 | 0:00:07 |"))
 
 
+def edited_card(out: Path) -> None:
+    """In a folder that is no release: there all of it is written by builds."""
+    (out / croissant.FILE).unlink()
+    (out / citation.FILE).unlink()
+    edit(out / card.FILE, lambda text: text.replace(b"the media inside", b"the media insidE"))
+
+
 def outdated_croissant(out: Path) -> None:
     edit(out / croissant.FILE, lambda text: text.replace(b"11 rows", b"12 rows"))
 
@@ -476,6 +483,7 @@ def outdated_citation(out: Path) -> None:
 PAPERS: dict[Mutant, tuple[str, str]] = {  # the config or folder, and the file
     unsealed_manifest: ("clotho_sample", manifest.FILE),
     outdated_card: ("out", card.FILE),
+    edited_card: ("out", card.FILE),
     outdated_croissant: ("out", croissant.FILE),
     outdated_citation: ("out", citation.FILE),
 }
@@ -498,6 +506,31 @@ def test_a_card_that_is_gone_or_damaged(release: Path) -> None:
     (release / card.FILE).unlink()
     (found,) = checks_papers.verify(release)
     assert (found.where, found.check) == (card.FILE, "outdated_card")
+
+
+def test_a_card_that_is_gone_comes_back_as_verify_says(
+    built: Path, tmp_path: Path, cli: Cli
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built / "clotho_sample", out / "clotho_sample")
+    said = cli("verify", out).out
+    assert "edge-glass report" in said and "edge-glass build" not in said
+    assert cli("report", out).code == 0
+    assert list(checks_papers.verify(out)) == []
+
+
+@pytest.mark.parametrize("text", [b"Built with", b"pretty_name: Edge", b'load_dataset("'])
+def test_every_text_of_a_card_that_a_build_wrote_is_compared(
+    text: bytes, built: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built / "clotho_sample", out / "clotho_sample")
+    card.write(out)
+    shutil.move(out, tmp_path / "renamed")
+    assert list(checks_papers.verify(tmp_path / "renamed")) == []
+    edit(tmp_path / "renamed" / card.FILE, lambda old: old.replace(text, text[:-1] + b"?"))
+    (found,) = checks_papers.verify(tmp_path / "renamed")
+    assert found.check == edited_card.__name__
 
 
 def test_the_seal_is_the_sha256_of_the_manifests_file(release: Path) -> None:

@@ -1,15 +1,18 @@
 """The secrets of a URL are told to nobody: not in errors, logs, or what is written."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from kit import ROOT, Cli
 from rawclotho import House, command, write_raw
 from releases import REPO, SAMPLE
 
 from edge_glass.cli.main import main
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.release import checks_papers, publish
+from edge_glass.sources import clips
 
 URL = "http://ann:hush-1@127.0.0.1:9/f?token=hush-2"
 
@@ -38,6 +41,25 @@ def test_a_build_that_ends_in_an_error(tmp_path: Path, options: tuple[str, str])
     )
     assert done.returncode == 1 and "build" in (kept / "log").read_text()
     assert told(kept, done.stdout, done.stderr) == []
+
+
+def test_clips_through_a_proxy_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    for library in ("av", "imageio_ffmpeg", "yt_dlp"):
+        pytest.importorskip(library)
+    monkeypatch.setattr(clips, "STREAK", 1)
+    monkeypatch.setattr(clips, "ATTEMPTS", 1)
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "store"))
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shutil.copy(ROOT / "samples/audiocaps/test.csv", raw)
+    options = ("--raw", raw, "--unverified", "--fetch-clips", "--proxy", URL, "--jobs", 1)
+    log = ("--log", tmp_path / "log", "-v", "--out", tmp_path / "out")
+    done = cli("build", "audiocaps", "--set", "splits=[test]", *options, *log)
+    assert done.code == 1 and "clips in a row did not arrive" in done.err
+    assert "proxy" in done.err.lower()
+    assert told(tmp_path, done.out, done.err) == []
 
 
 def test_a_push_that_is_refused(built: Path) -> None:

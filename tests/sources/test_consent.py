@@ -2,16 +2,19 @@
 
 import asyncio
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from webkit import JPEG, LIMITS, fetch, outcome
 from wildsite import Site, hang_up, in_turn, moved, page, silence
 
 from edge_glass.core.ledger import Dropped
+from edge_glass.media import png
 from edge_glass.sources import consent
 from edge_glass.sources.consent import Consent, directives, may_train, reservations
 from edge_glass.sources.web import Web
@@ -211,11 +214,7 @@ def test_preferences_of_usage_in_a_header(header: str, expected: str) -> None:
     ],
 )
 def test_data_mining_in_the_xmp_of_a_file(word: str, expected: str) -> None:
-    said = f'plus:DataMining="http://ns.useplus.org/ldf/vocab/{word}"'
-    xmp = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description {said}/></x:xmpmeta>'
-    picture = io.BytesIO()
-    Image.open(io.BytesIO(JPEG)).save(picture, "JPEG", xmp=xmp.encode())
-    with Site({"/a.jpg": page(picture.getvalue())}) as site:
+    with Site({"/a.jpg": page(jpeg_with(prohibited(word)))}) as site:
         (answer,) = fetch(f"{site.url}/a.jpg")
         assert outcome(answer) == expected
         assert outcome(fetch(f"{site.url}/a.jpg", ignored=["data_mining"])[0]) == "kept"
@@ -283,3 +282,57 @@ def test_of_an_answer_that_refuses_the_body_is_not_read(line: str) -> None:
     with Site({"/a.jpg": endless}) as site:
         assert outcome(fetch(f"{site.url}/a.jpg")[0]) not in ("kept", "timed_out")
     assert sum(sent) < 2 * 10**7  # what the buffers between the two hold
+
+
+def prohibited(word: str) -> str:
+    said = f'plus:DataMining="http://ns.useplus.org/ldf/vocab/{word}"'
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description {said}/></x:xmpmeta>'
+
+
+def jpeg_with(xmp: str) -> bytes:
+    picture = io.BytesIO()
+    Image.open(io.BytesIO(JPEG)).save(picture, "JPEG", xmp=xmp.encode())
+    return picture.getvalue()
+
+
+def png_with(texts: Callable[[PngInfo, str], None], said: str) -> bytes:
+    picture, info = io.BytesIO(), PngInfo()
+    texts(info, said)
+    Image.new("RGB", (9, 9)).save(picture, "PNG", pnginfo=info)
+    return picture.getvalue()
+
+
+def profile(said: str) -> str:
+    """As ImageMagick writes it."""
+    return f"\nxmp\n{len(said):8}\n{said.encode().hex()}\n"
+
+
+XMP, RAW = "XML:com.adobe.xmp", "Raw profile type xmp"
+IN_PNG: dict[str, Callable[[PngInfo, str], None]] = {
+    "iTXt": lambda info, said: info.add_itxt(XMP, said),
+    "iTXt, compressed": lambda info, said: info.add_itxt(XMP, said, "en", "x", zip=True),
+    "zTXt": lambda info, said: info.add_text(RAW, profile(said), zip=True),
+    "tEXt": lambda info, said: info.add_text(RAW, profile(said)),
+    "after damage": lambda info, said: (
+        info.add(b"zTXt", b"x\0\0junk"),
+        info.add_itxt(XMP, said, zip=True),
+    )[1],
+}
+
+
+@pytest.mark.parametrize("kind", IN_PNG)
+def test_data_mining_in_the_texts_of_a_png(kind: str) -> None:
+    consent = Consent(no_one)
+    consent.may_mine(png_with(IN_PNG[kind], prohibited("DMI-ALLOWED")))
+    with pytest.raises(Dropped, match="DMI-PROHIBITED-AIMLTRAINING"):
+        consent.may_mine(png_with(IN_PNG[kind], prohibited("DMI-PROHIBITED-AIMLTRAINING")))
+
+
+def test_texts_of_a_png_inflate_to_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "MAX_TEXTS", 1000)
+    data = png_with(lambda info, _: [info.add_text("x", "a" * 900, zip=True) for _ in "123"], "")
+    assert [len(text) for text in png.coded_texts(data)] == [900, 100]
+
+
+async def no_one(*_: object) -> tuple[int, bytes]:
+    raise AssertionError("no host is asked")
