@@ -240,12 +240,20 @@ def _previous(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.previous")
 
 
+def _settle(previous: Path, final: Path) -> None:
+    """What a process left that was killed in `put`: the earlier build goes back, or is removed."""
+    if previous.is_dir() and not final.exists():
+        previous.rename(final)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
 @contextmanager
 def lock(hidden: Path, name: str) -> Iterator[None]:
     """Nobody else makes the config of this name meanwhile."""
     hidden.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(hidden / f"{name}.lock", timeout=0):
+            _settle(_previous(hidden / "work" / name), hidden.parent / name)
             yield
     except Timeout:
         raise DataError(f"{name}: another build of it is running into {hidden.parent}") from None

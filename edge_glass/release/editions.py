@@ -93,6 +93,9 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
         if version is not None:
             raise ConfigError(f"{place} is a folder, which has no versions: leave --version out")
         out = there.parent if (there / manifest.FILE).is_file() else there
+        for previous in (out / HIDDEN / "work").glob("*.previous"):  # of a killed process
+            with lock(out / HIDDEN, previous.stem):
+                pass
         yield Edition(there, out)
         return
     named = locations.REPO.fullmatch(place)

@@ -21,7 +21,7 @@ from releases import REPO, SAMPLE, push, sent
 
 import edge_glass as eg
 from edge_glass.audit import report_stats
-from edge_glass.core import manifest
+from edge_glass.core import manifest, outputs
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import WITHDRAWN
@@ -153,7 +153,7 @@ def test_by_media_and_by_sql(out: Path, cli: Cli) -> None:
     assert manifest.read(folder).outcomes()["withdrawn"] == 2
 
 
-@pytest.mark.parametrize("step", ["put", "forget", "scan", "write"])
+@pytest.mark.parametrize("step", ["put", "rename", "sync_folder", "forget", "scan", "write"])
 def test_a_withdrawal_that_was_stopped_goes_on(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -162,23 +162,31 @@ def test_a_withdrawal_that_was_stopped_goes_on(
     eg.withdraw(whole, ids=[id])
     owner = {
         "put": withdraw.Edition,
+        "rename": Path,  # the old build is out of its place, the new one not there
+        "sync_folder": outputs,  # the new one is there, the old one not removed
         "forget": withdraw.derived,
         "scan": withdraw.residue,
         "write": withdraw.certificate,
     }[step]
 
-    def stop(*_: object, **__: object) -> None:
+    rename = Path.rename
+
+    def stop(*places: Path, **__: object) -> object:
+        if step == "rename" and places[0].parent.name != "work":
+            return rename(*places)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, stop)
         with pytest.raises(KeyboardInterrupt):
             eg.withdraw(out, ids=[id])
+    assert list(out.rglob("*.previous")) or step not in ("rename", "sync_folder")
     (out / "certificates").mkdir(exist_ok=True)
     (out / "certificates" / f"w.json.{platform.node()}.1.tmp").touch()  # of a killed process
     eg.withdraw(out, ids=[id])
     for name in (SAMPLE, "certificates"):
         assert files(out / name) == files(whole / name)
+    assert not list(out.rglob("*.previous"))
 
 
 def test_a_version_without_the_rows(hub: Hub, out: Path, tmp_path: Path) -> None:
