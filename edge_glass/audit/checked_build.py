@@ -91,6 +91,7 @@ class SplitSeen:
     sources: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)  # sums of many rows
+    rows: int = 0
 
 
 class CheckedBuild:
@@ -208,6 +209,7 @@ class CheckedBuild:
     def count(self, row: CheckedRow) -> None:
         """Add a row of a shard to what was seen."""
         seen, example = self.splits[row.split], row.example
+        seen.rows += 1
         if "license" in example:
             seen.licences[example["license"] or ""] += 1
         if "duration" in example:
