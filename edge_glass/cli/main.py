@@ -61,7 +61,7 @@ app = typer.Typer(
 INTERRUPTED = 130
 GROUPS = {  # in the help; a command of none is one of builds
     "Versions": "push diff history reproduce append amend withdraw compact purge why",
-    "Vectors": "embed index search serve align views",
+    "Vectors": "embed index search serve page align views",
     "Large tables": "dedup match similarity retrieve",
     "Slides": "collect qa filter eval",
     "This machine": "cache docs",
@@ -319,6 +319,7 @@ app.command(
 app.command(epilog="Example: edge-glass index data/clotho")(search.index)
 app.command(epilog="Example: edge-glass search data/clotho 'a dog on a beach'")(search.search)
 app.command(epilog="Example: edge-glass serve data/clotho")(search.serve)
+app.command(epilog="Example: edge-glass page data/clotho --out site")(search.page)
 app.command(epilog="Example: edge-glass audit data/clotho --check leaks,silence --drop-flagged")(
     audit_verbs.audit
 )

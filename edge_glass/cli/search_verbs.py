@@ -84,6 +84,59 @@ def serve(
     os._exit(0)  # nothing was written, and torch takes seconds to be taken apart
 
 
+def page(
+    directory: Annotated[
+        str, typer.Argument(help="A build, or a version on the Hub: org/name@1.0.0", metavar="DIR")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The folder that gets the page.")],
+    config: Annotated[
+        str | None, typer.Option("--config", help="Of several, or of a version on the Hub.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="URL", help="Where the page finds the shards; default: DIR."
+        ),
+    ] = None,
+    embeddings: Embeddings = None,
+) -> None:
+    """A page of files alone, for any web server or a static Space: rows, report, search."""
+    from edge_glass.core import manifest
+    from edge_glass.vectors import web_page
+
+    folder, address = Path(directory), data
+    if folder.exists():
+        folders = manifest.built(folder)
+        names = [config] if config else list(folders)
+        if len(names) > 1 or names[0] not in folders:
+            raise ConfigError(f"{folder} holds {', '.join(folders)}: choose one with --config")
+        folder = folders[names[0]]
+        address = address or os.path.relpath(folder.resolve(), out.resolve())
+    else:
+        from edge_glass.release.load import snapshot
+
+        repo, _, version = directory.partition("@")
+        if not config:
+            raise ConfigError(f"{directory}: which of its configs? Say so with --config")
+        folder = snapshot(config, repo, version or None)
+        address = address or _hub_address(repo, version, config)
+    index = web_page.write(folder, out, address, embeddings, terminal_progress())
+    print(index)
+
+
+def _hub_address(repo: str, version: str, config: str) -> str:
+    """Where anybody reads the files of a config."""
+    from huggingface_hub import hf_hub_url
+
+    url = hf_hub_url(
+        repo,
+        "x",
+        repo_type="dataset",
+        revision=f"v{version.removeprefix('v')}" if version else "main",
+    )
+    return url.removesuffix("x") + config
+
+
 def _finder(directory: Path, embeddings: Path | None) -> "Finder":
     from edge_glass.core import manifest
     from edge_glass.vectors.query import Finder

@@ -66,6 +66,10 @@ class Stored:
         """How many bytes a row has."""
         return self._sizes[row]
 
+    def start(self, row: int) -> int:
+        """Where in the file the bytes of a row begin."""
+        return self._starts[row]
+
     def read(self, row: int, start: int = 0, size: int | None = None) -> bytes:
         """Bytes of a row, all or `size` of them at most from `start` on.
 

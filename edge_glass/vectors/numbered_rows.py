@@ -24,6 +24,10 @@ UNSAFE = ("nsfw", "unsafe", "punsafe")  # columns that say so, whatever their ca
 SAFE = ("UNLIKELY", "SAFE", "FALSE")
 SPLIT = "split"
 COMPARE = {"=": pc.equal, ">=": pc.greater_equal, "<=": pc.less_equal}
+SHOWN = (  # what a browser draws or plays, and cannot run; a drawing (SVG) can
+    "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp",
+    "audio/flac", "audio/ogg", "audio/mpeg", "audio/wav", "audio/mp4", "audio/aac",
+)  # fmt: skip
 BATCH = 65_536  # rows that are looked through at a time
 NAMED = 30  # values of a column that are listed to choose from
 
@@ -49,17 +53,17 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.manifest = folder, manifest.read(folder)
-        self._shards = [
+        self.shards = [
             (split, folder / shard.file)
             for split, facts in self.manifest.splits.items()
             for shard in facts.shards
         ]
-        if not self._shards:
+        if not self.shards:
             raise DataError(f"{folder}: the build has no rows")
-        counts = [_metadata(path).num_rows for _, path in self._shards]
+        counts = [_metadata(path).num_rows for _, path in self.shards]
         self._starts = [0, *accumulate(counts)]
         self.rows = self._starts[-1]
-        schema = parquet.schema(self._shards[0][1])
+        schema = parquet.schema(self.shards[0][1])
         self.media = [field.name for field in schema if is_media(field.type)]
         self._plain = [field for field in schema if not is_media(field.type)]
 
@@ -78,6 +82,13 @@ class Table:
     def unsafe(self) -> str | None:
         """The column that says which rows are not for everyone, if there is one."""
         return next((name for name in self.columns if name.lower() in UNSAFE), None)
+
+    def is_safe(self, rows: pa.Table) -> list[bool]:
+        """Which of some rows are safe for everyone, as far as the data say."""
+        if self.unsafe is None:
+            return [True] * len(rows)
+        safe: list[bool] = _is_safe(rows[self.unsafe].combine_chunks()).tolist()
+        return safe
 
     def row(self, number: int) -> dict[str, Any]:
         """A row without its media, `split` with it. Raises EdgeGlassError if there is none."""
@@ -122,7 +133,7 @@ class Table:
         self._check(filters)
         passing = np.ones(self.rows, dtype=bool)
         names = sorted({f.column for f in filters if f.column != SPLIT} | {hidden or "id"})
-        for start, (split, path) in zip(self._starts, self._shards, strict=False):
+        for start, (split, path) in zip(self._starts, self.shards, strict=False):
             for batch in _batches(path, names):
                 part = slice(start, start := start + len(batch))
                 for one in filters:
@@ -135,7 +146,7 @@ class Table:
         """Column -> its values, of the splits and of texts that have no more than 30 of them."""
         names = [f.name for f in self._plain if pa.types.is_string(f.type) and f.name != "id"]
         found: dict[str, set[str]] = {name: set() for name in names}
-        for _, path in self._shards:
+        for _, path in self.shards:
             if not found:
                 break
             for batch in _batches(path, list(found)):
@@ -168,7 +179,7 @@ class Table:
         if not 0 <= number < self.rows:
             raise ConfigError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
         at = bisect_right(self._starts, number) - 1
-        return *self._shards[at], number - self._starts[at]
+        return *self.shards[at], number - self._starts[at]
 
     def _read(self, number: int, names: list[str]) -> dict[str, Any]:
         _, path, left = self._place(number)

@@ -8,15 +8,32 @@ const made = (tag, more = {}, ...inside) => {
 };
 let file = null, row = null, chips = [], turn = 0, values = {};
 
-function address(kind, row, column, place = 0) {
-  return `/${kind}/${row}/${encodeURIComponent(column)}/${place}`;
-}
-
 async function asked(url, options) {
   const response = await fetch(url, options);
   const found = await response.json();
   if (!response.ok) throw new Error(found.error || response.statusText);
   return found;
+}
+
+// where rows come from: a server, or files that web.js reads
+const source = globalThis.source ?? {
+  search: (wanted, file) => asked(`/search?${wanted}`, { method: "POST", body: file }),
+  some: () => asked("/some"),
+  row: (row) => asked(`/row/${row}`),
+  filters: () => asked("/filters"),
+  media: (kind, row, column, place) => `/${kind}/${row}/${encodeURIComponent(column)}/${place}`,
+};
+
+// an image or a sound, whose bytes are asked for when it comes near the window
+const near_by = new IntersectionObserver((seen) => {
+  for (const { target } of seen.filter((one) => one.isIntersecting)) { near_by.unobserve(target); target.load_now(); }
+}, { rootMargin: "300px" });
+function filled(element, ...where) {
+  const address = source.media(...where);
+  if (typeof address === "string") return Object.assign(element, { src: address });
+  element.load_now = async () => { element.src = await source.media(...where)(); };
+  near_by.observe(element);
+  return element;
 }
 
 function say(text, wrong = false) {
@@ -26,18 +43,18 @@ function say(text, wrong = false) {
 
 async function search() {
   const text = $("text").value.trim(), mine = ++turn;
-  if (!file && row === null && !text) return say("Type a text, or drop a picture or a sound.");
+  if (!file && row === null && !text) return say($("text").placeholder);
   const wanted = new URLSearchParams();
   if (!file) wanted.set(row === null ? "text" : "row", row ?? text);
   if ($("in").value) wanted.set("in", $("in").value);
   chips.forEach((chip) => wanted.append("filter", chip));
   if ($("nsfw")?.checked) wanted.set("nsfw", "1");
-  if (!$("fold").checked) wanted.set("fold", "0");
+  if ($("fold")?.checked === false) wanted.set("fold", "0");
   if (!file) history.replaceState(null, "", `#${wanted}`);
   say("Searching…");
   try {
     const start = performance.now();
-    const found = await asked(`/search?${wanted}`, { method: "POST", body: file });
+    const found = await source.search(wanted, file);
     if (mine !== turn) return;
     $("hits").replaceChildren(...found.rows.map(card));
     const what = found.rows.length ? `${found.rows.length} rows` : "No rows";
@@ -49,19 +66,27 @@ async function search() {
   }
 }
 
+// something to look at before the first question
+async function some() {
+  const mine = turn, found = await source.some().catch(() => ({ rows: [] }));
+  if (mine !== turn) return;
+  $("hits").replaceChildren(...found.rows.map(card));
+  say(`${found.rows.length} rows from all over the data. ${$("text").placeholder}.`);
+}
+
 function card(hit) {
   const [column, place, kind] = hit.media.find(([, , kind]) => kind === "image") || hit.media[0] || [];
   const open = () => detail(hit.row), parts = [];
   if (kind === "image") {
-    const image = made("img", { src: address("small", hit.row, column, place), loading: "lazy", alt: "" });
+    const image = filled(made("img", { loading: "lazy", alt: "" }), "small", hit.row, column, place);
     parts.push(made("button", { className: "look", ariaLabel: `Row ${hit.row}`, onclick: open }, image));
   }
   if (kind === "audio")
-    parts.push(made("audio", { controls: true, preload: "none", src: address("media", hit.row, column, place) }));
+    parts.push(filled(made("audio", { controls: true, preload: "none" }), "media", hit.row, column, place));
   parts.push(made("button", { className: "words", onclick: open }, made("p", { textContent: hit.caption || hit.id })));
   const more = hit.like_it.length ? [made("span", { textContent: `+${hit.like_it.length} like it`, title: `rows ${hit.like_it.join(", ")}` })] : [];
   parts.push(made("footer", {}, made("span", { textContent: `${hit.split} · ${hit.id}`, title: hit.id }), ...more,
-    made("span", { className: "score", textContent: hit.score.toFixed(3) })));
+    ...(hit.score == null ? [] : [made("span", { className: "score", textContent: hit.score.toFixed(3) })])));
   return made("article", {}, ...parts);
 }
 
@@ -73,21 +98,23 @@ function listed(record) {
 
 async function detail(number) {
   try {
-    const found = await asked(`/row/${number}`);
+    const found = await source.row(number);
     const close = made("button", { textContent: "Close", onclick: () => $("detail").close() });
     const like = made("button", { className: "main", textContent: "More like this", onclick: () => { $("detail").close(); near(number); } });
     const top = made("div", { className: "top" }, made("h2", { textContent: `Row ${number}: ${found.row.id}` }), made("span", {}, like, close));
-    const media = found.media.map(([column, place, kind]) => shown(kind, address("media", number, column, place), column));
+    const media = found.media.map(([column, place, kind]) => shown(kind, number, column, place));
     const ledger = found.ledger ? listed(found.ledger) : made("p", { textContent: "None: the row is not in the ledger." });
-    $("detail").replaceChildren(top, ...media, listed(found.row), made("h3", { textContent: "Ledger: what became of the source row" }), ledger);
+    const known = found.ledger === undefined ? [] : [made("h3", { textContent: "Ledger: what became of the source row" }), ledger];
+    $("detail").replaceChildren(top, ...media, listed(found.row), ...known);
     if (!$("detail").open) $("detail").showModal();
   } catch (error) {
     say(error.message, true);
   }
 }
 
-function shown(kind, src, alt) {
-  return kind === "image" ? made("img", { src, alt }) : made("audio", { controls: true, src, preload: "metadata" });
+function shown(kind, ...where) {
+  const element = kind === "image" ? made("img", { alt: where[1] }) : made("audio", { controls: true, preload: "metadata" });
+  return filled(element, "media", ...where);
 }
 
 function near(number) {
@@ -103,7 +130,7 @@ function take(given) {
   for (const old of $("sample").querySelectorAll("img, audio")) URL.revokeObjectURL(old.src);
   file = given;
   row = null;
-  $("file").value = "";
+  if ($("file")) $("file").value = "";
   $("sample").hidden = !given;
   if (!given) return;
   $("text").value = "";
@@ -116,7 +143,7 @@ function take(given) {
 
 function drawChips() {
   const chip = (text, at) => made("button", { type: "button", textContent: `${text} ×`, onclick: () => { chips.splice(at, 1); drawChips(); search(); } });
-  $("chips").replaceChildren(...chips.map(chip));
+  $("chips")?.replaceChildren(...chips.map(chip));
 }
 
 function add() {
@@ -128,22 +155,23 @@ function add() {
 }
 
 $("ask").onsubmit = (event) => { event.preventDefault(); if ($("text").value.trim()) take(null); search(); };
-$("file").onchange = (event) => event.target.files[0] && take(event.target.files[0]);
-$("add").onclick = add;
-$("value").onkeydown = (event) => { if (event.key === "Enter") { event.preventDefault(); add(); } };
-$("column").onchange = async () => {
-  if (!Object.keys(values).length) values = await asked("/filters").catch(() => ({}));
+if ($("file")) $("file").onchange = (event) => event.target.files[0] && take(event.target.files[0]);
+if ($("add")) $("add").onclick = add;
+if ($("value")) $("value").onkeydown = (event) => { if (event.key === "Enter") { event.preventDefault(); add(); } };
+if ($("column")) $("column").onchange = async () => {
+  if (!Object.keys(values).length) values = await source.filters().catch(() => ({}));
   const known = values[$("column").value] || [];
   $("values").replaceChildren(...known.map((value) => made("option", { value })));
 };
 for (const id of ["in", "fold", "nsfw"]) $(id)?.addEventListener("change", search);
 
 let inside = 0;
-addEventListener("dragenter", (event) => { event.preventDefault(); inside++; $("drop").hidden = false; });
+if ($("file")) addEventListener("dragenter", (event) => { event.preventDefault(); inside++; $("drop").hidden = false; });
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("dragleave", () => { if (--inside <= 0) { inside = 0; $("drop").hidden = true; } });
 addEventListener("drop", (event) => {
   event.preventDefault();
+  if (!$("file")) return;
   inside = 0;
   $("drop").hidden = true;
   if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
@@ -154,7 +182,8 @@ $("text").value = before.get("text") || "";
 $("in").value = before.get("in") || "";
 chips = before.getAll("filter");
 if ($("nsfw")) $("nsfw").checked = before.get("nsfw") === "1";
-$("fold").checked = before.get("fold") !== "0";
+if ($("fold")) $("fold").checked = before.get("fold") !== "0";
 drawChips();
 if (before.get("row")) near(Number(before.get("row")));
 else if ($("text").value) search();
+else some();

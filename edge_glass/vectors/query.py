@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.vectors.embed import fingerprint
 from edge_glass.vectors.encoder import Encoder, of_model
-from edge_glass.vectors.models import Modality, Model, locate
+from edge_glass.vectors.models import Modality, locate
 from edge_glass.vectors.numbered_rows import Filter, Table
 from edge_glass.vectors.stored_vectors import Stored, stored
 from edge_glass.vectors.text_encoders import normal
@@ -44,6 +44,22 @@ class Query:
     value: Any
 
 
+def takes(stored: Stored, kind: str) -> bool:
+    """Whether a text, an image or a sound has a place in the space of a column."""
+    return kind == stored.modality or (kind in ("text", "image") and stored.shares)
+
+
+def encoder_of(stored: Stored, modality: Modality) -> Encoder:
+    """The encoder that a column was embedded with. Raises EdgeGlassError if it is another now."""
+    name, revision = stored.model["name"], stored.model["revision"]
+    if not Path(name).exists():
+        return of_model(locate(f"{name}@{revision}"), modality)
+    model = locate(name)
+    if (model.revision or fingerprint(model)) != revision:
+        raise DataError(f"{name}: other weights than those that {stored.folder} was made with")
+    return of_model(model, modality)
+
+
 class Column:
     """An indexed column, and the encoder that it was made with."""
 
@@ -53,27 +69,12 @@ class Column:
 
     def takes(self, kind: Kind) -> bool:
         """Whether a query of this kind has a place in the column's space."""
-        if kind in ("row", self.stored.modality):
-            return True
-        return kind in ("text", "image") and self.stored.shares
-
-    @cached_property
-    def _model(self) -> Model:
-        """The model that the embeddings are of. Raises EdgeGlassError if it is another now."""
-        name, revision = self.stored.model["name"], self.stored.model["revision"]
-        if not Path(name).exists():
-            return locate(f"{name}@{revision}")
-        model = locate(name)
-        if (model.revision or fingerprint(model)) != revision:
-            raise DataError(
-                f"{name}: other weights than those that {self.stored.folder} was made with"
-            )
-        return model
+        return kind == "row" or takes(self.stored, kind)
 
     def encoder(self, modality: Modality) -> Encoder:
         """What turns queries of a modality into vectors."""
         if modality not in self._encoders:
-            self._encoders[modality] = of_model(self._model, modality)
+            self._encoders[modality] = encoder_of(self.stored, modality)
         return self._encoders[modality]
 
     def vector(self, query: Query) -> Array:
@@ -99,7 +100,7 @@ class Finder:
         self.table = Table(folder)
         all_ = stored(folder, root)
         self.columns = {one.name: Column(one) for one in all_}
-        self._passing = lru_cache(maxsize=16)(self._masked)
+        self.passing = lru_cache(maxsize=16)(self._masked)
         self._encoding = Lock()
 
     def column(self, query: Query, name: str | None = None) -> Column:
@@ -126,7 +127,7 @@ class Finder:
         fold: bool = True,
     ) -> list[Hit]:
         """The `k` nearest rows that pass the filters; with `fold`, rows nearly the same are one."""
-        column, among = self.column(query, name), self._passing(tuple(filters), unsafe)
+        column, among = self.column(query, name), self.passing(tuple(filters), unsafe)
         wanted = max(k, min(FOLDED, MORE * k)) if fold else k
         found = column.index.find(self._vector(column, query), wanted, among)
         alike = 1 - ALIKE * (1 - column.index.facts["similarity"])

@@ -24,20 +24,17 @@ from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.visible import visible
 from edge_glass.media import images, magic
-from edge_glass.vectors.numbered_rows import SPLIT, Filter, caption
+from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Filter, caption
 from edge_glass.vectors.query import Finder, Hit, Kind, Query
 
 HERE = Path(__file__).parent
 LARGEST = 2**25  # bytes of a file to search by: 32 MB
 SIDE = 480  # pixels of the longest side of a picture in the grid
+FIRST = 12  # rows that are shown before the first question
 MOST = 200  # rows that are shown
 SECONDS = 1.0  # that answers under way get at the end
 DIGITS = 15  # of a row number; one of more is no row either
 FRAMES = 16  # files of one column of a row
-SHOWN = (  # what a browser draws or plays, and cannot run; a drawing (SVG) can
-    "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp",
-    "audio/flac", "audio/ogg", "audio/mpeg", "audio/wav", "audio/mp4", "audio/aac",
-)  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -73,6 +70,7 @@ class Site:
                 web.get("/page.css", _file("page.css", "text/css")),
                 web.get("/page.js", _file("page.js", "text/javascript")),
                 web.get("/filters", self._filters),
+                web.get("/some", self._some),
                 web.post("/search", self._search),
                 web.get(r"/row/{row:\d{1,15}}", self._row),
                 web.get(r"/media/{row:\d{1,15}}/{column}/{place:\d{1,6}}", self._media),
@@ -118,6 +116,7 @@ class Site:
             "vectors",
             "page.html",
             config=table.manifest.config,
+            prompt="Type a text, or drop a picture or a sound",
             rows=table.rows,
             columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
             filters=[SPLIT, *table.columns],
@@ -141,6 +140,17 @@ class Site:
             rows = await asyncio.to_thread(lambda: [self._hit(hit) for hit in hits])
         found = self._finder.column(query, name).stored.name
         return web.json_response({"in": found, "rows": rows})
+
+    async def _some(self, request: web.Request) -> web.Response:
+        """Rows from all over the data: something to see before the first question."""
+        return web.json_response({"rows": await asyncio.to_thread(self._spread)})
+
+    def _spread(self) -> list[dict[str, Any]]:
+        passing = self._finder.passing((), False)
+        rows = range(self._finder.table.rows) if passing is None else passing.nonzero()[0].tolist()
+        many = min(FIRST, len(rows))
+        some = [rows[len(rows) * n // many] for n in range(many)]
+        return [self._hit(Hit(row, 0.0, ())) | {"score": None} for row in some]
 
     def _hit(self, hit: Hit) -> dict[str, Any]:
         table = self._finder.table

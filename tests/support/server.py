@@ -117,14 +117,15 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file():
             return 404, b"", {}
         whole = path.read_bytes()
-        asked = re.fullmatch(r"bytes=(\d+)-", self.asked.range or "")
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.asked.range or "")
         if not asked or not lie.ranges:
             return 200, whole, {}
         start = int(asked[1])
         if start >= len(whole):
             return 416, b"", {"Content-Range": f"bytes */{len(whole)}"}
-        extent = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
-        return 206, whole[start:], {"Content-Range": extent}
+        part = whole[start : int(asked[2]) + 1 if asked[2] else None]
+        extent = f"bytes {start}-{start + len(part) - 1}/{len(whole)}"
+        return 206, part, {"Content-Range": extent}
 
     def _send(self, body: bytes, lie: Lie) -> None:
         stop = lie.cut if lie.cut is not None else lie.hold

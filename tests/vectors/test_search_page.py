@@ -1,20 +1,24 @@
 """The search page in a browser: what a person does there, and what hostile captions cannot do."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import searchkit
 import tinymodels
 from axekit import violations
-from kit import ROOT
+from kit import ROOT, Cli
 from playwright.sync_api import Page, expect
+from server import Files
 
 from edge_glass.core.progress import Silent
 from edge_glass.vectors import embed, index_build
 from edge_glass.vectors.stored_vectors import stored
+from edge_glass.vectors.text_encoders import normal
 
 expect.set_options(timeout=60_000)  # the first query reads the model
 FILMS = ROOT / "samples" / "mm_imdb" / "dataset"
@@ -52,7 +56,7 @@ def served(folder: Path, *more: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def pictures(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pictured(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Posters with hostile captions, of which one is not safe for work and two are the same."""
     out = tmp_path_factory.mktemp("pictures")
     posters = [path.read_bytes() for path in [*POSTERS[:5], POSTERS[0]]]
@@ -63,7 +67,12 @@ def pictures(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     all_ = stored(folder)
     for one in all_:
         index_build.build(one, [other for other in all_ if other != one], 10**9, Silent())
-    yield from served(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(pictured: Path) -> Iterator[str]:
+    yield from served(pictured)
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +194,68 @@ def test_nothing_runs_over_the_edge(width: int, pictures: str, page: Page) -> No
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("article .words").nth(5).click()
     assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
+
+
+def test_before_the_first_question_there_are_rows(pictures: str, page: Page) -> None:
+    page.goto(pictures)
+    expect(page.locator("article")).to_have_count(5)  # the sixth is not safe for work
+    expect(page.locator("#said")).to_contain_text("5 rows from all over the data")
+
+
+def test_a_page_without_a_server(pictured: Path, cli: Cli, page: Page) -> None:
+    site = pictured.parent / "site"
+    assert cli("page", pictured, "--out", site).code == 0
+    with Files(pictured.parent) as files:
+        page.goto(f"{files.url}/site/index.html")
+        cards = page.locator("article")
+        expect(cards).to_have_count(5)
+        page.fill("#text", "a dog with a document.title")
+        page.press("#text", "Enter")
+        expect(page.locator("#said")).to_contain_text("5 rows by image")
+        expect(page.locator("article img[src^=blob]")).to_have_count(5)
+        page.evaluate("Promise.all([...document.images].map(i => i.decode()))")
+        page.check("#nsfw")
+        expect(cards).to_have_count(6)
+        page.locator("article", has_text="document.title='owned'</script>").locator(
+            ".words"
+        ).click()
+        dialog = page.locator("dialog[open]")
+        dialog.locator("img[src^=blob]").first.evaluate("i => i.decode()")
+        dialog.get_by_text("More like this").click()
+        expect(page.locator("#sample")).to_contain_text("Rows like row 1")
+        expect(cards).to_have_count(5)
+        assert page.title() == "data · Edge Glass"
+        assert list(violations(page)) == []
+        page.goto(f"{files.url}/site/index.html#row=0")
+        page.reload()
+        expect(cards.first).to_contain_text("1.000")  # the same poster, a second time
+        expect(cards.first.locator("footer")).to_contain_text("row 5")
+        assert {one.path for one in files.log if one.path.startswith("data")} == {
+            "data/train-00000-of-00001.parquet",
+            "data/test-00000-of-00001.parquet",
+        }
+    assert cli("page", pictured, "--out", site).code == 0  # ours is written again
+    (pictured.parent / "mine").mkdir()
+    (pictured.parent / "mine" / "index.html").write_text("mine")
+    refused = cli("page", pictured, "--out", pictured.parent / "mine")
+    assert refused.code == 1 and "index.html" in refused.err
+
+
+def test_the_browser_finds_what_the_index_promises(cli: Cli, tmp_path: Path, page: Page) -> None:
+    """A query is a few ranges, and finds what the same search in NumPy does."""
+    vectors = searchkit.clustered(5000, dim=48)
+    folder = searchkit.write(tmp_path, {"caption": vectors})
+    assert cli("page", folder, "--out", tmp_path / "site").code == 0
+    [facts] = json.loads((tmp_path / "site" / "site.json").read_text())["columns"]
+    assert facts["recall"] >= 0.9 and len(facts["sizes"]) > 20
+    near = np.argsort(-(normal(vectors) @ normal(vectors)[7:8].T)[:, 0])[1:11]
+    with Files(tmp_path) as files:
+        page.goto(f"{files.url}/site/index.html#row=7")
+        expect(page.locator("#said")).to_contain_text("rows by caption")
+        found = [
+            text.split("row ")[1]
+            for text in page.locator("article footer span:first-child").all_inner_texts()
+        ]
+        spent = page.evaluate("globalThis.last")
+    assert len(set(map(int, found[:10])) & set(near.tolist())) >= 9
+    assert spent["requests"] <= 40 and spent["bytes"] < 300_000

@@ -1,0 +1,149 @@
+"""An index for a browser: of a few files on any web server it reads ranges, and nothing else.
+
+The lists of an inverted file, their vectors as product codes (Jégou et al., 2011) of what is left
+of them beside the middle of their list. Behind the codes of a list stands where the records of its
+rows are; a record ends in the row's vector in numbers of 8 bits, by which the best are ordered.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_glass.core.atomic_files import Whole
+from edge_glass.vectors import recall
+from edge_glass.vectors.exact_search import top
+from edge_glass.vectors.stored_vectors import Stored
+from edge_glass.vectors.text_encoders import normal
+from edge_glass.vectors.vector_index import library
+
+REQUESTS, BYTES = 40, 1_400_000  # that one query may cost
+CANDIDATES = 22  # records that are fetched to put them in order
+CODE = 64  # bytes of a vector's code at most
+PLACE = 8  # bytes: where a record begins, 5 of them, and 3 of its size
+PER_LIST = 60  # vectors that a list is found from
+CODED = 256  # values of a byte, and the vectors that codes are found from, at least
+MOST = 127  # of a number of 8 bits
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the browser must know of an index."""
+
+    column: str
+    dim: int
+    code: int  # bytes of a code
+    sizes: list[int]  # of the lists
+    scales: tuple[float, float]  # of the middles of lists, and of what codes stand for
+    probes: int  # lists that a query reads
+    recall: float  # of the 10 nearest rows, measured
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index in memory: what is written, and searched to measure it."""
+
+    middles: Array  # float32 (lists, dim)
+    words: Array  # float32 (code, 256, dim / code): what a byte at a place stands for
+    codes: Array  # uint8 (rows, code), list by list
+    rows: Array  # int64 (rows,)
+    starts: Array  # int64 (lists + 1,)
+    scales: tuple[float, float]
+
+    def search(self, query: Array, probes: int, vectors: Array) -> Array:
+        """The rows that a browser finds for a vector of length 1, the nearest first."""
+        lists = np.argsort(-(self.middles @ query), kind="stable")[:probes]
+        at = np.concatenate([np.arange(self.starts[n], self.starts[n + 1]) for n in lists])
+        tables = np.einsum("cvd,cd->cv", self.words, query.reshape(len(self.words), -1))
+        scores = np.repeat(self.middles[lists] @ query, np.diff(self.starts)[lists])
+        scores += tables[np.arange(len(tables)), self.codes[at]].sum(1)
+        best = self.rows[at[np.argsort(-scores, kind="stable")[:CANDIDATES]]]
+        exact: Array = best[np.argsort(-(normal(vectors[best]) @ query), kind="stable")]
+        return exact
+
+
+def small(vectors: Array) -> Array:
+    """Vectors as numbers of 8 bits, int8, each by its own largest; zeros where there is none."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    shrunk: Array = np.rint(vectors * MOST / np.maximum(largest, 1e-12)).astype(np.int8)
+    return shrunk
+
+
+def write(stored: Stored, vectors: Array, places: Array, folder: Path) -> Facts:
+    """Write `<column>.lists` and `<column>.codes`; gives what the page says of them.
+
+    `vectors` are those of all rows as `small` makes them, `places` where their records start and
+    end, uint64 (rows, 2).
+    """
+    index = _built(vectors, stored.dim)
+    sizes = np.diff(index.starts)
+    weight = index.codes.shape[1] + PLACE
+    fits = int(np.searchsorted(np.cumsum(np.sort(sizes)[::-1]) * weight, BYTES, side="right"))
+    probes = max(1, min(REQUESTS - CANDIDATES - 2, fits, len(sizes)))
+    with Whole(folder / f"{stored.column}.lists") as file:
+        for array, scale in zip((index.middles, index.words), index.scales, strict=True):
+            file.write(np.rint(array / scale).astype(np.int8).tobytes())
+    with Whole(folder / f"{stored.column}.codes") as file:
+        for start, end in zip(index.starts, index.starts[1:], strict=False):
+            begin, until = places[index.rows[start:end]].T
+            file.write(index.codes[start:end].tobytes())
+            file.write((begin << np.uint64(24) | until - begin).astype("<u8").tobytes())
+    return Facts(
+        stored.column, stored.dim, index.codes.shape[1], sizes.tolist(), index.scales, probes,
+        _recall(index, probes, vectors, stored),
+    )  # fmt: skip
+
+
+def _built(vectors: Array, dim: int) -> Index:
+    faiss = library()
+    rows = np.flatnonzero(vectors.any(axis=1))
+    draw = np.random.default_rng(0).permutation(len(rows))
+    lists = max(1, min(2 ** round(np.log2(2 * np.sqrt(len(rows) + 1))), len(rows) // PER_LIST))
+    sample = normal(vectors[np.sort(rows[draw[: max(lists * PER_LIST, 4 * CODED)]])])
+    found = faiss.Kmeans(dim, lists, spherical=True, seed=1, min_points_per_centroid=1)
+    found.train(sample)
+    middles, first = _scaled(found.centroids)
+    near = np.concatenate(
+        [np.argmax(normal(vectors[part]) @ middles.T, 1) for part in _parts(rows)]
+    )
+    places = next(n for n in range(1, dim + 1) if dim % n == 0 and dim // n <= CODE)
+    coder = faiss.ProductQuantizer(dim, dim // places, 8)
+    coder.cp.min_points_per_centroid = 1
+    left = sample - middles[np.argmax(sample @ middles.T, axis=1)]
+    coder.train(np.resize(left, (max(CODED, len(left)), dim)))  # few are taken several times
+    words, second = _scaled(faiss.vector_to_array(coder.centroids))
+    faiss.copy_array_to_vector(words, coder.centroids)
+    order = np.argsort(near, kind="stable")
+    rows, near = rows[order], near[order]
+    codes = [
+        coder.compute_codes(normal(vectors[part]) - middles[lists_])
+        for part, lists_ in zip(_parts(rows), _parts(near), strict=True)
+    ]
+    return Index(
+        middles, words.reshape(-1, CODED, places), np.concatenate(codes), rows,
+        np.searchsorted(near, np.arange(lists + 1)), (first, second),
+    )  # fmt: skip
+
+
+def _parts(rows: Array) -> list[Array]:
+    return [rows[at : at + 65_536] for at in range(0, len(rows), 65_536)]
+
+
+def _scaled(values: Array) -> tuple[Array, float]:
+    """Numbers as 8 bits tell them, and what one of these is."""
+    scale = float(np.float32(max(np.abs(values).max(), 1e-12) / MOST))
+    return (np.rint(values / scale) * scale).astype(np.float32), scale
+
+
+def _recall(index: Index, probes: int, vectors: Array, stored: Stored) -> float:
+    """Of the 10 nearest rows of some, how many a browser finds; the row itself is no finding."""
+    [(numbers, queries)] = recall.queries(stored, []).values()
+    near, _ = top(queries, ((n, normal(found)) for n, found in stored.blocks()), recall.K + 1)
+    hits = []
+    for number, query, true in zip(numbers, queries, near, strict=True):
+        wanted = set(true.tolist()) - {number, -1}
+        found = [row for row in index.search(query, probes, vectors).tolist() if row != number]
+        hits.append(len(wanted & set(found[: recall.K])) / max(1, min(recall.K, len(wanted))))
+    return round(float(np.mean(hits)), 3)

@@ -1,0 +1,175 @@
+"""A folder that any web server shows: the rows of a build, and a search that runs in the browser.
+
+Nothing but files, of which the page reads ranges: a static Space will do. Media stay where they
+are, in the shards; the page knows where in them each begins.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from edge_glass.core import outputs, pages, parquet
+from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.progress import Progress, Tally
+from edge_glass.core.visible import visible
+from edge_glass.media import magic
+from edge_glass.vectors import web_index
+from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Table, caption
+from edge_glass.vectors.query import encoder_of, takes
+from edge_glass.vectors.stored_vectors import Stored, stored
+
+HERE = Path(__file__).parent
+MARK = "site.json"
+WORDS = 10_000  # that a text may be made of, the most frequent in the captions
+WORD = re.compile(r"[^\W\d_]{2,}")
+AT_ONCE = 256  # words that are embedded at a time
+Array = np.ndarray[Any, Any]
+
+
+def write(folder: Path, out: Path, data: str, root: Path | None, progress: Progress) -> Path:
+    """Write the page of the build in `folder` to `out`; gives its index.html.
+
+    `data` is the address that the shards have, as seen from the page; `root` has the embeddings.
+    Without embeddings the page shows rows, and has no search. Raises EdgeGlassError if `out` holds
+    what Edge Glass did not put there.
+    """
+    table, columns = Table(folder), _columns(folder, root)
+    names = ["index.html", MARK, "rows", "places", "page.css", "page.js", "web.js"]
+    names += [f"{one.column}.{kind}" for one in columns for kind in ("lists", "codes", "words")]
+    report = folder.parent / "report.html"
+    outputs.check_apart(folder, out)
+    outputs.claim(out, [*names, *(["report.html"] if report.is_file() else [])])
+    vectors = {one.column: _vectors(one, table.rows) for one in columns}
+    places = _rows(table, list(vectors.values()), out, progress)
+    facts = []
+    for one in columns:
+        index = web_index.write(one, vectors[one.column], places, out)
+        facts.append(asdict(index) | {"words": _words(one, table, out, progress)})
+    for name in ("page.css", "page.js", "web.js"):
+        copyfile(HERE / name, out / name)
+    if report.is_file():
+        copyfile(report, out / "report.html")
+    shards = [shard.file for shard in table.manifest.shards()]
+    site = {"rows": table.rows, "data": data.rstrip("/"), "shards": shards, "columns": facts}
+    write_json(out / MARK, site | {"candidates": web_index.CANDIDATES, "caption": table.caption})
+    pages.write(
+        out / "index.html",
+        "vectors",
+        "page.html",
+        config=table.manifest.config,
+        rows=table.rows,
+        columns=[(f["column"], ["text"] if f["words"] else []) for f in facts],
+        unsafe=table.unsafe,
+        prompt=_prompt(facts),
+        searchable=any(one["words"] for one in facts),
+        static=True,
+        report=report.is_file(),
+        origin=_origin(data),
+    )
+    return out / "index.html"
+
+
+def _prompt(facts: list[dict[str, Any]]) -> str:
+    if any(one["words"] for one in facts):
+        return "Type a text, or open a row and ask for more like it"
+    return "Open a row and ask for more like it" if facts else "Open a row to see all of it"
+
+
+def _origin(data: str) -> str:
+    """Where the shards are, as a policy names it; the Hub sends readers on to hosts of its own."""
+    return "https:" if urlsplit(data).scheme == "https" else ""
+
+
+def _columns(folder: Path, root: Path | None) -> list[Stored]:
+    """What is embedded, one encoder a column."""
+    where = (root or folder.parent / "embeddings") / folder.name
+    found = stored(folder, root) if where.is_dir() else []
+    return list({one.column: one for one in reversed(found)}.values())[::-1]
+
+
+def _vectors(one: Stored, rows: int) -> Array:
+    one.check()
+    vectors = np.zeros((rows, one.dim), dtype=np.int8)
+    for numbers, found in one.blocks():
+        vectors[numbers] = web_index.small(found)
+    return vectors
+
+
+def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> Array:
+    """Write the records, and where each begins; gives their starts and ends, uint64 (rows, 2)."""
+    ends, tally = np.zeros(table.rows + 1, dtype="<u8"), Tally()
+    with progress.rows("rows", table.rows, tally), Whole(out / "rows") as file:
+        at = 0
+        for number, record in enumerate(_records(table)):
+            text = json.dumps(visible(record), ensure_ascii=False, default=str).encode()
+            parts = [len(text).to_bytes(4, "little"), text]
+            parts += [column[number].tobytes() for column in vectors]
+            ends[number + 1] = at = at + sum(map(len, parts))
+            file.write(b"".join(parts))
+            tally.add()
+    with Whole(out / "places") as file:
+        file.write(ends.tobytes())
+    return np.stack([ends[:-1], ends[1:]], axis=1)
+
+
+def _records(table: Table) -> Iterator[dict[str, Any]]:
+    """All of a row but its media, and where those are: column, kind, shard, start and size."""
+    number = 0
+    for shard, (split, path) in enumerate(table.shards):
+        with parquet.opened(path) as file:
+            for group in range(file.num_row_groups):
+                plain = file.read_row_group(group, table.columns)
+                safe, rows = table.is_safe(plain), plain.to_pylist()
+                numbers = list(range(len(rows)))
+                media = {n: file.cells(group, f"{n}.bytes", numbers) for n in table.media}
+                for at, row in enumerate(rows):
+                    places = [
+                        (name, kind, shard, values.start(place), values.size(place))
+                        for name, cells in media.items()
+                        for values, place in (cells or [])[at : at + 1]
+                        if (kind := magic.kind(values.read(place, 0, magic.HEAD))) in SHOWN
+                    ]
+                    columns = {SPLIT: split, **row}
+                    yield {"row": number, "media": places, "safe": safe[at], "columns": columns}
+                    number += 1
+
+
+def _words(one: Stored, table: Table, out: Path, progress: Progress) -> dict[str, float] | None:
+    """Write the vectors of words, as the column's encoder gives them; word -> weight, in order.
+
+    A text is looked for by the mean of its words, the rare ones weighing more. None where the
+    encoder takes no texts, or its weights are not here.
+    """
+    if not takes(one, "text"):
+        return None
+    try:
+        encoder = encoder_of(one, "text")
+    except EdgeGlassError:
+        return None
+    counts: Counter[str] = Counter()
+    for _, path in table.shards:
+        for row in parquet.rows(path, [table.caption]):
+            counts.update(set(WORD.findall(caption(row[table.caption]).lower())))
+    common = sorted(counts, key=lambda word: (-counts[word], word))[:WORDS]
+    tally = Tally()
+    with (
+        progress.rows(f"{one.name}: words", len(common), tally),
+        Whole(out / f"{one.column}.words") as file,
+    ):
+        for at in range(0, len(common), AT_ONCE):
+            some = common[at : at + AT_ONCE]
+            file.write(
+                web_index.small(encoder.encode([encoder.prepare(w) for w in some])).tobytes()
+            )
+            tally.add(len(some))
+    weights = np.log((table.rows + 1) / np.array([counts[word] for word in common]))
+    return dict(zip(common, weights.round(3).tolist(), strict=True))
