@@ -27,7 +27,7 @@ from edge_glass.corpora.layouts import (
 )
 from edge_glass.corpora.layouts.media_columns import Media
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.corpora.layouts.registry import LAYOUTS, scan
 from edge_glass.corpora.layouts.table_batches import Batch
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop
@@ -120,7 +120,7 @@ class _Reading:
         sample = [record for record in sample if record.dropped is None] or sample
         text = bool(read) and all(tables.ending(name) in tables.DELIMITED for name in read)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
-        found = profiles(_counted(table_batches.scan(layout, files), folders, lost, parents), text)
+        found = profiles(_counted(scan(layout, files), folders, lost, parents), text)
         roles, rows = dict(self._choices.roles), folders.total() + lost.total()
         if unknown := [key for key in roles if key not in found]:
             raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
@@ -253,7 +253,7 @@ class _Reading:
 
     def _sample(self, name: str) -> Iterator[Record]:
         with self._files.local(name) as path:
-            yield from islice(tables.read(path, name), SAMPLE)
+            yield from islice(table_batches.read(path, name), SAMPLE)
 
     def _media(
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]

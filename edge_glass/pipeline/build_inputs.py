@@ -48,6 +48,8 @@ def _libraries(corpus: Corpus) -> dict[str, str | None]:
     fetched = any(source.fetch for source in corpus.spec().sources.values())
     if fetched or hasattr(corpus.config, "audio_format"):
         made_with["pyav"] = container.version()  # clips come in containers that it decodes
+    if corpus.config.licences:
+        made_with["packaging"] = version("packaging")  # knows the identifiers of licences
     if corpus.TABLE:
         made_with |= duck.libraries()
     made_with |= corpus.config.made_with()

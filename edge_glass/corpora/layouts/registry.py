@@ -9,11 +9,13 @@ from edge_glass.corpora.layouts import (
     media_folders,
     recipes,
     shards,
+    table_batches,
     tables,
     tar_samples,
     timed,
 )
 from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.table_batches import READERS, Batch
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ LAYOUTS = {
     "media": Layout(
         "media files, in class folders or with texts beside them", media_folders.records
     ),
-    "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
-    "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", tables.without_header),
+    "table": Layout(
+        "tables whose columns name files or URLs, or hold bytes", table_batches.records
+    ),
+    "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", table_batches.lines),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
     "lerobot": Layout("episodes of LeRobot v2 and v3", shards.lerobot, shards.is_lerobot),
@@ -50,3 +54,16 @@ LAYOUTS = {
     ),
     "timed": Layout("recordings, and what is said when", timed.records, timed.fits),
 }
+
+
+def scan(layout: str, files: Files) -> Iterator[Record | Batch]:
+    """All records of a layout; those of tables that are no JSON in batches."""
+    if layout not in tables.BATCHED:
+        yield from LAYOUTS[layout].records(files)
+        return
+    for name in tables.names(files):
+        with files.local(name) as path:
+            if tables.in_batches(name):
+                yield from READERS[layout](path, name)
+            else:
+                yield from tables.items(path, name)

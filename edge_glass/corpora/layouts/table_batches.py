@@ -16,7 +16,6 @@ from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.sources import chunk_rows, table_chunks
 from edge_glass.sources.chunk_text import labelled, opened
 from edge_glass.sources.fields import check_text
@@ -61,17 +60,31 @@ class Batch:
             yield Record(where, said, self.folder, self.base, self.lost.get(number))
 
 
-def scan(layout: str, files: Files) -> Iterator[Record | Batch]:
-    """All records of a layout; those of tables that are no JSON in batches."""
-    if layout not in tables.BATCHED:
-        yield from LAYOUTS[layout].records(files)
+def read(path: Path, name: str) -> Iterator[Record]:
+    """The records of one table, which is called `name` in its source.
+
+    Raises EdgeGlassError if it cannot be read on.
+    """
+    if not tables.in_batches(name):
+        yield from tables.items(path, name)
         return
+    for batch in batches(path, name):
+        yield from batch.records()
+
+
+def records(files: Files) -> Iterator[Record]:
+    """The records of all tables of a source."""
     for name in tables.names(files):
         with files.local(name) as path:
-            if tables.in_batches(name):
-                yield from READERS[layout](path, name)
-            else:
-                yield from tables.read(path, name)
+            yield from read(path, name)
+
+
+def lines(files: Files) -> Iterator[Record]:
+    """The lines of TSV files whose columns have no names: their keys are their numbers, from 0."""
+    for name in tables.names(files):
+        with files.local(name) as path:
+            for batch in without_header(path, name):
+                yield from batch.records()
 
 
 def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batch]:
@@ -90,7 +103,7 @@ def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batc
 
 
 def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Batch]:
-    """The lines of a TSV file whose columns have no names; see `tables.without_header`."""
+    """The lines of a TSV file whose columns have no names: their keys are their numbers."""
     lines, start, keys = tables.fields_of_lines(path), 1, list[str]()
     while rows := list(islice(lines, ROWS)):
         keys = keys or [str(place) for place in range(len(rows[0]))]

@@ -1,4 +1,4 @@
-"""Tables record by record: CSV, TSV, JSON, JSON lines, Parquet, text with a URL a line.
+"""Tables: which there are and what they are called; those of JSON record by record.
 
 Values are text in CSV, what JSON says in JSON. Of a Parquet column that holds files the value is
 the name under which its bytes are read (see `parquet_folder`).
@@ -47,17 +47,8 @@ def split_word(name: str) -> str:
     return word or (named[1] if named else "")
 
 
-def read(path: Path, name: str) -> Iterator[Record]:
-    """The records of one table, which is called `name` in its source.
-
-    Raises EdgeGlassError if it cannot be read on.
-    """
-    if in_batches(name):
-        from edge_glass.corpora.layouts import table_batches
-
-        for batch in table_batches.batches(path, name):
-            yield from batch.records()
-        return
+def items(path: Path, name: str) -> Iterator[Record]:
+    """The records of a table of JSON. Raises EdgeGlassError if it cannot be read on."""
     base, folder = place_of(name)
     reader = json_text.lines if json_text.is_lines(path) else json_text.items
     with readable(path):
@@ -101,29 +92,8 @@ def names(files: Files) -> Iterator[str]:
             yield name
 
 
-def without_header(files: Files) -> Iterator[Record]:
-    """The lines of TSV files whose columns have no names: their keys are their numbers, from 0."""
-    for name in names(files):
-        folder, base = split_word(name), name.rpartition("/")[0]
-        with files.local(name) as path:
-            width = 0
-            for number, fields in enumerate(fields_of_lines(path), 1):
-                width = width or len(fields)
-                detail = f"{len(fields)} fields where the first line has {width}"
-                why = None if len(fields) == width else (Outcome.MALFORMED_ROW, detail)
-                said = {str(place): field for place, field in enumerate(fields)}
-                yield Record(f"{name} line {number}", said, folder, base, why)
-
-
 def fields_of_lines(path: Path) -> Iterator[list[str]]:
     """The text between tabs of each line."""
     with path.open("rb") as lines:
         for line in lines:
             yield line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
-
-
-def records(files: Files) -> Iterator[Record]:
-    """The records of all of them."""
-    for name in names(files):
-        with files.local(name) as path:
-            yield from read(path, name)
