@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import planted
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +22,7 @@ import torch
 from kit import ROOT, Cli, build_clotho, kill
 from PIL import Image
 
+import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.vectors import embed as embedding
 from edge_glass.vectors.encode_ahead import Workers
@@ -409,6 +412,40 @@ def test_what_was_made_otherwise_is_not_mixed(films: Path, models: Path, tmp_pat
         embedding.embed(films, tmp_path / "b", str(models / "clip"), ["labels"])
     with pytest.raises(EdgeGlassError, match="no column poster"):
         embedding.embed(films, tmp_path / "b", str(models / "clip"), ["poster"])
+
+
+def test_rows_that_stay_are_not_encoded_again(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an append or a withdrawal costs grows with the change."""
+    for out, name, count in (("data", "old", 40), ("more", "new", 5)):
+        train = [{"id": f"{name} {n}", "caption": f"{name} dog {n}"} for n in range(count)]
+        planted.corpus(tmp_path / out, "texts", {"train": train}, shards=count // 5)
+    folder, clip = tmp_path / "data" / "texts", str(models / "clip")
+    target = tmp_path / "data" / "embeddings" / "texts" / "clip"
+    values, encoded = embedding._values, list[object]()
+
+    def counted(path: Path, column: str) -> Iterator[object]:
+        for value in values(path, column):
+            encoded.append(value)
+            yield value
+
+    def embedded(out: Path) -> int:
+        encoded.clear()
+        embedding.embed(folder, out, clip, ["caption"], batch=8)
+        return len(encoded)
+
+    monkeypatch.setattr(embedding, "_values", counted)
+    assert embedded(target) == 40
+    eg.append(tmp_path / "data", tmp_path / "more")
+    assert embedded(target) == 5
+    eg.withdraw(tmp_path / "data", ids=["old 3", "new 1"])
+    assert embedded(target) == 0
+    assert embedded(tmp_path / "afresh") == 43
+    for path in sorted((tmp_path / "afresh").glob("*.parquet")):
+        ours, theirs = (pq.read_table(one).to_pydict() for one in (target / path.name, path))
+        assert ours["id"] == theirs["id"]
+        np.testing.assert_allclose(*(t["caption_embedding"] for t in (ours, theirs)), atol=1e-5)
 
 
 def test_sounds_and_lists_of_texts(models: Path, tmp_path: Path) -> None:
