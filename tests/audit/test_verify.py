@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 from forge import Content
 from forge import forge as vouched
-from kit import HORSE, HORSE_FILE, Cli, Recorded, build_clotho, encoded, tones
+from kit import HORSE, HORSE_FILE, Cli, Recorded, build_clotho, edit, encoded, tones
 
 from edge_glass.audit.verify import Finding, verify
 from edge_glass.core import finished, ledger, manifest
@@ -198,17 +198,22 @@ def test_rows_without_sound_have_not_the_same_sound(sample: Path) -> None:
     assert len(told(sample)) == 2  # errors both: they have none, and no note of each other
 
 
-def test_who_waits_sees_rows_and_faults_and_a_fault_is_remembered(
-    clotho: Path, tmp_path: Path
-) -> None:
+def test_a_fault_is_remembered(clotho: Path, tmp_path: Path) -> None:
+    """So that the next build reads all, and writes its manifest anew."""
     folder = build_clotho(clotho, tmp_path)
-    seen, files = Recorded(), manifest.read(folder).files()
-    assert not [f for f in verify(folder, seen) if f.kind == "error"]
-    assert finished.broken(folder, files) == {}
-    forge(folder, SHARD, lambda rows: [row | {"duration": 9.0} for row in rows[:2]] + rows[2:])
-    assert len([f for f in verify(folder, seen) if f.kind == "error"]) == 2
-    assert seen.said == [("verify clotho", 11, (11, 0)), ("verify clotho", 11, (11, 2))]
+    files = manifest.read(folder).files()
+    edit(folder / SHARD, lambda data: data[:1000] + bytes([data[1000] ^ 1]) + data[1001:])
+    assert manifest.FILE not in finished.broken(folder, files)
+    assert [f.where for f in verify(folder) if f.kind == "error"] == [SHARD]
     assert manifest.FILE in finished.broken(folder, files)
+
+
+def test_who_waits_sees_rows_and_faults(sample: Path) -> None:
+    seen = Recorded()
+    assert list(verify(sample, seen)) == []
+    forge(sample, SHARD, lambda rows: [row | {"duration": 9.0} for row in rows[:2]] + rows[2:])
+    assert len(list(verify(sample, seen))) == 2
+    assert seen.said == [(f"verify {sample.name}", 11, (11, faults)) for faults in (0, 2)]
 
 
 def test_files_that_upstream_has_in_two_splits_are_a_note(sample: Path) -> None:
