@@ -39,7 +39,7 @@ TESTS = {
     "core.ledger": ["core/test_ledger.py"],
     "core.manifest": ["core/test_manifest.py", "pipeline/test_build.py"],
     "core.shard_files": ["core/test_parquet_layout.py", "core/test_ledger.py", *BATCHES],
-    "pipeline.shard_plan": ["pipeline/test_shard_plan.py", *BUILD],
+    "pipeline.shard_plan": ["pipeline/test_shard_plan.py", "pipeline/test_build.py", *BATCHES],
     "pipeline.worker": [
         *BUILD,
         "pipeline/test_refresh.py",

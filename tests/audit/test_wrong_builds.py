@@ -113,6 +113,30 @@ def test_a_ledger_is_read_in_stretches(stretch: int, sample: Path, built: Path) 
     assert unpaired[-1][0] == ledger.FILE and unpaired[-1][1].startswith(f"{stretch} rows")
 
 
+def test_a_row_that_is_missing_hides_none_after_it(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked_build, "AHEAD", 2)
+    forge(sample, lambda build: build.shards[SHARD].pop(1), digests=False)
+    where = f"{ledger.FILE}: train train/Corner of a sheep field, summer.wav"
+    (row, count) = found(sample)
+    assert row == ("unpaired_row", where, "is kept, and in no shard")
+    assert count[0] == "other_kept"
+
+
+def test_of_rows_without_all_their_examples_so_many_are_named(
+    stretch: int, built: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(built / "cc12m_cls_sample", tmp_path / "cc12m_cls_sample"))
+
+    def change(build: Content) -> None:  # each has digests of four more than it gave
+        for entry in build.entries:
+            entry["text_digests"] = (entry["text_digests"] or []) + ["x"] * 4
+
+    forge(folder, change, digests=False)
+    assert [check for check, _, _ in found(folder)].count("missing_examples") == stretch
+
+
 def test_rows_that_only_few_are_named_of(stretch: int, sample: Path) -> None:
     def change(build: Content) -> None:
         for row, entry in zip(build.shards[SHARD], build.entries, strict=False):
