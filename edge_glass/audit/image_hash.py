@@ -16,23 +16,38 @@ from PIL import Image
 SIDE = 64  # of the grey copy that is hashed
 COPY = 192  # of the one that windows are cut from
 FREQUENCIES, LOW = 16, 8
-SCALES = (0.95, 0.9)
+SCALES, PLACES = (0.95, 0.9), 3
 BAND_BITS, BANDS = 20, 32  # bits that two images share in one band at least
 Array = np.ndarray[Any, Any]
 
 
-def _windows() -> list[tuple[float, float, float, float]]:
-    """Left, top, right and bottom of what is hashed, the whole image first."""
-    found = [(0.0, 0.0, 1.0, 1.0)]
-    for scale in SCALES:
-        places = (0.0, (1 - scale) / 2, 1 - scale)
-        found += [(x, y, x + scale, y + scale) for x, y in product(places, places)]
-    return found
+def _windows() -> list[tuple[int, int]]:
+    """Of what is hashed the sides across and down, as numbers of `SPANS`; the whole image first."""
+    sides = [range(1, 1 + PLACES), range(1 + PLACES, 1 + 2 * PLACES)]
+    return [(0, 0), *(pair for each in sides for pair in product(each, each))]
+
+
+def _spans() -> list[tuple[float, float]]:
+    """Where sides begin and end, as shares of the image's."""
+    starts = [(scale, (1 - scale) * n / (PLACES - 1)) for scale in SCALES for n in range(PLACES)]
+    return [(0.0, 1.0), *((start, start + scale) for scale, start in starts)]
 
 
 def _cosines() -> Array:
     steps, waves = np.arange(SIDE) + 0.5, np.arange(1, FREQUENCIES + 1)
     found: Array = np.cos(np.pi / SIDE * steps * waves[:, None]).astype(np.float32)
+    return found
+
+
+def _waves(start: float, end: float) -> Array:
+    """What a line of the copy is multiplied with: a span of it made `SIDE` long, and its waves.
+
+    Made shorter as Pillow does it: each value the mean of those around, the near ones most.
+    """
+    width = COPY * (end - start) / SIDE
+    middles = COPY * start + (np.arange(SIDE) + 0.5) * width
+    weights = np.maximum(0, 1 - np.abs(np.arange(COPY) + 0.5 - middles[:, None]) / width)
+    found: Array = _cosines() @ (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return found
 
 
@@ -44,7 +59,7 @@ def _masks() -> list[int]:
 
 
 WINDOWS = _windows()
-COSINES = _cosines()
+WAVES = np.stack([_waves(*span) for span in _spans()])
 MASKS = _masks()
 
 
@@ -57,20 +72,17 @@ def prints(image: Image.Image) -> Array:
     grey = image.convert("L")
     small = max(grey.size) > COPY
     copy = grey.resize((COPY, COPY), Image.Resampling.BOX if small else Image.Resampling.BILINEAR)
-    return np.stack([_hash(copy, window) for window in WINDOWS])
+    strips = np.split(np.asarray(copy, np.float32), COPY // SIDE, axis=1)
+    # so small that BLAS leaves them to one thread
+    lines = np.concatenate([WAVES @ strip for strip in strips], axis=2)
+    waves = np.stack([lines[down] @ WAVES[across].T for across, down in WINDOWS])
+    parts = (waves[:, :LOW, :LOW].reshape(len(waves), -1), waves.reshape(len(waves), -1))
+    bits = [part > np.median(part, axis=1, keepdims=True) for part in parts]
+    found: Array = np.packbits(np.concatenate(bits, axis=1), axis=1).view(">i8").astype(np.int64)
+    return found
 
 
 def contrast(image: Image.Image) -> float:
     """Standard deviation of a small grey copy, in levels of 255."""
     grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     return float(np.asarray(grey, dtype=np.float32).std())
-
-
-def _hash(copy: Image.Image, window: tuple[float, float, float, float]) -> Array:
-    box = tuple(COPY * side for side in window)
-    small = copy.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box)  # type: ignore[arg-type]
-    waves = COSINES @ np.asarray(small, dtype=np.float32) @ COSINES.T
-    low = waves[:LOW, :LOW]
-    bits = np.concatenate([(low > np.median(low)).ravel(), (waves > np.median(waves)).ravel()])
-    found: Array = np.packbits(bits).view(">i8").astype(np.int64)
-    return found

@@ -57,7 +57,7 @@ def columns(features: dict[str, Any]) -> dict[str, str]:
 class Media:
     """Of each medium of each row: what duplicates and signals are told by."""
 
-    version: int = 2
+    version: int = 3
 
     @property
     def name(self) -> str:
