@@ -1,14 +1,14 @@
 """What do data of one's own cost, from files to Parquet: tables, URLs, folders, recordings?
 
-    python benchmarks/own.py --what text|list|folder|recording [--size N] [--rounds 1]
+    python benchmarks/own.py --what text|list|folder|recording [--size N] [--fetched 200000]
 
 Each as a user has it, with nothing said of it: understood, planned, built, in turns, one process
 each; peers do what they can of the same.
 - text: `size` rows of a Parquet file without media. datasets: loaded, and written as Parquet.
   DuckDB: one query that copies it, no ledger, no checks
 - list: `size` URLs and captions in Parquet, understood and planned. datasets loads and writes the
-  list, DuckDB copies it with an id a row. Then a fifth of it is built: bodies of 1 kB from nginx on
-  loopback (img2dataset's part: benchmarks/fetch.py)
+  list, DuckDB copies it with an id a row. Then `fetched` of them are built: bodies of 1 kB from
+  nginx on loopback (img2dataset's part: benchmarks/fetch.py)
 - folder: `size` pictures of 1 kB in 30 folders of classes; datasets: `imagefolder`, written as
   Parquet
 - recording: `size` hours of sound in one WAV, with a VTT that says what is said each 10 s, cut into
@@ -35,7 +35,6 @@ LIST = """
         (100 + hash(i, 3) % 1500)::INTEGER AS page
     FROM range({size}) rows(i)
 """
-FETCHED = 5  # a list's part that is fetched
 CLIP, RATE = 10, 16_000  # seconds, and Hz, of a recording
 ANY_NAME = "location /i/ { try_files /small.jpg =404; }"
 
@@ -146,7 +145,7 @@ def warm_up(folder: Path) -> None:
     edge_glass(folder / "raw" / "text.parquet", folder / "out")
 
 
-def run(what: str, size: int, rounds: int) -> None:
+def run(what: str, size: int, fetched: int, rounds: int) -> None:
     from loopback import nginx
     from measure import compare, scratch, side_by_side
 
@@ -159,7 +158,7 @@ def run(what: str, size: int, rounds: int) -> None:
             if what in ("text", "list"):
                 made = TEXT if what == "text" else LIST
                 make_table(made.format(size=size, port=port), places[0])
-                make_table(made.format(size=size // FETCHED, port=port), places[1])
+                make_table(made.format(size=min(size, fetched), port=port), places[1])
             elif what == "folder":
                 make_folder(size, places[0])
             else:
@@ -179,11 +178,11 @@ def run(what: str, size: int, rounds: int) -> None:
 if __name__ == "__main__":
     from measure import arguments, run_here
 
-    asked = arguments(__doc__ or "", what="text", size=0, rounds=1)
+    asked = arguments(__doc__ or "", what="text", size=0, fetched=200_000, rounds=1)
     if asked.contender:
         warm_up(asked.out / "warm")
         work = CONTENDERS[asked.what][asked.contender]
         (asked.out / "made").mkdir()
         run_here(lambda: work(asked.raw, asked.out / "made"))
     else:
-        run(asked.what, asked.size or SIZES[asked.what], asked.rounds)
+        run(asked.what, asked.size or SIZES[asked.what], asked.fetched, asked.rounds)

@@ -41,19 +41,24 @@ def stretch(data: bytes, start: float, end: float, notes: list[str]) -> bytes:
     """
     sound = Sound.of(data)
     _check_end(sound.info.seconds, start, end)
-    whole = start * sound.info.rate < 1 and end * sound.info.rate > sound.info.frames - 1
+    whole = _is_whole(start, end, sound.info.rate, sound.info.frames)
     return data if whole else cut(sound, (start, end), notes)
+
+
+def _is_whole(start: float, end: float, rate: int, frames: int) -> bool:
+    return start * rate < 1 and end * rate > frames - 1
 
 
 def stretch_of_file(path: Path, start: float, end: float) -> bytes | None:
     """The same out of a WAV or FLAC of integers, of which no more is read; None of other files."""
     try:
         with sf.SoundFile(path) as file:
-            seconds, rate = file.frames / file.samplerate, file.samplerate
-            if file.format not in SEEKABLE or file.subtype not in audio.EXACT or end >= seconds:
+            rate, frames = file.samplerate, file.frames
+            inside = end * rate < frames + 0.5 and not _is_whole(start, end, rate, frames)
+            if file.format not in SEEKABLE or file.subtype not in audio.EXACT or not inside:
                 return None
-            _check_end(seconds, start, end)
-            first, last = round(start * rate), round(end * rate)
+            _check_end(frames / rate, start, end)
+            first, last = round(start * rate), min(round(end * rate), frames)
             bits = 24 if file.subtype in audio.DEEP else 16
             file.seek(first)
             samples = file.read(last - first, audio.integer(bits), always_2d=True)

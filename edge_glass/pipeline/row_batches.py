@@ -21,6 +21,9 @@ from edge_glass.corpora.selection import KEY
 from edge_glass.media.features import arrow_schema
 from edge_glass.sources.raw import Raw
 
+# half the bytes; one thread, so that they are the same everywhere
+PACKED = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -57,7 +60,7 @@ def write(file: Whole, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches of one schema; returns the number of rows."""
     rows, writer = 0, None
     for batch in batches:
-        writer = writer or pa.ipc.new_stream(file, batch.schema)
+        writer = writer or pa.ipc.new_stream(file, batch.schema, options=PACKED)
         writer.write_batch(batch)
         rows += batch.num_rows
     if writer:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kit import ROOT, encoded, sound, tones
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import audio, riff, sound_file
+from edge_glass.media import audio, riff, sections, sound_file
 from edge_glass.media.decoding import Audio
 
 
@@ -308,3 +308,15 @@ def test_bytes_and_paths_are_taken(tmp_path: Path) -> None:
     assert column.encode_example(b"x") == {"bytes": b"x", "path": None}
     by_path = {"bytes": None, "path": str(tmp_path / "a.flac")}
     assert column.decode_example(column.encode_example(by_path))["array"].shape == (22050,)
+
+
+@pytest.mark.parametrize("packing", ["wav", "flac"])
+def test_a_clip_of_a_file_is_that_of_its_bytes(tmp_path: Path, packing: str) -> None:
+    """The last one, too: a long recording is never read whole for a clip that ends with it."""
+    path, noise = tmp_path / f"talk.{packing}", np.random.default_rng(0)
+    sf.write(path, noise.integers(-3000, 3000, 32_000, np.int16), 8000)
+    for start, end in [(0, 1), (1.5, 2.25), (3, 4), (3.5, 4.00001)]:
+        clip = sections.stretch_of_file(path, start, end)
+        assert clip and clip == sections.stretch(path.read_bytes(), start, end, [])
+    assert sections.stretch_of_file(path, 0, 4) is None  # all of it keeps its bytes
+    assert sections.stretch_of_file(path, 3, 4.1) is None  # it may be cut short: that is looked at
