@@ -117,6 +117,7 @@ def test_columns_against_media(build: CheckedBuild) -> None:
     for cases, count in ((FOUND, 1), (PASSED, 0)):
         for check, columns, media, parameters in cases:
             build.manifest = replace(build.manifest, parameters=parameters)
+            build.captions = [name for name in ("caption", "captions", "text") if name in columns]
             found = list(check(build, row(columns, media)))
             assert len(found) == count, (check.__name__, columns, media, parameters)
 
