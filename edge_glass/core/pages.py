@@ -14,7 +14,11 @@ def render(room: str, template: str, **values: Any) -> str:
     rooms = dict.fromkeys((room, "core"))  # the style of all pages, and how a row looks
     loader = jinja2.ChoiceLoader([jinja2.PackageLoader("edge_glass", one) for one in rooms])
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, finalize=visible, trim_blocks=True
+        loader=loader,
+        autoescape=True,
+        finalize=visible,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,  # a name that nobody gives is an error, not nothing
     )
     return environment.get_template(f"{template}.jinja").render(**values)
 

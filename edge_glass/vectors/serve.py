@@ -121,6 +121,8 @@ class Site:
             columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
             filters=[SPLIT, *table.columns],
             unsafe=table.unsafe,
+            static=False,
+            report=False,
         )
         return web.Response(text=text, content_type="text/html")
 

@@ -18,8 +18,8 @@ from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import library
 
-REQUESTS, BYTES = 40, 1_400_000  # that one query may cost
-CANDIDATES = 22  # records that are fetched to put them in order
+PROBES, CANDIDATES = 16, 22  # lists that are read, and records to put in order: 40 requests at most
+BYTES, MOST_BYTES = 1_200_000, 1_400_000  # of the lists, about and at most
 CODE = 64  # bytes of a vector's code at most
 PLACE = 8  # bytes: where a record begins, 5 of them, and 3 of its size
 PER_LIST = 60  # vectors that a list is found from
@@ -80,8 +80,8 @@ def write(stored: Stored, vectors: Array, places: Array, folder: Path) -> Facts:
     index = _built(vectors, stored.dim)
     sizes = np.diff(index.starts)
     weight = index.codes.shape[1] + PLACE
-    fits = int(np.searchsorted(np.cumsum(np.sort(sizes)[::-1]) * weight, BYTES, side="right"))
-    probes = max(1, min(REQUESTS - CANDIDATES - 2, fits, len(sizes)))
+    worst = np.cumsum(np.sort(sizes)[::-1]) * weight
+    probes = max(1, min(PROBES, int(np.searchsorted(worst, MOST_BYTES, side="right"))))
     with Whole(folder / f"{stored.column}.lists") as file:
         for array, scale in zip((index.middles, index.words), index.scales, strict=True):
             file.write(np.rint(array / scale).astype(np.int8).tobytes())
@@ -99,8 +99,10 @@ def write(stored: Stored, vectors: Array, places: Array, folder: Path) -> Facts:
 def _built(vectors: Array, dim: int) -> Index:
     faiss = library()
     rows = np.flatnonzero(vectors.any(axis=1))
+    places = next(n for n in range(1, dim + 1) if dim % n == 0 and dim // n <= CODE)
+    lists = -(-len(rows) * (dim // places + PLACE) * PROBES // BYTES)
+    lists = max(1, min(lists, len(rows) // PER_LIST))
     draw = np.random.default_rng(0).permutation(len(rows))
-    lists = max(1, min(2 ** round(np.log2(2 * np.sqrt(len(rows) + 1))), len(rows) // PER_LIST))
     sample = normal(vectors[np.sort(rows[draw[: max(lists * PER_LIST, 4 * CODED)]])])
     found = faiss.Kmeans(dim, lists, spherical=True, seed=1, min_points_per_centroid=1)
     found.train(sample)
@@ -108,7 +110,6 @@ def _built(vectors: Array, dim: int) -> Index:
     near = np.concatenate(
         [np.argmax(normal(vectors[part]) @ middles.T, 1) for part in _parts(rows)]
     )
-    places = next(n for n in range(1, dim + 1) if dim % n == 0 and dim // n <= CODE)
     coder = faiss.ProductQuantizer(dim, dim // places, 8)
     coder.cp.min_points_per_centroid = 1
     left = sample - middles[np.argmax(sample @ middles.T, axis=1)]

@@ -245,9 +245,12 @@ def test_the_browser_finds_what_the_index_promises(cli: Cli, tmp_path: Path, pag
     """A query is a few ranges, and finds what the same search in NumPy does."""
     vectors = searchkit.clustered(5000, dim=48)
     folder = searchkit.write(tmp_path, {"caption": vectors})
-    assert cli("page", folder, "--out", tmp_path / "site").code == 0
-    [facts] = json.loads((tmp_path / "site" / "site.json").read_text())["columns"]
-    assert facts["recall"] >= 0.9 and len(facts["sizes"]) > 20
+    words = ["--out", tmp_path / "site", "--config", "data", "--data", "https://a.example/data/"]
+    assert cli("page", folder, *words).code == 0
+    site = json.loads((tmp_path / "site" / "site.json").read_text())
+    [facts] = site["columns"]
+    assert site["data"] == "https://a.example/data"
+    assert facts["recall"] >= 0.9 and len(facts["sizes"]) > 2
     near = np.argsort(-(normal(vectors) @ normal(vectors)[7:8].T)[:, 0])[1:11]
     with Files(tmp_path) as files:
         page.goto(f"{files.url}/site/index.html#row=7")
