@@ -238,9 +238,9 @@ class OwnCorpus(Corpus):
         if self._split(record) is None:
             raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
         fields = {n: values.cast(n, column, value(said)) for n, column, value in self._values}
-        fields["media"] = names = self._named(record, source, raw)
+        fields[own_files.NAMED] = names = self._named(record, source, raw)
         if cuts := own_files.sections_of(self.media, said):
-            fields["sections"] = cuts
+            fields[own_files.CUTS] = cuts
         row = Row(record.where, source, record.where, fields=fields)
         if names:
             first, *row.extra_members = own_files.all_files(names)
@@ -310,7 +310,7 @@ class OwnCorpus(Corpus):
 
     def _list(self, name: str, column: Column, row: Row, media: Media) -> dict[str, Any]:
         """The columns of a list of media, each a list of values. Raises Dropped if one is lost."""
-        names, features = row.fields["media"].get(name), self._features(column)
+        names, features = row.fields[own_files.NAMED].get(name), self._features(column)
         if names is None:
             return dict.fromkeys(features)
         if column.stored_as == "bytes":
@@ -350,7 +350,7 @@ class OwnCorpus(Corpus):
             if drop.outcome != Outcome.MISSING_MEDIA or len(names) == 1:
                 raise
             return None
-        if section := row.fields.get("sections", {}).get(name):
+        if section := row.fields.get(own_files.CUTS, {}).get(name):
             from edge_glass.media import video
 
             data = media.embedded(video.section(data, *section))

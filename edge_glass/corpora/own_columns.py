@@ -101,10 +101,10 @@ class Keys:
     def _free(self, key: str, columns: dict[str, Column]) -> str:
         """The column's name: the key, where no other column has it."""
         ours = {"id", "width", "height", "duration", "fps", "captions", "caption", "sampling_rate"}
-        ours |= {"image_jpegs", *columns}
+        ours |= {"image_jpegs", *map(str.lower, columns)}
         if self.profiles[key].type != "string":  # as the report counts texts of these names
             ours |= {"license", "language"}
-        return f"listed_{key}" if key.lower() in ours else key
+        return f"listed_{key}" if key.lower() in ours or key.startswith("row.") else key
 
     def _column(self, key: str, profile: KeyProfile) -> Column:
         name, said = key.lower(), self.roles.get(key)

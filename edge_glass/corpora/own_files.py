@@ -16,6 +16,7 @@ from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources.raw import nfc
 
 SPAN = ("start", "end", "length")  # roles of what says the seconds of a recording
+NAMED, CUTS = "row.named", "row.cuts"  # fields of a row that are no columns, as marks of a batch
 FOLDER = "folder"  # the key of the name of the folder that a record's file or table is in
 
 
@@ -33,7 +34,7 @@ def all_files(media: dict[str, Any]) -> list[str]:
 
 def names_of(row: Row, column: str) -> dict[str, Any]:
     """The media of a row, as its record names them; one of a batch has one medium at most."""
-    found: dict[str, Any] | None = row.fields.get("media")
+    found: dict[str, Any] | None = row.fields.get(NAMED)
     return found or ({column: row.media[1]} if row.media else {})
 
 

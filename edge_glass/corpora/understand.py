@@ -37,6 +37,8 @@ from edge_glass.sources.obtain import Request, obtain
 
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
+WANTED = {kind: f"files called as {kind}, URLs or bytes" for kind in WANT}
+WANTED["url"] = "URLs (http, https)"
 PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
 
 
@@ -267,18 +269,19 @@ class _Reading:
             ]
             return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
         roles = self._choices.roles
-        every = media_columns.found(files, sample)
-        read_from = {media.read_from for media in every}
-        for key in (key for key, role in roles.items() if role == "url" and key not in read_from):
-            value = keys[key].examples[:1]
-            raise ConfigError(f"{self._name}: {key} has no URLs (http, https), but {value}")
+        every = media_columns.found(files, sample, roles)
+        found = [m for m in every if roles.get(m.read_from, m.kind) in (m.kind, "url")]
+        read_from, may_be = ({media.read_from for media in all_} for all_ in (every, found))
+        for key, role in roles.items():
+            if role in WANTED and key not in may_be:
+                value = keys[key].examples[:1]
+                raise ConfigError(f"{self._name}: {key} has no {WANTED[role]}, but {value}")
         for key in (key for key in keys if key not in {*read_from, *roles}):
             if any(str(r.values.get(key)).startswith(f"{r.where}/{key}") for r in sample):
                 raise stop(
                     self._name, f"the bytes in {key} are null, or no kind of media",
                     f"--column {key}=none  (leave it out)",
                 )  # fmt: skip
-        found = [m for m in every if self._may_be(m, roles)]
         here = [media for media in found if media.stored_as != "url"]
         split = [media for media in here if media.key != media.read_from]
         for one, other in pairwise(sorted(split, key=lambda media: media.kind)):
@@ -301,10 +304,6 @@ class _Reading:
                 f"--column {urls[0].key}=text  (not fetched)",
             )  # fmt: skip
         return said or urls
-
-    def _may_be(self, media: Media, roles: dict[str, str]) -> bool:
-        role = roles.get(media.read_from, media.kind)
-        return role in (media.kind, "url")
 
     def _classes(self, parents: set[str], splits: Splits, profile: KeyProfile) -> Column | None:
         """Folders are classes where all of files lie in one folder, or one of each split."""

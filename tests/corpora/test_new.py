@@ -38,7 +38,8 @@ def test_nothing_is_overwritten_and_no_name_is_taken_twice(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "called so already" in cli("new", "clotho").err
+    for name in ("clotho", "edge_glass"):
+        assert "called so already" in cli("new", name).err
     assert "small letters" in cli("new", "../Birds").err
     (tmp_path / "birds").mkdir()
     assert "there already" in cli("new", "birds").err

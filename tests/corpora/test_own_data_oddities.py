@@ -276,3 +276,31 @@ def test_what_lies_beside_a_file_is_not_part_of_it(at: Path, cli: Cli) -> None:
     assert [*understand("list.csv").spec.columns] == ["id", "caption"]
     assert cli("build", "one.wav", "--out", "../out").code == 0
     assert outcomes(Path("../out/one")) == ["kept"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_keys_may_have_any_name(suffix: str, at: Path, cli: Cli) -> None:
+    # of the marks of a row and what we write down of it, and names that differ in case alone
+    keys = ["row", "dropped", "detail", "media", "sections", "row.source", "Nest", "nest", 'a"b']
+    records = [dict.fromkeys(keys, f"{n}") | {"file_name": f"{n}.jpg"} for n in (1, 2)]
+    table(at / f"metadata{suffix}", records)
+    for number in (1, 2):
+        put(at / f"{number}.jpg", jpeg(number))
+    table(Path(f"alone{suffix}"), [dict.fromkeys(keys, "1")])
+    assert cli("build", "d").code == cli("build", f"alone{suffix}").code == 0
+    for row in [rows(Path("data/d"))["2.jpg"], *rows(Path("data/alone")).values()]:
+        ours = {"row.source": "listed_row.source", "nest": "listed_nest"}
+        assert {str(row[ours.get(key, key)]) for key in keys} in ({"2"}, {"1"})
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+
+
+def test_what_the_user_calls_a_medium_is_one(at: Path, cli: Cli) -> None:
+    images = [{"bytes": data, "path": None} for data in (b"no picture", jpeg(1), b"")]
+    table(Path("list.parquet"), [{"image": image, "text": "A bird."} for image in images])
+    assert cli("build", "list.parquet", "--column", "image=image").code == 0
+    assert outcomes(Path("data/list")) == ["empty_media", "kept", "wrong_kind"]
+    table(Path("sounds.csv"), [{"url": "https://a.org/1", "file": "rec1", "text": "A bird."}])
+    spec = understand("sounds.csv", Choices(roles={"url": "audio"})).spec
+    assert spec.columns["audio"].stored_as == "url"
+    with pytest.raises(EdgeGlassError, match="file has no files called as audio"):
+        understand("sounds.csv", Choices(roles={"file": "audio"}))

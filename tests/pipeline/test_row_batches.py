@@ -21,7 +21,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import MARKS
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.spec import Own, Spec
-from edge_glass.corpora import catalog, own
+from edge_glass.corpora import catalog, own, own_files
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.key_profile import KeyProfile
 from edge_glass.corpora.layouts import table_batches
@@ -321,7 +321,7 @@ def test_rows_of_a_table_are_those_of_its_records(
             patch.setattr(own.OwnCorpus, "parts", lambda *_: [])
             alone = [*corpus.source_rows(split, raw)]
         for row in alone:
-            row.fields.pop("media", None)
+            row.fields.pop(own_files.NAMED, None)
         assert [(row.id, row.row, row.dropped) for row in batched] == [
             (row.id, row.row, row.dropped) for row in alone
         ]

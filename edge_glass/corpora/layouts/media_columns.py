@@ -5,7 +5,7 @@ import binascii
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,14 +43,19 @@ class Media:
     several: bool = False  # a record has a list of them
 
 
-def found(files: Files, sample: list[Record]) -> list[Media]:
+def found(
+    files: Files, sample: list[Record], roles: Mapping[str, str] | None = None
+) -> list[Media]:
     """All keys that may be media; one key may name files of several kinds.
+
+    `roles`: what the user says that keys are, which decides of URLs and bytes.
 
     Folders and suffixes are added to values only where none names a file of this kind as it is.
     """
     places = _Places(files)
     keys = dict.fromkeys(key for record in sample for key in record.values)
-    every = [media for key in keys for media in _of(key, sample, places)]
+    said = {key: kind for key, role in (roles or {}).items() for kind in SUFFIXES if kind == role}
+    every = [media for key in keys for media in _of(key, sample, places, said.get(key))]
     plain = {media.kind for media in every if media.stored_as == "file" and media.key in keys}
     return [media for media in every if media.key in keys or media.kind not in plain]
 
@@ -64,7 +69,9 @@ def column_name(media: Media, others: list[Media]) -> str:
     return f"{media.kind}s" if media.several else media.kind
 
 
-def _of(key: str, sample: list[Record], places: "_Places") -> Iterator[Media]:
+def _of(
+    key: str, sample: list[Record], places: "_Places", asked: MediaKind | None
+) -> Iterator[Media]:
     listed = [r for r in sample if isinstance(r.values.get(key), list) and r.values[key]]
     if listed and all(isinstance(each, str) for r in listed for each in r.values[key]):
         said = [(record.values[key][0], record.base) for record in listed[:TRIED]]
@@ -76,13 +83,14 @@ def _of(key: str, sample: list[Record], places: "_Places") -> Iterator[Media]:
         return
     first = records[0]
     if first.values[key].startswith(f"{first.where}/{key}"):
-        data, several = next(filter(None, (places.cell(value) for value, _ in texts)), (b"", False))
-        if kind := _kind(data):
-            yield Media(kind, key, key, "bytes", several)
+        cells = [cell for value, _ in texts if (cell := places.cell(value))]
+        kinds = (kind for data, _ in cells if (kind := _kind(data)))
+        if kind := asked or next(kinds, None):
+            yield Media(kind, key, key, "bytes", any(several for _, several in cells))
     elif 2 * len(urls := [value for value, _ in texts if URL.match(value)]) > len(texts):
-        yield Media(_kind_of_urls(key, urls), key, key, "url")
+        yield Media(asked or _kind_of_urls(key, urls), key, key, "url")
     elif all(BASE64.match(value) for value, _ in texts):
-        if kind := _kind(_start(texts[0][0])):
+        if kind := asked or _kind(_start(texts[0][0])):
             yield Media(kind, key, key, "base64")
     elif max(len(value) for value, _ in texts) < 4096:
         yield from places.named(key, texts)

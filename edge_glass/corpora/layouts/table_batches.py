@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import override
 
 from edge_glass.core import duck, parquet
 from edge_glass.core.errors import SourceError
@@ -209,13 +210,22 @@ def _holds_bytes(type_: pa.DataType) -> bool:
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
 
 
+class _ByPlace(Layout):
+    """A table whose columns have numbers here: SQL knows `Text` and `text` not apart."""
+
+    @override
+    def named(self, there: list[str]) -> dict[str, str]:
+        return dict(zip(self.columns, there, strict=False))
+
+
 def _delimited(path: Path, name: str) -> Iterator[Found]:
     headers = {each: opened(path, each)[0] for each in tables.DELIMITERS}
     delimiter = max(tables.DELIMITERS, key=lambda each: len(headers[each]))
-    if repeated := {n for n in headers[delimiter] if headers[delimiter].count(n) > 1}:
-        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
     names = labelled(headers[delimiter])
-    layout = Layout("", dict.fromkeys(names, "VARCHAR"), (), delimiter)
+    if repeated := {each for each in names if names.count(each) > 1}:
+        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
+    places = [str(place) for place in range(len(names))]
+    layout = _ByPlace("", dict.fromkeys(places, "VARCHAR"), (), delimiter)
     with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
         for batch in chunk_rows.read(path, layout, connection):
             row, dropped, detail = (batch[mark] for mark in chunk_rows.MARKS)
@@ -228,7 +238,8 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
                     raise SourceError(f"{path}: row {row[at]}: {why}. {table_chunks.REMEDY}")
             numbers = pc.add(row, 1).cast(pa.string())
             where = pc.binary_join_element_wise(f"{name} row ", numbers, "")
-            yield where, {each: batch[each] for each in names}, lost
+            values = (batch[place] for place in places)
+            yield where, dict(zip(names, values, strict=True)), lost
 
 
 def _urls(path: Path, name: str) -> Iterator[Found]:
