@@ -39,7 +39,13 @@ TESTS = {
     "core.ledger": ["core/test_ledger.py"],
     "core.manifest": ["core/test_manifest.py", "pipeline/test_build.py"],
     "core.shard_files": ["core/test_parquet_layout.py", "core/test_ledger.py", *BATCHES],
-    "pipeline.shard_plan": ["pipeline/test_shard_plan.py", "pipeline/test_build.py", *BATCHES],
+    "pipeline.shard_plan": [
+        "pipeline/test_shard_plan.py",
+        "pipeline/test_build.py",
+        *BATCHES,
+        "pipeline/test_row_batches.py::test_the_sample[4-None-flag]",
+        "corpora/test_licence_filter.py::test_rows_whose_licence_allows_it",
+    ],
     "pipeline.worker": [
         *BUILD,
         "pipeline/test_refresh.py",

@@ -58,7 +58,7 @@ def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) 
     rows = 0
     with Whole(path) as file, _writer(file, schema) as writer:
         for group in _groups(tables, schema):
-            writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
+            writer.write_table(group.combine_chunks())
             rows += group.num_rows
     return Written(rows, file.size, file.sha256)
 
@@ -91,7 +91,7 @@ def _room(rows: pa.Table, weights: np.ndarray, usual: int) -> int:
 def _weights(values: pa.ChunkedArray) -> np.ndarray:
     """What `_weight` says of each value of a column."""
     if pa.types.is_string(values.type):
-        return np.asarray(pc.utf8_length(values).fill_null(8), np.int64)
+        return np.asarray(pc.utf8_length(values).fill_null(8))
     if pa.types.is_nested(values.type):
         return np.fromiter(map(_weight, values.to_pylist()), np.int64, len(values))
     return np.full(len(values), 8)
@@ -189,7 +189,7 @@ class _Group:
         if rows := self.rows:
             arrays = [values.take() for values in self._columns.values()]
             table = pa.Table.from_arrays(arrays, schema=self._schema)
-            writer.write_table(table, row_group_size=rows)
+            writer.write_table(table)
             self.rows = self._bytes = 0
             self._ended = False
         return rows

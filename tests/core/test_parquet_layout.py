@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from edge_glass.core import shard_files
-from edge_glass.core.shard_files import Written, write_shard, write_table
+from edge_glass.core.parquet_pages import pages
+from edge_glass.core.shard_files import Written, write_shard, write_table, write_text_shard
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import shard_plan
 
@@ -61,6 +62,41 @@ def test_row_groups_hold_100_rows_or_10_megabytes(tmp_path: Path) -> None:
     assert groups(path) == [1, 1]
     assert written(path, []).rows == 0 and pq.read_table(path).num_rows == 0
     assert shard_plan.SHARD_BYTES == 500_000_000
+
+
+def test_rows_without_media_are_bounded_to_the_byte_and_the_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_files, "TEXT_GROUP_ROWS", 4)
+    monkeypatch.setattr(shard_files, "ROW_GROUP_BYTES", 100)
+    schema = pa.schema([("text", pa.string())])  # without ids nothing but the bounds ends a group
+    for sizes, expected in (([1] * 13, [6, 6, 1]), ([50, 50, 1], [2, 1]), ([50, 51, 1], [1, 2])):
+        rows = [{"text": "x" * size} for size in sizes]
+        alone = write_shard(tmp_path / "rows", rows, schema)
+        tables = iter([pa.Table.from_pylist(rows, schema)])
+        assert write_text_shard(tmp_path / "table", tables, schema) == alone
+        assert groups(tmp_path / "rows") == groups(tmp_path / "table") == expected
+
+
+def test_row_groups_have_the_usual_rows_on_average() -> None:
+    usual = 10_000
+    ends = shard_files._chance(np.arange(1, shard_files._most_rows(usual)), usual).clip(0)
+    assert 1 + np.cumprod(1 - ends).sum() == pytest.approx(usual, rel=0.002)
+    assert not ends[: 3 * usual // 4].any() and ends[3 * usual // 4] > 0
+
+
+def test_a_row_of_media_is_a_page_also_beside_lists_and_numbers(tmp_path: Path) -> None:
+    features = datasets.Features(FEATURES | {"share": datasets.Value("float32")})
+    media = {"bytes": b"x" * 40_000, "path": None}
+    rows = [{"id": f"{n}", "image": media, "captions": ["a", "b"], "share": 0.5} for n in range(3)]
+    write_shard(tmp_path / "shard.parquet", rows, arrow_schema(features))
+    group = pq.read_metadata(tmp_path / "shard.parquet").row_group(0)
+    data = (tmp_path / "shard.parquet").read_bytes()
+    (chunk,) = [c for c in map(group.column, range(5)) if c.path_in_schema == "image.bytes"]
+    start = chunk.data_page_offset
+    end = start + chunk.total_compressed_size
+    found = pages(lambda at, size: data[at : at + size], start, end)
+    assert [page.values for page in found] == [1, 1, 1]
 
 
 def test_media_are_plain_and_text_is_compressed(tmp_path: Path) -> None:

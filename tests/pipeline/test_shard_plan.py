@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from kit import Recorded
 
@@ -85,6 +86,17 @@ def test_a_row_that_goes_moves_the_cuts_near_it_alone(tmp_path: Path) -> None:
     weights = [sum(sizes[int(number)] for number in shard) / MB for shard in before[:-1]]
     assert min(weights) > 250 and max(weights) < 1000
     assert 450 < sum(weights) / len(weights) < 550 and len(weights) > 30
+
+
+def test_shards_are_bounded_to_the_row_and_have_the_usual_size_on_average() -> None:
+    ranks = np.full(2500, 2**64 - 1, np.uint64)  # the last of all, which ends no shard
+    begun = [1000, 2000]
+    assert shard_plan._Shard().put_all(MB, ranks) == begun
+    shard = shard_plan._Shard()
+    numbers = [shard.put(MB, lambda: 2**64 - 1) for _ in ranks]
+    assert [numbers.index(number) for number in range(1, 3)] == begun and shard.number == 2
+    ends = shard_plan._chance(MB * np.arange(1, 1001), MB).clip(0)
+    assert 1 + np.cumprod(1 - ends).sum() == pytest.approx(500, rel=0.01)
 
 
 def test_all_files_of_a_row_have_weight_and_a_row_without_any_has_none(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a worker writes into the ledger of a row, from what came of its media."""
 
+import ctypes
 import errno
 import gc
 import os
@@ -102,6 +103,16 @@ def test_the_collector_of_garbage_is_as_it_was_after_a_shard() -> None:
     assert gc.get_threshold() == before and not gc.get_freeze_count()
 
 
+def test_memory_is_given_back_where_the_c_library_knows_how(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """musl has no `malloc_trim`, and Windows no library without a name."""
+    libraries: list[Any] = [lambda _: object(), refused]
+    for library in libraries:
+        monkeypatch.setattr(ctypes, "CDLL", library)
+        worker._give_back()
+
+
 def test_whole_shards_of_a_stopped_build_are_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,9 +139,6 @@ def test_shards_are_taken_over_where_files_have_one_name_alone(
     (folder / damaged).write_bytes(b"")
     make, again = worker._make, list[str]()
 
-    def refused(*_: object) -> None:
-        raise OSError(errno.EPERM, "refused")
-
     def counted(task: worker.Task, *more: Any) -> Any:
         again.append(task.name)
         return make(task, *more)
@@ -140,6 +148,10 @@ def test_shards_are_taken_over_where_files_have_one_name_alone(
     build(catalog.variant("clotho_sample"), tmp_path)
     assert again == [damaged]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def refused(*_: object) -> None:
+    raise OSError(errno.EPERM, "refused")
 
 
 def stopped(*_: object) -> None:
