@@ -242,7 +242,7 @@ class CheckedBuild:
                 for detail, count in _counted(own_kept["detail"]).items():
                     for warning in ledger.warnings(detail):
                         seen.warnings[warning] += count
-            names = [rows[name].combine_chunks() for name in ("split", "source", "row")]
+            names = [rows[name].combine_chunks() for name in ("source", "row")]
             self.ledger_rows.extend(digests(0, pc.binary_join_element_wise(*names, "\0")))
             media = kept["sha256"].drop_null().combine_chunks()
             self.media.extend(digests(0, media.filter(pc.not_equal(media, ""))))

@@ -127,7 +127,8 @@ def _session(
         terminal.console.quiet = False
         for handler in handlers:
             handler.close()
-        LOG.handlers = []
+        LOG.handlers, LOG.propagate = [], True
+        LOG.setLevel(logging.NOTSET)
 
 
 class _Redacted(logging.Formatter):

@@ -69,13 +69,21 @@ def of_lines(
             yield parsed(split, source, number, said, make)
 
 
-def matched(rows: Iterable[Row], archive: str, names: Iterable[str]) -> Iterator[Row]:
+def matched(
+    rows: Iterable[Row],
+    archive: str,
+    names: Iterable[str],
+    split: str = "",
+    split_of: Callable[[str], str] = lambda name: "",
+) -> Iterator[Row]:
     """The rows of a few media files (a folder's), in the order of these files, `names`.
 
     A file that no row has as its media is a row of its own, dropped; rows without a file come last.
+    Where an archive has the files of several splits, `split_of` says the split of a file, and those
+    that are not of `split` are passed over.
     """
     waiting: dict[str | None, list[Row]] = {}
-    files = list(names)
+    files = [name for name in names if split_of(name) == split]
     there = set(files)
     for row in rows:
         file = row.media and spelled(row.media[1], there.__contains__)

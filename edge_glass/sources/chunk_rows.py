@@ -37,12 +37,13 @@ MARKS = ("row", "dropped", "detail")  # what every batch has before the columns 
 def read(
     path: Path,
     layout: Layout,
-    connection: "duckdb.DuckDBPyConnection",
+    connection: "duckdb.DuckDBPyConnection | None",
     select: str = "SELECT * FROM aligned",
 ) -> Iterator[pa.RecordBatch]:
     """Every record of a chunk: its number in it, why it is dropped, what is odd, its columns.
 
-    `select` is what is wanted of these in SQL, of a row each.
+    `select` is what is wanted of these in SQL, of a row each. No connection is needed for a text
+    table whose columns are all wanted, as text, whatever they hold.
     A chunk that cannot be read on gives one last row that says so, dropped as damaged_file.
     """
     done = 0
@@ -276,10 +277,12 @@ def _aligned(
     table: pa.Table,
     there: list[str],
     layout: Layout,
-    connection: "duckdb.DuckDBPyConnection",
+    connection: "duckdb.DuckDBPyConnection | None",
     select: str,
 ) -> pa.RecordBatch:
     """What is wanted of the marks and all columns of the layout, out of those that are there."""
+    if connection is None:
+        return _texts(table, layout)
     missing = [name for name in layout.required if name not in there]
     typed = [n for n in there if table.schema.field(n).type == layout.published().field(n).type]
     numbers = [n for n in there if layout.columns[n] != "VARCHAR" and n not in typed]
@@ -310,3 +313,13 @@ def _aligned(
         {select}
     """)
     return result.to_arrow_table().combine_chunks().to_batches()[0]
+
+
+def _texts(table: pa.Table, layout: Layout) -> pa.RecordBatch:
+    """The marks and all columns, an empty text being null."""
+    row, dropped, detail, *texts = table.columns
+    texts = [pc.if_else(pc.equal(text, ""), None, text) for text in texts]
+    texts = texts or [pa.nulls(table.num_rows, pa.string())] * len(layout.columns)
+    columns = [row, dropped, pc.if_else(pc.is_valid(dropped), detail, ""), *texts]
+    names = [*MARKS, *layout.columns]
+    return pa.table(columns, names=names).combine_chunks().to_batches()[0]

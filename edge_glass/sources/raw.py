@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Protocol, cast
 
 from edge_glass.core.errors import SourceError
@@ -174,11 +175,7 @@ class Raw:
 
         A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
         """
-        try:
-            text = self.read(source, name)
-        except Dropped as drop:  # a file of many rows: no single one can be dropped for it
-            raise SourceError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
-        yield from _numbered(text.decode(errors="surrogateescape"))
+        yield from _numbered(self._whole(source, name).decode(errors="surrogateescape"))
 
     def beside(self, source: str, name: str) -> Iterator[tuple[int, str]]:
         """The lines of a text file that lies beside the folder of a source; none if it does not.
@@ -247,15 +244,12 @@ class Raw:
     ) -> Iterator[tuple[int, dict[str, str]]]:
         """Line number and record of a CSV file with a header, `Malformed` if it is none.
 
-        `member`: the file of this name in an archive that is unpacked, or a folder.
-
+        `member`: the file of this name in an archive or a folder.
         A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
         dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
         """
         csv.field_size_limit(MAX_FIELD)
-        path = self.file(source, member) if member else self.paths[source]
-        _, quoting = opened(path, delimiter)
-        with Text(path, quoting) as file:
+        with self.file(source, member) as path, Text(path, opened(path, delimiter)[1]) as file:
             bytes_ = cast("IO[bytes]", file)
             text = io.TextIOWrapper(bytes_, encoding, errors="surrogateescape", newline="")
             reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -306,8 +300,7 @@ class Raw:
         None for a line with more or fewer fields. Raises EdgeGlassError if lines are missing.
         """
         count = 0
-        path = self.file(source, member) if member else self.paths[source]
-        with path.open("rb") as file:
+        with self.file(source, member) as path, path.open("rb") as file:
             while line := file.readline(MAX_LINE):
                 count += 1
                 fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
@@ -323,21 +316,43 @@ class Raw:
         its values fit or are null, but for `required`; `Malformed` for what is no such object.
         Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
         """
-        path, count, fields = self.file(source, name), 0, Fields(kinds, required)
+        count, fields = 0, Fields(kinds, required)
         read = json_text.lines if name.endswith(".jsonl") else json_text.items
-        for count, item in enumerate(read(path), 1):
-            yield count - 1, fields.read(item)
+        with self.file(source, name) as path:
+            for count, item in enumerate(read(path), 1):
+                yield count - 1, fields.read(item)
         self._check_count(source, count)
 
-    def file(self, source: str, name: str) -> Path:
-        """A source that is a file, or the file of this name in it, at most two folders down."""
-        root = self.paths[source]
-        if root.is_file():
-            return root
-        for pattern in (name, f"*/{name}", f"*/*/{name}"):
-            for path in sorted(root.glob(pattern)):
-                return path
-        raise SourceError(f"{self.corpus}: no {name} in {root}. Get it from upstream.")
+    @contextmanager
+    def file(self, source: str, name: str = "") -> Iterator[Path]:
+        """A source that is a file, or the file of this name in it, at most two folders down.
+
+        What is in a tar is copied out of it for a while.
+        """
+        root, place = self.paths[source], self.places.get(source)
+        if root.is_dir():
+            patterns = (name, f"*/{name}", f"*/*/{name}") if name else ()
+            path = next((path for p in patterns for path in sorted(root.glob(p))), None)
+            if path is None:
+                raise SourceError(f"{self.corpus}: no {name} in {root}. Get it from upstream.")
+            yield path
+        elif place and name:
+            if place.size(name) is None:
+                below = [other for other in place.names() if f"/{other}".endswith(f"/{name}")]
+                name = min(below, key=lambda other: (other.count("/"), other), default=name)
+            with TemporaryDirectory() as folder:
+                path = Path(folder, PurePosixPath(name).name)
+                path.write_bytes(self._whole(source, name))
+                yield path
+        else:
+            yield root
+
+    def _whole(self, source: str, name: str) -> bytes:
+        """A file of many rows: no single one can be dropped for it."""
+        try:
+            return self.read(source, name)
+        except Dropped as drop:
+            raise SourceError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
 
     def _check_count(self, source: str, count: int) -> None:
         wanted = self.expected.get(source, count)

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 from kit import ROOT, Cli, build_raw, rows
+from owndata import put, tarred
 
-from edge_glass.builder import CaptionParams, Dropped, Raw, Row, of_lines
+from edge_glass.builder import CaptionParams, Dropped, Raw, Row, Value, of_lines
+from edge_glass.core.errors import EdgeGlassError, SourceError
+from edge_glass.corpora import catalog
+from edge_glass.sources.tars import Tar, index
 
 CAPTIONS = ["one", " ", "three"]
 
@@ -44,18 +48,48 @@ def test_lines_that_do_not_fit_a_pattern_are_rows_too() -> None:
     ]
 
 
-def test_a_table_in_an_archive_is_read_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "data" / "deep").mkdir(parents=True)
-    (tmp_path / "data" / "deep" / "list.csv").write_text("a,b\n1,2\n")
-    (tmp_path / "data" / "deep" / "list.tsv").write_text("1\t2\n")
-    raw = Raw("birds", {"birds.zip": tmp_path / "data"})
-    assert [*raw.csv("birds.zip", ["a"], member="list.csv")] == [(2, {"a": "1", "b": "2"})]
-    assert [*raw.tsv("birds.zip", 2, member="list.tsv")] == [(1, ["1", "2"])]
+@pytest.mark.parametrize("packing", ["", ".tar", ".tar.gz"])
+def test_a_table_in_an_archive_is_read_by_its_name(packing: str, tmp_path: Path) -> None:
+    members: dict[str, bytes | str] = {
+        "deep/list.csv": "a,b\n1,2\n",
+        "deep/list.tsv": "1\t2\n",
+        "deep/list.json": '[{"a": "1"}]',
+        "deep/other-list.csv": "b\n1\n",
+    }
+    if packing:
+        tarred(path := tmp_path / f"birds{packing}", members)
+        index(path, tmp_path / "index", lambda done, total: None)
+        raw = Raw("birds", {"birds": path}, places={"birds": Tar(path, tmp_path / "index")})
+    else:
+        for name, text in members.items():
+            put(tmp_path / name, text)
+        raw = Raw("birds", {"birds": tmp_path})
+    assert [*raw.csv("birds", ["a"], member="list.csv")] == [(2, {"a": "1", "b": "2"})]
+    assert [*raw.tsv("birds", 2, member="deep/list.tsv")] == [(1, ["1", "2"])]
+    assert [*raw.objects("birds", "list.json", {"a": Value("string")})] == [(0, {"a": "1"})]
+    with pytest.raises(SourceError, match=r"birds.*gone\.csv"):
+        [*raw.csv("birds", ["a"], member="gone.csv")]
 
 
-def test_raw_may_be_the_folder_of_an_archive_itself(tmp_path: Path, cli: Cli) -> None:
-    folder = ROOT / "samples" / "ljspeech" / "LJSpeech-1.1"
-    assert len(rows(build_raw("ljspeech", folder, tmp_path / "out"))) == 3
+@pytest.mark.parametrize("packed", [False, True])
+def test_raw_may_be_an_archive_or_its_folder_itself(packed: bool, tmp_path: Path) -> None:
+    raw = ROOT / "samples" / "ljspeech" / "LJSpeech-1.1"
+    if packed:
+        members = {
+            str(p.relative_to(raw.parent)): p.read_bytes() for p in raw.rglob("*.*") if p.is_file()
+        }
+        tarred(raw := tmp_path / "LJSpeech-1.1.tar.bz2", members)
+    assert len(rows(build_raw("ljspeech", raw, tmp_path / "out"))) == 3
+
+
+def test_a_folder_that_a_source_does_not_have_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each row would be dropped for its missing file."""
+    source = catalog.spec("clotho").sources["clotho_audio_development.7z"]
+    monkeypatch.setitem(source.__dict__, "folder", "developed")
+    with pytest.raises(EdgeGlassError, match=r"_development\.7z .or the folder developed/"):
+        build_raw("clotho", ROOT / "samples" / "clotho", tmp_path / "out")
 
 
 def test_what_a_config_leaves_out_is_shown_apart(tmp_path: Path, cli: Cli) -> None:

@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from edge_glass.builders.clotho import Clotho
-from kit import HORSE, HORSE_FILE, build_clotho, rows
+from kit import HORSE, HORSE_FILE, ROOT, build_clotho, rows
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import datasets_builder
@@ -142,3 +143,10 @@ def test_rows_outside_of_a_subset_are_not_warned_of(
 def test_mistakes(arguments: dict[str, Any], why: str, tmp_path: Path) -> None:
     with pytest.raises((ValueError, EdgeGlassError), match=why):
         Clotho(cache_dir=str(tmp_path), **arguments).download_and_prepare()
+
+
+@pytest.mark.parametrize("arguments", [(), ("clotho",), ("clotho_sample",)])
+def test_a_clone_says_what_to_do_instead(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    says = 'edge-glass build NAME --out data`, then load_dataset\\("data", "NAME"\\)'
+    with pytest.raises(FileNotFoundError, match=says):
+        datasets.load_dataset(str(ROOT), *arguments, cache_dir=str(tmp_path))

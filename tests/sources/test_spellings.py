@@ -77,6 +77,25 @@ def test_rows_meet_the_files_of_their_folder() -> None:
     ]  # fmt: skip
 
 
+def test_an_archive_of_several_splits_gives_each_of_them_its_own_files() -> None:
+    files, listed = ["a.wav", "b.wav", "c.wav"], {"a.wav": "train", "b.wav": "test"}
+
+    def split_of(name: str) -> str:
+        return listed.get(name, "train")
+
+    found = {
+        split: [
+            (row.row, row.dropped is None)
+            for row in matched(
+                [Row(n, "list", n, ("audio", n)) for n, of in listed.items() if of == split],
+                "audio", files, split, split_of,
+            )
+        ]
+        for split in ("train", "test")
+    }  # fmt: skip
+    assert found == {"train": [("a.wav", True), ("c.wav", False)], "test": [("b.wav", True)]}
+
+
 @pytest.mark.parametrize("archives", [False, True])
 def test_a_corpus_with_names_from_a_mac(tmp_path: Path, archives: bool) -> None:
     raw = write_raw(tmp_path / "raw", 20, 0.2)

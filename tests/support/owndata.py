@@ -210,7 +210,8 @@ TALK = encoded(tones(6, 16000, 440, 600), 16000)  # six seconds
 
 def tarred(path: Path, members: dict[str, bytes | str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as tar:
+    modes: dict[str, Any] = {".gz": "w:gz", ".bz2": "w:bz2"}
+    with tarfile.open(path, modes.get(path.suffix, "w")) as tar:
         for name, member in members.items():
             data = member.encode() if isinstance(member, str) else member
             info = tarfile.TarInfo(name)

@@ -1,7 +1,6 @@
 """Tables as Arrow batches of records: Parquet, Arrow files, CSV, TSV, text with a URL a line."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise, repeat
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from typing_extensions import override
 
-from edge_glass.core import duck, parquet
+from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts import tables
@@ -28,7 +27,6 @@ Broken = dict[int, tuple[Outcome, str]]
 Found = tuple[pa.Array, dict[str, pa.Array], Broken]
 ROWS = 10_000  # in a batch
 PIECE = 100_000  # rows of a Parquet file that one process reads, about
-MEMORY = 500_000_000  # bytes, for DuckDB
 
 
 @dataclass(frozen=True)
@@ -211,7 +209,7 @@ def _holds_bytes(type_: pa.DataType) -> bool:
 
 
 class _ByPlace(Layout):
-    """A table whose columns have numbers here: SQL knows `Text` and `text` not apart."""
+    """A table whose columns have numbers here, for they may be called as marks of rows are."""
 
     @override
     def named(self, there: list[str]) -> dict[str, str]:
@@ -226,20 +224,19 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
         raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
     places = [str(place) for place in range(len(names))]
     layout = _ByPlace("", dict.fromkeys(places, "VARCHAR"), (), delimiter)
-    with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
-        for batch in chunk_rows.read(path, layout, connection):
-            row, dropped, detail = (batch[mark] for mark in chunk_rows.MARKS)
-            lost = {
-                int(at): (Outcome(dropped[at].as_py()), detail[at].as_py())
-                for at in np.flatnonzero(dropped.is_valid().to_numpy(zero_copy_only=False))
-            }
-            for at, (outcome, why) in lost.items():
-                if outcome == Outcome.DAMAGED_FILE:
-                    raise SourceError(f"{path}: row {row[at]}: {why}. {table_chunks.REMEDY}")
-            numbers = pc.add(row, 1).cast(pa.string())
-            where = pc.binary_join_element_wise(f"{name} row ", numbers, "")
-            values = (batch[place] for place in places)
-            yield where, dict(zip(names, values, strict=True)), lost
+    for batch in chunk_rows.read(path, layout, None):
+        row, dropped, detail = (batch[mark] for mark in chunk_rows.MARKS)
+        lost = {
+            int(at): (Outcome(dropped[at].as_py()), detail[at].as_py())
+            for at in np.flatnonzero(dropped.is_valid().to_numpy(zero_copy_only=False))
+        }
+        for at, (outcome, why) in lost.items():
+            if outcome == Outcome.DAMAGED_FILE:
+                raise SourceError(f"{path}: row {row[at]}: {why}. {table_chunks.REMEDY}")
+        numbers = pc.add(row, 1).cast(pa.string())
+        where = pc.binary_join_element_wise(f"{name} row ", numbers, "")
+        values = (batch[place] for place in places)
+        yield where, dict(zip(names, values, strict=True)), lost
 
 
 def _urls(path: Path, name: str) -> Iterator[Found]:
