@@ -235,7 +235,7 @@ class _Job:
         )
         media, texts = (self._traced(trace, self._shards) for trace in (Media(), Texts()))
         for kind in likeness_kinds.ALL:
-            folder = texts if kind.table in Texts().schemas() else media
+            folder = texts if kind.table in Texts.schemas else media
             yield from near_duplicates.find(kind, self._shards, folder, means)
 
     def _rules(self, group: str, trace: profiles.Trace, table: str) -> Iterator[pa.RecordBatch]:

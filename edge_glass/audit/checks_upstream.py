@@ -46,7 +46,7 @@ def other_features(build: CheckedBuild) -> Iterator[Finding]:
 
 def _same_version(build: CheckedBuild) -> Spec | None:
     """The corpus's YAML, if it is of the version that was built."""
-    spec = _spec(build)
+    spec = catalog.of(build.manifest)
     return spec if spec and spec.version == build.manifest.version else None
 
 
@@ -114,16 +114,11 @@ def other_published_values(build: CheckedBuild) -> Iterator[Finding]:
             yield _unlike_upstream(build, _all_sources(build), where, what)
 
 
-def _spec(build: CheckedBuild) -> Spec | None:
-    """The corpus's YAML; None if it is somebody else's and not installed here."""
-    return catalog.of(build.manifest)
-
-
 def _expected(build: CheckedBuild) -> Spec | None:
     """What upstream is held to; None of samples, and without a ledger to count in."""
     manifest = build.manifest
     cannot = manifest.parameters.get("bundled") or manifest.appended or ledger.FILE in build.damaged
-    return None if cannot else _spec(build)
+    return None if cannot else catalog.of(manifest)
 
 
 def _everything(build: CheckedBuild) -> bool:

@@ -36,8 +36,8 @@ def measure(samples: Array, rate: int) -> Levels:
     peak = float(np.abs(samples).max(initial=0))
     offset = float(samples.mean(axis=0, dtype=np.float64)[np.argmax(np.abs(samples.mean(axis=0)))])
     return Levels(
-        len(samples) / rate, peak, _silent(mono - offset, rate), _clipped(samples), offset,
-        _loudness(samples, rate, peak),
+        len(samples) / rate, peak, _silent(mono - offset, rate), max(map(_flat, samples.T)),
+        offset, _loudness(samples, rate, peak),
     )  # fmt: skip
 
 
@@ -49,12 +49,8 @@ def _silent(mono: Array, rate: int) -> float:
     return float((levels < SILENCE).mean())
 
 
-def _clipped(samples: Array) -> float:
-    """The share of samples in flat tops, of the channel that has most."""
-    return max(_flat(samples[:, channel]) for channel in range(samples.shape[1]))
-
-
 def _flat(samples: Array) -> float:
+    """The share of the samples of a channel in flat tops."""
     loud = np.abs(samples)
     peak = float(loud.max(initial=0))
     if peak < SILENCE or len(samples) < RUN:

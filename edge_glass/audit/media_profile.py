@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import soxr
 
 from edge_glass.audit import audio_fingerprint, image_hash, levels
 from edge_glass.audit.audited_shards import Shard
+from edge_glass.audit.profiles import Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import media_kinds
 from edge_glass.core.ledger import Dropped
@@ -54,19 +55,14 @@ def columns(features: dict[str, Any]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Media:
+class Media(Trace):
     """Of each medium of each row: what duplicates and signals are told by."""
 
+    name: ClassVar[str] = "media"
+    schemas: ClassVar[dict[str, pa.Schema]] = {
+        "media": MEDIA, "pictures": PICTURES, "sounds": SOUNDS,
+    }  # fmt: skip
     version: int = 3
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return "media"
-
-    def schemas(self) -> dict[str, pa.Schema]:
-        """Of each file, by name."""
-        return {"media": MEDIA, "pictures": PICTURES, "sounds": SOUNDS}
 
     def libraries(self) -> dict[str, str]:
         """What it depends on besides the shard."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -25,21 +25,19 @@ from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor import Pool
 
 
-class Trace(Protocol):
+class Trace:
     """How a shard is read. It pickles, and its repr tells it from every other."""
 
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-
-    def schemas(self) -> dict[str, pa.Schema]:
-        """Of each file, by name."""
+    name: ClassVar[str]  # of its folder
+    schemas: ClassVar[dict[str, pa.Schema]]  # of each file, by name
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
+        raise NotImplementedError
 
     def libraries(self) -> dict[str, str]:
         """What the trace depends on besides the shard."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Task:
     @property
     def files(self) -> dict[str, Path]:
         """Where its tables go, by name."""
-        return {name: path(self.folder, self.shard, name) for name in self.trace.schemas()}
+        return {name: path(self.folder, self.shard, name) for name in self.trace.schemas}
 
     @property
     def record(self) -> Path:
@@ -100,7 +98,7 @@ def make(task: Task) -> None:
     """Write the trace of one shard."""
     if _whole(task):
         return
-    schemas, files = task.trace.schemas(), dict[str, Whole]()
+    schemas, files = task.trace.schemas, dict[str, Whole]()
     with ExitStack() as stack:
         writers = {}
         for name, file in task.files.items():

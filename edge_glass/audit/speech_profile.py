@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from edge_glass.audit.audited_shards import Shard
+from edge_glass.audit.profiles import Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
@@ -43,9 +44,11 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Speech:
+class Speech(Trace):
     """A transcript of each row with sound and text, by a Whisper that faster-whisper runs."""
 
+    name: ClassVar[str] = "speech"
+    schemas: ClassVar[dict[str, pa.Schema]] = {"speech": SCHEMA}
     folder: str
     weights: str  # their sha256
     version: int = 2
@@ -71,17 +74,8 @@ class Speech:
                 "with model.bin, tiny, base, …, or org/model on the Hub"
             ) from None
 
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return "speech"
-
     def __repr__(self) -> str:
         return f"Speech({self.weights}, {self.version})"
-
-    def schemas(self) -> dict[str, pa.Schema]:
-        """Of each file, by name."""
-        return {"speech": SCHEMA}
 
     def libraries(self) -> dict[str, str]:
         """What it depends on besides the shard."""

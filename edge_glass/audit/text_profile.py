@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.audit import minhash
 from edge_glass.audit.audited_shards import Shard
+from edge_glass.audit.profiles import Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import ColumnRole, with_role
 
@@ -53,23 +54,12 @@ ODDITIES = pa.schema(
 
 
 @dataclass(frozen=True)
-class Texts:
+class Texts(Trace):
     """Of each caption of each row: what duplicates are told by; and the ids that sites gave it."""
 
+    name: ClassVar[str] = "texts"
+    schemas: ClassVar[dict[str, pa.Schema]] = {"texts": SCHEMA, "sources": SOURCES}
     version: int = 3
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return "texts"
-
-    def schemas(self) -> dict[str, pa.Schema]:
-        """Of each file, by name."""
-        return {"texts": SCHEMA, "sources": SOURCES}
-
-    def libraries(self) -> dict[str, str]:
-        """What it depends on besides the shard."""
-        return {}
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
@@ -81,19 +71,12 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Oddities:
+class Oddities(Trace):
     """Of each caption of each row: what is odd about it, which takes ten times as long to tell."""
 
+    name: ClassVar[str] = "oddities"
+    schemas: ClassVar[dict[str, pa.Schema]] = {"oddities": ODDITIES}
     version: int = 1
-
-    @property
-    def name(self) -> str:
-        """What its folder is called."""
-        return "oddities"
-
-    def schemas(self) -> dict[str, pa.Schema]:
-        """Of each file, by name."""
-        return {"oddities": ODDITIES}
 
     def libraries(self) -> dict[str, str]:
         """What it depends on besides the shard."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, AliasChoices, StringConstraints
 from pydantic import Field as Bounds
 
-from edge_glass.core import columns, feature_types, ledger, names, records, schema
+from edge_glass.core import columns, feature_types, ledger, names, schema
 from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
@@ -233,6 +233,10 @@ class Manifest(Inputs):
         """Source rows by outcome, over all splits."""
         return _counted(split.outcomes for split in self.splits.values())
 
+    def warnings(self) -> Counter[str]:
+        """Source rows that are kept by what is noted on them, over all splits."""
+        return _counted(split.warnings for split in self.splits.values())
+
     def licences(self) -> Counter[str]:
         """Rows by licence, over all splits."""
         return _counted(split.figures.licences for split in self.splits.values())
@@ -347,11 +351,6 @@ def parse(data: bytes, where: str) -> Manifest:
     parsed = schema.parse(Manifest, data, where, REMEDY)
     object.__setattr__(parsed, "_read_as", hashlib.sha256(data).hexdigest())
     return parsed
-
-
-def read_record(path: Path) -> WorkRecord | None:
-    """The record of a shard, None if there is none that can be believed."""
-    return records.parsed(path, WorkRecord)
 
 
 def inventory(folder: Path) -> set[str] | None:

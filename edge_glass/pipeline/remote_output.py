@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 import fsspec
 
-from edge_glass.core import ledger, locations, manifest, names
+from edge_glass.core import ledger, locations, manifest, names, records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import ConfigError, DataError
-from edge_glass.core.manifest import Manifest
+from edge_glass.core.manifest import Manifest, WorkRecord
 from edge_glass.pipeline import shard_plan, worker
 from edge_glass.pipeline.worker import Task
 from edge_glass.sources.obtain import store
@@ -91,7 +91,7 @@ class Away:
     def _whole(self, task: Task) -> bool:
         """Whether a shard lies there with its ledger and record, of the sizes that it says."""
         there = locations.at(self.url)
-        if not (record := manifest.read_record(there / _under_way(task.record))):
+        if not (record := records.parsed(there / _under_way(task.record), WorkRecord)):
             return False
         files = {task.ledger: record.ledger, task.folder / task.name: record.shard}
         return all(

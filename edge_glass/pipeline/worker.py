@@ -174,7 +174,7 @@ def _give_back() -> None:
 
 def finished(task: Task) -> WorkRecord | None:
     """The record of a shard that is whole, None if it is still to be made."""
-    return manifest.read_record(task.record)
+    return records.parsed(task.record, WorkRecord)
 
 
 def forget_damaged(task: Task, shard: bool) -> None:

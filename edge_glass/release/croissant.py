@@ -171,7 +171,7 @@ def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
     noted = [
         f"{build.config}: {rows} rows: {kind}"
         for build in manifests
-        for kind, rows in sorted(_notes(build).items())
+        for kind, rows in sorted(build.warnings().items())
     ]
     settings = {build.config: _set(build.parameters) for build in manifests}
     return {
@@ -185,14 +185,6 @@ def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
         "rai:dataLimitations": noted,
         "rai:dataReleaseMaintenancePlan": MAINTENANCE,
     }
-
-
-def _notes(build: Manifest) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for split in build.splits.values():
-        for kind, rows in split.warnings.items():
-            found[kind] = found.get(kind, 0) + rows
-    return found
 
 
 def _set(parameters: dict[str, Any]) -> str:

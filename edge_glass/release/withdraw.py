@@ -143,7 +143,9 @@ def withdraw(
         _find(edition, request, config, found)
         if not found.keys:
             done = _known(edition, home, name, version)
-            return _purged(done) if purge_history else done
+            if purge_history and done.purged is None:
+                raise DataError(f"{', '.join(done.configs)}: {EARLIER}")
+            return done
         if Finder(found.traces).within(request.reason):
             raise ConfigError(
                 "the reason is published, and names what is withdrawn: say it without"
@@ -193,13 +195,6 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
         return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
 
 
-def _purged(done: Certificate) -> Certificate:
-    """The certificate of a purge that is done. Raises DataError if the history was left alone."""
-    if done.purged is None:
-        raise DataError(f"{', '.join(done.configs)}: {EARLIER}")
-    return done
-
-
 def _find(edition: Edition, request: Request, config: str | None, found: Found) -> None:
     """Note what is to go of configs of which that is not known yet."""
     folders = edition.folders(config)
@@ -226,19 +221,16 @@ def _find(edition: Edition, request: Request, config: str | None, found: Found) 
 
 def _rows(folder: Path, build: Manifest, gone: Gone) -> Iterator[Row]:
     """The rows that go, without their media."""
-    for shard in build.shards():
-        if touched(folder / shard.file, gone):
-            yield from (row for row in _plain(folder / shard.file) if gone.has(row["id"]))
+    for path in (folder / shard.file for shard in build.shards()):
+        if touched(path, gone):
+            rows = parquet.rows(path, _columns(path))
+            yield from (row for row in rows if gone.has(row["id"]))
 
 
 def touched(path: Path, gone: Gone) -> int:
     """How many rows of a shard go."""
     groups = parquet.groups(path, ["id"])
     return sum(gone.has(id) for group in groups for id in group["id"].to_pylist())
-
-
-def _plain(path: Path) -> Iterator[Row]:
-    return parquet.rows(path, _columns(path))
 
 
 def _columns(path: Path) -> list[str]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -84,9 +84,8 @@ class ClipStore:
     def keep(self, record: Record, clip: bytes | None = None) -> Record:
         """Write a record, its clip first. What may heal by itself is not written."""
         if clip is not None:
-            facts = {"bytes": len(clip), "sha256": hashlib.sha256(clip).hexdigest()}
-            known = {name: getattr(record, name) for name in Record.__slots__}
-            record = Record(**known | facts)
+            digest = hashlib.sha256(clip).hexdigest()
+            record = replace(record, bytes=len(clip), sha256=digest)
             with Whole(self.path(record)) as file:
                 file.write(clip)
         if record.outcome in FINAL | MAY_CHANGE:

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from filelock import FileLock, Timeout
+from filelock import AsyncFileLock
 from yarl import URL
 
 from edge_glass.core import interrupts, records
@@ -122,25 +121,10 @@ async def _one(
     async with gate:
         with disk_full(job.path.parent, REMEDY):
             job.path.parent.mkdir(parents=True, exist_ok=True)
-            async with _locked(job.path):
+            async with AsyncFileLock(f"{job.path}.lock"):  # another process may be fetching it
                 if (facts := stored(job.path, job.source)) is not None:
                     return facts
                 return await _from_any(session, job, tick)
-
-
-@asynccontextmanager
-async def _locked(path: Path) -> AsyncIterator[None]:
-    """Another process may be fetching the same file: wait for it."""
-    lock = FileLock(f"{path}.lock")
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            await asyncio.sleep(0.1)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def stored(path: Path, source: Source) -> SourceFacts | None:
