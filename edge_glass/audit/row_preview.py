@@ -32,8 +32,7 @@ def sample_rows(folder: Path, manifest: Manifest, count: int) -> list[Row]:
     """Rows drawn from all splits: the same ones for the same build."""
     shards = [
         (split, shard)
-        for split, facts in manifest.splits.items()
-        for shard in facts.shards
+        for split, shard in manifest.shards_by_split()
         if (folder / shard.file).is_file()  # others were sent away
     ]
     total = sum(shard.rows for _, shard in shards)
@@ -54,14 +53,13 @@ def named(folder: Path, manifest: Manifest, wanted: Iterable[tuple[str, str]]) -
     """The rows of these splits and ids."""
     found: dict[Any, Row] = {}
     left = set(wanted)
-    for split, facts in manifest.splits.items():
-        for shard in facts.shards:
-            ids = {id for name, id in left if name == split}
-            path = folder / shard.file
-            if ids and path.is_file():
-                rows = _rows(path, list(_places(path, ids)))
-                found |= {(split, row["id"]): {"split": split} | row for row in rows}
-                left -= found.keys()
+    for split, shard in manifest.shards_by_split():
+        ids = {id for name, id in left if name == split}
+        path = folder / shard.file
+        if ids and path.is_file():
+            rows = _rows(path, list(_places(path, ids)))
+            found |= {(split, row["id"]): {"split": split} | row for row in rows}
+            left -= found.keys()
     return found
 
 

@@ -13,7 +13,7 @@ from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.corpora.selection import Selection
-from edge_glass.media.decoding import Audio, published
+from edge_glass.media.decoding import decodable, published
 from edge_glass.sources import prefetch
 from edge_glass.sources.obtain import obtain
 from edge_glass.sources.raw import Raw
@@ -94,11 +94,7 @@ class DatasetsBuilder(datasets.GeneratorBasedBuilder):
         datasets.logging.get_logger(__name__).warning(message)
 
     def _as_dataset(self, *args: Any, **kwargs: Any) -> datasets.Dataset:
-        dataset = super()._as_dataset(*args, **kwargs)
-        for name, column in dataset.features.items():
-            if isinstance(column, datasets.Audio):
-                dataset = dataset.cast_column(name, Audio(sampling_rate=column.sampling_rate))
-        return dataset
+        return cast(datasets.Dataset, decodable(super()._as_dataset(*args, **kwargs)))
 
 
 @cache

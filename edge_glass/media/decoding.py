@@ -49,6 +49,14 @@ class Video(datasets.Video):
         return {"bytes": value["bytes"], "path": value["path"]}
 
 
+def decodable(dataset: Any) -> Any:
+    """A dataset with every audio column decoded by soundfile."""
+    for name, feature in (dataset.features or {}).items():
+        if isinstance(feature, datasets.Audio):
+            dataset = dataset.cast_column(name, Audio(sampling_rate=feature.sampling_rate))
+    return dataset
+
+
 def published(features: Features) -> datasets.Features:
     """Columns as features of `datasets`; sound is decoded by soundfile, video stays as it is."""
     found = datasets.Features.from_dict(portable(features))

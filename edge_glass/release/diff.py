@@ -105,7 +105,7 @@ def _places(build: Manifest) -> Iterator[tuple[str, int, str]]:
 
 def _ids(folder: Path, build: Manifest, unmoved: set[tuple[str, int, str]]) -> Iterator[str]:
     """Split and id of each row, in order; without the rows of shards that are `unmoved`."""
-    files = (shard.file for facts in build.splits.values() for shard in facts.shards)
+    files = (shard.file for shard in build.shards())
     for place, file in zip(_places(build), files, strict=True):
         if place not in unmoved:
             for row in parquet.rows(folder / file, ["id"]):

@@ -21,7 +21,7 @@ from edge_glass.core.errors import (
     NetworkError,
     absent,
 )
-from edge_glass.media.decoding import Audio
+from edge_glass.media.decoding import decodable
 from edge_glass.release import card
 
 
@@ -57,9 +57,9 @@ def load(
     loaded = datasets.load_dataset(place, name, split=split, revision=commit, streaming=streaming)
     if isinstance(loaded, dict):
         for key, dataset in loaded.items():
-            loaded[key] = _decodable(dataset)
+            loaded[key] = decodable(dataset)
         return loaded
-    return _decodable(loaded)
+    return decodable(loaded)
 
 
 def snapshot(name: str, repo: str, version: str | None = None) -> Path:
@@ -152,11 +152,3 @@ class _Hub:
             f"{self._what} is not (all) in the cache, and the Hub is out of reach. Load it once "
             f"while online; after that it is read from disk. ({' '.join(why.split())})"
         )
-
-
-def _decodable(dataset: Any) -> Any:
-    """The dataset with every audio column decoded by soundfile."""
-    for column, feature in (dataset.features or {}).items():
-        if isinstance(feature, datasets.Audio):
-            dataset = dataset.cast_column(column, Audio(sampling_rate=feature.sampling_rate))
-    return dataset

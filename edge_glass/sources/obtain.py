@@ -71,7 +71,8 @@ def obtain(
     progress, network = progress or Silent(), network or Network()
     folder = request.samples or raw or request.home
     by_row = BODIES if request.samples or (folder and not network.beside_raw) else (*BODIES, *CLIPS)
-    remote = _remotes(request, network, by_row)
+    rows = {name: source for name, source in request.sources.items() if source.fetch in by_row}
+    remote = {name: _remote(request, source, network) for name, source in rows.items()}
     for each in remote.values() if facts else ():
         prefetch.fetcher(each).close()  # now, not after an hour, it says what is not installed
     if folder is None:
@@ -108,15 +109,6 @@ def _fetched(
     places = {name: root / name for name in sources if name not in remote}
     facts = {name: found[name] for name in sources}
     return _opened(request, places, facts, progress, remote, _records(sources))
-
-
-def _remotes(request: Request, network: Network, kinds: tuple[str, ...]) -> dict[str, Remote]:
-    """The sources of these kinds that are fetched row by row."""
-    return {
-        name: _remote(request, source, network)
-        for name, source in request.sources.items()
-        if source.fetch in kinds
-    }
 
 
 def _remote(request: Request, source: Source, network: Network) -> Remote:

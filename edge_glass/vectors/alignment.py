@@ -100,14 +100,13 @@ def parts(folder: Path) -> Array:
     names = {split: _part(split) for split in build.splits}
     whole = set(PARTS) <= set(names.values())
     found = []
-    for split, facts in build.splits.items():
-        for shard in facts.shards:
-            if whole:
-                number = PARTS.index(names[split]) if names[split] in PARTS else -1
-                found.append(np.full(shard.rows, number, dtype=np.int8))
-            else:
-                ids = (row["id"] for row in parquet.rows(folder / shard.file, ["id"]))
-                found.append(np.array([_cut(id_) for id_ in ids], dtype=np.int8))
+    for split, shard in build.shards_by_split():
+        if whole:
+            number = PARTS.index(names[split]) if names[split] in PARTS else -1
+            found.append(np.full(shard.rows, number, dtype=np.int8))
+        else:
+            ids = (row["id"] for row in parquet.rows(folder / shard.file, ["id"]))
+            found.append(np.array([_cut(id_) for id_ in ids], dtype=np.int8))
     return np.concatenate(found)
 
 

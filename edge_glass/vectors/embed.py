@@ -6,7 +6,6 @@ command goes on after any stop.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,15 +24,6 @@ from edge_glass.vectors.models import Modality, Model, locate
 FILE = "embeddings.json"
 Layout = Literal["parquet", "clip-retrieval"]
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A shard of the data, and where among all of them it stands."""
-
-    number: int
-    count: int
-    path: Path
 
 
 ENCODED = schema.shape(modality=str, dim=int)
@@ -63,24 +53,23 @@ def embed(
     model = locate(name)
     encoders = {column: of_model(model, modality) for column, modality in modalities.items()}
     embedding_files.check(layout, [one.modality for one in encoders.values()])
-    shards = _shards(folder, build)
+    shards = [folder / shard.file for shard in build.shards()]
     settings = _settings(build, model, encoders, layout)
     settings = _begun(out, settings) or _begin(out, settings, encoders, shards, batch)
     with Workers(jobs) as workers:
-        for shard in shards:
-            target = embedding_files.Target(layout, out, shard.number, shard.count, shard.path)
+        for target in embedding_files.targets(layout, out, shards):
             if not target.is_whole():
-                sizes = settings["batch"]
+                path, sizes = target.shard, settings["batch"]
                 target.write(
-                    {c: _all(one, shard, c, sizes[c], workers) for c, one in encoders.items()},
+                    {c: _all(one, path, c, sizes[c], workers) for c, one in encoders.items()},
                     settings["encoded"],
                 )
 
 
-def _all(encoder: Encoder, shard: Shard, column: str, batch: int, workers: Workers) -> Array:
+def _all(encoder: Encoder, shard: Path, column: str, batch: int, workers: Workers) -> Array:
     """The embeddings of a column of a shard, float32 (rows, dim)."""
     none = np.empty((0, encoder.dim), dtype=np.float32)
-    return np.concatenate([none, *encoder.embed(_values(shard.path, column), batch, workers)])
+    return np.concatenate([none, *encoder.embed(_values(shard, column), batch, workers)])
 
 
 def modality_of(build: Manifest, column: str) -> Modality:
@@ -104,16 +93,11 @@ def _values(path: Path, column: str) -> Iterator[Any]:
         yield (found[0] if found else None) if isinstance(found, list) else found
 
 
-def _shards(folder: Path, build: Manifest) -> list[Shard]:
-    files = [shard.file for shard in build.shards()]
-    return [Shard(number, len(files), folder / file) for number, file in enumerate(files)]
-
-
 def _settings(
     build: Manifest, model: Model, encoders: dict[str, Encoder], layout: Layout
 ) -> dict[str, Any]:
     """All that the bytes depend on, but for how many rows go through at once."""
-    data = {s.file: s.sha256 for facts in build.splits.values() for s in facts.shards}
+    data = {shard.file: shard.sha256 for shard in build.shards()}
     encoded = {
         column: {"modality": one.modality, "dim": one.dim, "device": one.device}
         for column, one in encoders.items()
@@ -160,7 +144,7 @@ def _begin(
     out: Path,
     settings: dict[str, Any],
     encoders: dict[str, Encoder],
-    shards: list[Shard],
+    shards: list[Path],
     batch: int | None,
 ) -> dict[str, Any]:
     """Find how many rows go through at once, and write down what is about to be made."""
@@ -171,9 +155,9 @@ def _begin(
     return settings
 
 
-def _batch_size(encoder: Encoder, shards: list[Shard], column: str) -> int:
+def _batch_size(encoder: Encoder, shards: list[Path], column: str) -> int:
     for shard in shards:
-        for value in _values(shard.path, column):
+        for value in _values(shard, column):
             if value is not None:
                 return encoder.batch_size(encoder.prepare(value))
     return 1

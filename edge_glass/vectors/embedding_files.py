@@ -9,6 +9,7 @@ for its service opens `image_path`, seen from the folder that it is started in.
 import io
 import json
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.core.shard_files import write_table
 from edge_glass.media import images
 from edge_glass.vectors.models import Modality
+from edge_glass.vectors.text_encoders import normal
 
 Array = np.ndarray[Any, Any]
 FOLDERS = {"image": "img_emb", "text": "text_emb"}
@@ -93,9 +95,15 @@ class Target:
 
     def _array(self, kind: str, array: Array) -> None:
         data = io.BytesIO()
-        np.save(data, _unit(array).astype(np.float16))
+        np.save(data, normal(np.nan_to_num(array)).astype(np.float16))  # zeros where a row has none
         with Whole(self.out / kind / f"{kind}_{_padded(self.number, self.count)}.npy") as file:
             file.write(data.getbuffer())
+
+
+def targets(layout: str, out: Path, shards: Sequence[Path]) -> Iterator[Target]:
+    """Where the embeddings of all shards go, in their order."""
+    for number, shard in enumerate(shards):
+        yield Target(layout, out, number, len(shards), shard)
 
 
 def _padded(number: int, count: int) -> str:
@@ -120,14 +128,6 @@ def _lists(array: Array) -> pa.ListArray:
     ends = np.cumsum(~missing, dtype=np.int32) * array.shape[1]
     flat = pa.array(array[~missing].reshape(-1), pa.float32())
     return pa.ListArray.from_arrays(np.append(np.int32(0), ends), flat, mask=pa.array(missing))
-
-
-def _unit(array: Array) -> Array:
-    """Vectors of length 1; zeros where a row has none."""
-    array = np.nan_to_num(array)
-    length = np.linalg.norm(array, axis=1, keepdims=True)
-    unit: Array = array / np.maximum(length, 1e-12)
-    return unit
 
 
 def _metadata(shard: Path, modalities: dict[Modality, str], paths: pa.Array | None) -> pa.Table:

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,11 @@ def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progres
     rows, dim = stored.rows, stored.dim
     exact = rows * dim <= EXACT
     facts = {"made_of": made_of, "column": stored.column, "model": stored.model, "dim": dim}
-    facts |= {"kind": "exact"} if exact else _described(plan(rows, dim, memory))
+    if exact:
+        facts |= {"kind": "exact"}
+    else:
+        planned = asdict(plan(rows, dim, memory))
+        facts |= {"kind": "inverted", **planned, "faiss": library().__version__}
     inventory = _inventory(folder)
     if inventory and _already(folder, facts):
         return folder
@@ -113,17 +117,6 @@ def _measure(
     files = {p.name: [p.stat().st_size, records.sha256(p)] for p in sorted(final.iterdir())}
     records.write(final / MEASURED, {"build_seconds": seconds, **timed})
     records.write(final / FILE, facts | {"files": files} | measured)
-
-
-def _described(plan: Plan) -> dict[str, Any]:
-    faiss = library()
-    return {
-        "kind": "inverted",
-        "lists": plan.lists,
-        "code": plan.code,
-        "sample": plan.sample,
-        "faiss": faiss.__version__,
-    }
 
 
 def _inventory(folder: Path) -> set[str] | None:

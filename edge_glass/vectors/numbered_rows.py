@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -54,9 +54,7 @@ class Table:
     def __init__(self, folder: Path) -> None:
         self.folder, self.manifest = folder, manifest.read(folder)
         self.shards = [
-            (split, folder / shard.file)
-            for split, facts in self.manifest.splits.items()
-            for shard in facts.shards
+            (split, folder / shard.file) for split, shard in self.manifest.shards_by_split()
         ]
         if not self.shards:
             raise DataError(f"{folder}: the build has no rows")
@@ -121,7 +119,7 @@ class Table:
                         return dict(entry)
         return None
 
-    def passing(self, filters: list[Filter], unsafe: bool) -> Array | None:
+    def passing(self, filters: Sequence[Filter], unsafe: bool) -> Array | None:
         """Which rows pass all filters, bool (rows,); None if all do.
 
         Unless `unsafe` is set, rows that are marked as not safe for work, and those of which it is

@@ -100,7 +100,7 @@ class Finder:
         self.table = Table(folder)
         all_ = stored(folder, root)
         self.columns = {one.name: Column(one) for one in all_}
-        self.passing = lru_cache(maxsize=16)(self._masked)
+        self.passing = lru_cache(maxsize=16)(self.table.passing)
         self._encoding = Lock()
 
     def column(self, query: Query, name: str | None = None) -> Column:
@@ -144,9 +144,6 @@ class Finder:
             return column.vector(query)
         with self._encoding:  # transformers fails where two threads import it at once
             return column.vector(query)
-
-    def _masked(self, filters: tuple[Filter, ...], unsafe: bool) -> Array | None:
-        return self.table.passing(list(filters), unsafe)
 
 
 def _each(found: Found) -> list[Hit]:

@@ -15,7 +15,7 @@ from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE, REMEDY, SETTINGS
-from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target
+from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target, targets
 
 Array = np.ndarray[Any, Any]
 SHARED = {"clip", "auto", "multimodal"}  # kinds of models whose modalities have one space
@@ -101,9 +101,7 @@ class Stored:
         ]
 
     def _targets(self) -> Iterator[Target]:
-        count = len(self.shards)
-        for number, shard in enumerate(self.shards):
-            yield Target(self.settings["layout"], self.folder, number, count, shard)
+        return targets(self.settings["layout"], self.folder, self.shards)
 
     def check(self) -> None:
         """Raise EdgeGlassError if a part of the embeddings is not there."""

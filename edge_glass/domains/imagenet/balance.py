@@ -59,15 +59,14 @@ def of(folder: Path, manifest: Manifest) -> Balance | None:
     if name is None or "caption" not in manifest.features:
         return None
     counts, ids = Counter[str](), array("Q")
-    for split in manifest.splits.values():
-        for shard in split.shards:
-            if not (folder / shard.file).is_file():  # it was sent away
-                continue
-            with parquet.opened(folder / shard.file) as file:
-                for batch in file.iter_batches(BATCH, columns=["id", name]):
-                    column = batch[name].flatten() if name == "wnids" else batch[name]
-                    counts.update(column.to_pylist())
-                    ids.extend(rank(0, id.partition("#")[0]) for id in batch["id"].to_pylist())
+    for path in (folder / shard.file for shard in manifest.shards()):
+        if not path.is_file():  # it was sent away
+            continue
+        with parquet.opened(path) as file:
+            for batch in file.iter_batches(BATCH, columns=["id", name]):
+                column = batch[name].flatten() if name == "wnids" else batch[name]
+                counts.update(column.to_pylist())
+                ids.extend(rank(0, id.partition("#")[0]) for id in batch["id"].to_pylist())
     return Balance(manifest.config, counts, np.unique(np.array(ids)))
 
 

@@ -193,9 +193,8 @@ def _hits(tasks: list[Search], count: int, k: int) -> tuple[Array, Array]:
 def _captions(folder: Path) -> tuple[list[str], list[str]]:
     """Caption and class of every row of a build."""
     build, texts, wnids = manifest.read(folder), list[str](), list[str]()
-    for split in build.splits.values():
-        for shard in split.shards:
-            table = parquet.table(folder / shard.file, ["caption", "wnid"])
-            texts += table["caption"].to_pylist()
-            wnids += table["wnid"].to_pylist()
+    for shard in build.shards():
+        table = parquet.table(folder / shard.file, ["caption", "wnid"])
+        texts += table["caption"].to_pylist()
+        wnids += table["wnid"].to_pylist()
     return texts, wnids

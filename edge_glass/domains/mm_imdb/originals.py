@@ -27,10 +27,9 @@ class Originals:
         """Those of the config that is built in `folder`. Raises EdgeGlassError if it has none."""
         build = manifest.read(folder)
         found: list[tuple[str, str]] = []
-        for split, facts in build.splits.items():
-            for shard in facts.shards:
-                ids = parquet.table(folder / shard.file, ["id"])["id"].to_pylist()
-                found += [(id, split) for id in ids]
+        for split, shard in build.shards_by_split():
+            ids = parquet.table(folder / shard.file, ["id"])["id"].to_pylist()
+            found += [(id, split) for id in ids]
         if not found:
             raise DataError(f"{folder}: no rows: nothing can be written")
         found.sort()
@@ -57,11 +56,10 @@ class Originals:
         """Place and columns of every original that is not `done`, in the order of the shards."""
         places = {id: place for place, id in enumerate(self.ids)}
         build = manifest.read(self.folder)
-        for facts in build.splits.values():
-            for shard in facts.shards:
-                with parquet.opened(self.folder / shard.file) as file:
-                    for group in range(file.num_row_groups):
-                        yield from self._group(file, group, columns, places, done)
+        for shard in build.shards():
+            with parquet.opened(self.folder / shard.file) as file:
+                for group in range(file.num_row_groups):
+                    yield from self._group(file, group, columns, places, done)
 
     def _group(
         self,
