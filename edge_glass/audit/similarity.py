@@ -51,16 +51,18 @@ class Similarity:
     def found(self) -> Iterator[pa.RecordBatch]:
         """The findings, a block of rows at a time; rows that lack a vector are passed over."""
         rows, (here, split, id) = _rows(self._shards), (-1, "", "")
+        least, columns = self._fit.least, ",".join(self._fit.columns)
         for numbers, cosines in self._cosines():
             self._counts += np.histogram(cosines, BINS)[0]
             self._sum += float(cosines.sum())
             flagged: list[dict[str, Any]] = []
             for number, cosine in zip(numbers.tolist(), cosines.tolist(), strict=True):
-                if cosine >= self._fit.least:
+                if cosine >= least:
                     continue
                 while here < number:
                     here, split, id = next(rows)
-                flagged.append(self._finding(split, id, cosine))
+                about = {"check": CHECK, "split": split, "id": id, "column": columns}
+                flagged.append(about | {"score": cosine, "threshold": least, "scope": "row"})
             yield pa.RecordBatch.from_pylist(flagged, findings.SCHEMA)
 
     @property
@@ -83,10 +85,6 @@ class Similarity:
             one, other = left[here].astype(np.float64), right[there].astype(np.float64)
             lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
             yield both, np.clip((one * other).sum(axis=1) / lengths, -1, 1)
-
-    def _finding(self, split: str, id: str, cosine: float) -> dict[str, Any]:
-        about = {"check": CHECK, "split": split, "id": id, "column": ",".join(self._fit.columns)}
-        return about | {"score": cosine, "threshold": self._fit.least, "scope": "row"}
 
 
 def _rows(shards: Sequence[Shard]) -> Iterator[tuple[int, str, str]]:

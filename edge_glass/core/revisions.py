@@ -104,6 +104,11 @@ class Revisions:
             return None
         return self.withdrawn.get((kind, digest(self.corpus, kind, value)))
 
+    def reason_of(self, row: Mapping[str, Any]) -> str | None:
+        """The same of a row of the ledger, by all that a row can be withdrawn by."""
+        reasons = (self.reason(kind, row.get(kind)) for kind in KINDS)
+        return next((reason for reason in reasons if reason is not None), None)
+
     def marked(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows of a source; nothing is fetched of those that are withdrawn."""
         for row in rows:
@@ -118,10 +123,7 @@ class Revisions:
     def applied(self, entry: Entry, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The examples of a row as they are now; its entry is changed with them."""
         if self.withdrawn:
-            known = ((kind, getattr(entry, kind)) for kind in KINDS)
-            reason = next(
-                (r for r in (self.reason(*each) for each in known) if r is not None), None
-            )
+            reason = self.reason_of({kind: getattr(entry, kind) for kind in KINDS})
             if reason is not None:  # a tombstone of before has no id that would be known
                 for name, value in self.tombstone(asdict(entry), reason).items():
                     setattr(entry, name, value)

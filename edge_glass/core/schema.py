@@ -36,6 +36,8 @@ def _plain(value: Any) -> Any:
         return value.plain()
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, set):
+        return sorted(value)
     return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 

@@ -151,17 +151,14 @@ def _cast(name: str, column: Column, batch: Batch, lost: Broken) -> pa.Array:
     for at, value in enumerate(_listed(said)):
         if value is not None and listed[at] is None:
             try:
-                listed[at] = _fitting(name, column, values.cast(name, column, value), kind)
+                one = values.cast(name, column, value)
+                if not fits(kind)(one):
+                    detail = f"{name}: expected {column.type}, found {preview(one)}"
+                    raise Dropped(Outcome.MALFORMED_ROW, detail)
+                listed[at] = one
             except Dropped as drop:
                 lost.setdefault(at, (drop.outcome, drop.detail))
     return pa.array(listed, kind)
-
-
-def _fitting(name: str, column: Column, value: Any, kind: pa.DataType) -> Any:
-    if not fits(kind)(value):
-        detail = f"{name}: expected {column.type}, found {preview(value)}"
-        raise Dropped(Outcome.MALFORMED_ROW, detail)
-    return value
 
 
 def _plain(column: Column, said: pa.Array, kind: pa.DataType) -> pa.Array | None:

@@ -147,16 +147,11 @@ def _compare(joined: Joined, on_same: OnSame, temp: Path) -> None:
 def _kept(joined: Joined, folder: Path, withdrawn: set[str]) -> Iterator[str]:
     """The ids that the ledger of a build keeps; `withdrawn` gets those that are to go."""
     for row in ledger.read(folder / ledger.FILE, ["outcome", *KINDS]):
-        if _reason(joined.known, row) is not None:
+        if joined.known.reason_of(row) is not None:
             if row["outcome"] != Outcome.WITHDRAWN or folder == joined.more_folder:
                 withdrawn.add(row["id"])
         elif row["outcome"] == Outcome.KEPT:
             yield row["id"]
-
-
-def _reason(known: Revisions, row: Row) -> str | None:
-    reasons = (known.reason(kind, row.get(kind)) for kind in KINDS)
-    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _planned(joined: Joined, split: str) -> int | None:
@@ -215,7 +210,7 @@ def _entries(joined: Joined) -> Iterator[list[Row]]:
 def _old(joined: Joined, row: Row) -> Row:
     if row["id"] not in joined.gone or row["outcome"] == Outcome.WITHDRAWN:
         return row
-    if (reason := _reason(joined.known, row)) is not None:
+    if (reason := joined.known.reason_of(row)) is not None:
         return joined.known.tombstone(row, reason)
     if row["outcome"] != Outcome.KEPT:
         return row
@@ -223,7 +218,7 @@ def _old(joined: Joined, row: Row) -> Row:
 
 
 def _new(joined: Joined, row: Row) -> Row:
-    if (reason := _reason(joined.known, row)) is not None and row["outcome"] != Outcome.WITHDRAWN:
+    if (reason := joined.known.reason_of(row)) is not None and row["outcome"] != Outcome.WITHDRAWN:
         row = joined.known.tombstone(row, reason)
     elif row["id"] in joined.left_out and row["outcome"] == Outcome.KEPT:
         row = _without(row, Outcome.DUPLICATE_ID, "a row that was there before has this id")

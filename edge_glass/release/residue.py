@@ -23,6 +23,7 @@ from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.manifest import HIDDEN
 from edge_glass.core.row_digests import RowDigests
+from edge_glass.core.schema import Plain
 from edge_glass.corpora import catalog
 from edge_glass.release import card, citation, croissant
 
@@ -32,7 +33,7 @@ CHUNK = 2**24  # bytes of a file that are read at a time
 
 
 @dataclass
-class Traces:
+class Traces(Plain):
     """What could be left of rows."""
 
     ids: set[str] = field(default_factory=set)

@@ -22,6 +22,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.revisions import Revisions, digest
 from edge_glass.core.row import source_id
+from edge_glass.core.schema import Plain
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
 from edge_glass.release import certificate, derived, editions, publish, purge, residue
@@ -83,33 +84,17 @@ class Gone:
 
 
 @dataclass
-class Found:
+class Found(Plain):
     """What is to go, noted before anything is changed: a stopped withdrawal goes on from it."""
 
-    before: dict[str, Manifest] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)  # of those, byte for byte
+    before: dict[str, str] = field(default_factory=dict)  # manifests, byte for byte
     keys: dict[str, list[Key]] = field(default_factory=dict)
     traces: Traces = field(default_factory=Traces)
     derived: list[str] = field(default_factory=list)
 
-    def write(self, path: Path) -> None:
-        """Note it; who withdraws the rows removes the note."""
-        traces = {kind: sorted(values) for kind, values in vars(self.traces).items()}
-        said = {"before": self.texts, "keys": self.keys, "traces": traces, "derived": self.derived}
-        records.write(path, said)
-
-    @classmethod
-    def read(cls, path: Path) -> "Found | None":
-        """What was noted; None if nothing was, or not to its end."""
-        if (said := records.read(path)) is None:
-            return None
-        parsed = {
-            name: manifest.parse(text.encode(), f"{path}: {name}")
-            for name, text in said["before"].items()
-        }
-        keys = {name: [(kind, value) for kind, value in own] for name, own in said["keys"].items()}
-        traces = Traces(**{kind: set(values) for kind, values in said["traces"].items()})
-        return cls(parsed, said["before"], keys, traces, said["derived"])
+    def build(self, config: str) -> Manifest:
+        """The manifest of a config before the withdrawal."""
+        return manifest.parse(self.before[config].encode(), config)
 
     def ids(self, config: str) -> frozenset[str]:
         """The source rows of a config that go."""
@@ -137,7 +122,7 @@ def withdraw(
             Path("certificates") if edition.repo else edition.out / "certificates"
         )
         note, name = edition.out / HIDDEN / "withdraw" / request.name, f"withdrawal-{request.name}"
-        found = Found.read(note)
+        found = records.parsed(note, Found)
         if found is None or not _holds(found, edition, config):
             found = Found()
         _find(edition, request, config, found)
@@ -150,7 +135,7 @@ def withdraw(
             raise ConfigError(
                 "the reason is published, and names what is withdrawn: say it without"
             )
-        found.write(note)
+        records.write(note, found.plain())
         for one in found.keys:
             _withdrawn(edition, one, found, request.reason, jobs)
         release = edition.publish([*found.keys], version)
@@ -174,7 +159,8 @@ def withdraw(
 def _holds(found: Found, edition: Edition, config: str | None) -> bool:
     """Whether a withdrawal that was stopped can go on: nothing else has changed the configs."""
     folders = edition.folders(config)
-    for name, before in found.before.items():
+    for name in found.before:
+        before = found.build(name)
         build = manifest.read(folders[name]) if name in folders else None
         known = Revisions.of(build, folders[name]) if build else None
         done = known and all(known.reason(*key) is not None for key in found.keys[name])
@@ -209,8 +195,8 @@ def _find(edition: Edition, request: Request, config: str | None, found: Found) 
                 keys += more
                 found.traces.add_entry(entry)
         if keys:
-            found.before[name], found.keys[name] = build, sorted(set(keys))
-            found.texts[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
+            found.keys[name] = sorted(set(keys))
+            found.before[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
             gone = Gone(found.ids(name), build.each_example)
             for row in _rows(folder, build, gone):
                 found.traces.add_row(row)
@@ -297,7 +283,7 @@ def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
 
 def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: int) -> None:
     """Make the config without the rows, unless that was done, and clean what was made of it."""
-    before = found.before[config]
+    before = found.build(config)
     gone = Gone(found.ids(config), before.each_example)
     steps = [*derived.steps(edition.out, before, gone.ids)]
     folder = edition.folders(config)[config]
@@ -340,8 +326,8 @@ def _entry(
 
 def _certificate(edition: Edition, request: Request, found: Found) -> Certificate:
     configs = {}
-    for name, before in found.before.items():
-        after = manifest.read(edition.out / name)
+    for name in found.before:
+        before, after = found.build(name), manifest.read(edition.out / name)
         digests = {digest(before.corpus, "id", id) for id in found.ids(name)}
         configs[name] = certificate.of_config(before, after, digests)
     asked = {

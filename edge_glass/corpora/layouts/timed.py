@@ -107,7 +107,7 @@ def _textgrid(text: str) -> Iterator[Stretch]:
     """The intervals with a label of all tiers, out of the long text format or the short one."""
     edges = [*(match.start() for match in TIER.finditer(text)), len(text)]
     for begin, stop in pairwise(edges):
-        said = [t[1] or t[0] for t in map(_token, TOKEN.finditer(text[begin:stop]))]
+        said = [token[2] or token[1] or "" for token in TOKEN.finditer(text[begin:stop])]
         kind, name, rest = said[0], "".join(said[1:2]), said[2:]
         if kind == "IntervalTier":
             for at in range(3, len(rest) - 2, 3):  # after the tier's own ends and its size
@@ -117,10 +117,6 @@ def _textgrid(text: str) -> Iterator[Stretch]:
                     yield Stretch(0, 0, label, tier=name, fault=f"no times: {label:.60}")
                 elif label.strip():
                     yield Stretch(float(start), float(end), label, tier=name)
-
-
-def _token(match: re.Match[str]) -> tuple[str, str]:
-    return match[1] or "", match[2] or ""
 
 
 READERS = {"vtt": _cues, "srt": _cues, "rttm": _rttm, "ctm": _ctm, "textgrid": _textgrid}

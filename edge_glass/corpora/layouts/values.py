@@ -132,10 +132,6 @@ def _cast(type_: str, value: Any) -> Any:
     return SCALARS[type_](value)
 
 
-def _truth(value: Any) -> bool:
-    return TRUTHS[str(value).lower()]
-
-
 def _whole(value: Any) -> int:
     """Pandas writes whole numbers as 512.0 once a column has gaps."""
     return int(value) if isinstance(value, int) else int(str(value).removesuffix(".0"))
@@ -148,8 +144,11 @@ def _text(value: Any) -> str:
 
 
 SCALARS: dict[str, Callable[[Any], Any]] = {
-    "bool": _truth, "int64": _whole, "float64": float, "string": _text,
-}  # fmt: skip
+    "bool": lambda value: TRUTHS[str(value).lower()],
+    "int64": _whole,
+    "float64": float,
+    "string": _text,
+}
 
 
 def member(value: str, base: str, data: Path, media: Path) -> str:

@@ -175,19 +175,16 @@ def retrieve(
         for task, _ in workers.run(search, tasks, jobs):
             done += sizes[task.number]
             tick("chunks", done, total)
-    taken = assigned(*_hits(tasks, len(texts), k), wnids)
+    shape = (len(texts), k)
+    best = np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32)
+    for each in tasks:
+        best = merged(best, (np.load(each.places), np.load(each.scores)), k)
+    taken = assigned(*best, wnids)
     numbers = {name: number for number, name in enumerate(names)}
     digest = sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
     summary = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
     shutil.rmtree(work.parent)
     return summary
-
-
-def _hits(tasks: list[Search], count: int, k: int) -> tuple[Array, Array]:
-    best = np.full((count, k), -1, dtype=np.int64), np.full((count, k), -np.inf, dtype=np.float32)
-    for task in tasks:
-        best = merged(best, (np.load(task.places), np.load(task.scores)), k)
-    return best
 
 
 def _captions(folder: Path) -> tuple[list[str], list[str]]:

@@ -36,8 +36,10 @@ class Reply:
 
 def read(body: str, kind: str) -> Reply:
     """The reply in the body of an answer with status 200 and a Content-Type. Raises nothing."""
+    is_stream = "event-stream" in kind or body.startswith(("data:", "event:", ": "))
     try:
-        whole = _object(_streamed(body) if _is_stream(body, kind) else json.loads(_bare(body)))
+        said = _streamed(body) if is_stream else json.loads(body.strip("\ufeff \t\r\n"))
+        whole = _object(said)
     except (ValueError, RecursionError):
         outcome = CUT if "json" in kind else REJECTED
         return Reply(outcome, status=200, detail=f"{kind or 'something'} in the place of JSON")
@@ -78,10 +80,6 @@ def _error(error: object) -> Reply:
     return Reply(outcome(status, said), status=status or 200, detail=said)
 
 
-def _is_stream(body: str, kind: str) -> bool:
-    return "event-stream" in kind or body.startswith(("data:", "event:", ": "))
-
-
 def _streamed(body: str) -> dict[str, Any]:
     """Events of a stream put together as the answer that was asked for."""
     text, finish, usage, error = "", None, None, None
@@ -116,10 +114,6 @@ def _count(usage: dict[str, Any], name: str) -> int | None:
     said = str(usage.get(name))
     count = int(said) if said.isdecimal() and len(said) < 20 else None
     return count if count is not None and count <= MOST_TOKENS else None
-
-
-def _bare(text: str) -> str:
-    return text.strip("\ufeff \t\r\n")
 
 
 def _object(value: object) -> dict[str, Any]:
