@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from edge_glass.core import feature_types
+
 # names of the text that says what a row shows or what is said in it, the likeliest one first
 CAPTIONS = ("caption", "captions", "text", "plot", "plots", "transcript", "title")
 LISTS = ("caption", "captions", "plots")  # of those that may be lists of texts
@@ -66,8 +68,7 @@ def upstream_names(names: list[str]) -> dict[str, str]:
 
 def is_list(feature: Any) -> bool:
     """Whether a feature's dictionary is that of a list, as old or new `datasets` write it."""
-    lists = ("Sequence", "List", "LargeList")
-    return isinstance(feature, list) or feature.get("_type") in lists
+    return isinstance(feature, list) or feature.get("_type") in feature_types.LISTS
 
 
 def item_of(feature: Any) -> Any:

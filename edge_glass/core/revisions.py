@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.core import parquet, records
 from edge_glass.core.atomic_files import Whole
+from edge_glass.core.columns import is_list
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.manifest import EDITS, WITHDRAWN, File, Inputs
@@ -25,7 +26,6 @@ SCHEMAS = {
     WITHDRAWN: pa.schema([(name, pa.string()) for name in ("kind", "digest", "reason")]),
     EDITS: pa.schema([(name, pa.string()) for name in ("id", "column", "value", "who", "why")]),
 }
-LISTS = ("List", "LargeList", "Sequence")  # as features call them
 KINDS = ("id", "sha256", "url")  # what a row can be withdrawn by, as the ledger calls it
 
 
@@ -62,8 +62,7 @@ class Revisions:
     @classmethod
     def none(cls, build: Inputs) -> "Revisions":
         """Those of a build that has none."""
-        kinds = build.features.items()
-        lists = {n for n, each in kinds if isinstance(each, list) or each.get("_type") in LISTS}
+        lists = {name for name, feature in build.features.items() if is_list(feature)}
         return cls(build.corpus, several=build.each_example, lists=frozenset(lists))
 
     @classmethod

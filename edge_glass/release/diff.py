@@ -135,10 +135,8 @@ def _counted(before: Manifest, after: Manifest) -> dict[str, list[int]]:
 
 def _rows(folder: Path, build: Manifest, same: set[str]) -> Iterator[Record]:
     """All rows of shards that are not among the `same`, their values as digests."""
-    for split, facts in build.splits.items():
-        for shard in facts.shards:
-            if shard.sha256 in same:
-                continue
+    for split, shard in build.shards_by_split():
+        if shard.sha256 not in same:
             for row in parquet.rows(folder / shard.file):
                 yield f"{split}\0{row['id']}", {k: _digest(v) for k, v in row.items()}
 

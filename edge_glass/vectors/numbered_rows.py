@@ -156,7 +156,7 @@ class Table:
         listed = {name: sorted(values) for name, values in found.items() if len(values) > 1}
         return ({SPLIT: splits} if len(splits) > 1 else {}) | listed
 
-    def _check(self, filters: list[Filter]) -> None:
+    def _check(self, filters: Sequence[Filter]) -> None:
         types = {field.name: field.type for field in self._plain} | {SPLIT: pa.string()}
         for one in filters:
             if one.column not in types:
