@@ -38,7 +38,7 @@ def write(out: Path) -> list[str]:
     balances = [one for one in counts if one]
     configs = [
         _config(out, folders[name], manifests[name], audited[name])
-        | {"rows": found[name]["rows"]}
+        | {"rows": found[name]["rows"], "columns": found[name]["columns"]}
         | {"plots": [(plot.title, plots.svg(plot)) for plot in plotted_configs[name]]}
         for name in folders
     ]

@@ -9,13 +9,13 @@ import duckdb
 
 from edge_glass.audit import plots, row_preview
 from edge_glass.audit.plots import Plot
-from edge_glass.core import duck, ledger, manifest, parquet, records
+from edge_glass.core import column_notes, duck, ledger, manifest, parquet, records
 from edge_glass.core.columns import ColumnRole, is_list, with_role
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.sources.table_layout import quoted
 
-VERSION = 1
+VERSION = 2
 MEMORY = 1_000_000_000
 BINS = 24
 ROWS = 20  # drawn of each config
@@ -53,11 +53,48 @@ def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
         connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
         return {
             "rows": row_preview.sample_rows(folder, build, ROWS),
+            "columns": _columns(connection, columns),
             "histograms": _histograms(connection, columns),
             "languages": _languages(connection, columns),
             "hosts": _rot(connection, HOST),
             "years": _rot(connection, f"coalesce(nullif({YEAR}, ''), nullif({SERVED}, ''))"),
         }
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> list[Facts]:
+    """Of each column but media: its type, nulls, values apart, and least and most.
+
+    Of texts and lists these are lengths; of what has no order there are none.
+    """
+    media = with_role(columns, ColumnRole.MEDIA)
+    measures = {
+        name: _measure(name, feature) for name, feature in columns.items() if name not in media
+    }
+    if not measures:
+        return []
+    asked = ", ".join(
+        f"count(*) - count({quoted(name)}), approx_count_distinct({quoted(name)}), "
+        f"min({value})::DOUBLE, max({value})::DOUBLE"
+        for name, (value, _) in measures.items()
+    )
+    [told] = connection.execute(f"SELECT {asked} FROM data").fetchall()
+    return [
+        {"name": name, "type": column_notes.type_name(columns[name]), "unit": unit}
+        | dict(zip(("nulls", "distinct", "least", "most"), told[4 * at : 4 * at + 4], strict=True))
+        for at, (name, (_, unit)) in enumerate(measures.items())
+    ]
+
+
+def _measure(name: str, feature: Any) -> tuple[str, str]:
+    """What is measured of a column, in SQL, and its unit."""
+    if is_list(feature):
+        return f"len({quoted(name)})", "items"
+    kind = column_notes.type_name(feature)
+    if kind in ("string", "large_string"):
+        return f"length({quoted(name)})", "characters"
+    if kind == "ClassLabel" or kind.startswith(("int", "uint", "float", "decimal")):
+        return quoted(name), ""
+    return "NULL", ""
 
 
 def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> list[Facts]:

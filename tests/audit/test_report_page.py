@@ -108,6 +108,17 @@ def test_a_million_rows(tmp_path: Path, page: Page) -> None:
     text = page.inner_text("body")
     assert "1,000,000" in text and "111,112" in text and "h0.example" in text
     assert page.locator("article").count() == 20
+    unfold(page)
+    cells = page.locator("tr", has=page.get_by_role("rowheader", name="caption", exact=True))
+    assert cells.inner_text().split("\t") == [
+        "caption",
+        "string",
+        "0",
+        "17",
+        "15",
+        "95",
+        "characters",
+    ]
 
 
 def test_the_page_and_plots_are_the_same_again(built: Path, tmp_path: Path) -> None:
