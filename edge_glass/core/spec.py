@@ -1,5 +1,6 @@
 """What a corpus's YAML file says, read with the line of every mistake."""
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -7,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    ValidationError,
+    model_validator,
+)
 
 from edge_glass.core.errors import ConfigError
 
@@ -32,6 +41,22 @@ Annotator = Literal[
     "crowdsourced", "expert-generated", "found", "machine-generated", "no-annotation", "other"
 ]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+# what a medium gives beside its own column
+GIVEN = {"image": ("width", "height"), "audio": ("duration",), "video": ("duration",)}
+
+
+def _with_group(pattern: str | None) -> str | None:
+    """A pattern that can be looked for, and has a first group."""
+    try:
+        if pattern is not None and not re.compile(pattern).groups:
+            raise ValueError("has no group, in round brackets")
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return pattern
+
+
+Pattern = Annotated[str | None, AfterValidator(_with_group)]
+SplitName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # as `datasets` takes them
 
 
 class Hub(BaseModel):
@@ -138,7 +163,7 @@ class Column(BaseModel):
     key: str | list[str] = Field(
         description="of the record; in a text `{key}` is its value, `{key%.wav}` without that end"
     )
-    pattern: str | None = Field(
+    pattern: Pattern = Field(
         default=None, description="whose first group is the value; none where it is not found"
     )
     stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
@@ -164,17 +189,27 @@ class Splits(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     by: Literal["all", "folder", "key", "pattern", "share"] = "all"
-    names: dict[str, list[str]] = Field(
-        default={"train": []}, description="split -> folders or values"
+    names: dict[SplitName, list[str]] = Field(
+        default={"train": []}, min_length=1, description="split -> folders or values"
     )
     key: str | None = Field(
         default=None, description="that says the split, or the group that stays whole"
     )
-    pattern: str | None = Field(
+    pattern: Pattern = Field(
         default=None, description="whose first group says it, of a record's name"
     )
     shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.by in ("key", "pattern") and getattr(self, self.by) is None:
+            raise ValueError(f"by: {self.by} needs {self.by}:")
+        if self.by == "share" and self.shares.keys() != self.names.keys():
+            raise ValueError(f"shares must be of {', '.join(self.names)}, each")
+        if self.by == "share" and abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ValueError(f"shares must be 1 in all, not {sum(self.shares.values()):g}")
+        return self
 
 
 class Spec(BaseModel):
@@ -206,6 +241,20 @@ class Spec(BaseModel):
     columns: dict[str, Column] = {}
     splits: Splits = Splits()
     configs: dict[str, dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _columns_are_apart(self) -> Self:
+        roles = [column.role for column in self.columns.values()]
+        for role in ("id", "caption"):
+            if roles.count(role) > 1:
+                raise ValueError(f"columns: two have role {role}; of captions key may be a list")
+        given = {name for kind in GIVEN if kind in self.columns for name in GIVEN[kind]}
+        for name, column in self.columns.items():
+            if name in given or name.startswith("row."):
+                raise ValueError(f"columns: {name} is a column of ours: take another name")
+            if len({*(column.names or ())}) < len(column.names or ()):
+                raise ValueError(f"columns: {name}: two classes have the same name")
+        return self
 
 
 @dataclass(frozen=True)
@@ -328,5 +377,7 @@ def _line(lines: dict[tuple[Any, ...], int], location: tuple[Any, ...]) -> int:
 
 def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "value_error":  # of ours, which says what it found
+        return f"{where}: {error['ctx']['error']}"
     found = "" if error["type"] == "missing" else f", found {error['input']!r}"
     return f"{where}: {error['msg']}{found}"

@@ -1,5 +1,6 @@
 """Which records are in which split: as the user says, or as names of folders and values say."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -65,15 +66,20 @@ def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Spl
         parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
         if group and group not in keys:
             raise ValueError
+        names: dict[str, list[str]] = {name: [] for name in parts}
+        return Splits(by="share", names=names, shares=parts, key=group or None)
     except ValueError:
         raise ConfigError(
             f"--split {rule}: use all, folder, key=NAME, or shares such as "
-            f"'train:0.9,test:0.1 by speaker'; there are {', '.join(keys)}"
+            f"'train:0.9,test:0.1 by speaker', which are 1 in all; there are {', '.join(keys)}"
         ) from None
-    return Splits(by="share", names={name: [] for name in parts}, shares=parts, key=group or None)
 
 
 def _any_names(words: Iterable[str]) -> dict[str, list[str]]:
+    """The splits that words are, under names that `datasets` takes."""
     found = sorted(words)
-    known = _by_name(word for word in found if word.lower() in WORDS)
-    return known | {word: [] for word in found if word.lower() not in WORDS}
+    named = _by_name(word for word in found if word.lower() in WORDS)
+    for word in (word for word in found if word.lower() not in WORDS):
+        name = re.sub(r"\W+", "_", word) or "_"
+        named.setdefault(name, []).extend([word] if name != word else [])
+    return named

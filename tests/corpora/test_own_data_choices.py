@@ -18,6 +18,7 @@ from test_catalog import other_package
 
 import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.spec import read_spec
 from edge_glass.corpora.understand import Choices, understand
 
 HEAD = "title: x\nversion: 1.0.0\nlicence: x\nlicence_tag: other\nsources: {data: {}}\n"
@@ -163,6 +164,46 @@ def test_mistakes_in_a_yaml_are_told_with_their_line(tmp_path: Path, cli: Cli) -
         file.read_text().replace("role: colour", "role: text").replace(": table", ": tabel")
     )
     assert "no layout tabel; there are" in cli("build", str(file)).err
+
+
+WRONG = [  # columns, splits, and what is said
+    ("a: {role: text, key: b, pattern: '(x'}", "{}", "a.pattern: is no regular expression"),
+    ("a: {role: text, key: b, pattern: x}", "{}", "a.pattern: has no group"),
+    ("a: {role: id, key: b}, c: {role: id, key: d}", "{}", "two have role id"),
+    ("audio: {role: audio, key: b}, duration: {role: text, key: d}", "{}", "duration is a column"),
+    ("a: {role: label, key: b, names: [x, x]}", "{}", "a: two classes"),
+    ("a: {role: text, key: b}", "{names: {}}", "splits.names"),
+    ("a: {role: text, key: b}", "{by: key}", "by: key needs key"),
+    ("a: {role: text, key: b}", "{by: pattern, pattern: x}", "splits.pattern: has no group"),
+    ("a: {role: text, key: b}", "{by: folder, names: {../x: []}}", "../x"),
+    ("a: {role: text, key: b}", "{by: share, shares: {dev: 1}}", "shares must be of train"),
+    ("a: {role: text, key: b}", "{by: share, shares: {train: 0.5}}", "be 1 in all, not 0.5"),
+]
+
+
+@pytest.mark.parametrize(("columns", "splits", "told"), WRONG, ids=[told for *_, told in WRONG])
+def test_a_yaml_is_held_against_what_it_needs(
+    columns: str, splits: str, told: str, tmp_path: Path
+) -> None:
+    text = f"layout: table\ncolumns: {{{columns}}}\nsplits: {splits}\nconfigs: {{talks: {{}}}}\n"
+    put(tmp_path / "talks.yaml", HEAD + text)
+    with pytest.raises(EdgeGlassError) as caught:
+        read_spec(tmp_path / "talks.yaml", "talks")
+    assert told in str(caught.value) and "Value error" not in str(caught.value)
+
+
+def test_splits_have_names_that_datasets_takes(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = ["../out", "dev clean", "dev/clean", "train"]
+    table(Path("list.csv"), [{"text": split, "part": split} for split in said])
+    assert cli("build", "list.csv", "--split", "key=part").code == 0
+    assert sorted(file.name.partition("-")[0] for file in tmp_path.rglob("*-of-*.parquet")) == [
+        "_out", "dev_clean", "train"
+    ]  # fmt: skip
+    assert len(rows(tmp_path / "data" / "list")) == 4
+    assert "which are 1 in all" in cli("build", "list.csv", "--split", "train:0.9,test:0.9").err
 
 
 def test_raw_without_a_name_is_an_error(tmp_path: Path, cli: Cli) -> None:
