@@ -216,6 +216,8 @@ def audit(
     *,
     checks: Sequence[str] | None = None,
     against: Sequence[StrPath] = (),
+    fit: tuple[str, str] | None = None,
+    least: float | None = None,
     jobs: int = 1,
     progress: bool = True,
 ) -> "dict[str, AuditResult]":
@@ -226,6 +228,8 @@ def audit(
         out: gets `audit/<config>/`, by default beside the builds.
         checks: such as `duplicates`, `leaks`, `silence`, or a group of them; by default the usual.
         against: other builds that rows may stand in, too.
+        fit: of the check `similarity` two embedded columns, such as `("image", "caption")`.
+        least: of the check `similarity` the least cosine of the two.
         jobs: processes.
         progress: say on the standard error how far it is.
 
@@ -233,17 +237,19 @@ def audit(
         By config how many rows each check named, and the file that lists them.
 
     Raises:
-        ConfigError: there is no such check, or a library for it is missing.
+        ConfigError: there is no such check, a library for it is missing, or `fit` is.
 
     Examples:
         >>> edge_glass.audit("data", checks=["duplicates"])["clotho"].checks
     """
     from edge_glass.audit import audits
     from edge_glass.audit.drop import known
+    from edge_glass.audit.similarity import Fit
 
     where = locations.at(str(place))
     groups, _ = known(checks or audits.DEFAULT)
-    options = audits.Options(groups, jobs=jobs)
+    pair = Fit.checked(fit or (), least) if "similarity" in groups else None
+    options = audits.Options(groups, jobs=jobs, fit=pair)
     others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
     with locations.errors_explained(where):
         return {

@@ -28,7 +28,6 @@ from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Oddities, Texts
 from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
-from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
 from edge_glass.core.manifest import HIDDEN, Name
 from edge_glass.core.progress import Progress, Silent
@@ -177,8 +176,7 @@ class _Job:
 
     def _fit_state(self, inputs: list[dict[str, Any]]) -> str:
         fit = self._options.fit
-        if fit is None:
-            raise ConfigError("similarity: say of which columns with --fit, and the --least cosine")
+        assert fit
         left, _ = fit.of(self._source)
         said = [inputs, asdict(fit), left.settings]
         return sha256(json.dumps(said, default=str).encode()).hexdigest()[:16]

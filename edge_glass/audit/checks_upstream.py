@@ -8,6 +8,7 @@ from edge_glass.audit.checked_build import CheckedBuild, Finding
 from edge_glass.audit.cross_split import across_splits
 from edge_glass.audit.published_counts import differences
 from edge_glass.core import ledger
+from edge_glass.core.columns import MODEL_CAPTION, TEXT
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
@@ -39,7 +40,10 @@ def other_features(build: CheckedBuild) -> Iterator[Finding]:
         return
     base = manifest.config if manifest.config in spec.configs else manifest.corpus
     variant = catalog.variant_of(manifest, base, manifest.parameters)
-    if portable(variant.builder().columns()) != manifest.features:
+    features = portable(variant.builder().columns())
+    if manifest.captions:
+        features |= {MODEL_CAPTION: TEXT}
+    if features != manifest.features:
         what = "its features are not those that its parameters give: build again"
         yield build.error(manifest.config, what)
 

@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from edge_glass.audit import audits
-from edge_glass.core import duck, finished, ledger, manifest, names, outputs, parquet, records
-from edge_glass.core.atomic_files import disk_full
+from edge_glass.core import duck, finished, ledger, manifest, parquet, records
 from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN, Audit, AuditedBuild, Inputs, Manifest
+from edge_glass.core.manifest import Audit, AuditedBuild, Inputs, Manifest
 from edge_glass.core.revisions import Revisions
 from edge_glass.pipeline import replay, revise
-from edge_glass.pipeline.build import REMEDY, already, lock, put
 from edge_glass.pipeline.revise import Part, Row
 
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
@@ -60,19 +57,12 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     `flagged` with what was found, the manifest the sha256 of the findings. Returns the manifest.
     Raises EdgeGlassError if there is no audit of this data.
     """
-    build, final = manifest.read(folder), out / names.check(name)
-    if name == build.config or final.resolve() == folder.resolve():
-        raise ConfigError(f"{name}: give the new config a name of its own with --name")
-    outputs.check_replaceable(final, finished.inventory(final))
+    build = manifest.read(folder)
+    revise.check_target(folder, out, name)
     described = _described(folder, build, out, name, checks)
-    with disk_full(out, REMEDY), lock(out / HIDDEN, name):
-        whole = already(final, described)
-        if whole is None or finished.broken(final, whole.files()):
-            work = out / HIDDEN / "work" / name
-            _make(folder, build, described, out, work, jobs)
-            put(work, final)
-            finished.remember(final, manifest.read(final).files(), None)
-    return manifest.read(final)
+    return revise.placed(
+        out, described, lambda work: _make(folder, build, described, out, work, jobs)
+    )
 
 
 def _described(
@@ -82,8 +72,7 @@ def _described(
     groups, _ = known(checks)
     if found is None or list(found.data) != build.digests() or set(groups) - found.groups.keys():
         raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
-    data = (folder / manifest.FILE).read_bytes()
-    source = AuditedBuild(build.config, sha256(data).hexdigest())
+    source = AuditedBuild(build.config, build.seal)
     files = {group: found.groups[group].sha256 for group in groups}
     for group, digest in files.items():
         path = out / audits.FOLDER / build.config / f"{group}.parquet"

@@ -25,6 +25,16 @@ class Fit:
     columns: tuple[str, str]
     least: float
 
+    @classmethod
+    def checked(cls, columns: Sequence[str], least: float | None) -> "Fit":
+        """What a user asks for. Raises ConfigError if that is not two columns and a cosine."""
+        if len(columns) != 2 or least is None or not -1 <= least <= 1:
+            raise ConfigError(
+                "--check similarity wants --fit with two embedded columns (image,caption), and "
+                "--least with a cosine from -1 to 1"
+            )
+        return cls((columns[0], columns[1]), least)
+
     def of(self, folder: Path) -> tuple[Stored, Stored]:
         """Their embeddings, beside the build. Raises ConfigError if no one model made both."""
         known = stored(folder)

@@ -15,7 +15,7 @@ from edge_glass.audit import minhash
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.profiles import Trace
 from edge_glass.core import parquet, row_counts
-from edge_glass.core.columns import ColumnRole, with_role
+from edge_glass.core.columns import TEXT, ColumnRole, with_role
 
 BATCH = 5_000  # texts
 EMAIL = re.compile(r"\b[\w.+-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,24}\b", re.I)
@@ -36,7 +36,6 @@ SITES = {
     "sound_id": "freesound", "youtube_id": "youtube", "ytid": "youtube", "image_url": "url",
     "url": "url", "URL": "url",
 }  # fmt: skip
-STRING = {"dtype": "string", "_type": "Value"}
 SOURCES = pa.schema([*PLACE[:4], ("source_id", pa.string())])
 SCHEMA = pa.schema([*PLACE, *((f"band{number}", pa.int64()) for number in range(minhash.BANDS))])
 ODDITIES = pa.schema(
@@ -96,7 +95,7 @@ class Oddities(Trace):
 
 def _sources(shard: Shard) -> Iterator[dict[str, pa.Table]]:
     """The ids that sites gave to rows; what has a space in it is none (`Not found`)."""
-    names = [name for name in SITES if shard.features.get(name) == STRING]
+    names = [name for name in SITES if shard.features.get(name) == TEXT]
     with parquet.opened(shard.path) as file:
         row = 0
         for batch in file.iter_batches(BATCH, columns=["id", *names]) if names else ():

@@ -1,7 +1,7 @@
 """The command line's verb for audits."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from edge_glass.cli.options import Jobs, Json, Place, Ray, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
-
-if TYPE_CHECKING:
-    from edge_glass.audit.similarity import Fit
 
 
 def audit(
@@ -60,6 +57,7 @@ def audit(
     """Duplicates, leaks, odd signals and captions, wrong transcripts: a table that names rows."""
     from edge_glass.audit import audits
     from edge_glass.audit.drop import LEAKS, drop, known
+    from edge_glass.audit.similarity import Fit
     from edge_glass.cli import terminal
     from edge_glass.core import locations, manifest
     from edge_glass.release import write_card
@@ -81,7 +79,8 @@ def audit(
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
     languages = [part.strip() for part in language.split(",")] if language else None
     workers = jobs or cores()
-    pair = _pair(fit, least) if "similarity" in groups else None
+    named = [name.strip() for name in (fit or "").split(",")]
+    pair = Fit.checked(named, least) if "similarity" in groups else None
     options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9), pair)
     others = [f for one in against or [] for f in manifest.built(locations.at(one)).values()]
     results = []
@@ -98,16 +97,3 @@ def audit(
                 terminal.builds([build])
     if json:
         terminal.as_json(results)
-
-
-def _pair(columns: str | None, least: float | None) -> "Fit":
-    """What similarity is asked for."""
-    from edge_glass.audit.similarity import Fit
-
-    names = [name.strip() for name in (columns or "").split(",")]
-    if len(names) != 2 or least is None or not -1 <= least <= 1:
-        raise ConfigError(
-            "--check similarity wants --fit with two embedded columns (image,caption), and --least "
-            "with a cosine from -1 to 1"
-        )
-    return Fit((names[0], names[1]), least)

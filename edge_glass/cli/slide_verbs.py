@@ -9,13 +9,14 @@ import typer
 
 from edge_glass.cli.options import AllowEmpty, Json, terminal_progress
 from edge_glass.cli.session import ignored
-from edge_glass.core import ledger
+from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, NetworkError
 from edge_glass.core.processors import cores
 
 if TYPE_CHECKING:
     from edge_glass.domains.slides.deck_store import Desk
     from edge_glass.domains.slides.funnel import Funnel
+    from edge_glass.domains.slides.model_run import Asked
 
 Decks = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of decks, see `collect`.")]
 
@@ -46,7 +47,6 @@ def collect(
 ) -> None:
     """Decks of slides out of PDFs, folders, URLs or a site; run it again to go on after a stop."""
     from edge_glass.cli import terminal
-    from edge_glass.core import ledger
     from edge_glass.domains.slides.crawl import Wanted
     from edge_glass.domains.slides.deck_store import Desk
     from edge_glass.sources.row_fetch import Limits
@@ -109,17 +109,24 @@ async def _next(urls: AsyncIterator[str]) -> str | None:
 
 
 def qa(
-    directory: Decks,
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder of decks, see `collect`; caption: a build."),
+    ],
     model: Annotated[str, typer.Option(help="The model's name at the endpoint.")],
     base_url: Annotated[
         str, typer.Option(help="An OpenAI-compatible endpoint; its key: $OPENAI_API_KEY.")
     ],
     task: Annotated[
-        list[str] | None, typer.Option(help="docvqa, retrieval; default: both.")
+        list[str] | None, typer.Option(help="docvqa, retrieval (default: both), or caption.")
     ] = None,
     language: Annotated[
         str | None,
-        typer.Option("--language", "--qa-language", help="To write in; default: each deck's own."),
+        typer.Option(
+            "--language",
+            "--qa-language",
+            help="To write in; default: each deck's own; caption: en.",
+        ),
     ] = None,
     pairs: Annotated[int, typer.Option(min=1, max=20, help="A slide and task.")] = 2,
     connections: Annotated[int, typer.Option(min=1, max=500, help="Calls at once.")] = 16,
@@ -147,44 +154,81 @@ def qa(
         Path | None,
         typer.Option(metavar="DIR", help="Prompts of yours: DIR/<language>/<task>.txt"),
     ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="caption: of images, frames or sounds; default: the only one."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="caption: of the new config; default: <config>_captioned.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Ask a vision model about each slide; run it again to go on: nothing is asked twice."""
+    """Ask a model about slides, or for captions of a build; run it again to go on where it was."""
     from edge_glass.cli import terminal
-    from edge_glass.domains.slides import ask, decks
+    from edge_glass.domains.slides import ask, captions, decks, model_run
     from edge_glass.domains.slides.budget import Prices
+    from edge_glass.release import write_card
 
-    if unknown := set(task or ()) - set(decks.TASKS):
-        raise ConfigError(f"--task {', '.join(unknown)}: there are {', '.join(decks.TASKS)}")
+    known = (*decks.TASKS, captions.TASK)
+    if unknown := set(task or ()) - set(known):
+        raise ConfigError(f"--task {', '.join(unknown)}: there are {', '.join(known)}")
     if budget is not None and not price_in + price_out:
         raise ConfigError("--budget counts dollars: give --price-in and --price-out as well")
-    options = ask.Options(
+    options = model_run.Options(
         model, base_url, tuple(task or decks.TASKS), language, pairs, connections,
         Prices(price_in, price_out), budget, token_budget, max_tokens, seconds, blind, others,
         prompts,
     )  # fmt: skip
-    summary = ask.ask(directory, options, terminal_progress())
+    log, what, build = directory, "slides", None
+    if captions.TASK in options.tasks:
+        if len(options.tasks) > 1:
+            raise ConfigError("--task caption is about a build, the others about decks: ask apart")
+        ignored("it is about decks", "--pairs", "--blind", "--others")
+        folder = _one_build(directory)
+        what, log = "rows", folder.parent / captions.FOLDER / folder.name
+        summary, build = captions.caption(folder, options, column, name, terminal_progress())
+    else:
+        ignored("it is about --task caption", "--column", "--name")
+        summary = ask.ask(directory, options, terminal_progress())
+    if build:
+        write_card.write_report(folder.parent)
     if json:
         terminal.as_json(terminal.plain(summary))
     else:
-        columns = ["task, outcome", "calls#", "tokens in#", "tokens out#", "dollars#", "s a call#"]
-        rows = [
-            (name, row["calls"], row["tokens_in"], row["tokens_out"], f"{row['cost']:.4f}",
-             f"{row['seconds'] or 0:.2f}")
-            for name, row in summary.calls.items()
-        ]  # fmt: skip
-        terminal.table("Calls of all runs", columns, rows)
-        terminal.say(", ".join(f"{n:,} slides {state}" for state, n in summary.slides.items()))
-        for note in summary.notes:
-            terminal.say(f"{directory}: {note}")
-        for name, reason in summary.skipped.items():
-            terminal.say(f"Not asked about: {name}: {reason}")
-        terminal.say(
-            f"{summary.tokens:,} tokens, {summary.cost:.4f} dollars; {directory / 'calls.parquet'}"
-        )
-    if summary.stopped or summary.slides.get(ask.FAILED):
-        why = summary.stopped or f"some slides brought no answer (last: {summary.failure})"
+        _show_calls(summary, directory, what, log)
+        if build:
+            terminal.builds([build])
+    if summary.stopped or summary.slides.get(model_run.FAILED):
+        why = summary.stopped or f"some {what} brought no answer (last: {summary.failure})"
         raise NetworkError(f"{directory}: {why}. The same command goes on where it is.")
+
+
+def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:
+    """The calls of all runs, and what came of this one."""
+    from edge_glass.cli import terminal
+
+    columns = ["task, outcome", "calls#", "tokens in#", "tokens out#", "dollars#", "s a call#"]
+    rows = [
+        (name, row["calls"], row["tokens_in"], row["tokens_out"], f"{row['cost']:.4f}",
+         f"{row['seconds'] or 0:.2f}")
+        for name, row in asked.calls.items()
+    ]  # fmt: skip
+    terminal.table("Calls of all runs", columns, rows)
+    terminal.say(", ".join(f"{n:,} {what} {state}" for state, n in asked.slides.items()))
+    for note in asked.notes:
+        terminal.say(f"{directory}: {note}")
+    for deck, reason in asked.skipped.items():
+        terminal.say(f"Not asked about: {deck}: {reason}")
+    terminal.say(f"{asked.tokens:,} tokens, {asked.cost:.4f} dollars; {log / 'calls.parquet'}")
+
+
+def _one_build(directory: Path) -> Path:
+    """The folder of the only config that is built there."""
+    built = manifest.built(directory)
+    if len(built) != 1:
+        raise ConfigError(f"{directory}: give the folder of one of {', '.join(built)}")
+    [folder] = built.values()
+    return folder
 
 
 def filter_(

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from edge_glass.core.columns import ColumnRole, is_list, item_of
+from edge_glass.core.columns import MODEL_CAPTION, ColumnRole, is_list, item_of
 
 KNOWN = {  # of columns that many corpora have
     "id": "tells rows apart; the ledger has it, too",
+    MODEL_CAPTION: "caption that a model wrote; the manifest names it and its prompt",
     "duration": "length in seconds",
     "width": "width in pixels",
     "height": "height in pixels",

@@ -6,8 +6,10 @@ from typing import Any
 
 from edge_glass.core import feature_types
 
+MODEL_CAPTION = "model_caption"  # that a model was asked for
+TEXT = {"dtype": "string", "_type": "Value"}  # the feature of a text
 # names of the text that says what a row shows or what is said in it, the likeliest one first
-CAPTIONS = ("caption", "captions", "text", "plot", "plots", "transcript", "title")
+CAPTIONS = (MODEL_CAPTION, "caption", "captions", "text", "plot", "plots", "transcript", "title")
 LISTS = ("caption", "captions", "plots")  # of those that may be lists of texts
 LABELS = ("label", "label_ori", "labels")
 RATE = "sampling_rate"  # beside a column `audio` that is a list of samples

@@ -119,7 +119,7 @@ class Source(Plain):
 
 @dataclass(frozen=True)
 class AuditedBuild(Plain):
-    """A build that was audited; `manifest` is the sha256 of its own."""
+    """A build that another one was made of; `manifest` is the sha256 of its own."""
 
     config: Name
     manifest: Digest
@@ -132,6 +132,19 @@ class Audit(Plain):
     of: AuditedBuild
     checks: tuple[str, ...]
     findings: dict[str, Digest]  # by group of checks
+
+
+@dataclass(frozen=True)
+class Captions(Plain):
+    """The captions that a model wrote of a column of another build."""
+
+    of: AuditedBuild
+    column: str
+    model: str
+    prompt: str  # its version
+    text: str  # of the prompt
+    language: str
+    answers: Digest  # of all captions
 
 
 @dataclass(frozen=True)
@@ -161,6 +174,7 @@ class Inputs(Plain):
     sources: tuple[Source, ...]
     features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
+    captions: Captions | None = None
     appended: tuple[Appended, ...] = ()
     own: dict[str, Any] | None = None  # what says how a corpus without a builder is read
     tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys

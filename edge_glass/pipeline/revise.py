@@ -12,15 +12,18 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core import finished, ledger, ledger_tables, manifest, parquet
+from edge_glass.core import finished, ledger, ledger_tables, manifest, names, outputs, parquet
+from edge_glass.core.atomic_files import disk_full
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.locations import is_local
-from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
+from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest, ShardRecord
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import executor
+from edge_glass.pipeline.build import REMEDY, already, lock, put
 
 Row = dict[str, Any]
 Digests = Mapping[tuple[str, str], str]  # split and digest of a row's text as it was: as it is
@@ -68,6 +71,27 @@ def parts(
     return [Part(folder, (s,), split, work / s.file, change(split, s)) for split, s in every]
 
 
+def check_target(folder: Path, out: Path, name: str) -> None:
+    """Raise EdgeGlassError if a config out of that in `folder` cannot be called so in `out`."""
+    final = out / names.check(name)
+    if final.resolve() == folder.resolve():
+        raise ConfigError(f"{name}: give the new config a name of its own with --name")
+    outputs.check_replaceable(final, finished.inventory(final))
+
+
+def placed(out: Path, described: Inputs, into: Callable[[Path], object]) -> Manifest:
+    """The config that `into` makes in a folder, in its place in `out`; not if it is there."""
+    name = described.config
+    final, work = out / name, out / HIDDEN / "work" / name
+    with disk_full(out, REMEDY), lock(out / HIDDEN, name):
+        whole = already(final, described)
+        if whole is None or finished.broken(final, whole.files()):
+            into(work)
+            put(work, final)
+            finished.remember(final, manifest.read(final).files(), None)
+    return manifest.read(final)
+
+
 def make(
     described: Inputs,
     revisions: Revisions,
@@ -107,14 +131,15 @@ def _write(schema: pa.Schema, part: Part) -> Written:
     """Write a shard whose rows change; its record has no outcomes."""
     assert part.change
     finished.check(part.folder, part.shards)
-    digests, change = RowDigests(schema), part.change.on(part)
+    before, digests = RowDigests(parquet.schema(part.paths[0])), RowDigests(schema)
+    change = part.change.on(part)
     altered: dict[tuple[str, str], str] = {}
 
     def changed() -> Iterator[Row]:
         for row in (row for path in part.paths for row in parquet.rows(path)):
             new = change(row)
             if new is not None and new is not row:
-                altered[part.split, digests.of(row)[0]] = digests.of(new)[0]
+                altered[part.split, before.of(row)[0]] = digests.of(new)[0]
             if new is not None:
                 yield new
 
@@ -145,6 +170,18 @@ def entries(
         part = table if split is None else table.filter(pc.equal(table["split"], split))
         if part.num_rows or split is None:
             yield [change(row) for row in part.to_pylist()]
+
+
+def with_digests(ledger_file: Path, digests: Digests) -> Iterator[list[Row]]:
+    """The rows of a ledger with the digests of their texts as they are now."""
+
+    def entry(row: Row) -> Row:
+        texts = row["text_digests"]
+        if texts is None:
+            return row
+        return row | {"text_digests": [digests.get((row["split"], one), one) for one in texts]}
+
+    return entries(ledger_file, entry)
 
 
 class _Book:

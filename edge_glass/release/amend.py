@@ -12,7 +12,7 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import EDITS, Manifest
 from edge_glass.core.revisions import SCHEMAS, Edit, Revisions
 from edge_glass.pipeline import revise
-from edge_glass.pipeline.revise import Digests, Part, Row
+from edge_glass.pipeline.revise import Part, Row
 from edge_glass.release import editions
 from edge_glass.release.editions import Edition
 from edge_glass.release.publish import Release
@@ -124,7 +124,7 @@ def _amended(edition: Edition, config: str, folder: Path, own: list[Edit], jobs:
             edition.work(config),
             lambda split, shard: change if ids & {*_ids(folder / shard.file)} else None,
         ),
-        lambda digests: revise.entries(folder / ledger.FILE, lambda row: _entry(row, digests)),
+        lambda digests: revise.with_digests(folder / ledger.FILE, digests),
         {split: facts.planned for split, facts in build.splits.items()},
         jobs,
     )
@@ -142,11 +142,3 @@ def _new(known: Revisions, own: list[Edit]) -> list[Edit]:
         if before[-len(edits) :] == edits:
             del cells[id, column]
     return [edit for edits in cells.values() for edit in edits]
-
-
-def _entry(row: Row, digests: Digests) -> Row:
-    """A row of the ledger with the digests of its texts as they are now."""
-    texts = row["text_digests"]
-    if texts is None:
-        return row
-    return row | {"text_digests": [digests.get((row["split"], one), one) for one in texts]}

@@ -78,6 +78,9 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
         if files and not build.parameters.get("bundled"):
             names = ", ".join(map(_cell, files))
             yield f"\n`{build.config}` is **not upstream's data**: other checksums: {names}."
+        if made := build.captions:
+            by, what = _cell(made.model), f"{_cell(made.column)} of `{made.of.config}`"
+            yield f"\n`model_caption` in `{build.config}` is by a model, {by}, that saw {what}."
 
 
 def _warnings(manifests: list[Manifest]) -> Iterable[str]:

@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +15,8 @@ from edge_glass.core.key_digests import Ids
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.row import source_id
 from edge_glass.core.shard_files import write_table
+from edge_glass.domains.slides import call_log, captions
+from edge_glass.domains.slides.call_log import Calls
 from edge_glass.release import write_card
 from edge_glass.vectors import embed
 from edge_glass.vectors.embedding_files import ROWS
@@ -41,6 +45,14 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
             kinds = ("metadata", "img_emb", "text_emb", "images")
             there = [one for kind in kinds for one in (folder / kind).rglob("*") if one.is_file()]
             yield f"{name}: removed: run `edge-glass embed` again", _Removal([*there, path])
+    log = out / captions.FOLDER / before.config
+    if ids is not None and (log / call_log.FILE).is_file():
+        yield f"{captions.FOLDER}/{before.config}: cleaned", partial(_forget_calls, log, ids)
+
+
+def _forget_calls(folder: Path, ids: Ids) -> None:
+    with closing(Calls(folder)) as calls:
+        calls.forget(ids.__contains__)
 
 
 def forget(out: Path, before: Manifest) -> None:

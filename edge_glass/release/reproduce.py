@@ -77,6 +77,11 @@ def _check_sources(
 
 def recipe(build: Inputs) -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
+    if made := build.captions:
+        raise ConfigError(
+            f"{build.config}: its captions are by {made.model}, which may answer otherwise now: "
+            f"reproduce {made.of.config}"
+        )
     kind, name = catalog.variant_of(build, "", {}).kind, build.config
     base = name if name in kind.spec().configs else kind.corpus
     ours = catalog.variant_of(build, base, {}).builder().parameters()

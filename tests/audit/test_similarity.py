@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from kit import Cli, entries, rows
 
+import edge_glass as eg
 from edge_glass.audit import audits
 from edge_glass.audit.similarity import Fit
 from edge_glass.audit.verify import verify
@@ -53,6 +54,11 @@ def test_rows_below_are_named_with_their_cosine(embedded: Path, tmp_path: Path) 
     assert figures["rows"] == len(expected) == figures["below"]["1.00"]
     assert figures["mean"] == pytest.approx(np.mean(list(expected.values())), abs=1e-6)
     assert result.checks == {"similarity": len(told)}
+    asked = {"checks": ["similarity"], "fit": FIT, "progress": False}
+    by_name = eg.audit(embedded, tmp_path / "python", least=least, **asked)
+    assert by_name[embedded.name].checks == result.checks
+    with pytest.raises(ConfigError, match="wants --fit"):
+        eg.audit(embedded, tmp_path / "python", **asked)
 
 
 def test_a_config_without_them_names_them_in_its_ledger(embedded: Path, cli: Cli) -> None:

@@ -12,9 +12,10 @@ from slidekit import LINES, deck
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.domains.slides import call_log, decks, llm_session, prompts, rate_limits
-from edge_glass.domains.slides.ask import Asked as Outcome
-from edge_glass.domains.slides.ask import Options, ask
+from edge_glass.domains.slides.ask import ask
 from edge_glass.domains.slides.budget import Prices
+from edge_glass.domains.slides.model_run import Asked as Outcome
+from edge_glass.domains.slides.model_run import Options
 
 ANSWER = (
     '{"pairs": [{"question": "¿Cuánta sangre bombea el corazón humano por minuto?", '

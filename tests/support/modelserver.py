@@ -9,10 +9,12 @@ import argparse
 import asyncio
 import base64
 import hashlib
+import io
 import json
 import re
 import threading
 import time
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,6 +156,8 @@ class Model(Served):
     def _content(self, asked: Asked) -> str:
         if asked.form == "blind":
             return json.dumps({"answerable": "capital" in asked.text})
+        if asked.form == "caption":
+            return json.dumps({"caption": ", ".join(["A caption of", *asked.body["media"]])})
         texts = [self._slides.get(slide, "") for slide in asked.slides]
         if asked.form == "pick":
             question = asked.text.partition("Question: ")[2].partition("\n")[0]
@@ -280,8 +284,15 @@ def _read(body: dict[str, Any], request: web.Request) -> Asked:
         for part in parts if isinstance(parts, list) else [{"type": "text", "text": parts}]:
             if part["type"] == "text":
                 text += part["text"]
+            elif part["type"] == "input_audio":
+                with wave.open(io.BytesIO(base64.b64decode(part["input_audio"]["data"]))) as sound:
+                    size = f"{sound.getnframes()} samples at {sound.getframerate()} Hz"
+                body.setdefault("media", []).append(size)
             else:
                 data = base64.b64decode(part["image_url"]["url"].partition(",")[2])
+                shown = images.probe(data)
+                size = f"{shown.kind} of {shown.width} by {shown.height} pixels"
+                body.setdefault("media", []).append(size)
                 slides.append(hashlib.sha256(data).hexdigest())
                 body.setdefault("pixels", []).append(_pixels(data))
     form = (body.get("response_format") or {}).get("json_schema", {}).get("name", "pairs")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -265,8 +266,8 @@ dist.destroy_process_group()
 PATHS = {"PYTHONPATH": os.pathsep.join(sys.path)}  # the tests' own modules
 
 
-def run(code: list[str], world: int) -> None:
-    """Several processes of one program; RANK among its arguments is the number of each."""
+def run(code: list[str], world: int) -> list[int]:
+    """The codes that processes of one program end with; RANK is the number of each."""
     env = os.environ | PATHS | {"WORLD_SIZE": str(world)}
     env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}  # not asked: they meet at a file
     running = []
@@ -274,7 +275,7 @@ def run(code: list[str], world: int) -> None:
         command = [sys.executable, "-c", *(rank if each == "RANK" else each for each in code)]
         running.append(subprocess.Popen(command, env=env | {"RANK": rank, "LOCAL_RANK": rank}))
     try:
-        assert [each.wait(300) for each in running] == [0] * world
+        return [each.wait(300) for each in running]
     finally:
         for each in running:
             each.kill()
@@ -282,7 +283,8 @@ def run(code: list[str], world: int) -> None:
 
 def ranks(folder: Path, out: Path, world: int, steps: int, how: str) -> list[list[list[int]]]:
     """The batches of each of several processes, gloo between them."""
-    run([RANK, "RANK", str(world), str(steps), how, str(folder), str(out)], world)
+    line = [RANK, "RANK", str(world), str(steps), how, str(folder), str(out)]
+    assert run(line, world) == [0] * world
     return [json.loads((out / f"{rank}.json").read_text()) for rank in range(world)]
 
 
@@ -366,9 +368,9 @@ class Words(torch.nn.Module):
 
 
 TRAINER = """
-import json, sys
+import json, os, signal, sys
 import torch, torch.distributed as dist
-from test_trainers import Batches, Killed, Net, loader
+from test_trainers import Batches, Net, loader
 from transformers import TrainingArguments
 rank, folder, out, dies = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 dist.init_process_group("gloo", init_method=f"file://{out}/meet-{dies}", rank=rank, world_size=2)
@@ -377,24 +379,29 @@ class Even(Batches):
         return loader(self.folder, batch_size=16, even=True).torch()
 args = TrainingArguments(f"{out}/run", num_train_epochs=2, save_steps=10, report_to=[],
                          disable_tqdm=True, use_cpu=True, ddp_backend="gloo", logging_steps=500)
-net = Net(dies or None)
-try:
-    Even(folder, model=net, args=args).train(resume_from_checkpoint=not dies)
-except Killed:
-    pass
-json.dump(net.seen, open(f"{out}/{rank}-{dies}.json", "w"))
+class Told(Net):
+    def forward(self, id, caption=None):
+        if dies and len(self.seen) == dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        loss = super().forward(id, caption)
+        print(json.dumps(self.seen[-1]), file=told, flush=True)
+        return loss
+with open(f"{out}/{rank}-{dies}.jsonl", "w") as told:
+    Even(folder, model=Told(), args=args).train(resume_from_checkpoint=not dies)
 """
 
 
 def test_trainer_on_two_ranks(folder: Path, tmp_path: Path) -> None:
-    """Killed in the second epoch, two ranks go on, each with batches of its own."""
-    for dies in (12, 0):
-        run([TRAINER, *map(str, ("RANK", folder, tmp_path, dies))], world=2)
+    """SIGKILL in the second epoch: two new processes go on, each with batches of its own."""
+    killed = run([TRAINER, "RANK", str(folder), str(tmp_path), "12"], world=2)
+    assert -signal.SIGKILL in killed and 0 not in killed  # or lost the other one
+    assert run([TRAINER, "RANK", str(folder), str(tmp_path), "0"], world=2) == [0, 0]
     for rank in range(2):
         batches = loader(folder, batch_size=BATCH, even=True, rank=rank, world=2)
         whole = [batch for _ in range(2) for batch in ids(batches)]
         first, last = (
-            json.loads((tmp_path / f"{rank}-{dies}.json").read_text()) for dies in (12, 0)
+            [*map(json.loads, (tmp_path / f"{rank}-{dies}.jsonl").read_text().splitlines())]
+            for dies in (12, 0)
         )
         assert len(whole) == 16 and first == whole[:12] and last == whole[10:]
 

@@ -1,65 +1,24 @@
 """Questions and answers for every slide of a folder of decks, asked of a vision model."""
 
-import asyncio
 import json
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from edge_glass.core import interrupts
-from edge_glass.core.errors import ConfigError, EdgeGlassError, NetworkError, SourceError
+from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.domains.slides import call_log as books
-from edge_glass.domains.slides import decks, language, llm_session, prompts, replies, vision_model
-from edge_glass.domains.slides.budget import Budget, Prices, SpentError
+from edge_glass.domains.slides import decks, llm_session, prompts, vision_model
 from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
-from edge_glass.domains.slides.llm_session import FailedError, Talker, Wish
-from edge_glass.domains.slides.rate_limits import Gate
+from edge_glass.domains.slides.llm_session import Wish
+from edge_glass.domains.slides.model_run import Asked, Options, Run
 from edge_glass.domains.slides.validation import Others, Seconds
-from edge_glass.domains.slides.vision_model import Endpoint
 from edge_glass.media import images
-
-IN_A_ROW, AT_FIRST = 10, 3  # failures without an answer between, or before, that end a run
-DONE, FAILED, LEFT = "done", "failed", "left"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a model is asked; `language` is what is written in, that of each deck if not set."""
-
-    model: str
-    base_url: str
-    tasks: tuple[str, ...] = decks.TASKS
-    language: str | None = None
-    pairs: int = 2
-    at_once: int = 16
-    prices: Prices = field(default_factory=Prices)
-    money: float | None = None
-    tokens: int | None = None
-    max_tokens: int = 1000  # of one answer
-    seconds: float = 120.0  # that one call may take
-    blind: bool = False
-    others: int = 0  # slides that each one is to be told from
-    prompts: Path | None = None
-
-
-@dataclass
-class Asked:
-    """What came of a run; cost and tokens are those of all runs on the folder."""
-
-    slides: dict[str, int]  # done, failed, left
-    cost: float
-    tokens: int
-    calls: dict[str, dict[str, float]]
-    stopped: str | None = None
-    failure: str | None = None  # the last one: where, which model, and why
-    notes: list[str] = field(default_factory=list)  # how the endpoint had to be asked
-    skipped: dict[str, str] = field(default_factory=dict)  # decks not asked about, and why
 
 
 def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked:
@@ -68,28 +27,14 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
     Raises EdgeGlassError if there is no slide, the folder of prompts is not there, the endpoint
     takes none of the calls, or another run is at the folder.
     """
-    if options.prompts and not options.prompts.is_dir():
-        raise ConfigError(f"{options.prompts}: no such folder of prompts")
     folders, skipped, total = _with_slides(root)
-    calls = Calls(root)
-    try:
-        endpoint = Endpoint(options.model, options.base_url, options.seconds, options.max_tokens)
-        run = _Run(folders, calls, endpoint, options)
+    with closing(Calls(root)) as calls:
         try:
-            with (progress or Silent()).rows("ask", total, run.count):
-                interrupts.run(run.all())
+            asked = _Slides(folders, calls, options).ask(total, progress)
         finally:
             for folder in folders:
                 export(folder, calls)
-            calls.write(root / books.TABLE)
-        states = Counter(run.states)
-        states[LEFT] = total - states.total()
-        return Asked(
-            dict(states), calls.cost, calls.tokens, calls.outcomes(), run.stopped, run.failure,
-            endpoint.notes, skipped,
-        )  # fmt: skip
-    finally:
-        calls.close()
+    return replace(asked, skipped=skipped)
 
 
 def _with_slides(root: Path) -> tuple[list[Path], dict[str, str], int]:
@@ -110,93 +55,46 @@ def _with_slides(root: Path) -> tuple[list[Path], dict[str, str], int]:
     return folders, skipped, total
 
 
-class _Run:
-    """Slides go through `at_once` workers; all that is asked of one is asked by one of them."""
+class _Slides(Run[tuple[Path, Deck, int]]):
+    """The slides of decks."""
 
-    def __init__(
-        self, folders: list[Path], calls: Calls, endpoint: Endpoint, options: Options
-    ) -> None:
-        self._folders, self._calls, self._options = folders, calls, options
-        self._endpoint = endpoint
-        self._others = Others(folders, options.others) if options.others else None
-        self.states: list[str] = []
-        self.stopped: str | None = None
-        self.failure: str | None = None
-        self._in_a_row = 0
+    remedy = "Collect the deck again."
 
-    def count(self) -> tuple[int, int]:
-        """Slides that are dealt with, and that failed."""
-        return len(self.states), self.states.count(FAILED)
+    def __init__(self, folders: list[Path], calls: Calls, options: Options) -> None:
+        super().__init__(calls, options)
+        self._folders = folders
+        others = Others(folders, options.others) if options.others else None
+        self._seconds = Seconds(self.talker, options.blind, others, options.prompts)
 
-    async def all(self) -> None:
-        options, gate = self._options, Gate(self._options.at_once)
-        budget = Budget(self._calls, options.money, options.tokens)
-        self._talker = Talker(self._endpoint, self._calls, budget, gate, options.prices)
-        self._second = Seconds(self._talker, options.blind, self._others, options.prompts)
-        slides = self._slides()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(options.at_once):
-                    group.create_task(self._work(slides))
-        except* EdgeGlassError as several:
-            raise several.exceptions[0] from None
-        finally:
-            await self._endpoint.close()
-
-    def _slides(self) -> Iterator[tuple[Path, Deck, int]]:
+    def items(self) -> Iterator[tuple[Path, Deck, int]]:
+        """Folder, deck and number of each slide."""
         for folder in self._folders:
             deck = decks.read(folder)
             yield from ((folder, deck, number) for number in deck.numbers)
 
-    async def _work(self, slides: Iterator[tuple[Path, Deck, int]]) -> None:
-        for folder, deck, number in slides:
-            if self.stopped:
-                return
-            try:
-                await self._slide(folder, deck, number)
-                self.states.append(DONE)
-                self._in_a_row = 0
-            except SpentError:
-                self.stopped = "the budget is spent"
-            except Dropped as drop:
-                self.states.append(FAILED)
-                raise SourceError(
-                    f"{folder}/{decks.slide_file(number)}: {drop.outcome}: {drop.detail}. "
-                    "Collect the deck again."
-                ) from None
-            except FailedError as failed:
-                self.states.append(FAILED)
-                self._check(failed)
+    def where(self, item: tuple[Path, Deck, int]) -> str:
+        """The file of a slide."""
+        folder, _, number = item
+        return f"{folder}/{decks.slide_file(number)}"
 
-    def _check(self, failed: FailedError) -> None:
-        """End the run where the next call will fare no better."""
-        self.failure = f"{self._options.base_url}, model {self._options.model}: {failed}"
-        self._in_a_row += failed.reply.outcome not in (llm_session.INVALID, replies.EMPTY)
-        most = IN_A_ROW if DONE in self.states else AT_FIRST
-        if failed.reply.outcome == replies.DENIED or self._in_a_row >= most:
-            raise NetworkError(
-                f"{self.failure}. Nothing is lost: mend it (the key: ${vision_model.KEY}), and "
-                "the same command goes on."
-            )
-
-    async def _slide(self, folder: Path, deck: Deck, number: int) -> None:
+    async def one(self, item: tuple[Path, Deck, int]) -> None:
+        """Ask for the pairs of a slide, and take the looks at each."""
+        folder, deck, number = item
         names = decks.numbered(deck.images)
         data, by_hand = (folder / names[number]).read_bytes(), decks.read_pairs(folder)
         written = {
             p.task or decks.DOCVQA for p in by_hand if p.slide == number and p.prompt is None
         }
-        for task in self._options.tasks:
+        for task in self.options.tasks:
             if task in written:
                 continue
             key = Key(deck.id, number, task)
-            found = self._calls.answer(key) or await self._talker.answer(
-                self._wish(key, deck, data)
-            )
+            found = self.calls.answer(key) or await self.talker.answer(self._wish(key, deck, data))
             for pair in _pairs(key, found):
-                await self._second.look(pair, deck, data)
+                await self._seconds.look(pair, deck, data)
 
     def _wish(self, key: Key, deck: Deck, data: bytes) -> Wish:
-        options, probe = self._options, images.probe(data)
+        options, probe = self.options, images.probe(data)
         wanted = options.language or deck.language
         prompt = prompts.prompt(key.task, wanted, options.prompts)
         text = prompt.filled(count=options.pairs, language=prompts.name(wanted))
@@ -204,10 +102,7 @@ class _Run:
         def check(answer: BaseModel) -> str | None:
             assert isinstance(answer, prompts.Pairs)
             said = " ".join(f"{pair.question} {pair.answer}" for pair in answer.pairs)
-            seen = language.detect(said)
-            if wanted is None or seen is None or language.same(seen, language.short(wanted)):
-                return None
-            return f"it is in another language ({seen}) than {prompts.name(wanted)}"
+            return prompts.language_fault(said, wanted)
 
         messages = vision_model.message(text, data)
         return Wish(key, prompt, messages, prompts.Pairs, probe.width * probe.height, check)

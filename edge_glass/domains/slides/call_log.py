@@ -9,7 +9,7 @@ ever added.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ class Calls:
     """The calls of a folder of decks. One process at a time has them open."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / FILE
+        self._folder, path = folder, folder / FILE
         self._base = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             self._base.execute("pragma locking_mode = exclusive")
@@ -168,8 +168,8 @@ class Calls:
         names = ("calls", "tokens_in", "tokens_out", "cost", "seconds")
         return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
 
-    def write(self, path: Path) -> None:
-        """Write the table of all calls as Parquet."""
+    def write(self) -> None:
+        """Write the table of all calls as Parquet, beside them."""
 
         def tables() -> Iterator[pa.Table]:
             rows = self._base.execute(ALL)
@@ -181,7 +181,18 @@ class Calls:
                     schema=SCHEMA,
                 )
 
-        write_table(path, tables(), SCHEMA)
+        write_table(self._folder / TABLE, tables(), SCHEMA)
+
+    def forget(self, gone: Callable[[str], bool]) -> None:
+        """Nothing is left of rows that are withdrawn but what their calls cost."""
+        ids = [id for (id,) in self._base.execute("select distinct deck from calls") if gone(id)]
+        self._base.execute("pragma secure_delete = on")
+        for id in ids:
+            self._base.execute("delete from answers where deck = ?", (id,))
+            self._base.execute("update calls set deck = '', item = '' where deck = ?", (id,))
+        self._base.execute("vacuum")
+        self._base.execute("pragma wal_checkpoint(truncate)")
+        self.write()
 
     def close(self) -> None:
         """Let others have the calls."""

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.domains.slides import language
 from edge_glass.domains.slides.render import plain
 
 HERE = Path(__file__).parent / "prompts"
@@ -48,6 +49,10 @@ class Pairs(_Strict):  # noqa: D101 - a model would read it
     pairs: list[Said] = Field(max_length=50)
 
 
+class Caption(_Strict):  # noqa: D101 - a model would read it
+    caption: Text = Field(min_length=1, max_length=5000)
+
+
 class Blind(_Strict):  # noqa: D101 - a model would read it
     answerable: bool
 
@@ -68,23 +73,31 @@ class Prompt:
         return Template(self.text).safe_substitute({k: str(v) for k, v in values.items()})
 
 
-def prompt(task: str, language: str | None, own: Path | None = None) -> Prompt:
+def prompt(task: str, written_in: str | None, own: Path | None = None) -> Prompt:
     """The prompt of a task in a language, or in English. Raises EdgeGlassError if there is none."""
     for folder in filter(None, (own, HERE)):
-        for code in (language or FALLBACK, FALLBACK):
+        for code in (written_in or FALLBACK, FALLBACK):
             path = folder / code / f"{task}.txt"
             if path.is_file():
                 text = path.read_text(encoding="utf-8")
                 mark = hashlib.sha256(text.encode()).hexdigest()[:12]
                 return Prompt(text, f"{code}/{task}@{mark}")
-    raise ConfigError(f"no prompt {task}.txt in {own or HERE}/{language or FALLBACK}")
+    raise ConfigError(f"no prompt {task}.txt in {own or HERE}/{written_in or FALLBACK}")
 
 
-def name(language: str | None) -> str:
+def name(code: str | None) -> str:
     """How a language is called in a prompt."""
-    if language is None:
+    if code is None:
         return "the language of the slide"
-    return NAMES.get(language, f"the language with the code {language}")
+    return NAMES.get(code, f"the language with the code {code}")
+
+
+def language_fault(text: str, wanted: str | None) -> str | None:
+    """What is wrong with a text that was to be in a language; None if nobody can tell."""
+    seen = language.detect(text) if wanted else None
+    if wanted is None or seen is None or language.same(seen, language.short(wanted)):
+        return None
+    return f"it is in another language ({seen}) than {name(wanted)}"
 
 
 def schema(form: type[BaseModel]) -> dict[str, Any]:

@@ -137,6 +137,13 @@ def picture(jpeg: bytes) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
 
 
-def message(text: str, *slides: bytes) -> Messages:
-    """A message of a text and slides."""
-    return [{"role": "user", "content": [{"type": "text", "text": text}, *map(picture, slides)]}]
+def sound(wav: bytes) -> dict[str, Any]:
+    """A sound as a part of a message."""
+    data = base64.b64encode(wav).decode()
+    return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+
+
+def message(text: str, *media: bytes) -> Messages:
+    """A message of a text and media, each a JPEG or a WAV."""
+    parts = [sound(data) if data[:4] == b"RIFF" else picture(data) for data in media]
+    return [{"role": "user", "content": [{"type": "text", "text": text}, *parts]}]

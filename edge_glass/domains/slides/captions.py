@@ -1,0 +1,200 @@
+"""Captions that a model writes of images, frames or sounds of a build, in a new config.
+
+The calls of a build, and what was answered, lie in `captions/<config>/` beside it.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from edge_glass.core import columns, finished, ledger, manifest, parquet
+from edge_glass.core.columns import ColumnRole
+from edge_glass.core.errors import ConfigError, absent
+from edge_glass.core.manifest import AuditedBuild, Captions, Manifest
+from edge_glass.core.progress import Progress
+from edge_glass.core.revisions import Revisions
+from edge_glass.domains.slides import llm_session, prompts, vision_model
+from edge_glass.domains.slides.call_log import Calls, Key
+from edge_glass.domains.slides.llm_session import Wish
+from edge_glass.domains.slides.model_run import FAILED, LEFT, Asked, Options, Run
+from edge_glass.media import audio, images
+from edge_glass.pipeline import revise
+from edge_glass.pipeline.revise import Part, Row
+
+TASK, COLUMN, FOLDER = "caption", columns.MODEL_CAPTION, "captions"
+LANGUAGE = "en"
+SIDE = 1536  # pixels of an image that is sent, at most
+FRAMES = 16  # of a row that are sent, at most
+RATE = 16_000  # of a sound that is sent
+TOKENS = 50  # a second of sound, at least: models take 7 to 32
+
+
+def caption(
+    folder: Path,
+    options: Options,
+    column: str | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Asked, Manifest | None]:
+    """Ask for a caption of each row of a build that has none yet; with all, make the new config.
+
+    Returns what came of the run, and the manifest of the config; None if captions are missing.
+    Raises EdgeGlassError as `ask` does, or if the build has no such column.
+    """
+    build, out = manifest.read(folder), folder.parent
+    if COLUMN in build.features:
+        raise ConfigError(f"{folder}: it has {COLUMN} already: caption the build it was made of")
+    column = _column(build, column)
+    name = name or f"{build.config}_captioned"
+    revise.check_target(folder, out, name)
+    finished.check(folder, build.files())
+    book = out / FOLDER / build.config
+    book.mkdir(parents=True, exist_ok=True)
+    with closing(Calls(book)) as calls:
+        run = _Rows(folder, build, column, calls, options)
+        asked = run.ask(build.rows, progress)
+        if asked.slides[LEFT] or asked.slides.get(FAILED):
+            return asked, None
+        return asked, run.config(name)
+
+
+def _column(build: Manifest, wanted: str | None) -> str:
+    """The column that captions are asked of."""
+    kinds = columns.media_kinds(build.features)
+    known = [name for name, (kind, _) in kinds.items() if kind in ("image", "audio")]
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted not in known:
+        said = absent("column of images or sounds", wanted or "--column", known)
+        raise ConfigError(f"{build.config}: {said}")
+    return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class _Captioned:
+    """Puts the captions into a shard."""
+
+    caption: Callable[[Row], str | None]
+
+    def on(self, part: Part) -> Callable[[Row], Row]:
+        """Gives a row with its caption."""
+        return lambda row: row | {COLUMN: self.caption(row)}
+
+
+class _Rows(Run[Row]):
+    """The rows of a build."""
+
+    remedy = "Run `edge-glass verify`."
+
+    def __init__(
+        self, folder: Path, build: Manifest, column: str, calls: Calls, options: Options
+    ) -> None:
+        super().__init__(calls, options)
+        self._folder, self._build, self._column = folder, build, column
+        self._kind, _ = columns.media_kinds(build.features)[column]
+        self._language = options.language or LANGUAGE
+        self._prompt = prompts.prompt(TASK, self._language, options.prompts)
+        self._answers = 0  # digests of all captions, added up: they come in any order
+
+    def items(self) -> Iterator[Row]:
+        """Id and media of each row."""
+        for shard in self._build.shards():
+            yield from parquet.rows(self._folder / shard.file, ["id", self._column])
+
+    def where(self, item: Row) -> str:
+        """The row."""
+        return f"{self._folder}: {item['id']}: {self._column}"
+
+    async def one(self, item: Row) -> None:
+        """Ask for the caption of a row, if it has media."""
+        if self._media(item):
+            key = self._key(item)
+            self.calls.answer(key) or await self.talker.answer(self._wish(key, item))
+        said = f"{item['id']}\0{self._caption(item) or ''}".encode()
+        self._answers += int.from_bytes(hashlib.sha256(said).digest())
+
+    def _media(self, row: Row) -> list[bytes]:
+        """The files of a row; of many frames some, evenly."""
+        value = row[self._column]
+        files = [one["bytes"] for one in (value if isinstance(value, list) else [value]) if one]
+        step = max(1, -(-len(files) // FRAMES))
+        return [data for data in files[::step] if data]
+
+    def _key(self, row: Row) -> Key:
+        """What is asked: other bytes, or another model or prompt, are another question."""
+        told = (self._column, self.options.model, self._prompt.version, self._language)
+        digests = (hashlib.sha256(data).hexdigest() for data in self._media(row))
+        item = hashlib.sha256("\0".join([*told, *digests]).encode()).hexdigest()
+        return Key(row["id"], 0, TASK, item)
+
+    def _wish(self, key: Key, row: Row) -> Wish:
+        media = self._media(row)
+        sent, pixels = [], 0
+        for data in media:
+            file, size = _jpeg(data) if self._kind == "image" else _wav(data)
+            sent.append(file)
+            pixels += size
+        what = "a sound" if self._kind == "audio" else "an image"
+        if len(sent) > 1:
+            what = f"{len(sent)} {'sounds' if self._kind == 'audio' else 'frames of one clip'}"
+        text = self._prompt.filled(what=what, language=prompts.name(self._language))
+
+        def check(answer: BaseModel) -> str | None:
+            assert isinstance(answer, prompts.Caption)
+            return prompts.language_fault(answer.caption, self._language)
+
+        messages = vision_model.message(text, *sent)
+        return Wish(key, self._prompt, messages, prompts.Caption, pixels, check)
+
+    def _caption(self, row: Row) -> str | None:
+        answer = self.calls.answer(self._key(row)) if self._media(row) else None
+        kept = answer and answer.outcome == llm_session.ANSWERED
+        return str(answer.content["caption"]) if answer and kept else None
+
+    def config(self, name: str) -> Manifest:
+        """Make the config with the captions; its manifest."""
+        build, prompt = self._build, self._prompt
+        captions = Captions(
+            AuditedBuild(build.config, build.seal), self._column, self.options.model,
+            prompt.version, prompt.text, self._language, f"{self._answers % 2**256:064x}",
+        )  # fmt: skip
+        texts = dict.fromkeys(build.with_role(ColumnRole.CAPTION), ColumnRole.TEXT)
+        described = replace(
+            build.inputs,
+            config=name,
+            captions=captions,
+            features=build.features | {COLUMN: columns.TEXT},
+            roles=build.roles | texts | {COLUMN: ColumnRole.CAPTION},
+        )
+        return revise.placed(self._folder.parent, described, partial(self._make, described))
+
+    def _make(self, described: Any, work: Path) -> None:
+        change = _Captioned(self._caption)
+        revise.make(
+            described,
+            Revisions.of(self._build, self._folder),
+            revise.parts(self._folder, self._build, work, lambda split, shard: change),
+            lambda digests: revise.with_digests(self._folder / ledger.FILE, digests),
+            {split: facts.planned for split, facts in self._build.splits.items()},
+        )
+
+
+def _jpeg(data: bytes) -> tuple[bytes, int]:
+    """An image as it is sent, upright and no larger than models look at; and its pixels."""
+    pixels, out = images.rgb(data, (SIDE, SIDE)), io.BytesIO()
+    pixels.thumbnail((SIDE, SIDE))
+    pixels.save(out, "JPEG", quality=90)
+    return out.getvalue(), pixels.width * pixels.height
+
+
+def _wav(data: bytes) -> tuple[bytes, int]:
+    """A sound as it is sent; and as many pixels as it may have tokens."""
+    clip = audio.encode(*audio.decode(data), RATE, 1, "wav")
+    return clip.data, len(clip.data) // (2 * RATE) * TOKENS * llm_session.PIXELS
