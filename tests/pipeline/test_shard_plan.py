@@ -92,6 +92,8 @@ def test_shards_are_bounded_to_the_row_and_have_the_usual_size_on_average() -> N
     ranks = np.full(2500, 2**64 - 1, np.uint64)  # the last of all, which ends no shard
     begun = [1000, 2000]
     assert shard_plan._Shard().put_all(MB, ranks) == begun
+    batches = shard_plan._Shard()  # a shard goes on from one batch to the next
+    assert [batches.put_all(MB, r) for r in (ranks[:600], ranks[600:])] == [[], [400, 1400]]
     shard = shard_plan._Shard()
     numbers = [shard.put(MB, lambda: 2**64 - 1) for _ in ranks]
     assert [numbers.index(number) for number in range(1, 3)] == begun and shard.number == 2
