@@ -22,6 +22,7 @@ from edge_glass.corpora.layouts import (
     media_columns,
     media_folders,
     table_batches,
+    table_records,
     tables,
     values,
 )
@@ -255,7 +256,7 @@ class _Reading:
 
     def _sample(self, name: str) -> Iterator[Record]:
         with self._files.local(name) as path:
-            yield from islice(table_batches.read(path, name), SAMPLE)
+            yield from islice(table_records.read(path, name), SAMPLE)
 
     def _media(
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]

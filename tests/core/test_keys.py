@@ -120,6 +120,9 @@ class Listed:
     def chosen_splits(self) -> list[str]:
         return list(self._splits)
 
+    def unlicensed(self, fields: Any) -> None:
+        """Nothing is asked of licences."""
+
     def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
         for name in self._splits[split]:
             yield Row(name, split, name)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from edge_glass.core.ledger import Outcome
-from edge_glass.corpora.layouts import table_batches, tables
+from edge_glass.corpora.layouts import table_records, tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 
@@ -37,7 +37,7 @@ def records(files: Files) -> Iterator[Record]:
             deck.append((int(number[1]) if number else 0, name))
     for name in (name for name in tables.names(files) if _asks(files, name)):
         with files.local(name) as path:
-            for record in table_batches.read(path, name):
+            for record in table_records.read(path, name):
                 yield record if record.dropped else _question(record, pictures, decks)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.table_batches import read
+from edge_glass.corpora.layouts.table_records import read
 from edge_glass.corpora.layouts.tables import split_word
 
 LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_glass.corpora.layouts import (
     annotations,
@@ -9,13 +10,15 @@ from edge_glass.corpora.layouts import (
     media_folders,
     recipes,
     shards,
-    table_batches,
+    table_records,
     tables,
     tar_samples,
     timed,
 )
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.table_batches import READERS, Batch
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.layouts.table_batches import Batch
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ LAYOUTS = {
         "media files, in class folders or with texts beside them", media_folders.records
     ),
     "table": Layout(
-        "tables whose columns name files or URLs, or hold bytes", table_batches.records
+        "tables whose columns name files or URLs, or hold bytes", table_records.records
     ),
-    "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", table_batches.lines),
+    "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", table_records.lines),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
     "lerobot": Layout("episodes of LeRobot v2 and v3", shards.lerobot, shards.is_lerobot),
@@ -56,11 +59,13 @@ LAYOUTS = {
 }
 
 
-def scan(layout: str, files: Files) -> Iterator[Record | Batch]:
+def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
     """All records of a layout; those of tables that are no JSON in batches."""
     if layout not in tables.BATCHED:
         yield from LAYOUTS[layout].records(files)
         return
+    from edge_glass.corpora.layouts.table_batches import READERS
+
     for name in tables.names(files):
         with files.local(name) as path:
             if tables.in_batches(name):

@@ -14,7 +14,7 @@ import numpy as np
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.table_batches import read
+from edge_glass.corpora.layouts.table_records import read
 from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.sources import mds
 from edge_glass.sources.obtain import store

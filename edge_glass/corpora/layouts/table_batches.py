@@ -59,33 +59,6 @@ class Batch:
             yield Record(where, said, self.folder, self.base, self.lost.get(number))
 
 
-def read(path: Path, name: str) -> Iterator[Record]:
-    """The records of one table, which is called `name` in its source.
-
-    Raises EdgeGlassError if it cannot be read on.
-    """
-    if not tables.in_batches(name):
-        yield from tables.items(path, name)
-        return
-    for batch in batches(path, name):
-        yield from batch.records()
-
-
-def records(files: Files) -> Iterator[Record]:
-    """The records of all tables of a source."""
-    for name in tables.names(files):
-        with files.local(name) as path:
-            yield from read(path, name)
-
-
-def lines(files: Files) -> Iterator[Record]:
-    """The lines of TSV files whose columns have no names: their keys are their numbers, from 0."""
-    for name in tables.names(files):
-        with files.local(name) as path:
-            for batch in without_header(path, name):
-                yield from batch.records()
-
-
 def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batch]:
     """The records of a table that is no JSON; of a Parquet file those of some row groups.
 
