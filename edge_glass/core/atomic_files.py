@@ -44,6 +44,7 @@ class Whole:
         self._hash = hashlib.sha256()
         self.size = 0
         self.closed = False
+        self._failure: BaseException | None = None
 
     def __enter__(self) -> "Whole":
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,20 @@ class Whole:
         while view.nbytes:
             view = view[self._file.write(view) :]
         return len(data)
+
+    def write_later_failing(self, data: Any) -> int:
+        """As `write`; what fails is raised by `check`, and nothing more is written."""
+        if self._failure is None:
+            try:
+                self.write(data)
+            except BaseException as error:  # Ctrl-C is no other
+                self._failure = error
+        return len(data)
+
+    def check(self) -> None:
+        """Raise what failed in the meantime."""
+        if self._failure is not None:
+            raise self._failure
 
     def tell(self) -> int:
         """Bytes written so far."""
@@ -79,12 +94,23 @@ class Whole:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
+                self.check()
                 os.fsync(self._file.fileno())
                 self._aside.replace(self._path)
                 sync_folder(self._path.parent)
         finally:
             self._file.close()
             self._aside.unlink(missing_ok=True)
+
+
+class ArrowSink:
+    """What pyarrow writes a file through: an error within a page would end the whole process."""
+
+    closed = False
+
+    def __init__(self, file: Whole) -> None:
+        self.write, self.tell = file.write_later_failing, file.tell
+        self.flush, self.close = file.flush, file.close
 
 
 def _locked(path: Path) -> io.FileIO:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core.arrow_columns import column, has_media, leaves
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import ArrowSink, Whole
 from edge_glass.core.key_digests import digests, second_rank, second_ranks
 
 ROW_GROUP_ROWS = 100  # on average, at most half as many more
@@ -47,6 +47,7 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
             weight = sum(map(_weight, example.values()))
             if not group.has_room(weight):
                 rows += group.write(writer)
+                file.check()
             group.add(example, weight)
             del example  # its media are in the group; the next row can use their memory
         rows += group.write(writer)
@@ -59,6 +60,7 @@ def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) 
     with Whole(path) as file, _writer(file, schema) as writer:
         for group in _groups(tables, schema):
             writer.write_table(group.combine_chunks())
+            file.check()
             rows += group.num_rows
     return Written(rows, file.size, file.sha256)
 
@@ -108,7 +110,7 @@ def write_table(
     with (
         Whole(path) as file,
         pq.ParquetWriter(
-            file,
+            ArrowSink(file),
             schema,
             compression="zstd",
             use_dictionary=True if words is None else words,
@@ -117,6 +119,7 @@ def write_table(
     ):
         for table in batches:
             writer.write_table(table)
+            file.check()
             rows += table.num_rows
     return Written(rows, file.size, file.sha256)
 
@@ -130,7 +133,7 @@ def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
     samples = any(".list." in path and pa.types.is_floating(type_) for path, type_ in stored)
     pages = {"write_batch_size": 1, "data_page_size": PAGE_BYTES} if media and not samples else {}
     writer = pq.ParquetWriter(
-        file,
+        ArrowSink(file),
         schema,
         **pages,
         compression=dict.fromkeys(text, "zstd") | dict.fromkeys(media, "none"),

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import outputs, records, row_counts, schema
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.atomic_files import ArrowSink, Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
@@ -103,7 +103,7 @@ class _File:
         with ExitStack() as stack:
             file = stack.enter_context(self._whole)
             writer = pq.ParquetWriter(
-                file,
+                ArrowSink(file),
                 self._schema,
                 compression="zstd",
                 write_page_index=True,
@@ -116,6 +116,7 @@ class _File:
     def write(self, batch: pa.RecordBatch) -> None:
         """Those columns of a batch that the file has."""
         self._writer.write_batch(batch.select(self._schema.names).cast(self._schema))
+        self._whole.check()
         self._rows += batch.num_rows
 
     def written(self) -> Record:

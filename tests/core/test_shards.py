@@ -1,15 +1,18 @@
 """Files that are whole or absent, whoever is killed beside them."""
 
+import errno
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from kit import kill
 
 from edge_glass.core.atomic_files import Whole, scratch, write_json
+from edge_glass.core.shard_files import write_shard
 
 DIES = """
 import os, signal, sys
@@ -112,3 +115,24 @@ def test_the_folder_of_a_process_goes_with_it(tmp_path: Path) -> None:
     with scratch(tmp_path, "another") as folder:
         assert not there.exists() and list(folder.iterdir()) == []
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "no space"), KeyboardInterrupt()])
+def test_a_write_that_fails_ends_no_process(
+    fault: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pyarrow aborts where a page cannot be written, whatever was raised."""
+    schema = pa.schema({"id": pa.string(), "image": pa.struct({"bytes": pa.binary()})})
+    rows = ({"id": str(n), "image": {"bytes": bytes(40_000)}} for n in range(400))
+    write = Whole.write
+
+    def failing(self: Whole, data: bytes) -> int:
+        if self.size > 1_000_000:
+            raise fault
+        return write(self, data)
+
+    monkeypatch.setattr(Whole, "write", failing)
+    with pytest.raises(type(fault)):
+        write_shard(tmp_path / "train.parquet", rows, schema)
+    assert list(tmp_path.iterdir()) == []
+    assert sum(1 for _ in rows) > 100  # the rest was not read

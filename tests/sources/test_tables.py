@@ -105,6 +105,7 @@ def test_files_that_are_no_such_tables(tmp_path: Path) -> None:
 READ_ALL = """
 import sys
 from pathlib import Path
+import pyarrow.compute, pyarrow.parquet  # whose own memory is not that of a row group
 from memory import forget, peak
 from edge_glass.sources.parquet_folder import Tables
 tables = Tables(Path(sys.argv[1]))
