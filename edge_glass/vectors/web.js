@@ -67,7 +67,7 @@ async function vector(wanted, one) {
 }
 
 async function nearest(query, one) {
-  const { dim, code, sizes, scales, numbers, probes, starts } = one, width = dim / code;
+  const { dim, code, sizes, scales, numbers, probes, budget, starts } = one, width = dim / code;
   const near = sizes.map((_, list) => [dot(numbers, list * dim, query, 0, dim) * scales[0], list]);
   near.sort((a, b) => b[0] - a[0] || a[1] - b[1]);
   const table = new Float32Array(code * 256), begin = sizes.length * dim;
@@ -75,7 +75,9 @@ async function nearest(query, one) {
     for (let value = 0; value < 256; value++)
       table[place * 256 + value] = dot(numbers, begin + (place * 256 + value) * width, query, place * width, width) * scales[1];
   const best = [], most = (await site).candidates;
-  await Promise.all(near.slice(0, probes).map(async ([score, list]) => {
+  let bytes = 0;
+  const read = near.slice(0, probes).filter(([, list], at) => (bytes += sizes[list] * (code + 8)) <= budget || !at);
+  await Promise.all(read.map(async ([score, list]) => {
     const size = sizes[list], bytes = await range(`${encodeURIComponent(one.column)}.codes`, starts[list], size * (code + 8));
     for (let at = 0; at < size; at++) {
       let sum = score;

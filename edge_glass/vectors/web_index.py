@@ -19,7 +19,7 @@ from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import library
 
 PROBES, CANDIDATES = 16, 22  # lists that are read, and records to put in order: 40 requests at most
-BYTES, MOST_BYTES = 1_200_000, 1_400_000  # of the lists, about and at most
+BYTES = 1_300_000  # of lists that a query reads, but for the first
 CODE = 64  # bytes of a vector's code at most
 PLACE = 8  # bytes: where a record begins, 5 of them, and 3 of its size
 PER_LIST = 60  # vectors that a list is found from
@@ -37,7 +37,8 @@ class Facts:
     code: int  # bytes of a code
     sizes: list[int]  # of the lists
     scales: tuple[float, float]  # of the middles of lists, and of what codes stand for
-    probes: int  # lists that a query reads
+    probes: int  # lists that a query reads at most
+    budget: int  # bytes of lists that it reads at most, but for the first
     recall: float  # of the 10 nearest rows, measured
 
 
@@ -52,9 +53,11 @@ class Index:
     starts: Array  # int64 (lists + 1,)
     scales: tuple[float, float]
 
-    def search(self, query: Array, probes: int, vectors: Array) -> Array:
+    def search(self, query: Array, vectors: Array) -> Array:
         """The rows that a browser finds for a vector of length 1, the nearest first."""
-        lists = np.argsort(-(self.middles @ query), kind="stable")[:probes]
+        lists = np.argsort(-(self.middles @ query), kind="stable")[:PROBES]
+        weights = np.diff(self.starts)[lists] * (self.codes.shape[1] + PLACE)
+        lists = lists[: max(1, int((np.cumsum(weights) <= BYTES).sum()))]
         at = np.concatenate([np.arange(self.starts[n], self.starts[n + 1]) for n in lists])
         tables = np.einsum("cvd,cd->cv", self.words, query.reshape(len(self.words), -1))
         scores = np.repeat(self.middles[lists] @ query, np.diff(self.starts)[lists])
@@ -78,10 +81,6 @@ def write(stored: Stored, vectors: Array, places: Array, folder: Path) -> Facts:
     end, uint64 (rows, 2).
     """
     index = _built(vectors, stored.dim)
-    sizes = np.diff(index.starts)
-    weight = index.codes.shape[1] + PLACE
-    worst = np.cumsum(np.sort(sizes)[::-1]) * weight
-    probes = max(1, min(PROBES, int(np.searchsorted(worst, MOST_BYTES, side="right"))))
     with Whole(folder / f"{stored.column}.lists") as file:
         for array, scale in zip((index.middles, index.words), index.scales, strict=True):
             file.write(np.rint(array / scale).astype(np.int8).tobytes())
@@ -90,9 +89,10 @@ def write(stored: Stored, vectors: Array, places: Array, folder: Path) -> Facts:
             begin, until = places[index.rows[start:end]].T
             file.write(index.codes[start:end].tobytes())
             file.write((begin << np.uint64(24) | until - begin).astype("<u8").tobytes())
+    sizes: list[int] = np.diff(index.starts).tolist()
     return Facts(
-        stored.column, stored.dim, index.codes.shape[1], sizes.tolist(), index.scales, probes,
-        _recall(index, probes, vectors, stored),
+        stored.column, stored.dim, index.codes.shape[1], sizes, index.scales, PROBES, BYTES,
+        _recall(index, vectors, stored),
     )  # fmt: skip
 
 
@@ -138,13 +138,13 @@ def _scaled(values: Array) -> tuple[Array, float]:
     return (np.rint(values / scale) * scale).astype(np.float32), scale
 
 
-def _recall(index: Index, probes: int, vectors: Array, stored: Stored) -> float:
+def _recall(index: Index, vectors: Array, stored: Stored) -> float:
     """Of the 10 nearest rows of some, how many a browser finds; the row itself is no finding."""
     [(numbers, queries)] = recall.queries(stored, []).values()
     near, _ = top(queries, ((n, normal(found)) for n, found in stored.blocks()), recall.K + 1)
     hits = []
     for number, query, true in zip(numbers, queries, near, strict=True):
         wanted = set(true.tolist()) - {number, -1}
-        found = [row for row in index.search(query, probes, vectors).tolist() if row != number]
+        found = [row for row in index.search(query, vectors).tolist() if row != number]
         hits.append(len(wanted & set(found[: recall.K])) / max(1, min(recall.K, len(wanted))))
     return round(float(np.mean(hits)), 3)
