@@ -13,7 +13,11 @@ from hub import Hub
 from kit import ROOT, Cli
 from releases import REPO, SAMPLE
 
+from edge_glass.cli import main, session
 from edge_glass.cli.main import app
+from edge_glass.core.errors import ConfigError
+from edge_glass.core.spec import CLIPS
+from edge_glass.corpora import catalog
 
 COMMON = {"--help", "--quiet", "--verbose", "--log"}  # of all commands, tested once
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -96,6 +100,40 @@ def test_an_option_that_would_do_nothing_is_an_error(
     option = next(word for word in reversed(words.split()) if word.startswith("--"))
     shown = cli(*(places.get(word, word) for word in words.split()))
     assert shown.code == 1 and option in shown.err
+
+
+def panels(verb: str) -> dict[str, str]:
+    """The options of a command, and the part of the help that each stands in."""
+    command = typer.main.get_command(app).commands[verb]
+    return {p.opts[0]: p.rich_help_panel for p in command.params if p.param_type_name == "option"}
+
+
+@pytest.mark.parametrize("config", catalog.samples())
+def test_each_option_of_build_is_used_by_a_config_or_refused(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The help says what an option is about: clips, URLs, or any config."""
+    variant = catalog.variant(config)
+    fetched = {source.fetch for source in variant.kind.spec().sources.values()}
+    about = panels("build")
+    assert {"Clips", "URLs"} <= set(about.values())
+    for raw, fetches, option in product((None, Path("raw")), (False, True), about):
+        clips = fetches or option == "--fetch-clips"
+        given = [option, *(["--fetch-clips"] if clips else []), *(["--raw"] if raw else [])]
+        monkeypatch.setattr(session, "_given", given)
+        is_used = {
+            "Clips": bool(fetched & {*CLIPS}) and (raw is None or clips),
+            "URLs": bool(fetched - {*CLIPS, None}),
+        }.get(about[option], True)
+        is_used &= raw is None or option != "--mirror"
+        is_used &= raw is not None or option not in ("--unverified", "--fetch-clips")
+        is_used &= not clips or (raw is not None and bool(fetched & {*CLIPS}))
+        try:
+            main._check_used([variant], raw, clips)
+        except ConfigError:
+            assert not is_used, given
+        else:
+            assert is_used, given
 
 
 def test_a_variant_of_a_few_rows(tmp_path: Path, cli: Cli) -> None:
