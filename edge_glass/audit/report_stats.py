@@ -77,10 +77,12 @@ def _columns(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> 
         f"min({value})::DOUBLE, max({value})::DOUBLE"
         for name, (value, _) in measures.items()
     )
-    [told] = connection.execute(f"SELECT {asked} FROM data").fetchall()
+    [figures] = connection.execute(f"SELECT {asked} FROM data").fetchall()
     return [
         {"name": name, "type": column_notes.type_name(columns[name]), "unit": unit}
-        | dict(zip(("nulls", "distinct", "least", "most"), told[4 * at : 4 * at + 4], strict=True))
+        | dict(
+            zip(("nulls", "distinct", "least", "most"), figures[4 * at : 4 * at + 4], strict=True)
+        )
         for at, (name, (_, unit)) in enumerate(measures.items())
     ]
 
@@ -92,7 +94,9 @@ def _measure(name: str, feature: Any) -> tuple[str, str]:
     kind = column_notes.type_name(feature)
     if kind in ("string", "large_string"):
         return f"length({quoted(name)})", "characters"
-    if kind == "ClassLabel" or kind.startswith(("int", "uint", "float", "decimal")):
+    if kind.startswith("float"):
+        return f"CASE WHEN isfinite({quoted(name)}) THEN {quoted(name)} END", ""
+    if kind == "ClassLabel" or kind.startswith(("int", "uint", "decimal")):
         return quoted(name), ""
     return "NULL", ""
 

@@ -68,10 +68,15 @@ async function search() {
 
 // something to look at before the first question
 async function some() {
-  const mine = turn, found = await source.some().catch(() => ({ rows: [] }));
-  if (mine !== turn) return;
-  $("hits").replaceChildren(...found.rows.map(card));
-  say(`${found.rows.length} rows from all over the data. ${$("text").placeholder}.`);
+  const mine = turn;
+  try {
+    const { rows } = await source.some();
+    if (mine !== turn) return;
+    $("hits").replaceChildren(...rows.map(card));
+    say(`${rows.length} rows from all over the data. ${$("text").placeholder}.`);
+  } catch (error) {
+    if (mine === turn) say(error.message, true);
+  }
 }
 
 function card(hit) {

@@ -25,7 +25,7 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.core.visible import visible
 from edge_glass.media import images, magic
 from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Filter, caption
-from edge_glass.vectors.query import Finder, Hit, Kind, Query
+from edge_glass.vectors.query import Finder, Kind, Query
 
 HERE = Path(__file__).parent
 LARGEST = 2**25  # bytes of a file to search by: 32 MB
@@ -139,7 +139,9 @@ class Site:
         fold = asked.get("fold", "1") == "1"
         async with self._searching:
             hits = await asyncio.to_thread(self._finder.find, query, name, k, filters, unsafe, fold)
-            rows = await asyncio.to_thread(lambda: [self._hit(hit) for hit in hits])
+            rows = await asyncio.to_thread(
+                lambda: [self._hit(hit.row, hit.score, hit.like_it) for hit in hits]
+            )
         found = self._finder.column(query, name).stored.name
         return web.json_response({"in": found, "rows": rows})
 
@@ -152,23 +154,25 @@ class Site:
         rows = range(self._finder.table.rows) if passing is None else passing.nonzero()[0].tolist()
         many = min(FIRST, len(rows))
         some = [rows[len(rows) * n // many] for n in range(many)]
-        return [self._hit(Hit(row, 0.0, ())) | {"score": None} for row in some]
+        return [self._hit(row) for row in some]
 
-    def _hit(self, hit: Hit) -> dict[str, Any]:
+    def _hit(
+        self, number: int, score: float | None = None, like_it: tuple[int, ...] = ()
+    ) -> dict[str, Any]:
         table = self._finder.table
-        row = table.row(hit.row)
+        row = table.row(number)
         page: dict[str, Any] = visible(
             {
-                "row": hit.row,
-                "score": hit.score,
-                "similarity": hit.score,  # and the next two: names of clip-retrieval
+                "row": number,
+                "score": score,
+                "similarity": score,  # and the next two: names of clip-retrieval
                 "url": row.get("url") or row.get("image_url"),
                 "NSFW": row[table.unsafe] if table.unsafe else None,
-                "like_it": hit.like_it,
+                "like_it": like_it,
                 "id": row["id"],
                 "split": row[SPLIT],
                 "caption": caption(row[table.caption]),
-                "media": self._previews(hit.row, 1),
+                "media": self._previews(number, 1),
             }
         )
         return page

@@ -21,12 +21,12 @@ const bits = (bytes, at, size) => { let found = 0; for (let n = size - 1; n >= 0
 
 // the middles of all lists and what their codes stand for: read once, when the first question comes
 const index = once(async (name) => {
-  const facts = (await site).columns.find((one) => one.column === name);
-  const response = await fetch(`${encodeURIComponent(name)}.lists`);
+  const { columns } = await site, place = columns.findIndex((one) => one.column === name), facts = columns[place];
+  const response = await fetch(`${place}.lists`);
   const numbers = signed(new Uint8Array(await response.arrayBuffer()));
   const starts = [0];
   for (const size of facts.sizes) starts.push(starts.at(-1) + size * (facts.code + 8));
-  return { ...facts, starts, numbers, words: new Map(Object.entries(facts.words ?? {}).map(([word, weight], at) => [word, { at, weight }])) };
+  return { ...facts, place, starts, numbers, words: new Map(Object.entries(facts.words ?? {}).map(([word, weight], at) => [word, { at, weight }])) };
 });
 
 function unit(vector) {
@@ -61,7 +61,7 @@ async function vector(wanted, one) {
   const words = [...new Set(wanted.get("text").toLowerCase().match(/[\p{L}]{2,}/gu) ?? [])].filter((word) => one.words.has(word)).slice(0, 12);
   if (!words.length) throw new Error("None of these words stands in the data often enough: try others.");
   const sum = new Float32Array(one.dim);
-  const parts = await Promise.all(words.map((word) => range(`${encodeURIComponent(one.column)}.words`, one.words.get(word).at * one.dim, one.dim)));
+  const parts = await Promise.all(words.map((word) => range(`${one.place}.words`, one.words.get(word).at * one.dim, one.dim)));
   parts.forEach((part, at) => unit(signed(part)).forEach((value, n) => { sum[n] += value * one.words.get(words[at]).weight; }));
   return unit(sum);
 }
@@ -78,7 +78,7 @@ async function nearest(query, one) {
   let bytes = 0;
   const read = near.slice(0, probes).filter(([, list], at) => (bytes += sizes[list] * (code + 8)) <= budget || !at);
   await Promise.all(read.map(async ([score, list]) => {
-    const size = sizes[list], bytes = await range(`${encodeURIComponent(one.column)}.codes`, starts[list], size * (code + 8));
+    const size = sizes[list], bytes = await range(`${one.place}.codes`, starts[list], size * (code + 8));
     for (let at = 0; at < size; at++) {
       let sum = score;
       for (let place = 0; place < code; place++) sum += table[place * 256 + bytes[at * code + place]];
@@ -131,7 +131,7 @@ globalThis.source = {
   media: (_, row, column) => async () => {
     const { data, shards } = await site, found = await numbered(row);
     const [, kind, shard, start, size] = found.media.find(([name]) => name === column);
-    return URL.createObjectURL(new Blob([await range(`${data}/${shards[shard]}`, start, size)], { type: kind }));
+    return URL.createObjectURL(new Blob([await range(`${data}/${encodeURIComponent(shards[shard])}`, start, size)], { type: kind }));
   },
 };
 }

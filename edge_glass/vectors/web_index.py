@@ -18,7 +18,7 @@ from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import library
 
-PROBES, CANDIDATES = 16, 22  # lists that are read, and records to put in order: 40 requests at most
+PROBES, CANDIDATES = 16, 22  # lists that are read, and records to put in order: a request each
 BYTES = 1_300_000  # of lists that a query reads, but for the first
 CODE = 64  # bytes of a vector's code at most
 PLACE = 8  # bytes: where a record begins, 5 of them, and 3 of its size
@@ -74,17 +74,17 @@ def small(vectors: Array) -> Array:
     return shrunk
 
 
-def write(stored: Stored, vectors: Array, places: Array, folder: Path) -> Facts:
-    """Write `<column>.lists` and `<column>.codes`; gives what the page says of them.
+def write(stored: Stored, vectors: Array, places: Array, path: Path) -> Facts:
+    """Write the files `path`.lists and `path`.codes; gives what the page says of them.
 
     `vectors` are those of all rows as `small` makes them, `places` where their records start and
     end, uint64 (rows, 2).
     """
     index = _built(vectors, stored.dim)
-    with Whole(folder / f"{stored.column}.lists") as file:
+    with Whole(path.with_suffix(".lists")) as file:
         for array, scale in zip((index.middles, index.words), index.scales, strict=True):
             file.write(np.rint(array / scale).astype(np.int8).tobytes())
-    with Whole(folder / f"{stored.column}.codes") as file:
+    with Whole(path.with_suffix(".codes")) as file:
         for start, end in zip(index.starts, index.starts[1:], strict=False):
             begin, until = places[index.rows[start:end]].T
             file.write(index.codes[start:end].tobytes())

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from edge_glass.core import outputs, pages, parquet
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core import outputs, pages, parquet, schema
+from edge_glass.core.atomic_files import Whole, scratch, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.core.visible import visible
@@ -39,28 +39,43 @@ def write(folder: Path, out: Path, data: str, root: Path | None, progress: Progr
     """Write the page of the build in `folder` to `out`; gives its index.html.
 
     `data` is the address that the shards have, as seen from the page; `root` has the embeddings.
-    Without embeddings the page shows rows, and has no search. Raises EdgeGlassError if `out` holds
-    what Edge Glass did not put there.
+    Without embeddings the page shows rows, and has no search. An earlier page in `out` is replaced
+    when all of this one is there. Raises EdgeGlassError if `out` holds anything else.
     """
-    table, columns = Table(folder), _columns(folder, root)
-    names = ["index.html", MARK, "rows", "places", "page.css", "page.js", "web.js"]
-    names += [f"{one.column}.{kind}" for one in columns for kind in ("lists", "codes", "words")]
-    report = folder.parent / "report.html"
     outputs.check_apart(folder, out)
-    outputs.claim(out, [*names, *(["report.html"] if report.is_file() else [])])
-    vectors = {one.column: _vectors(one, table.rows) for one in columns}
-    places = _rows(table, list(vectors.values()), out, progress)
+    outputs.check_replaceable(out, _inventory(out))
+    with scratch(out.resolve().parent, f"{out.resolve().name}.page") as work:
+        new = work / out.resolve().name
+        new.mkdir()
+        _write(folder, new, data, root, progress)
+        outputs.replace(new, out, _inventory(out))
+    return out / "index.html"
+
+
+def _inventory(out: Path) -> list[str] | None:
+    """The files of a page, None where there is none whose description is whole."""
+    try:
+        found: list[str] = schema.read(out / MARK, schema.shape(files=list[str]), "delete it")[
+            "files"
+        ]
+    except (OSError, EdgeGlassError):
+        return None
+    return found
+
+
+def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Progress) -> None:
+    table, columns = Table(folder), _columns(folder, root)
+    vectors = [_vectors(one, table.rows) for one in columns]
+    places = _rows(table, vectors, out, progress)
     facts = []
-    for one in columns:
-        index = web_index.write(one, vectors[one.column], places, out)
-        facts.append(asdict(index) | {"words": _words(one, table, out, progress)})
-    for name in ("page.css", "page.js", "web.js"):
-        copyfile(HERE / name, out / name)
-    if report.is_file():
-        copyfile(report, out / "report.html")
-    shards = [shard.file for shard in table.manifest.shards()]
-    site = {"rows": table.rows, "data": data.rstrip("/"), "shards": shards, "columns": facts}
-    write_json(out / MARK, site | {"candidates": web_index.CANDIDATES, "caption": table.caption})
+    for number, (one, found) in enumerate(zip(columns, vectors, strict=True)):
+        index = web_index.write(one, found, places, out / str(number))
+        words = _words(one, table, out / f"{number}.words", progress)
+        facts.append(asdict(index) | {"words": words})
+    report = folder.parent / "report.html"
+    copies = [HERE / name for name in ("page.css", "page.js", "web.js")]
+    for path in [*copies, *([report] if report.is_file() else [])]:
+        copyfile(path, out / path.name)
     pages.write(
         out / "index.html",
         "vectors",
@@ -75,7 +90,16 @@ def write(folder: Path, out: Path, data: str, root: Path | None, progress: Progr
         report=report.is_file(),
         origin=_origin(data),
     )
-    return out / "index.html"
+    site = {
+        "rows": table.rows,
+        "data": data.rstrip("/"),
+        "shards": [shard.file for shard in table.manifest.shards()],
+        "columns": facts,
+        "candidates": web_index.CANDIDATES,
+        "caption": table.caption,
+        "files": sorted([MARK, *(path.name for path in out.iterdir())]),
+    }
+    write_json(out / MARK, site)
 
 
 def _prompt(facts: list[dict[str, Any]]) -> str:
@@ -86,7 +110,8 @@ def _prompt(facts: list[dict[str, Any]]) -> str:
 
 def _origin(data: str) -> str:
     """Where the shards are, as a policy names it; the Hub sends readers on to hosts of its own."""
-    return "https:" if urlsplit(data).scheme == "https" else ""
+    scheme = urlsplit(data).scheme
+    return f"{scheme}:" if scheme in ("http", "https") else ""
 
 
 def _columns(folder: Path, root: Path | None) -> list[Stored]:
@@ -122,7 +147,10 @@ def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> 
 
 
 def _records(table: Table) -> Iterator[dict[str, Any]]:
-    """All of a row but its media, and where those are: column, kind, shard, start and size."""
+    """All of a row but its media, and where those are: column, kind, shard, start and size.
+
+    Where pyarrow alone can tell (lists, a group in which some are missing) no media are shown.
+    """
     number = 0
     for shard, (split, path) in enumerate(table.shards):
         with parquet.opened(path) as file:
@@ -143,7 +171,7 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
                     number += 1
 
 
-def _words(one: Stored, table: Table, out: Path, progress: Progress) -> dict[str, float] | None:
+def _words(one: Stored, table: Table, path: Path, progress: Progress) -> dict[str, float] | None:
     """Write the vectors of words, as the column's encoder gives them; word -> weight, in order.
 
     A text is looked for by the mean of its words, the rare ones weighing more. None where the
@@ -153,23 +181,22 @@ def _words(one: Stored, table: Table, out: Path, progress: Progress) -> dict[str
         return None
     try:
         encoder = encoder_of(one, "text")
-    except EdgeGlassError:
+    except EdgeGlassError as error:
+        progress.say(f"{one.name}: no search by text: {error}")
         return None
     counts: Counter[str] = Counter()
-    for _, path in table.shards:
-        for row in parquet.rows(path, [table.caption]):
+    for _, shard in table.shards:
+        for row in parquet.rows(shard, [table.caption]):
             counts.update(set(WORD.findall(caption(row[table.caption]).lower())))
     common = sorted(counts, key=lambda word: (-counts[word], word))[:WORDS]
     tally = Tally()
     with (
         progress.rows(f"{one.name}: words", len(common), tally),
-        Whole(out / f"{one.column}.words") as file,
+        Whole(path) as file,
     ):
         for at in range(0, len(common), AT_ONCE):
-            some = common[at : at + AT_ONCE]
-            file.write(
-                web_index.small(encoder.encode([encoder.prepare(w) for w in some])).tobytes()
-            )
+            some = [encoder.prepare(word) for word in common[at : at + AT_ONCE]]
+            file.write(web_index.small(encoder.encode(some)).tobytes())
             tally.add(len(some))
     weights = np.log((table.rows + 1) / np.array([counts[word] for word in common]))
     return dict(zip(common, weights.round(3).tolist(), strict=True))

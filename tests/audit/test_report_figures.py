@@ -1,0 +1,30 @@
+"""What a report says of columns in figures; the page itself: test_report_page.py."""
+
+import math
+from pathlib import Path
+
+import planted
+from datasets import Features, Value
+
+from edge_glass.audit import report, report_stats
+from edge_glass.core import manifest
+from edge_glass.core.manifest import HIDDEN
+
+
+def test_numbers_that_are_none_have_no_part_in_least_and_most(tmp_path: Path) -> None:
+    scores = [1.5, math.nan, math.inf, -math.inf, None, -2.0]
+    rows = [
+        {"id": str(n), "caption": "ab" * n or None, "score": score, "tags": ["a"] * n}
+        for n, score in enumerate(scores)
+    ]
+    text = Value("string")
+    features = Features(id=text, caption=text, score=Value("float32"), tags=[text])
+    folder = planted.corpus(tmp_path, "numbers", {"train": rows}, features=features)
+    report.write(tmp_path)
+    facts = report_stats.of(folder, manifest.read(folder), tmp_path / HIDDEN)
+    found = {one["name"]: one for one in facts["columns"]}
+    assert {key: found["score"][key] for key in ("nulls", "least", "most")} == {
+        "nulls": 1, "least": -2, "most": 1.5,
+    }  # fmt: skip
+    assert [found["caption"][key] for key in ("nulls", "least", "most")] == [1, 2, 10]
+    assert [found["tags"][key] for key in ("least", "most", "unit")] == [0, 5, "items"]
