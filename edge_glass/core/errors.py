@@ -12,7 +12,8 @@ OUT_OF = {  # what a process has no more of, and where to look
     errno.ENOSPC: ": make room and run the same command again",
     errno.EDQUOT: ": make room and run the same command again",
 }
-USER = re.compile(r"(?<=://)[^\s/?#]*@")
+# behind a scheme, or with a password: a proxy needs no scheme, and a slash is easily forgotten
+USER = re.compile(r"(?<=://)[^\s/?#]*@|(?<![\w.%+~:-])[\w.%+~-]+:[^\s/\\?#'\"]*@")
 SECRET = r"(?:key|token|secret|sig|signature|passwd|password|credential|auth)"
 VALUE = re.compile(rf"(?i)([?&;][\w.-]*{SECRET}[\w.-]*=)[^\s&;#'\"]+")
 

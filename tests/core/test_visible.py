@@ -47,10 +47,12 @@ def test_tables_and_errors_show_it_escaped(capsys: pytest.CaptureFixture[str]) -
         ("http://u:p%40ss@host:80/x", "http://***@host:80/x"),
         ("socks5://u:p@ss@host", "socks5://***@host"),
         ("ray://tok@head:10001 is", "ray://***@head:10001 is"),
+        ("proxy=u:p@ss@host:80 -v", "proxy=***@host:80 -v"),
+        ("'http:/u:p@host'", "'http:/***@host'"),
         ("https://h/x?a=1&X-Amz-Signature=ab%2F&b=2", "https://h/x?a=1&X-Amz-Signature=***&b=2"),
         ("('https://h?api_key=ab')", "('https://h?api_key=***')"),
         ("hf://datasets/org/name@v1.0.0", "hf://datasets/org/name@v1.0.0"),
-        ("mail a@b.c, https://h/@user", "mail a@b.c, https://h/@user"),
+        ("mail: a@b.c, https://h/@user", "mail: a@b.c, https://h/@user"),
     ],
 )
 def test_secrets_of_urls_are_told_to_nobody(url: str, shown: str) -> None:

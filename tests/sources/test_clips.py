@@ -251,6 +251,18 @@ def test_cookies_and_proxy(site: Site, tmp_path: Path) -> None:
     assert b"value" not in b"".join(records(tmp_path / "store").values())
 
 
+@pytest.mark.parametrize("scheme", ["", "socks5://"])
+def test_of_a_proxy_no_password_goes_into_records(scheme: str, tmp_path: Path) -> None:
+    proxies = [
+        f"{scheme}{user}@127.0.0.1:{port}"
+        for user, port in (("ann:one", 9), ("bob:two", 9), ("bob:two", 8))
+    ]
+    tools = [
+        clips.tool(Remote("", "audio", 1000, tmp_path, Network(proxy=proxy))) for proxy in proxies
+    ]
+    assert tools[0] == tools[1] != tools[2]
+
+
 def test_clips_are_begun_so_many_a_minute(site: Site, tmp_path: Path) -> None:
     fetcher = clips.Clips(remote(site, tmp_path, Network(per_minute=300)))
     (tmp_path / "work").mkdir()
