@@ -44,6 +44,7 @@ NAMES = {
     "cc 0": "CC0-1.0",
     "cc zero": "CC0-1.0",
     "cc 0 pd": "CC0-1.0",
+    "pd cc 0": "CC0-1.0",
     "cc pd": "CC-PDDC",
     "pd mark": "CC-PDM-1.0",
     "pdm": "CC-PDM-1.0",
@@ -77,7 +78,10 @@ PERMISSIVE = {
     "CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "OGL-UK-3.0", "etalab-2.0",
 }  # fmt: skip
 FREE = {"CC0-1.0", "CC-PDDC", "CC-PDM-1.0", "PDDL-1.0", "Unlicense", "0BSD", PUBLIC_DOMAIN}
-SHARED = re.compile(r"(GFDL-1\.[123]|[AL]?GPL-[123]\.\d|ODbL-1\.0|CDLA-Sharing-1\.0|LAL-1\.[23]).*")
+SHARED = re.compile(  # a whole identifier: more of an expression may ask for more
+    r"((GFDL-1\.[123](-no-invariants)?|[AL]?GPL-[123]\.\d)(\+|-only|-or-later)?"
+    r"|ODbL-1\.0|CDLA-Sharing-1\.0|LAL-1\.[23])"
+)
 CC = re.compile(rf"(?:{REFERENCE})?CC-BY((?:-(?:NC|SA|ND))*)(?:-[\d.]+)?(?:-[A-Z]{{2,3}})?")
 
 
@@ -97,7 +101,9 @@ def spdx(text: str | None) -> str | None:
     One of Creative Commons without a version, or ported to a country that SPDX has no identifier
     for, is a `LicenseRef-`: what it allows is known all the same.
     """
-    said = unicodedata.normalize("NFKC", html.unescape(text or "")).strip().casefold()[:LONGEST]
+    if text is None or len(text) > LONGEST:  # a part of it would be a guess
+        return None
+    said = unicodedata.normalize("NFKC", html.unescape(text)).strip().casefold()
     said = re.sub(r"[\u2010-\u2015]", "-", said)
     if twice := re.fullmatch(r"([^()]+) \(([^()]+)\)(.*)", said):  # a name with its abbreviation
         name = _named(twice[1] + twice[3])
@@ -151,13 +157,17 @@ def _named(said: str) -> str | None:
     """The licence of a name, out of words and versions alone."""
     said = re.sub(r"[\s/,()\[\]{}:_\"'-]+", " ", said).strip()
     said = re.sub(r"(?<=[a-z])v(?=\d)|\bv(?:er(?:sion)?)?[. ]*(?=\d)", " ", said)
-    if said == "by" or re.search(r"[^a-z\d. +]", said):
+    if _words(said) == ["by"] or re.search(r"[^a-z\d. +]", said):
         return None
     said = re.sub(r"(?<=[a-z])(?=\d)", " ", said)
     for pattern, name in PHRASES:
         said = re.sub(pattern, name, said)
-    words = [word for word in said.split() if word not in NOISE.split()]
+    words = _words(said)
     return _creative_commons(words) or _listed(words)
+
+
+def _words(said: str) -> list[str]:
+    return [word for word in said.split() if word not in NOISE.split()]
 
 
 def _creative_commons(words: list[str]) -> str | None:

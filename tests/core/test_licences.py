@@ -37,11 +37,17 @@ def test_precision_and_recall_over_planted_spellings() -> None:
         ("Attribution License", {*EVERY}),
         ("CC BY-SA 4.0", {"commercial", "share-alike"}),
         ("GFDL 1.2", {"commercial", "share-alike"}),
+        ("GFDL-1.2-no-invariants-or-later", {"commercial", "share-alike"}),
+        ("AGPL-3.0-only", {"commercial", "share-alike"}),
         ("CC BY-ND 4.0", {"commercial"}),
         ("CC BY-NC-SA 3.0", {"share-alike"}),
         ("CC BY-NC-ND 4.0", set()),
         ("C-UDA-1.0", set()),  # SPDX knows it, we do not
         ("MIT OR Apache-2.0", set()),
+        ("GPL-3.0-or-later AND CC-BY-NC-4.0", set()),
+        ("ODbL-1.0 AND LicenseRef-Mine", set()),
+        ("GFDL-1.3-invariants-or-later", set()),  # some of it must not be changed
+        (f"CC BY 4.0{' ' * 300}NC", set()),
         ("?", set()),
         ("", set()),
         (None, set()),
