@@ -6,6 +6,7 @@ goes on at the next shard.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,15 +26,15 @@ from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor import Pool
 
 
-class Trace:
+class Trace(ABC):
     """How a shard is read. It pickles, and its repr tells it from every other."""
 
     name: ClassVar[str]  # of its folder
     schemas: ClassVar[dict[str, pa.Schema]]  # of each file, by name
 
+    @abstractmethod
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
-        raise NotImplementedError
 
     def libraries(self) -> dict[str, str]:
         """What the trace depends on besides the shard."""

@@ -131,11 +131,11 @@ def plan(
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if json:
         terminal.as_json(
-            [terminal.plain(build) | {"fetch_bytes": build.fetch_bytes} for build in plans]
+            [terminal.plain(each) | {"fetch_bytes": each.fetch_bytes} for each in plans]
         )
     else:
-        for build in plans:
-            terminal.plan(build)
+        for each in plans:
+            terminal.plan(each)
 
 
 @app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")

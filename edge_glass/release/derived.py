@@ -47,12 +47,18 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
             yield f"{name}: removed: run `edge-glass embed` again", _Removal([*there, path])
     log = out / captions.FOLDER / before.config
     if ids is not None and (log / call_log.FILE).is_file():
-        yield f"{captions.FOLDER}/{before.config}: cleaned", partial(_forget_calls, log, ids)
+        gone = partial(_is_of, ids, before.each_example)
+        yield f"{captions.FOLDER}/{before.config}: cleaned", partial(_forget_calls, log, gone)
 
 
-def _forget_calls(folder: Path, ids: Ids) -> None:
+def _is_of(ids: Ids, several: bool, id: str) -> bool:
+    """Whether an example is of one of these source rows, which may be several examples each."""
+    return id in ids or source_id(id, several) in ids
+
+
+def _forget_calls(folder: Path, gone: Callable[[str], bool]) -> None:
     with closing(Calls(folder)) as calls:
-        calls.forget(ids.__contains__)
+        calls.forget(gone)
 
 
 def forget(out: Path, before: Manifest) -> None:
@@ -112,8 +118,6 @@ class _Cleaning:
 def _filter(path: Path, gone: Ids, several: bool) -> None:
     table = parquet.table(path)
     ids = table["id"].to_pylist()
-    table = table.filter(
-        pa.array([id not in gone and source_id(id, several) not in gone for id in ids])
-    )
+    table = table.filter(pa.array([not _is_of(gone, several, id) for id in ids]))
     groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
     write_table(path, groups, table.schema)

@@ -137,15 +137,20 @@ def test_captions_go_through_the_checks_of_texts_and_a_refusal_is_none(out: Path
     )
 
 
-def test_of_a_row_that_is_withdrawn_no_caption_is_left(out: Path) -> None:
+@pytest.mark.parametrize("several", [False, True])
+def test_of_a_row_that_is_withdrawn_no_caption_is_left(out: Path, several: bool) -> None:
+    """A row may be several examples: each of them was asked about."""
+    name = "each" if several else CLOTHO
+    if several:
+        eg.build(CLOTHO, out, name=name, caption_mode="each", progress=False)
     with Model() as model:
-        captions.caption(out / CLOTHO, options(model))
-    id = sorted(rows(out / CLOTHO))[0]
+        captions.caption(out / name, options(model))
+    id = sorted(rows(out / name))[0].partition("#")[0]
     done = eg.withdraw(out, ids=[id])
     assert done.search and done.search.residue == ()
     for path in (out / "captions").rglob("*"):
         assert path.is_dir() or id.encode() not in path.read_bytes()
-    assert id not in rows(out / f"{CLOTHO}_captioned")
+    assert not [row for row in rows(out / f"{name}_captioned") if row.partition("#")[0] == id]
     assert not faults(out)
 
 

@@ -10,14 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from edge_glass.core import columns, finished, ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, absent
-from edge_glass.core.manifest import AuditedBuild, Captions, Manifest
+from edge_glass.core.manifest import AuditedBuild, Captions, Inputs, Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import Revisions
 from edge_glass.domains.slides import llm_session, prompts, vision_model
@@ -175,7 +174,7 @@ class _Rows(Run[Row]):
         )
         return revise.placed(self._folder.parent, described, partial(self._make, described))
 
-    def _make(self, described: Any, work: Path) -> None:
+    def _make(self, described: Inputs, work: Path) -> None:
         change = _Captioned(self._caption)
         revise.make(
             described,

@@ -1,6 +1,7 @@
 """A run of a model over many items: what is asked, what it may cost, when it stops."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Asked:
     skipped: dict[str, str] = field(default_factory=dict)  # decks not asked about, and why
 
 
-class Run(Generic[Item]):
+class Run(ABC, Generic[Item]):
     """Items go through `at_once` workers; all that is asked of one is asked by one of them."""
 
     remedy: ClassVar[str]  # where an item is damaged
@@ -76,17 +77,17 @@ class Run(Generic[Item]):
         self._failure: str | None = None
         self._in_a_row = 0
 
+    @abstractmethod
     def items(self) -> Iterator[Item]:
         """What is to be asked about."""
-        raise NotImplementedError
 
+    @abstractmethod
     def where(self, item: Item) -> str:
         """Where an item lies, to be named if it is damaged."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def one(self, item: Item) -> None:
         """Ask all that is to be asked of an item. Raises FailedError, SpentError, Dropped."""
-        raise NotImplementedError
 
     def ask(self, total: int, progress: Progress | None) -> Asked:
         """Ask about all items, `total` of them, and write the table of calls."""
