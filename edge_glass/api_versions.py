@@ -120,7 +120,7 @@ def append(
     Examples:
         >>> edge_glass.append("data", "more")
     """
-    from edge_glass.release.append_raw import append as join
+    from edge_glass.release.append import append as join
 
     return join(str(place), str(new), config, on_same, version, jobs)[0]
 

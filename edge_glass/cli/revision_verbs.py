@@ -111,7 +111,7 @@ def append(
     json: Json = False,
 ) -> None:
     """Put rows of another build behind those that are there; shards that are there stay."""
-    from edge_glass.release.append_raw import append as join
+    from edge_glass.release.append import append as join
 
     builds, release = join(
         directory, new, config, on_same, version, jobs or cores(),

@@ -127,6 +127,21 @@ def variant_of(build: "Inputs", base: str, overrides: dict[str, Any]) -> Variant
     return Variant(build.corpus, base, build.config, overrides, mine)
 
 
+def recipe(build: "Inputs") -> Variant:
+    """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
+    if made := build.captions:
+        raise ConfigError(
+            f"{build.config}: its captions are by {made.model}, which may answer otherwise now: "
+            f"reproduce {made.of.config}"
+        )
+    kind, name = variant_of(build, "", {}).kind, build.config
+    base = name if name in kind.spec().configs else kind.corpus
+    ours = variant_of(build, base, {}).builder().parameters()
+    overrides = {key: value for key, value in build.parameters.items() if ours.get(key) != value}
+    kind.configure(base, name, **overrides)
+    return variant_of(build, base, overrides)
+
+
 def configs() -> Iterator[tuple[str, str]]:
     """Every corpus with each of its published configs."""
     for name in corpora():

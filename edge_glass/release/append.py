@@ -12,11 +12,12 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.key_digests import Ids, KeySet
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Appended, File, Manifest
+from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import KINDS, Revisions
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
 from edge_glass.pipeline.shard_plan import SHARD_BYTES
-from edge_glass.release import editions
+from edge_glass.release import append_raw, editions
 from edge_glass.release.editions import Edition
 from edge_glass.release.publish import Release
 from edge_glass.release.withdraw import Gone, touched
@@ -55,17 +56,23 @@ def append(
     on_same: OnSame = "skip",
     version: str | None = None,
     jobs: int = 1,
+    *,
+    progress: Progress | None = None,
 ) -> tuple[dict[str, Manifest], Release | None]:
     """Append the rows of the builds in `new` to those in a folder, or to `org/name` on the Hub.
 
-    Of rows whose id is there already the old one stays (`skip`), nothing is done (`error`), or the
-    new one is taken (`replace`). Returns the manifests, and what was published. Raises
-    EdgeGlassError if the two are not of one corpus, features and parameters.
+    `new` may be a folder of raw files, which are built first. Of rows whose id is there already the
+    old one stays (`skip`), nothing is done (`error`), or the new one is taken (`replace`). Run it
+    again after any stop. Returns the manifests, and what was published. Raises EdgeGlassError if
+    the two are not of one corpus, features and parameters.
     """
     if on_same not in get_args(OnSame):
         raise ConfigError(f"on_same {on_same}: use {', '.join(get_args(OnSame))}")
-    source = locations.at(new)
-    with editions.opened(place, version) as edition, locations.errors_explained(source):
+    with (
+        append_raw.builds(place, new, config, jobs, progress) as source,
+        editions.opened(place, version) as edition,
+        locations.errors_explained(source),
+    ):
         done = {}
         for name, (folder, other) in _pairs(edition, source, config).items():
             with editions.changing(edition, name):

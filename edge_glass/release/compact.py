@@ -8,12 +8,12 @@ from edge_glass.core import finished, manifest
 from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import HIDDEN, Inputs, Manifest
 from edge_glass.core.progress import Progress
+from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.build import build as make
 from edge_glass.release import editions
 from edge_glass.release.diff import Difference, compare
 from edge_glass.release.editions import Edition
-from edge_glass.release.reproduce import recipe
 
 SHOWN = 5
 
@@ -42,7 +42,7 @@ def _compacted(
 ) -> Manifest:
     aside, name = edition.out / HIDDEN / "compact", old.config
     options = replace(options, by_this_code=True, obey=(folder,))
-    new = make(recipe(_whole(old)), aside, options, progress)
+    new = make(catalog.recipe(_whole(old)), aside, options, progress)
     _check_same(folder, compare(name, folder, aside / name))
     with editions.changing(edition, name):
         code = finished.code(aside / name)

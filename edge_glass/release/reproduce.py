@@ -8,10 +8,9 @@ from pathlib import Path
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN, Appended, Inputs, Manifest, Source
+from edge_glass.core.manifest import HIDDEN, Appended, Manifest, Source
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
-from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.build import build as make
 from edge_glass.release.append import OnSame, append
@@ -38,7 +37,7 @@ def reproduce(
         if there.appended:
             _append_parts(published[name], there, out, options, progress)
         else:
-            build(recipe(there), out, options, progress)
+            build(catalog.recipe(there), out, options, progress)
         yield compare(name, published[name], out / name)
 
 
@@ -52,7 +51,7 @@ def _append_parts(
     for number, part in enumerate(parts, 1):
         place = out / HIDDEN / "parts" / f"{number}"
         inputs = replace(build.inputs, parameters=part.parameters, config=build.config)
-        built = make(recipe(inputs), place, options, progress)
+        built = make(catalog.recipe(inputs), place, options, progress)
         _check_sources(version, number, part.sources, built.sources)
         if number == 1 and not (out / build.config).exists():
             shutil.copytree(place / build.config, out / build.config)
@@ -73,19 +72,3 @@ def _check_sources(
             "does not give all parts. Build each of its own sources, with --obey of this version, "
             "append them in order, and `edge-glass diff` the two"
         )
-
-
-def recipe(build: Inputs) -> Variant:
-    """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
-    if made := build.captions:
-        raise ConfigError(
-            f"{build.config}: its captions are by {made.model}, which may answer otherwise now: "
-            f"reproduce {made.of.config}"
-        )
-    kind, name = catalog.variant_of(build, "", {}).kind, build.config
-    base = name if name in kind.spec().configs else kind.corpus
-    ours = catalog.variant_of(build, base, {}).builder().parameters()
-    theirs = build.parameters
-    overrides = {key: value for key, value in theirs.items() if ours.get(key) != value}
-    kind.configure(base, name, **overrides)
-    return catalog.variant_of(build, base, overrides)
