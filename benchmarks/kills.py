@@ -293,8 +293,7 @@ def pushed(hub: Hub) -> Iterator[Job]:
 def jobs() -> Iterator[list[Job]]:
     pages = {f"/{n}.jpg": page(jpeg(n)) for n in range(12)}
     with ExitStack() as stack:
-        for name, value in {"SHARD_BYTES": 250_000}.items():
-            stack.enter_context(mock.patch.object(shard_plan, name, value))
+        stack.enter_context(mock.patch.object(shard_plan, "SHARD_BYTES", 250_000))
         stack.enter_context(mock.patch.object(publish, "COMMIT_FILES", 2))
         stack.enter_context(mock.patch.object(index_build, "EXACT", 0))
         stack.enter_context(mock.patch.object(index_build, "BLOCK", 1000))

@@ -71,7 +71,7 @@ def render(
 ) -> str:
     """The card that lists `manifests`; everything else that `previous` says stays.
 
-    `manifests` holds every config of the corpora in question that the repository will have, `drawn`
+    `manifests` holds every config of the corpora in question that the repository will have, `plots`
     the names of those that have a picture in `PLOTS` beside the card, `examples` a row of configs;
     of others that of `previous` stays as long as the manifest is the same.
     Raises EdgeGlassError if the header of `previous` cannot be read.

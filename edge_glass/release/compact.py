@@ -65,9 +65,8 @@ def _whole(old: Manifest) -> Inputs:
 
 def _check_same(folder: Path, found: Difference) -> None:
     """Raise DataError if rows are not those that are there; they may stand in another order."""
-    other = {kind: n for kind, n in found.rows.items() if kind.split()[0] in ("added", "removed")}
-    other |= {kind: n for kind, n in found.rows.items() if kind.startswith("changed ")}
-    if other:
+    kinds = [k for k in found.rows if k in ("added", "removed") or k.startswith("changed ")]
+    if other := {kind: found.rows[kind] for kind in kinds}:
         differing = ", ".join(f"{n} rows {kind}" for kind, n in other.items())
         ids = dict.fromkeys(id for kind in other for id in found.ids[kind])
         raise DataError(
