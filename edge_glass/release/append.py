@@ -69,8 +69,8 @@ def append(
     if on_same not in get_args(OnSame):
         raise ConfigError(f"on_same {on_same}: use {', '.join(get_args(OnSame))}")
     with (
-        append_raw.builds(place, new, config, jobs, progress) as source,
         editions.opened(place, version) as edition,
+        append_raw.builds(edition, new, config, jobs, progress) as source,
         locations.errors_explained(source),
     ):
         done = {}

@@ -1,7 +1,6 @@
 """Raw files, or a newer list of a corpus, are built as what they are to be appended to."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +12,17 @@ from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.build import build as make
+from edge_glass.release.editions import Edition
 
 
 @contextmanager
 def builds(
-    place: str, new: str, config: str | None, jobs: int, progress: Progress | None
+    edition: Edition, new: str, config: str | None, jobs: int, progress: Progress | None
 ) -> Iterator[Path]:
     """The builds in `new`; of raw files those that are made of them, as long as this lasts.
 
-    Each config of `place` is made with the parameters that its manifest has. Raises EdgeGlassError
-    as `build`.
+    Each config of the edition is made with the parameters that its manifest has, in a folder that a
+    stop leaves. Raises EdgeGlassError as `build`.
     """
     raw = locations.at(new)
     if locations.is_local(raw) and raw.is_file():
@@ -30,14 +30,13 @@ def builds(
     if not locations.is_local(raw) or not raw.is_dir() or _holds_builds(raw):
         yield raw
         return
-    there = locations.at(place)
-    with locations.errors_explained(there), _work(there) as out:
-        folders = {n: f for n, f in manifest.built(there).items() if config in (None, n)}
-        for folder in folders.values():
-            # a newer list has another checksum than the one that upstream published
-            options = Options(raw=raw, jobs=jobs, unverified=True, by_this_code=True)
-            make(catalog.recipe(manifest.read(folder)), out, options, progress)
-        yield out
+    out = edition.out / HIDDEN / "append"
+    for folder in edition.folders(config).values():
+        # a newer list has another checksum than the one that upstream published
+        options = Options(raw=raw, jobs=jobs, unverified=True, by_this_code=True)
+        make(catalog.recipe(manifest.read(folder)), out, options, progress)
+    yield out
+    shutil.rmtree(out, ignore_errors=True)
 
 
 def _holds_builds(folder: Path) -> bool:
@@ -45,15 +44,3 @@ def _holds_builds(folder: Path) -> bool:
         return bool(manifest.built(folder))
     except DataError:
         return False
-
-
-@contextmanager
-def _work(place: Path) -> Iterator[Path]:
-    """A folder for builds: beside those that they are appended to one that a stop leaves."""
-    if locations.is_local(place):
-        out = (place.parent if (place / manifest.FILE).is_file() else place) / HIDDEN / "append"
-        yield out
-        shutil.rmtree(out, ignore_errors=True)
-    else:
-        with tempfile.TemporaryDirectory(prefix="edge-glass-") as folder:
-            yield Path(folder)

@@ -100,7 +100,8 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
 
 def _licence(spec: Spec) -> str:
     name = licences.spdx(spec.licence_tag)
-    return f"https://spdx.org/licenses/{name}.html" if name else spec.licence
+    listed = name and not name.startswith(licences.REFERENCE)
+    return f"https://spdx.org/licenses/{name}.html" if listed else spec.licence
 
 
 def _conditions(spec: Spec) -> Node:
