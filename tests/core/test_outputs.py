@@ -34,7 +34,7 @@ from edge_glass.release import catalogue, write_card
 from edge_glass.release.export import export
 from edge_glass.release.write_card import build
 from edge_glass.tables import dedup, steps
-from edge_glass.vectors import embed
+from edge_glass.vectors import embed, web_page
 from edge_glass.vectors import index_build as indexes
 
 Verb = Callable[[Path, Path, int], object]  # reads the first, writes to the second, the n-th time
@@ -152,12 +152,18 @@ VERBS: dict[str, Verb] = {
     "remote output": _away,
     "filter": lambda at, out, time: funnel.run(at / "decks", out, [], Limits()),
     "tsv": lambda at, out, time: export(at / "planted", out, "tsv"),
+    "files": lambda at, out, time: export(at / "films", out, "files"),
+    "webdataset": lambda at, out, time: export(at / "films", out, "webdataset"),
+    "page": lambda at, out, time: web_page.write(
+        at / ("films", "planted")[time], out, "..", None, Silent()
+    ),
     "dedup": lambda at, out, time: dedup.dedup(
         at / "chunks", LAYOUT, out, dedup.Wanted(parts=2 - time)
     ),
 }
 COLLIDING = """
 mine README.md report.html plots mine.png train planted.tsv metadata ledger test notes
+0.lists 0.codes site.json rows places web.js
 ledger.parquet manifest.json part-00000-of-00002.parquet one two one.json slide_1.jpg
 slide_9.jpg funnel.json dedup.json audit planted .edge_glass index data embeddings caption
 index.json rows.npy part-notes x.tmp test-00000-of-00001.parquet stats.json audit.json
