@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
@@ -24,6 +24,7 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is t
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 MediaKind = Literal["image", "audio", "video"]
+KINDS: tuple[MediaKind, ...] = get_args(MediaKind)
 Role = Literal[
     MediaKind,
     "id",

@@ -16,14 +16,13 @@ from typing_extensions import override
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
-from edge_glass.core.spec import Column, Own, Spec, of_package, path_of
+from edge_glass.core.spec import KINDS, Column, Own, Spec, of_package, path_of
 from edge_glass.corpora import own_files
 from edge_glass.corpora.corpus import Corpus, Example
-from edge_glass.corpora.layouts import values
+from edge_glass.corpora.layouts import tables, values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
-from edge_glass.corpora.layouts.tables import BATCHED, split_word
 from edge_glass.corpora.own_params import params_of
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
@@ -34,7 +33,6 @@ from edge_glass.sources.row_media import Media
 if TYPE_CHECKING:
     from edge_glass.core.row import Part
 
-KINDS = ("image", "audio", "video")
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
 CARD = """Licence: {{ spec.licence }}
 
@@ -126,7 +124,7 @@ class OwnCorpus(Corpus):
         if rule.by != "folder" or {c.stored_as for c in self.media.values()} - FETCHED_AS:
             return names
         others = {word for n, all_ in rule.names.items() if n != split for word in (n, *all_)}
-        return [name for name in names if split_word(name) not in others]
+        return [name for name in names if tables.split_word(name) not in others]
 
     @override
     def columns(self) -> Features:
@@ -142,25 +140,28 @@ class OwnCorpus(Corpus):
         return Features(found)
 
     def _features(self, column: Column) -> dict[str, Any]:
-        found: dict[str, Any] = {}
         if column.role == "image":
-            found |= self.config.image_features()
+            found = self.config.image_features()
         elif column.role == "video":
-            found |= self.config.video_features()
+            found = self.config.video_features()
         else:
-            found |= self.config.audio_features() | {"duration": Value("float64")}
+            found = self.config.audio_features() | {"duration": Value("float64")}
         return {n: Sequence(each) for n, each in found.items()} if column.several else found
 
     @override
     def parts(self, split: str, raw: Raw) -> "list[Part]":
         spec, unlike = self.spec(), self.config.bundled or self.of_folder  # few rows, or no table
-        listing = [n for n in self.sources(split) if spec.sources[n].fetch is None]
-        if unlike or spec.layout not in BATCHED or FILES in listing:
+        if unlike or spec.layout not in tables.BATCHED or FILES in spec.sources:
             return []
         from edge_glass.corpora.own_batches import table_parts
 
-        every = [Files(raw, source, tuple(spec.tables)) for source in listing]
-        return [*table_parts(spec, every, split, self.whole)]
+        return [*table_parts(spec, self._listing(split, raw), split, self.whole)]
+
+    def _listing(self, split: str, raw: Raw) -> list[Files]:
+        """The sources that records of a split are read from."""
+        spec = self.spec()
+        names = [n for n in self.sources(split) if n != FILES and spec.sources[n].fetch is None]
+        return tables.of_sources([Files(raw, name, tuple(spec.tables)) for name in names])
 
     @property
     @override
@@ -175,11 +176,9 @@ class OwnCorpus(Corpus):
         first = split == self.splits()[0]
         listed = self.spec().layout != "media"  # where each file is a record
         files_claimed = first and listed and any(c.stored_as == "file" for c in self.media.values())
-        sources = self.spec().sources
-        listing = [n for n in self.sources(split) if n != FILES and sources[n].fetch is None]
-        claimed = {self._place(source): set[bytes]() for source in listing}
-        for source in listing:
-            files = Files(raw, source, tuple(self.spec().tables))
+        listing = self._listing(split, raw)
+        claimed = {self._place(files.source): set[bytes]() for files in listing}
+        for source, files in ((files.source, files) for files in listing):
             for record in LAYOUTS[str(self.spec().layout)].records(files):
                 if self.of_folder:
                     record.values.setdefault(own_files.FOLDER, PurePosixPath(record.base).name)
@@ -213,23 +212,23 @@ class OwnCorpus(Corpus):
     def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
         """The media of a record: column -> file or files, URL, or place in a table."""
         found: dict[str, Any] = {}
+        places = raw.paths[source], raw.paths[self._place(source)]
         for name, column in self.media.items():
             value = values.getter(column.key)(record.values)
             if column.several and column.stored_as == "file":
-                places = raw.paths[source], raw.paths[self._place(source)]
                 texts = map(str, value if isinstance(value, list) else filter(None, [value]))
                 if members := [values.member(text, record.base, *places) for text in texts]:
                     found[name] = members
+            elif value is None or column.stored_as == "base64":
                 continue
-            if value is not None and column.stored_as != "base64":
-                found[name] = str(value)
-            if name in found and column.stored_as == "clip":
+            elif column.stored_as == "clip":
                 stem = "_".join(map(str, value))
                 found[name] = raw.named(self._fetched, stem, ENDINGS[column.role])
-            if name in found and column.stored_as == "file":
-                found[name] = values.SECTION.sub("", found[name])
-                places = raw.paths[source], raw.paths[self._place(source)]
-                found[name] = values.member(found[name], record.base, *places)
+            elif column.stored_as == "file":
+                file = values.SECTION.sub("", str(value))
+                found[name] = values.member(file, record.base, *places)
+            else:
+                found[name] = str(value)
         return found
 
     def _row(self, record: Record, source: str, raw: Raw, said: dict[str, Any]) -> Row:
@@ -336,11 +335,8 @@ class OwnCorpus(Corpus):
     def _bytes(self, name: str, column: Column, row: Row, media: Media) -> bytes | None:
         """The file of a column; None if the row has it not, and other media."""
         if column.stored_as == "base64":
-            return (
-                media.embedded(own_files.from_base64(row.fields[name]))
-                if row.fields[name]
-                else None
-            )
+            text = row.fields[name]
+            return media.embedded(own_files.from_base64(text)) if text else None
         if name not in (names := own_files.names_of(row, name)):
             return None
         try:

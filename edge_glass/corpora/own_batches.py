@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from edge_glass.core.arrow_columns import text_views
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, PLACE, SOURCE
-from edge_glass.core.spec import Column, Spec
+from edge_glass.core.spec import KINDS, Column, Spec
 from edge_glass.corpora.key_profile import FLOAT, WHOLE
 from edge_glass.corpora.layouts import tables, values
 from edge_glass.corpora.layouts.record import Files
@@ -28,7 +28,6 @@ from edge_glass.sources.fields import fits, preview
 TEXTS = pa.list_(pa.string())
 TEXT = pa.types.is_string
 Said: TypeAlias = "pa.Array | list[Any]"
-KINDS = ("image", "audio", "video")
 
 
 @dataclass(frozen=True)

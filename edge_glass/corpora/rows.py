@@ -99,7 +99,10 @@ def matched(
 
 
 def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator[Row]:
-    """Rows for the files of an archive or folder that no record names, in any spelling."""
+    """Rows for the files of an archive or folder that no record names, in any spelling.
+
+    Where several splits read it one of them asks, with all that any of them claims.
+    """
     claimed = claimed.copy()
     for name in [name for name in claimed if not name.isascii()]:
         with suppress(Dropped):  # a name that would leave the folder is dropped with its own row

@@ -65,7 +65,7 @@ class Selection:
                 for batch in batches(split) if batches else ():
                     keys.extend(batch[KEY])
                     if subset is not None:
-                        inside.extend(batch[KEY].filter(_are_outside(batch, False)))
+                        inside.extend(batch[KEY].filter(_are_inside(batch)))
                 for row in corpus.source_rows(split, raw) if not batches else ():
                     keys.add(row.id)
                     if subset is not None and not _outside(row):
@@ -102,7 +102,7 @@ class Selection:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        outside = _are_outside(batch).to_numpy(zero_copy_only=False)
+        outside = ~_are_inside(batch).to_numpy(zero_copy_only=False)
         end, taken = start + batch.num_rows, np.ones(batch.num_rows, bool)
         reasons = [
             (np.isin(np.arange(start, end), self._repeated.get(split, ())), DUPLICATE),
@@ -128,12 +128,11 @@ class Selection:
         return found
 
 
-def _are_outside(batch: "pa.RecordBatch", are: bool = True) -> "pa.Array":
-    """Of each row whether the config leaves it out, or (not `are`) whether it does not."""
+def _are_inside(batch: "pa.RecordBatch") -> "pa.Array":
+    """Of each row whether the config does not leave it out."""
     import pyarrow.compute as pc
 
-    outside = pc.equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(False)
-    return outside if are else pc.invert(outside)
+    return pc.not_equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(True)
 
 
 def _by_split(positions: list[int], starts: dict[str, int]) -> frozenset[tuple[str, int]]:

@@ -255,8 +255,9 @@ class _Reading:
         return {}
 
     def _sample(self, name: str) -> Iterator[Record]:
+        layout = "tsv" if self._choices.layout == "tsv" else "table"
         with self._files.local(name) as path:
-            yield from islice(table_records.read(path, name), SAMPLE)
+            yield from islice(table_records.read(path, name, layout), SAMPLE)
 
     def _media(
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]
@@ -330,14 +331,9 @@ class _Reading:
         keys: dict[str, KeyProfile],
     ) -> Spec:
         stored = {each.stored_as for each in media}
-        sources = {
-            DATA: self._hub
-            or Source(
-                path=self._place.name,
-                tables="bytes" in stored and not self._packed,
-                packed=self._packed,
-            )
-        }
+        by_row = "bytes" in stored and not self._packed
+        here = Source(path=self._place.name, tables=by_row, packed=self._packed)
+        sources = {DATA: self._hub or here}
         if root := self._root([m for m in media if m.stored_as == "file"], keys):
             sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))
         if "url" in stored:
@@ -383,11 +379,8 @@ def _packing(name: str) -> str:
 
 
 def _counted(
-    records: Iterable[Record | table_batches.Batch],
-    folders: Counter[str],
-    lost: Counter[str],
-    parents: set[str],
-) -> Iterator[Record | table_batches.Batch]:
+    records: Iterable[Record | Batch], folders: Counter[str], lost: Counter[str], parents: set[str]
+) -> Iterator[Record | Batch]:
     """The records; on the side the folders of those that are whole, and of the others."""
     for record in records:
         if isinstance(record, Batch):

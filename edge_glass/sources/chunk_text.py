@@ -6,9 +6,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from edge_glass.core.errors import SourceError
 from edge_glass.sources.quoting import Quoting
@@ -87,6 +87,20 @@ class Text(io.RawIOBase):
         self._file.close()
         self._under.close()  # which a GzipFile leaves open
         super().close()
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a text, packed or not, each with its end; other bytes than UTF-8 as surrogates.
+
+    Raises OSError where it cannot be unpacked on.
+    """
+    with Text(path) as stream:
+        file = io.TextIOWrapper(
+            cast("IO[bytes]", stream), "utf-8-sig", errors="surrogateescape", newline="\n"
+        )
+        yield from iter(lambda: file.readline(LONGEST), "")
+        if stream.fault:
+            raise OSError(stream.fault)
 
 
 def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:

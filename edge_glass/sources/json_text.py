@@ -5,11 +5,13 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, NoReturn
 
 from edge_glass.core.errors import SourceError
-from edge_glass.sources.chunk_text import PACKED, Text
+from edge_glass.sources import chunk_text
+from edge_glass.sources.chunk_text import PACKED
 
 BLOCK = 2**20  # characters read at a time
 LONGEST = 2**24  # characters of one item
@@ -153,9 +155,7 @@ def _after_gaps(text: str, at: int) -> int:
 
 def is_lines(path: Path) -> bool:
     """Whether a file holds an object a line, and not one list or one object over all lines."""
-    with Text(path) as stream:
-        file = io.TextIOWrapper(cast("IO[bytes]", stream), "utf-8-sig", errors="surrogateescape")
-        first, second = (file.readline(LONGEST).strip() for _ in range(2))
+    first, second = [*map(str.strip, islice(chunk_text.lines(path), 2)), "", ""][:2]
     if first.startswith("[") or ".json" not in path.suffixes:  # .jsonl, .ndjson
         return not first.startswith("[")
     found = _parsed(first)
@@ -179,14 +179,8 @@ def lines(path: Path) -> Iterator[Any]:
 
     Empty lines are none. Raises OSError where it cannot be unpacked on.
     """
-    with Text(path) as stream:
-        bytes_ = cast("IO[bytes]", stream)
-        file = io.TextIOWrapper(bytes_, "utf-8-sig", errors="surrogateescape", newline="\n")
-        while line := file.readline(LONGEST):
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except (ValueError, RecursionError):
-                    yield None
-        if stream.fault:
-            raise OSError(stream.fault)
+    for line in filter(str.strip, chunk_text.lines(path)):
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError):
+            yield None

@@ -70,6 +70,10 @@ def obtain(
     """
     progress, network = progress or Silent(), network or Network()
     folder = request.samples or raw or request.home
+    if folder is not None and folder == request.home:
+        gone = (path for path in request.own_places() if not path.exists())
+        remedy = "mend the path of its source in the YAML, or pass --raw DIR"
+        raise_all((f"{request.config}: no {path}: {remedy}" for path in gone), SourceError)
     by_row = BODIES if request.samples or (folder and not network.beside_raw) else (*BODIES, *CLIPS)
     rows = {name: source for name, source in request.sources.items() if source.fetch in by_row}
     remote = {name: _remote(request, source, network) for name, source in rows.items()}

@@ -1,7 +1,10 @@
 """Where data of one's own can be read in two ways the choice is asked for; and what a YAML says."""
 
+import bz2
+import gzip
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +22,9 @@ from test_catalog import other_package
 import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import read_spec
+from edge_glass.corpora import catalog, own
 from edge_glass.corpora.understand import Choices, understand
+from edge_glass.release.write_card import build
 
 HEAD = "title: x\nversion: 1.0.0\nlicence: x\nlicence_tag: other\nsources: {data: {}}\n"
 Write = Callable[[Path], None]
@@ -190,6 +195,49 @@ def test_a_yaml_is_held_against_what_it_needs(
     with pytest.raises(EdgeGlassError) as caught:
         read_spec(tmp_path / "talks.yaml", "talks")
     assert told in str(caught.value) and "Value error" not in str(caught.value)
+
+
+NOWHERE = [  # what the YAML says, and what is said of it
+    ("sources: {data: {path: gone}}", r"no .*/gone: mend the path"),
+    ("sources: {data: {path: lake}}\ntables: [a.csv]", r"no table a\.csv; there are list\.csv"),
+]
+
+
+@pytest.mark.parametrize(("where", "told"), NOWHERE, ids=["path", "tables"])
+def test_a_place_that_a_yaml_names_and_is_not_there(
+    where: str, told: str, tmp_path: Path, cli: Cli
+) -> None:
+    """Nor is anything else read in its stead, such as the folder around it."""
+    table(tmp_path / "lake" / "list.csv", [{"text": "A bird."}])
+    columns = "layout: table\ncolumns: {text: {role: text, key: text}}\nconfigs: {talks: {}}\n"
+    put(tmp_path / "talks.yaml", HEAD.replace("sources: {data: {}}", where) + columns)
+    for verb in ("plan", "build"):
+        assert re.search(told, cli(verb, tmp_path / "talks.yaml", "--out", tmp_path / "out").err)
+    assert not [*tmp_path.rglob("*-of-*.parquet")]
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("list.txt.gz", Choices(roles={"url": "text"})),
+        ("list.tsv.bz2", Choices(layout="tsv")),
+    ],
+)
+def test_packed_lines_are_read_by_both_readers(
+    name: str, choices: Choices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress}[name[name.rindex(".") :]]
+    put(tmp_path / name, pack("\ufeffa wren\té\nan owl\n".encode()))
+    seen = understand(tmp_path / name, choices)
+    made = []
+    for batched in (True, False):
+        if not batched:
+            monkeypatch.setattr(own.OwnCorpus, "parts", lambda *_: [])
+        build(catalog.variant(str(tmp_path / name), {}, None, seen.own), tmp_path / f"{batched}")
+        made.append(entries(tmp_path / f"{batched}" / "list"))
+    assert made[0] == made[1] and len(made[0]) == seen.rows == 2
+    outcomes = [entry["outcome"] for entry in made[0].values()]
+    assert outcomes == ["kept", "malformed_row" if ".tsv" in name else "kept"]
 
 
 def test_splits_have_names_that_datasets_takes(

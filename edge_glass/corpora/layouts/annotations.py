@@ -74,10 +74,7 @@ class _Lists:
     """The lists of one split's files, joined in a database: what is in memory is a part of them."""
 
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        self._connection, self._waiting = (
-            connection,
-            list[tuple[str, str | None, str | None, str]](),
-        )
+        self._connection, self._waiting = connection, list[tuple[str, str, str, str]]()
         self.categories, self.asked = dict[Any, Any](), False
         connection.execute(
             "CREATE TABLE items (list VARCHAR, image VARCHAR, question VARCHAR, said VARCHAR)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edge_glass.corpora.layouts import (
@@ -37,7 +38,10 @@ LAYOUTS = {
     "table": Layout(
         "tables whose columns name files or URLs, or hold bytes", table_records.records
     ),
-    "tsv": Layout("text between tabs, without a header: keys are 0, 1, …", table_records.lines),
+    "tsv": Layout(
+        "text between tabs, without a header: keys are 0, 1, …",
+        partial(table_records.records, layout="tsv"),
+    ),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
     "lerobot": Layout("episodes of LeRobot v2 and v3", shards.lerobot, shards.is_lerobot),
@@ -64,11 +68,6 @@ def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
     if layout not in tables.BATCHED:
         yield from LAYOUTS[layout].records(files)
         return
-    from edge_glass.corpora.layouts.table_batches import READERS
-
     for name in tables.names(files):
         with files.local(name) as path:
-            if tables.in_batches(name):
-                yield from READERS[layout](path, name)
-            else:
-                yield from tables.items(path, name)
+            yield from table_records.scan(path, name, layout)

@@ -16,8 +16,7 @@ from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.sources import chunk_rows, table_chunks
-from edge_glass.sources.chunk_text import labelled, opened
+from edge_glass.sources import chunk_rows, chunk_text, table_chunks
 from edge_glass.sources.fields import check_text
 from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import BUFFER
@@ -76,12 +75,10 @@ def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batc
 
 def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Batch]:
     """The lines of a TSV file whose columns have no names: their keys are their numbers."""
-    lines, start, keys = tables.fields_of_lines(path), 1, list[str]()
-    while rows := list(islice(lines, ROWS)):
-        keys = keys or [str(place) for place in range(len(rows[0]))]
-        found = _texts(f"{name} line ", start, rows, keys)
-        yield Batch(*found, tables.split_word(name), name.rpartition("/")[0])
-        start += len(rows)
+    rows = (line.rstrip("\r\n").split("\t") for line in chunk_text.lines(path))
+    with tables.readable(path):
+        for found in _texts(f"{name} line ", rows):
+            yield Batch(*found, tables.split_word(name), name.rpartition("/")[0])
 
 
 READERS = {"table": batches, "tsv": without_header}
@@ -160,11 +157,8 @@ def _decoded(values: pa.Array) -> pa.Array:
 def _bytes_in(name: str, type_: pa.DataType) -> str | None:
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         inner = type_.value_type
-        return (
-            None
-            if pa.types.is_nested(inner) and not pa.types.is_struct(inner)
-            else (_bytes_in(name, inner) and name)
-        )
+        plain = pa.types.is_struct(inner) or not pa.types.is_nested(inner)
+        return name if plain and _bytes_in(name, inner) else None
     if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
         return name
     if pa.types.is_struct(type_) and any(
@@ -190,9 +184,9 @@ class _ByPlace(Layout):
 
 
 def _delimited(path: Path, name: str) -> Iterator[Found]:
-    headers = {each: opened(path, each)[0] for each in tables.DELIMITERS}
+    headers = {each: chunk_text.opened(path, each)[0] for each in tables.DELIMITERS}
     delimiter = max(tables.DELIMITERS, key=lambda each: len(headers[each]))
-    names = labelled(headers[delimiter])
+    names = chunk_text.labelled(headers[delimiter])
     if repeated := {each for each in names if names.count(each) > 1}:
         raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
     places = [str(place) for place in range(len(names))]
@@ -213,15 +207,23 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
 
 
 def _urls(path: Path, name: str) -> Iterator[Found]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        lines, start = ([url] for line in file if (url := line.strip())), 1
-        while rows := list(islice(lines, ROWS)):
-            yield _texts(f"{name} row ", start, rows, ["url"])
-            start += len(rows)
+    rows = ([url] for line in chunk_text.lines(path) if (url := line.strip()))
+    yield from _texts(f"{name} row ", rows, ["url"])
 
 
-def _texts(before: str, start: int, rows: list[list[str]], keys: list[str]) -> Found:
-    """Fields of text; a record that has not one a key, or is not UTF-8, is lost."""
+def _texts(
+    before: str, lines: Iterator[list[str]], keys: list[str] | None = None
+) -> Iterator[Found]:
+    """Fields of text, whose keys are their numbers if nothing is said."""
+    start = 1
+    while rows := list(islice(lines, ROWS)):
+        keys = keys or [str(place) for place in range(len(rows[0]))]
+        yield _of_fields(before, start, rows, keys)
+        start += len(rows)
+
+
+def _of_fields(before: str, start: int, rows: list[list[str]], keys: list[str]) -> Found:
+    """A batch of records; one that has not one field a key, or is not UTF-8, is lost."""
     lost: Broken = {}
     for at, row in enumerate(rows):
         if len(row) != len(keys):

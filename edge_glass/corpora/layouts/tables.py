@@ -9,10 +9,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from edge_glass.core.errors import SourceError
+from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import json_text, table_chunks
@@ -22,6 +24,7 @@ from edge_glass.sources.fields import preview
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
 DELIMITERS = (",", ";", "|", "\t")
+SHOWN = 10  # names in a message
 BATCHED = ("table", "tsv")  # layouts
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
@@ -50,8 +53,8 @@ def split_word(name: str) -> str:
 def items(path: Path, name: str) -> Iterator[Record]:
     """The records of a table of JSON. Raises EdgeGlassError if it cannot be read on."""
     base, folder = place_of(name)
-    reader = json_text.lines if json_text.is_lines(path) else json_text.items
     with readable(path):
+        reader = json_text.lines if json_text.is_lines(path) else json_text.items
         for number, item in enumerate(reader(path), 1):
             if isinstance(item, dict):
                 yield Record(f"{name} row {number}", item, folder, base)
@@ -84,16 +87,19 @@ def readable(path: Path) -> Iterator[None]:
         raise SourceError(f"{path}: damaged ({error}). {table_chunks.REMEDY}") from None
 
 
+def of_sources(every: list[Files]) -> list[Files]:
+    """These sources. Raises SourceError if no table of any is called as the patterns say."""
+    patterns = {pattern: None for files in every for pattern in files.tables}
+    if patterns and not any(name for files in every for name in names(files)):
+        there = (name for files in every for name in names(replace(files, tables=())))
+        said = absent("table", ", ".join(patterns), [*islice(there, SHOWN)] or ["none"])
+        raise SourceError(f"{every[0].raw.corpus}: {said}")
+    return every
+
+
 def names(files: Files) -> Iterator[str]:
     """The tables of a source that are read, in the order of their names."""
     for name in files.names():
         wanted = not files.tables or any(fnmatch(name, pattern) for pattern in files.tables)
         if ending(name) and wanted and name.rpartition("/")[2].lower() not in NO_TABLES:
             yield name
-
-
-def fields_of_lines(path: Path) -> Iterator[list[str]]:
-    """The text between tabs of each line."""
-    with path.open("rb") as lines:
-        for line in lines:
-            yield line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
