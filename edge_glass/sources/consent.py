@@ -25,11 +25,15 @@ TRAINING = "train-ai"  # of the uses that a Content-Usage says y or n to, the on
 USAGE = "Content-Usage"  # of headers, and of robots.txt
 # as XMP names it in any kind of file; beside it stand DMI-ALLOWED and DMI-UNSPECIFIED
 PROHIBITED = re.compile(rb"ns\.useplus\.org/ldf/vocab/(DMI-PROHIBITED[A-Z-]*)")
+# what stands in a JUMBF box where a JPEG goes on with it in its next segment
+CUT = re.compile(rb"(?s)\xff\xeb..JP.{10}jumb")
 # a C2PA assertion: its label in a JUMBF box, and behind that the length of a box of CBOR, whose
-# entries are {"cawg.ai_training": {"use": "notAllowed"}}; earlier versions say c2pa for cawg
+# entries are {"cawg.ai_training": {"use": "notAllowed"}}; earlier versions say c2pa for cawg.
+# c2pa-rs writes the size of a map in its first byte, c2pa-ts in two more
 ASSERTION = re.compile(rb"(?s)(?:c2pa|cawg)\.training-mining(?:__\d+)?\0.{,64}?(.{4})cbor")
 UNWANTED = re.compile(
-    rb"(?s)((?:c2pa|cawg)\.(?:ai_training|ai_generative_training|data_mining))[\xa1-\xb7]"
+    rb"(?s)((?:c2pa|cawg)\.(?:ai_training|ai_generative_training|data_mining))"
+    rb"(?:[\xa1-\xb7\xbf]|\xb8.|\xb9..)"
     rb"(?:(?!(?:c2pa|cawg)\.).)*?\x63use(?:\x6a(notAllowed)|\x6b(constrained))"
 )
 REFUSALS = {"noai", "noimageai", "noindex", "noimageindex", "none"}
@@ -106,7 +110,8 @@ class Consent:
         for text in (body, *png.coded_texts(body)) if DATA_MINING in self._checks else ():
             if found := PROHIBITED.search(text):
                 raise Dropped(Outcome.DATA_MINING, found[1].decode())
-        for label in ASSERTION.finditer(body) if TRAINING_MINING in self._checks else ():
+        body = CUT.sub(b"", body) if TRAINING_MINING in self._checks else b""
+        for label in ASSERTION.finditer(body):
             length = min(int.from_bytes(label[1]) - 8, MAX_BOX)
             box = body[label.end() : label.end() + max(length, 0)]
             if refusal := UNWANTED.search(box):

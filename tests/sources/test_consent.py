@@ -226,10 +226,15 @@ def test_data_mining_in_the_xmp_of_a_file(word: str, expected: str) -> None:
         ("refused.jpg", "cawg.ai_generative_training: notAllowed"),
         ("constrained.png", "c2pa.ai_training: constrained"),
         ("allowed.jpg", None),
+        ("refused_by_c2pa_ts.jpg", "cawg.ai_training: notAllowed"),
+        ("constrained_by_c2pa_ts.jpg", "c2pa.data_mining: constrained"),
     ],
 )
 def test_assertions_of_c2pa_in_a_file(file: str, detail: str | None) -> None:
-    """Files that c2pa-python 0.38.1 signed, with the certificate of its own tests."""
+    """Files that c2pa-python 0.38.1 signed, with the certificate of its own tests; c2pa-ts 0.9.4.
+
+    The two write CBOR differently.
+    """
     data = (Path(__file__).parent / "c2pa" / file).read_bytes()
     with Site({"/a": page(data)}) as site:
         (answer,) = fetch(f"{site.url}/a")
@@ -241,6 +246,24 @@ def test_assertions_of_c2pa_in_a_file(file: str, detail: str | None) -> None:
         for cut in range(0, len(data), 997):  # a file that ends anywhere
             with suppress(Dropped):
                 Consent(None).may_mine(data[:cut])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("file", ["refused.jpg", "refused_by_c2pa_ts.jpg"])
+def test_an_assertion_that_two_segments_of_a_jpeg_share(file: str) -> None:
+    """As writers go on with a box of more than 64 kB: with its head, and the number of the part."""
+    data = (Path(__file__).parent / "c2pa" / file).read_bytes()
+    start = data.index(b"\xff\xeb")
+    end, head = (
+        start + 2 + int.from_bytes(data[start + 2 : start + 4]),
+        data[start + 4 : start + 20],
+    )
+    second = head[:4] + (2).to_bytes(4) + head[8:]
+    label = data.index(b"training-mining")
+    for cut in range(label - 40, label + 150):
+        parts = (data[start + 4 : cut], second + data[cut:end])
+        segments = [b"\xff\xeb" + (len(part) + 2).to_bytes(2) + part for part in parts]
+        with pytest.raises(Dropped, match=r"ai_.*: notAllowed"):
+            Consent(no_one).may_mine(b"".join([data[:start], *segments, data[end:]]))
 
 
 REFUSALS = {  # of a whole host, said before anything of it is asked for
