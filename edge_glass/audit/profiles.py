@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from edge_glass.audit import audited_shards
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import duck, parquet, records
-from edge_glass.core.atomic_files import ArrowSink, Whole
+from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor import Pool
 
@@ -104,7 +104,7 @@ def make(task: Task) -> None:
         writers = {}
         for name, file in task.files.items():
             files[name] = stack.enter_context(Whole(file))
-            writer = pq.ParquetWriter(ArrowSink(files[name]), schemas[name], compression="zstd")
+            writer = pq.ParquetWriter(files[name], schemas[name], compression="zstd")
             writers[name] = stack.enter_context(writer)
         for tables in task.trace.tables(task.shard):
             for name, table in tables.items():

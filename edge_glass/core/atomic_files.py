@@ -104,7 +104,7 @@ class Whole:
 
 
 class ArrowSink:
-    """What pyarrow writes a file through: an error within a page would end the whole process."""
+    """What pyarrow writes through where it chunks by content: it aborts if a write fails there."""
 
     closed = False
 

@@ -110,7 +110,7 @@ def write_table(
     with (
         Whole(path) as file,
         pq.ParquetWriter(
-            ArrowSink(file),
+            file,
             schema,
             compression="zstd",
             use_dictionary=True if words is None else words,
@@ -119,7 +119,6 @@ def write_table(
     ):
         for table in batches:
             writer.write_table(table)
-            file.check()
             rows += table.num_rows
     return Written(rows, file.size, file.sha256)
 

@@ -3,16 +3,20 @@
 import errno
 import os
 import platform
+import random
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pytest
 from kit import kill
 
 from edge_glass.core.atomic_files import Whole, scratch, write_json
-from edge_glass.core.shard_files import write_shard
+from edge_glass.core.shard_files import write_shard, write_table, write_text_shard
+from edge_glass.tables.parts import LEDGER, Pair
 
 DIES = """
 import os, signal, sys
@@ -117,22 +121,51 @@ def test_the_folder_of_a_process_goes_with_it(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "no space"), KeyboardInterrupt()])
-def test_a_write_that_fails_ends_no_process(
-    fault: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pyarrow aborts where a page cannot be written, whatever was raised."""
-    schema = pa.schema({"id": pa.string(), "image": pa.struct({"bytes": pa.binary()})})
-    rows = ({"id": str(n), "image": {"bytes": bytes(40_000)}} for n in range(400))
-    write = Whole.write
+FAULTS = [OSError(errno.ENOSPC, "no space"), KeyboardInterrupt()]
+MEDIA = pa.schema({"id": pa.string(), "image": pa.struct({"bytes": pa.binary()})})
+TEXTS = pa.schema([*LEDGER, ("text", pa.string())])
+
+
+@pytest.fixture
+def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> BaseException:
+    """What a file of ours raises once 300 kB are written."""
+    write, fault = Whole.write, request.param
 
     def failing(self: Whole, data: bytes) -> int:
-        if self.size > 1_000_000:
+        if self.size > 300_000:
             raise fault
         return write(self, data)
 
     monkeypatch.setattr(Whole, "write", failing)
+    return cast(BaseException, fault)
+
+
+@pytest.mark.parametrize("fault", FAULTS, indirect=True)
+def test_a_write_that_fails_ends_no_process(fault: BaseException, tmp_path: Path) -> None:
+    """Where it chunks by content pyarrow aborts, whatever was raised."""
+    rows = ({"id": str(n), "image": {"bytes": bytes(40_000)}} for n in range(400))
     with pytest.raises(type(fault)):
-        write_shard(tmp_path / "train.parquet", rows, schema)
+        write_shard(tmp_path / "train.parquet", rows, MEDIA)
     assert list(tmp_path.iterdir()) == []
     assert sum(1 for _ in rows) > 100  # the rest was not read
+
+
+def write_pair(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    with Pair(path.parent, path.name, schema) as pair:
+        for table in tables:
+            pair.write(table.to_batches()[0])
+
+
+@pytest.mark.parametrize("fault", FAULTS, indirect=True)
+@pytest.mark.parametrize("write", [write_text_shard, write_table, write_pair])
+def test_a_table_of_which_a_write_fails_is_read_no_further(
+    write: Callable[..., object], fault: BaseException, tmp_path: Path
+) -> None:
+    text = [random.Random(n).randbytes(100).hex() for n in range(10_000)]
+    known = {"source": "a", "row": 0, "outcome": "kept", "detail": ""}
+    columns = [pa.repeat(value, len(text)) for value in known.values()]
+    tables = (pa.table([*columns, pa.array(text)], schema=TEXTS) for _ in range(20))
+    with pytest.raises(type(fault)):
+        write(tmp_path / "part-00000-of-00001.parquet", tables, TEXTS)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert sum(1 for _ in tables) > 15
