@@ -20,7 +20,7 @@ from edge_glass.core import stored_media, units
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.locations import is_local
 from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, index_places, location, pages
-from edge_glass.core.stored_media import UNLIKE, Stored
+from edge_glass.core.stored_media import UNLIKE, Stored, is_unpacked
 
 MAGIC, MEDIA = b"PAR1", ".bytes"
 FEW = 4  # a row in so many, or fewer, are read one by one
@@ -159,8 +159,13 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         """Batches of rows, as pyarrow's own: what is in memory is a page and a batch."""
         groups = range(self.num_row_groups) if row_groups is None else row_groups
         self.check(groups, columns, batch_size)
-        with readable(self._path):
-            yield from super().iter_batches(batch_size, groups, columns, **options)
+        batches = super().iter_batches(batch_size, groups, columns, **options)
+        while True:
+            with readable(self._path):  # not while somebody else goes on
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
     def rows_at(
         self, numbers: Iterable[int], columns: Any = None
@@ -270,7 +275,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         if isinstance(self._file, Fetched):
             chunks = self.metadata.row_group(group)
             wanted = [chunks.column(at) for at in self._wanted(columns)]
-            self._file.keep(self._span(one) for one in wanted if plain or not _is_plain(one))
+            self._file.keep(self._span(one) for one in wanted if plain or not is_unpacked(one))
 
     def _span(self, chunk: Any) -> tuple[int, int]:
         starts = chunk.data_page_offset, chunk.dictionary_page_offset
@@ -288,7 +293,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         width = max(WIDTH, kind.length or 0)
         least = width * min(chunk.num_values, batch)
         # walking it would fetch it twice; pyarrow aborts where it is asked for a codec that is none
-        if not self._local and _is_plain(chunk):
+        if not self._local and is_unpacked(chunk):
             return int(least + end - start)
         every = list(pages(lambda at, size: self.pread(size, at), start, end))
         data = [page for page in every if page.kind != DICTIONARY_PAGE]
@@ -317,10 +322,6 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
             for part in column.chunks
         )
         return sum(filter(None, sizes))
-
-
-def _is_plain(chunk: Any) -> bool:
-    return chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
 
 
 def _ends(path: str) -> Iterator[int]:

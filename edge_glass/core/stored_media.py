@@ -110,9 +110,13 @@ def in_page(
 
 
 def is_plain(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether values are bytes that stand in their pages one after another."""
+    return chunk.physical_type == "BYTE_ARRAY" and is_unpacked(chunk)
+
+
+def is_unpacked(chunk: pq.ColumnChunkMetaData) -> bool:
     """Whether values stand in their pages as they are."""
-    plain = chunk.physical_type == "BYTE_ARRAY" and chunk.compression == "UNCOMPRESSED"
-    return plain and not chunk.has_dictionary_page
+    return chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
 
 
 def _found(file: Source, at: int, end: int, rows: int, level: int) -> Stored | None:

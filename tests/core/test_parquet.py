@@ -201,3 +201,13 @@ def test_every_flip_is_an_error_with_the_files_name_or_harmless(
     assert counts.keys() <= {"read", "refused", "ended"}
     assert counts["refused"] > 300
     assert counts["ended"] < 30
+
+
+def test_an_iterator_that_nobody_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of a program it is closed when modules have lost what they imported."""
+    pq.write_table(pa.table({"x": range(9)}), tmp_path / "t.parquet")
+    with parquet.opened(tmp_path / "t.parquet") as file:
+        batches = file.iter_batches(1)
+        next(batches)
+        monkeypatch.setattr(parquet, "pa", None)
+        batches.close()  # type: ignore[attr-defined] # a generator
