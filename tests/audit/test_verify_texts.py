@@ -1,18 +1,24 @@
 """Tables of text are verified many rows at once: what is found is what is found row by row."""
 
+import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from forge import Content, forge, seal
-from kit import Cli, build_raw
+from kit import Cli, Recorded, build_raw
 
 from edge_glass.audit import checked_build
 from edge_glass.audit import verify as audit_verify
+from edge_glass.audit.kept_rows import printed
 from edge_glass.audit.verify import Finding, verify
-from edge_glass.core import manifest
+from edge_glass.core import ledger, manifest
+from edge_glass.media.features import arrow_schema
 
 SHARD = "train-00000-of-00001.parquet"
 CAPTIONS = ("a tabby cat", "a missile, a T-shirt and a tabby", "two tabbies", "a rocket", "brick")
@@ -64,15 +70,49 @@ def test_a_group_of_rows_may_end_among_the_examples_of_one(
     assert "#" in "".join(ids) and {id.partition("#")[0] for id in one_by_one} == cut
 
 
+@pytest.mark.parametrize("column", [True, False])
 def test_what_an_earlier_release_built_is_read_row_by_row(
-    folder: Path, one_by_one: list[str]
+    column: bool, folder: Path, one_by_one: list[str]
 ) -> None:
     def change(build: Content) -> None:
         for entry in build.entries:
             entry["text_digests"] = None
 
     forge(folder, change, digests=False)
+    if not column:
+        table = pq.read_table(folder / ledger.FILE)
+        pq.write_table(table.drop(["text_digests", "media_digests"]), folder / ledger.FILE)
+        seal(folder, manifest.read(folder).plain())
     assert list(verify(folder)) == [] and len(one_by_one) == pq.read_table(folder / SHARD).num_rows
+
+
+def test_media_that_the_ledger_knows_nothing_of_are_looked_at(built: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(built / "clotho_sample", tmp_path / "clotho_sample"))
+    gone = {"sha256": None, "media_digests": None}
+    forge(folder, lambda build: [entry.update(gone) for entry in build.entries], digests=False)
+    assert {f.check for f in verify(folder) if f.kind == "error"} == {"altered_media"}
+
+
+def test_licences_and_seconds_of_texts(tmp_path: Path, cli: Cli, one_by_one: list[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    licences = [None, "CC0-1.0", "CC-BY-4.0"]
+    rows = [{"text": f"word {n}", "license": licences[n % 3], "duration": n / 4} for n in range(9)]
+    (tmp_path / "mine" / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert cli("build", tmp_path / "mine", "--out", tmp_path / "out", "--jobs", 1).code == 0
+    folder = tmp_path / "out" / "mine"
+    made = manifest.read(folder).plain()  # of one's own table it is called listed_duration
+    made["features"]["duration"] = made["features"].pop("listed_duration")
+    schema = arrow_schema(datasets.Features.from_dict(made["features"]))
+    table = pa.table(pq.read_table(folder / SHARD).columns, schema=schema)
+    pq.write_table(table, folder / SHARD)
+    seal(folder, made)
+    forge(folder, lambda build: None)
+    in_groups(folder, 4)
+    figures, seen = manifest.read(folder).splits["train"].figures, Recorded()
+    assert (figures.seconds, figures.licences[""]) == (9.0, 3)
+    assert [f.check for f in verify(folder, seen)] == ["other_features"]
+    assert one_by_one == []
+    assert [said[2] for said in seen.said] == [(9, 0)]
 
 
 def first(**columns: object) -> Mutant:
@@ -84,6 +124,18 @@ def kept(number: int, **columns: object) -> Mutant:
     return lambda build: [e for e in build.entries if e["outcome"] == "kept"][number].update(
         columns
     )
+
+
+def many_too_few(build: Content) -> None:
+    """As many as are looked through, from the end of a group on."""
+    rows = build.shards[SHARD]
+    rows[6:15] = [rows[6] | {"id": "another"}]
+
+
+def two_without_an_example(build: Content) -> None:
+    """At the end of a group, and at the begin of the next."""
+    build.shards[SHARD].pop(9)
+    kept(4, text_digests=["0", "1"])(build)
 
 
 def swapped(build: Content) -> None:
@@ -104,6 +156,8 @@ MUTANTS: dict[str, tuple[str, Mutant]] = {
     "a row in the place of another": ("unpaired_row", swapped),
     "a row too few": ("unpaired_row", lambda build: build.shards[SHARD].pop(0)),
     "an example too few": ("missing_examples", lambda build: build.shards[SHARD].pop(2)),
+    "rows too few": ("unpaired_row", many_too_few),
+    "two that lack one": ("missing_examples", two_without_an_example),
     "a row twice": ("altered_text", lambda b: b.shards[SHARD].append(b.shards[SHARD][-1])),
     "a split": ("unpaired_row", kept(-1, split="test")),
     "no split": ("unpaired_row", kept(-1, split=None)),
@@ -119,13 +173,15 @@ MUTANTS: dict[str, tuple[str, Mutant]] = {
 }
 
 
+@pytest.mark.parametrize("rows", [7, 9])
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_same_is_found_as_row_by_row(
-    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, rows: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check, spoil = MUTANTS[name]
     forge(folder, spoil, digests=False, counts=False)
-    in_groups(folder, 7)
+    in_groups(folder, rows)
+    monkeypatch.setattr(checked_build, "AHEAD", 3)
     found = list(verify(folder))
     monkeypatch.setattr(checked_build, "examples", lambda *_: (0, 0))
     assert found == list(verify(folder))
@@ -146,6 +202,18 @@ def test_a_column_called_text_may_hold_numbers(tmp_path: Path, cli: Cli) -> None
     (tmp_path / "mine" / "t.jsonl").write_text('{"text": 5, "word": "one"}\n')
     assert cli("build", tmp_path / "mine", "--out", tmp_path / "out", "--jobs", 1).code == 0
     assert list(verify(tmp_path / "out")) == []
+
+
+BLANK = ["", None, *filter(str.isspace, map(chr, range(sys.maxunicode)))]
+LISTS: list[list[str | None] | None] = [None, [], ["a", None], ["a", " "]]
+
+
+def test_what_has_letters_is_not_blank() -> None:
+    for text in BLANK:
+        assert not printed(pa.chunked_array([["a", text]], pa.string())), text
+    for texts in LISTS:
+        assert not printed(pa.chunked_array([[["a"], texts]], pa.list_(pa.string()))), texts
+    assert printed(pa.chunked_array([[["a", "\u2003b"], ["c"]]]))
 
 
 @pytest.mark.parametrize("caption", ["\x1c \u2003", "", None])
