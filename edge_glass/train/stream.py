@@ -97,8 +97,8 @@ class Loader:
         return None if self._order.max_seconds else self._order.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        for build in self.run(self.begin()):
-            yield self.received(build)
+        for batch in self.run(self.begin()):
+            yield self.received(batch)
         self.ended()
 
     def set_epoch(self, epoch: int) -> None:

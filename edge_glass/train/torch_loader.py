@@ -42,8 +42,8 @@ class TorchLoader(DataLoader[Any]):
                 **self._options,
             )  # fmt: skip
         try:
-            for build in self._own:
-                yield self.loader.received(build)
+            for batch in self._own:
+                yield self.loader.received(batch)
         finally:
             self.dataset.close()
         self.loader.ended()
