@@ -130,8 +130,11 @@ def variants(
 
     if name and len(names) != 1:
         raise ConfigError("--name names one variant: give one config with it")
-    settings = [*(settings or []), *([f"licences=[{licences}]"] if licences else [])]
-    overrides = catalog.parse_overrides(settings)
+    overrides = catalog.parse_overrides(settings or [])
+    if licences and "licences" in overrides:
+        raise ConfigError("--licences is what --set licences=… says: give one of them")
+    if licences:
+        overrides["licences"] = [use.strip() for use in licences.split(",")]
     return [catalog.variant(config, overrides, name, _own(config, said)) for config in names]
 
 

@@ -33,10 +33,10 @@ def withdrawn(done: "Certificate") -> None:
 
 def purge(plan: "Purge", done: bool = False) -> None:
     """What a purge removed, or would remove, and who would notice."""
-    gone, deleted, one = ("is", "were", "is") if done else ("would be", "would be", "would be")
-    lines = [f"{tag}: {gone} gone; who loads it gets an error" for tag in plan.tags]
-    lines.append(f"{len(plan.files)} files ({units.size(plan.bytes)}) {deleted} deleted for good")
-    lines.append(f"the history of the main branch {one} one commit: links to commits break")
+    is_, were = ("is", "were") if done else ("would be", "would be")
+    lines = [f"{tag}: {is_} gone; who loads it gets an error" for tag in plan.tags]
+    lines.append(f"{len(plan.files)} files ({units.size(plan.bytes)}) {were} deleted for good")
+    lines.append(f"the history of the main branch {is_} one commit: links to commits break")
     lines += [f"{ref}: holds rows and stays: merge, close or delete it" for ref in plan.left]
     say("\n".join(lines))
 

@@ -82,6 +82,7 @@ def test_every_option_is_used() -> None:
         f"build {SAMPLE} --unverified",
         "build clotho --raw samples/clotho --mirror http://127.0.0.1:9",
         "build musiccaps --raw samples/musiccaps --cookies README.md",
+        f"plan {SAMPLE} --licences commercial --set licences=[permissive]",
         "audit BUILT --name other",
         "audit BUILT --check signals --model tiny",
         "audit BUILT --check signals --language en",
