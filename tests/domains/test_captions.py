@@ -14,11 +14,12 @@ from edge_glass.audit.checked_build import Finding
 from edge_glass.core import manifest
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora import catalog
 from edge_glass.domains.slides import captions, prompts
 from edge_glass.domains.slides.budget import Prices
 from edge_glass.domains.slides.model_run import Options
 from edge_glass.media import audio, images
-from edge_glass.release import reproduce, write_card
+from edge_glass.release import write_card
 from edge_glass.release.checks_papers import verify
 
 CLOTHO = "clotho_sample"
@@ -77,7 +78,7 @@ def test_each_row_has_the_caption_of_its_own_media(
     assert build.with_role(ColumnRole.CAPTION) == ["model_caption"]
     assert not faults(out)
     with pytest.raises(EdgeGlassError, match=f"stand-in, which may answer .*: reproduce {config}$"):
-        reproduce.recipe(build)
+        catalog.recipe(build)
 
 
 def test_out_of_money_and_gone_on_with(out: Path) -> None:
