@@ -1,10 +1,14 @@
 """CC3M, which is a YAML alone: the sample, whose lists have no header."""
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
+from hypothesis import given
+from hypothesis import strategies as st
 from kit import ROOT, entries, rows
 
 from edge_glass.core import manifest
+from edge_glass.corpora.layouts import table_records
 
 WEB = ROOT / "samples" / "cc3m" / "web" / "pictures.example"
 
@@ -21,3 +25,13 @@ def test_the_sample(built: Path) -> None:
     assert cat["image"]["bytes"] == (WEB / "cat.jpg").read_bytes()
     assert cat["image_url"] == "http://pictures.example/cat.jpg"
     assert "1 fields where the first line has 2" in str(entries(folder).values())
+
+
+@given(st.lists(st.lists(st.text("a\0\té\udce9 ", max_size=3), max_size=3), min_size=1))
+def test_lines_say_the_same_one_by_one_and_in_batches(fields: list[list[str]]) -> None:
+    text = "\n".join(map("\t".join, fields)).encode(errors="surrogateescape")
+    with NamedTemporaryFile(suffix=".tsv") as file:
+        Path(file.name).write_bytes(text)
+        scanned = table_records.scan(Path(file.name), "x.tsv", "tsv")
+        batched = [record for batch in scanned for record in batch.records()]
+        assert [*table_records.lines(Path(file.name), "x.tsv")] == batched

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise, repeat
+from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,10 @@ from typing_extensions import override
 
 from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
-from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import chunk_rows, chunk_text, table_chunks
-from edge_glass.sources.fields import check_text
 from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import BUFFER
 from edge_glass.sources.table_layout import Layout
@@ -64,7 +63,7 @@ def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batc
     Raises EdgeGlassError if it cannot be read on.
     """
     kind, (base, folder) = tables.ending(name), tables.place_of(name)
-    with tables.readable(path):
+    with tables.readable(path, pa.ArrowException):
         if kind in (tables.PARQUET, tables.ARROW):
             found = _columns(path, name, groups)
         else:
@@ -76,7 +75,7 @@ def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batc
 def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Batch]:
     """The lines of a TSV file whose columns have no names: their keys are their numbers."""
     rows = (line.rstrip("\r\n").split("\t") for line in chunk_text.lines(path))
-    with tables.readable(path):
+    with tables.readable(path, pa.ArrowException):
         for found in _texts(f"{name} line ", rows):
             yield Batch(*found, tables.split_word(name), name.rpartition("/")[0])
 
@@ -225,21 +224,15 @@ def _texts(
 def _of_fields(before: str, start: int, rows: list[list[str]], keys: list[str]) -> Found:
     """A batch of records; one that has not one field a key, or is not UTF-8, is lost."""
     lost: Broken = {}
+    whole = "".join(chain.from_iterable(rows))
+    plain = whole.isascii() and "\0" not in whole
     for at, row in enumerate(rows):
-        if len(row) != len(keys):
-            why = f"{len(row)} fields where the first line has {len(keys)}"
-            rows[at], lost[at] = [""] * len(keys), (Outcome.MALFORMED_ROW, why)
-    columns = [[*column] for column in zip(*rows, strict=True)]
-    for column in columns:
-        if not "".join(column).isascii():
-            for at, text in enumerate(column):
-                try:
-                    check_text(text)
-                except Dropped as drop:
-                    column[at], lost[at] = "", (drop.outcome, drop.detail)
+        if (len(row) != len(keys) or not plain) and (why := tables.unfit(row, len(keys))):
+            rows[at], lost[at] = [""] * len(keys), why
+    columns = zip(*rows, strict=True)
     arrays = [pa.array(column, pa.string()) for column in columns]
     if lost:
-        whole = np.ones(len(rows), bool)
-        whole[[*lost]] = False
-        arrays = [pc.if_else(pa.array(whole), array, None) for array in arrays]
+        read = np.ones(len(rows), bool)
+        read[[*lost]] = False
+        arrays = [pc.if_else(pa.array(read), array, None) for array in arrays]
     return _numbered(before, start, len(rows)), dict(zip(keys, arrays, strict=True)), lost

@@ -15,11 +15,11 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from edge_glass.core.errors import SourceError, absent
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED
-from edge_glass.sources.fields import preview
+from edge_glass.sources.fields import check_text, preview
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
@@ -75,13 +75,12 @@ def place_of(name: str) -> tuple[str, str]:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """What a damaged table ends in, as a SourceError."""
-    import pyarrow as pa
-
+def readable(path: Path, *others: type[Exception]) -> Iterator[None]:
+    """What a damaged table ends in, and the others, as a SourceError."""
+    kinds: tuple[type[Exception], ...] = (csv.Error, OSError, EOFError, zlib.error, *others)
     try:
         yield
-    except (pa.ArrowException, csv.Error, OSError, EOFError, zlib.error) as error:
+    except kinds as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
             raise
         raise SourceError(f"{path}: damaged ({error}). {table_chunks.REMEDY}") from None
@@ -103,3 +102,14 @@ def names(files: Files) -> Iterator[str]:
         wanted = not files.tables or any(fnmatch(name, pattern) for pattern in files.tables)
         if ending(name) and wanted and name.rpartition("/")[2].lower() not in NO_TABLES:
             yield name
+
+
+def unfit(fields: list[str], width: int) -> tuple[Outcome, str] | None:
+    """Why a line of text cannot be a record; None if it can."""
+    if len(fields) != width:
+        return Outcome.MALFORMED_ROW, f"{len(fields)} fields where the first line has {width}"
+    try:
+        check_text(*fields)
+    except Dropped as drop:
+        return drop.outcome, drop.detail
+    return None
