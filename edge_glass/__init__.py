@@ -19,7 +19,7 @@ from edge_glass.core import lazy_names
 if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import Build, audit, build, export, load, plan, push, verify
-    from edge_glass.api_versions import amend, append, diff, history, why, withdraw
+    from edge_glass.api_versions import amend, append, compact, diff, history, why, withdraw
     from edge_glass.core.errors import (
         ChoiceError,
         ConfigError,
@@ -49,6 +49,7 @@ __all__ = [
     "audit",
     "build",
     "builder",
+    "compact",
     "diff",
     "export",
     "history",

@@ -125,6 +125,39 @@ def append(
     return join(str(place), str(new), config, on_same, version, jobs)[0]
 
 
+def compact(
+    place: StrPath,
+    raw: StrPath | None = None,
+    config: str | None = None,
+    *,
+    version: str | None = None,
+    jobs: int = 1,
+) -> dict[str, Manifest]:
+    """Make configs that grew by appends anew, byte for byte as one build of the same rows does.
+
+    Args:
+        place: a folder that `build` made, or a dataset on the Hub.
+        raw: the sources of the last append, with all that was appended before.
+        config: only this one.
+        version: on the Hub, the version that this makes.
+        jobs: processes.
+
+    Returns:
+        The manifests, by config.
+
+    Raises:
+        EdgeGlassError: the sources do not give the same rows; nothing is changed.
+
+    Examples:
+        >>> edge_glass.compact("data", raw="sources")
+    """
+    from edge_glass.pipeline.build import Options
+    from edge_glass.release.compact import compact as in_one_go
+
+    options = Options(raw=None if raw is None else Path(raw), jobs=jobs, unverified=True)
+    return in_one_go(str(place), options, config, version)[0]
+
+
 def withdraw(
     place: StrPath,
     config: str | None = None,

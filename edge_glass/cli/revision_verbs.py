@@ -141,9 +141,10 @@ def amend(
 
 @app.command(epilog="Example: edge-glass compact data --raw sources")
 def compact(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="A folder that `build` made.")],
+    directory: Changed,
     config: OneConfig = None,
     raw: RawDir = None,
+    version: Version = None,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
@@ -152,7 +153,8 @@ def compact(
     from edge_glass.release.compact import compact as in_one_go
 
     options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
-    _say(in_one_go(directory, options, config, terminal_progress()), None, json)
+    builds, release = in_one_go(directory, options, config, version, terminal_progress())
+    _say(builds, release, json)
 
 
 def _say(builds: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:

@@ -14,27 +14,32 @@ from edge_glass.pipeline.build import build as make
 from edge_glass.release import editions
 from edge_glass.release.diff import Difference, compare
 from edge_glass.release.editions import Edition
+from edge_glass.release.publish import Release
 
 SHOWN = 5
 
 
 def compact(
-    out: str, options: Options, config: str | None = None, progress: Progress | None = None
-) -> dict[str, Manifest]:
+    place: str,
+    options: Options,
+    config: str | None = None,
+    version: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Manifest], Release | None]:
     """Build configs that grew by appends in one go, and put them in the place of what is there.
 
     What was withdrawn stays away and edits hold; the manifest no longer tells of the appends. A
-    config that was not appended to is that of one build already. Returns the manifests. Raises
-    EdgeGlassError, and changes nothing, if the sources do not give the same rows.
+    config that was not appended to is that of one build already. Of `org/name` it makes the next
+    version, which is sent the shards that have other bytes. Returns the manifests, and what was
+    published. Raises EdgeGlassError, and changes nothing, if the sources do not give the same rows.
     """
     done = {}
-    with editions.opened(out, None) as edition:
+    with editions.opened(place, version) as edition:
         for name, folder in edition.folders(config).items():
             done[name] = old = manifest.read(folder)
             if old.appended:
                 done[name] = _compacted(edition, folder, old, options, progress)
-        edition.publish([*done], None)
-    return done
+        return done, edition.publish([*done], version)
 
 
 def _compacted(

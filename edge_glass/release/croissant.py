@@ -64,10 +64,12 @@ MAINTENANCE = (
 Node = dict[str, Any]
 
 
-def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> str:
+def render(
+    manifests: list[Manifest], url: str, tag: str, doi: str | None, published: str | None = None
+) -> str:
     """JSON-LD of a release: every shard with its size and sha256, every column with its type.
 
-    `url` is the dataset's page on the Hub.
+    `url` is the dataset's page on the Hub, `published` the day of its first version.
     """
     specs = catalog.specs(manifests)
     owner, name = url.split("/")[-2:]
@@ -86,6 +88,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
         "inLanguage": [*dict.fromkeys(word for spec in specs for word in spec.languages)],
         "url": url,
         "version": tag.removeprefix("v"),
+        "datePublished": published or "",
         "isLiveDataset": False,
         **_provenance(manifests),
         **_responsible(specs, manifests),

@@ -91,9 +91,20 @@ def push(
 def versions(repo: str) -> tuple[str, dict[str, str]]:
     """The latest commit of a dataset, and tag -> commit of its versions, the oldest first."""
     hub = Repository(repo, HfApi())
+    tags = _tags(hub)
+    return str(hub.call("repo_info", revision="main").sha), tags
+
+
+def _tags(hub: Repository) -> dict[str, str]:
     tags = {ref.name: str(ref.target_commit) for ref in hub.call("list_repo_refs").tags}
-    in_order = dict(sorted(tags.items(), key=lambda one: _order(one[0])))
-    return str(hub.call("repo_info", revision="main").sha), in_order
+    return dict(sorted(tags.items(), key=lambda one: _order(one[0])))
+
+
+def _first_date(hub: Repository, head: str | None) -> str | None:
+    """The day on which the first version was committed, None if there is none yet."""
+    first = next(iter(_tags(hub).values()), None) if head else None
+    commits = hub.call("list_repo_commits", revision=first) if first else ()
+    return next((one.created_at.date().isoformat() for one in commits), None)
 
 
 def _order(tag: str) -> tuple[list[int], bool, str]:
@@ -276,7 +287,7 @@ def _texts(
     about = (manifests, hub.url, release.tag, card.doi(readme))
     texts = {
         citation.FILE: citation.render(*about),
-        croissant.FILE: croissant.render(*about),
+        croissant.FILE: croissant.render(*about, _first_date(hub, head)),
         card.FILE: card.render(
             [m for m in manifests if m.corpus in corpora], hub.repo, readme, plots, examples
         ),

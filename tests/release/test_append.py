@@ -12,7 +12,7 @@ from kit import Cli, build_clotho, client, edit, entries, rows
 from releases import REPO, push, sent
 
 import edge_glass as eg
-from edge_glass.core import manifest
+from edge_glass.core import manifest, records
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.pipeline.build import Options
 from edge_glass.release import append, derived
@@ -204,6 +204,29 @@ def test_compacted_it_is_one_build_byte_for_byte(
     assert not [each for each in verify(shorter.parent) if each.kind == "error"]
     assert "appended" not in cli("compact", shorter.parent, "--json").json[0]  # stays as it is
     assert files(shorter) == files(longer)
+
+
+def test_a_dataset_on_the_hub_is_compacted(
+    hub: Hub, shorter: Path, longer: Path, clotho: Path, cli: Cli
+) -> None:
+    push(hub, shorter.parent, "1.0.0", CONFIG)
+    eg.append(REPO, longer.parent, version="1.1.0")
+    there = {path: blob.sha256 for path, blob in hub.files(REPO, "v1.1.0").items()}
+    hub.reset_log()
+    done = cli("compact", REPO, "--raw", clotho, "--version", "1.2.0", "--jobs", 1)
+    assert done.code == 0 and "v1.2.0" in done.out
+    before, now = (
+        {path: blob.sha256 for path, blob in hub.files(REPO, tag).items()}
+        for tag in ("v1.1.0", "v1.2.0")
+    )
+    whole = {f"{CONFIG}/{path.name}": records.sha256(path) for path in longer.iterdir()}
+    assert before == there and whole.items() <= now.items()
+    assert len(whole) == sum(path.startswith(CONFIG) for path in now)
+    changed = [f for f in manifest.read(longer).files() if f.sha256 not in there.values()]
+    assert sent(hub) < sum(file.bytes for file in changed) + 90_000
+    for _ in range(2):  # is there already, or was that of one build before
+        with pytest.raises(DataError, match="no other one was made"):
+            eg.compact(REPO, clotho, version="1.3.0")
 
 
 def test_a_version_with_appended_rows_is_reproduced(

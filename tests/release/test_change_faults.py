@@ -18,6 +18,7 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.release import withdraw
 
 CONFIG = "clotho_test"
+REQUESTS = 60  # no fewer than any of these verbs makes
 Change = Callable[[], object]
 
 
@@ -40,6 +41,10 @@ def changes(clotho: Path, published: Path, tmp_path: Path) -> dict[str, Change]:
         ),
         "append": lambda: eg.append(REPO, more, version="1.1.0"),
         "amend": lambda: eg.amend(REPO, tmp_path / "edits.parquet", version="1.1.0"),
+        "purge": lambda: eg.withdraw(
+            REPO, ids=[id], version="1.1.0", certificate=tmp_path / "papers", purge=True
+        ),
+        "compact": lambda: eg.compact(REPO, clotho, version="1.1.0"),
     }
 
 
@@ -71,23 +76,50 @@ def test_what_was_refused_is_done_by_the_same_command(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["withdraw", "append", "amend"])
-@pytest.mark.parametrize("nth", range(1, 61))
+@pytest.mark.parametrize("verb", ["withdraw", "append", "amend", "purge", "compact"])
+@pytest.mark.parametrize("nth", range(1, REQUESTS + 1))
 def test_every_request_in_turn(
     hub: Hub, clotho: Path, published: Path, tmp_path: Path, naps: list[float], verb: str, nth: int
 ) -> None:
-    change = changes(clotho, published, tmp_path)[verb]
+    every = changes(clotho, published, tmp_path)
+    if verb == "compact":
+        eg.append(REPO, tmp_path / "more", version="1.0.1")
+    earlier = {tag: holds(hub, tag) for tag in tags(hub)}
     hub.reset_log()
     hub.fail(Fault(".*", "", nth=nth, status=500, times=99))
     try:
-        change()
+        every[verb]()
     except EdgeGlassError:
         hub.heal()
-        change()
+        every[verb]()
     else:
-        assert len(hub.log) < 60
-    assert holds(hub, "v1.0.0") == manifest.read(published)
-    assert holds(hub, "v1.1.0")
+        assert len(hub.log) < REQUESTS
+    assert tags(hub) == {"v1.1.0", *(() if verb == "purge" else earlier)}
+    assert all(holds(hub, tag) == earlier[tag] for tag in tags(hub) - {"v1.1.0"})
+    made = holds(hub, "v1.1.0")
+    assert bool(made.appended) == (verb == "append")
+    assert bool(made.tables) == (verb not in ("append", "compact"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", range(1, REQUESTS + 1))
+def test_every_request_of_a_pull_request_in_turn(
+    hub: Hub, clotho: Path, published: Path, tmp_path: Path, naps: list[float], nth: int
+) -> None:
+    other = build_clotho(clotho, tmp_path / "other", splits=["train", "test"]).parent
+    before = hub.files(REPO, "main")
+    hub.reset_log()
+    hub.fail(Fault(".*", "", nth=nth, status=500, times=99))
+    try:
+        done = push(hub, other, "1.1.0", CONFIG, pr=True)
+    except EdgeGlassError:
+        hub.heal()
+        done = push(hub, other, "1.1.0", CONFIG, pr=True)
+    else:
+        assert len(hub.log) < REQUESTS
+    ref = f"refs/pr/{(done.pull_request or '').rpartition('/')[2]}"
+    assert tags(hub) == {"v1.0.0"} and hub.files(REPO, "main") == before
+    assert holds(hub, ref) == manifest.read(other / CONFIG)
 
 
 def test_a_withdrawal_that_was_stopped_after_its_tag_gives_its_certificate(

@@ -17,6 +17,7 @@ from huggingface_hub import DatasetCard, DatasetCardData, snapshot_download
 from mlcroissant._src.operation_graph.operations import download as mlcroissant_download
 from releases import REPO, commit, push
 
+import edge_glass as eg
 from edge_glass.core import manifest
 from edge_glass.core.columns import is_list, item_of
 from edge_glass.corpora import catalog
@@ -39,10 +40,22 @@ def described(released: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_pat
     return mlcroissant.Dataset(f"{hub.url}/datasets/{REPO}/resolve/v1.0.0/{croissant.FILE}")
 
 
-def test_croissant_lacks_a_date_alone_in_its_newest_version(described: Any) -> None:
+def test_croissant_lacks_nothing_once_the_date_of_the_first_version_is_known(
+    hub: Hub, built: Path
+) -> None:
+    """The Hub says so, no clock."""
+    for version in ("1.0.0", "1.1.0"):
+        push(hub, built, version)
+    metadata = json.loads(hub.read(REPO, croissant.FILE, "v1.1.0"))
+    assert metadata["datePublished"] == eg.history(REPO)[0].date[:10]
+    issues = mlcroissant.Dataset(metadata).metadata.ctx.issues
+    assert not issues.errors and not issues.warnings
+
+
+def test_croissant_of_a_first_version_lacks_its_date_alone(described: Any) -> None:
     issues = described.metadata.ctx.issues
     assert not issues.errors
-    # no clock in what is released: the date of a version stands in the Hub's history
+    # no clock in what is released: the Hub has the date of a version once it is there
     (lacking,) = issues.warnings
     assert "datePublished" in lacking
     assert described.metadata.ctx.is_v1_1()
