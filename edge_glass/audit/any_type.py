@@ -63,10 +63,10 @@ def _unread(config: str, sample: Path) -> set[Path]:
     """The sources in a sample that the config is not made of."""
     variant = catalog.variant(config)
     kind = catalog.corpus(variant.corpus)
-    read = variant.builder().request().sources
-    others = {name: source for name, source in kind.spec().sources.items() if name not in read}
-    found = {find(sample, name, source) for name, source in others.items()}
-    return {path for path in found if path is not None and path != sample}
+    used = variant.builder().request().sources
+    others = {name: source for name, source in kind.spec().sources.items() if name not in used}
+    paths = {find(sample, name, source) for name, source in others.items()}
+    return {path for path in paths if path is not None and path != sample}
 
 
 def _problems(

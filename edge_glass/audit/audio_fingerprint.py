@@ -48,13 +48,13 @@ def words(samples: Array, rate: int) -> tuple[Array, Array]:
     slopes = energies[:, :-1] - energies[:, 1:]
     bits = slopes[1:] > slopes[:-1]
     loud = energies[1:].sum(axis=1)
-    found: Array = np.packbits(bits, axis=1).view(">u4").ravel().astype(np.uint32)
-    return found, loud > max(float(loud.max()) * FAINT, 1e-9)
+    packed: Array = np.packbits(bits, axis=1).view(">u4").ravel().astype(np.uint32)
+    return packed, loud > max(float(loud.max()) * FAINT, 1e-9)
 
 
 def _energies(frames: Array) -> Array:
-    found = np.fft.rfft(frames * WINDOW, axis=1)[:, HEARD]
-    energies: Array = (found.real**2 + found.imag**2).astype(np.float32) @ MATRIX
+    spectrum = np.fft.rfft(frames * WINDOW, axis=1)[:, HEARD]
+    energies: Array = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ MATRIX
     return energies
 
 
@@ -89,5 +89,5 @@ def _apart(one: Array, other: Array, shift: int) -> float:
 
 def _mixed(values: Array) -> Array:
     mixed = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    found: Array = mixed ^ (mixed >> np.uint64(29))
-    return found
+    hashes: Array = mixed ^ (mixed >> np.uint64(29))
+    return hashes

@@ -36,7 +36,7 @@ class Shard:
 
 def shards(folders: Sequence[Path]) -> list[Shard]:
     """All shards of some builds, those of the first one first."""
-    found: list[Shard] = []
+    listed: list[Shard] = []
     domain = 0
     for corpus, folder in enumerate(folders):
         build = manifest.read(folder)
@@ -44,10 +44,10 @@ def shards(folders: Sequence[Path]) -> list[Shard]:
         for split, facts in build.splits.items():
             for shard in facts.shards:
                 path, known = folder / shard.file, (shard.sha256, shard.rows)
-                place = (len(found), corpus, build.config, split, domain)
-                found.append(Shard(*place, path, *known, build.features, build.each_example))
+                place = (len(listed), corpus, build.config, split, domain)
+                listed.append(Shard(*place, path, *known, build.features, build.each_example))
             domain += 1
-    return found
+    return listed
 
 
 def table(shards: Sequence[Shard], paths: Sequence[Path]) -> pa.Table:

@@ -254,8 +254,8 @@ class _Job:
     def _captions(self) -> Iterator[pa.RecordBatch]:
         yield from self._rules("captions", Oddities(), "oddities")
         folder = profiles.place(self._work, Oddities())
-        found = rules.languages(self._own, folder, self._spare, self._options.memory)
-        self._figures["languages"] = found
+        languages = rules.languages(self._own, folder, self._spare, self._options.memory)
+        self._figures["languages"] = languages
 
     def _asr(self) -> Iterator[pa.RecordBatch]:
         trace = self._trace("asr")
@@ -265,7 +265,7 @@ class _Job:
     def _similarity(self) -> Iterator[pa.RecordBatch]:
         assert self._options.fit
         measured = similarity.Similarity(self._options.fit, self._source, self._own)
-        yield from measured.found()
+        yield from measured.flagged()
         self._figures |= measured.figures
 
     def _languages(self) -> Sequence[str]:

@@ -193,17 +193,17 @@ class Columns(Table):
 
 def tables(sample: Path) -> list[Table]:
     """The tables of a sample; of several with the same fields the first, but of objects all."""
-    found: list[Table] = []
+    distinct: list[Table] = []
     for path in sorted(path for path in sample.rglob("*") if path.is_file()):
         table = _table(path, path.relative_to(sample))
-        alike = [other for other in found if table and _alike(table, other)]
+        alike = [other for other in distinct if table and _alike(table, other)]
         if alike and isinstance(table, Objects):
             fields = tuple(dict.fromkeys(alike[0].fields + table.fields))
             paths = (*alike[0].paths, *table.paths)
-            found[found.index(alike[0])] = Objects(paths, fields, table.first)
+            distinct[distinct.index(alike[0])] = Objects(paths, fields, table.first)
         elif table and not alike:
-            found.append(table)
-    return found
+            distinct.append(table)
+    return distinct
 
 
 def _alike(one: Table, other: Table) -> bool:

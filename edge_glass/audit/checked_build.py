@@ -231,8 +231,8 @@ class CheckedBuild:
         if ledger.FILE in self.damaged:
             return
         for batch in ledger.batches(self.folder / ledger.FILE):
-            told = {name: batch[name].fill_null("") for name in LEDGER_TEXTS}
-            rows = pa.table({name: told.get(name, batch[name]) for name in batch.column_names})
+            texts = {name: batch[name].fill_null("") for name in LEDGER_TEXTS}
+            rows = pa.table({name: texts.get(name, batch[name]) for name in batch.column_names})
             kept = rows.filter(pc.equal(rows["outcome"], Outcome.KEPT))
             for split in rows["split"].unique().to_pylist():
                 seen = self.splits[split]

@@ -24,8 +24,8 @@ def damaged_file(build: CheckedBuild) -> Iterator[Finding]:
     for file in build.manifest.files():
         path = build.folder / file.file
         fault = None if path.is_file() else "is missing"
-        if fault is None and (found := _sha256(path)) != file.sha256:
-            fault = f"sha256 is {found}, the manifest says {file.sha256}"
+        if fault is None and (digest := _sha256(path)) != file.sha256:
+            fault = f"sha256 is {digest}, the manifest says {file.sha256}"
         if fault:
             build.damaged.add(file.file)
             yield build.error(file.file, f"{fault}: build again")
@@ -46,12 +46,12 @@ def other_columns(build: CheckedBuild) -> Iterator[Finding]:
     """A file's columns, their types or their Hugging Face metadata are not the manifest's."""
     for file, path in _readable(build):
         with parquet.opened(path) as opened:
-            found = opened.schema_arrow
+            schema = opened.schema_arrow
         if file.file == ledger.FILE:  # earlier releases wrote fewer columns
-            wanted = pa.schema(list(ledger.schema())[: len(found.names)])
+            wanted = pa.schema(list(ledger.schema())[: len(schema.names)])
         else:
             wanted = SCHEMAS.get(file.file, build.schema)
-        what = _difference(found, wanted)
+        what = _difference(schema, wanted)
         if what:
             build.damaged.add(file.file)
             yield build.error(file.file, f"{what}: build again")
@@ -77,9 +77,9 @@ def other_sums(build: CheckedBuild) -> Iterator[Finding]:
             "rows": (split.rows, sum(shard.rows for shard in split.shards)),
             "bytes": (split.bytes, sum(shard.bytes for shard in split.shards)),
         }
-        for what, (promised, found) in sums.items():
-            if promised != found:
-                yield build.error(name, f"the manifest says {promised} {what}, its shards {found}")
+        for what, (promised, total) in sums.items():
+            if promised != total:
+                yield build.error(name, f"the manifest says {promised} {what}, its shards {total}")
         count = len(split.shards)
         wanted = [f"{name}-{n:05d}-of-{count:05d}.parquet" for n in range(count)]
         if [shard.file for shard in split.shards] != wanted:

@@ -72,11 +72,11 @@ def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
 def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
     for split in sorted(build.splits.keys() | build.manifest.splits.keys()):
         if ledger.FILE not in build.damaged:
-            found = dict(sorted(getattr(build.splits[split], name).items()))
+            counts = dict(sorted(getattr(build.splits[split], name).items()))
             facts = build.manifest.splits.get(split)
             promised = getattr(facts, name) if facts else {}
-            if found != promised:
-                what = f"{split} has {found}, the manifest says {promised}"
+            if counts != promised:
+                what = f"{split} has {counts}, the manifest says {promised}"
                 yield build.error(ledger.FILE, what)
 
 
@@ -118,16 +118,16 @@ def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
 def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's seconds of a split are not the sum of its durations."""
     for split, facts in build.manifest.splits.items():
-        found = fsum(build.splits[split].seconds)
+        seconds = fsum(build.splits[split].seconds)
         promised = facts.figures.seconds or 0
-        if build.whole(split) and abs(found - promised) > TOLERANCE:
-            yield build.error(split, f"{found:.3f} s of sound, the manifest says {promised:.3f}")
+        if build.whole(split) and abs(seconds - promised) > TOLERANCE:
+            yield build.error(split, f"{seconds:.3f} s of sound, the manifest says {promised:.3f}")
 
 
 def other_licences(build: CheckedBuild) -> Iterator[Finding]:
     """The manifest's licences of a split are not those of its rows."""
     for split, facts in build.manifest.splits.items():
-        found = dict(sorted(build.splits[split].licences.items()))
-        if build.whole(split) and found != facts.figures.licences:
-            what = f"licences {found}, the manifest says {facts.figures.licences}"
+        licences = dict(sorted(build.splits[split].licences.items()))
+        if build.whole(split) and licences != facts.figures.licences:
+            what = f"licences {licences}, the manifest says {facts.figures.licences}"
             yield build.error(split, what)

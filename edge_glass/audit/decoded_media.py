@@ -62,18 +62,18 @@ def _fault(drop: Dropped) -> str:
 
 def _audio(name: str, value: dict[str, Any] | None, sound: Sound) -> Decoded:
     try:
-        found = audio.check(_bytes(value), sound.hear)
+        stream = audio.check(_bytes(value), sound.hear)
     except Dropped as drop:
         return Decoded(name, "audio", _fault(drop))
-    return Decoded(name, "audio", "", found.seconds, found.rate, found.channels)
+    return Decoded(name, "audio", "", stream.seconds, stream.rate, stream.channels)
 
 
 def _image(name: str, value: dict[str, Any] | None) -> Decoded:
     try:
-        found = images.check(_bytes(value))
+        picture = images.check(_bytes(value))
     except Dropped as drop:
         return Decoded(name, "image", _fault(drop))
-    return Decoded(name, "image", pixels=(found.width, found.height))
+    return Decoded(name, "image", pixels=(picture.width, picture.height))
 
 
 def _frame(name: str, jpeg: bytes) -> Decoded:

@@ -68,12 +68,16 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
 def _described(
     folder: Path, build: Manifest, out: Path, name: str, checks: Sequence[str]
 ) -> Inputs:
-    found = audits.read(out, build.config)
+    audited = audits.read(out, build.config)
     groups, _ = known(checks)
-    if found is None or list(found.data) != build.digests() or set(groups) - found.groups.keys():
+    if (
+        audited is None
+        or list(audited.data) != build.digests()
+        or set(groups) - audited.groups.keys()
+    ):
         raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
     source = AuditedBuild(build.config, build.seal)
-    files = {group: found.groups[group].sha256 for group in groups}
+    files = {group: audited.groups[group].sha256 for group in groups}
     for group, digest in files.items():
         path = out / audits.FOLDER / build.config / f"{group}.parquet"
         if not path.is_file() or records.sha256(path) != digest:
@@ -113,7 +117,7 @@ def _flagged(part: Part, change: Flagged) -> dict[str, str]:
     ids = pa.table({"id": [id for group in groups for id in group["id"]]})
     with duck.connected(MEMORY, part.target.parent) as connection:
         connection.register("ids", ids)
-        found = connection.execute(
+        flagged = connection.execute(
             f"""
             SELECT id, string_agg(told, '; ' ORDER BY told) FROM (
                 SELECT DISTINCT id, "check" || CASE WHEN other_id IS NULL THEN ''
@@ -123,7 +127,7 @@ def _flagged(part: Part, change: Flagged) -> dict[str, str]:
             ) GROUP BY id
             """
         ).fetchall()
-    return dict(found)
+    return dict(flagged)
 
 
 class _Book:
@@ -135,7 +139,7 @@ class _Book:
             split: self._of([part for part in parts if part.split == split])
             for split in dict.fromkeys(part.split for part in parts)
         }
-        self._waiting = {split: next(found, None) for split, found in self._examples.items()}
+        self._waiting = {split: next(examples, None) for split, examples in self._examples.items()}
 
     def _of(self, parts: list[Part]) -> Iterator[Example]:
         for part in parts:
@@ -149,7 +153,7 @@ class _Book:
     def _entry(self, row: Row) -> Row:
         if row["outcome"] != Outcome.KEPT:
             return row
-        taken = [found for _, found in self._take(row["split"], row["id"])]
+        taken = [example for _, example in self._take(row["split"], row["id"])]
         return row | self._outcome(row, taken)
 
     def _take(self, split: str, id: str) -> Iterator[Example]:

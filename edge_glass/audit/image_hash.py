@@ -35,8 +35,8 @@ def _spans() -> list[tuple[float, float]]:
 
 def _cosines() -> Array:
     steps, waves = np.arange(SIDE) + 0.5, np.arange(1, FREQUENCIES + 1)
-    found: Array = np.cos(np.pi / SIDE * steps * waves[:, None]).astype(np.float32)
-    return found
+    matrix: Array = np.cos(np.pi / SIDE * steps * waves[:, None]).astype(np.float32)
+    return matrix
 
 
 def _waves(start: float, end: float) -> Array:
@@ -47,8 +47,8 @@ def _waves(start: float, end: float) -> Array:
     width = COPY * (end - start) / SIDE
     middles = COPY * start + (np.arange(SIDE) + 0.5) * width
     weights = np.maximum(0, 1 - np.abs(np.arange(COPY) + 0.5 - middles[:, None]) / width)
-    found: Array = _cosines() @ (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return found
+    matrix: Array = _cosines() @ (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return matrix
 
 
 def _masks() -> list[int]:
@@ -78,8 +78,8 @@ def prints(image: Image.Image) -> Array:
     waves = np.stack([lines[down] @ WAVES[across].T for across, down in WINDOWS])
     parts = (waves[:, :LOW, :LOW].reshape(len(waves), -1), waves.reshape(len(waves), -1))
     bits = [part > np.median(part, axis=1, keepdims=True) for part in parts]
-    found: Array = np.packbits(np.concatenate(bits, axis=1), axis=1).view(">i8").astype(np.int64)
-    return found
+    hashes: Array = np.packbits(np.concatenate(bits, axis=1), axis=1).view(">i8").astype(np.int64)
+    return hashes
 
 
 def contrast(image: Image.Image) -> float:

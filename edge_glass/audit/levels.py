@@ -78,8 +78,8 @@ def _loudness(samples: Array, rate: int, peak: float) -> float | None:
     if not len(powers):
         return None
     powers = powers[_lufs(powers) > _lufs(powers.mean()) - BELOW]
-    found = float(_lufs(powers.mean())) if len(powers) else -np.inf
-    return found if np.isfinite(found) else None
+    loudness = float(_lufs(powers.mean())) if len(powers) else -np.inf
+    return loudness if np.isfinite(loudness) else None
 
 
 def _lufs(power: Array) -> Array:

@@ -73,15 +73,15 @@ class Media(Trace):
         kinds, row, item = columns(shard.features), 0, 0
         rate = ["sampling_rate"] * ("waveform" in kinds.values())
         for group in parquet.groups(shard.path, ["id", *rate, *kinds]) if kinds else ():
-            found = _Found()
+            measured = _Found()
             for example in group.to_pylist():
                 for name, kind in kinds.items():
                     known = {"row": row, "item": item, "id": example["id"], "column": name}
-                    found.add(known, kind, example)
+                    measured.add(known, kind, example)
                     item += 1
                 row += 1
                 row_counts.count(1, 0)
-            yield found.tables()
+            yield measured.tables()
 
 
 class _Found:

@@ -42,8 +42,8 @@ def bands(texts: pa.Array) -> Array:
         smallest[:, number] = np.minimum.reduceat((pieces * multiplier) >> np.uint64(32), starts)
     mixed = (smallest.reshape(-1, BANDS, ROWS) * MIX).sum(axis=2, dtype=np.uint64)
     mixed ^= mixed >> np.uint64(31)
-    found: Array = (mixed * MIX[0]).view(np.int64)
-    return found
+    hashes: Array = (mixed * MIX[0]).view(np.int64)
+    return hashes
 
 
 def _pieces(texts: pa.Array) -> tuple[Array, Array]:

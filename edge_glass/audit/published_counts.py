@@ -22,9 +22,9 @@ def differences(
     Values are counted over what is published: rows that were dropped can explain what is missing.
     """
     for split, expected in known.rows.items():
-        found = manifest.splits[split].total if split in manifest.splits else 0
-        if found != expected:
-            yield split, f"{found} rows, upstream publishes {expected}"
+        rows = manifest.splits[split].total if split in manifest.splits else 0
+        if rows != expected:
+            yield split, f"{rows} rows, upstream publishes {expected}"
     total = sum(known.rows.values())
     dropped = total - manifest.rows if total else 0
     for column, expectations in known.values.items():

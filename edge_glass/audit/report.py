@@ -26,19 +26,19 @@ def write(out: Path) -> list[str]:
     """
     folders = manifest.built(out)
     manifests = {name: manifest.read(folder) for name, folder in folders.items()}
-    found = {
+    facts = {
         name: report_stats.of(folders[name], manifests[name], out / HIDDEN) for name in folders
     }
     audited = {name: _audited(out, manifests[name]) for name in folders}
     plotted_configs = {
-        name: report_stats.plots_of(manifests[name], found[name], _spoken(audited[name]))
+        name: report_stats.plots_of(manifests[name], facts[name], _spoken(audited[name]))
         for name in folders
     }
     counts = (balance.of(folder, manifests[name]) for name, folder in folders.items())
     balances = [one for one in counts if one]
     configs = [
         _config(out, folders[name], manifests[name], audited[name])
-        | {"rows": found[name]["rows"], "columns": found[name]["columns"]}
+        | {"rows": facts[name]["rows"], "columns": facts[name]["columns"]}
         | {"plots": [(plot.title, plots.svg(plot)) for plot in plotted_configs[name]]}
         for name in folders
     ]
@@ -91,8 +91,8 @@ def _licences(build: Manifest) -> list[tuple[str, int]]:
 
 def _audited(out: Path, build: Manifest) -> audits.AuditResult | None:
     """The audit of a config, if it was of these very shards."""
-    found = audits.read(out, build.config)
-    return found if found and list(found.data) == build.digests() else None
+    last = audits.read(out, build.config)
+    return last if last and list(last.data) == build.digests() else None
 
 
 def _spoken(audited: audits.AuditResult | None) -> dict[str, int]:
@@ -114,20 +114,20 @@ def _worst(
         folder, build, {(f["split"], f["id"]) for f in worst} | _others(worst, build)
     )
     checks: dict[str, list[dict[str, Any]]] = {}
-    for found in worst:
-        other = rows.get((found["other_split"], found["other_id"]))
-        mine = found["other_config"] == build.config
-        checks.setdefault(found["check"], []).append(
-            found
-            | {"row": rows.get((found["split"], found["id"])), "other": other if mine else None}
+    for flagged in worst:
+        other = rows.get((flagged["other_split"], flagged["other_id"]))
+        mine = flagged["other_config"] == build.config
+        checks.setdefault(flagged["check"], []).append(
+            flagged
+            | {"row": rows.get((flagged["split"], flagged["id"])), "other": other if mine else None}
         )
     counts = audited.checks
     return [{"check": check, "found": counts[check], "rows": f} for check, f in checks.items()]
 
 
 def _others(worst: list[dict[str, Any]], build: Manifest) -> set[tuple[str, str]]:
-    inside = [found for found in worst if found["other_config"] == build.config]
-    return {(found["other_split"], found["other_id"]) for found in inside}
+    inside = [finding for finding in worst if finding["other_config"] == build.config]
+    return {(finding["other_split"], finding["other_id"]) for finding in inside}
 
 
 def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[dict[str, Any]]:

@@ -32,11 +32,11 @@ def of(folder: Path, build: Manifest, hidden: Path) -> Facts:
     """The facts of a config, out of `hidden` if they were told of the same build before."""
     digest = sha256((folder / manifest.FILE).read_bytes()).hexdigest()
     kept = hidden / "facts" / f"{build.config}.json"
-    found: Facts = records.read(kept) or {}
-    if (found.get("manifest"), found.get("version")) != (digest, VERSION):
-        found = {"manifest": digest, "version": VERSION, **_read(folder, build, hidden)}
-        records.write(kept, found)
-    return found
+    facts: Facts = records.read(kept) or {}
+    if (facts.get("manifest"), facts.get("version")) != (digest, VERSION):
+        facts = {"manifest": digest, "version": VERSION, **_read(folder, build, hidden)}
+        records.write(kept, facts)
+    return facts
 
 
 def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
@@ -111,8 +111,8 @@ def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) 
         text = f"unnest({quoted(name)})" if is_list(columns[name]) else quoted(name)
         texts = f"(SELECT {text} AS text FROM data)"
         wanted.append((f"Characters of {name}", "length(text)", texts))
-    found = [_histogram(connection, *one) for one in wanted]
-    return [one for one in found if one["counts"]]
+    histograms = [_histogram(connection, *one) for one in wanted]
+    return [one for one in histograms if one["counts"]]
 
 
 def _histogram(connection: duckdb.DuckDBPyConnection, title: str, value: str, rows: str) -> Facts:
@@ -143,8 +143,8 @@ def _languages(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
-    found = connection.execute(f"{query} ORDER BY n DESC, 1 LIMIT {SHOWN}").fetchall()
-    return {name: count for name, count, *_ in found}
+    groups = connection.execute(f"{query} ORDER BY n DESC, 1 LIMIT {SHOWN}").fetchall()
+    return {name: count for name, count, *_ in groups}
 
 
 def _rot(connection: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str, int, int]]:

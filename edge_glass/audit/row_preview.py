@@ -40,27 +40,27 @@ def sample_rows(folder: Path, manifest: Manifest, count: int) -> list[Row]:
     while len(numbers) < min(count, total):
         numbers.add(rank(seed, manifest.config) % total)
         seed += 1
-    found, start = [], 0
+    chosen, start = [], 0
     for split, shard in shards:
         inside = sorted(n - start for n in numbers if start <= n < start + shard.rows)
         rows = _rows(folder / shard.file, inside)
-        found += [{"split": split} | row for row in rows]
+        chosen += [{"split": split} | row for row in rows]
         start += shard.rows
-    return found
+    return chosen
 
 
 def named(folder: Path, manifest: Manifest, wanted: Iterable[tuple[str, str]]) -> dict[Any, Row]:
     """The rows of these splits and ids."""
-    found: dict[Any, Row] = {}
+    named_rows: dict[Any, Row] = {}
     left = set(wanted)
     for split, shard in manifest.shards_by_split():
         ids = {id for name, id in left if name == split}
         path = folder / shard.file
         if ids and path.is_file():
             rows = _rows(path, list(_places(path, ids)))
-            found |= {(split, row["id"]): {"split": split} | row for row in rows}
-            left -= found.keys()
-    return found
+            named_rows |= {(split, row["id"]): {"split": split} | row for row in rows}
+            left -= named_rows.keys()
+    return named_rows
 
 
 def _places(path: Path, ids: set[str]) -> Iterator[int]:
@@ -101,8 +101,8 @@ def _preview(row: Row) -> Row:
 
 def _bytes(value: object) -> bytes | None:
     """What a cell of an Image, an Audio or a video column holds."""
-    found = value.get("bytes") if isinstance(value, dict) else value
-    return found if isinstance(found, bytes) else None
+    stored = value.get("bytes") if isinstance(value, dict) else value
+    return stored if isinstance(stored, bytes) else None
 
 
 def medium(data: bytes | None) -> Medium | None:

@@ -105,17 +105,17 @@ def languages(shards: list[Shard], folder: Path, work: Path, memory: int) -> dic
     """How many captions are in each language, the most frequent first."""
     with duck.connected(memory, work) as connection:
         _register(connection, "oddities", shards, folder)
-        found = connection.execute(
+        counts = connection.execute(
             "SELECT language, count(*) FROM rows GROUP BY language ORDER BY 2 DESC, 1"
         ).fetchall()
-    return dict(found)
+    return dict(counts)
 
 
 def _register(
     connection: duckdb.DuckDBPyConnection, table: str, shards: list[Shard], folder: Path
 ) -> None:
-    found = profiles.sql(connection, shards, folder, table)
-    connection.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM {found}")
+    query = profiles.sql(connection, shards, folder, table)
+    connection.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM {query}")
 
 
 def _query(rule: Rule, languages: Sequence[str]) -> str:

@@ -58,22 +58,22 @@ class Similarity:
         self._counts = np.zeros(len(BINS) - 1, dtype=np.int64)
         self._sum = 0.0
 
-    def found(self) -> Iterator[pa.RecordBatch]:
+    def flagged(self) -> Iterator[pa.RecordBatch]:
         """The findings, a block of rows at a time; rows that lack a vector are passed over."""
         rows, (here, split, id) = _rows(self._shards), (-1, "", "")
         least, columns = self._fit.least, ",".join(self._fit.columns)
         for numbers, cosines in self._cosines():
             self._counts += np.histogram(cosines, BINS)[0]
             self._sum += float(cosines.sum())
-            flagged: list[dict[str, Any]] = []
+            entries: list[dict[str, Any]] = []
             for number, cosine in zip(numbers.tolist(), cosines.tolist(), strict=True):
                 if cosine >= least:
                     continue
                 while here < number:
                     here, split, id = next(rows)
                 about = {"check": CHECK, "split": split, "id": id, "column": columns}
-                flagged.append(about | {"score": cosine, "threshold": least, "scope": "row"})
-            yield pa.RecordBatch.from_pylist(flagged, findings.SCHEMA)
+                entries.append(about | {"score": cosine, "threshold": least, "scope": "row"})
+            yield pa.RecordBatch.from_pylist(entries, findings.SCHEMA)
 
     @property
     def figures(self) -> dict[str, Any]:

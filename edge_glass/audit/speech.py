@@ -36,8 +36,8 @@ def figures(shards: list[Shard], folder: Any) -> dict[str, Any]:
                 sample.append((rank(0, row["id"]), row["speaker"], vector))
         sample = sorted(sample, key=lambda one: one[0])[:ROWS]
     rate = round(errors / words, 6) if words else None
-    found = {"words": int(words), "word_error_rate": rate, "normaliser": "whisper english"}
-    return found | ({"cosines": cosines(sample)} if sample else {})
+    summary = {"words": int(words), "word_error_rate": rate, "normaliser": "whisper english"}
+    return summary | ({"cosines": cosines(sample)} if sample else {})
 
 
 def cosines(sample: list[tuple[int, str, Array]]) -> dict[str, Any]:

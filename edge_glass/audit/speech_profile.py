@@ -88,14 +88,14 @@ class Speech(Trace):
         named = [name for name in SPEAKERS if name in shard.features][:1]
         row = 0
         for group in parquet.groups(shard.path, ["id", "audio", "text", *named]):
-            found = []
+            measured = []
             for example in group.to_pylist():
                 speaker = str(example[named[0]]) if named else None
                 known = {"row": row, "item": row, "id": example["id"], "column": "text"}
-                found.append(known | {"speaker": speaker} | self._heard(example))
+                measured.append(known | {"speaker": speaker} | self._heard(example))
                 row += 1
                 row_counts.count(1, 0)
-            yield {"speech": pa.Table.from_pylist(found, schema=SCHEMA)}
+            yield {"speech": pa.Table.from_pylist(measured, schema=SCHEMA)}
 
     def _heard(self, example: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -120,11 +120,11 @@ def score(reference: str, hypothesis: str) -> dict[str, Any]:
     import jiwer
 
     one, other = normaliser()(reference), normaliser()(hypothesis)
-    found = {"reference": one, "hypothesis": other, "words": len(words := one.split())}
+    scores = {"reference": one, "hypothesis": other, "words": len(words := one.split())}
     if not words:
-        return found | {"wer": None, "cer": None}
+        return scores | {"wer": None, "cer": None}
     cer = jiwer.cer("".join(words), "".join(other.split()))
-    return found | {"wer": float(jiwer.wer(one, other)), "cer": float(cer)}
+    return scores | {"wer": float(jiwer.wer(one, other)), "cer": float(cer)}
 
 
 def hear(folder: str, mono: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:

@@ -62,10 +62,10 @@ class Texts(Trace):
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
-        for found, _ in _captions(shard):
-            bands = minhash.bands(found["plain"])
-            found |= {f"band{number}": bands[:, number] for number in range(minhash.BANDS)}
-            yield {"texts": pa.table(found, schema=SCHEMA)}
+        for columns, _ in _captions(shard):
+            bands = minhash.bands(columns["plain"])
+            columns |= {f"band{number}": bands[:, number] for number in range(minhash.BANDS)}
+            yield {"texts": pa.table(columns, schema=SCHEMA)}
         yield from _sources(shard)
 
 
@@ -83,14 +83,14 @@ class Oddities(Trace):
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
-        for found, texts in _captions(shard):
+        for columns, texts in _captions(shard):
             looked = [look(text) for text in texts]
-            found |= {
+            columns |= {
                 "words": [len(text.split()) for text in texts],
-                "grams": [grams(text) for text in found["plain"].to_pylist()],
+                "grams": [grams(text) for text in columns["plain"].to_pylist()],
             }
-            found |= {key: [one[key] for one in looked] for key in ODDITIES.names[6:11]}
-            yield {"oddities": pa.table(found, schema=ODDITIES)}
+            columns |= {key: [one[key] for one in looked] for key in ODDITIES.names[6:11]}
+            yield {"oddities": pa.table(columns, schema=ODDITIES)}
 
 
 def _sources(shard: Shard) -> Iterator[dict[str, pa.Table]]:
@@ -118,9 +118,9 @@ def _captions(shard: Shard) -> Iterator[tuple[dict[str, Any], list[str]]]:
     with parquet.opened(shard.path) as file:
         for batch in file.iter_batches(BATCH, columns=["id", *names]):
             for name in names:
-                found, texts = _placed(batch["id"], batch[name], name, row, item)
+                columns, texts = _placed(batch["id"], batch[name], name, row, item)
                 item += len(texts)
-                yield found, texts
+                yield columns, texts
             row += batch.num_rows
             row_counts.count(batch.num_rows, 0)
 
@@ -133,14 +133,14 @@ def _placed(
         parents = pc.list_parent_indices(values)
         places, values = parents.cast(pa.int64()), pc.list_flatten(values)
     texts = values.fill_null("").to_pylist()
-    found = {
+    columns = {
         "row": pc.add(places, row),
         "item": range(item, item + len(texts)),
         "id": ids.take(places),
         "column": [name] * len(texts),
         "plain": minhash.plain(values),
     }
-    return found, texts
+    return columns, texts
 
 
 def look(text: str) -> dict[str, Any]:

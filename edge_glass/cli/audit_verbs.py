@@ -87,10 +87,10 @@ def audit(
     for config, folder in built.items():
         place = out or (folder.parent if locations.is_local(folder) else Path("data"))
         with locations.errors_explained(where):
-            found = audits.audit(folder, place, options, others, terminal_progress())
-            results.append(found.plain())
+            audited = audits.audit(folder, place, options, others, terminal_progress())
+            results.append(audited.plain())
             if not json:
-                terminal.audit(place / audits.FOLDER / config, found, asked)
+                terminal.audit(place / audits.FOLDER / config, audited, asked)
             if drop_flagged:
                 build = drop(folder, place, name or f"{config}_audited", given, workers)
                 write_card.write_report(place)

@@ -21,15 +21,15 @@ def verify(directory: Place, json: Json = False) -> None:
 
     where = locations.at(directory)
     with locations.errors_explained(where):
-        found = list(check(where, terminal_progress()))
-    errors = sum(finding.kind == "error" for finding in found)
+        findings = list(check(where, terminal_progress()))
+    errors = sum(finding.kind == "error" for finding in findings)
     if json:
-        terminal.as_json([terminal.plain(finding) for finding in found])
+        terminal.as_json([terminal.plain(finding) for finding in findings])
     else:
-        terminal.findings(found)
+        terminal.findings(findings)
         configs = ", ".join(manifest.built(where))
-        terminal.say(f"{configs}: {errors} errors, {len(found) - errors} notes")
-        wrong = {each.config for each in found if each.kind == "error"}
+        terminal.say(f"{configs}: {errors} errors, {len(findings) - errors} notes")
+        wrong = {each.config for each in findings if each.kind == "error"}
         for config in (name for name in manifest.built(where) if name in wrong):
             terminal.say(finished.mends(where / config))
     raise typer.Exit(1 if errors else 0)
@@ -51,14 +51,14 @@ def ledger(
     listed = 0
     for config, folder in manifest.built(locations.at(directory)).items():
         path, build = folder / ledgers.FILE, manifest.read(folder)
-        found = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
+        entries = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
         if json:
-            for row in found:
+            for row in entries:
                 print(_json_line({"config": config} | row))
             continue
         terminal.builds([build])
         # what lists no row need not wait for what reads one
-        rows = list(found) if reason or any(s.dropped for s in build.splits.values()) else []
+        rows = list(entries) if reason or any(s.dropped for s in build.splits.values()) else []
         listed += len(rows)
         if rows:
             terminal.ledger_rows(config, rows if reason else rows[: terminal.SHOWN], len(rows))

@@ -36,8 +36,8 @@ def index(
         for one in [stored_vectors.chosen(all_, column)] if column else all_:
             near = [other for other in all_ if other != one and one.is_near(other)]
             folders.append(index_build.build(one, near, int(memory * 1e9), terminal_progress()))
-    found = [index_build.facts(folder) for folder in folders]
-    terminal.as_json(found) if json else terminal.indexes(found)
+    indexes = [index_build.facts(folder) for folder in folders]
+    terminal.as_json(indexes) if json else terminal.indexes(indexes)
 
 
 def search(
@@ -151,10 +151,10 @@ def _query(text: str | None, image: Path | None, sound: Path | None, row: int | 
     from edge_glass.vectors.query import Query
 
     given: list[tuple[Any, Any]] = [("text", text), ("image", image), ("audio", sound)]
-    found = [(kind, value) for kind, value in [*given, ("row", row)] if value is not None]
-    if len(found) != 1:
+    queries = [(kind, value) for kind, value in [*given, ("row", row)] if value is not None]
+    if len(queries) != 1:
         raise ConfigError("give one of: a text, --image FILE, --sound FILE, --row N")
-    [(kind, value)] = found
+    [(kind, value)] = queries
     return Query(kind, value.read_bytes() if isinstance(value, Path) else value)
 
 

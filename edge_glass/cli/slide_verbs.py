@@ -59,10 +59,10 @@ def collect(
         ignored("nothing is fetched", "--intranet")
     wanted = Wanted(delay, language, tuple(keyword or ()), limit)
     desk, done = Desk(out, source, language), 0
-    found = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
+    decks = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
     try:
         with terminal_progress().rows("collect", 0, lambda: (done, 0)):
-            for _ in found:
+            for _ in decks:
                 done += 1
     finally:
         counts = desk.close()
@@ -310,12 +310,12 @@ def evaluate(
     if predictions and run:
         raise ConfigError("--predictions and --run are two questions: ask one at a time")
     if predictions:
-        found = score.answers(directory, predictions, split)
+        measures = score.answers(directory, predictions, split)
     else:
-        found = score.retrieval(directory, run, split, save)
+        measures = score.retrieval(directory, run, split, save)
     if json:
-        terminal.as_json(found)
+        terminal.as_json(measures)
         return
     rows = [(name, f"{value:.4f}" if isinstance(value, float) else value)
-            for name, value in found.items()]  # fmt: skip
+            for name, value in measures.items()]  # fmt: skip
     terminal.table(f"{directory}, {split}", ["measure", "value#"], rows)

@@ -135,5 +135,5 @@ def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
     corpus = variants([name], None, None)[0].builder()
     if corpus.TABLE is None or not corpus.TABLE.caption:
         raise ConfigError(f"{name}: it is not made of a table of captions in chunks")
-    found = obtain(corpus.request(), raw, progress=terminal_progress())
-    return found.paths[corpus.TABLE.source], corpus.TABLE
+    obtained = obtain(corpus.request(), raw, progress=terminal_progress())
+    return obtained.paths[corpus.TABLE.source], corpus.TABLE

@@ -147,9 +147,9 @@ def _values(schema: dict[str, Any]) -> str:
 def audit(folder: Path, result: "AuditResult", asked: Collection[str]) -> None:
     """What an audit found, by check: of those that were asked for."""
     all_ = [
-        (group, check, count, folder / found.file if count else "")
-        for group, found in result.groups.items()
-        for check, count in found.checks.items()
+        (group, check, count, folder / checked.file if count else "")
+        for group, checked in result.groups.items()
+        for check, count in checked.checks.items()
     ]
     rows = [row for row in all_ if row[1] in asked]
     table(f"{result.config}: {result.rows:,} rows", ["", "check", "found#", "in"], rows)
@@ -304,10 +304,10 @@ def deduplicated(out: Path, summary: dict[str, Any]) -> None:
 
     source = summary["source"]
     table("Source rows", ["outcome", "rows#"], summary["outcomes"].items())
-    found = stats.read(out)
+    statistics = stats.read(out)
     rows = [
-        (name, value, count, f"{100 * count / max(found['rows'], 1):.2f}")
-        for name, values in found["counts"].items()
+        (name, value, count, f"{100 * count / max(statistics['rows'], 1):.2f}")
+        for name, values in statistics["counts"].items()
         for value, count in list(values.items())[:5]
     ]
     table("Rows kept, by their most frequent values", ["column", "value", "rows#", "%#"], rows)

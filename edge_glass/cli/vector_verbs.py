@@ -127,8 +127,8 @@ def align(
     needs("align", "encoders", "torch")
     reports = []
     for folder in manifest.built(directory).values():
-        found = stored(folder, embeddings)
-        sides, tally = (chosen(found, left), chosen(found, right)), Tally()
+        columns = stored(folder, embeddings)
+        sides, tally = (chosen(columns, left), chosen(columns, right)), Tally()
         with terminal_progress().rows(f"align {folder.name}, probes", 2 * seeds, tally):
             reports.append(probes.align(folder, *sides, layers, seeds, tally.add))
     if plot is not None:

@@ -34,12 +34,12 @@ def diff(
 
     before, after = locations.at(old), locations.at(new)
     with locations.errors_explained(before), locations.errors_explained(after):
-        found = list(versions.diff(before, after))
+        differences = list(versions.diff(before, after))
         if page is not None:
-            diff_page.write(found, before, after, page)
+            diff_page.write(differences, before, after, page)
     if plot is not None:
-        versions.plot(found, plot)
-    _print_differences(found, json)
+        versions.plot(differences, plot)
+    _print_differences(differences, json)
 
 
 @app.command(epilog="Example: edge-glass history org/edge-glass")
@@ -51,15 +51,15 @@ def history(
     from edge_glass.cli import terminal
     from edge_glass.release.history import history as versions
 
-    found = list(versions(repo))
+    listed = list(versions(repo))
     if json:
-        terminal.as_json([terminal.plain(version) for version in found])
+        terminal.as_json([terminal.plain(version) for version in listed])
         return
     heads = ["version", "date", "config", "rows", "more", "shards", "new", "withdrawn", "edits"]
     heads += ["appended"]
     rows = (
         [version.tag, version.date[:10], config, *vars(state).values()]
-        for version in found
+        for version in listed
         for config, state in version.configs.items()
     )
     terminal.table(repo, heads, rows)
@@ -88,8 +88,8 @@ def reproduce(
     options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
     there = locations.at(f"{repo}@{version}")
     with locations.errors_explained(there):
-        found = list(again(there, out, config or [], options, terminal_progress()))
-    _print_differences(found, json)
+        differences = list(again(there, out, config or [], options, terminal_progress()))
+    _print_differences(differences, json)
 
 
 @app.command(epilog="Example: edge-glass docs --out site")

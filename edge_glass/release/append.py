@@ -171,12 +171,12 @@ def _parts(joined: Joined, work: Path) -> list[Part]:
     """The shards of the new build: those that are there, then those of what is appended."""
     done = []
     for split in {**joined.old.splits, **joined.more.splits}:
-        found = [
+        lots = [
             *_of(joined.folder, joined.old, split, joined.leaving(joined.gone), False),
             *_of(joined.more_folder, joined.more, split, joined.leaving(joined.left_out), True),
         ]
-        for number, (folder, shards, change) in enumerate(found):
-            name = f"{split}-{number:05d}-of-{len(found):05d}.parquet"
+        for number, (folder, shards, change) in enumerate(lots):
+            name = f"{split}-{number:05d}-of-{len(lots):05d}.parquet"
             done.append(Part(folder, shards, split, work / name, change))
     return done
 

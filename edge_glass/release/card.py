@@ -96,8 +96,8 @@ def render(
 
 def seals(data: dict[str, Any]) -> dict[str, str]:
     """Config -> sha256 of its manifest, as the header of a card has them."""
-    found = data.get(SEALS)
-    return found if isinstance(found, dict) else {}
+    known = data.get(SEALS)
+    return known if isinstance(known, dict) else {}
 
 
 def sealed(readme: str) -> dict[str, str]:
@@ -107,16 +107,16 @@ def sealed(readme: str) -> dict[str, str]:
 
 def resealed(readme: str, manifests: Iterable[Manifest]) -> str:
     """A card with the seals that these manifests have, where it has others."""
-    told = sealed(readme)
+    stale = sealed(readme)
     for build in manifests:
-        readme = readme.replace(told.get(build.config, build.seal), build.seal)
+        readme = readme.replace(stale.get(build.config, build.seal), build.seal)
     return readme
 
 
 def title(readme: str) -> str:
     """What a card has as its first title; empty if there is none."""
-    found = re.search(r"(?m)^# (.+)$", _parts(readme)[1])
-    return found[1] if found else ""
+    match = re.search(r"(?m)^# (.+)$", _parts(readme)[1])
+    return match[1] if match else ""
 
 
 def seal_lines(manifests: Iterable[Manifest]) -> str:
@@ -131,8 +131,8 @@ def pushed_seals(messages: Iterable[str]) -> dict[str, str]:
 
 def doi(readme: str | None) -> str | None:
     """The DOI that the header of a card gives, as the Hub or its authors have put it there."""
-    found = _parts(readme)[0].get("doi") if readme else None
-    return str(found).removeprefix("https://doi.org/") if found else None
+    value = _parts(readme)[0].get("doi") if readme else None
+    return str(value).removeprefix("https://doi.org/") if value else None
 
 
 def _parts(previous: str) -> tuple[dict[str, Any], str]:
@@ -233,8 +233,8 @@ def _describe(data: dict[str, Any], manifests: list[Manifest], repo: str) -> Non
     ):
         known = data.get(key) or []
         known = [known] if isinstance(known, str) else known
-        if found := [*dict.fromkeys([*known, *values])]:
-            data[key] = found
+        if merged := [*dict.fromkeys([*known, *values])]:
+            data[key] = merged
     if sizes := sorted({n for n in map(_size, data["dataset_info"]) if n is not None}):
         data["size_categories"] = [SIZES[size] for size in sizes]
     if others := [spec for spec in specs if spec.licence_tag == "other"]:

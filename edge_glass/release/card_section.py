@@ -78,23 +78,26 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
         if files and not build.parameters.get("bundled"):
             names = ", ".join(map(_cell, files))
             yield f"\n`{build.config}` is **not upstream's data**: other checksums: {names}."
-        if made := build.captions:
-            by, what = _cell(made.model), f"{_cell(made.column)} of `{made.of.config}`"
+        if captioned := build.captions:
+            by, what = (
+                _cell(captioned.model),
+                f"{_cell(captioned.column)} of `{captioned.of.config}`",
+            )
             yield f"\n`model_caption` in `{build.config}` is by a model, {by}, that saw {what}."
 
 
 def _warnings(manifests: list[Manifest]) -> Iterable[str]:
     """What the ledger's details say of rows that are kept."""
-    found = [
+    lines = [
         f"| {build.config} | {split} | {_cell(kind)} | {rows:,} |"
         for build in manifests
         for split, facts in build.splits.items()
         for kind, rows in facts.warnings.items()
     ]
-    if found:
+    if lines:
         yield "\nNoted on rows that are kept (`detail` in the ledger):\n"
         yield "| config | split | note | rows |\n|---|---|---|--:|"
-        yield from found
+        yield from lines
 
 
 def _licences(manifests: list[Manifest]) -> Iterable[str]:

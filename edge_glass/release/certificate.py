@@ -64,8 +64,8 @@ class Certificate(Plain):
         """With what was read after it."""
         known = {kind: len(values) for kind, values in vars(traces).items()}
         shared = {kind: len(values & scan.shared) for kind, values in vars(traces).items()}
-        found = Search(scan.files, scan.bytes, scan.rows, known, shared, (*scan.residue,))
-        return replace(self, search=found)
+        search = Search(scan.files, scan.bytes, scan.rows, known, shared, (*scan.residue,))
+        return replace(self, search=search)
 
     def check(self) -> None:
         """Raise EdgeGlassError if something is left."""

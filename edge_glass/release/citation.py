@@ -17,7 +17,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
     """The citation of a release at `url`: its corpora are its references, from their BibTeX."""
     citations = dict.fromkeys(spec.citation for spec in catalog.specs(manifests))
     owner, name = url.split("/")[-2:]
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "cff-version": "1.2.0",
         "type": "dataset",
         "title": name,
@@ -28,8 +28,8 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
         "references": [_reference(text) for text in citations if text],
     }
     if doi:
-        found["doi"] = doi
-    text = str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True))
+        fields["doi"] = doi
+    text = str(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True))
     return f"{MARK}{_digest(text)}\n{text}"
 
 
@@ -60,20 +60,20 @@ def _reference(bibtex: str) -> dict[str, Any]:
     ]
     (entry,) = parse_string(bibtex, append_middleware=layers).entries
     fields = {f.key: " ".join(f.value.split()) for f in entry.fields if isinstance(f.value, str)}
-    found: dict[str, Any] = {
+    reference: dict[str, Any] = {
         "type": KINDS.get(entry.entry_type, "generic"),
         "title": fields["title"],
         "authors": [_author(name) for name in entry["author"]],
     }
     if "year" in fields:
-        found["year"] = int(fields["year"])
+        reference["year"] = int(fields["year"])
     if "booktitle" in fields:
-        found["conference"] = {"name": fields["booktitle"]}
-    return found | {key: fields[key] for key in ("journal", "doi", "url") if key in fields}
+        reference["conference"] = {"name": fields["booktitle"]}
+    return reference | {key: fields[key] for key in ("journal", "doi", "url") if key in fields}
 
 
 def _author(name: Any) -> dict[str, str]:
     if not name.first:
         return {"name": " ".join(name.last)}
-    found = {"family-names": " ".join(name.last), "given-names": " ".join(name.first)}
-    return found | ({"name-particle": " ".join(name.von)} if name.von else {})
+    author = {"family-names": " ".join(name.last), "given-names": " ".join(name.first)}
+    return author | ({"name-particle": " ".join(name.von)} if name.von else {})

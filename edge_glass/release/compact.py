@@ -68,12 +68,12 @@ def _whole(old: Manifest) -> Inputs:
     return replace(old.inputs, parameters=parameters)
 
 
-def _check_same(folder: Path, found: Difference) -> None:
+def _check_same(folder: Path, difference: Difference) -> None:
     """Raise DataError if rows are not those that are there; they may stand in another order."""
-    kinds = [k for k in found.rows if k in ("added", "removed") or k.startswith("changed ")]
-    if other := {kind: found.rows[kind] for kind in kinds}:
+    kinds = [k for k in difference.rows if k in ("added", "removed") or k.startswith("changed ")]
+    if other := {kind: difference.rows[kind] for kind in kinds}:
         differing = ", ".join(f"{n} rows {kind}" for kind, n in other.items())
-        ids = dict.fromkeys(id for kind in other for id in found.ids[kind])
+        ids = dict.fromkeys(id for kind in other for id in difference.ids[kind])
         raise DataError(
             f"{folder}: its sources give other rows now ({differing}: "
             f"{', '.join([*ids][:SHOWN])}): give the --raw of the last append, with all that was "

@@ -296,5 +296,5 @@ def _type(feature: Node) -> str:
     if (kind := feature["_type"]) in MEDIA:
         return MEDIA[kind]
     dtype = feature.get("dtype", "int64")  # of a class label's
-    found = KINDS.get(dtype[:3], "sc:Text")
-    return found + re.sub(r"\D", "", dtype) if found.startswith("cr:") else found
+    data_type = KINDS.get(dtype[:3], "sc:Text")
+    return data_type + re.sub(r"\D", "", dtype) if data_type.startswith("cr:") else data_type

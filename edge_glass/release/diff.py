@@ -70,29 +70,29 @@ def compare(config: str, old: Path, new: Path) -> Difference:
         after.ledger,
         after.features,
     )
-    found = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
+    difference = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
     if identical:
-        return found
-    found.outcomes = _counted(before, after)
+        return difference
+    difference.outcomes = _counted(before, after)
     buckets = max(before.ledger.rows, after.ledger.rows) // BUCKET + 1
     same = set(before.digests()) & set(after.digests())
     with tempfile.TemporaryDirectory() as temp:
-        for compared, read in ((_compare_rows, _rows), (_compare_outcomes, _outcomes)):
+        for compared, rows_of in ((_compare_rows, _rows), (_compare_outcomes, _outcomes)):
             sides = [
-                _Spilled(Path(temp, f"{name}{read.__name__}"), min(buckets, BUCKETS))
+                _Spilled(Path(temp, f"{name}{rows_of.__name__}"), min(buckets, BUCKETS))
                 for name in ("old", "new")
             ]
-            sides[0].fill(read(old, before, same))
-            sides[1].fill(read(new, after, same))
+            sides[0].fill(rows_of(old, before, same))
+            sides[1].fill(rows_of(new, after, same))
             for left, right in zip(sides[0].buckets(), sides[1].buckets(), strict=True):
-                compared(found, left, right)
-    if not {"added", "removed"} & set(found.rows):
+                compared(difference, left, right)
+    if not {"added", "removed"} & set(difference.rows):
         unmoved = set(_places(before)) & set(_places(after))
         ids = _ids(old, before, unmoved), _ids(new, after, unmoved)
         for here, there in zip(*ids, strict=False):
             if here != there:
-                found.note("order", there)
-    return found
+                difference.note("order", there)
+    return difference
 
 
 def _places(build: Manifest) -> Iterator[tuple[str, int, str]]:

@@ -45,8 +45,8 @@ def history(repo: str) -> Iterator[Version]:
     hub, tags = Repository(repo, HfApi()), publish.versions(repo)[1]
     for commit in reversed(tags.values()):
         if commit not in dates:  # of a version and of all that it came after
-            found = hub.call("list_repo_commits", revision=commit)
-            dates |= {one.commit_id: one.created_at.isoformat() for one in found}
+            commits = hub.call("list_repo_commits", revision=commit)
+            dates |= {one.commit_id: one.created_at.isoformat() for one in commits}
     for tag, commit in tags.items():
         there = locations.at(f"{repo}@{commit}")
         with locations.errors_explained(there):

@@ -25,8 +25,8 @@ class Repository:
     def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
         """A method of HfApi on this repository, which `maybe` does not exist (None)."""
         try:
-            found = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
-            return list(found) if isinstance(found, Iterator) else found
+            answer = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
+            return list(answer) if isinstance(answer, Iterator) else answer
         except Exception as error:
             if maybe and isinstance(error, RepositoryNotFoundError):
                 return None

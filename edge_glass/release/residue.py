@@ -94,8 +94,8 @@ class Finder:
 
     def within(self, text: str) -> set[str]:
         """What stands in a text."""
-        found = set(self._in_text.find_matches_as_strings(text, overlapping=True))
-        return found | ({text} & self._every)
+        traces = set(self._in_text.find_matches_as_strings(text, overlapping=True))
+        return traces | ({text} & self._every)
 
     def in_file(self, path: Path, without: set[str]) -> tuple[set[str], int]:
         """What stands in the bytes of a file, and how many they are."""
@@ -104,15 +104,15 @@ class Finder:
         ]
         search = BytesAhoCorasick([form for form, _ in forms])
         overlap = max((len(form) for form, _ in forms), default=0)
-        found, size, tail, digest = set[str](), 0, b"", sha256()
+        traces, size, tail, digest = set[str](), 0, b"", sha256()
         with path.open("rb") as file:
             while data := file.read(CHUNK):
                 size += len(data)
                 digest.update(data)
                 at = search.find_matches_as_indexes(tail + data, overlapping=True)
-                found |= {forms[number][1] for number, _, _ in at}
+                traces |= {forms[number][1] for number, _, _ in at}
                 tail = (tail + data)[-overlap:]
-        return found | ({digest.hexdigest()} & self._traces.media - without), size
+        return traces | ({digest.hexdigest()} & self._traces.media - without), size
 
 
 def _forms(text: str) -> set[bytes]:
@@ -134,14 +134,14 @@ def scan(out: Path, traces: Traces, besides: Collection[Path] = ()) -> Scan:
     every = {path for path in out.rglob("*") if path.is_file()} - {*besides}
     ordinary = {one for text in _ordinary([*built.values()]) for one in finder.within(text)}
     for path in sorted(every):
-        found, size = finder.in_file(path, done.shared | ordinary)
+        present, size = finder.in_file(path, done.shared | ordinary)
         if path.suffix == ".parquet" and path.parent not in built.values():
             for cell in (text for row in parquet.rows(path) for text in texts([*row.values()])):
-                found |= finder.within(cell) - done.shared - (ordinary - {cell})
+                present |= finder.within(cell) - done.shared - (ordinary - {cell})
         # what lies there, and what is half written, depends on how often a run was stopped
         if HIDDEN not in path.parts and path.suffix != ".tmp":
             done.files, done.bytes = done.files + 1, done.bytes + size
-        _note(done, traces, str(path.relative_to(out)), found)
+        _note(done, traces, str(path.relative_to(out)), present)
     done.residue, done.shared = sorted(set(done.residue)), done.shared | ordinary
     return done
 
@@ -184,12 +184,12 @@ def _rows(
         done.rows += 1
         gone = row["id"] in traces.ids
         for name, value in row.items():
-            found = {one for text in texts(value) for one in finder.within(text)}
-            if not found:
+            present = {one for text in texts(value) for one in finder.within(text)}
+            if not present:
                 continue
-            left = found if gone else found & traces.ids if name == "detail" else set()
+            left = present if gone else present & traces.ids if name == "detail" else set()
             _note(done, traces, f"{path.parent.name}/{path.name}", left)
-            done.shared |= found - left
+            done.shared |= present - left
 
 
 def _note(done: Scan, traces: Traces, where: str, ids: set[str]) -> None:

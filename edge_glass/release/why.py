@@ -174,15 +174,19 @@ def _before(file: BoundedFile, split: str, group: int, at: int, several: bool) -
 
 
 def _can_hold(file: BoundedFile, group: int, column: str, value: str) -> bool:
-    found = _statistics(file, group, column)
-    return found is None or not found.has_min_max or found.min <= value <= found.max
+    statistics = _statistics(file, group, column)
+    return (
+        statistics is None
+        or not statistics.has_min_max
+        or statistics.min <= value <= statistics.max
+    )
 
 
 def _only(file: BoundedFile, group: int, column: str) -> str | None:
     """The value of all rows of a group, None if they differ."""
-    found = _statistics(file, group, column)
-    same = found is not None and found.has_min_max and found.min == found.max
-    return str(found.min) if same and not found.null_count else None
+    statistics = _statistics(file, group, column)
+    same = statistics is not None and statistics.has_min_max and statistics.min == statistics.max
+    return str(statistics.min) if same and not statistics.null_count else None
 
 
 def _statistics(file: BoundedFile, group: int, column: str) -> Any:
@@ -199,11 +203,11 @@ def _places(folder: Path, build: Manifest, entry: _Entry) -> Iterator[Place]:
             with parquet.opened(folder / shard.file, AHEAD) as file:
                 names = [n for n in ("id", "license") if n in file.schema_arrow.names]
                 last = min(entry.before + count - start, shard.rows)
-                for group, row, found in file.rows_at(range(first, last), names):
-                    if not replay.of(found["id"], entry.row["id"]):
+                for group, row, example in file.rows_at(range(first, last), names):
+                    if not replay.of(example["id"], entry.row["id"]):
                         raise DataError(f"{folder / shard.file}: its rows are not the ledger's")
-                    licence = found.get("license")
-                    yield Place(found["id"], shard.file, shard.sha256, group, row, licence)
+                    licence = example.get("license")
+                    yield Place(example["id"], shard.file, shard.sha256, group, row, licence)
         start += shard.rows
 
 

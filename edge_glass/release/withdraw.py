@@ -122,29 +122,31 @@ def withdraw(
             Path("certificates") if edition.repo else edition.out / "certificates"
         )
         note, name = edition.out / HIDDEN / "withdraw" / request.name, f"withdrawal-{request.name}"
-        found = records.parsed(note, Found)
-        if found is None or not _holds(found, edition, config):
-            found = Found()
-        _find(edition, request, config, found)
-        if not found.keys:
+        targets = records.parsed(note, Found)
+        if targets is None or not _holds(targets, edition, config):
+            targets = Found()
+        _find(edition, request, config, targets)
+        if not targets.keys:
             done = _known(edition, home, name, version)
             if purge_history and done.purged is None:
                 raise DataError(f"{', '.join(done.configs)}: {EARLIER}")
             return done
-        if Finder(found.traces).within(request.reason):
+        if Finder(targets.traces).within(request.reason):
             raise ConfigError(
                 "the reason is published, and names what is withdrawn: say it without"
             )
-        records.write(note, found.plain())
-        for one in found.keys:
-            _withdrawn(edition, one, found, request.reason, jobs)
-        release = edition.publish([*found.keys], version)
+        records.write(note, targets.plain())
+        for one in targets.keys:
+            _withdrawn(edition, one, targets, request.reason, jobs)
+        release = edition.publish([*targets.keys], version)
         there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
         with locations.errors_explained(there):
-            scan = residue.scan(there, found.traces, besides={note, *certificate.paths(home, name)})
-        done = _certificate(edition, request, found).scanned(scan, found.traces)
+            scan = residue.scan(
+                there, targets.traces, besides={note, *certificate.paths(home, name)}
+            )
+        done = _certificate(edition, request, targets).scanned(scan, targets.traces)
         if release and purge_history and not scan.residue:
-            gone = {config: found.ids(config) for config in found.keys}
+            gone = {config: targets.ids(config) for config in targets.keys}
             planned = purge.plan(release.repo, gone, release.tag)
             left = (tag for tag in done.earlier_versions if tag not in planned.tags)
             done = replace(done, purged=planned, earlier_versions=(*left,))
@@ -156,14 +158,14 @@ def withdraw(
     return done
 
 
-def _holds(found: Found, edition: Edition, config: str | None) -> bool:
+def _holds(targets: Found, edition: Edition, config: str | None) -> bool:
     """Whether a withdrawal that was stopped can go on: nothing else has changed the configs."""
     folders = edition.folders(config)
-    for name in found.before:
-        before = found.build(name)
+    for name in targets.before:
+        before = targets.build(name)
         build = manifest.read(folders[name]) if name in folders else None
         known = Revisions.of(build, folders[name]) if build else None
-        done = known and all(known.reason(*key) is not None for key in found.keys[name])
+        done = known and all(known.reason(*key) is not None for key in targets.keys[name])
         if build != before and not done:
             return False
     return True
@@ -174,17 +176,17 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
     with editions.opened(place, version) as edition:
         if edition.repo is None:
             raise ConfigError(f"{place} is a folder, which has no history to purge")
-        _find(edition, request, config, found := Found())
-        if not found.keys:
+        _find(edition, request, config, targets := Found())
+        if not targets.keys:
             raise DataError(f"{place}: {EARLIER}")
-        ids = {name: found.ids(name) for name in found.keys}
+        ids = {name: targets.ids(name) for name in targets.keys}
         return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
 
 
-def _find(edition: Edition, request: Request, config: str | None, found: Found) -> None:
+def _find(edition: Edition, request: Request, config: str | None, targets: Found) -> None:
     """Note what is to go of configs of which that is not known yet."""
     folders = edition.folders(config)
-    for name, folder in ((n, folder) for n, folder in folders.items() if n not in found.before):
+    for name, folder in ((n, folder) for n, folder in folders.items() if n not in targets.before):
         build = manifest.read(folder)
         finished.check(folder, [build.ledger])
         chosen = {*request.ids, *_chosen(folder, build, request.where)}
@@ -193,16 +195,16 @@ def _find(edition: Edition, request: Request, config: str | None, found: Found) 
         for entry in ledger.read(folder / ledger.FILE):
             if more := request.keys(entry, chosen):
                 keys += more
-                found.traces.add_entry(entry)
+                targets.traces.add_entry(entry)
         if keys:
-            found.keys[name] = sorted(set(keys))
-            found.before[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
-            gone = Gone(found.ids(name), build.each_example)
+            targets.keys[name] = sorted(set(keys))
+            targets.before[name] = (folder / manifest.FILE).read_text(encoding="utf-8")
+            gone = Gone(targets.ids(name), build.each_example)
             for row in _rows(folder, build, gone):
-                found.traces.add_row(row)
+                targets.traces.add_row(row)
             steps = derived.steps(edition.out, build, gone.ids)
-            found.derived += [said for said, _ in steps]
-    _check_all_there(edition, request, config, found)
+            targets.derived += [said for said, _ in steps]
+    _check_all_there(edition, request, config, targets)
 
 
 def _rows(folder: Path, build: Manifest, gone: Gone) -> Iterator[Row]:
@@ -240,9 +242,11 @@ def _chosen(folder: Path, build: Manifest, where: str | None) -> Iterator[str]:
                 yield from (id for (id,) in chosen)
 
 
-def _check_all_there(edition: Edition, request: Request, config: str | None, found: Found) -> None:
+def _check_all_there(
+    edition: Edition, request: Request, config: str | None, targets: Found
+) -> None:
     """Raise EdgeGlassError if something was named that is in no config, nor was ever withdrawn."""
-    named = {key for keys in found.keys.values() for key in keys}
+    named = {key for keys in targets.keys.values() for key in keys}
     wanted = {("id", id) for id in request.ids} | {("sha256", one) for one in request.sha256}
     absent = wanted - named
     for folder in edition.folders(config).values() if absent else ():
@@ -281,15 +285,15 @@ def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: int) -> None:
+def _withdrawn(edition: Edition, config: str, targets: Found, reason: str, jobs: int) -> None:
     """Make the config without the rows, unless that was done, and clean what was made of it."""
-    before = found.build(config)
-    gone = Gone(found.ids(config), before.each_example)
+    before = targets.build(config)
+    gone = Gone(targets.ids(config), before.each_example)
     steps = [*derived.steps(edition.out, before, gone.ids)]
     folder = edition.folders(config)[config]
     with editions.changing(edition, config):
         if manifest.read(folder) == before:
-            known = Revisions.of(before, folder).without(found.keys[config], reason)
+            known = Revisions.of(before, folder).without(targets.keys[config], reason)
             parts = revise.parts(
                 folder,
                 before,
@@ -297,12 +301,12 @@ def _withdrawn(edition: Edition, config: str, found: Found, reason: str, jobs: i
                 lambda split, shard: gone if touched(folder / shard.file, gone) else None,
             )
             planned = {split: facts.planned for split, facts in before.splits.items()}
-            finder = Finder(found.traces)
+            finder = Finder(targets.traces)
             revised = revise.make(
                 before.inputs, known, parts,
                 lambda _: revise.entries(
                     folder / ledger.FILE,
-                    lambda row: _entry(row, gone, known, reason, finder, found.traces),
+                    lambda row: _entry(row, gone, known, reason, finder, targets.traces),
                 ),
                 planned, jobs,
             )  # fmt: skip
@@ -324,11 +328,11 @@ def _entry(
     return row | {"detail": detail}
 
 
-def _certificate(edition: Edition, request: Request, found: Found) -> Certificate:
+def _certificate(edition: Edition, request: Request, targets: Found) -> Certificate:
     configs = {}
-    for name in found.before:
-        before, after = found.build(name), manifest.read(edition.out / name)
-        digests = {digest(before.corpus, "id", id) for id in found.ids(name)}
+    for name in targets.before:
+        before, after = targets.build(name), manifest.read(edition.out / name)
+        digests = {digest(before.corpus, "id", id) for id in targets.ids(name)}
         configs[name] = certificate.of_config(before, after, digests)
     asked = {
         "ids": len(request.ids),
@@ -340,6 +344,6 @@ def _certificate(edition: Edition, request: Request, found: Found) -> Certificat
     return replace(
         done,
         configs=configs,
-        derived=(*sorted(found.derived),),
+        derived=(*sorted(targets.derived),),
         earlier_versions=edition.earlier,
     )

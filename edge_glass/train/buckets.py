@@ -36,14 +36,14 @@ class Buckets(Plan):
     def parts(self, batch: int) -> list[Part]:
         """Where the rows of a batch lie."""
         stretch, chosen = self._chosen(batch)
-        found = []
+        batch_parts = []
         for part in self._stretch(stretch):
             mine = chosen[: len(part.rows)]
             chosen = chosen[len(part.rows) :]
             if mine.any():
                 rows = (part.turns[mine], part.groups[mine], part.rows[mine])
-                found.append(Part(part.corpus, part.lane, part.oldest, *rows))
-        return found
+                batch_parts.append(Part(part.corpus, part.lane, part.oldest, *rows))
+        return batch_parts
 
     def size(self, batch: int) -> int:
         """The rows of a batch."""
@@ -62,12 +62,12 @@ class Buckets(Plan):
     def _stretch(self, stretch: int) -> list[Part]:
         """The parts of the plain batches of a stretch; all groups are needed until its end."""
         batches = range(stretch * STRETCH, min((stretch + 1) * STRETCH, self._plain))
-        found, oldest = [], dict[tuple[int, int], int]()
+        parts, oldest = [], dict[tuple[int, int], int]()
         for batch in batches:
             for part in super().parts(batch):
                 needed = oldest.setdefault((part.corpus, part.lane), part.oldest)
-                found.append(part._replace(oldest=needed))
-        return found
+                parts.append(part._replace(oldest=needed))
+        return parts
 
     @lru_cache(maxsize=4)  # noqa: B019
     def _cut(self, stretch: int) -> list[np.ndarray]:

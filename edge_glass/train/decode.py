@@ -37,18 +37,18 @@ class Picture:
 
     def __call__(self, data: bytes, draw: np.random.Generator) -> np.ndarray:
         """Raises Dropped where bytes are no picture that can be decoded."""
-        found = images.probe(data)
-        box = self._box(found.width, found.height, draw)
+        header = images.probe(data)
+        box = self._box(header.width, header.height, draw)
         needed = (
-            min(found.width, math.ceil(found.width * self.size / box[2])),
-            min(found.height, math.ceil(found.height * self.size / box[3])),
+            min(header.width, math.ceil(header.width * self.size / box[2])),
+            min(header.height, math.ceil(header.height * self.size / box[3])),
         )
-        whole = (found.width, found.height)
-        if FAST and found.kind == "image/jpeg" and found.turn == 1 and not found.coloured:
+        whole = (header.width, header.height)
+        if FAST and header.kind == "image/jpeg" and header.turn == 1 and not header.coloured:
             pixels = _scaled(data, needed)
             if pixels is not None:
                 return _resized(pixels, whole, box, self.size)
-        at_least = needed[::-1] if found.turn in TURNED else needed
+        at_least = needed[::-1] if header.turn in TURNED else needed
         image = images.rgb(data, (at_least[0], at_least[1]))
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, width, height = box

@@ -84,12 +84,12 @@ class Plan:
         """Where the rows of a batch lie."""
         lane, turn = batch % self._order.lanes, batch // self._order.lanes
         first, end = self._starts[lane]
-        found = []
+        batch_parts = []
         for corpus in range(len(self._shapes)):
             here, after = (self._place(corpus, first + turn + more) for more in (0, 1))
             start, stop = self._place(corpus, first), self._place(corpus, end)
-            found.append(self._part(corpus, lane, (start, stop), here - start, after - start))
-        return found
+            batch_parts.append(self._part(corpus, lane, (start, stop), here - start, after - start))
+        return batch_parts
 
     def size(self, batch: int) -> int:
         """The rows of a batch."""
@@ -174,13 +174,13 @@ class Plan:
     def _lane_starts(self) -> list[tuple[int, int]]:
         """The batches of each lane, in sequence; the lane of the last batch ends the sequence."""
         lanes, begin = self._order.lanes, 0
-        found = [(0, 0)] * lanes
+        starts = [(0, 0)] * lanes
         for turn in range(lanes):
             lane = (self.batches + turn) % lanes
             size = self.batches // lanes + (lane < self.batches % lanes)
-            found[lane] = (begin, begin + size)
+            starts[lane] = (begin, begin + size)
             begin += size
-        return found
+        return starts
 
     def _key(self, *parts: object) -> int:
         said = f"{self._order.seed} {self.epoch} {parts}"

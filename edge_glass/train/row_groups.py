@@ -84,12 +84,12 @@ class Place:
     def _measure(self) -> None:
         """Row groups of all shards, and the bytes that the columns take in them."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(self._groups, range(len(self.files))))
-        self._first = np.cumsum([0, *(len(rows) for rows, _ in found)])
-        shards = np.repeat(np.arange(len(found)), [len(rows) for rows, _ in found])
-        rows = np.array([count for rows, _ in found for count in rows], dtype=np.int64)
+            shapes = list(pool.map(self._groups, range(len(self.files))))
+        self._first = np.cumsum([0, *(len(rows) for rows, _ in shapes)])
+        shards = np.repeat(np.arange(len(shapes)), [len(rows) for rows, _ in shapes])
+        rows = np.array([count for rows, _ in shapes for count in rows], dtype=np.int64)
         self.shape = Shape(shards, rows)
-        self.rows, self.bytes = int(rows.sum()), sum(size for _, size in found)
+        self.rows, self.bytes = int(rows.sum()), sum(size for _, size in shapes)
         if not self.rows:
             raise DataError(f"{self.source}: its files hold no rows")
 
@@ -100,15 +100,15 @@ class Place:
         if not (self._local and media):
             return {}
         footer = self._footer(shard)
-        found: dict[str, Stored] = {}
+        columns: dict[str, Stored] = {}
         chunks, file = footer.row_group(group - int(self._first[shard])), self._file(shard)
         for at in range(chunks.num_columns):
             chunk, kind = chunks.column(at), footer.schema.column(at)
             if (name := media.get(chunk.path_in_schema)) and not kind.max_repetition_level:
                 file.expect(chunk.total_compressed_size, chunk.data_page_offset)
                 values = stored(file, chunk, kind.max_definition_level)
-                found |= {name: values} if values else {}
-        return found
+                columns |= {name: values} if values else {}
+        return columns
 
     def cell(self, group: int, name: str, row: int) -> Cell | None:
         """Where one of a row group's media is, of which no other is read if it can be told."""
@@ -117,8 +117,8 @@ class Place:
             return (values, row) if values else None
         shard = int(self.shape.shards[group])
         path = f"{self._names[name]}.bytes"
-        found = self._reader(shard).cells(group - int(self._first[shard]), path, [row])
-        return found[0] if found else None
+        cells = self._reader(shard).cells(group - int(self._first[shard]), path, [row])
+        return cells[0] if cells else None
 
     @lru_cache(maxsize=CELLS)  # noqa: B019
     def _stored(self, group: int) -> dict[str, Stored]:
@@ -249,8 +249,8 @@ class Place:
             tables = pool.map(
                 lambda group: self._table(group, [DURATION]), range(len(self.shape.rows))
             )
-            found = [table[DURATION].to_numpy() for table in tables]
-        return np.asarray(np.nan_to_num(np.concatenate(found).astype(float)))
+            durations = [table[DURATION].to_numpy() for table in tables]
+        return np.asarray(np.nan_to_num(np.concatenate(durations).astype(float)))
 
     @cached_property
     def digest(self) -> str:
@@ -278,8 +278,8 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _identity(path: str) -> tuple[int, ...]:
-    found = Path(path).stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    status = Path(path).stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
@@ -293,13 +293,13 @@ def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
                 raise DataError(f"{source}: no such file")
             return fs, files
         try:
-            found = fs.ls(root, detail=False)
+            names = fs.ls(root, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(
                 f"{source}: no such folder. Name the folder of a config (data/clotho), its URL "
                 "(hf://datasets/org/name@v1.0.0/clotho), or Parquet files (data/*.parquet)"
             ) from None
-    files = sorted(name for name in found if name.endswith(".parquet"))
+    files = sorted(name for name in names if name.endswith(".parquet"))
     if not files and (inside := sorted(fs.glob(f"{root}/*/*.parquet"))):
         configs = dict.fromkeys(posixpath.basename(posixpath.dirname(name)) for name in inside)
         raise ConfigError(
@@ -310,9 +310,9 @@ def _listed(source: str | Path, split: str) -> tuple[Any, list[str]]:
 
 
 def _whole(source: str, split: str, files: list[str]) -> list[str]:
-    found = [(SHARD.fullmatch(posixpath.basename(file)), file) for file in files]
-    splits = sorted({match[1] for match, _ in found if match})
-    mine = [(match, file) for match, file in found if match and match[1] == split]
+    matches = [(SHARD.fullmatch(posixpath.basename(file)), file) for file in files]
+    splits = sorted({match[1] for match, _ in matches if match})
+    mine = [(match, file) for match, file in matches if match and match[1] == split]
     if not mine:
         there = ", ".join(splits) or "no shards at all"
         raise ConfigError(f"{source}: no shards of a split {split}; there are: {there}")

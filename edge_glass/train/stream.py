@@ -278,8 +278,8 @@ def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
         data = json.dumps(state).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the state of a loader is JSON, this is none: {error}") from None
-    found: dict[str, Any] = schema.parse(STATE, data, "the state of a loader", "begin anew")
-    return found
+    checked: dict[str, Any] = schema.parse(STATE, data, "the state of a loader", "begin anew")
+    return checked
 
 
 class _Window:

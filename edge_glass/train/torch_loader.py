@@ -249,8 +249,8 @@ def _packed(value: Any) -> Any:
 def _unpacked(data: torch.Tensor, sizes: list[int | None]) -> list[bytes | None]:
     view = memoryview(data.numpy())
     ends = accumulate(size or 0 for size in sizes)
-    found = zip(sizes, ends, strict=True)
-    return [None if size is None else bytes(view[end - size : end]) for size, end in found]
+    bounds = zip(sizes, ends, strict=True)
+    return [None if size is None else bytes(view[end - size : end]) for size, end in bounds]
 
 
 def _tensor(value: Any) -> Any:

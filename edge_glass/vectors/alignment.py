@@ -46,7 +46,7 @@ def align(
     """
     parts = pairs(folder, left, right)
     fit, check, test = (parts[name] for name in PARTS)
-    found: dict[str, Any] = {"chance": _chance(len(test[0]))}
+    recalls: dict[str, Any] = {"chance": _chance(len(test[0]))}
     trained, shuffled = [], []
     for seed in range(seeds):
         trained.append(_ranked(probe.train(fit, check, layers, seed)(test)))
@@ -54,9 +54,9 @@ def align(
         apart = _shuffled(fit, seed), _shuffled(check, seed)
         shuffled.append(_ranked(probe.train(*apart, layers, seed)(test)))
         done()
-    found |= {"probe": _figures(trained), "shuffled": _figures(shuffled)}
+    recalls |= {"probe": _figures(trained), "shuffled": _figures(shuffled)}
     if left.is_near(right):
-        found["without a probe"] = _figures([_ranked((normal(test[0]), normal(test[1])))])
+        recalls["without a probe"] = _figures([_ranked((normal(test[0]), normal(test[1])))])
     return {
         "config": folder.name,
         "left": left.name,
@@ -64,7 +64,7 @@ def align(
         "layers": layers,
         "seeds": seeds,
         "rows": {name: len(parts[name][0]) for name in PARTS},
-        "results": found,
+        "results": recalls,
     }
 
 
@@ -78,16 +78,16 @@ def pairs(folder: Path, left: Stored, right: Stored) -> dict[str, Pairs]:
             part[np.setdiff1d(rows, chosen)] = -1
     (rows_l, vectors_l), (rows_r, vectors_r) = _vectors(left, part), _vectors(right, part)
     both, at_l, at_r = np.intersect1d(rows_l, rows_r, assume_unique=True, return_indices=True)
-    found = {
+    by_part = {
         name: (vectors_l[at_l][part[both] == n], vectors_r[at_r][part[both] == n])
         for n, name in enumerate(PARTS)
     }
-    if few := [name for name, sides in found.items() if len(sides[0]) < LEAST]:
+    if few := [name for name, sides in by_part.items() if len(sides[0]) < LEAST]:
         raise DataError(
             f"{folder.name}: fewer than {LEAST} rows of {', '.join(few)} have both "
             f"{left.name} and {right.name}"
         )
-    return found
+    return by_part
 
 
 def parts(folder: Path) -> Array:
@@ -99,15 +99,15 @@ def parts(folder: Path) -> Array:
     build = manifest.read(folder)
     names = {split: _part(split) for split in build.splits}
     whole = set(PARTS) <= set(names.values())
-    found = []
+    numbers = []
     for split, shard in build.shards_by_split():
         if whole:
             number = PARTS.index(names[split]) if names[split] in PARTS else -1
-            found.append(np.full(shard.rows, number, dtype=np.int8))
+            numbers.append(np.full(shard.rows, number, dtype=np.int8))
         else:
             ids = (row["id"] for row in parquet.rows(folder / shard.file, ["id"]))
-            found.append(np.array([_cut(id_) for id_ in ids], dtype=np.int8))
-    return np.concatenate(found)
+            numbers.append(np.array([_cut(id_) for id_ in ids], dtype=np.int8))
+    return np.concatenate(numbers)
 
 
 def _part(split: str) -> str:
@@ -122,9 +122,11 @@ def _cut(id_: str) -> int:
 
 def _vectors(stored: Stored, part: Array) -> tuple[Array, Array]:
     stored.check()
-    found = [(rows[part[rows] >= 0], vectors[part[rows] >= 0]) for rows, vectors in stored.blocks()]
+    blocks = [
+        (rows[part[rows] >= 0], vectors[part[rows] >= 0]) for rows, vectors in stored.blocks()
+    ]
     none = [(np.empty(0, np.int64), np.empty((0, stored.dim), np.float32))]
-    rows, vectors = (np.concatenate(side) for side in zip(*none, *found, strict=True))
+    rows, vectors = (np.concatenate(side) for side in zip(*none, *blocks, strict=True))
     return rows, vectors
 
 

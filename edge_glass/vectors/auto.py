@@ -65,16 +65,16 @@ class Reader:
     def __call__(self, data: bytes) -> Inputs:
         """One row, with an axis for the batch."""
         if self.modality == "image":
-            found = processor(self.model, "AutoImageProcessor")(
+            features = processor(self.model, "AutoImageProcessor")(
                 images.rgb(data), return_tensors="np"
             )
-            return {name: np.asarray(value) for name, value in found.items()}
+            return {name: np.asarray(value) for name, value in features.items()}
         reads = processor(self.model, "AutoFeatureExtractor")
         samples, rate = audio.waveform(data, reads.sampling_rate)
         # CLAP would draw at random which part of a longer sound it hears: always its beginning
         samples = samples[: getattr(reads, "nb_max_samples", None)]
-        found = reads(samples, sampling_rate=rate, return_tensors="np")
-        return {name: np.asarray(value) for name, value in found.items()}
+        features = reads(samples, sampling_rate=rate, return_tensors="np")
+        return {name: np.asarray(value) for name, value in features.items()}
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
@@ -88,13 +88,13 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
 
     def compute(inputs: Inputs) -> Any:
         tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
-        found = encode(
+        output = encode(
             **{name: t.to(net.dtype) if t.is_floating_point() else t for name, t in tensors.items()}
         )
-        if isinstance(found, torch.Tensor):
-            return found
-        pooled = getattr(found, "pooler_output", None)
-        return found.last_hidden_state.mean(1) if pooled is None else pooled
+        if isinstance(output, torch.Tensor):
+            return output
+        pooled = getattr(output, "pooler_output", None)
+        return output.last_hidden_state.mean(1) if pooled is None else pooled
 
     def run(rows: Sequence[Any]) -> Any:
         if texts:
@@ -120,14 +120,14 @@ def _texts(model: Model) -> Callable[[Sequence[str]], Inputs]:
     longest = min(tokens.model_max_length, getattr(part, "max_position_embeddings", 512))
     masked = "attention_mask" in tokens.model_input_names
 
-    def read(rows: Sequence[str]) -> Inputs:
-        found = tokens(
+    def tokenize(rows: Sequence[str]) -> Inputs:
+        tokenized = tokens(
             list(rows), padding=True if masked else "max_length", truncation=True,
             max_length=longest, return_tensors="np",
         )  # fmt: skip
-        return {name: found[name] for name in tokens.model_input_names if name in found}
+        return {name: tokenized[name] for name in tokens.model_input_names if name in tokenized}
 
-    return read
+    return tokenize
 
 
 @cache
@@ -135,10 +135,10 @@ def processor(model: Model, kind: str) -> Any:
     """What reads images or sounds for a model: `kind` is a class of `transformers`."""
     import transformers
 
-    found = getattr(transformers, kind).from_pretrained(
+    loaded = getattr(transformers, kind).from_pretrained(
         model.folder, trust_remote_code=False, local_files_only=True
     )
-    return getattr(found, "feature_extractor", found)
+    return getattr(loaded, "feature_extractor", loaded)
 
 
 @cache

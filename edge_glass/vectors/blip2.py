@@ -61,10 +61,10 @@ def _texts(net: Any, model: Model, device: str) -> Callable[[Sequence[Any]], Any
     encoder, tokens = net.language_model.get_encoder(), torch_encoder.tokenizer(model)
 
     def compute(rows: Sequence[str]) -> Any:
-        found = tokens(
+        tokenized = tokens(
             list(rows), padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
         ).to(device)
-        states = encoder(found["input_ids"], attention_mask=found["attention_mask"])
-        return torch_encoder.masked_mean(states.last_hidden_state, found["attention_mask"])
+        states = encoder(tokenized["input_ids"], attention_mask=tokenized["attention_mask"])
+        return torch_encoder.masked_mean(states.last_hidden_state, tokenized["attention_mask"])
 
     return torch_encoder.forward(compute)

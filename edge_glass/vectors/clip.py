@@ -50,10 +50,10 @@ def _texts(model: Model, device: str) -> Callable[[Sequence[Any]], Any]:
     longest = net.config.max_position_embeddings
 
     def compute(rows: Sequence[str]) -> Any:
-        found = tokens(
+        tokenized = tokens(
             list(rows), padding="max_length", truncation=True, max_length=longest,
             return_tensors="pt",
         ).to(device)  # fmt: skip
-        return net(found["input_ids"], found["attention_mask"]).text_embeds
+        return net(tokenized["input_ids"], tokenized["attention_mask"]).text_embeds
 
     return torch_encoder.forward(compute)

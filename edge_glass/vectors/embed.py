@@ -89,8 +89,8 @@ def _values(path: Path, column: str) -> Iterator[Any]:
     """A column row by row: bytes of media, or a text (of a list of texts the first)."""
     for row in parquet.rows(path, [column]):
         value = row[column]
-        found = value.get("bytes") if isinstance(value, dict) else value
-        yield (found[0] if found else None) if isinstance(found, list) else found
+        content = value.get("bytes") if isinstance(value, dict) else value
+        yield (content[0] if content else None) if isinstance(content, list) else content
 
 
 def _settings(
@@ -131,13 +131,13 @@ def _begun(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """The settings of what is in `out` already. Raises EdgeGlassError if they are others."""
     if not (out / FILE).is_file():
         return None
-    found: dict[str, Any] = schema.read(out / FILE, SETTINGS, REMEDY)
-    if other := [name for name, value in settings.items() if found.get(name) != value]:
+    known: dict[str, Any] = schema.read(out / FILE, SETTINGS, REMEDY)
+    if other := [name for name, value in settings.items() if known.get(name) != value]:
         raise DataError(
             f"{out}: holds embeddings made otherwise ({', '.join(other)} differ): delete it, or "
             "give another --out"
         )
-    return found
+    return known
 
 
 def _begin(

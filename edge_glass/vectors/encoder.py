@@ -50,18 +50,18 @@ class Encoder:
     def encode(self, prepared: Sequence[Any]) -> Array:
         """Prepared rows as one batch: float32 (rows, dim). Halved where memory ends."""
         try:
-            found = self._forward(prepared)
+            vectors = self._forward(prepared)
         except RuntimeError as error:
             if "out of memory" not in str(error) or len(prepared) < 2:
                 raise
             half = len(prepared) // 2
             return np.concatenate([self.encode(prepared[:half]), self.encode(prepared[half:])])
-        if found.shape != (len(prepared), self.dim):
+        if vectors.shape != (len(prepared), self.dim):
             raise ConfigError(
-                f"{self.model.name}: gave {found.shape} where {(len(prepared), self.dim)} was "
+                f"{self.model.name}: gave {vectors.shape} where {(len(prepared), self.dim)} was "
                 "promised by its config"
             )
-        return found.astype(np.float32, copy=False)
+        return vectors.astype(np.float32, copy=False)
 
     def batch_size(self, sample: Any) -> int:
         """The most rows like `sample` (as `prepare` gives them) that go through at once."""
@@ -82,11 +82,11 @@ class Encoder:
         A row that is None, or no media that can be decoded, is NaN throughout.
         """
         prepared = workers.map(partial(_or_none, self.prepare), rows)
-        while found := list(islice(prepared, batch)):
-            there = [number for number, one in enumerate(found) if one is not None]
-            embedded = np.full((len(found), self.dim), np.nan, dtype=np.float32)
+        while chunk := list(islice(prepared, batch)):
+            there = [number for number, one in enumerate(chunk) if one is not None]
+            embedded = np.full((len(chunk), self.dim), np.nan, dtype=np.float32)
             if there:
-                embedded[there] = self.encode([found[number] for number in there])
+                embedded[there] = self.encode([chunk[number] for number in there])
             yield embedded
 
 

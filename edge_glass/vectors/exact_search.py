@@ -20,9 +20,11 @@ def top(queries: Array, blocks: Iterator[tuple[Array, Array]], k: int) -> tuple[
     for positions, vectors in blocks:
         for start in range(0, len(queries), QUERIES):
             part = slice(start, start + QUERIES)
-            found = (queries[part] @ vectors.T).astype(np.float32)
-            where = np.broadcast_to(positions, found.shape)
-            places[part], scores[part] = merged((places[part], scores[part]), (where, found), k)
+            similarities = (queries[part] @ vectors.T).astype(np.float32)
+            where = np.broadcast_to(positions, similarities.shape)
+            places[part], scores[part] = merged(
+                (places[part], scores[part]), (where, similarities), k
+            )
     return places, scores
 
 

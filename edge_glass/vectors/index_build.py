@@ -141,9 +141,9 @@ def _unit(stored: Stored) -> Iterator[tuple[Array, Array]]:
 
 
 def _exact(stored: Stored, folder: Path) -> int:
-    found = list(_unit(stored))
+    blocks = list(_unit(stored))
     none = [(np.empty(0, np.int64), np.empty((0, stored.dim), np.float32))]
-    rows, vectors = (np.concatenate(parts) for parts in zip(*none, *found, strict=True))
+    rows, vectors = (np.concatenate(parts) for parts in zip(*none, *blocks, strict=True))
     for name, array in (("rows", rows), ("vectors", vectors)):
         with Whole(folder / f"{name}.npy") as file:
             np.save(file, array)
@@ -236,6 +236,6 @@ def facts(folder: Path) -> dict[str, Any]:
     measured = records.read(folder / MEASURED)
     if measured is None:
         raise DataError(f"{folder / MEASURED}: is not what was written: {REMEDY}")
-    found = read(folder) | measured
-    found.pop("files")
-    return {"name": f"{found['column']}:{folder.parents[1].name}"} | found
+    described = read(folder) | measured
+    described.pop("files")
+    return {"name": f"{described['column']}:{folder.parents[1].name}"} | described

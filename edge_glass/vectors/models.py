@@ -43,8 +43,8 @@ class Model:
         path = self.folder / file
         if not path.is_file():
             return {}
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return settings
 
     @property
     def config(self) -> dict[str, Any]:

@@ -19,8 +19,8 @@ OURS = "sentence_transformers."  # modules of other packages would be code of th
 
 def modalities(model: Model) -> tuple[Modality, ...]:
     """What the model says it takes, of images, texts and sounds."""
-    found = _loaded(model).modalities
-    return tuple(each for each in auto.PARTS if each in found)  # type: ignore[misc]
+    supported = _loaded(model).modalities
+    return tuple(each for each in auto.PARTS if each in supported)  # type: ignore[misc]
 
 
 def dim(model: Model, modality: Modality) -> int:

@@ -43,9 +43,9 @@ class Filter:
     @staticmethod
     def parsed(text: str) -> "Filter":
         """Read `column=value`, `column>=2`, `column<=2` or `column~part`."""
-        if not (found := re.fullmatch(r"([^<>=~]+)(>=|<=|=|~)(.*)", text, re.DOTALL)):
+        if not (match := re.fullmatch(r"([^<>=~]+)(>=|<=|=|~)(.*)", text, re.DOTALL)):
             raise ConfigError(f"filter {text!r}: write column=value, >=, <= or ~ (contains)")
-        return Filter(found[1].strip(), found[2], found[3])
+        return Filter(match[1].strip(), match[2], match[3])
 
 
 class Table:
@@ -103,8 +103,8 @@ class Table:
 
     def file(self, number: int, column: str, place: int = 0) -> bytes | None:
         """One of them."""
-        found = self.files(number, column)
-        return found[place] if place < len(found) else None
+        files = self.files(number, column)
+        return files[place] if place < len(files) else None
 
     def entry(self, number: int) -> dict[str, Any] | None:
         """What the ledger says of the source row that a row was made of."""
@@ -143,17 +143,17 @@ class Table:
     def values(self) -> dict[str, list[str]]:
         """Column -> its values, of the splits and of texts that have no more than 30 of them."""
         names = [f.name for f in self._plain if pa.types.is_string(f.type) and f.name != "id"]
-        found: dict[str, set[str]] = {name: set() for name in names}
+        distinct: dict[str, set[str]] = {name: set() for name in names}
         for _, path in self.shards:
-            if not found:
+            if not distinct:
                 break
-            for batch in _batches(path, list(found)):
-                for name in list(found):
-                    found[name] |= set(pc.unique(batch[name]).drop_null().to_pylist())
-                    if len(found[name]) > NAMED:
-                        del found[name]
+            for batch in _batches(path, list(distinct)):
+                for name in list(distinct):
+                    distinct[name] |= set(pc.unique(batch[name]).drop_null().to_pylist())
+                    if len(distinct[name]) > NAMED:
+                        del distinct[name]
         splits = list(self.manifest.splits)
-        listed = {name: sorted(values) for name, values in found.items() if len(values) > 1}
+        listed = {name: sorted(values) for name, values in distinct.items() if len(values) > 1}
         return ({SPLIT: splits} if len(splits) > 1 else {}) | listed
 
     def _check(self, filters: Sequence[Filter]) -> None:
@@ -210,21 +210,21 @@ def _passes(one: Filter, split: str, batch: pa.RecordBatch) -> Array:
 
 def _compared(one: Filter, column: pa.Array) -> Array:
     if one.compare == "~":
-        found = pc.match_substring(column.cast(pa.string()), one.value, ignore_case=True)
+        matches = pc.match_substring(column.cast(pa.string()), one.value, ignore_case=True)
     else:
-        found = COMPARE[one.compare](column, pa.scalar(one.value).cast(column.type))
-    passed: Array = found.fill_null(False).to_numpy(zero_copy_only=False)
+        matches = COMPARE[one.compare](column, pa.scalar(one.value).cast(column.type))
+    passed: Array = matches.fill_null(False).to_numpy(zero_copy_only=False)
     return passed
 
 
 def _is_safe(column: Any) -> Array:
     if pa.types.is_floating(column.type):
-        found = pc.less(column, 0.5)
+        marks = pc.less(column, 0.5)
     elif pa.types.is_boolean(column.type):
-        found = pc.invert(column)
+        marks = pc.invert(column)
     else:
-        found = pc.is_in(pc.utf8_upper(column.cast(pa.string())), pa.array(SAFE))
-    safe: Array = found.fill_null(False).to_numpy(zero_copy_only=False)
+        marks = pc.is_in(pc.utf8_upper(column.cast(pa.string())), pa.array(SAFE))
+    safe: Array = marks.fill_null(False).to_numpy(zero_copy_only=False)
     return safe
 
 

@@ -32,10 +32,10 @@ def modalities(model: Model) -> tuple[Modality, ...]:
 
 def dim(model: Model, modality: Modality) -> int:
     """Numbers of an embedding."""
-    found = _session(model).get_outputs()[0].shape[-1]
-    if not isinstance(found, int):
-        raise ConfigError(f"{model.name}: its first output has no fixed last axis: {found!r}")
-    return found
+    size = _session(model).get_outputs()[0].shape[-1]
+    if not isinstance(size, int):
+        raise ConfigError(f"{model.name}: its first output has no fixed last axis: {size!r}")
+    return size
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
@@ -50,11 +50,11 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
 
     def run(rows: Sequence[Any]) -> Array:
         given = feed(rows)
-        found: Array = session.run(None, given)[0]
-        if found.ndim == 2:
-            return found
-        mask = given.get("attention_mask", np.ones(found.shape[:2], dtype=np.int64))[..., None]
-        pooled: Array = (found * mask).sum(1) / np.maximum(mask.sum(1), 1)
+        output: Array = session.run(None, given)[0]
+        if output.ndim == 2:
+            return output
+        mask = given.get("attention_mask", np.ones(output.shape[:2], dtype=np.int64))[..., None]
+        pooled: Array = (output * mask).sum(1) / np.maximum(mask.sum(1), 1)
         return pooled
 
     return run
@@ -84,11 +84,11 @@ def _texts(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Ar
     wanted = {put.name for put in session.get_inputs()}
 
     def feed(rows: Sequence[str]) -> dict[str, Array]:
-        found = tokens.encode_batch(list(rows))
+        encodings = tokens.encode_batch(list(rows))
         all_ = {
-            "input_ids": np.array([one.ids for one in found], dtype=np.int64),
-            "attention_mask": np.array([one.attention_mask for one in found], dtype=np.int64),
-            "token_type_ids": np.array([one.type_ids for one in found], dtype=np.int64),
+            "input_ids": np.array([one.ids for one in encodings], dtype=np.int64),
+            "attention_mask": np.array([one.attention_mask for one in encodings], dtype=np.int64),
+            "token_type_ids": np.array([one.type_ids for one in encodings], dtype=np.int64),
         }
         return {name: array for name, array in all_.items() if name in wanted}
 

@@ -34,22 +34,22 @@ class Pixels:
     @staticmethod
     def of(model: Model) -> "Pixels":
         """Read a model's preprocessor config, which newer releases keep within another."""
-        found = model.read("preprocessor_config.json")
-        found = found or model.read("processor_config.json").get("image_processor") or {}
-        if not found:
+        settings = model.read("preprocessor_config.json")
+        settings = settings or model.read("processor_config.json").get("image_processor") or {}
+        if not settings:
             raise ConfigError(f"{model.name}: no preprocessor_config.json: how are images read?")
-        size, crop = found.get("size", 224), found.get("crop_size", 224)
+        size, crop = settings.get("size", 224), settings.get("crop_size", 224)
         size = {"shortest_edge": size} if isinstance(size, int) else size
         crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
         exact = (size["width"], size["height"]) if "width" in size else None
         return Pixels(
             shortest=size.get("shortest_edge"),
             size=exact,
-            crop=(crop["width"], crop["height"]) if found.get("do_center_crop") else None,
-            resample=found.get("resample", Image.Resampling.BICUBIC),
-            mean=tuple(found.get("image_mean", (0.5,) * 3)),
-            std=tuple(found.get("image_std", (0.5,) * 3)),
-            scale=found.get("rescale_factor", 1 / 255),
+            crop=(crop["width"], crop["height"]) if settings.get("do_center_crop") else None,
+            resample=settings.get("resample", Image.Resampling.BICUBIC),
+            mean=tuple(settings.get("image_mean", (0.5,) * 3)),
+            std=tuple(settings.get("image_std", (0.5,) * 3)),
+            scale=settings.get("rescale_factor", 1 / 255),
         )
 
     def __call__(self, value: bytes | Image.Image) -> Array:

@@ -65,11 +65,11 @@ def _trained(fit: Pairs, check: Pairs, layers: int, seed: int) -> Project:
                 optimiser.step()
         with torch.inference_mode():
             parts = zip(*(side.split(BATCH) for side in others), strict=True)
-            found = float(np.mean([_loss(model, list(part)).item() for part in parts]))
+            loss = float(np.mean([_loss(model, list(part)).item() for part in parts]))
         since += 1
-        if found < best:
+        if loss < best:
             state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-            best, since = found, 0
+            best, since = loss, 0
         elif since == PATIENCE:
             break
     model.load_state_dict(state)
@@ -119,9 +119,9 @@ def ranks(queries: Array, gallery: Array) -> Array:
 
     Of equal similarities half stand before it, so that a space without order is ranked by chance.
     """
-    found = []
+    places = []
     for start in range(0, len(queries), RANKED):
         alike = queries[start : start + RANKED] @ gallery.T
         own = alike[np.arange(len(alike)), start + np.arange(len(alike))][:, None]
-        found.append(1 + (alike > own).sum(1) + ((alike == own).sum(1) - 1) / 2)
-    return np.concatenate(found)
+        places.append(1 + (alike > own).sum(1) + ((alike == own).sum(1) - 1) / 2)
+    return np.concatenate(places)

@@ -80,16 +80,16 @@ class Column:
     def vector(self, query: Query) -> Array:
         """The query in the column's space, of length 1, float32 (dim,)."""
         if query.kind == "row":
-            found = self.stored.vector(query.value)[None]
+            vectors = self.stored.vector(query.value)[None]
         else:
             encoder = self.encoder(query.kind)
             try:
-                found = encoder.encode([encoder.prepare(query.value)])
+                vectors = encoder.encode([encoder.prepare(query.value)])
             except Dropped as drop:
                 raise ConfigError(
                     f"the {query.kind} cannot be read: {drop.outcome} {drop.detail}"
                 ) from None
-        unit: Array = normal(found)[0]
+        unit: Array = normal(vectors)[0]
         return unit
 
 
@@ -129,9 +129,9 @@ class Finder:
         """The `k` nearest rows that pass the filters; with `fold`, rows nearly the same are one."""
         column, among = self.column(query, name), self.passing(tuple(filters), unsafe)
         wanted = max(k, min(FOLDED, MORE * k)) if fold else k
-        found = column.index.find(self._vector(column, query), wanted, among)
+        neighbours = column.index.find(self._vector(column, query), wanted, among)
         alike = 1 - ALIKE * (1 - column.index.facts["similarity"])
-        return (_folded(found, alike) if fold else _each(found))[:k]
+        return (_folded(neighbours, alike) if fold else _each(neighbours))[:k]
 
     def warm(self) -> None:
         """Read the weights that the first query by a text needs, if there are any."""
@@ -146,20 +146,20 @@ class Finder:
             return column.vector(query)
 
 
-def _each(found: Found) -> list[Hit]:
-    pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
+def _each(neighbours: Found) -> list[Hit]:
+    pairs = zip(neighbours.rows.tolist(), neighbours.scores.tolist(), strict=True)
     return [Hit(row, round(score, 4), ()) for row, score in pairs]
 
 
-def _folded(found: Found, alike: float) -> list[Hit]:
+def _folded(neighbours: Found, alike: float) -> list[Hit]:
     """Each row whose cosine to one before it is `alike` or more stands with that one."""
-    units, first, like = normal(found.vectors), list[int](), dict[int, list[int]]()
+    units, first, like = normal(neighbours.vectors), list[int](), dict[int, list[int]]()
     for place in range(len(units)):
         near = [at for at in first if units[at] @ units[place] >= alike]
         if near:
-            like[near[0]].append(int(found.rows[place]))
+            like[near[0]].append(int(neighbours.rows[place]))
         else:
             first.append(place)
             like[place] = []
-    hits = _each(found)
+    hits = _each(neighbours)
     return [Hit(hits[at].row, hits[at].score, tuple(like[at])) for at in first]

@@ -41,12 +41,12 @@ def queries(stored: Stored, siblings: list[Stored]) -> Queries:
 
 
 def _vectors(stored: Stored, numbers: Array) -> tuple[Array, Array]:
-    rows, found = [], []
+    rows, units = [], []
     for there, vectors in stored.blocks():
         kept = np.isin(there, numbers)
         rows.append(there[kept])
-        found.append(normal(vectors[kept]))
-    return np.concatenate(rows), np.concatenate(found)
+        units.append(normal(vectors[kept]))
+    return np.concatenate(rows), np.concatenate(units)
 
 
 def measure(
@@ -57,7 +57,7 @@ def measure(
     The lists that an inverted file reads are set so that recall@10 reaches 0.96 for every column,
     or as far as its codes allow.
     """
-    queries = {column: found for column, found in queries.items() if len(found[0])}
+    queries = {column: sample for column, sample in queries.items() if len(sample[0])}
     if stored.column not in queries:
         raise DataError(f"{stored.name}: no row has an embedding")
     facts: dict[str, Any] = {"similarity": _similarity(queries[stored.column][1])}
@@ -66,12 +66,12 @@ def measure(
         return facts, _timed(index, queries)
     truth = _neighbours(stored, queries, progress)
 
-    def found(probes: int) -> dict[str, float]:
+    def recalls_of(probes: int) -> dict[str, float]:
         index.probes = probes
         return {column: recall(index, *queries[column], truth[column]) for column in queries}
 
-    index.probes = _fewest(lambda probes: min(found(probes).values()), index.lists)
-    recalls = found(index.probes)
+    index.probes = _fewest(lambda probes: min(recalls_of(probes).values()), index.lists)
+    recalls = recalls_of(index.probes)
     facts |= {"probes": index.probes, "recall_at_10": {c: round(r, 4) for c, r in recalls.items()}}
     return facts, _timed(index, queries)
 
@@ -98,12 +98,12 @@ def _similarity(vectors: Array) -> float:
 
 def _neighbours(stored: Stored, queries: Queries, progress: Progress) -> dict[str, Array]:
     """The 10 nearest rows of each query by exact search, its own row left out."""
-    tally, rows = Tally(), [found[0] for found in queries.values()]
+    tally, rows = Tally(), [sample[0] for sample in queries.values()]
     with progress.rows(f"{stored.name}: compare", stored.rows, tally):
-        blocks = ((numbers, normal(found)) for numbers, found in tally.over(stored.blocks()))
-        places, _ = top(np.concatenate([found[1] for found in queries.values()]), blocks, K + 1)
+        blocks = ((numbers, normal(block)) for numbers, block in tally.over(stored.blocks()))
+        places, _ = top(np.concatenate([sample[1] for sample in queries.values()]), blocks, K + 1)
     others = _others(places, np.concatenate(rows))
-    ends = np.cumsum([len(found) for found in rows])[:-1]
+    ends = np.cumsum([len(numbers) for numbers in rows])[:-1]
     return dict(zip(queries, np.split(others, ends), strict=True))
 
 

@@ -41,17 +41,19 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     longest = model.read("sentence_bert_config.json").get("max_seq_length")
     longest = longest or min(tokens.model_max_length, LONGEST)
     pooling = [model.read(f"{folder}/config.json") for folder in _modules(model, "Pooling")]
-    by_first = any(found.get("pooling_mode_cls_token") for found in pooling)
+    by_first = any(one.get("pooling_mode_cls_token") for one in pooling)
     layers = [_dense(model, folder, net) for folder in _modules(model, "Dense")]
     unit = bool(_modules(model, "Normalize"))
 
     def compute(rows: Sequence[str]) -> Any:
-        found = tokens(
+        tokenized = tokens(
             list(rows), padding=True, truncation=True, max_length=longest, return_tensors="pt"
         ).to(device)
-        states = net(**found).last_hidden_state
+        states = net(**tokenized).last_hidden_state
         pooled = (
-            states[:, 0] if by_first else torch_encoder.masked_mean(states, found["attention_mask"])
+            states[:, 0]
+            if by_first
+            else torch_encoder.masked_mean(states, tokenized["attention_mask"])
         )
         pooled = pooled.to(net.dtype)
         for layer in layers:
@@ -63,8 +65,8 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
 
 def _modules(model: Model, kind: str) -> list[str]:
     """The folders of the modules of a kind, in order."""
-    found: Any = model.read("modules.json") or []
-    return [str(module["path"]) for module in found if module["type"].endswith(f".{kind}")]
+    modules: Any = model.read("modules.json") or []
+    return [str(module["path"]) for module in modules if module["type"].endswith(f".{kind}")]
 
 
 def _dense(model: Model, folder: str, net: Any) -> Callable[[Any], Any]:
@@ -75,8 +77,8 @@ def _dense(model: Model, folder: str, net: Any) -> Callable[[Any], Any]:
     path = model.folder / folder / "model.safetensors"
     if not path.is_file():
         raise ConfigError(f"{model.name}: no {folder}/model.safetensors, nothing else is loaded")
-    found = {name: tensor.to(net.device, net.dtype) for name, tensor in load_file(path).items()}
-    weight, bias = found["linear.weight"], found.get("linear.bias")
+    tensors = {name: tensor.to(net.device, net.dtype) for name, tensor in load_file(path).items()}
+    weight, bias = tensors["linear.weight"], tensors.get("linear.bias")
     activation = model.read(f"{folder}/config.json").get("activation_function", "")
     if activation.endswith("Identity"):
         return lambda pooled: linear(pooled, weight, bias)

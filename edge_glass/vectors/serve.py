@@ -142,8 +142,8 @@ class Site:
             rows = await asyncio.to_thread(
                 lambda: [self._hit(hit.row, hit.score, hit.like_it) for hit in hits]
             )
-        found = self._finder.column(query, name).stored.name
-        return web.json_response({"in": found, "rows": rows})
+        column = self._finder.column(query, name).stored.name
+        return web.json_response({"in": column, "rows": rows})
 
     async def _some(self, request: web.Request) -> web.Response:
         """Rows from all over the data: something to see before the first question."""
@@ -179,18 +179,18 @@ class Site:
 
     def _previews(self, row: int, most: int) -> list[tuple[str, int, str]]:
         """Column, place in it and kind (image or audio) of the media that can be shown."""
-        found = []
+        previews = []
         for column in self._finder.table.media:
             for place, data in enumerate(self._finder.table.files(row, column)[:most]):
                 if (kind := magic.kind((data or b"")[: magic.HEAD])) in SHOWN:
-                    found.append((column, place, str(kind).partition("/")[0]))
-        return found
+                    previews.append((column, place, str(kind).partition("/")[0]))
+        return previews
 
     async def _row(self, request: web.Request) -> web.Response:
         """All of a row but its media, and its entry in the ledger."""
         number = int(request.match_info["row"])
-        found = await asyncio.to_thread(self._whole, number)
-        return web.json_response(found, dumps=_json)
+        row = await asyncio.to_thread(self._whole, number)
+        return web.json_response(row, dumps=_json)
 
     def _whole(self, number: int) -> dict[str, Any]:
         table = self._finder.table
@@ -277,8 +277,8 @@ def _number(text: str | None) -> int | None:
 
 
 def _which(request: web.Request) -> tuple[int, str, int]:
-    found = request.match_info
-    return int(found["row"]), found["column"], int(found["place"])
+    match = request.match_info
+    return int(match["row"]), match["column"], int(match["place"])
 
 
 def _ranged(request: web.Request, data: bytes, kind: str) -> web.Response:

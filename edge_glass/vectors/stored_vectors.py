@@ -53,8 +53,8 @@ class Stored:
     @property
     def model(self) -> dict[str, str]:
         """`name`, `revision` and `kind`."""
-        found: dict[str, str] = self.settings["model"]
-        return found
+        described: dict[str, str] = self.settings["model"]
+        return described
 
     @property
     def shares(self) -> bool:
@@ -72,18 +72,18 @@ class Stored:
         Rows without a vector are left out.
         """
         start = 0
-        for found, there in self._read():
-            kept = there & np.isfinite(found).all(axis=1) & found.any(axis=1)
-            yield start + np.flatnonzero(kept), found[kept]
+        for vectors, there in self._read():
+            kept = there & np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
+            yield start + np.flatnonzero(kept), vectors[kept]
             start += len(there)
 
     def vector(self, row: int) -> Array:
         """The vector of a row, float32 (dim,). Raises EdgeGlassError if it has none."""
         start = 0
-        for found, there in self._read(row):
+        for vectors, there in self._read(row):
             if row < start + len(there):
-                if there[row - start] and found[row - start].any():
-                    vector: Array = found[row - start]
+                if there[row - start] and vectors[row - start].any():
+                    vector: Array = vectors[row - start]
                     return vector
                 raise DataError(f"{self.folder}: row {row} has no {self.column} embedding")
             start += len(there)
@@ -149,10 +149,10 @@ def _numbers(piece: Array) -> tuple[Array, Array]:
 def _listed(column: pa.ChunkedArray, dim: int) -> tuple[Array, Array]:
     """A column of lists as an array; rows that are null are zeros."""
     there = column.is_valid().to_numpy()
-    found = np.zeros((len(there), dim), dtype=np.float32)
+    array = np.zeros((len(there), dim), dtype=np.float32)
     flat = [chunk.flatten().to_numpy() for chunk in column.chunks]
-    found[there] = np.concatenate([np.empty(0, np.float32), *flat]).reshape(-1, dim)
-    return found, there
+    array[there] = np.concatenate([np.empty(0, np.float32), *flat]).reshape(-1, dim)
+    return array, there
 
 
 def stored(folder: Path, root: Path | None = None) -> list[Stored]:
@@ -163,7 +163,7 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
     build, where = manifest.read(folder), (root or folder.parent / "embeddings") / folder.name
     shards = build.shards()
     paths = tuple(folder / shard.file for shard in shards)
-    found = []
+    columns = []
     for file in sorted(where.glob(f"*/{FILE}")):
         settings = schema.read(file, SETTINGS, REMEDY)
         if settings["data"] != {shard.file: shard.sha256 for shard in shards}:
@@ -171,13 +171,13 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
                 f"{file.parent}: made of another build than the one in {folder}: delete it and run "
                 "`edge-glass embed` again"
             )
-        found += [Stored(file.parent, column, settings, paths) for column in settings["encoded"]]
-    if not found:
+        columns += [Stored(file.parent, column, settings, paths) for column in settings["encoded"]]
+    if not columns:
         raise DataError(
             f"{where}: no embeddings: make them with `edge-glass embed {folder} --encoder …`, or "
             "say where they are with --embeddings"
         )
-    return found
+    return columns
 
 
 def chosen(stored: list[Stored], name: str) -> Stored:

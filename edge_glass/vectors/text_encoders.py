@@ -37,26 +37,26 @@ def encoded(name: str, texts: Sequence[str]) -> Vectors:
 
 def normal(vectors: Any) -> Vectors:
     """Rows of length 1, as float32."""
-    found = np.asarray(vectors, dtype=np.float32)
-    unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    array = np.asarray(vectors, dtype=np.float32)
+    unit: Vectors = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
     return unit
 
 
 def libraries(name: str) -> dict[str, str]:
     """What the numbers depend on, as far as it is installed."""
-    found = {}
+    versions = {}
     for library in () if ":" in name else ("torch", "transformers", "onnxruntime"):
         try:
-            found[library] = version(library)
+            versions[library] = version(library)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _function(name: str) -> Encode:
     module, _, function = name.partition(":")
     try:
-        found: Encode = getattr(importlib.import_module(module), function)
+        encode: Encode = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"encoder {name}: {error}: write it as module:function") from None
-    return found
+    return encode

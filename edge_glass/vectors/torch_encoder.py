@@ -64,8 +64,8 @@ def forward(compute: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]]
 
     def run(rows: Sequence[Any]) -> Array:
         with torch.inference_mode():
-            found: Array = compute(rows).float().cpu().numpy()
-            return found
+            array: Array = compute(rows).float().cpu().numpy()
+            return array
 
     return run
 

@@ -131,17 +131,17 @@ class Inverted:
     def _vectors(self, query: Array, probes: int, rows: Array) -> Array:
         """What the codes of rows say that were found in the lists of a query."""
         faiss, lists = library(), self._index.invlists
-        found, left = np.zeros((len(rows), len(query)), np.float32), len(rows)
+        vectors, left = np.zeros((len(rows), len(query)), np.float32), len(rows)
         places = {row: place for place, row in enumerate(rows.tolist())}
         for number in self._index.quantizer.search(query[None], probes)[1][0].tolist():
             if not left:
                 break
             ids = faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
             for at in np.flatnonzero(np.isin(ids, rows)).tolist():
-                vector = faiss.swig_ptr(found[places[int(ids[at])]])
+                vector = faiss.swig_ptr(vectors[places[int(ids[at])]])
                 self._index.reconstruct_from_offset(number, at, vector)
                 left -= 1
-        return found
+        return vectors
 
     def _parameters(self, probes: int, **more: Any) -> Any:
         return library().SearchParametersIVF(nprobe=probes, **more)

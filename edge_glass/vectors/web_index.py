@@ -104,9 +104,9 @@ def _built(vectors: Array, dim: int) -> Index:
     lists = max(1, min(lists, len(rows) // PER_LIST))
     draw = np.random.default_rng(0).permutation(len(rows))
     sample = normal(vectors[np.sort(rows[draw[: max(lists * PER_LIST, 4 * CODED)]])])
-    found = faiss.Kmeans(dim, lists, spherical=True, seed=1, min_points_per_centroid=1)
-    found.train(sample)
-    middles, first = _scaled(found.centroids)
+    clusters = faiss.Kmeans(dim, lists, spherical=True, seed=1, min_points_per_centroid=1)
+    clusters.train(sample)
+    middles, first = _scaled(clusters.centroids)
     near = np.concatenate(
         [np.argmax(normal(vectors[part]) @ middles.T, 1) for part in _parts(rows)]
     )
@@ -141,10 +141,10 @@ def _scaled(values: Array) -> tuple[Array, float]:
 def _recall(index: Index, vectors: Array, stored: Stored) -> float:
     """Of the 10 nearest rows of some, how many a browser finds; the row itself is no finding."""
     [(numbers, queries)] = recall.queries(stored, []).values()
-    near, _ = top(queries, ((n, normal(found)) for n, found in stored.blocks()), recall.K + 1)
+    near, _ = top(queries, ((n, normal(block)) for n, block in stored.blocks()), recall.K + 1)
     hits = []
     for number, query, true in zip(numbers, queries, near, strict=True):
         wanted = set(true.tolist()) - {number, -1}
-        found = [row for row in index.search(query, vectors).tolist() if row != number]
-        hits.append(len(wanted & set(found[: recall.K])) / max(1, min(recall.K, len(wanted))))
+        nearest = [row for row in index.search(query, vectors).tolist() if row != number]
+        hits.append(len(wanted & set(nearest[: recall.K])) / max(1, min(recall.K, len(wanted))))
     return round(float(np.mean(hits)), 3)

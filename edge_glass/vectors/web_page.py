@@ -55,12 +55,12 @@ def write(folder: Path, out: Path, data: str, root: Path | None, progress: Progr
 def _inventory(out: Path) -> list[str] | None:
     """The files of a page, None where there is none whose description is whole."""
     try:
-        found: list[str] = schema.read(out / MARK, schema.shape(files=list[str]), "delete it")[
+        files: list[str] = schema.read(out / MARK, schema.shape(files=list[str]), "delete it")[
             "files"
         ]
     except (OSError, EdgeGlassError):
         return None
-    return found
+    return files
 
 
 def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Progress) -> None:
@@ -68,8 +68,8 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
     vectors = [_vectors(one, table.rows) for one in columns]
     places = _rows(table, vectors, out, progress)
     facts = []
-    for number, (one, found) in enumerate(zip(columns, vectors, strict=True)):
-        index = web_index.write(one, found, places, out / str(number))
+    for number, (one, numbers) in enumerate(zip(columns, vectors, strict=True)):
+        index = web_index.write(one, numbers, places, out / str(number))
         words = _words(one, table, out / f"{number}.words", progress)
         facts.append(asdict(index) | {"words": words})
     report = folder.parent / "report.html"
@@ -117,15 +117,15 @@ def _origin(data: str) -> str:
 def _columns(folder: Path, root: Path | None) -> list[Stored]:
     """What is embedded, one encoder a column."""
     where = (root or folder.parent / "embeddings") / folder.name
-    found = stored(folder, root) if where.is_dir() else []
-    return list({one.column: one for one in reversed(found)}.values())[::-1]
+    embedded = stored(folder, root) if where.is_dir() else []
+    return list({one.column: one for one in reversed(embedded)}.values())[::-1]
 
 
 def _vectors(one: Stored, rows: int) -> Array:
     one.check()
     vectors = np.zeros((rows, one.dim), dtype=np.int8)
-    for numbers, found in one.blocks():
-        vectors[numbers] = web_index.small(found)
+    for numbers, values in one.blocks():
+        vectors[numbers] = web_index.small(values)
     return vectors
 
 

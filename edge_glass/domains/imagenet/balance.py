@@ -35,17 +35,18 @@ class Balance:
 
     def ends(self) -> list[dict[str, Any]]:
         """The largest classes and the smallest, those without a row last."""
-        names = {found.wnid: found.name for found in imagenet()}
+        names = {each.wnid: each.name for each in imagenet()}
         ranked = sorted(names, key=lambda wnid: (-self.counts[wnid], wnid))
         listed = [*ranked[:SHOWN], *ranked[-SHOWN:]]
         return [{"wnid": w, "name": names[w], "rows": self.counts[w]} for w in listed]
 
     def points(self) -> str:
         """Rank and frequency of the classes that have rows, for an SVG with logarithmic axes."""
-        found = sorted(self.counts.values(), reverse=True)
-        top = math.log10(max(found, default=1)) or 1
+        frequencies = sorted(self.counts.values(), reverse=True)
+        top = math.log10(max(frequencies, default=1)) or 1
         spots = (
-            (math.log10(place) / 3, math.log10(count) / top) for place, count in enumerate(found, 1)
+            (math.log10(place) / 3, math.log10(count) / top)
+            for place, count in enumerate(frequencies, 1)
         )
         return " ".join(
             f"{PAD + x * (WIDTH - 2 * PAD):.1f},{HEIGHT - PAD - y * (HEIGHT - 2 * PAD):.1f}"

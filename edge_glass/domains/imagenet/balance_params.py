@@ -102,7 +102,7 @@ class BalanceParams(ClassParams):
         own = ranks.labels < CLASSES
         again = ~own & np.isin(ranks.ranks, ranks.ranks[own & ranks.inside])
         ranks.standings[again] = class_sample.OUT  # what both have is taken once
-        targets = [wanted.get(found.wnid, 0) for found in imagenet()]
+        targets = [wanted.get(each.wnid, 0) for each in imagenet()]
         counts = ranks.counts(2 * CLASSES)[:CLASSES]
         missing = [max(0, want - have) for want, have in zip(targets, counts, strict=True)]
         return class_sample.quotas(ranks, [*targets, *missing])

@@ -39,11 +39,11 @@ def matcher(rule: Rule) -> Callable[[str], Labels]:
         "word": (_plain, _longest),
         "cls": (_folded, _whole),
     }[rule]
-    found = ahocorasick_rs.AhoCorasick(patterns, ahocorasick_rs.MatchKind.Standard)
+    automaton = ahocorasick_rs.AhoCorasick(patterns, ahocorasick_rs.MatchKind.Standard)
 
     def match(caption: str) -> Labels:
         text = prepare(caption)
-        hits = found.find_matches_as_indexes(text, overlapping=True)
+        hits = automaton.find_matches_as_indexes(text, overlapping=True)
         if not hits:
             return ()
         return tuple(sorted({label for hit in chosen(text, hits) for label in labels[hit[0]]}))
@@ -56,8 +56,8 @@ def column(rule: Rule, captions: "pa.Array") -> "pa.ListArray":
     import pyarrow as pa
 
     match = matcher(rule)
-    found = [match(caption) if caption else () for caption in captions.to_pylist()]
-    return pa.array(found, pa.list_(pa.int16()))
+    matches = [match(caption) if caption else () for caption in captions.to_pylist()]
+    return pa.array(matches, pa.list_(pa.int16()))
 
 
 def lemmas(rule: Rule) -> dict[str, Labels]:
@@ -65,9 +65,9 @@ def lemmas(rule: Rule) -> dict[str, Labels]:
     written = {"laionet": " {} ".format, "word": _plain, "cls": _folded}[rule]
     owners: dict[str, list[int]] = {}
     left_out = shared(LACKING) if rule == "laionet" else frozenset[str]()
-    for label, found in enumerate(imagenet()):
-        for lemma in found.lemmas:
-            if lemma not in left_out and not (rule == "laionet" and found.wnid == LACKING):
+    for label, synset in enumerate(imagenet()):
+        for lemma in synset.lemmas:
+            if lemma not in left_out and not (rule == "laionet" and synset.wnid == LACKING):
                 owners.setdefault(written(lemma), []).append(label)
     if rule == "word":
         owners = {lemma: _main(lemma, labels) for lemma, labels in owners.items()}
@@ -78,7 +78,7 @@ def _main(lemma: str, labels: list[int]) -> list[int]:
     """Of the classes that have a lemma, the one that it most likely means, or all."""
     alone = [label for label in labels if len(imagenet()[label].lemmas) == 1]
     first = [label for label in labels if _plain(imagenet()[label].lemmas[0]) == lemma]
-    return next((found for found in (alone, first) if len(found) == 1), labels)
+    return next((narrowed for narrowed in (alone, first) if len(narrowed) == 1), labels)
 
 
 def _padded(caption: str) -> str:

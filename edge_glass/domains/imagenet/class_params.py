@@ -26,10 +26,10 @@ PATH = ("wnid", "filename")
 
 def kept_wnids(classes: list[str] | None, k: int | None, seed: int, draw: str) -> list[str]:
     """The wnids that a config with these parameters keeps, sorted."""
-    found = listed(classes) if classes else tuple(labels())
+    wnids = listed(classes) if classes else tuple(labels())
     if draw == "original" and k:
-        return sorted(found[place] for place in class_sample.choice(len(found), k))
-    return sorted(sorted(found, key=lambda wnid: rank(seed, wnid))[:k])
+        return sorted(wnids[place] for place in class_sample.choice(len(wnids), k))
+    return sorted(sorted(wnids, key=lambda wnid: rank(seed, wnid))[:k])
 
 
 def relabelled(parameters: Mapping[str, Any]) -> list[str] | None:
@@ -90,8 +90,8 @@ class ClassChoice(CorpusConfig):
     def class_columns(self, wnid: str) -> dict[str, Any]:
         """Wnid, label (its place among all 1,000 sorted wnids, or those kept) and name."""
         label = labels()[wnid]
-        found = {"wnid": wnid, "label": label, "class_name": imagenet()[label].name}
-        return found | ({"label": self.numbers[wnid], "label_ori": label} if self.relabel else {})
+        columns = {"wnid": wnid, "label": label, "class_name": imagenet()[label].name}
+        return columns | ({"label": self.numbers[wnid], "label_ori": label} if self.relabel else {})
 
 
 @dataclass
@@ -216,8 +216,8 @@ class ClassNameParams(CorpusConfig):
 
     def named(self, id: str, wnid: str) -> str:
         """The class of a row in its template."""
-        found, prompts = imagenet()[labels()[wnid]], templates(self.mode)
-        names = found.lemmas if self.use_synset else (found.name,)
+        synset, prompts = imagenet()[labels()[wnid]], templates(self.mode)
+        names = synset.lemmas if self.use_synset else (synset.name,)
         name = names[rank(self.seed, f"lemma {id}") % len(names)]
         return prompts[rank(self.seed, f"template {id}") % len(prompts)].format(name)
 
@@ -235,30 +235,30 @@ class MatchParams(ClassChoice):
 
     def match_features(self) -> Features:
         """The columns that `with_classes` fills."""
-        found = self.class_features()
+        features = self.class_features()
         if self.class_mode == "each":
-            return found
-        return {f"{name}s": Sequence(column) for name, column in found.items()}
+            return features
+        return {f"{name}s": Sequence(column) for name, column in features.items()}
 
     def matched(self, row: Row, caption: str | None) -> Row:
         """The row with its classes among its fields, or dropped if it has none that is kept."""
         if row.dropped or not caption or not caption.strip():
             row.dropped = row.dropped or (Outcome.BLANK_CAPTION, "")
             return row
-        found = [imagenet()[label].wnid for label in matcher(self.match)(caption)]
-        row.fields |= {"caption": caption, "wnids": [w for w in found if w in self.kept_classes]}
-        if not found:
+        matches = [imagenet()[label].wnid for label in matcher(self.match)(caption)]
+        row.fields |= {"caption": caption, "wnids": [w for w in matches if w in self.kept_classes]}
+        if not matches:
             row.dropped = (Outcome.NO_CLASS, "")
         elif not row.fields["wnids"]:
-            row.dropped = (Outcome.NOT_IN_CONFIG, f"class {', '.join(found)}")
+            row.dropped = (Outcome.NOT_IN_CONFIG, f"class {', '.join(matches)}")
         return row
 
     def with_classes(self, example: dict[str, Any], wnids: list[str]) -> Iterator[dict[str, Any]]:
         """The example once a class with `#wnid` after its id, or once with all its classes."""
         columns = [self.class_columns(wnid) for wnid in wnids]
         if self.class_mode == "each":
-            for found in columns:
-                yield example | {"id": f"{example['id']}#{found['wnid']}"} | found
+            for values in columns:
+                yield example | {"id": f"{example['id']}#{values['wnid']}"} | values
         else:
             names = zip(self.match_features(), self.class_features(), strict=True)
-            yield example | {many: [found[one] for found in columns] for many, one in names}
+            yield example | {many: [values[one] for values in columns] for many, one in names}

@@ -40,8 +40,8 @@ class Ranks:
             labels.append(label)
             ranks.append(rank(seed, id))
             standings.append(standing)
-        found = (np.array(values) for values in (labels, ranks, standings))
-        return cls(*found)
+        columns = (np.array(values) for values in (labels, ranks, standings))
+        return cls(*columns)
 
     @property
     def inside(self) -> Rows:
@@ -50,8 +50,8 @@ class Ranks:
 
     def counts(self, classes: int) -> list[int]:
         """Rows that are IN, by label."""
-        found: list[int] = np.bincount(self.labels[self.inside], minlength=classes).tolist()
-        return found
+        by_label: list[int] = np.bincount(self.labels[self.inside], minlength=classes).tolist()
+        return by_label
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ def choice(count: int, number: int) -> Rows:
 def _lost(rows: Ranks, counts: Rows) -> Rows:
     """The position of the first row of every class that no row is taken of."""
     alive = np.flatnonzero(rows.standings != OUT)
-    found, first = np.unique(rows.labels[alive], return_index=True)
-    return np.sort(alive[first[counts[found] == 0]])
+    present, first = np.unique(rows.labels[alive], return_index=True)
+    return np.sort(alive[first[counts[present] == 0]])
 
 
 def _bound(ranks: Rows, number: int) -> int:

@@ -42,7 +42,7 @@ def imagenet() -> tuple[Class, ...]:
 @cache
 def labels() -> dict[str, int]:
     """Wnid -> label."""
-    return {found.wnid: label for label, found in enumerate(imagenet())}
+    return {synset.wnid: label for label, synset in enumerate(imagenet())}
 
 
 @cache
@@ -59,11 +59,11 @@ def templates(mode: str) -> tuple[str, ...]:
 
 def listed(wnids: Iterable[str]) -> tuple[str, ...]:
     """Wnids, sorted; `in100` stands for ImageNet-100. Raises EdgeGlassError for a stranger."""
-    found = {w for name in wnids for w in (in100() if name == "in100" else (name,))}
-    strangers = sorted(found - labels().keys())
+    chosen = {w for name in wnids for w in (in100() if name == "in100" else (name,))}
+    strangers = sorted(chosen - labels().keys())
     lost = (f"{name}: no wnid of ImageNet-1k; they look like n01440764" for name in strangers)
     raise_all(lost, ConfigError)
-    return tuple(sorted(found))
+    return tuple(sorted(chosen))
 
 
 @cache
@@ -73,9 +73,9 @@ def aliases() -> tuple[dict[str, tuple[int, ...]], ...]:
     others = [(name, labels()[wnid]) for wnid, name in lines]
     ours: list[tuple[str, int]] = []
     lemmas: list[tuple[str, int]] = []
-    for label, found in enumerate(imagenet()):
-        ours += [(found.wnid, label), (found.name, label)]
-        lemmas += [(name, label) for name in _synset_names(found.lemmas)]
+    for label, synset in enumerate(imagenet()):
+        ours += [(synset.wnid, label), (synset.name, label)]
+        lemmas += [(name, label) for name in _synset_names(synset.lemmas)]
     return _grouped(ours), _grouped(others), _grouped(lemmas)
 
 
@@ -86,10 +86,10 @@ def _synset_names(lemmas: tuple[str, ...]) -> set[str]:
 
 def _grouped(pairs: list[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     """Name -> its labels."""
-    found: dict[str, tuple[int, ...]] = {}
+    grouped: dict[str, tuple[int, ...]] = {}
     for name, label in pairs:
-        found[name] = (*found.get(name, ()), label)
-    return found
+        grouped[name] = (*grouped.get(name, ()), label)
+    return grouped
 
 
 def our_wnid(wnid: str | None) -> str | None:
@@ -108,14 +108,14 @@ def frequencies(path: Path) -> dict[str, int]:
     """
     lines = [line.rpartition("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     names = [name.strip().replace("_", " ") for name, _, _ in lines]
-    found = [next((tier[name] for tier in aliases() if name in tier), ()) for name in names]
-    if len(found) == len(labels()) and _in_class_order(names):
-        found = [(label,) for label in range(len(found))]
-    sure = {choice[0] for choice in found if len(choice) == 1}
-    found = [tuple(label for label in c if label not in sure) or c for c in found]
+    choices = [next((tier[name] for tier in aliases() if name in tier), ()) for name in names]
+    if len(choices) == len(labels()) and _in_class_order(names):
+        choices = [(label,) for label in range(len(choices))]
+    sure = {choice[0] for choice in choices if len(choice) == 1}
+    choices = [tuple(label for label in c if label not in sure) or c for c in choices]
     counts, problems = dict.fromkeys(labels(), 0), []
     seen: set[int] = set()
-    for number, ((name, _, count), choice) in enumerate(zip(lines, found, strict=True), 1):
+    for number, ((name, _, count), choice) in enumerate(zip(lines, choices, strict=True), 1):
         where = f"{path}, line {number}"
         if not choice or not count.isdecimal():
             line = f"{name}\t{count}" if name else count

@@ -76,10 +76,10 @@ class Matched:
     def _of(self, table: pa.Table, path: Path) -> pa.Table:
         if Outcome.DAMAGED_FILE in set(table["dropped"].to_pylist()):
             raise SourceError(f"{path}: {table['detail'][-1]}. {REMEDY}")
-        found = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
+        matches = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
         wnids, outcomes, details = [], [], []
         pairs = zip(
-            found.to_pylist(), *(table[n].to_pylist() for n in chunk_rows.MARKS), strict=True
+            matches.to_pylist(), *(table[n].to_pylist() for n in chunk_rows.MARKS), strict=True
         )
         for classes, _, dropped, detail in pairs:
             names = [imagenet()[label].wnid for label in classes]
@@ -143,18 +143,18 @@ class Scored:
         encode = text_encoders.load(self.encoder)
         queries = _queries(self.encoder)
         texts, wanted = table[self.text].to_pylist(), table["wnid"].to_pylist()
-        found = np.empty(len(texts))
+        similarities = np.empty(len(texts))
         order = np.argsort([len(text) for text in texts], kind="stable")  # alike in one batch
         for start in range(0, len(texts), text_encoders.AT_ONCE):
             part = order[start : start + text_encoders.AT_ONCE]
             vectors = text_encoders.normal(encode([texts[i] for i in part]))
             classes = queries[[labels()[wanted[i]] for i in part]]
-            found[part] = np.einsum("ij,ij->i", vectors, classes)
-        return pa.array(found.round(6))
+            similarities[part] = np.einsum("ij,ij->i", vectors, classes)
+        return pa.array(similarities.round(6))
 
 
 @cache
 def _queries(encoder: str) -> "Vectors":
     from edge_glass.vectors import text_encoders
 
-    return text_encoders.encoded(encoder, [found.query for found in imagenet()])
+    return text_encoders.encoded(encoder, [synset.query for synset in imagenet()])

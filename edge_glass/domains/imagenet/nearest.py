@@ -40,8 +40,8 @@ def assigned(places: Array, scores: Array, wnids: list[str]) -> dict[int, tuple[
     hits. (The source lets a later query of the same class overwrite a better one of before.)
     """
     best: dict[int, tuple[float, str]] = {}
-    for row, (hits, found) in enumerate(zip(places.tolist(), scores.tolist(), strict=True)):
-        for place, score in zip(hits, found, strict=True):
+    for row, (hits, similarities) in enumerate(zip(places.tolist(), scores.tolist(), strict=True)):
+        for place, score in zip(hits, similarities, strict=True):
             if place >= 0 and (place not in best or score > best[place][0]):
                 best[place] = score, wnids[row]
     taken: dict[int, tuple[str, float]] = {}
@@ -84,9 +84,9 @@ def search(task: Search) -> None:
         return
     queries = np.load(task.work / "queries.npy")
     places, scores = top(queries, _blocks(task), task.k)
-    for path, found in ((task.places, places), (task.scores, scores)):
+    for path, values in ((task.places, places), (task.scores, scores)):
         with Whole(path) as file:
-            np.save(file, found)
+            np.save(file, values)
 
 
 def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
@@ -118,19 +118,19 @@ class Chosen:
 
     def schema(self, raw: Path) -> pa.Schema:
         """The columns of the table, the class and the similarity."""
-        found = captions(self.layout).published().append(pa.field("wnid", pa.string()))
-        return found.append(pa.field(SIMILARITY, pa.float64()))
+        columns = captions(self.layout).published().append(pa.field("wnid", pa.string()))
+        return columns.append(pa.field(SIMILARITY, pa.float64()))
 
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a chunk."""
         start = self.numbers[path.relative_to(self.raw).as_posix()] * scatter.ORDINAL
         for table in _tables(path, self.layout, work):
-            found = [self.taken.get(start + row) for row in table["row"].to_pylist()]
-            pairs = zip(table["dropped"].to_pylist(), found, strict=True)
+            hits = [self.taken.get(start + row) for row in table["row"].to_pylist()]
+            pairs = zip(table["dropped"].to_pylist(), hits, strict=True)
             outcomes = [why or (Outcome.KEPT if hit else Outcome.NO_CLASS) for why, hit in pairs]
             more = {
-                "wnid": pa.array([hit and hit[0] for hit in found], pa.string()),
-                SIMILARITY: pa.array([hit and round(hit[1], 6) for hit in found], pa.float64()),
+                "wnid": pa.array([hit and hit[0] for hit in hits], pa.string()),
+                SIMILARITY: pa.array([hit and round(hit[1], 6) for hit in hits], pa.float64()),
                 "outcome": pa.array(outcomes, pa.string()),
             }
             for name, values in more.items():

@@ -239,8 +239,8 @@ def _flush(filled: list[Array], done: Array, waiting: list[int]) -> None:
 
 
 def _same(path: Path, settings: dict[str, Any]) -> None:
-    found = schema.read(path, schema.shape(), "delete what is there")
-    if other := [name for name, value in settings.items() if found.get(name) != value]:
+    known = schema.read(path, schema.shape(), "delete what is there")
+    if other := [name for name, value in settings.items() if known.get(name) != value]:
         raise DataError(
             f"{path}: was made otherwise ({', '.join(other)} differ): delete what is there, or "
             "give another --out"

@@ -27,10 +27,10 @@ def names(folder: Path) -> list[str]:
 
 def multi_hot(folder: Path, originals: Originals) -> np.ndarray[Any, Any]:
     """float32 (rows, classes), rows in the order of `originals`."""
-    found = np.zeros((len(originals), len(names(folder))), dtype=np.float32)
+    encoded = np.zeros((len(originals), len(names(folder))), dtype=np.float32)
     for place, row in originals.rows([COLUMN]):
-        found[place, row[COLUMN]] = 1
-    return found
+        encoded[place, row[COLUMN]] = 1
+    return encoded
 
 
 def export(folder: Path, out: Path) -> None:

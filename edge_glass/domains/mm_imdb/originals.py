@@ -26,29 +26,29 @@ class Originals:
     def of(folder: Path) -> "Originals":
         """Those of the config that is built in `folder`. Raises EdgeGlassError if it has none."""
         build = manifest.read(folder)
-        found: list[tuple[str, str]] = []
+        rows: list[tuple[str, str]] = []
         for split, shard in build.shards_by_split():
             ids = parquet.table(folder / shard.file, ["id"])["id"].to_pylist()
-            found += [(id, split) for id in ids]
-        if not found:
+            rows += [(id, split) for id in ids]
+        if not rows:
             raise DataError(f"{folder}: no rows: nothing can be written")
-        found.sort()
-        return Originals(folder, [id for id, _ in found], [split for _, split in found])
+        rows.sort()
+        return Originals(folder, [id for id, _ in rows], [split for _, split in rows])
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def by_split(self) -> dict[str, list[str]]:
         """The ids of each split, under the names that upstream gives them, as in split.json."""
-        found: dict[str, list[str]] = {}
+        ids: dict[str, list[str]] = {}
         for id, split in zip(self.ids, self.splits, strict=True):
-            found.setdefault(UPSTREAM.get(split, split), []).append(id)
-        return found
+            ids.setdefault(UPSTREAM.get(split, split), []).append(id)
+        return ids
 
     def paths(self, column: str) -> list[str]:
         """The file names in a column of media, in order."""
-        found = {place: row[column] or {} for place, row in self.rows([f"{column}.path"])}
-        return [found[place].get("path") or "" for place in range(len(self))]
+        cells = {place: row[column] or {} for place, row in self.rows([f"{column}.path"])}
+        return [cells[place].get("path") or "" for place in range(len(self))]
 
     def rows(
         self, columns: list[str], done: np.ndarray[Any, Any] | None = None

@@ -41,11 +41,11 @@ class TorchDraws:
 
     def order(self, count: int) -> list[int]:
         """`torch.randperm(count)`."""
-        found = list(range(count))
+        shuffled = list(range(count))
         for place in range(count - 1):
             other = place + self.bits() % (count - place)
-            found[place], found[other] = found[other], found[place]
-        return found
+            shuffled[place], shuffled[other] = shuffled[other], shuffled[place]
+        return shuffled
 
 
 def opened(data: bytes) -> Image.Image:

@@ -68,9 +68,9 @@ class ViewDataset(Dataset[dict[str, Any]]):
             raise IndexError(index)
         place, view = self._at(index % len(self))
         row = place * self.views + view
-        found = {name: array[row] for name, array in self._arrays.items()}
-        found.setdefault("labels", self._clean_labels[place])
-        item: dict[str, Any] = {n: torch.from_numpy(np.array(v)) for n, v in found.items()}
+        values = {name: array[row] for name, array in self._arrays.items()}
+        values.setdefault("labels", self._clean_labels[place])
+        item: dict[str, Any] = {n: torch.from_numpy(np.array(v)) for n, v in values.items()}
         return item | {"id": self._ids[place], "view": view}
 
     def set_epoch(self, epoch: int) -> None:
@@ -108,11 +108,11 @@ def _manifest(folder: Path, prefix: str) -> tuple[str, dict[str, Any]]:
 
 
 def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+    matches = sorted(folder.glob(pattern))
+    if len(matches) != 1:
+        names = ", ".join(path.name for path in matches) or "none"
         raise DataError(f"{folder}: expected one {pattern}, found {names}")
-    return found[0]
+    return matches[0]
 
 
 def _lines(path: Path) -> list[str]:

@@ -89,8 +89,8 @@ class _Slides(Run[tuple[Path, Deck, int]]):
             if task in written:
                 continue
             key = Key(deck.id, number, task)
-            found = self.calls.answer(key) or await self.talker.answer(self._wish(key, deck, data))
-            for pair in _pairs(key, found):
+            answer = self.calls.answer(key) or await self.talker.answer(self._wish(key, deck, data))
+            for pair in _pairs(key, answer):
                 await self._seconds.look(pair, deck, data)
 
     def _wish(self, key: Key, deck: Deck, data: bytes) -> Wish:

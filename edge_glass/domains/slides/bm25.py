@@ -40,6 +40,6 @@ class Index:
 
     def top(self, query: str, count: int) -> list[tuple[int, float]]:
         """The best texts that have a word of the query, with their scores; ties as they stand."""
-        found = self.scores(query)
-        best = np.argsort(-found, kind="stable")[:count]
-        return [(int(place), float(found[place])) for place in best if found[place] > 0]
+        scores = self.scores(query)
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [(int(place), float(scores[place])) for place in best if scores[place] > 0]

@@ -113,8 +113,8 @@ class Calls:
             raise DataError(
                 f"{path}: damaged ({error}): put it aside; answers in qa files are kept"
             ) from None
-        found = self._base.execute("select sum(cost), sum(tokens_in + tokens_out) from ends")
-        cost, tokens = found.fetchone()
+        sums = self._base.execute("select sum(cost), sum(tokens_in + tokens_out) from ends")
+        cost, tokens = sums.fetchone()
         self.largest: dict[str, int] = dict(self._base.execute(LARGEST))
         self.cost, self.tokens = float(cost or 0), int(tokens or 0)  # of all that ended
 
@@ -151,13 +151,13 @@ class Calls:
 
     def answer(self, key: Key) -> Answer | None:
         """The stored answer to what is asked for, None if there is none."""
-        found = self._base.execute(
+        stored = self._base.execute(
             "select answers.outcome, content, prompt, model from answers join calls on id = call "
             "where answers.deck = ? and answers.slide = ? and answers.task = ? "
             "and answers.item = ?",
             (key.deck, key.slide, key.task, key.item),
         ).fetchone()
-        return Answer(found[0], json.loads(found[1]), found[2], found[3]) if found else None
+        return Answer(stored[0], json.loads(stored[1]), stored[2], stored[3]) if stored else None
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """Calls, tokens, cost and the median of seconds, by task and outcome."""

@@ -128,9 +128,9 @@ class _Rows(Run[Row]):
 
     def _key(self, row: Row) -> Key:
         """What is asked: other bytes, or another model or prompt, are another question."""
-        told = (self._column, self.options.model, self._prompt.version, self._language)
+        settings = (self._column, self.options.model, self._prompt.version, self._language)
         digests = (hashlib.sha256(data).hexdigest() for data in self._media(row))
-        item = hashlib.sha256("\0".join([*told, *digests]).encode()).hexdigest()
+        item = hashlib.sha256("\0".join([*settings, *digests]).encode()).hexdigest()
         return Key(row["id"], 0, TASK, item)
 
     def _wish(self, key: Key, row: Row) -> Wish:

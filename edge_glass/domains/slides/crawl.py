@@ -113,9 +113,9 @@ def _unwanted(page: Page, wanted: Wanted) -> Dropped | None:
     deck = page.deck
     text = "\n".join([deck.title or "", deck.description or "", *deck.transcript])
     if wanted.language:
-        found = language.detect(text) or deck.lang
-        if not language.same(found, wanted.language):
-            return Dropped(Outcome.WRONG_LANGUAGE, found or "nobody can tell")
+        code = language.detect(text) or deck.lang
+        if not language.same(code, wanted.language):
+            return Dropped(Outcome.WRONG_LANGUAGE, code or "nobody can tell")
     words = [word.casefold() for word in wanted.keywords]
     if words and not any(word in text.casefold() for word in words):
         return Dropped(Outcome.NO_KEYWORD, ", ".join(wanted.keywords))

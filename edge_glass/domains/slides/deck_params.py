@@ -84,20 +84,25 @@ class DeckParams(ImageParams):
         `slides` are number, transcript and whether it is among the most read, a slide of `media`
         each; what cannot be read is noted. Raises Dropped if there is no slide left.
         """
-        found: dict[str, list[Any]] = {"slides": [], "images": [], "transcript": [], "mostRead": []}
+        columns: dict[str, list[Any]] = {
+            "slides": [],
+            "images": [],
+            "transcript": [],
+            "mostRead": [],
+        }
         for (number, text, most), (_, data) in zip(slides, media.all(), strict=True):
             try:
                 image = self.image_columns(data, f"slide_{number}")["image"]
             except Dropped as drop:
                 media.notes.append(f"slide left out: {number}: {drop.outcome} {drop.detail}")
                 continue
-            found["slides"].append(number)
-            found["images"].append(image)
-            found["transcript"].append(text)
-            found["mostRead"].append(most)
-        if not found["slides"]:
+            columns["slides"].append(number)
+            columns["images"].append(image)
+            columns["transcript"].append(text)
+            columns["mostRead"].append(most)
+        if not columns["slides"]:
             raise Dropped(Outcome.MISSING_MEDIA, "no slide that can be read")
-        return found
+        return columns
 
     def not_a_query(self, pair: Pair, slides: dict[int, str]) -> tuple[str, str] | None:
         """Why a question is no query of a retrieval set, None if it is one."""

@@ -94,7 +94,7 @@ def write_ledger(out: Path, entries: Iterator[Entry]) -> dict[str, dict[str, int
         yield ledger.to_table(batch)
 
     write_table(out / ledger.FILE, tables(), ledger.schema())
-    return {split: dict(sorted(found.items())) for split, found in counts.items()}
+    return {split: dict(sorted(outcomes.items())) for split, outcomes in counts.items()}
 
 
 class Sheet:

@@ -27,14 +27,14 @@ MAX_BYTES = 100_000_000  # of one file
 
 def listed(path: Path) -> dict[str, list[str]]:
     """The URLs of a list by deck. Raises EdgeGlassError if there is none."""
-    found: dict[str, list[str]] = {}
+    urls: dict[str, list[str]] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         name, tab, url = line.strip().rpartition("\t")
         if url and not url.startswith("#"):
-            found.setdefault(decks.safe_id(name if tab else _deck(url)), []).append(url.strip())
-    if not found:
+            urls.setdefault(decks.safe_id(name if tab else _deck(url)), []).append(url.strip())
+    if not urls:
         raise SourceError(f"{path}: no URL in it: a line is a URL, or a name, a tab and a URL")
-    return found
+    return urls
 
 
 def _deck(url: str) -> str:

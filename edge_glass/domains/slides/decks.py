@@ -87,8 +87,8 @@ class Pair:
 
 def slide_number(name: str) -> int | None:
     """The number of a slide by its file name, None if it is no slide."""
-    found = SLIDE.fullmatch(PurePosixPath(name).name)
-    return int(found[1]) if found else None
+    match = SLIDE.fullmatch(PurePosixPath(name).name)
+    return int(match[1]) if match else None
 
 
 def slide_file(number: int) -> str:
@@ -98,8 +98,8 @@ def slide_file(number: int) -> str:
 
 def numbered(names: Iterable[str]) -> dict[int, str]:
     """The slides among file names by number, in the order of their numbers."""
-    found = {number: name for name in names if (number := slide_number(name)) is not None}
-    return dict(sorted(found.items()))
+    slides = {number: name for name in names if (number := slide_number(name)) is not None}
+    return dict(sorted(slides.items()))
 
 
 def safe_id(text: str) -> str:
@@ -255,9 +255,9 @@ def _pair(value: dict[str, Any], slide: int | None) -> Pair:
     pair = Pair(slide, value["question"], value["answer"])
     for name, kind in (("task", str), ("id", str), ("model", str), ("prompt", str),
                        ("answerable_without", bool), ("identifies", bool)):  # fmt: skip
-        if not isinstance(found := value.get(name), kind | None):
+        if not isinstance(attribute := value.get(name), kind | None):
             raise ValueError(f"{name} of a question is no {kind.__name__}")
-        setattr(pair, name, found if found is not None else getattr(pair, name))
+        setattr(pair, name, attribute if attribute is not None else getattr(pair, name))
     return pair
 
 
@@ -269,18 +269,18 @@ def folders(root: Path) -> list[Path]:
 
     Raises EdgeGlassError if there is none, or two have one name.
     """
-    found: dict[str, Path] = {}
+    by_id: dict[str, Path] = {}
     for folder, id, _ in among(Folder(root).folders()):
-        if id in found:
+        if id in by_id:
             raise SourceError(
-                f"{root}: two decks are called {id}: {found[id].relative_to(root)} and {folder}. "
+                f"{root}: two decks are called {id}: {by_id[id].relative_to(root)} and {folder}. "
                 "Rename one, or pass the folder of one of them."
             )
-        found[id] = root / folder
-    if not found:
+        by_id[id] = root / folder
+    if not by_id:
         names = sorted(path.name for path in root.iterdir())[:5] if root.is_dir() else []
         raise SourceError(no_deck(root, names))
-    return sorted(found.values())
+    return sorted(by_id.values())
 
 
 def no_deck(root: Path, names: list[str]) -> str:

@@ -104,9 +104,9 @@ def near(work: Work) -> Iterator[Taken]:
     for number in work.slides:
         picture = work.picture(number)
         recent = kept[-WINDOW:]
-        found = nearest(picture, [work.picture(earlier) for earlier in recent])
-        if found and found[1] < ALIKE:
-            detail = f"as slide {recent[found[0]]}, {found[1]:.2f} grey levels apart"
+        neighbour = nearest(picture, [work.picture(earlier) for earlier in recent])
+        if neighbour and neighbour[1] < ALIKE:
+            detail = f"as slide {recent[neighbour[0]]}, {neighbour[1]:.2f} grey levels apart"
             yield Taken(Outcome.NEAR_DUPLICATE, detail, number)
         else:
             kept.append(number)
@@ -127,25 +127,25 @@ def tongue(work: Work) -> Iterator[Taken]:
         return
     wanted = language.short(work.limits.qa_language or wanted)
     for pair in work.pairs if wanted else ():
-        found = language.detect(f"{pair.question} {pair.answer}")
-        if found and not language.same(found, wanted):
-            yield Taken(Outcome.WRONG_LANGUAGE, found, pair.slide, pair.id)
+        code = language.detect(f"{pair.question} {pair.answer}")
+        if code and not language.same(code, wanted):
+            yield Taken(Outcome.WRONG_LANGUAGE, code, pair.slide, pair.id)
 
 
 def placeholder(work: Work) -> Iterator[Taken]:
     """Pairs with words that only stand where a question or an answer should be."""
     for pair in work.pairs:
         for text in (pair.question, pair.answer):
-            if found := phrases("placeholders").search(_plain(text)):
-                yield Taken(Outcome.PLACEHOLDER, found[0].strip(), pair.slide, pair.id)
+            if match := phrases("placeholders").search(_plain(text)):
+                yield Taken(Outcome.PLACEHOLDER, match[0].strip(), pair.slide, pair.id)
                 break
 
 
 def unanswerable(work: Work) -> Iterator[Taken]:
     """Pairs whose answer says that there is none."""
     for pair in work.pairs:
-        if found := phrases("unanswerable").search(_plain(pair.answer)):
-            yield Taken(Outcome.UNANSWERABLE, found[0].strip(), pair.slide, pair.id)
+        if match := phrases("unanswerable").search(_plain(pair.answer)):
+            yield Taken(Outcome.UNANSWERABLE, match[0].strip(), pair.slide, pair.id)
 
 
 def short(work: Work) -> Iterator[Taken]:
@@ -203,5 +203,5 @@ def phrases(name: str) -> re.Pattern[str]:
 
 def _plain(text: str) -> str:
     """Small letters without accents."""
-    found = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in found if not unicodedata.combining(c)).strip()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).strip()

@@ -140,13 +140,13 @@ def _entries(
     rows += [(SLIDES, f"{id}_{n}", f"{id}#{n}", None) for n in numbers]
     rows += [(PAIRS, pair.id, f"{id}#{pair.slide}", pair.slide) for pair in pairs]
     for kind, name, row, slide in rows:
-        found = gone.get((kind, name))
+        taken = gone.get((kind, name))
         for place in ((SLIDES, f"{id}_{slide}"), (DECKS, id)):
-            if found is None and place in gone:
-                found = Taken(gone[place].outcome, f"its {place[0][:-1]}")
-        if found is None and slide is not None and slide not in numbers:
-            found = Taken(Outcome.MISSING_MEDIA, "its slide is not here")
-        outcome, detail = (found.outcome, found.detail) if found else (Outcome.KEPT, "")
+            if taken is None and place in gone:
+                taken = Taken(gone[place].outcome, f"its {place[0][:-1]}")
+        if taken is None and slide is not None and slide not in numbers:
+            taken = Taken(Outcome.MISSING_MEDIA, "its slide is not here")
+        outcome, detail = (taken.outcome, taken.detail) if taken else (Outcome.KEPT, "")
         yield Entry("filter", row, name, kind, outcome, detail)
 
 

@@ -16,8 +16,8 @@ def detect(text: str) -> str | None:
     plain = " ".join(re.findall(r"[^\W\d_]+", text[:MOST]))
     if len(plain) < ENOUGH:
         return None
-    found = _detector()(plain, model="lite", k=1)
-    return str(found[0]["lang"]) if found and found[0]["score"] >= SURE else None
+    guesses = _detector()(plain, model="lite", k=1)
+    return str(guesses[0]["lang"]) if guesses and guesses[0]["score"] >= SURE else None
 
 
 @cache

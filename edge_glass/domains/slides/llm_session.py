@@ -182,8 +182,8 @@ def _read(reply: Reply, wish: Wish) -> tuple[object, str | None, str]:
     if reply.outcome == replies.REFUSED:
         return reply.detail, None, REFUSED
     try:
-        found = prompts.parsed(reply.text, wish.form)
+        answer = prompts.parsed(reply.text, wish.form)
     except ValueError as error:
         return None, str(error), INVALID
-    problem = wish.check(found) if wish.check else None
-    return found.model_dump() | wish.note, problem, WRONG_LANGUAGE if problem else ANSWERED
+    problem = wish.check(answer) if wish.check else None
+    return answer.model_dump() | wish.note, problem, WRONG_LANGUAGE if problem else ANSWERED

@@ -75,8 +75,8 @@ def facts(id: str, rendered: Rendered, url: str | None) -> Deck:
 
 def date(text: str) -> str | None:
     """A PDF's `D:20211103193303Z` as `2021-11-03`."""
-    found = re.match(r"(?:D:)?(\d{4})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", text)
-    return "-".join(found.groups()) if found else None
+    match = re.match(r"(?:D:)?(\d{4})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", text)
+    return "-".join(match.groups()) if match else None
 
 
 def check() -> None:

@@ -147,13 +147,13 @@ def _values(text: str) -> list[Any]:
     if said.startswith('"'):  # JSON in a string of JSON
         with suppress(ValueError):
             said = str(json.loads(said))
-    found: list[Any] = []
+    values: list[Any] = []
     at, failed = 0, 0
     while (start := OPENING.search(said, at)) and failed < MOST_FAILED:
         at = start.end()
         try:
             value, at = DECODER.raw_decode(said, start.start())
-            found.insert(0, value)
+            values.insert(0, value)
         except (ValueError, RecursionError):
             failed += 1
-    return found
+    return values

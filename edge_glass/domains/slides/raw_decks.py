@@ -16,9 +16,9 @@ from edge_glass.sources.raw import Raw
 def folders(raw: Raw, source: str) -> Iterator[tuple[str, str, list[str]]]:
     """Path, id and files of each deck of a source. Raises EdgeGlassError if there is none."""
     none = True
-    for found in decks.among(raw.folders(source)):
+    for deck in decks.among(raw.folders(source)):
         none = False
-        yield found
+        yield deck
     if none:
         names = [*islice(raw.names(source), 5)]
         raise SourceError(f"{raw.corpus}: {decks.no_deck(raw.paths[source], names)}")

@@ -60,8 +60,8 @@ def answers(out: Path, predictions: Path, split: str) -> dict[str, Any]:
 
 def _predictions(path: Path) -> dict[str, str]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(one["questionId"]): str(one["answer"]) for one in found}
+        answers = json.loads(path.read_text(encoding="utf-8"))
+        return {str(one["questionId"]): str(one["answer"]) for one in answers}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(
             f'{path}: expected DocVQA\'s predictions, [{{"questionId": "…", "answer": "…"}}, …], '
@@ -90,12 +90,12 @@ def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dic
         qrels.setdefault(row["query-id"], {})[row["corpus-id"]] = row["score"]
     if not qrels:
         raise DataError(f"{parts['qrels']}: no query in split {split}: name another --split")
-    found = read_run(run) if run else bm25(parts, split)
+    ranked = read_run(run) if run else bm25(parts, split)
     if save:
-        _save(found, save)
+        _save(ranked, save)
     wanted = {nDCG @ 5: "nDCG@5", R @ 1: "recall@1", R @ 5: "recall@5"}
     # a query without a document counts as 0, which trec_eval would leave out of the mean
-    whole = {query: found.get(query) or {"": 0.0} for query in qrels}
+    whole = {query: ranked.get(query) or {"": 0.0} for query in qrels}
     scores = ir_measures.calc_aggregate(list(wanted), qrels, whole)
     slides = sum(1 for _ in _rows(parts["corpus"], split, ["id"]))
     about = {"run": str(run) if run else "BM25", "queries": len(qrels), "documents": slides}
@@ -140,11 +140,11 @@ def bm25(parts: dict[str, Path], split: str) -> Run:
     build = manifest.read(parts["corpus"])
     if not (texts := build.with_role(ColumnRole.CAPTION)):
         raise DataError(f"{parts['corpus']}: no column of texts to search")
-    ids, found = [], []
+    ids, documents = [], []
     for row in _rows(parts["corpus"], split, ["id", texts[0]]):
         ids.append(row["id"])
-        found.append(row[texts[0]] or "")
-    index = Index(found)
+        documents.append(row[texts[0]] or "")
+    index = Index(documents)
     queries = _rows(parts["queries"], split, ["id", "text"])
     return {
         row["id"]: {ids[place]: score for place, score in index.top(row["text"], DEPTH)}
@@ -154,7 +154,7 @@ def bm25(parts: dict[str, Path], split: str) -> Run:
 
 def read_run(path: Path) -> Run:
     """A run out of TREC's format, or out of JSON: `{query: {document: score}}`."""
-    found: Run = {}
+    ranked: Run = {}
     try:
         text = path.read_text(encoding="utf-8")
         if text.lstrip().startswith("{"):
@@ -164,13 +164,13 @@ def read_run(path: Path) -> Run:
             }
         for line in filter(str.strip, text.splitlines()):
             query, _, document, _, score, _ = line.split()
-            found.setdefault(query, {})[document] = float(score)
+            ranked.setdefault(query, {})[document] = float(score)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path}: expected a run, `query Q0 document rank score name` a line, or JSON "
             f'{{"query": {{"document": score}}}}; found: {error}'
         ) from None
-    return found
+    return ranked
 
 
 def _save(run: Run, path: Path) -> None:
@@ -181,6 +181,6 @@ def _save(run: Run, path: Path) -> None:
 
 
 def _rows(folder: Path, split: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    found = manifest.read(folder).splits.get(split)
-    for shard in found.shards if found else ():
+    facts = manifest.read(folder).splits.get(split)
+    for shard in facts.shards if facts else ():
         yield from parquet.rows(folder / shard.file, columns)

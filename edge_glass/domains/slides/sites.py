@@ -67,10 +67,10 @@ class _Reader(HTMLParser):
         self.data, self.links, self._inside = "", list[dict[str, str]](), False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value for name, value in attrs if value}
-        self._inside = tag == "script" and found.get("id") == "__NEXT_DATA__"
-        if tag in ("a", "link") and "href" in found:
-            self.links.append(found)
+        attributes = {name: value for name, value in attrs if value}
+        self._inside = tag == "script" and attributes.get("id") == "__NEXT_DATA__"
+        if tag in ("a", "link") and "href" in attributes:
+            self.links.append(attributes)
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = False
@@ -84,8 +84,8 @@ def _show(url: str, show: dict[str, Any]) -> Page:
     deck = Deck(id=str(show.get("id") or ""), presentation_url=url)
     deck.title, deck.author = _text(show.get("title")), _text(show.get("username"))
     deck.description, deck.lang = _text(show.get("description")), _text(show.get("language"))
-    found = re.match(r"\d{4}-\d\d-\d\d", str(show.get("createdAt", "")))
-    deck.date = found[0] if found else None
+    match = re.match(r"\d{4}-\d\d-\d\d", str(show.get("createdAt", "")))
+    deck.date = match[0] if match else None
     deck.likes, deck.views = _number(show.get("likes")), _number(show.get("views"))
     deck.len = min(int(show["totalSlides"]), MAX_SLIDES)
     deck.mostRead = _most_read(show.get("topReadSlides"), deck.len)
@@ -117,7 +117,7 @@ def _slides(url: str, slides: dict[str, Any], count: int) -> Iterator[str]:
 def _links(url: str, links: list[dict[str, str]]) -> Page:
     here = urlsplit(url)
     page = parse_qs(here.query).get("page", ["1"])[0]
-    found = Page()
+    listing = Page()
     for link in links:
         try:
             to = urljoin(url, link["href"]).partition("#")[0]
@@ -128,10 +128,10 @@ def _links(url: str, links: list[dict[str, str]]) -> Page:
             continue
         onward = parse_qs(parts.query).get("page", [page])[0] != page
         if link.get("rel") == "next" or (onward and parts.path == here.path):
-            found.lists.append(to)
+            listing.lists.append(to)
         elif len(parts.path.strip("/").split("/")) == 2 and not parts.query:
-            found.decks.append(to)
-    return found
+            listing.decks.append(to)
+    return listing
 
 
 def _number(value: Any) -> int | None:

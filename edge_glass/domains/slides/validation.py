@@ -31,10 +31,10 @@ class Others:
 
     def near(self, deck: str, pair: Pair) -> list[bytes]:
         """The slides whose text is most like the question; where there is none, any, seeded."""
-        found = [place for place, _ in self._index.top(pair.question, POOL)]
+        similar = [place for place, _ in self._index.top(pair.question, POOL)]
         rest = sorted(range(len(self._places)), key=lambda place: digest(place, pair.id))[:POOL]
         chosen: list[bytes] = []
-        for place in dict.fromkeys([*found, *rest]):
+        for place in dict.fromkeys([*similar, *rest]):
             folder, number, name = self._places[place]
             if (nfc(folder.name), number) != (deck, pair.slide) and len(chosen) < self._count:
                 chosen.append((folder / name).read_bytes())

@@ -29,12 +29,12 @@ class MediaFile:
 
 def of_row(example: dict[str, Any], columns: list[str], jpeg: bool = False) -> list[MediaFile]:
     """All files of a row that are there; with `jpeg` images of other kinds are made JPEG."""
-    found = []
+    files = []
     for column in columns:
         for place, (data, path) in _values(example, column):
             written = _as_jpeg(data, f"{example.get('id')}: {column}") if jpeg else data
-            found.append(MediaFile(column, place, written, suffix(written, path), data))
-    return found
+            files.append(MediaFile(column, place, written, suffix(written, path), data))
+    return files
 
 
 def suffix(data: bytes, path: str | None = None) -> str:
