@@ -73,7 +73,7 @@ class Media(Trace):
         kinds, row, item = columns(shard.features), 0, 0
         rate = ["sampling_rate"] * ("waveform" in kinds.values())
         for group in parquet.groups(shard.path, ["id", *rate, *kinds]) if kinds else ():
-            measured = _Found()
+            measured = _Measured()
             for example in group.to_pylist():
                 for name, kind in kinds.items():
                     known = {"row": row, "item": item, "id": example["id"], "column": name}
@@ -84,7 +84,7 @@ class Media(Trace):
             yield measured.tables()
 
 
-class _Found:
+class _Measured:
     """What is known of the media of a row group."""
 
     def __init__(self) -> None:

@@ -18,10 +18,10 @@ def withdrawn(done: "Certificate") -> None:
         for name, config in done.configs.items()
     ]
     if done.search:
-        read = f"{done.search.files} files ({units.size(done.search.bytes)})"
+        extent = f"{done.search.files} files ({units.size(done.search.bytes)})"
         shared = {kind: n for kind, n in done.search.shared.items() if n}
         also = f"; rows that stay have some as well: {shared}" if shared else ""
-        lines.append(f"Read {read}: nothing of them is left{also}")
+        lines.append(f"Read {extent}: nothing of them is left{also}")
     if done.purged:
         size = units.size(done.purged.bytes)
         lines.append(f"Gone from the Hub: {', '.join(done.purged.tags)}, {size} of files")

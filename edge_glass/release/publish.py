@@ -159,29 +159,10 @@ def _operations(
 ) -> list[Operation]:
     """What the repository lacks of the builds and their card, and what it has too much."""
     there = hub.tree(head)
-    known = {digest: path for path, digest in there.items()}
     operations: list[Operation] = []
     for folder, build in builds.items():
-        promised = _promised(folder, build)
         _check_withdrawn(hub, head, there, folder, build)
-        for name, digests in promised.items():
-            path = f"{build.config}/{name}"
-            source = next((known[one] for one in digests if one in known), None)
-            if there.get(path) in digests:
-                release.already_there.append(path)
-            elif source and SHARD.fullmatch(name):  # its bytes are there under another name
-                operations.append(CommitOperationCopy(source, path))
-                release.already_there.append(path)
-            elif (folder / name).is_file():
-                operations.append(_add(folder / name, path, digests, release))
-            else:
-                raise DataError(f"{folder}: {name} is missing: build again")
-        for path in there:
-            config, _, name = path.partition("/")
-            ours = SHARD.fullmatch(name) or name in SCHEMAS
-            if config == build.config and ours and name not in promised:
-                operations.append(CommitOperationDelete(path))
-                release.delete.append(path)
+        operations += _of_build(folder, build, there, release)
     if pr:
         operations += _review(hub, head, builds, release)
     elif REVIEW in there:
@@ -196,6 +177,31 @@ def _operations(
         operations,
         key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE),
     )
+
+
+def _of_build(
+    folder: Path, build: Manifest, there: dict[str, str], release: Release
+) -> Iterator[Operation]:
+    """What the repository lacks of a build, and the shards that are no longer its own."""
+    known, promised = {digest: path for path, digest in there.items()}, _promised(folder, build)
+    for name, digests in promised.items():
+        path = f"{build.config}/{name}"
+        source = next((known[one] for one in digests if one in known), None)
+        if there.get(path) in digests:
+            release.already_there.append(path)
+        elif source and SHARD.fullmatch(name):  # its bytes are there under another name
+            yield CommitOperationCopy(source, path)
+            release.already_there.append(path)
+        elif (folder / name).is_file():
+            yield _add(folder / name, path, digests, release)
+        else:
+            raise DataError(f"{folder}: {name} is missing: build again")
+    for path in there:
+        config, _, name = path.partition("/")
+        ours = SHARD.fullmatch(name) or name in SCHEMAS
+        if config == build.config and ours and name not in promised:
+            yield CommitOperationDelete(path)
+            release.delete.append(path)
 
 
 def _review(

@@ -84,7 +84,7 @@ class Gone:
 
 
 @dataclass
-class Found(Plain):
+class Targets(Plain):
     """What is to go, noted before anything is changed: a stopped withdrawal goes on from it."""
 
     before: dict[str, str] = field(default_factory=dict)  # manifests, byte for byte
@@ -122,9 +122,9 @@ def withdraw(
             Path("certificates") if edition.repo else edition.out / "certificates"
         )
         note, name = edition.out / HIDDEN / "withdraw" / request.name, f"withdrawal-{request.name}"
-        targets = records.parsed(note, Found)
+        targets = records.parsed(note, Targets)
         if targets is None or not _holds(targets, edition, config):
-            targets = Found()
+            targets = Targets()
         _find(edition, request, config, targets)
         if not targets.keys:
             done = _known(edition, home, name, version)
@@ -146,10 +146,7 @@ def withdraw(
             )
         done = _certificate(edition, request, targets).scanned(scan, targets.traces)
         if release and purge_history and not scan.residue:
-            gone = {config: targets.ids(config) for config in targets.keys}
-            planned = purge.plan(release.repo, gone, release.tag)
-            left = (tag for tag in done.earlier_versions if tag not in planned.tags)
-            done = replace(done, purged=planned, earlier_versions=(*left,))
+            done = _with_purge(done, targets, release)
             certificate.write(home, f"{name}{UNFINISHED}", done)
             _finish_purge(edition, home, name, release.tag)
         certificate.write(home, name, done)
@@ -158,7 +155,15 @@ def withdraw(
     return done
 
 
-def _holds(targets: Found, edition: Edition, config: str | None) -> bool:
+def _with_purge(done: Certificate, targets: Targets, release: publish.Release) -> Certificate:
+    """The certificate with what is to go of the history."""
+    gone = {config: targets.ids(config) for config in targets.keys}
+    planned = purge.plan(release.repo, gone, release.tag)
+    left = (tag for tag in done.earlier_versions if tag not in planned.tags)
+    return replace(done, purged=planned, earlier_versions=(*left,))
+
+
+def _holds(targets: Targets, edition: Edition, config: str | None) -> bool:
     """Whether a withdrawal that was stopped can go on: nothing else has changed the configs."""
     folders = edition.folders(config)
     for name in targets.before:
@@ -176,14 +181,14 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
     with editions.opened(place, version) as edition:
         if edition.repo is None:
             raise ConfigError(f"{place} is a folder, which has no history to purge")
-        _find(edition, request, config, targets := Found())
+        _find(edition, request, config, targets := Targets())
         if not targets.keys:
             raise DataError(f"{place}: {EARLIER}")
         ids = {name: targets.ids(name) for name in targets.keys}
         return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
 
 
-def _find(edition: Edition, request: Request, config: str | None, targets: Found) -> None:
+def _find(edition: Edition, request: Request, config: str | None, targets: Targets) -> None:
     """Note what is to go of configs of which that is not known yet."""
     folders = edition.folders(config)
     for name, folder in ((n, folder) for n, folder in folders.items() if n not in targets.before):
@@ -243,7 +248,7 @@ def _chosen(folder: Path, build: Manifest, where: str | None) -> Iterator[str]:
 
 
 def _check_all_there(
-    edition: Edition, request: Request, config: str | None, targets: Found
+    edition: Edition, request: Request, config: str | None, targets: Targets
 ) -> None:
     """Raise EdgeGlassError if something was named that is in no config, nor was ever withdrawn."""
     named = {key for keys in targets.keys.values() for key in keys}
@@ -285,7 +290,7 @@ def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def _withdrawn(edition: Edition, config: str, targets: Found, reason: str, jobs: int) -> None:
+def _withdrawn(edition: Edition, config: str, targets: Targets, reason: str, jobs: int) -> None:
     """Make the config without the rows, unless that was done, and clean what was made of it."""
     before = targets.build(config)
     gone = Gone(targets.ids(config), before.each_example)
@@ -328,7 +333,7 @@ def _entry(
     return row | {"detail": detail}
 
 
-def _certificate(edition: Edition, request: Request, targets: Found) -> Certificate:
+def _certificate(edition: Edition, request: Request, targets: Targets) -> Certificate:
     configs = {}
     for name in targets.before:
         before, after = targets.build(name), manifest.read(edition.out / name)

@@ -18,7 +18,7 @@ from edge_glass.vectors.models import Modality, locate
 from edge_glass.vectors.numbered_rows import Filter, Table
 from edge_glass.vectors.stored_vectors import Stored, stored
 from edge_glass.vectors.text_encoders import normal
-from edge_glass.vectors.vector_index import Found, opened
+from edge_glass.vectors.vector_index import Neighbours, opened
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["text", "image", "audio", "row"]
@@ -146,12 +146,12 @@ class Finder:
             return column.vector(query)
 
 
-def _each(neighbours: Found) -> list[Hit]:
+def _each(neighbours: Neighbours) -> list[Hit]:
     pairs = zip(neighbours.rows.tolist(), neighbours.scores.tolist(), strict=True)
     return [Hit(row, round(score, 4), ()) for row, score in pairs]
 
 
-def _folded(neighbours: Found, alike: float) -> list[Hit]:
+def _folded(neighbours: Neighbours, alike: float) -> list[Hit]:
     """Each row whose cosine to one before it is `alike` or more stands with that one."""
     units, first, like = normal(neighbours.vectors), list[int](), dict[int, list[int]]()
     for place in range(len(units)):

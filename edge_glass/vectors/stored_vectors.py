@@ -5,6 +5,7 @@ Rows are counted from 0 over all shards of a build, in the order of its manifest
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,11 @@ class Stored:
         start = 0
         for path in self.files():
             pieces = self._arrays if path.suffix == ".npy" else self._groups
-            for count, read in pieces(path):
+            for count, load in pieces(path):
                 if wanted is not None and wanted >= start + count:
                     yield np.empty((count, 0), np.float32), np.zeros(count, dtype=bool)
                 else:
-                    yield read()
+                    yield load()
                 start += count
 
     def _arrays(self, path: Path) -> Iterator[tuple[int, Any]]:
@@ -138,8 +139,8 @@ class Stored:
         with parquet.opened(path) as file:
             for group in range(file.num_row_groups):
                 count = file.metadata.row_group(group).num_rows
-                read = lambda g=group, f=file: _listed(f.read_row_group(g, [name])[name], self.dim)  # noqa: E731
-                yield count, read
+                column = partial(file.read_row_group, group, [name])
+                yield count, lambda column=column: _listed(column()[name], self.dim)
 
 
 def _numbers(piece: Array) -> tuple[Array, Array]:

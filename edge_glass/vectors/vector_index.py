@@ -38,7 +38,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Found:
+class Neighbours:
     """The nearest rows of one query, the nearest first."""
 
     rows: Array  # int64 (n,)
@@ -54,7 +54,7 @@ class Index(Protocol):
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
         """Rows, int64 (queries, k), -1 where there are fewer, and their similarities."""
 
-    def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+    def find(self, query: Array, k: int, among: Array | None = None) -> Neighbours:
         """The nearest of one query (dim,); with `among`, bool over all rows, of those only."""
 
 
@@ -70,13 +70,13 @@ class Exact:
         """Rows and similarities of the k nearest of each query."""
         return self._top(queries, k, np.arange(len(self._rows)))
 
-    def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+    def find(self, query: Array, k: int, among: Array | None = None) -> Neighbours:
         """The k nearest of one query, of those `among` if that is given."""
         wanted = np.arange(len(self._rows)) if among is None else np.flatnonzero(among[self._rows])
         [rows], [scores] = self._top(query[None], min(k, max(1, len(wanted))), wanted)
         rows, scores = rows[rows >= 0], scores[rows >= 0]
         vectors: Array = self._vectors[np.searchsorted(self._rows, rows)]
-        return Found(rows, scores, vectors)
+        return Neighbours(rows, scores, vectors)
 
     def _top(self, queries: Array, k: int, wanted: Array) -> tuple[Array, Array]:
         all_ = len(wanted) == len(self._rows)
@@ -115,7 +115,7 @@ class Inverted:
         scores, rows = self._index.search(queries, k, params=self._parameters(self.probes))
         return rows, scores
 
-    def find(self, query: Array, k: int, among: Array | None = None) -> Found:
+    def find(self, query: Array, k: int, among: Array | None = None) -> Neighbours:
         """The k nearest of one query, of those `among` if that is given."""
         probes, more = self.probes, {}
         if among is not None:
@@ -126,7 +126,7 @@ class Inverted:
         parameters = self._parameters(probes, **more)
         [scores], [rows] = self._index.search(query[None], k, params=parameters)
         rows, scores = rows[rows >= 0], scores[rows >= 0]
-        return Found(rows, scores, self._vectors(query, probes, rows))
+        return Neighbours(rows, scores, self._vectors(query, probes, rows))
 
     def _vectors(self, query: Array, probes: int, rows: Array) -> Array:
         """What the codes of rows say that were found in the lists of a query."""

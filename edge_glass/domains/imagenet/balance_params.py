@@ -10,7 +10,7 @@ from pydantic import Field
 from edge_glass.core.row import Row
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.class_params import ClassParams, Counts, Rows
-from edge_glass.domains.imagenet.class_sample import Drawn, Ranks, Sample
+from edge_glass.domains.imagenet.class_sample import Positions, Ranks, Sample
 from edge_glass.domains.imagenet.classes import imagenet
 
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
@@ -93,7 +93,7 @@ class BalanceParams(ClassParams):
             return Sample([*trimmed.bounds, *[class_sample.ALL] * CLASSES])
         return class_sample.share(ranks, 2 * CLASSES, self.n or self.fraction)
 
-    def drawn(self, rows: Rows) -> Drawn:
+    def paper_sample(self, rows: Rows) -> Positions:
         """What is kept where the paper's code draws, as `sample` describes it."""
         return class_sample.original_share(self.ranks(rows), CLASSES, self.n or self.fraction)
 

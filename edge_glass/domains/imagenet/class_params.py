@@ -15,7 +15,7 @@ from edge_glass.core.row import Row
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.caption_match import Rule, matcher
-from edge_glass.domains.imagenet.class_sample import Drawn, Ranks, Sample
+from edge_glass.domains.imagenet.class_sample import Positions, Ranks, Sample
 from edge_glass.domains.imagenet.classes import imagenet, labels, listed, templates
 from edge_glass.media.features import Features, Sequence, Value
 
@@ -117,9 +117,9 @@ class ClassParams(ClassChoice):
 
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
-        sample: Sample | Drawn | None = None
+        sample: Sample | Positions | None = None
         if self.draw == "original":
-            sample = self.drawn(rows)
+            sample = self.paper_sample(rows)
         elif self.needs_sample:
             sample = self.sample(self.ranks(rows), wanted)
 
@@ -161,11 +161,11 @@ class ClassParams(ClassChoice):
         quotas = [self.ceil if label in trimmed else None for label in range(len(counts))]
         return class_sample.quotas(ranks, quotas)
 
-    def drawn(self, rows: Rows) -> Drawn:
+    def paper_sample(self, rows: Rows) -> Positions:
         """What is kept where the papers' code draws: `subset` rows in the order of paths."""
         paths = np.array(["/".join(map(str, map(row.fields.get, PATH))) for row in rows()])
         ranks = self.ranks(rows)
-        return Drawn.of(class_sample.original(ranks, self.subset, paths), len(ranks.labels))
+        return Positions.of(class_sample.original(ranks, self.subset, paths), len(ranks.labels))
 
     def outside(self, row: Row) -> str | None:
         """Why the config leaves a row out, whatever other rows there are."""
@@ -182,14 +182,14 @@ class ClassParams(ClassChoice):
         return None if self.draw == "original" else self.subset
 
     def _left_out(
-        self, row: Row, position: int, sample: Sample | Drawn | None
+        self, row: Row, position: int, sample: Sample | Positions | None
     ) -> tuple[str, str] | None:
         why = self.outside(row)
         if sample is not None:
             ranked = rank(self.seed, row.id)
             if sample.takes(position, self.group(row), ranked, self.standing(row)):
                 return None
-            if not why and isinstance(sample, Drawn) and self.subset:
+            if not why and isinstance(sample, Positions) and self.subset:
                 return Outcome.NOT_IN_SUBSET, ""
             why = why or "its class has enough rows"
         return (Outcome.NOT_IN_CONFIG, why) if why else None

@@ -67,13 +67,13 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Positions:
     """Rows by their position."""
 
     mask: Rows
 
     @classmethod
-    def of(cls, positions: Rows, count: int) -> "Drawn":
+    def of(cls, positions: Rows, count: int) -> "Positions":
         """Out of positions among so many rows."""
         mask = np.zeros(count, dtype=bool)
         mask[positions] = True
@@ -134,7 +134,7 @@ def original(rows: Ranks, wanted: float | int | None, paths: Rows | None = None)
     return np.asarray(inside[choice(len(inside), number)])
 
 
-def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Drawn:
+def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Positions:
     """What `share` draws, as pandas draws it with seed 42."""
     taken = original(rows, wanted)
     taken = np.concatenate([taken, _lost(rows, np.bincount(rows.labels[taken], minlength=classes))])
@@ -143,7 +143,7 @@ def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Dra
         largest = [label for label, _ in counts.most_common(LARGEST)]
         among = np.flatnonzero(np.isin(rows.labels[taken], largest))
         taken = np.delete(taken, among[choice(len(among), len(taken) - wanted)])
-    return Drawn.of(taken, len(rows.labels))
+    return Positions.of(taken, len(rows.labels))
 
 
 def choice(count: int, number: int) -> Rows:

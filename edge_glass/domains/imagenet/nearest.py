@@ -170,21 +170,25 @@ def retrieve(
     names = [path.relative_to(raw).as_posix() for path in files]
     tasks = [Search(raw, name, n, work, layout, encoder, k) for n, name in enumerate(names)]
     sizes, done = [path.stat().st_size for path in files], 0
-    total = sum(sizes)
     with started(ray) as workers, progress.bytes("search chunks") as tick:
         for task, _ in workers.run(search, tasks, jobs):
             done += sizes[task.number]
-            tick("chunks", done, total)
-    shape = (len(texts), k)
-    best = np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32)
-    for each in tasks:
-        best = merged(best, (np.load(each.places), np.load(each.scores)), k)
-    taken = assigned(*best, wnids)
+            tick("chunks", done, sum(sizes))
+    taken = assigned(*_best(tasks, len(texts), k), wnids)
     numbers = {name: number for number, name in enumerate(names)}
     digest = sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
     summary = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
     shutil.rmtree(work.parent)
     return summary
+
+
+def _best(tasks: list[Search], queries: int, k: int) -> tuple[Array, Array]:
+    """Positions and similarities of the k nearest of each query, of all chunks."""
+    shape = (queries, k)
+    best = np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32)
+    for task in tasks:
+        best = merged(best, (np.load(task.places), np.load(task.scores)), k)
+    return best
 
 
 def _captions(folder: Path) -> tuple[list[str], list[str]]:
