@@ -16,6 +16,12 @@ from edge_glass.core.stored_media import Stored
 Batch = dict[str, Any]  # column -> array, or a list where values are no numbers of one shape
 Decoder = Callable[[bytes, np.random.Generator], Any]
 Transform = Callable[[dict[str, Any], np.random.Generator], Any]
+ELSEWHERE = (
+    "a loader gives whole batches in an order of its own: iterate over it, or over its DataLoader, "
+    "`loader.torch(workers)`, which trainers take as it is. Another class of DataLoader is made of "
+    "its parts: data = loader.torch(); StatefulDataLoader(data.dataset, "
+    "batch_sampler=data.batch_sampler, collate_fn=data.collate_fn)"
+)
 
 
 class Skipped(NamedTuple):

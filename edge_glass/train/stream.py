@@ -13,6 +13,7 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Count
 from edge_glass.core.processors import cores
 from edge_glass.train.batch import (
+    ELSEWHERE,
     Batch,
     Group,
     Made,
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
 BUFFER, ROWS = 64_000_000, 4000  # bytes and rows that shuffling keeps, at most
 STATE = schema.shape(
     epoch=Count, batches=Count, skipped=dict[str, Count], data=list[str], order=Order
-)
-ELSEWHERE = (
-    "a loader gives whole batches in an order of its own: iterate over it, or over its DataLoader, "
-    "`loader.torch(workers)`, which trainers take as it is. Another class of DataLoader is made of "
-    "its parts: data = loader.torch(); StatefulDataLoader(data.dataset, "
-    "batch_sampler=data.batch_sampler, collate_fn=data.collate_fn)"
 )
 TOLD = 100  # rows that were skipped and are named; all are counted
 

@@ -13,21 +13,23 @@ import weakref
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from edge_glass.core.errors import ConfigError
-from edge_glass.train.batch import Batch, Made
-from edge_glass.train.stream import ELSEWHERE, Loader
+from edge_glass.train.batch import ELSEWHERE, Batch, Made
+
+if TYPE_CHECKING:
+    from edge_glass.train.stream import Loader
 
 
 class TorchLoader(DataLoader[Any]):
     """See `Loader.torch`. Worker w of W makes every W-th batch, so the order stays the same."""
 
-    def __init__(self, loader: Loader, workers: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, loader: "Loader", workers: int, options: Mapping[str, Any]) -> None:
         self.loader = loader
         self._options = dict(options) | {"num_workers": workers}
         self._own: DataLoader[Any] | None = None
@@ -83,7 +85,7 @@ class Keys(Sampler[list[Key]]):
 
     drop_last = False
 
-    def __init__(self, loader: Loader, own: bool = False) -> None:
+    def __init__(self, loader: "Loader", own: bool = False) -> None:
         self._loader, self._own, self._given = loader, own, 0
 
     def __len__(self) -> int:
@@ -141,7 +143,7 @@ class Keys(Sampler[list[Key]]):
 class Rows(Dataset[Any]):
     """Rows by key. Whole batches that are asked for one after another are made ahead."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: "Loader") -> None:
         self._loader = loader
         self._ahead: dict[int, _Ahead] = {}  # by process: threads do not live through a fork
 
@@ -190,7 +192,7 @@ class Rows(Dataset[Any]):
 class _Ahead:
     """Batches that are made before they are asked for, as long as that is at regular steps."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: "Loader") -> None:
         self._loader = loader
         self._last = self._next = (-1, -1)
         self._step = self._end = 0
