@@ -1,5 +1,6 @@
 """The command line's verb for audits."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -68,14 +69,7 @@ def audit(
         raise ConfigError("--name names one config: give the folder of one")
     given = [part.strip() for part in check.split(",")] if check else list(audits.DEFAULT)
     groups, checks = known(given)
-    if not drop_flagged:
-        ignored("it names the config that --drop-flagged makes", "--name")
-    if "asr" not in groups:
-        ignored("it is of --check asr", "--model")
-    if "similarity" not in groups:
-        ignored("they are of --check similarity", "--fit", "--least")
-    if not {"captions", "asr"}.intersection(groups):
-        ignored("no check of captions is asked for", "--language")
+    _check_used(groups, drop_flagged)
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
     languages = [part.strip() for part in language.split(",")] if language else None
     workers = jobs or cores()
@@ -97,3 +91,15 @@ def audit(
                 terminal.builds([build])
     if json:
         terminal.as_json(results)
+
+
+def _check_used(groups: Collection[str], drops: bool) -> None:
+    """Raise ConfigError over options that the groups of checks have no use for."""
+    if not drops:
+        ignored("it names the config that --drop-flagged makes", "--name")
+    if "asr" not in groups:
+        ignored("it is of --check asr", "--model")
+    if "similarity" not in groups:
+        ignored("they are of --check similarity", "--fit", "--least")
+    if not {"captions", "asr"}.intersection(groups):
+        ignored("no check of captions is asked for", "--language")

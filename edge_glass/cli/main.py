@@ -48,7 +48,9 @@ from edge_glass.core.processors import cores
 from edge_glass.core.visible import visible
 
 if TYPE_CHECKING:
+    from edge_glass.core.manifest import Manifest
     from edge_glass.corpora.catalog import Variant
+    from edge_glass.pipeline.build import Options
 
 app = typer.Typer(
     help="Multimodal training data as self-contained Parquet, every source row accounted for.",
@@ -223,13 +225,10 @@ def build(
     """
     from edge_glass.cli import terminal
     from edge_glass.core import locations
-    from edge_glass.core.extras import LibraryError
-    from edge_glass.core.manifest import Manifest
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
     from edge_glass.pipeline.remote_output import Away
     from edge_glass.release import write_card
-    from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Limits, Network
 
     if raw is not None and not names:
@@ -250,17 +249,7 @@ def build(
         obey=tuple(map(locations.at, obey or [])),
     )  # fmt: skip
     folder = away.staging if away else Path(out)
-    progress = terminal_progress()
-    manifests: list[Manifest] = []
-    problems: list[str] = []
-    for variant in wanted:
-        try:
-            manifests.append(make(variant, folder, options, progress))
-        except EdgeGlassError as error:  # the others can be built all the same
-            if not names and isinstance(error, LibraryError):
-                progress.say(f"{variant.name} is left out: {error}")
-            else:
-                problems += error.problems
+    manifests, problems = _built(wanted, folder, options, spare=not names)
     if manifests:
         write_card.write_report(folder, away)
     if json:
@@ -269,6 +258,25 @@ def build(
         terminal.builds(manifests)
         terminal.built(out, manifests[0])
     raise_all(problems)
+
+
+def _built(
+    wanted: list["Variant"], folder: Path, options: "Options", spare: bool
+) -> tuple[list["Manifest"], list[str]]:
+    """What could be built, and why the rest was not; `spare` passes over what lacks a library."""
+    from edge_glass.core.extras import LibraryError
+    from edge_glass.release.write_card import build as make
+
+    progress, manifests, problems = terminal_progress(), list["Manifest"](), list[str]()
+    for variant in wanted:
+        try:
+            manifests.append(make(variant, folder, options, progress))
+        except EdgeGlassError as error:  # the others can be built all the same
+            if spare and isinstance(error, LibraryError):
+                progress.say(f"{variant.name} is left out: {error}")
+            else:
+                problems += error.problems
+    return manifests, problems
 
 
 def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) -> None:

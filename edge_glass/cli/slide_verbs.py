@@ -169,9 +169,7 @@ def qa(
     from edge_glass.domains.slides.budget import Prices
     from edge_glass.release import write_card
 
-    known = (*decks.TASKS, captions.TASK)
-    if unknown := set(task or ()) - set(known):
-        raise ConfigError(f"--task {', '.join(unknown)}: there are {', '.join(known)}")
+    _check_tasks(task or [])
     if budget is not None and not price_in + price_out:
         raise ConfigError("--budget counts dollars: give --price-in and --price-out as well")
     options = model_run.Options(
@@ -181,8 +179,6 @@ def qa(
     )  # fmt: skip
     log, what, build = directory, "slides", None
     if captions.TASK in options.tasks:
-        if len(options.tasks) > 1:
-            raise ConfigError("--task caption is about a build, the others about decks: ask apart")
         ignored("it is about decks", "--pairs", "--blind", "--others")
         folder = _one_build(directory)
         what, log = "rows", folder.parent / captions.FOLDER / folder.name
@@ -201,6 +197,16 @@ def qa(
     if summary.stopped or summary.slides.get(model_run.FAILED):
         why = summary.stopped or f"some {what} brought no answer (last: {summary.failure})"
         raise NetworkError(f"{directory}: {why}. The same command goes on where it is.")
+
+
+def _check_tasks(tasks: list[str]) -> None:
+    from edge_glass.domains.slides import captions, decks
+
+    known = (*decks.TASKS, captions.TASK)
+    if unknown := set(tasks) - set(known):
+        raise ConfigError(f"--task {', '.join(unknown)}: there are {', '.join(known)}")
+    if captions.TASK in tasks and len(tasks) > 1:
+        raise ConfigError("--task caption is about a build, the others about decks: ask apart")
 
 
 def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:

@@ -127,10 +127,7 @@ def withdraw(
             targets = Targets()
         _find(edition, request, config, targets)
         if not targets.keys:
-            done = _known(edition, home, name, version)
-            if purge_history and done.purged is None:
-                raise DataError(f"{', '.join(done.configs)}: {EARLIER}")
-            return done
+            return _known(edition, home, name, version, purge_history)
         if Finder(targets.traces).within(request.reason):
             raise ConfigError(
                 "the reason is published, and names what is withdrawn: say it without"
@@ -268,17 +265,22 @@ def _check_all_there(
         raise DataError(f"{edition.place}: no row {listed}{more}: nothing was changed")
 
 
-def _known(edition: Edition, home: Path, name: str, version: str | None) -> Certificate:
+def _known(
+    edition: Edition, home: Path, name: str, version: str | None, purge_history: bool
+) -> Certificate:
     """The certificate of a withdrawal that is done. Raises DataError if there is none."""
     if (begun := certificate.read(home, f"{name}{UNFINISHED}")) and version:
         _finish_purge(edition, home, name, publish.tag_name(version))
         certificate.write(home, name, begun)
-    if earlier := certificate.read(home, name):
-        return earlier
-    raise DataError(
-        f"{edition.place}: no row is there that this names, or all were withdrawn before: nothing "
-        "was changed"
-    )
+    earlier = certificate.read(home, name)
+    if earlier is None:
+        raise DataError(
+            f"{edition.place}: no row is there that this names, or all were withdrawn before: "
+            "nothing was changed"
+        )
+    if purge_history and earlier.purged is None:
+        raise DataError(f"{', '.join(earlier.configs)}: {EARLIER}")
+    return earlier
 
 
 def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:

@@ -115,10 +115,8 @@ def loader(
     places = [Place(group, split, columns) for group in groups]
     _check_decode(places, decode or {})
     if temperature:
-        weights = tuple(
-            weight * float(place.rows) ** (1 / temperature)
-            for weight, place in zip(weights, places, strict=True)
-        )
+        pairs = zip(weights, places, strict=True)
+        weights = tuple(weight * float(place.rows) ** (1 / temperature) for weight, place in pairs)
     order = _order(
         places, weights, batch_size, shuffle, seed, buffer, lanes, world, until, max_seconds or 0.0
     )

@@ -67,12 +67,26 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
     table, columns = Table(folder), _columns(folder, root)
     vectors = [_vectors(one, table.rows) for one in columns]
     places = _rows(table, vectors, out, progress)
-    facts = []
+    facts: list[dict[str, Any]] = []
     for number, (one, numbers) in enumerate(zip(columns, vectors, strict=True)):
         index = web_index.write(one, numbers, places, out / str(number))
         words = _words(one, table, out / f"{number}.words", progress)
         facts.append(asdict(index) | {"words": words})
-    report = folder.parent / "report.html"
+    _copy(folder.parent / "report.html", table, facts, out, _origin(data))
+    site = {
+        "rows": table.rows,
+        "data": data.rstrip("/"),
+        "shards": [shard.file for shard in table.manifest.shards()],
+        "columns": facts,
+        "candidates": web_index.CANDIDATES,
+        "caption": table.caption,
+        "files": sorted([MARK, *(path.name for path in out.iterdir())]),
+    }
+    write_json(out / MARK, site)
+
+
+def _copy(report: Path, table: Table, facts: list[dict[str, Any]], out: Path, origin: str) -> None:
+    """Write the page itself, with its script and style, and the report if there is one."""
     copies = [HERE / name for name in ("page.css", "page.js", "web.js")]
     for path in [*copies, *([report] if report.is_file() else [])]:
         copyfile(path, out / path.name)
@@ -88,18 +102,8 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
         searchable=any(one["words"] for one in facts),
         static=True,
         report=report.is_file(),
-        origin=_origin(data),
+        origin=origin,
     )
-    site = {
-        "rows": table.rows,
-        "data": data.rstrip("/"),
-        "shards": [shard.file for shard in table.manifest.shards()],
-        "columns": facts,
-        "candidates": web_index.CANDIDATES,
-        "caption": table.caption,
-        "files": sorted([MARK, *(path.name for path in out.iterdir())]),
-    }
-    write_json(out / MARK, site)
 
 
 def _prompt(facts: list[dict[str, Any]]) -> str:
