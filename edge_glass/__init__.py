@@ -19,7 +19,17 @@ from edge_glass.core import lazy_names
 if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import Build, audit, build, export, load, plan, push, verify
-    from edge_glass.api_versions import amend, append, compact, diff, history, why, withdraw
+    from edge_glass.api_versions import (
+        amend,
+        append,
+        caption,
+        compact,
+        diff,
+        history,
+        page,
+        why,
+        withdraw,
+    )
     from edge_glass.core.errors import (
         ChoiceError,
         ConfigError,
@@ -49,11 +59,13 @@ __all__ = [
     "audit",
     "build",
     "builder",
+    "caption",
     "compact",
     "diff",
     "export",
     "history",
     "load",
+    "page",
     "plan",
     "push",
     "train",

@@ -1,13 +1,14 @@
-"""What `import edge_glass` gives for datasets that change: compared, corrected, continued."""
+"""What `import edge_glass` gives for builds that are there: compared, changed, captioned, shown."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edge_glass.api import StrPath
+from edge_glass.api import Build, StrPath, _path, _progress
 from edge_glass.core import locations
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.progress import Silent
 
 if TYPE_CHECKING:
     from edge_glass.release.certificate import Certificate
@@ -156,6 +157,91 @@ def compact(
 
     options = Options(raw=None if raw is None else Path(raw), jobs=jobs, unverified=True)
     return in_one_go(str(place), options, config, version)[0]
+
+
+def caption(
+    place: StrPath,
+    *,
+    model: str,
+    base_url: str,
+    column: str | None = None,
+    name: str | None = None,
+    language: str | None = None,
+    connections: int = 16,
+    tokens: int | None = None,
+    progress: bool = True,
+) -> Build:
+    """Ask a model for a caption of each row of a build; goes on with the rows that have none.
+
+    Args:
+        place: the folder of a config that `build` made.
+        model: its name, as the server knows it.
+        base_url: of a server that speaks OpenAI's protocol, such as `http://localhost:8000/v1`.
+        column: of images, frames or sounds; by default the only one.
+        name: of the new config; by default `<config>_captioned`.
+        language: to write in; English by default.
+        connections: calls at once.
+        tokens: that all runs on this build may take together.
+        progress: say on the standard error how far it is.
+
+    Returns:
+        The new build, beside the other one, with the column `model_caption`.
+
+    Raises:
+        ConfigError: there is no such column.
+        NetworkError: some rows brought no answer, or the budget is spent: call it again.
+
+    Examples:
+        >>> edge_glass.caption("data/pixmo_cap", model="m", base_url="http://localhost:8000/v1")
+    """
+    from edge_glass.domains.slides import captions, model_run
+    from edge_glass.release import write_card
+
+    folder = Path(place)
+    options = model_run.Options(
+        model, base_url, (captions.TASK,), language, at_once=connections, tokens=tokens
+    )
+    asked, build = captions.caption(folder, options, column, name, _progress(progress))
+    asked.check(place, "rows")
+    assert build is not None  # all rows have been answered
+    write_card.write_report(folder.parent)
+    return Build(folder.parent / build.config, build)
+
+
+def page(
+    place: StrPath,
+    out: StrPath,
+    config: str | None = None,
+    *,
+    data: str | None = None,
+    embeddings: StrPath | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write a page of files alone, for any web server: the rows of a build, and a search.
+
+    Args:
+        place: a folder that `build` made, or `org/name@1.0.0`.
+        out: the folder that gets the page.
+        config: of several, or of a dataset on the Hub.
+        data: URL where the page finds the shards; by default where they are now.
+        embeddings: the folder that `embed` wrote; by default beside the builds.
+        progress: say on the standard error how far it is.
+
+    Returns:
+        Its `index.html`.
+
+    Raises:
+        DataError: something else is in `out`.
+
+    Examples:
+        >>> edge_glass.page("data/pixmo_cap", "site")
+    """
+    from edge_glass.release.load import addressed
+    from edge_glass.vectors import web_page
+
+    folder, address = addressed(str(place), config, Path(out))
+    bar = _progress(progress) or Silent()
+    return web_page.write(folder, Path(out), data or address, _path(embeddings), bar)
 
 
 def withdraw(

@@ -101,40 +101,11 @@ def page(
     embeddings: Embeddings = None,
 ) -> None:
     """A page of files alone, for any web server or a static Space: rows, report, search."""
+    from edge_glass.release.load import addressed
     from edge_glass.vectors import web_page
 
-    folder, address = _published(directory, config) or _built(Path(directory), config, out)
+    folder, address = addressed(directory, config, out)
     print(web_page.write(folder, out, data or address, embeddings, terminal_progress()))
-
-
-def _built(directory: Path, config: str | None, out: Path) -> tuple[Path, str]:
-    """The folder of a config of a local build, and its address as seen from the page."""
-    from edge_glass.core import manifest
-
-    folders = manifest.built(directory)
-    name = config or next(iter(folders))
-    if name not in folders or (config is None and len(folders) > 1):
-        raise ConfigError(f"{directory} holds {', '.join(folders)}: choose one with --config")
-    return folders[name], os.path.relpath(folders[name].resolve(), out.resolve())
-
-
-def _published(place: str, config: str | None) -> tuple[Path, str] | None:
-    """The same of a version on the Hub, fetched if it is not here; None if it is none."""
-    from huggingface_hub import hf_hub_url
-
-    from edge_glass.core.locations import REPO
-    from edge_glass.release.load import snapshot
-
-    named = REPO.fullmatch(place)
-    if named is None or Path(place).exists():
-        return None
-    if config is None:
-        raise ConfigError(f"{place}: which of its configs? Say so with --config")
-    repo, version = named["repo"], named["version"]
-    folder = snapshot(config, repo, version)
-    revision = f"v{version.removeprefix('v')}" if version else "main"
-    file = hf_hub_url(repo, f"{config}/manifest.json", repo_type="dataset", revision=revision)
-    return folder, file.rpartition("/")[0]
 
 
 def _finder(directory: Path, embeddings: Path | None) -> "Finder":

@@ -10,7 +10,7 @@ import typer
 from edge_glass.cli.options import AllowEmpty, Json, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core import ledger, manifest
-from edge_glass.core.errors import ConfigError, NetworkError
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
 if TYPE_CHECKING:
@@ -194,9 +194,7 @@ def qa(
         _show_calls(summary, directory, what, log)
         if build:
             terminal.builds([build])
-    if summary.stopped or summary.slides.get(model_run.FAILED):
-        why = summary.stopped or f"some {what} brought no answer (last: {summary.failure})"
-        raise NetworkError(f"{directory}: {why}. The same command goes on where it is.")
+    summary.check(directory, what)
 
 
 def _check_tasks(tasks: list[str]) -> None:

@@ -1,18 +1,19 @@
 """What training calls: a published version or a local build as plain `datasets` objects."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import datasets
-from huggingface_hub import DatasetCard, HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import DatasetCard, HfApi, hf_hub_download, hf_hub_url, snapshot_download
 from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 
-from edge_glass.core import manifest
+from edge_glass.core import locations, manifest
 from edge_glass.core.errors import (
     ConfigError,
     DataError,
@@ -69,6 +70,33 @@ def snapshot(name: str, repo: str, version: str | None = None) -> Path:
     """
     place, _ = _Hub(repo, version).place(name, streaming=False)
     return Path(place) / name
+
+
+def addressed(place: str, config: str | None, page: Path) -> tuple[Path, str]:
+    """The folder of a config, and the address that its shards have, as seen from a page.
+
+    Args:
+        place: a folder that `build` made, or `org/name@1.0.0`, which is fetched if it is not here.
+        config: of several, or of a dataset on the Hub.
+        page: the folder that gets the page.
+
+    Raises:
+        ConfigError: it is not said which config.
+        EdgeGlassError: as `load` does.
+    """
+    published = None if Path(place).exists() else locations.REPO.fullmatch(place)
+    if published:
+        if config is None:
+            raise ConfigError(f"{place}: which of its configs? Say so with --config")
+        repo, version = published["repo"], published["version"]
+        revision = f"v{version.removeprefix('v')}" if version else "main"
+        file = hf_hub_url(repo, f"{config}/manifest.json", repo_type="dataset", revision=revision)
+        return snapshot(config, repo, version), file.rpartition("/")[0]
+    folders = manifest.built(Path(place))
+    name = config or next(iter(folders))
+    if name not in folders or (config is None and len(folders) > 1):
+        raise ConfigError(f"{place} holds {', '.join(folders)}: choose one with --config")
+    return folders[name], os.path.relpath(folders[name].resolve(), page.resolve())
 
 
 def _check_config(name: str, readme: Path, where: str) -> None:

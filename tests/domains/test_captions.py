@@ -100,6 +100,17 @@ def test_out_of_money_and_gone_on_with(out: Path) -> None:
         assert len(model.log) == 33  # another question; English is sent back once
 
 
+def test_from_python_the_captions_are_a_build_or_the_error_says_to_go_on(out: Path) -> None:
+    with Model() as model:
+        ask = {"model": "stand-in", "base_url": model.url, "progress": False}
+        with pytest.raises(eg.NetworkError, match=r"budget is spent.*goes on where it is"):
+            eg.caption(out / CLOTHO, **ask, tokens=1)
+        made = eg.caption(str(out / CLOTHO), **ask, name="spoken")
+    assert made.folder == out / "spoken" and manifest.read(made.folder) == made.manifest
+    assert made.manifest.captions and made.manifest.captions.language == "en"
+    assert len(model.log) == made.manifest.rows and (out / "report.html").is_file()
+
+
 @pytest.mark.slow
 def test_killed_and_gone_on_with(out: Path) -> None:
     folder, made = out / CLOTHO, out / f"{CLOTHO}_captioned"

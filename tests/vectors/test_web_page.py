@@ -14,6 +14,7 @@ from hub import Hub
 from kit import Cli
 from releases import REPO, SAMPLE
 
+import edge_glass as eg
 from edge_glass.release import publish
 
 
@@ -42,6 +43,14 @@ def test_media_are_ranges_of_the_shards(cli: Cli, built: Path, tmp_path: Path) -
         found.append(path.read_bytes()[start : start + size])
     assert sorted(found) == sorted(sounds(built / SAMPLE)) and len(found) == told["rows"]
     assert told["columns"] == [] and (site / "report.html").is_file()
+
+
+def test_from_python_it_is_the_page_of_the_command(cli: Cli, built: Path, tmp_path: Path) -> None:
+    page = eg.page(built, tmp_path / "ours", SAMPLE, data="/shards", progress=False)
+    cli("page", built, "--config", SAMPLE, "--out", tmp_path / "theirs", "--data", "/shards")
+    written = {path.name: path.read_bytes() for path in (tmp_path / "theirs").iterdir()}
+    assert page.name in written
+    assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == written
 
 
 def test_of_a_version_on_the_hub(cli: Cli, hub: Hub, built: Path, tmp_path: Path) -> None:

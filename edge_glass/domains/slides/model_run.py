@@ -57,6 +57,12 @@ class Asked:
     notes: list[str] = field(default_factory=list)  # how the endpoint had to be asked
     skipped: dict[str, str] = field(default_factory=dict)  # decks not asked about, and why
 
+    def check(self, place: object, what: str) -> None:
+        """Raise NetworkError if the run was stopped or something brought no answer."""
+        if self.stopped or self.slides.get(FAILED):
+            why = self.stopped or f"some {what} brought no answer (last: {self.failure})"
+            raise NetworkError(f"{place}: {why}. The same command goes on where it is.")
+
 
 class Run(ABC, Generic[Item]):
     """Items go through `at_once` workers; all that is asked of one is asked by one of them."""
