@@ -1,11 +1,14 @@
 """Checks of the ledger against the shards, and of the manifest's counts against both."""
 
+import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from math import fsum
+from pathlib import Path
 
 from edge_glass.audit.checked_build import MOST, CheckedBuild, Finding
-from edge_glass.core import ledger
+from edge_glass.core import ledger, parquet
+from edge_glass.core.key_digests import KeySet
 from edge_glass.core.ledger import Outcome
 
 TOLERANCE = 0.002  # seconds: the manifest has them to a thousandth
@@ -113,6 +116,34 @@ def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
                 there = "twice" if split == row["split"] else f"and in {split}, too"
                 where = f"{ledger.FILE}: {row['split']}"
                 yield build.error(where, f"{row['row']} of {row['source']} stands there {there}")
+
+
+def claimed_leftover(build: CheckedBuild) -> Iterator[Finding]:
+    """A file that no record names, as the ledger has it, is the media of a row, mostly elsewhere."""
+    # a list that was appended may name what the one before it did not
+    left_over = any(seen.outcomes[Outcome.MISSING_CAPTION] for seen in build.splits.values())
+    if left_over and not build.manifest.appended:
+        claimed: dict[str, str] = {}  # file -> split
+        with tempfile.TemporaryDirectory() as temp:
+            left = KeySet.of(Path(temp, "left"), (file for _, file in _files(build, left=True)))
+            for split, file in _files(build, left=False):
+                if len(claimed) < MOST and file in left:
+                    claimed.setdefault(file, split)
+        for split, file in _files(build, left=True) if claimed else ():
+            if there := claimed.get(file):
+                what = f"{file} is left over there, and the media of a row in {there}"
+                yield build.error(f"{ledger.FILE}: {split}", what)
+
+
+def _files(build: CheckedBuild, left: bool) -> Iterator[tuple[str, str]]:
+    """Split and name of each file: those that are left over, or those of rows."""
+    path = build.folder / ledger.FILE
+    if "media" in parquet.schema(path).names:  # earlier releases did not write it
+        for row in ledger.read(path, ["split", "source", "row", "outcome", "media"]):
+            if left and row["outcome"] == Outcome.MISSING_CAPTION and not row["media"]:
+                yield row["split"], f"{row['source']}/{row['row']}"
+            elif not left:
+                yield from ((row["split"], file) for file in row["media"] or ())
 
 
 def other_seconds(build: CheckedBuild) -> Iterator[Finding]:

@@ -46,6 +46,7 @@ BUILD_CHECKS: tuple[Callable[[CheckedBuild], Iterator[Finding]], ...] = (  # aft
     checks_ledger.other_kept,
     checks_ledger.other_plan,
     checks_ledger.repeated_source_row,
+    checks_ledger.claimed_leftover,
     checks_ledger.other_warnings,
     checks_ledger.other_seconds,
     checks_ledger.other_licences,

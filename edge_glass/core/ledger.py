@@ -131,6 +131,7 @@ class Entry:
     # the bytes of the source
     text_digests: list[str] | None = None
     media_digests: list[str | None] | None = None
+    media: list[str] | None = None  # its files: name of the source and of the file in it
 
 
 @cache
@@ -156,6 +157,7 @@ def schema() -> "pa.Schema":
             ("caption", pa.string()),
             ("text_digests", pa.list_(pa.string())),
             ("media_digests", pa.list_(pa.string())),
+            ("media", pa.list_(pa.string())),
         ]
     )
 

@@ -273,8 +273,17 @@ def _worked(corpus: Corpus, split: str, row: Row, media: Media) -> tuple[Entry, 
         etag=media.etag,
         last_modified=media.last_modified,
         caption=_caption(row) if media.url and outcome != Outcome.KEPT else None,
+        media=_files(row),
     )
     return entry, examples
+
+
+def _files(row: Row) -> list[str] | None:
+    """The files of a row; what is fetched has a URL instead."""
+    if row.media is None or row.fetch_request is not None:
+        return None
+    source, name = row.media
+    return [_clean(f"{source}/{each}") for each in (name, *row.extra_members)]
 
 
 def _caption(row: Row) -> str | None:

@@ -265,6 +265,21 @@ def repeated_source_row(folder: Path) -> None:
 
 
 @mutant()
+def claimed_leftover(folder: Path) -> None:
+    """One split names a file, and another one has it as a file that no record names."""
+
+    def change(build: Content) -> None:
+        named = build.entries[0]
+        source, _, name = named["media"][0].partition("/")
+        gone = {"outcome": "missing_caption", "detail": "no record names this file", "media": None}
+        last = next(entry for entry in build.entries if entry["split"] == "test")
+        left = last | gone | {"source": source, "row": name, "id": "left", "sha256": None}
+        build.entries.append(left | {"text_digests": None, "media_digests": None})
+
+    forge(folder, change, lambda made: made["splits"]["test"].update(planned=4))
+
+
+@mutant()
 def other_warnings(folder: Path) -> None:
     manifest_of(folder, lambda made: made["splits"]["train"].update(warnings={}))
 
@@ -352,6 +367,7 @@ FOUND: dict[str, tuple[set[str], str]] = {  # where, and what was found and expe
         {f"{LEDGER}: train", f"{LEDGER}: test"},
         r" Horse neigh.wav of .*development.csv stands there (twice$|and in train)",
     ),
+    "claimed_leftover": ({f"{LEDGER}: test"}, "Horse neigh.wav is left .* row in train"),
     "other_warnings": ({LEDGER}, "train .*'start_end_samples is empty': 1.* {}"),
     "other_seconds": ({"test"}, "4.359 s.* 9.000"),
     "other_licences": ({"test"}, "by/3.0/': 2.* {'x': 3}"),

@@ -29,6 +29,7 @@ def test_columns(built: Path) -> None:
     assert pq.read_schema(built / "clotho_sample" / ledger.FILE).names == schema().names == [
         "source", "row", "id", "split", "outcome", "detail", "url", "status", "bytes", "sha256",
         "final_url", "etag", "last_modified", "caption", "text_digests", "media_digests",
+        "media",
     ]  # fmt: skip
 
 

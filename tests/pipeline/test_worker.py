@@ -55,7 +55,7 @@ def test_a_row_that_is_kept() -> None:
         "source": "list.csv", "row": "lïne 7", "id": r"i\udcffd", "split": "train",
         "outcome": Outcome.KEPT, "detail": "cut: 3 s; silent", "url": r"http://x.example/\udcff",
         "status": 200, "bytes": 5, "sha256": sha256(b"bytes").hexdigest(), "caption": None, **sent,
-        "text_digests": None, "media_digests": None,
+        "text_digests": None, "media_digests": None, "media": ["urls/a"],
     }  # fmt: skip
 
 
