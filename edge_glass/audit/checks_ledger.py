@@ -119,7 +119,7 @@ def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
 
 
 def claimed_leftover(build: CheckedBuild) -> Iterator[Finding]:
-    """A file that no record names, as the ledger has it, is the media of a row, mostly elsewhere."""
+    """A file that no record names, as the ledger has it, is the media of a row."""
     # a list that was appended may name what the one before it did not
     left_over = any(seen.outcomes[Outcome.MISSING_CAPTION] for seen in build.splits.values())
     if left_over and not build.manifest.appended:
