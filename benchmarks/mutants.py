@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 KILLED = {1, 3, 24, 36, 152, 255, -24}  # failed, broke, or took for ever; as mutmut counts
 UNTESTED = {5, 33}  # no test of the selection comes by
 VERIFY = [
-    f"audit/test_{name}.py" for name in ("row_checks", "verify", "verify_checks", "wrong_builds")
+    f"audit/test_{name}.py"
+    for name in ("row_checks", "verify", "verify_checks", "verify_papers", "wrong_builds")
 ]
 BATCHES = [
     f"pipeline/test_row_batches.py::{test}"
@@ -55,10 +56,11 @@ TESTS = {
     "release.diff": ["release/test_diff.py"],
     "release.publish": [
         "release/test_publish.py",
+        "release/test_publish_refused.py",
         "release/test_publish_faults.py",
         "release/test_history.py::test_each_version_says_what_it_changed",
         "release/test_withdraw.py::test_a_push_of_a_build_that_knows_nothing_of_it_is_refused",
-        "audit/test_verify_checks.py::test_the_tag_of_a_release_has_the_seal",
+        "audit/test_verify_papers.py::test_the_tag_of_a_release_has_the_seal",
     ],
     "audit.verify": VERIFY,
     "audit.checked_build": VERIFY,

@@ -43,7 +43,7 @@ WANTED = {
     ),
     "test-trainers": (
         ("torch", "accelerate", "pytorch_lightning", "torchdata"),
-        ["train/test_trainers.py"],
+        ["train/test_trainers.py", "train/test_trainer_ranks.py"],
     ),
     "test-pages": (
         ("axe_playwright_python", "playwright", "torch", "transformers"),
@@ -98,6 +98,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clotho's sample in seven shards: as bytes on the Hub, another build than `built`."""
     return build_in_pieces("clotho_sample", tmp_path_factory.mktemp("in_pieces"), 250_000).parent
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that the test runs in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

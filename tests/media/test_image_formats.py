@@ -3,7 +3,6 @@
 import io
 import json
 import struct
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from PIL import Image, ImageCms, features
 
 from edge_glass.core.ledger import Dropped
 from edge_glass.corpora import catalog
-from edge_glass.corpora.image_params import ImageParams
-from edge_glass.media import images, magic, orientation
+from edge_glass.media import images, magic
 from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
 from edge_glass.train.decode import Picture
@@ -25,13 +23,6 @@ SIZE = (64, 48)
 AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 TURNED = ("-XMP-tiff:Orientation=6", "-IFD0:Orientation=6")
 Colour = tuple[int, ...]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that the test runs in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def magick(*arguments: str) -> bytes:
@@ -307,126 +298,6 @@ def test_heic_is_not_taken_for_avif() -> None:
     for major, other in ((b"mif1", b"heic"), (b"msf1", b"hevc"), (b"heic", b"mif1")):
         box = struct.pack(">I4s4sI4s4s", 24, b"ftyp", major, 0, b"mif1", other)
         assert magic.kind(box) == "image/heic"
-
-
-def big_png(chunk: bytes, size: int = 3_000_000) -> bytes:
-    """A PNG whose compressed text, or profile, has so many bytes."""
-    held = io.BytesIO()
-    Image.new("RGB", SIZE, (200, 120, 60)).save(held, "PNG")
-    icc = P3[:0] + P3 + bytes(size - len(P3)) if chunk == b"iCCP" else b"a" * size
-    names = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0", b"iCCP": b"P3\0\0"}
-    data = names[chunk] + zlib.compress(icc)
-    check = struct.pack(">I", zlib.crc32(chunk + data))
-    whole = struct.pack(">I", len(data)) + chunk + data + check
-    return held.getvalue()[:33] + whole + held.getvalue()[33:]
-
-
-@pytest.mark.parametrize("chunk", [b"zTXt", b"iTXt"])
-def test_a_png_with_a_long_text_is_kept_without_it(chunk: bytes) -> None:
-    data, notes = big_png(chunk), list[str]()
-    kept = ImageParams(name="x").image_columns(data, "a", notes)["image"]["bytes"]
-    png = ImageParams(name="x", image_format="png").image_columns(data, "a", notes)["image"]
-    assert png["bytes"] == kept  # of that format already
-    assert len(notes) == 2 and all("texts of more than" in note for note in notes)
-    assert chunk not in kept and Image.open(io.BytesIO(kept)).getpixel((0, 0)) == (200, 120, 60)
-    assert written(data).getpixel((30, 20)) == (200, 120, 60)
-
-
-def test_a_png_with_a_long_profile_is_read_and_none_is_written(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    data, notes = big_png(b"iCCP"), list[str]()
-    wanted = by_cms(Image.new("RGB", SIZE, (200, 120, 60)), P3)
-    shown = written(data)
-    assert near(shown.getpixel((30, 20)), wanted) and "icc_profile" not in shown.info
-    assert ImageParams(name="x").image_columns(data, "a", notes)["image"]["bytes"] == data
-    assert "MAX_TEXT_CHUNK" in notes[0]
-
-
-JPEGS = [
-    (),
-    ("-interlace", "JPEG"),
-    ("-define", "jpeg:restart-interval=8"),
-    ("-colorspace", "Gray"),
-    ("-sampling-factor", "2x2"),
-]
-
-
-@pytest.mark.parametrize("how", JPEGS, ids=" ".join)
-def test_a_jpeg_without_its_end_is_kept_where_all_rows_are_there(
-    here: Path, how: tuple[str, ...]
-) -> None:
-    data, notes = magick("-size", "160x120", "-seed", "1", "plasma:", *how, "a.jpg"), list[str]()
-    assert data[-2:] == b"\xff\xd9"
-    for end in (b"", b"\xff", b"\xff\xff"):
-        image = ImageParams(name="x").image_columns(data[:-2] + end, "a", notes)["image"]
-        assert image["bytes"] == data  # as every decoder reads it
-        assert images.rgb(data[:-2] + end).tobytes() == images.rgb(data).tobytes()
-    assert notes == ["no end mark: all rows are there, the mark is put on"] * 3
-    for cut in (3, 4, 6, 20, 500, len(data) // 2):
-        with pytest.raises(Dropped, match="truncated_media"):
-            images.check(data[:-cut])
-    assert images.readable(data + bytes(100), notes) == data + bytes(100) and len(notes) == 3
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
-@pytest.mark.parametrize("by", TURNED)
-def test_orientation_by_exif_or_xmp(here: Path, suffix: str, by: str) -> None:
-    plain = quarters(f"a{suffix}")
-    if suffix == ".tif":  # one that has no tag of its own
-        plain = tagged(plain, "-IFD0:Orientation=", suffix=suffix)
-    data = tagged(plain, by, suffix=suffix)
-    assert (images.probe(data).width, images.probe(data).height) == (48, 64)
-    shown = images.rgb(data)
-    assert shown.size == (48, 64) and near(shown.getpixel((44, 4)), (32, 64, 224), 6)
-    assert written(data).size == (45, 60)
-
-
-def test_exif_has_the_word_where_both_speak(here: Path) -> None:
-    data = tagged(
-        quarters("a.jpg"), "-XMP-tiff:Orientation=6", "-IFD0:Orientation=1", suffix=".jpg"
-    )
-    assert images.probe(data).turn == 1 and images.rgb(data).size == SIZE
-
-
-def test_what_imagemagick_puts_behind_the_pixels_of_a_png(here: Path) -> None:
-    for by in TURNED:
-        tagged(quarters("a.jpg"), by, suffix=".jpg")
-        data = magick("tagged.jpg", "b.png")
-        assert images.probe(data).turn == 6 and images.rgb(data).size == (48, 64)
-
-
-@AVIF
-def test_avif_is_turned_by_its_boxes_alone(here: Path) -> None:
-    quarters("a.png")
-    run("avifenc", "-s", "10", "--irot", "1", "a.png", "a.avif")
-    data = Path("a.avif").read_bytes()
-    assert images.rgb(data).size == (48, 64)
-    assert images.rgb(tagged(data, TURNED[0], suffix=".avif")).size == (48, 64)
-    run("avifenc", "-s", "10", "a.png", "b.avif")
-    plain = tagged(Path("b.avif").read_bytes(), TURNED[0], suffix=".avif")
-    assert images.rgb(plain).size == SIZE == (images.probe(plain).width, images.probe(plain).height)
-
-
-@pytest.mark.parametrize(
-    ("xmp", "turn"),
-    [
-        (b'<rdf:Description tiff:Orientation="8"/>', 8),
-        (b"<tiff:Orientation>3</tiff:Orientation>", 3),
-        (b"<rdf:Description tiff:Orientation = '5'/>", 5),
-        (b'<rdf:Description tiff:Orientation="9"/>', 1),
-        (b"", 1),
-    ],
-)
-def test_spellings_of_an_orientation_in_xmp(xmp: bytes, turn: int) -> None:
-    assert orientation.of(b"", xmp) == turn
-
-
-def test_webp_is_turned_by_xmp() -> None:
-    held, xmp = io.BytesIO(), b'<rdf:Description tiff:Orientation="6"/>'
-    Image.new("RGB", SIZE).save(held, "WEBP", xmp=xmp)  # ImageMagick and exiftool write none here
-    assert images.probe(held.getvalue()).turn == 6
-    assert images.rgb(held.getvalue()).size == (48, 64)
 
 
 def test_a_build_of_what_the_world_writes(here: Path) -> None:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from hub import Hub
-from test_loader import PHOTOGRAPHS, SAMPLES, STREAMED, flat, ids, pictures, taken, tiny
+from test_loader import SAMPLES, STREAMED, flat, ids, pictures, taken, tiny
+from test_loader_media import PHOTOGRAPHS
 from torch.utils.data import DataLoader
 
 from edge_glass.corpora import catalog
