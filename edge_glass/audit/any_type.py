@@ -44,6 +44,8 @@ def rows_of_any_type(config: str, folder: Path) -> list[str]:
     Each table of the sample gets, beside its own, a record for each of its fields and each kind of
     value, and is built in `folder`. No build may end in a traceback; its ledger balances; the other
     rows fare as before; a record that cannot be kept right is malformed_row and names its field.
+
+    Raises the error of the sample as it is, if that cannot be built.
     """
     kind = catalog.corpus(catalog.variant(config).corpus)
     sample = kind.room("samples") / kind.corpus

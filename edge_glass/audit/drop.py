@@ -35,7 +35,10 @@ class Flagged:
 
 
 def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Groups that are to be audited for these names of groups or checks, and the checks."""
+    """Groups that are to be audited for these names of groups or checks, and the checks.
+
+    Raises ConfigError for other names.
+    """
     groups, checks = list[str](), list[str]()
     for name in names:
         if name == LEAKS:

@@ -101,7 +101,10 @@ def choices(
     split: str | None,
     licence: str | None,
 ) -> "Choices | None":
-    """What the user says of data of their own, None if that is nothing."""
+    """What the user says of data of their own, None if that is nothing.
+
+    Raises ConfigError if a role is none.
+    """
     if not any((url, caption, columns, layout, split, licence)):
         return None
     from edge_glass.core.spec import Role
@@ -125,7 +128,10 @@ def variants(
     said: "Choices | None" = None,
     licences: str | None = None,
 ) -> list["Variant"]:
-    """The configs of these names, or the one variant that `settings` make of one."""
+    """The configs of these names, or the one variant that `settings` make of one.
+
+    Raises ConfigError if options contradict each other.
+    """
     from edge_glass.corpora import catalog
 
     if name and len(names) != 1:

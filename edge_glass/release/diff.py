@@ -47,7 +47,7 @@ class Difference:
 
 
 def diff(old: Path, new: Path) -> Iterator[Difference]:
-    """Compare every config that is in both builds; one that is in one of them alone is an error."""
+    """Compare every config of both builds. Raises DataError if one is in one of them alone."""
     before, after = manifest.built(old), manifest.built(new)
     if len(before) == len(after) == 1:
         after = dict(zip(before, after.values(), strict=True))

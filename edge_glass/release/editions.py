@@ -55,7 +55,10 @@ class Edition:
             step()
 
     def publish(self, configs: list[str], version: str | None) -> Release | None:
-        """Write what lies beside the builds; on the Hub, make it a version, if it is none yet."""
+        """Write what lies beside the builds; on the Hub, make it a version, if it is none yet.
+
+        Raises DataError if nothing is new, HubError if more has changed there.
+        """
         configs = [one for one in configs if (self.out / one / manifest.FILE).is_file()]
         if self.repo and not configs:
             raise DataError(f"{self.repo}: its last version has all of it: no other one was made")

@@ -23,7 +23,10 @@ class Repository:
         self.url = f"{api.endpoint}/datasets/{repo}"
 
     def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
-        """A method of HfApi on this repository, which `maybe` does not exist (None)."""
+        """A method of HfApi on this repository, which `maybe` does not exist (None).
+
+        Raises HubError or NetworkError.
+        """
         try:
             answer = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
             return list(answer) if isinstance(answer, Iterator) else answer
@@ -35,7 +38,10 @@ class Repository:
             raise kind(f"{self.repo}: {self._explained(error)}") from None
 
     def head(self, tag: str, private: bool) -> str | None:
-        """The commit to build on, None if there is no such repository."""
+        """The commit to build on, None if there is no such repository.
+
+        Raises HubError if the version is there, or the repository is public.
+        """
         refs = self.call("list_repo_refs", maybe=True)
         if refs is None:
             return None
@@ -77,7 +83,7 @@ class Repository:
             raise HubError(f"{self.repo}: {path} there is not UTF-8: mend it") from None
 
     def tag(self, tag: str, commit: str, message: str) -> None:
-        """Tag a commit."""
+        """Tag a commit. Raises HubError."""
         try:
             self.call("create_tag", tag=tag, revision=commit, tag_message=message)
         except EdgeGlassError:

@@ -174,7 +174,10 @@ def _holds(targets: Targets, edition: Edition, config: str | None) -> bool:
 
 
 def plan_purge(place: str, request: Request, config: str | None, version: str | None) -> Purge:
-    """What a withdrawal with `purge_history` would remove; nothing is changed."""
+    """What a withdrawal with `purge_history` would remove; nothing is changed.
+
+    Raises ConfigError for a folder, DataError if no row is there.
+    """
     with editions.opened(place, version) as edition:
         if edition.repo is None:
             raise ConfigError(f"{place} is a folder, which has no history to purge")

@@ -69,7 +69,10 @@ def align(
 
 
 def pairs(folder: Path, left: Stored, right: Stored) -> dict[str, Pairs]:
-    """The rows that have both embeddings, by train, validation and test."""
+    """The rows that have both embeddings, by train, validation and test.
+
+    Raises DataError if they are few.
+    """
     part = parts(folder)
     for number, most in enumerate(MOST):
         rows = np.flatnonzero(part == number)

@@ -41,7 +41,7 @@ def modalities(model: Model) -> tuple[Modality, ...]:
 
 
 def dim(model: Model, modality: Modality) -> int:
-    """How long a vector is, by the config."""
+    """How long a vector is, by the config. Raises ConfigError if that is silent."""
     config = _config(model)
     for part in (config, getattr(config, PARTS[modality], None)):
         for name in SIZES:

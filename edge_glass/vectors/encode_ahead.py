@@ -33,7 +33,10 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def map(self, work: Callable[[A], B], items: Iterable[A], piece: int = 8) -> Iterator[B]:
-        """`work` of every item, in order; at most three pieces a process are on the way."""
+        """`work` of every item, in order; at most three pieces a process are on the way.
+
+        Raises SpaceError if a process is killed.
+        """
         if self._pool is None:
             yield from map(work, items)
             return

@@ -48,7 +48,10 @@ class Encoder:
         return forward
 
     def encode(self, prepared: Sequence[Any]) -> Array:
-        """Prepared rows as one batch: float32 (rows, dim). Halved where memory ends."""
+        """Prepared rows as one batch: float32 (rows, dim). Halved where memory ends.
+
+        Raises ConfigError if `dim` is wrong.
+        """
         try:
             vectors = self._forward(prepared)
         except RuntimeError as error:
@@ -108,7 +111,7 @@ def open_encoder(name: str, modality: Modality | None = None) -> Encoder:
 
 
 def of_model(model: Model, modality: Modality | None = None) -> Encoder:
-    """The encoder of a model that is on disk."""
+    """The encoder of a model that is on disk. Raises ConfigError if it takes no such rows."""
     if model.kind == "onnx":
         needs(model.name, "onnx", "onnxruntime")
     else:

@@ -232,7 +232,7 @@ def _write(index: Any, path: Path) -> Whole:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What an index is and what was measured of it."""
+    """What an index is and what was measured of it. Raises DataError if that is damaged."""
     measured = records.read(folder / MEASURED)
     if measured is None:
         raise DataError(f"{folder / MEASURED}: is not what was written: {REMEDY}")

@@ -42,7 +42,10 @@ class Filter:
 
     @staticmethod
     def parsed(text: str) -> "Filter":
-        """Read `column=value`, `column>=2`, `column<=2` or `column~part`."""
+        """Read `column=value`, `column>=2`, `column<=2` or `column~part`.
+
+        Raises ConfigError for others.
+        """
         if not (match := re.fullmatch(r"([^<>=~]+)(>=|<=|=|~)(.*)", text, re.DOTALL)):
             raise ConfigError(f"filter {text!r}: write column=value, >=, <= or ~ (contains)")
         return Filter(match[1].strip(), match[2], match[3])
@@ -94,7 +97,10 @@ class Table:
         return {SPLIT: split, **self._read(number, self.columns)}
 
     def files(self, number: int, column: str) -> list[bytes | None]:
-        """The media files in a column of a row: one, or as many as its list has."""
+        """The media files in a column of a row: one, or as many as its list has.
+
+        Raises ConfigError if it is no such column.
+        """
         if column not in self.media:
             raise ConfigError(f"no media column {column}; there are {', '.join(self.media)}")
         value = self._read(number, [column])[column]

@@ -20,7 +20,7 @@ LONGEST = 512  # tokens
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
-    """What it takes."""
+    """What it takes. Raises ConfigError if that is nothing we have."""
     session = _session(model)
     inputs = {put.name: len(put.shape) for put in session.get_inputs()}
     if "input_ids" in inputs:
@@ -31,7 +31,7 @@ def modalities(model: Model) -> tuple[Modality, ...]:
 
 
 def dim(model: Model, modality: Modality) -> int:
-    """Numbers of an embedding."""
+    """Numbers of an embedding. Raises ConfigError if they are not fixed."""
     size = _session(model).get_outputs()[0].shape[-1]
     if not isinstance(size, int):
         raise ConfigError(f"{model.name}: its first output has no fixed last axis: {size!r}")

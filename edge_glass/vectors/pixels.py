@@ -33,7 +33,10 @@ class Pixels:
 
     @staticmethod
     def of(model: Model) -> "Pixels":
-        """Read a model's preprocessor config, which newer releases keep within another."""
+        """Read a model's preprocessor config, which newer releases keep within another.
+
+        Raises ConfigError if there is none.
+        """
         settings = model.read("preprocessor_config.json")
         settings = settings or model.read("processor_config.json").get("image_processor") or {}
         if not settings:

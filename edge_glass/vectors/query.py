@@ -78,7 +78,10 @@ class Column:
         return self._encoders[modality]
 
     def vector(self, query: Query) -> Array:
-        """The query in the column's space, of length 1, float32 (dim,)."""
+        """The query in the column's space, of length 1, float32 (dim,).
+
+        Raises ConfigError if it is damaged.
+        """
         if query.kind == "row":
             vectors = self.stored.vector(query.value)[None]
         else:
@@ -104,7 +107,10 @@ class Finder:
         self._encoding = Lock()
 
     def column(self, query: Query, name: str | None = None) -> Column:
-        """The column to look in: the one that is named, or the first that takes the query."""
+        """The column to look in: the one that is named, or the first that takes the query.
+
+        Raises ConfigError if there is none.
+        """
         fits = [
             column
             for column in self.columns.values()

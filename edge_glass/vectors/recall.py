@@ -55,7 +55,7 @@ def measure(
     """What depends on the index alone (recall, lists that are read), and what it took here.
 
     The lists that an inverted file reads are set so that recall@10 reaches 0.96 for every column,
-    or as far as its codes allow.
+    or as far as its codes allow. Raises DataError if no row has an embedding.
     """
     queries = {column: sample for column, sample in queries.items() if len(sample[0])}
     if stored.column not in queries:

@@ -222,7 +222,10 @@ class Site:
 
 
 def serve(finder: Finder, host: str, port: int) -> None:
-    """Serve until Ctrl-C. Only this machine is answered, unless `host` is another address."""
+    """Serve until Ctrl-C. Only this machine is answered, unless `host` is another address.
+
+    Raises ConfigError if the port is taken.
+    """
     site = Site(finder, frozenset({"localhost", host.lower()}))
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"Whoever reaches {host} can see this data: there is no password.", flush=True)

@@ -182,7 +182,10 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
 
 
 def chosen(stored: list[Stored], name: str) -> Stored:
-    """The one that is called `column:encoder`, or `column` if there is but one encoder."""
+    """The one that is called `column:encoder`, or `column` if there is but one encoder.
+
+    Raises ConfigError if it is none or several.
+    """
     fits = [one for one in stored if name in (one.name, one.column)]
     if len(fits) != 1:
         raise ConfigError(

@@ -17,6 +17,8 @@ def weights(kind: Any, model: Model, device: str, optional: str = "pooler") -> A
     """A pretrained model of a class of `transformers`, in eval mode: bfloat16 on a GPU.
 
     Safetensors only, and no code of the model's own. Weights may lack what is `optional`.
+
+    Raises ConfigError if they lack more.
     """
     import torch
 

@@ -102,7 +102,10 @@ class Scored:
     text: str = "TEXT"
 
     def schema(self, raw: Path) -> pa.Schema:
-        """The columns of the parts, and the similarity."""
+        """The columns of the parts, and the similarity.
+
+        Raises SourceError if rows have no classes yet.
+        """
         there = parquet.schema(table_chunks.files(raw)[0]).remove_metadata()
         if missing := {self.text, "wnid"} - set(there.names):
             raise SourceError(

@@ -57,7 +57,7 @@ class Options:
 
 
 def pair(value: str) -> tuple[str, tuple[str, str]]:
-    """`clip`, `blip2`, or `name=IMAGE,TEXT` of any two encoders."""
+    """`clip`, `blip2`, or `name=IMAGE,TEXT` of any two encoders. Raises ConfigError for others."""
     name, _, given = value.partition("=")
     models = tuple(given.split(",")) if given else PAIRS.get(name, ())
     if len(models) != 2 or not name or not all(models):

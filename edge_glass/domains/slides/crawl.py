@@ -55,7 +55,10 @@ class _Patient:
 async def collect(
     desk: Desk, start: str, site: Site, wanted: Wanted, limits: Limits
 ) -> AsyncIterator[str]:
-    """Make the decks of a site that `start` (a list, or a deck) leads to; gives each id."""
+    """Make the decks of a site that `start` (a list, or a deck) leads to; gives each id.
+
+    Raises NetworkError if `start` is out of reach.
+    """
     async with Web(limits) as web:
         patient = _Patient(web, wanted.delay)
         waiting, seen, kept = deque([start]), {start}, 0

@@ -67,7 +67,10 @@ class Desk:
         return self._record(id).is_file()
 
     def entries(self) -> Iterator[Entry]:
-        """All that is known of decks and slides, in the order of their ids."""
+        """All that is known of decks and slides, in the order of their ids.
+
+        Raises DataError if a note is damaged.
+        """
         for path in sorted((self.out / RECORDS).glob("*.json")):
             if (record := records.read(path)) is None:
                 raise DataError(f"{path}: damaged: delete it and collect its deck again")

@@ -40,6 +40,8 @@ def answers(out: Path, predictions: Path, split: str) -> dict[str, Any]:
     """Mean ANLS and exact match over all questions of a split; one without an answer counts as 0.
 
     `predictions` is DocVQA's file: a JSON list of `{"questionId": …, "answer": …}`.
+
+    Raises DataError if there is no question, or the file is another.
     """
     said = _predictions(predictions)
     right = dict(_questions(out, split))
@@ -79,7 +81,10 @@ def _questions(out: Path, split: str) -> Iterator[tuple[str, str]]:
 
 
 def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dict[str, Any]:
-    """nDCG@5 and recall@1 and @5 of a run, or of BM25 over the texts of the corpus."""
+    """nDCG@5 and recall@1 and @5 of a run, or of BM25 over the texts of the corpus.
+
+    Raises DataError if there is no query.
+    """
     needs("Judging a retrieval run", "qa", "ir_measures")
     import ir_measures
     from ir_measures import R, nDCG
@@ -136,7 +141,7 @@ def _remedy(ends: tuple[str, ...]) -> str:
 
 
 def bm25(parts: dict[str, Path], split: str) -> Run:
-    """The best documents of each query by BM25."""
+    """The best documents of each query by BM25. Raises DataError if nothing is text."""
     build = manifest.read(parts["corpus"])
     if not (texts := build.with_role(ColumnRole.CAPTION)):
         raise DataError(f"{parts['corpus']}: no column of texts to search")
@@ -153,7 +158,10 @@ def bm25(parts: dict[str, Path], split: str) -> Run:
 
 
 def read_run(path: Path) -> Run:
-    """A run out of TREC's format, or out of JSON: `{query: {document: score}}`."""
+    """A run out of TREC's format, or out of JSON: `{query: {document: score}}`.
+
+    Raises DataError for others.
+    """
     ranked: Run = {}
     try:
         text = path.read_text(encoding="utf-8")
