@@ -5,12 +5,11 @@ The command line does the same with the same code; nothing here prints but progr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_glass.core import ledger, locations, manifest, names, parquet
+from edge_glass.core import ledger, locations, manifest, names, parquet, tabular
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 StrPath = str | PathLike[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Build:
     """A config that is built: its folder, and the manifest that says what lies in it."""
 
@@ -56,7 +55,7 @@ class Build:
             for name, split in self.manifest.splits.items()
         ]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [f"{self.manifest.config} in {self.folder}"]
         lines += [
             f"  {name}: {rows:,} rows of {kept + dropped:,} in the source, {dropped:,} dropped"
@@ -65,13 +64,8 @@ class Build:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("split", "rows", "kept", "dropped"))
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>"
-            for row in self._counts()
-        )
-        title = f"<p><b>{escape(self.manifest.config)}</b> in {escape(str(self.folder))}</p>"
-        return f"{title}<table><tr>{head}</tr>{rows}</table>"
+        heads = ("split", "rows", "kept", "dropped")
+        return tabular.html(f"{self.manifest.config} in {self.folder}", heads, self._counts())
 
 
 def build(

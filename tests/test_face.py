@@ -35,12 +35,15 @@ def test_from_sources_to_rows(tmp_path: Path) -> None:
     assert len(made.load("test")) == made.manifest.rows
     (difference,) = eg.diff(tmp_path, str(tmp_path))
     assert difference.identical
+    assert "mine: identical" in difference._repr_html_()
+    assert repr(made) == str(made) and "sha256" not in repr(made)
 
 
 def test_the_audit_is_a_function_and_a_room(tmp_path: Path) -> None:
     eg.build("clotho_sample", tmp_path, progress=False)
-    found = eg.audit(tmp_path, checks=["silence"], progress=False)
-    assert list(found) == ["clotho_sample"]
+    [(config, result)] = eg.audit(tmp_path, checks=["silence"], progress=False).items()
+    assert config == "clotho_sample" and repr(result).startswith("clotho_sample, 11 rows: ")
+    assert "<td>silence</td><td>0</td>" in result._repr_html_()
     assert (tmp_path / "audit" / "clotho_sample").is_dir()
 
 

@@ -26,7 +26,7 @@ from edge_glass.audit import (
 )
 from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Oddities, Texts
-from edge_glass.core import duck, manifest, outputs, records
+from edge_glass.core import duck, manifest, outputs, records, tabular
 from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import needs
 from edge_glass.core.manifest import HIDDEN, Name
@@ -66,7 +66,7 @@ class CheckGroup(Plain):
     state: str  # of all that they depend on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditResult(Plain):
     """What is known of a config by all audits of the same shards."""
 
@@ -81,9 +81,13 @@ class AuditResult(Plain):
         """Check -> findings, over all groups."""
         return {check: n for group in self.groups.values() for check, n in group.checks.items()}
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         counts = ", ".join(f"{n:,} {check}" for check, n in self.checks.items() if n) or "nothing"
         return f"{self.config}, {self.rows:,} rows: {counts}"
+
+    def _repr_html_(self) -> str:
+        title = f"{self.config}, {self.rows:,} rows"
+        return tabular.html(title, ("check", "rows"), self.checks.items())
 
 
 @dataclass(frozen=True)

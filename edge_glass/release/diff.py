@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import finished, ledger, manifest, pages, parquet
+from edge_glass.core import finished, ledger, manifest, pages, parquet, tabular
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
@@ -38,6 +38,10 @@ class Difference:
     ids: dict[str, list[str]] = field(default_factory=dict)  # by kind, the first hundred
     inputs: dict[str, list[Any]] = field(default_factory=dict)  # name -> old and new value
     outcomes: dict[str, list[int]] = field(default_factory=dict)  # how many rows, old and new
+
+    def _repr_html_(self) -> str:
+        title = f"{self.config}: {'identical' if self.identical else 'not the same'}"
+        return tabular.html(title, ("difference", "rows"), self.rows.items())
 
     def note(self, kind: str, key: str) -> None:
         """One more row of this kind."""
