@@ -83,7 +83,7 @@ def ensure(
     once = {shard.sha256: Task(trace, shard, folder) for shard in shards}
     left = [task for task in once.values() if not _whole(task)]
     rows = sum(task.shard.rows for task in left)
-    with progress.rows(f"read {trace.name}", rows, pool.read):
+    with progress.rows(f"read {trace.name}", rows, pool.rows_done):
         for _ in pool.run(make, left, jobs):
             pass
     return folder

@@ -125,7 +125,7 @@ def _rows(build: CheckedBuild, progress: Progress) -> Iterator[Finding]:
 def _checked(build: CheckedBuild, split: str, shard: str, example: dict[str, Any]) -> CheckedRow:
     entry, number = build.pair(split, shard, example)
     sound = Sound()
-    with interrupts.held:
+    with interrupts.deferred:
         media = list(decoded(build.media_kinds, example, sound))
     digests = build.digests.of(example)
     row = CheckedRow(split, shard, example, entry, number, media, sound, digests)

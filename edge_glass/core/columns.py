@@ -36,20 +36,20 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
     A list of texts is a caption where it is called so (then of one row there are several); a column
     of another name is one where no other column is a text.
     """
-    found = {name: _role(name, feature) for name, feature in features.items()}
-    if RATE in features and found.get("audio") is ColumnRole.NUMBER:
-        found["audio"] = ColumnRole.MEDIA
-    texts = [name for name, role in found.items() if role is ColumnRole.TEXT]
+    role_of = {name: _role(name, feature) for name, feature in features.items()}
+    if RATE in features and role_of.get("audio") is ColumnRole.NUMBER:
+        role_of["audio"] = ColumnRole.MEDIA
+    texts = [name for name, role in role_of.items() if role is ColumnRole.TEXT]
     single = [name for name in texts if not is_list(features[name])]
     named = [name for name in CAPTIONS if name in (texts if name in LISTS else single)]
     if captions := named or (single if len(single) == 1 else []):
-        found[captions[0]] = ColumnRole.CAPTION
-    return found
+        role_of[captions[0]] = ColumnRole.CAPTION
+    return role_of
 
 
 def with_role(features: Mapping[str, Any], role: ColumnRole) -> list[str]:
     """The columns that have a role."""
-    return [name for name, found in roles(features).items() if found is role]
+    return [name for name, its_role in roles(features).items() if its_role is role]
 
 
 def media_kinds(features: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:

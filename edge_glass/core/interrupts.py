@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _Held(threading.local):
-    """`with held:` an interrupt comes at the block's end, if `guarded` is around it.
+class _Deferred(threading.local):
+    """`with deferred:` an interrupt comes at the block's end, if `guarded` is around it.
 
     Raised in a decoder's callback it would be swallowed, and what was decoded there be wrong.
     """
@@ -32,7 +32,7 @@ class _Held(threading.local):
         return self._inside
 
 
-held = _Held()
+deferred = _Deferred()
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def guarded() -> Iterator[None]:
         return
 
     def obey(number: int, _: Any) -> None:
-        if not held.remembers():
+        if not deferred.remembers():
             signal.signal(number, before)
             signal.raise_signal(number)
             signal.signal(number, obey)

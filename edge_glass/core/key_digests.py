@@ -43,8 +43,8 @@ def digests(seed: int, keys: "pa.Array") -> "pa.Array":
     import pyarrow.compute as pc
 
     seeded = pc.binary_join_element_wise(f"{seed}\0", keys, "").cast(pa.binary()).to_pylist()
-    found = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
-    halves = pa.py_buffer(found.reshape(-1, 32)[:, :16].tobytes())
+    hashes = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
+    halves = pa.py_buffer(hashes.reshape(-1, 32)[:, :16].tobytes())
     return pa.Array.from_buffers(pa.binary(16), len(keys), [None, halves])
 
 
@@ -134,10 +134,10 @@ class Keys:
         """Positions of keys that occur more than once, a list for each such key, ascending."""
         buckets = self.count // _BUCKET + 1
         for bucket in range(buckets):
-            positions, found = self._repeated(*self._bucket(bucket, buckets))
-            order = np.lexsort((positions, found[:, 1], found[:, 0]))
-            positions, found = positions[order], found[order]
-            same = np.flatnonzero((found[1:] == found[:-1]).all(axis=1))
+            positions, bucket_digests = self._repeated(*self._bucket(bucket, buckets))
+            order = np.lexsort((positions, bucket_digests[:, 1], bucket_digests[:, 0]))
+            positions, bucket_digests = positions[order], bucket_digests[order]
+            same = np.flatnonzero((bucket_digests[1:] == bucket_digests[:-1]).all(axis=1))
             runs = np.split(same, np.flatnonzero(np.diff(same) > 1) + 1)
             for run in runs if len(same) else []:
                 yield positions[run[0] : run[-1] + 2].tolist()
@@ -166,12 +166,12 @@ class Keys:
         return int(np.sort(np.concatenate(inside))[left - 1])
 
     def _bucket(self, bucket: int, buckets: int) -> tuple[np.ndarray, np.ndarray]:
-        positions, found = [], []
+        positions, blocks = [], []
         for start, block in self._blocks():
             inside = np.flatnonzero(block[:, 1] % buckets == bucket)
             positions.append(inside + start)
-            found.append(block[inside])
-        return np.concatenate(positions), np.concatenate(found)
+            blocks.append(block[inside])
+        return np.concatenate(positions), np.concatenate(blocks)
 
     def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         self._file.flush()

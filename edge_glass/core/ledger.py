@@ -221,4 +221,4 @@ def count(path: Path) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = {}
     for row in read(path, ["split", "outcome"]):
         counts.setdefault(row["split"], Counter())[row["outcome"]] += 1
-    return {split: dict(sorted(found.items())) for split, found in counts.items()}
+    return {split: dict(sorted(outcomes.items())) for split, outcomes in counts.items()}

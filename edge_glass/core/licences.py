@@ -120,8 +120,8 @@ def terms(text: str | None) -> Terms | None:
         return Terms(True, True, False, attribution=name not in FREE)
     if SHARED.fullmatch(name):
         return Terms(True, True, True)
-    if found := CC.fullmatch(name):
-        parts = found[1].split("-")
+    if licence := CC.fullmatch(name):
+        parts = licence[1].split("-")
         return Terms("NC" not in parts, "ND" not in parts, "SA" in parts)
     return None
 
@@ -145,8 +145,8 @@ def allows(text: str | None, uses: Iterable[Use]) -> bool:
 
 
 def _of_url(said: str) -> str | None:
-    if found := URL.fullmatch(said):
-        page = f"{found[1]}/{found[2]}"
+    if parts := URL.fullmatch(said):
+        page = f"{parts[1]}/{parts[2]}"
         for pattern, name in PATHS:
             if match := re.fullmatch(pattern, page):
                 return _named(match.expand(name))

@@ -303,7 +303,7 @@ def complete(
     by_split: dict[str, list[ShardRecord]] = {}
     for record in records:
         by_split.setdefault(record.split, []).append(record)
-    splits = {name: _split(found, planned[name]) for name, found in by_split.items()}
+    splits = {name: _split(of_split, planned[name]) for name, of_split in by_split.items()}
     known = {each.name: getattr(described, each.name) for each in fields(Inputs)}
     return Manifest(**known, splits=splits, ledger=ledger)
 
@@ -383,9 +383,9 @@ def _is_build(folder: Path) -> bool:
 def built(out: Path) -> dict[str, Path]:
     """Config -> folder of everything that is built under `out` (or is `out` itself)."""
     with errors_explained(out):
-        found = [out] if _is_build(out) else [path.parent for path in out.glob(f"*/{FILE}")]
-        found = [folder for folder in found if _is_build(folder)]
-    folders = sorted(found, key=lambda folder: folder.name)
+        places = [out] if _is_build(out) else [path.parent for path in out.glob(f"*/{FILE}")]
+        places = [folder for folder in places if _is_build(folder)]
+    folders = sorted(places, key=lambda folder: folder.name)
     if not folders:
         raise DataError(f"{out}: nothing is built here; see `edge-glass build --help`")
     return {folder.name: folder for folder in folders}

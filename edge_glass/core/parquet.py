@@ -191,7 +191,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         few = FEW * len(rows) <= self.metadata.row_group(group).num_rows
         wanted = [self._leaves[at] for at in self._wanted(columns)]
         media = [path for path in wanted if few and path.endswith(MEDIA) and path.count(".") == 1]
-        cells = {path: found for path in media if (found := self.cells(group, path, rows))}
+        cells = {path: cell for path in media if (cell := self.cells(group, path, rows))}
         if not cells:
             return list(self.read_row_group(group, columns).take(rows).to_pylist())
         rest = [path for path in wanted if path not in cells]

@@ -44,10 +44,10 @@ class Location:
 
 def index_places(footer: bytes) -> list[list[tuple[int, int]]]:
     """Start and bytes of the offset index of each column chunk, by row groups; 0 bytes for none."""
-    found, _ = struct(footer, 0)
+    metadata, _ = struct(footer, 0)
     return [
         [(chunk.get(INDEX_START, 0), chunk.get(INDEX_BYTES, 0)) for chunk in group[CHUNKS]]
-        for group in found.get(ROW_GROUPS, [])
+        for group in metadata.get(ROW_GROUPS, [])
     ]
 
 
@@ -56,22 +56,22 @@ def location(index: bytes, row: int, rows: int) -> Location:
 
     Raises ValueError, or one of `UNLIKE`, if these bytes are no such index.
     """
-    found = struct(index, 0)[0][LOCATIONS]
-    firsts = [page[FIRST_ROW] for page in found]
+    listed = struct(index, 0)[0][LOCATIONS]
+    firsts = [page[FIRST_ROW] for page in listed]
     number = bisect_right(firsts, row) - 1
     if number < 0 or firsts != sorted(firsts):
         raise ValueError("no page holds the row")
-    at, size = found[number][LOCATION_START], found[number][LOCATION_BYTES]
+    at, size = listed[number][LOCATION_START], listed[number][LOCATION_BYTES]
     return Location(at, at + size, firsts[number], [*firsts, rows][number + 1])
 
 
-def pages(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[Page]:
+def pages(take: Callable[[int, int], bytes], start: int, end: int) -> Iterator[Page]:
     """The pages between two places of a file; `read` gives bytes from a place on, so many.
 
     Raises ValueError where there is no header of a page.
     """
     while start < end:
-        header, begin = _header(read, start, end)
+        header, begin = _header(take, start, end)
         kind, stored = header[TYPE], header[STORED_SIZE]
         if header[SIZE] < 0 or stored < 0 or start + begin + stored > end:
             raise ValueError(f"the page at byte {start} does not fit its column")
@@ -83,10 +83,10 @@ def pages(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[P
             yield Page(kind, header[SIZE], page[VALUES], page[ENCODING[kind]] in IN_DICTIONARY)
 
 
-def _header(read: Callable[[int, int], bytes], start: int, end: int) -> tuple[dict[int, Any], int]:
+def _header(take: Callable[[int, int], bytes], start: int, end: int) -> tuple[dict[int, Any], int]:
     for size in HEADS:
         try:
-            header, begin = struct(read(start, min(size, end - start)), 0)
+            header, begin = struct(take(start, min(size, end - start)), 0)
             if (kind := header[TYPE]) in PAGE_HEADERS:
                 page = header[PAGE_HEADERS[kind]]
                 page[VALUES] < 0, page[ENCODING[kind]] in IN_DICTIONARY
@@ -99,7 +99,7 @@ def _header(read: Callable[[int, int], bytes], start: int, end: int) -> tuple[di
 
 def struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:
     """A struct of Thrift's compact protocol by field number, and where it ends."""
-    found: dict[int, Any] = {}
+    values: dict[int, Any] = {}
     field = 0
     while head := data[at]:
         at += 1
@@ -107,8 +107,8 @@ def struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:
             field += head >> 4
         else:
             field, at = signed(data, at)
-        found[field], at = _value(data, at, head & 15)
-    return found, at + 1
+        values[field], at = _value(data, at, head & 15)
+    return values, at + 1
 
 
 def _value(data: bytes, at: int, kind: int) -> tuple[Any, int]:

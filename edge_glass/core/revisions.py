@@ -184,5 +184,5 @@ def _rows(folder: Path, file: File) -> list[dict[str, Any]]:
     table = parquet.table(folder / file.file)
     if not table.schema.equals(SCHEMAS[file.file]):
         raise DataError(f"{folder / file.file}: is no table of ours: get it again")
-    found: list[dict[str, Any]] = table.to_pylist()
-    return found
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows

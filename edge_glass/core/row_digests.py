@@ -36,7 +36,7 @@ class RowDigests:
             media.update(data)
             seen.append(len(data))
 
-        plain = {name: read(example[name], take) for name, read in self._readers}
+        plain = {name: reader(example[name], take) for name, reader in self._readers}
         text = self._text([plain, seen])
         return sha256(text.encode()).hexdigest()[:32], media.hexdigest() if any(seen) else None
 
@@ -48,8 +48,8 @@ class RowDigests:
         Those of the media are left out (None) where all of them are the bytes of the source.
         """
         pairs = [self.of(example) for example in examples]
-        media = [found for _, found in pairs]
-        as_they_were = all(found == source_sha256 for found in media)
+        media = [digest for _, digest in pairs]
+        as_they_were = all(digest == source_sha256 for digest in media)
         return [text for text, _ in pairs], None if as_they_were else media
 
     def of_table(self, table: pa.Table) -> list[str]:
@@ -69,14 +69,14 @@ def _reader(type_: pa.DataType) -> Read:
     """
     whole, number = pa.types.is_integer(type_), type_ == pa.float64()
     as_it_is = {type(None), str, bool, *([int] if whole else []), *([float] if number else [])}
-    read = _reader_of_others(type_)
-    return lambda value, take: value if type(value) in as_it_is else read(value, take)
+    other = _reader_of_others(type_)
+    return lambda value, take: value if type(value) in as_it_is else other(value, take)
 
 
 def _reader_of_others(type_: pa.DataType) -> Read:
     if pa.types.is_struct(type_):
         parts = [(field.name, _reader(field.type)) for field in type_]
-        return lambda value, take: {name: read(value.get(name), take) for name, read in parts}
+        return lambda value, take: {name: reader(value.get(name), take) for name, reader in parts}
     if pa.types.is_binary(type_):
         return lambda value, take: take(value)
     if pa.types.is_integer(type_) or pa.types.is_floating(type_):
@@ -101,8 +101,8 @@ def _json(values: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
     elif pa.types.is_floating(type_):
         texts = _floats(array.cast(pa.float64()))
     else:
-        read = _reader(type_)
-        plain = (read(value, _no_media) for value in array.to_pylist())
+        reader = _reader(type_)
+        plain = (reader(value, _no_media) for value in array.to_pylist())
         return pa.array([json.dumps(value, default=str) for value in plain], pa.string())
     return texts.fill_null("null") if array.null_count else texts
 
@@ -115,10 +115,10 @@ def _quoted(texts: pa.Array) -> pa.Array:
     quoted = pc.binary_join_element_wise('"', texts, '"', "")
     if not len(rows):
         return quoted
-    found = pa.array(map(json_text, texts.take(rows).to_pylist()), pa.string())
+    texts_of_rows = pa.array(map(json_text, texts.take(rows).to_pylist()), pa.string())
     mask = np.zeros(len(texts), dtype=bool)
     mask[rows] = True
-    return pc.replace_with_mask(quoted, pa.array(mask), found)
+    return pc.replace_with_mask(quoted, pa.array(mask), texts_of_rows)
 
 
 def _floats(numbers: pa.Array) -> pa.Array:
@@ -129,8 +129,8 @@ def _floats(numbers: pa.Array) -> pa.Array:
     texts = numbers.cast(pa.string())
     if not odd.any():
         return texts
-    found = pa.array(map(json.dumps, numbers.filter(pa.array(odd)).to_pylist()), pa.string())
-    return pc.replace_with_mask(texts, pa.array(odd), found)
+    odd_texts = pa.array(map(json.dumps, numbers.filter(pa.array(odd)).to_pylist()), pa.string())
+    return pc.replace_with_mask(texts, pa.array(odd), odd_texts)
 
 
 def _no_media(_: bytes) -> None:

@@ -359,15 +359,15 @@ def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, 
 
 
 def _repeated(node: yaml.Node | None) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
+    lines: list[tuple[int, str]] = []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                found.append((key.start_mark.line + 1, f"{key.value!r} stands here a second time"))
+                lines.append((key.start_mark.line + 1, f"{key.value!r} stands here a second time"))
             seen.add(key.value)
-            found += _repeated(value)
-    return found
+            lines += _repeated(value)
+    return lines
 
 
 def _line(lines: dict[tuple[Any, ...], int], location: tuple[Any, ...]) -> int:
@@ -380,5 +380,5 @@ def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "value_error":  # of ours, which says what it found
         return f"{where}: {error['ctx']['error']}"
-    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
-    return f"{where}: {error['msg']}{found}"
+    value = "" if error["type"] == "missing" else f", found {error['input']!r}"
+    return f"{where}: {error['msg']}{value}"

@@ -50,14 +50,14 @@ class Variant:
 @cache
 def corpora() -> dict[str, str]:
     """Corpus -> the package that has it: every `configs/*.yaml` of ours and of entry points."""
-    found = dict.fromkeys(_configs("edge_glass"), "edge_glass")
+    packages = dict.fromkeys(_configs("edge_glass"), "edge_glass")
     for package in (entry.value for entry in entry_points(group=GROUP)):
         with _passed_over(package):
             for name in _configs(package):
                 with _passed_over(f"{package}: {name}"):
                     of_package(package, name)
-                    found.setdefault(name, package)
-    return found
+                    packages.setdefault(name, package)
+    return packages
 
 
 @contextmanager
@@ -129,10 +129,10 @@ def variant_of(build: "Inputs", base: str, overrides: dict[str, Any]) -> Variant
 
 def recipe(build: "Inputs") -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
-    if made := build.captions:
+    if by := build.captions:
         raise ConfigError(
-            f"{build.config}: its captions are by {made.model}, which may answer otherwise now: "
-            f"reproduce {made.of.config}"
+            f"{build.config}: its captions are by {by.model}, which may answer otherwise now: "
+            f"reproduce {by.of.config}"
         )
     kind, name = variant_of(build, "", {}).kind, build.config
     base = name if name in kind.spec().configs else kind.corpus
@@ -221,16 +221,16 @@ def _config(place: str, mine: Own) -> str:
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
     """YAML values by name: `["subset=500", "splits=[train]"]`."""
-    found = {}
+    overrides = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         try:
-            found[key.strip()] = yaml.safe_load(value)
+            overrides[key.strip()] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             raise ConfigError(f"--set {setting}: {value} is no YAML value") from None
         if not equals or not key.strip():
             raise ConfigError(f"--set {setting}: write it as NAME=VALUE, e.g. sample_rate=22050")
-    return found
+    return overrides
 
 
 def _suffix(key: str, value: Any) -> str:

@@ -262,13 +262,13 @@ class Corpus(ABC):
 
     def all_examples(self, row: Row, media: "Media") -> list[Example]:
         """All examples of a row, each field of its column's type. Raises Dropped."""
-        with interrupts.held:
-            found = list(self.examples(row, media))
-        for example in found:
+        with interrupts.deferred:
+            examples = list(self.examples(row, media))
+        for example in examples:
             self._columns.check(example)
             if drop := self.unlicensed({"license": None} | example):
                 raise Dropped(*drop)
-        return found
+        return examples
 
     def unlicensed(self, fields: Mapping[str, Any]) -> tuple[Outcome, str] | None:
         """Why a row is dropped, if its licence does not allow what the config asks for.
@@ -324,11 +324,11 @@ def _said(overrides: dict[str, Any]) -> str:
 def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:
     """One sentence a parameter, though each type that it could have had says why it has not."""
     reasons: dict[str, list[Any]] = {}
-    for found in error.errors():
-        reasons.setdefault(str(found["loc"][0]), []).append(found)
-    for name, found_all in reasons.items():
-        if found_all[0]["type"] == "extra_forbidden":
+    for reason in error.errors():
+        reasons.setdefault(str(reason["loc"][0]), []).append(reason)
+    for name, its_reasons in reasons.items():
+        if its_reasons[0]["type"] == "extra_forbidden":
             yield absent("parameter", name, own_fields(kind))
         else:
-            why = " or ".join(dict.fromkeys(found["msg"] for found in found_all))
-            yield f"{name}: {why}, found {found_all[0]['input']!r}"
+            why = " or ".join(dict.fromkeys(reason["msg"] for reason in its_reasons))
+            yield f"{name}: {why}, found {its_reasons[0]['input']!r}"

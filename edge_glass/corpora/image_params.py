@@ -104,21 +104,21 @@ class ImageParams(CorpusConfig):
 
         if len(data) < self.min_bytes:
             raise Dropped(Outcome.TOO_SMALL, f"{len(data)} bytes")
-        found = images.probe(data)
-        short, long = sorted((found.width, found.height))
+        info = images.probe(data)
+        short, long = sorted((info.width, info.height))
         if short < self.min_side:
-            raise Dropped(Outcome.TOO_SMALL, f"{found.width}x{found.height} pixels")
+            raise Dropped(Outcome.TOO_SMALL, f"{info.width}x{info.height} pixels")
         if self.max_aspect and long > self.max_aspect * short:
-            raise Dropped(Outcome.WRONG_ASPECT, f"{found.width}x{found.height} pixels")
+            raise Dropped(Outcome.WRONG_ASPECT, f"{info.width}x{info.height} pixels")
         if self.written_as != "source":
-            data, found = images.convert(
+            data, info = images.convert(
                 data, self.written_as, self.quality, self.resize, self.image_size, notes
             )
         elif self.decode_all:
             images.check(data)
             data = images.readable(data, [] if notes is None else notes)
-        image = {"bytes": data, "path": f"{stem}{found.suffix}"}
-        return {"image": image, "width": found.width, "height": found.height}
+        image = {"bytes": data, "path": f"{stem}{info.suffix}"}
+        return {"image": image, "width": info.width, "height": info.height}
 
 
 @dataclass
@@ -139,10 +139,10 @@ class BrokenImageParams(ImageParams):
         file = PurePosixPath(name)
         stem = file.stem
         try:
-            found = self.image_columns(data, stem, notes)
-            if (file.suffix, found["image"]["path"]) == (".jpeg", f"{stem}.jpg"):
-                found["image"]["path"] = file.name
-            return found
+            columns = self.image_columns(data, stem, notes)
+            if (file.suffix, columns["image"]["path"]) == (".jpeg", f"{stem}.jpg"):
+                columns["image"]["path"] = file.name
+            return columns
         except Dropped as drop:
             if self.broken_images == "drop" or drop.outcome not in BROKEN:
                 raise

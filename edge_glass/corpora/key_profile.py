@@ -68,8 +68,8 @@ class KeyProfile:
         if is_text:
             for edge in pc.min_max(rest).values():
                 self._shorten(edge.as_py())
-            for found in _types_of_texts(rest) if text and self.type != "string" else ():
-                self._take_type(found)
+            for type_ in _types_of_texts(rest) if text and self.type != "string" else ():
+                self._take_type(type_)
         if FLOATING(kind):
             return
         listed = rest.to_pylist() if self.unique else []
@@ -81,9 +81,9 @@ class KeyProfile:
             self._seen.update(map(hash, listed))
             self.unique = before + len(listed) == len(self._seen) <= MOST
 
-    def _take_type(self, found: str) -> None:
-        if found and found != self.type:
-            self.type = _both(self.type, found) if self.type else found
+    def _take_type(self, type_: str) -> None:
+        if type_ and type_ != self.type:
+            self.type = _both(self.type, type_) if self.type else type_
 
     def _shorten(self, text: str) -> None:
         """The prefix, as far as this text has it, too."""
@@ -96,17 +96,17 @@ class KeyProfile:
 
 def profiles(records: Iterable[Record | Batch], text: bool) -> dict[str, KeyProfile]:
     """The keys of all records, in the order in which they come up."""
-    found: dict[str, KeyProfile] = {}
+    profile_of: dict[str, KeyProfile] = {}
     for record in records:
         if isinstance(record, Batch):
             for key, values in record.values.items():
-                found.setdefault(key, KeyProfile()).add_column(values, text)
+                profile_of.setdefault(key, KeyProfile()).add_column(values, text)
             continue
         for key, value in record.values.items():
-            profile = found.setdefault(key, KeyProfile())
+            profile = profile_of.setdefault(key, KeyProfile())
             if value is not None:
                 profile.add(value, text)
-    return found
+    return profile_of
 
 
 def _type(value: Any, text: bool) -> str:
@@ -132,12 +132,12 @@ def _type_of_text(text: str) -> str:
 
 def _types_of_texts(texts: pa.Array) -> set[str]:
     """Each type that `_type_of_text` finds among texts."""
-    left, found = pc.unique(texts), set[str]()
+    left, types = pc.unique(texts), set[str]()
     for pattern, type_ in ((WHOLE, "int64"), (FLOAT, "float64"), (TRUTH, "bool")):
         fits = pc.match_substring_regex(left, f"^(?:{pattern.pattern})$")
-        found |= {type_} if pc.any(fits).as_py() else set()
+        types |= {type_} if pc.any(fits).as_py() else set()
         left = left.filter(pc.invert(fits))
-    return found | ({"string"} if len(left) else set())
+    return types | ({"string"} if len(left) else set())
 
 
 def _both(one: str, other: str) -> str:

@@ -128,25 +128,26 @@ class OwnCorpus(Corpus):
 
     @override
     def columns(self) -> Features:
-        found: dict[str, Any] = {"id": Value("string")}
+        features: dict[str, Any] = {"id": Value("string")}
         for name, column in self.spec().columns.items():
             if column.role in KINDS:
-                found |= own_files.renamed(name, column.role, self._features(column))
+                features |= own_files.renamed(name, column.role, self._features(column))
             elif column.role == "caption":
                 several = isinstance(self.config, CaptionParams)
-                found |= self.config.caption_features() if several else {"caption": Value("string")}
+                one = {"caption": Value("string")}
+                features |= self.config.caption_features() if several else one
             elif column.role != "id":
-                found[name] = values.feature(column)
-        return Features(found)
+                features[name] = values.feature(column)
+        return Features(features)
 
     def _features(self, column: Column) -> dict[str, Any]:
         if column.role == "image":
-            found = self.config.image_features()
+            features = self.config.image_features()
         elif column.role == "video":
-            found = self.config.video_features()
+            features = self.config.video_features()
         else:
-            found = self.config.audio_features() | {"duration": Value("float64")}
-        return {n: Sequence(each) for n, each in found.items()} if column.several else found
+            features = self.config.audio_features() | {"duration": Value("float64")}
+        return {n: Sequence(each) for n, each in features.items()} if column.several else features
 
     @override
     def parts(self, split: str, raw: Raw) -> "list[Part]":
@@ -211,25 +212,25 @@ class OwnCorpus(Corpus):
 
     def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
         """The media of a record: column -> file or files, URL, or place in a table."""
-        found: dict[str, Any] = {}
+        members_of: dict[str, Any] = {}
         places = raw.paths[source], raw.paths[self._place(source)]
         for name, column in self.media.items():
             value = values.getter(column.key)(record.values)
             if column.several and column.stored_as == "file":
                 texts = map(str, value if isinstance(value, list) else filter(None, [value]))
                 if members := [values.member(text, record.base, *places) for text in texts]:
-                    found[name] = members
+                    members_of[name] = members
             elif value is None or column.stored_as == "base64":
                 continue
             elif column.stored_as == "clip":
                 stem = "_".join(map(str, value))
-                found[name] = raw.named(self._fetched, stem, ENDINGS[column.role])
+                members_of[name] = raw.named(self._fetched, stem, ENDINGS[column.role])
             elif column.stored_as == "file":
                 file = values.SECTION.sub("", str(value))
-                found[name] = values.member(file, record.base, *places)
+                members_of[name] = values.member(file, record.base, *places)
             else:
-                found[name] = str(value)
-        return found
+                members_of[name] = str(value)
+        return members_of
 
     def _row(self, record: Record, source: str, raw: Raw, said: dict[str, Any]) -> Row:
         if record.dropped:
@@ -272,10 +273,10 @@ class OwnCorpus(Corpus):
     @cached_property
     def _by_role(self) -> defaultdict[str, list[str]]:
         """The columns of each role."""
-        found: defaultdict[str, list[str]] = defaultdict(list)
+        names: defaultdict[str, list[str]] = defaultdict(list)
         for name, column in self.spec().columns.items():
-            found[column.role].append(name)
-        return found
+            names[column.role].append(name)
+        return names
 
     @override
     def row_weight(self, row: Row, source_bytes: int) -> int:
@@ -288,12 +289,12 @@ class OwnCorpus(Corpus):
         example: dict[str, Any] = {"id": row.id}
         for name, column in self.media.items():
             if column.several:
-                found = self._list(name, column, row, media)
+                columns = self._list(name, column, row, media)
             else:
                 span = own_files.span_of(row, self._by_role) if column.role == "audio" else None
                 data = self._stretch(name, column, row, media, span)
-                found = self._decoded(name, column.role, data, row, media)
-            example |= own_files.renamed(name, column.role, found)
+                columns = self._decoded(name, column.role, data, row, media)
+            example |= own_files.renamed(name, column.role, columns)
         captions: list[str] | None = None
         for name, column in self.spec().columns.items():
             if column.role == "caption":

@@ -44,10 +44,10 @@ class TablePart:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, marked."""
-        read = READERS[str(self.spec.layout)]
+        batches_of = READERS[str(self.spec.layout)]
         ours = [*self.spec.splits.names].index(self.split)
         with self.files.local(self.name) as path:
-            for batch in read(path, self.name, self.groups):
+            for batch in batches_of(path, self.name, self.groups):
                 split = self._splits(batch)
                 taken = (split == ours) | ((split < 0) & (ours == 0))
                 if taken.all():
@@ -131,8 +131,8 @@ def _said(key: values.Key, batch: Batch, pattern: str | None = None) -> Said:
     """What the records say under a key; see `values.at`."""
     if pattern is None and isinstance(key, str) and values.is_plain(key):
         return batch.values.get(key, _nulls(batch.where))
-    read = values.getter(key, pattern)
-    return [read(record.values) for record in batch.records()]
+    value_of = values.getter(key, pattern)
+    return [value_of(record.values) for record in batch.records()]
 
 
 def _listed(said: Said) -> list[Any]:
@@ -143,10 +143,10 @@ def _cast(name: str, column: Column, batch: Batch, lost: Broken) -> pa.Array:
     """A column's values; a record that has one which does not fit is lost."""
     said = _said(column.key, batch, column.pattern)
     kind = TEXTS if column.role == "caption" else arrow_type(values.feature(column))
-    found = None if isinstance(said, list) else _plain(column, said, kind)
-    if not isinstance(said, list) and found is not None and found.null_count == said.null_count:
-        return found
-    listed = [None] * len(said) if found is None else found.to_pylist()
+    plain = None if isinstance(said, list) else _plain(column, said, kind)
+    if not isinstance(said, list) and plain is not None and plain.null_count == said.null_count:
+        return plain
+    listed = [None] * len(said) if plain is None else plain.to_pylist()
     for at, value in enumerate(_listed(said)):
         if value is not None and listed[at] is None:
             try:
@@ -164,21 +164,21 @@ def _plain(column: Column, said: pa.Array, kind: pa.DataType) -> pa.Array | None
     """Values as Arrow reads them, null where Python might read another; None: all are such."""
     is_text, whole = TEXT(said.type), pa.types.is_signed_integer(said.type)
     if pa.types.is_null(said.type):
-        found = said.cast(kind)
+        plain = said.cast(kind)
     elif column.role == "caption":
-        found = _lists_of_one(said) if is_text else None
+        plain = _lists_of_one(said) if is_text else None
     elif column.names is not None:
-        found = _classes(column.names, said) if is_text or whole else None
+        plain = _classes(column.names, said) if is_text or whole else None
     elif said.type == kind and column.type != "json":
-        found = said
+        plain = said
     elif is_text:
         numeral = {"int64": WHOLE, "float64": FLOAT}.get(column.type)
-        found = _matching(numeral, said) if numeral else None
+        plain = _matching(numeral, said) if numeral else None
     elif whole:
-        found = said if column.type in ("int64", "float64", "string") else None
+        plain = said if column.type in ("int64", "float64", "string") else None
     else:
-        found = said if pa.types.is_floating(said.type) and column.type == "float64" else None
-    return None if found is None else found.cast(kind, safe=False)
+        plain = said if pa.types.is_floating(said.type) and column.type == "float64" else None
+    return None if plain is None else plain.cast(kind, safe=False)
 
 
 def _lists_of_one(texts: pa.Array) -> pa.Array:
@@ -234,8 +234,8 @@ def _nulls(like: pa.Array) -> pa.Array:
 
 
 def _is_null(array: pa.Array) -> np.ndarray:
-    found: np.ndarray = array.is_null().to_numpy(zero_copy_only=False)
-    return found
+    nulls: np.ndarray = array.is_null().to_numpy(zero_copy_only=False)
+    return nulls
 
 
 def _with(some: dict[int, str], texts: pa.Array) -> pa.Array:

@@ -51,7 +51,7 @@ class Keys:
 
     def columns(self, taken: Sequence[str | None], classes: Column | None) -> dict[str, Column]:
         """All columns, in the order in which they are published. `taken`: keys that are none."""
-        found = {
+        columns = {
             column_name(media, self.media): Column(
                 role=media.kind,
                 key=media.key,
@@ -63,13 +63,15 @@ class Keys:
         used = {media.read_from for media in self.media if media.stored_as != "url"}
         id, captions = self._id(), self._captions()
         if id:
-            found["id"] = Column(role="id", key=id)
+            columns["id"] = Column(role="id", key=id)
         if captions:
             one = len(captions) == 1 and not self.profiles[captions[0]].type.startswith("[")
             key = captions[0] if len(captions) == 1 else captions
-            found["caption"] = Column(role="caption", key=key, type="string" if one else "[string]")
+            columns["caption"] = Column(
+                role="caption", key=key, type="string" if one else "[string]"
+            )
         if classes:
-            found["label"] = classes
+            columns["label"] = classes
         for key, profile in self.profiles.items():
             if key in {*used, *captions, *taken, id} or key in self.left_out:
                 continue
@@ -78,8 +80,8 @@ class Keys:
             elif not profile.rows:
                 self.left_out[key] = "empty in every record"
             else:
-                found[self._free(key, found)] = self._column(key, profile)
-        return found
+                columns[self._free(key, columns)] = self._column(key, profile)
+        return columns
 
     @cached_property
     def _spans(self) -> dict[str, Role]:

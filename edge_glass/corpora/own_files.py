@@ -34,8 +34,8 @@ def all_files(media: dict[str, Any]) -> list[str]:
 
 def names_of(row: Row, column: str) -> dict[str, Any]:
     """The media of a row, as its record names them; one of a batch has one medium at most."""
-    found: dict[str, Any] | None = row.fields.get(NAMED)
-    return found or ({column: row.media[1]} if row.media else {})
+    names: dict[str, Any] | None = row.fields.get(NAMED)
+    return names or ({column: row.media[1]} if row.media else {})
 
 
 def speak_of(columns: dict[str, Column], key: str) -> bool:
@@ -48,8 +48,8 @@ def sections_of(media: dict[str, Column], said: dict[str, Any]) -> dict[str, lis
     cuts: dict[str, list[float]] = {}
     for name, column in media.items():
         file = (column.role, column.stored_as) == ("video", "file")
-        if file and (found := values.SECTION.search(str(values.at(column.key, said)))):
-            cuts[name] = [float(found[1]), float(found[2])]
+        if file and (section := values.SECTION.search(str(values.at(column.key, said)))):
+            cuts[name] = [float(section[1]), float(section[2])]
     return cuts
 
 

@@ -24,11 +24,11 @@ def source(place: str) -> Source:
 
     repo, revision = parts["repo"], parts["revision"] or MAIN
     try:
-        found = HfApi().dataset_info(repo, revision=revision)
+        info = HfApi().dataset_info(repo, revision=revision)
     except Exception as error:  # httpx, requests and urllib3 each have errors of their own
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise HubError(f"{place}: no file or folder here, and no such dataset: {detail}") from None
-    files = [each.rfilename for each in found.siblings or () if each.rfilename.endswith(SUFFIX)]
+    files = [each.rfilename for each in info.siblings or () if each.rfilename.endswith(SUFFIX)]
     folders = sorted({str(PurePosixPath(file).parent) for file in files} - {"."})
     if parts["folder"]:
         folders = [folder for folder in folders if folder == parts["folder"].strip("/")]
@@ -40,4 +40,4 @@ def source(place: str) -> Source:
     if len(folders) > 1:
         ways = (f"edge-glass build {repo}:{folder}" for folder in folders)
         raise stop(place, "there are Parquet files in several folders", *ways)
-    return Source(hub=Hub(repo=repo, revision=str(found.sha)), folder=folders[0])
+    return Source(hub=Hub(repo=repo, revision=str(info.sha)), folder=folders[0])

@@ -46,10 +46,10 @@ def rule(
 
 def _by_name(words: Iterable[str]) -> dict[str, list[str]]:
     """The splits that words speak of, in the usual order."""
-    found = sorted(words)
-    of = {word: WORDS[word.lower()] for word in found}
+    ordered = sorted(words)
+    of = {word: WORDS[word.lower()] for word in ordered}
     names = [name for name in tables.WORDS if name in of.values()]
-    return {name: [w for w in found if of[w] == name and w != name] for name in names}
+    return {name: [w for w in ordered if of[w] == name and w != name] for name in names}
 
 
 def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
@@ -77,9 +77,9 @@ def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Spl
 
 def _any_names(words: Iterable[str]) -> dict[str, list[str]]:
     """The splits that words are, under names that `datasets` takes."""
-    found = sorted(words)
-    named = _by_name(word for word in found if word.lower() in WORDS)
-    for word in (word for word in found if word.lower() not in WORDS):
+    ordered = sorted(words)
+    named = _by_name(word for word in ordered if word.lower() in WORDS)
+    for word in (word for word in ordered if word.lower() not in WORDS):
         name = re.sub(r"\W+", "_", word) or "_"
         named.setdefault(name, []).extend([word] if name != word else [])
     return named

@@ -106,13 +106,13 @@ class AudioParams(CorpusConfig):
         from edge_glass.media.sound_file import Sound
 
         sound = Sound.of(data)  # looked into once, for all that follows
-        found = audio.check(sound) if self.format == "source" else sound.info
-        duration = {"duration": round(found.seconds, 6)}
+        info = audio.check(sound) if self.format == "source" else sound.info
+        duration = {"duration": round(info.seconds, 6)}
         stem, dot, suffix = name.rpartition(".")
-        if dot and not found.has_name(f".{suffix}"):
-            notes.append(f"{found.format} bytes under the suffix .{suffix}")
+        if dot and not info.has_name(f".{suffix}"):
+            notes.append(f"{info.format} bytes under the suffix .{suffix}")
         if self.format == "source":
-            notes += ["its header does not say how long it is"] if found.counted else []
+            notes += ["its header does not say how long it is"] if info.counted else []
             return {"audio": {"bytes": data, "path": name}} | duration
         if self.format == "waveform":
             samples, rate = audio.waveform(sound, self.sample_rate)
@@ -248,10 +248,10 @@ class VideoParams(AudioParams):
         clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
         notes += clip.notes
         start = float(clip.probe.start)
-        found = container.beside(data, start, notes) if clip.probe.has_audio else None
-        sound = self._sound(found, name, notes)
-        if found:
-            notes += audio.apart(*found, clip.probe.seconds)
+        track = container.beside(data, start, notes) if clip.probe.has_audio else None
+        sound = self._sound(track, name, notes)
+        if track:
+            notes += audio.apart(*track, clip.probe.seconds)
         columns = {"duration": round(clip.probe.seconds, 6), "fps": clip.probe.fps}
         columns |= {"width": clip.width, "height": clip.height}
         if self.whole_video:
@@ -287,8 +287,8 @@ class VideoParams(AudioParams):
         checked = [stills.checked(frame) for frame in frames]
         notes += stills.warnings([still for still, _ in checked])
         width, height = checked[0][1]
-        found = waves.samples(sound, rate)
-        columns = self._sound(found, name, notes) | {"image_jpegs": _shown(frames)}
+        samples = waves.samples(sound, rate)
+        columns = self._sound(samples, name, notes) | {"image_jpegs": _shown(frames)}
         return columns | {"width": width, "height": height, "fps": None}
 
     def audio_size(self, source_bytes: int) -> int:
@@ -318,8 +318,8 @@ class TranscriptParams(CorpusConfig):
 
     def made_with(self) -> dict[str, str]:
         """The normaliser, where it writes the text."""
-        found = super().made_with()
-        return found | (
+        libraries = super().made_with()
+        return libraries | (
             {NORMALISER: version(NORMALISER)} if self.caption_mode == "normalized" else {}
         )
 

@@ -63,9 +63,9 @@ def of_lines(
     `lines` are numbered, as `raw.lines` gives them; empty ones are none.
     """
     for number, line in lines:
-        found = pattern.fullmatch(line)
+        match = pattern.fullmatch(line)
         if line.strip():
-            said = found.groupdict() if found else Malformed(f"not as expected: {line:.80}")
+            said = match.groupdict() if match else Malformed(f"not as expected: {line:.80}")
             yield parsed(split, source, number, said, make)
 
 

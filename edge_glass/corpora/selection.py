@@ -115,17 +115,17 @@ class Selection:
             due, taken = rows & taken, taken & ~rows
             for name, value in zip((OUTCOME, DETAIL), reason or (), strict=False):
                 if due.any():
-                    found = pc.if_else(pa.array(due), str(value), batch[name])
-                    batch = batch.set_column(batch.schema.get_field_index(name), name, found)
+                    column = pc.if_else(pa.array(due), str(value), batch[name])
+                    batch = batch.set_column(batch.schema.get_field_index(name), name, column)
         return batch
 
     @cached_property
     def _repeated(self) -> dict[str, list[int]]:
         """The positions of repeated rows, by split."""
-        found: dict[str, list[int]] = {}
+        positions: dict[str, list[int]] = {}
         for split, position in self.duplicates:
-            found.setdefault(split, []).append(position)
-        return found
+            positions.setdefault(split, []).append(position)
+        return positions
 
 
 def _are_inside(batch: "pa.RecordBatch") -> "pa.Array":

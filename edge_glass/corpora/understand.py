@@ -115,36 +115,36 @@ class _Reading:
         return True
 
     def understood(self) -> Understood:
-        layout, read, why = self._layout()
-        files = Files(self._files.raw, DATA, tuple(read))
+        layout, names, why = self._layout()
+        files = Files(self._files.raw, DATA, tuple(names))
         sample = list(islice(LAYOUTS[layout].records(files), SAMPLE))
         if not sample:
             raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
         sample = [record for record in sample if record.dropped is None] or sample
-        text = bool(read) and all(tables.ending(name) in tables.DELIMITED for name in read)
+        text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
-        found = profiles(_counted(scan(layout, files), folders, lost, parents), text)
+        by_key = profiles(_counted(scan(layout, files), folders, lost, parents), text)
         roles, rows = dict(self._choices.roles), folders.total() + lost.total()
-        if unknown := [key for key in roles if key not in found]:
-            raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(found)}")
-        media = self._media(layout, files, sample, found)
-        classes = self._class_names(read)
+        if unknown := [key for key in roles if key not in by_key]:
+            raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(by_key)}")
+        media = self._media(layout, files, sample, by_key)
+        classes = self._class_names(names)
         whole = folders.total()
-        keys = Keys(self._name, found, whole, media, roles, sample, classes, self._left_out)
-        lines = {tables.ending(name) for name in read} == {".txt"}
+        keys = Keys(self._name, by_key, whole, media, roles, sample, classes, self._left_out)
+        lines = {tables.ending(name) for name in names} == {".txt"}
         if lines and not media and "url" not in roles:
             raise stop(
-                self._name, f"the lines of {read[0]} are neither URLs nor names of files",
+                self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        splits, label = own_splits.rule(self._name, self._choices.split, folders, found), None
+        splits, label = own_splits.rule(self._name, self._choices.split, folders, by_key), None
         if layout == "media" and "folder" not in roles:
-            label = self._classes(parents, splits, found["folder"])
+            label = self._classes(parents, splits, by_key["folder"])
         if layout == "table" and splits == Splits() and not self._choices.split:
-            self._must_not_split(media, found)
+            self._must_not_split(media, by_key)
         taken = splits.key if splits.by == "key" else None
         columns = keys.columns((taken, "folder" if layout == "media" else None), label)
-        spec = self._spec(layout, read, columns, splits, media, found)
+        spec = self._spec(layout, names, columns, splits, media, by_key)
         examples = {n: [values.at(c.key, r.values) for r in sample[:3]] for n, c in columns.items()}
         return Understood(self._name, self._home, spec, why, rows, examples, self._left_out)
 
@@ -244,8 +244,8 @@ class _Reading:
             )  # fmt: skip
 
     def _names_files(self, name: str) -> bool:
-        found = media_columns.found(self._files, [*self._sample(name)])
-        return any(media.stored_as == "file" for media in found)
+        columns = media_columns.media_of(self._files, [*self._sample(name)])
+        return any(media.stored_as == "file" for media in columns)
 
     def _class_names(self, chosen: list[str]) -> dict[str, list[str]]:
         for name in chosen[:1]:
@@ -265,15 +265,15 @@ class _Reading:
         """The keys that are media."""
         if layout not in ("table", "mds", "clip_retrieval"):
             kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
-            more = [m for m in media_columns.found(files, sample) if m.key == m.read_from]
+            more = [m for m in media_columns.media_of(files, sample) if m.key == m.read_from]
             others = [
                 m for m in more if m.stored_as == "file" and m.key not in (*kinds, "recording")
             ]
             return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
         roles = self._choices.roles
-        every = media_columns.found(files, sample, roles)
-        found = [m for m in every if roles.get(m.read_from, m.kind) in (m.kind, "url")]
-        read_from, may_be = ({media.read_from for media in all_} for all_ in (every, found))
+        every = media_columns.media_of(files, sample, roles)
+        fitting = [m for m in every if roles.get(m.read_from, m.kind) in (m.kind, "url")]
+        read_from, may_be = ({media.read_from for media in all_} for all_ in (every, fitting))
         for key, role in roles.items():
             if role in WANTED and key not in may_be:
                 value = keys[key].examples[:1]
@@ -284,7 +284,7 @@ class _Reading:
                     self._name, f"the bytes in {key} are null, or no kind of media",
                     f"--column {key}=none  (leave it out)",
                 )  # fmt: skip
-        here = [media for media in found if media.stored_as != "url"]
+        here = [media for media in fitting if media.stored_as != "url"]
         split = [media for media in here if media.key != media.read_from]
         for one, other in pairwise(sorted(split, key=lambda media: media.kind)):
             if one.kind == other.kind:
@@ -292,7 +292,7 @@ class _Reading:
                     self._name, f"{one.key} and {other.key} may each be the {one.kind}",
                     *(f"--column {media.read_from}=text" for media in (one, other)),
                 )  # fmt: skip
-        urls = [media for media in found if media.stored_as == "url"]
+        urls = [media for media in fitting if media.stored_as == "url"]
         said = [media for media in urls if media.read_from in roles]
         if here and not said:
             return here
@@ -374,8 +374,8 @@ def _packing(name: str) -> str:
     """The suffix, that of its packing left out where the file is a shard."""
     if tars.is_tar(name):
         return ".tar"
-    found = PurePosixPath(name).suffixes
-    return ".mds" if ".mds" in found[-2:] else "".join(found[-1:])
+    suffixes = PurePosixPath(name).suffixes
+    return ".mds" if ".mds" in suffixes[-2:] else "".join(suffixes[-1:])
 
 
 def _counted(

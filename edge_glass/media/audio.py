@@ -42,14 +42,14 @@ def check(data: bytes | Sound, hear: Callable[[np.ndarray], None] | None = None)
     info = sound.info
     length = max(1, BLOCK // info.channels) if info.seekable else info.frames
     block = np.empty((length, info.channels), dtype=np.float32)
-    frames, read = 0, block
+    frames, samples = 0, block
     with sound.file() as file:
-        while len(read) == len(block):  # fewer is the end
-            read = sound_file.read_into(file, block)
-            sound_file.check_numbers(read, info)
-            frames += len(read)
+        while len(samples) == len(block):  # fewer is the end
+            samples = sound_file.read_into(file, block)
+            sound_file.check_numbers(samples, info)
+            frames += len(samples)
             if hear:
-                hear(read)
+                hear(samples)
     sound_file.check_count(frames, info.frames)
     return info
 

@@ -59,10 +59,10 @@ def decodable(dataset: Any) -> Any:
 
 def published(features: Features) -> datasets.Features:
     """Columns as features of `datasets`; sound is decoded by soundfile, video stays as it is."""
-    found = datasets.Features.from_dict(portable(features))
-    for name, feature in found.items():
+    published_features = datasets.Features.from_dict(portable(features))
+    for name, feature in published_features.items():
         if isinstance(feature, datasets.Audio):
-            found[name] = Audio(sampling_rate=feature.sampling_rate)
+            published_features[name] = Audio(sampling_rate=feature.sampling_rate)
         elif isinstance(feature, datasets.Video):
-            found[name] = Video()
-    return found
+            published_features[name] = Video()
+    return published_features

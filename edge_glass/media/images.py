@@ -65,10 +65,10 @@ def probe(data: bytes) -> Probe:
     Raises Dropped if bytes are empty, no image, or larger than a decoder may be trusted with.
     """
     is_jpeg = data.startswith(b"\xff\xd8\xff") and len(data) <= MAX_FILE
-    found = jpeg.header(data) if is_jpeg else None
-    if found and found.width * found.height <= MAX_PIXELS:
-        turn = orientation.of(found.exif, found.xmp)
-        return _shown("image/jpeg", found.width, found.height, turn, found.icc)
+    header = jpeg.header(data) if is_jpeg else None
+    if header and header.width * header.height <= MAX_PIXELS:
+        turn = orientation.of(header.exif, header.xmp)
+        return _shown("image/jpeg", header.width, header.height, turn, header.icc)
     with _open(data) as (_, probe):
         return probe
 
@@ -80,11 +80,11 @@ def _shown(kind: str, width: int, height: int, turn: int, profile: bytes = b"") 
 
 def check(data: bytes) -> Probe:
     """Decode an image from end to end, keeping nothing; raises Dropped as `probe` does."""
-    found = probe(data)
+    info = probe(data)
     with _open(data) as (image, _):
         image.draft("RGB", (image.width // 8, image.height // 8))  # JPEG: all bytes, fewer pixels
         image.load()
-    return found
+    return info
 
 
 def readable(data: bytes, notes: list[str]) -> bytes:
@@ -122,19 +122,19 @@ def convert(
     cuts one out. What is not larger keeps its pixels, and its bytes if it is in `format` already.
     What was mended is noted.
     """
-    found = check(data)
+    info = check(data)
     notes = [] if notes is None else notes
-    smaller = resize is not None and _larger(found.width, found.height, resize, side)
-    if not smaller and found.kind == f"image/{format}":
-        return readable(data, notes), found
-    if found.kind == "image/jpeg" and jpeg.lacks_end(data):
+    smaller = resize is not None and _larger(info.width, info.height, resize, side)
+    if not smaller and info.kind == f"image/{format}":
+        return readable(data, notes), info
+    if info.kind == "image/jpeg" and jpeg.lacks_end(data):
         notes.append(NO_END)
-    with _open(data) as (image, found):
-        size = _scaled(found.width, found.height, resize, side) if resize and smaller else None
+    with _open(data) as (image, info):
+        size = _scaled(info.width, info.height, resize, side) if resize and smaller else None
         if size:
-            turned = (size[1], size[0]) if found.turn in TURNED else size
+            turned = (size[1], size[0]) if info.turn in TURNED else size
             image.draft("RGB", (turned[0] * 2, turned[1] * 2))
-        pixels = _plain(image, found.turn, format)
+        pixels = _plain(image, info.turn, format)
         if size:
             pixels = pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         if smaller and resize in ("center_crop", "border"):
@@ -149,10 +149,10 @@ def rgb(data: bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
 
     A JPEG may come smaller, but not below `at_least` (width, height) pixels: that is faster.
     """
-    with _open(data) as (image, found):
+    with _open(data) as (image, info):
         if at_least:
             image.draft("RGB", at_least)
-        return _plain(image, found.turn, "jpeg")
+        return _plain(image, info.turn, "jpeg")
 
 
 def black(side: int) -> bytes:
@@ -165,8 +165,8 @@ def black(side: int) -> bytes:
 def library() -> dict[str, str]:
     """Library -> version of what decodes and encodes."""
     codecs = {name: features.version(name) for name in CODECS}
-    found = {"pillow": PIL.__version__} | {k: str(v) for k, v in codecs.items() if v}
-    return found
+    versions = {"pillow": PIL.__version__} | {k: str(v) for k, v in codecs.items() if v}
+    return versions
 
 
 @contextmanager

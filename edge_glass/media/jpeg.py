@@ -40,10 +40,10 @@ def header(data: bytes) -> Header | None:
             profile = b"".join(blocks[name] for name in sorted(blocks) if name.startswith(ICC))
             return Header(*size, blocks.get(EXIF, b""), blocks.get(XMP, b""), profile)
         if marker in SIZES:
-            found = data[at + 4 : at + 10]
-            if size or len(found) < 6 or found[0] != 8 or found[5] not in (1, 3, 4):
+            frame = data[at + 4 : at + 10]
+            if size or len(frame) < 6 or frame[0] != 8 or frame[5] not in (1, 3, 4):
                 return None
-            size = (found[3] << 8 | found[4], found[1] << 8 | found[2])
+            size = (frame[3] << 8 | frame[4], frame[1] << 8 | frame[2])
         elif marker in (APP1, APP2):
             _keep(data[at + 4 : at + 2 + length], blocks)
         at += 2 + length

@@ -58,9 +58,9 @@ def kind(data: bytes) -> str | None:
     """
     if at := tags(data):
         return kind(data[at:]) or "audio/mpeg"
-    for start, found in FIXED:
+    for start, its_kind in FIXED:
         if data.startswith(start):
-            return found
+            return its_kind
     if data[:4] in (b"RIFF", b"RF64", b"BW64"):
         return INSIDE_RIFF.get(data[8:12])
     if boxes.is_mp4(data):

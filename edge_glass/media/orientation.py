@@ -25,8 +25,8 @@ UPRIGHT = {
 def of(exif: bytes, xmp: bytes) -> int:
     """EXIF's number, 1 if neither of the blocks says how the image is turned."""
     by_exif = _by_exif(exif) if exif else None
-    if by_exif is None and (found := XMP.search(xmp)):
-        return int(found[1])
+    if by_exif is None and (tag := XMP.search(xmp)):
+        return int(tag[1])
     return by_exif or 1
 
 
@@ -73,10 +73,10 @@ def _by_exif(block: bytes) -> int | None:
             warnings.simplefilter("ignore")  # of damage: it says nothing of the pixels
             exif = Image.Exif()
             exif.load(block)
-            found = exif.get(ORIENTATION)
+            turn = exif.get(ORIENTATION)
     except Exception:  # Pillow may raise anything over hostile bytes
         return None
-    return found if isinstance(found, int) and 1 <= found <= 8 else None
+    return turn if isinstance(turn, int) and 1 <= turn <= 8 else None
 
 
 def _block(value: object) -> bytes:

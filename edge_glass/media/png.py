@@ -12,11 +12,11 @@ KEYWORD = b"XML:com.adobe.xmp\0\0"  # of XMP that is not compressed
 
 def by_name(data: bytes) -> dict[bytes, bytes]:
     """The first EXIF block (`eXIf`) and XMP text (`iTXt`), wherever they stand."""
-    found: dict[bytes, bytes] = {}
+    blocks: dict[bytes, bytes] = {}
     for name, at, end in _chunks(data):
         if name == b"eXIf" or (name == b"iTXt" and data.startswith(KEYWORD, at + 8)):
-            found.setdefault(name, data[at + 8 : end - 4])
-    return found
+            blocks.setdefault(name, data[at + 8 : end - 4])
+    return blocks
 
 
 def without_texts(data: bytes) -> bytes:

@@ -93,15 +93,15 @@ def _sound(data: bytes) -> _Sound | None:
 
 
 def _wav(data: bytes) -> _Sound | None:
-    found = _chunk(data, b"data", ">" if data[:4] == b"RIFX" else "<")
+    sound = _chunk(data, b"data", ">" if data[:4] == b"RIFX" else "<")
     if (
-        found
+        sound
         and data[:4] in (b"RF64", b"BW64")
-        and found.size == 2**32 - 1
+        and sound.size == 2**32 - 1
         and len(data) >= _DS64 + 8
     ):
-        return _Sound(found.place, struct.unpack_from("<Q", data, _DS64)[0], _DS64, "<Q")
-    return found
+        return _Sound(sound.place, struct.unpack_from("<Q", data, _DS64)[0], _DS64, "<Q")
+    return sound
 
 
 def _aiff(data: bytes) -> _Sound | None:

@@ -242,10 +242,10 @@ def open_source(source: Source) -> sf.SoundFile:
 def read_into(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
     """As many samples of shape (frames, channels) as there are, `out` at most."""
     try:
-        read: np.ndarray = file.read(out=out)
+        samples: np.ndarray = file.read(out=out)
     except sf.LibsndfileError as error:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
-    return read
+    return samples
 
 
 def _seek(file: sf.SoundFile, start: int) -> None:

@@ -30,14 +30,14 @@ def samples(value: Any, rate: int | None) -> tuple[np.ndarray, int] | None:
 
 def _shaped(numbers: list[Any]) -> np.ndarray:
     try:
-        found = np.asarray(numbers, dtype=np.float32)
+        sound = np.asarray(numbers, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise Dropped(
             Outcome.UNDECODABLE_MEDIA, f"sound that is no list of numbers: {error}"
         ) from None
-    found = found[:, None] if found.ndim == 1 else found.T if len(found) <= MAX_CHANNELS else found
-    if found.ndim != 2 or found.shape[1] > MAX_CHANNELS:
-        raise Dropped(Outcome.UNSUITABLE_MEDIA, f"sound of shape {found.shape}")
-    if not (np.abs(found) < MAX_LEVEL).all():
+    sound = sound[:, None] if sound.ndim == 1 else sound.T if len(sound) <= MAX_CHANNELS else sound
+    if sound.ndim != 2 or sound.shape[1] > MAX_CHANNELS:
+        raise Dropped(Outcome.UNSUITABLE_MEDIA, f"sound of shape {sound.shape}")
+    if not (np.abs(sound) < MAX_LEVEL).all():
         raise Dropped(Outcome.UNSUITABLE_MEDIA, "samples that are not between -1 and 1")
-    return found
+    return sound

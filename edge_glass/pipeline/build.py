@@ -155,7 +155,7 @@ def _make_shards(tasks: list[worker.Task], options: Options, progress: Progress)
     rows = sum(task.order.rows for task in left)
     with (
         started(options.ray if left else None) as pool,
-        progress.rows(f"build {tasks[0].variant.name}", rows, pool.read),
+        progress.rows(f"build {tasks[0].variant.name}", rows, pool.rows_done),
     ):
         if options.away:
             options.away.begin(left)

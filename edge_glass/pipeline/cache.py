@@ -55,9 +55,9 @@ def _entries(name: str) -> tuple[list[Path], list[Path]]:
         "clips": "clips|records|work",
     }
     pattern, folder = known.get(name, DIGEST), store() / name
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    ours = [path for path in found if re.fullmatch(pattern, path.name)]
-    return ours, [path for path in found if path not in ours]
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    ours = [path for path in paths if re.fullmatch(pattern, path.name)]
+    return ours, [path for path in paths if path not in ours]
 
 
 def _files(name: str) -> Iterator[Path]:

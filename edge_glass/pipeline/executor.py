@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 class Pool(Protocol):
     """Does tasks somewhere, and counts the rows that are worked on there."""
 
-    def read(self) -> tuple[int, int]:
+    def rows_done(self) -> tuple[int, int]:
         """Rows done, and dropped among them."""
 
     def workers(self, jobs: int) -> int:

@@ -38,7 +38,7 @@ class Counters:
         self._values = _context().RawArray("q", 2 * row_counts.SLOTS)
         row_counts.start(self._values)
 
-    def read(self) -> tuple[int, int]:
+    def rows_done(self) -> tuple[int, int]:
         """Rows done, and dropped among them, in all processes."""
         return sum(self._values[0::2]), sum(self._values[1::2])
 

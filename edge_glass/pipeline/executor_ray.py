@@ -57,7 +57,7 @@ class Cluster:
     def __init__(self) -> None:
         self._done = self._dropped = 0
 
-    def read(self) -> tuple[int, int]:
+    def rows_done(self) -> tuple[int, int]:
         """Rows done, and dropped among them, of the tasks that have ended."""
         return self._done, self._dropped
 

@@ -116,7 +116,7 @@ def _of_batches(
     rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
     every = row_batches.readings(corpus, raw, parts)
-    with started(ray) as pool, progress.rows(f"read {corpus.config.name}", 0, pool.read):
+    with started(ray) as pool, progress.rows(f"read {corpus.config.name}", 0, pool.rows_done):
         for reading, _ in pool.run(row_batches.write_part, every, jobs):
             if not reading.file.is_file():
                 raise elsewhere(reading, parts)

@@ -98,17 +98,17 @@ def is_public(address: str) -> bool:
     multicast, neither itself nor inside an IPv6 address that stands for it.
     """
     try:
-        found = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(found, IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
+    if isinstance(ip, IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
         if inner is not None:
             return is_public(str(inner))
-        if str(found).startswith(NAT64):
-            return is_public(str(ip_address(int(found) & 0xFFFFFFFF)))
-    special = found.is_multicast or found.is_reserved or found.is_unspecified
-    return found.is_global and not special and not any(found in net for net in RESERVED)
+        if str(ip).startswith(NAT64):
+            return is_public(str(ip_address(int(ip) & 0xFFFFFFFF)))
+    special = ip.is_multicast or ip.is_reserved or ip.is_unspecified
+    return ip.is_global and not special and not any(ip in net for net in RESERVED)
 
 
 def public_socket(address: tuple[Any, ...]) -> socket.socket:

@@ -41,10 +41,10 @@ class Bundle(AbstractResolver):
         """This server, for each name that has a folder."""
         if not (self._folder / host).is_dir():
             raise socket.gaierror(f"no folder {host}")
-        found = ResolveResult(
+        resolved = ResolveResult(
             hostname=host, host=HOST, port=self._port, family=socket.AF_INET, proto=0, flags=0
         )
-        return [found]
+        return [resolved]
 
     def socket(self, address: tuple[Any, ...]) -> socket.socket:
         """A socket for this server alone. Raises PrivateAddress."""

@@ -56,9 +56,9 @@ class Text(io.RawIOBase):
         while not self._ended and (size < 0 or len(self._lines) < size):
             self._more(max(size, HEAD) if size > 0 else LONGEST)
         end = size if size >= 0 else len(self._lines)
-        found = bytes(self._lines[:end])
+        head = bytes(self._lines[:end])
         del self._lines[:end]
-        return found
+        return head
 
     def _more(self, size: int) -> None:
         try:

@@ -102,8 +102,8 @@ def _download(job: Job) -> str:
     from yt_dlp import YoutubeDL
 
     with YoutubeDL(_options(job)) as downloader:
-        found = downloader.extract_info(job.url) or {}
-    entries = found.get("entries") or [found]
+        info = downloader.extract_info(job.url) or {}
+    entries = info.get("entries") or [info]
     paths = [item["filepath"] for entry in entries for item in entry.get("requested_downloads", [])]
     if len(paths) != 1 or not Path(paths[0]).is_file():
         raise FileNotFoundError("No video formats found: no single clip came")

@@ -108,8 +108,8 @@ class Consent:
         Signatures are not looked at: who may not have said no is believed all the same.
         """
         for text in (body, *png.coded_texts(body)) if DATA_MINING in self._checks else ():
-            if found := PROHIBITED.search(text):
-                raise Dropped(Outcome.DATA_MINING, found[1].decode())
+            if prohibition := PROHIBITED.search(text):
+                raise Dropped(Outcome.DATA_MINING, prohibition[1].decode())
         body = CUT.sub(b"", body) if TRAINING_MINING in self._checks else b""
         for label in ASSERTION.finditer(body):
             length = min(int.from_bytes(label[1]) - 8, MAX_BOX)
@@ -172,7 +172,7 @@ class Consent:
 
 def directives(lines: Iterable[str]) -> set[str]:
     """What X-Robots-Tag lines ask of everyone, and of us: `edge-glass: noai`."""
-    found = set()
+    names = set()
     for line in lines:
         ours = True
         for part in line.lower().split(","):
@@ -180,8 +180,8 @@ def directives(lines: Iterable[str]) -> set[str]:
             if colon and name.strip() not in VALUED:
                 ours, name = name.strip() in (AGENT, "*"), rest
             if ours:
-                found.add(name.strip())
-    return found
+                names.add(name.strip())
+    return names
 
 
 def reservations(body: bytes) -> Protego | None:

@@ -132,8 +132,8 @@ class Checksums:
 
 def checksums(path: Path) -> SourceFacts:
     """Bytes, md5 and sha256 of a file."""
-    found = Checksums()
+    sums = Checksums()
     with path.open("rb") as file:
         while chunk := file.read(2**20):
-            found.update(chunk)
-    return found.facts()
+            sums.update(chunk)
+    return sums.facts()

@@ -255,9 +255,9 @@ async def _attempt(
             raise _Unknown(f"{error.host} is not known here: is there a network?") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _Again(f"{type(error).__name__}: {error}") from error
-    if wanted is not None and (found := part.facts().digest(wanted[0])) != wanted[1]:
+    if wanted is not None and (digest := part.facts().digest(wanted[0])) != wanted[1]:
         part.restart()
-        reason = f"{wanted[0]} {found}, upstream publishes {wanted[1]}"
+        reason = f"{wanted[0]} {digest}, upstream publishes {wanted[1]}"
         raise (_Again if resumed else _Refused)(reason)  # what was here may have been the fault
 
 
@@ -294,10 +294,10 @@ def _range(answer: aiohttp.ClientResponse) -> tuple[int | None, int | None]:
     """Where the bytes of an answer begin, and the bytes in all."""
     if answer.status == 200:
         return 0, answer.content_length
-    found = re.fullmatch(
+    span = re.fullmatch(
         r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", answer.headers.get("Content-Range", "")
     )
-    first, total = found.groups() if found else (None, None)
+    first, total = span.groups() if span else (None, None)
     return int(first) if first else None, int(total) if total else None
 
 

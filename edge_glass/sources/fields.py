@@ -218,9 +218,9 @@ def check_text(*texts: str) -> None:
 def strings(text: str) -> list[str]:
     """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
     try:
-        found = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
+        texts = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        texts = None
+    if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
         raise Dropped(Outcome.MALFORMED_ROW, f"no list of strings: {text[:60]!a}")
-    return found
+    return texts

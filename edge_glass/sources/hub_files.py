@@ -84,8 +84,8 @@ def _asked(source: Source) -> list[File]:
             f"{where}: the Hub does not list it ({detail}). Run the same command again, or get the "
             "files by other means and pass their folder as --raw."
         ) from None
-    found = [item for item in tree if isinstance(item, RepoFile) and item.path.endswith(SUFFIX)]
-    if not found or not all(item.lfs for item in found):
+    files = [item for item in tree if isinstance(item, RepoFile) and item.path.endswith(SUFFIX)]
+    if not files or not all(item.lfs for item in files):
         raise SourceError(f"{where}: no {SUFFIX} file with a checksum there")
     return [
         {
@@ -94,5 +94,5 @@ def _asked(source: Source) -> list[File]:
             "bytes": item.size,
             "sha256": item.lfs.sha256 if item.lfs else None,
         }
-        for item in sorted(found, key=lambda item: item.path)
+        for item in sorted(files, key=lambda item: item.path)
     ]

@@ -112,10 +112,10 @@ class _Text:
 
     def objects(self) -> bool:
         """Whether the list that comes next is one of objects."""
-        while not (found := LIST.match(self._text, self._at)):
+        while not (opening := LIST.match(self._text, self._at)):
             if not self._more(BLOCK):
                 return False
-        return found[1] == "{"
+        return opening[1] == "{"
 
     def item(self, before: str) -> Any:
         """The value that comes next; one of the characters `before` must follow it."""
@@ -144,13 +144,13 @@ class _Text:
         return bool(block)
 
     def _damaged(self, why: object) -> NoReturn:
-        found = self._text[self._at : self._at + 40]
-        raise SourceError(f"{self.path}: damaged JSON ({why}): {found!a}")
+        text = self._text[self._at : self._at + 40]
+        raise SourceError(f"{self.path}: damaged JSON ({why}): {text!a}")
 
 
 def _after_gaps(text: str, at: int) -> int:
-    found = GAPS.match(text, at)
-    return found.end() if found else at
+    gap = GAPS.match(text, at)
+    return gap.end() if gap else at
 
 
 def is_lines(path: Path) -> bool:
@@ -158,20 +158,20 @@ def is_lines(path: Path) -> bool:
     first, second = [*map(str.strip, islice(chunk_text.lines(path), 2)), "", ""][:2]
     if first.startswith("[") or ".json" not in path.suffixes:  # .jsonl, .ndjson
         return not first.startswith("[")
-    found = _parsed(first)
-    if found is None:
+    whole = _parsed(first)
+    if whole is None:
         return second == "" or _parsed(second) is not None
     return second != "" or not any(
-        isinstance(value, list) and value and isinstance(value[0], dict) for value in found.values()
+        isinstance(value, list) and value and isinstance(value[0], dict) for value in whole.values()
     )
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def lines(path: Path) -> Iterator[Any]:

@@ -24,14 +24,14 @@ def files(source: Source, folder: Path) -> list[str]:
     page = Source.model_validate({"url": url})
     job = download.Job(f"{folder.name}/{PAGE}", folder / PAGE, page, [url])
     download.fetch([job], lambda name, done, total: None)
-    found = links(job.path.read_text(encoding="utf-8", errors="replace"), url)
-    if not found:
+    urls = links(job.path.read_text(encoding="utf-8", errors="replace"), url)
+    if not urls:
         job.path.unlink()
         raise SourceError(
             f"{url}: no link to a file below it ({', '.join(SUFFIXES)}). Has upstream moved? Get "
             "the files by other means and pass their folder as --raw."
         )
-    return found
+    return urls
 
 
 def links(page: str, url: str) -> list[str]:
@@ -39,8 +39,8 @@ def links(page: str, url: str) -> list[str]:
     parser = _Links()
     parser.feed(page)
     base = url if url.endswith("/") else url.rpartition("/")[0] + "/"
-    found = {urldefrag(urljoin(url, link)).url for link in parser.found}
-    inside = (link for link in found if link.startswith(base) and _plain(link, base))
+    urls = {urldefrag(urljoin(url, link)).url for link in parser.hrefs}
+    inside = (link for link in urls if link.startswith(base) and _plain(link, base))
     return sorted(inside, key=name_of)
 
 
@@ -73,11 +73,11 @@ def together(name: str, tick: ByteTick) -> ByteTick:
     return add
 
 
-def facts(found: list[SourceFacts], urls: list[str]) -> SourceFacts:
+def facts(parts: list[SourceFacts], urls: list[str]) -> SourceFacts:
     """What the manifest says of files that were fetched; one checksum over them all."""
-    pairs = zip(found, urls, strict=True)
+    pairs = zip(parts, urls, strict=True)
     sums = "".join(f"{item.sha256}  {name_of(url)}\n" for item, url in pairs)
-    size, digest = sum(item.bytes or 0 for item in found), hashlib.sha256(sums.encode()).hexdigest()
+    size, digest = sum(item.bytes or 0 for item in parts), hashlib.sha256(sums.encode()).hexdigest()
     return SourceFacts(files=len(urls), bytes=size, sha256=digest)
 
 
@@ -95,8 +95,8 @@ def _plain(link: str, base: str) -> bool:
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.hrefs: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]
+            self.hrefs += [value for name, value in attrs if name == "href" and value]

@@ -52,15 +52,15 @@ class Shard:
             begin, end = struct.unpack("<II", places)
             file.seek(begin)
             data = file.read(max(0, min(end - begin, self.unpacked.stat().st_size)))
-        at, found, sizes = 0, {}, []
+        at, fields, sizes = 0, {}, []
         for size in self.sizes:
             sizes.append(size or int.from_bytes(data[at : at + 4], "little"))
             at += 0 if size else 4
         for name, size in zip(self.columns, sizes, strict=True):
-            found[name], at = data[at : at + size], at + size
+            fields[name], at = data[at : at + size], at + size
         if at != len(data) or not data:
             raise SourceError(f"{self.path}: sample {number} is damaged: get the file again")
-        return found
+        return fields
 
     def decoded(self, name: str, data: bytes) -> Any:
         """A value that is no file; None if its encoding is one that is not read."""

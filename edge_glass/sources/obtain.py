@@ -103,15 +103,15 @@ def _fetched(
         hub_files.job(sources[n], root / n, file) for n, files in listed.items() for file in files
     ]
     with progress.bytes("fetch") as tick:
-        found = download.fetch(jobs, tick)
+        fetched_facts = download.fetch(jobs, tick)
         for name, urls in linked.items():
             many, seen = link_index.jobs(root / name, urls, mirror), link_index.together(name, tick)
             arrived = download.fetch(many, seen, link_index.AT_ONCE)
-            found[name] = link_index.facts([arrived[job.name] for job in many], urls)
-    found |= {name: hub_files.facts(files) for name, files in listed.items()}
-    found |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
+            fetched_facts[name] = link_index.facts([arrived[job.name] for job in many], urls)
+    fetched_facts |= {name: hub_files.facts(files) for name, files in listed.items()}
+    fetched_facts |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
     places = {name: root / name for name in sources if name not in remote}
-    facts = {name: found[name] for name in sources}
+    facts = {name: fetched_facts[name] for name in sources}
     return _opened(request, places, facts, progress, remote, _records(sources))
 
 
@@ -163,18 +163,18 @@ def _raw(
     sources = {name: source for name, source in request.sources.items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
     raise_all(_lacking(request, folder, places), SourceError)
-    found = {n: _plain(n, place, progress) for n, place in places.items() if place is not None}
+    present = {n: _plain(n, place, progress) for n, place in places.items() if place is not None}
     facts = {
         name: _folder_facts(request, place, sources[name], with_facts, progress)
         if place.is_dir()
         else _file_facts(place, progress)
-        for name, place in found.items()
+        for name, place in present.items()
     }
     if not unverified:
-        raise_all(_differing(request, found, facts, sources), SourceError)
+        raise_all(_differing(request, present, facts, sources), SourceError)
     checked = not unverified and not request.samples
     facts |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
-    return _opened(request, found, facts, progress, remote, _records(sources) if checked else {})
+    return _opened(request, present, facts, progress, remote, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
@@ -251,10 +251,10 @@ def _differing(
 ) -> Iterable[str]:
     for name, place in places.items():
         wanted = sources[name].checksum
-        found = facts[name].digest(wanted[0]) if wanted and place.is_file() else None
-        if wanted and found not in (None, wanted[1]):
+        digest = facts[name].digest(wanted[0]) if wanted and place.is_file() else None
+        if wanted and digest not in (None, wanted[1]):
             yield (
-                f"{request.config}: {place}: {wanted[0]} is {found}, upstream "
+                f"{request.config}: {place}: {wanted[0]} is {digest}, upstream "
                 f"publishes {wanted[1]}. Get the file again from {sources[name].url}, or, if you "
                 "changed it on purpose, pass --unverified (the manifest will say so)."
             )
@@ -306,8 +306,8 @@ def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Pa
 
 
 def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
-    found = ", ".join(islice(names, 5))
-    raise SourceError(f"{path}: no folder {source.folder}/ in it; found {found or 'nothing'}")
+    some = ", ".join(islice(names, 5))
+    raise SourceError(f"{path}: no folder {source.folder}/ in it; found {some or 'nothing'}")
 
 
 def _make_room(archive: Path, folder: Path) -> None:

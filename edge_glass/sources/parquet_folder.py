@@ -38,10 +38,10 @@ class Tables:
         if self.root.is_file():
             return [self.root]
         find = self.root.rglob if self.nested else self.root.glob
-        found = sorted(find(f"{prefix}*{SUFFIX}"))
-        if not found:
+        paths = sorted(find(f"{prefix}*{SUFFIX}"))
+        if not paths:
             raise SourceError(f"{self.root}: no {prefix}*{SUFFIX} file in it")
-        return found
+        return paths
 
     def records(
         self, columns: list[str], prefix: str = "", others: dict[str, str] | None = None
@@ -86,8 +86,8 @@ class Tables:
 
     def size(self, name: str) -> int | None:
         """About how many bytes a value has: the mean of its row group. None if it is not there."""
-        found = self._find(name)
-        return found[0].mean(found[1]) if found else None
+        cell = self._find(name)
+        return cell[0].mean(cell[1]) if cell else None
 
     def read(self, name: str) -> bytes:
         """A value of a column of bytes. Raises FileNotFoundError if it is not there, or null."""
@@ -98,8 +98,8 @@ class Tables:
 
     def value(self, name: str) -> Any:
         """A value of any column; None if it is not there, or null."""
-        found = self._find(name)
-        return found[0].value(found[1]) if found else None
+        cell = self._find(name)
+        return cell[0].value(cell[1]) if cell else None
 
     def beside(self) -> "Tables":
         """Nothing belongs to such a folder that lies beside it."""
@@ -110,12 +110,12 @@ class Tables:
 
     def _find(self, name: str) -> tuple["_Column", int] | None:
         """Names of columns may hold a `/`; the first part that is a number is the row's."""
-        if found := VALUE.fullmatch(name):
-            path = self.root if self.root.is_file() else self.root / found["file"]
+        if match := VALUE.fullmatch(name):
+            path = self.root if self.root.is_file() else self.root / match["file"]
             if path.is_file():
-                opened = _column(path, found["column"], os.getpid())
-                if int(found["row"]) < opened.rows:
-                    return opened, int(found["row"])
+                opened = _column(path, match["column"], os.getpid())
+                if int(match["row"]) < opened.rows:
+                    return opened, int(match["row"])
         return None
 
 

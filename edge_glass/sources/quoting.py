@@ -43,8 +43,8 @@ class Quoting:
     def mend(self, block: bytes, last: bool) -> tuple[bytes, bytes]:
         """Whole lines as strict CSV, and those at their end that wait for more of their record."""
         mended, at = [], 0
-        while found := self._opening.search(block, at):
-            start = max(at, block.rfind(b"\n", 0, found.start()) + 1)
+        while opening := self._opening.search(block, at):
+            start = max(at, block.rfind(b"\n", 0, opening.start()) + 1)
             mended.append(block[at:start])
             end = block.find(b"\n", start) + 1 or len(block)
             record, end = self._record(block, start, end, last)
@@ -75,9 +75,9 @@ class Quoting:
     def _fields(self, text: bytes, pattern: re.Pattern[bytes]) -> list[bytes]:
         """The fields of a record if it is whole and nothing but fields, else none."""
         fields, at = [], 0
-        while found := pattern.match(text, at):
-            fields.append(found[0])
-            at = found.end()
+        while field := pattern.match(text, at):
+            fields.append(field[0])
+            at = field.end()
             if at == len(text):
                 return fields
             if text[at : at + 1] != self.delimiter:
@@ -88,8 +88,8 @@ class Quoting:
     def _is_open(self, line: bytes) -> bool:
         """Whether the last field of a line begins with a quote and does not end on it."""
         at = 0
-        while found := self._doubled.match(line, at):
-            at = found.end() + 1
+        while field := self._doubled.match(line, at):
+            at = field.end() + 1
             if at > len(line):
                 return False
         return line[at : at + 1] == QUOTE and not re.search(rb'[^"](?:"")*"[^"]', line[at + 1 :])
@@ -97,8 +97,8 @@ class Quoting:
     def _end_of_lines(self, block: bytes, start: int) -> int | None:
         """Where a record over several lines ends, 0 if it is none, None if its end is not here."""
         fields, at = 0, start
-        while found := self._doubled.match(block, at):
-            fields, at = fields + 1, found.end()
+        while field := self._doubled.match(block, at):
+            fields, at = fields + 1, field.end()
             if block[at : at + 1] != self.delimiter:
                 end = block.find(b"\n", at) + 1 or len(block)
                 return end if fields == self.width and end - start <= LONGEST else 0
@@ -116,11 +116,11 @@ class Quoting:
         """A line, without its end, with every quote that opens nothing a letter of its field."""
         fields, at = [], 0
         while at <= len(line):
-            found = self._doubled.match(line, at) if self.meant else None
-            end = found.end() if found else line.find(self.delimiter, at)
+            field = self._doubled.match(line, at) if self.meant else None
+            end = field.end() if field else line.find(self.delimiter, at)
             end = len(line) if end < 0 else end
             text = line[at:end]
-            written = found or QUOTE not in text
+            written = field or QUOTE not in text
             fields.append(text if written else b'"%s"' % text.replace(QUOTE, DOUBLED))
             at = end + 1
         return self.delimiter.join(fields)

@@ -145,13 +145,13 @@ class Raw:
         except Dropped as drop:
             raise Dropped(Outcome.MISSING_CAPTION, drop.detail) from None
         try:
-            found = json.loads(text.decode(errors="surrogateescape"))
+            value = json.loads(text.decode(errors="surrogateescape"))
         except (ValueError, RecursionError) as error:
             raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
-        if not isinstance(found, dict):
-            raise Dropped(Outcome.MALFORMED_ROW, f"{name}: a {type(found).__name__}, no object")
-        Fields(kinds or {}).check(found)
-        return found
+        if not isinstance(value, dict):
+            raise Dropped(Outcome.MALFORMED_ROW, f"{name}: a {type(value).__name__}, no object")
+        Fields(kinds or {}).check(value)
+        return value
 
     def listed(self, source: str, name: str, key: str) -> list[str]:
         """The list of names under `key` of a JSON file in an archive or folder.
@@ -159,16 +159,16 @@ class Raw:
         Raises EdgeGlassError if there is none: no single row can be dropped for it.
         """
         try:
-            found = self.record(source, name).get(key)
+            names = self.record(source, name).get(key)
         except Dropped as drop:
-            found = drop.detail
-        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-            what = found if isinstance(found, str) else f"a {type(found).__name__}"
+            names = drop.detail
+        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+            what = names if isinstance(names, str) else f"a {type(names).__name__}"
             raise SourceError(
                 f"{self.corpus}: {self.paths[source]}: {name} should list names under {key!r}, "
                 f"found: {what}. Pass the folder or archive that holds {name}."
             )
-        return found
+        return names
 
     def lines(self, source: str, name: str) -> Iterator[tuple[int, str]]:
         """Number and text of each line of a text file in an archive or folder.
@@ -195,9 +195,9 @@ class Raw:
         left out.
         """
         for _, line in self.beside(source, name):
-            found = [field.strip() for field in line.split("|", fields - 1)]
-            if len(found) == fields and not line.startswith(";"):
-                yield found
+            values = [field.strip() for field in line.split("|", fields - 1)]
+            if len(values) == fields and not line.startswith(";"):
+                yield values
 
     def records(
         self, source: str, columns: Mapping[str, Any], prefix: str = ""
@@ -209,8 +209,8 @@ class Raw:
         """
         place, fields = self._place(source), Fields(columns)
         assert isinstance(place, Tables)
-        found = place.records([*columns], prefix, self.renamed.setdefault(source, {}))
-        return ((name, fields.read(record)) for name, record in found)
+        pairs = place.records([*columns], prefix, self.renamed.setdefault(source, {}))
+        return ((name, fields.read(record)) for name, record in pairs)
 
     def on_disk(self, source: str, name: str) -> Path | None:
         """A file of a folder as it lies on the disk; None of what is elsewhere."""
@@ -317,9 +317,9 @@ class Raw:
         Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
         """
         count, fields = 0, Fields(kinds, required)
-        read = json_text.lines if name.endswith(".jsonl") else json_text.items
+        parse = json_text.lines if name.endswith(".jsonl") else json_text.items
         with self.file(source, name) as path:
-            for count, item in enumerate(read(path), 1):
+            for count, item in enumerate(parse(path), 1):
                 yield count - 1, fields.read(item)
         self._check_count(source, count)
 

@@ -50,8 +50,8 @@ class Answer:
 
     def cookie(self, url: URL) -> dict[str, str]:
         """The header for the next request, with the values as they were sent."""
-        found = self.cookies.filter_cookies(url).values() if self.cookies else ()
-        sent = "; ".join(f"{cookie.key}={cookie.coded_value}" for cookie in found)
+        cookies = self.cookies.filter_cookies(url).values() if self.cookies else ()
+        sent = "; ".join(f"{cookie.key}={cookie.coded_value}" for cookie in cookies)
         return {"Cookie": sent} if sent else {}
 
     def keep_cookies(self, response: aiohttp.ClientResponse) -> None:
@@ -83,8 +83,8 @@ def is_part(status: int, headers: CIMultiDictProxy[str]) -> bool:
     said = headers.get("Content-Range", "").strip()
     if status != 206 or not said:
         return status == 206 and several
-    found = re.fullmatch(r"bytes 0-(\d+)/(\d+)", said)
-    return not found or int(found[1]) + 1 != int(found[2])
+    span = re.fullmatch(r"bytes 0-(\d+)/(\d+)", said)
+    return not span or int(span[1]) + 1 != int(span[2])
 
 
 def decoded(body: bytes, encoding: str, most: int) -> bytes:

@@ -66,10 +66,10 @@ class Media:
     def value(self, column: str) -> Any:
         """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
         assert self._row.media is not None
-        found = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
-        for data in bytes_of(found):
+        stored = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
+        for data in bytes_of(stored):
             self.embedded(data)
-        return found
+        return stored
 
     @property
     def sha256(self) -> str | None:

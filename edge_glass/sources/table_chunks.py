@@ -32,15 +32,15 @@ def files(folder: Path) -> list[Path]:
 
     Raises EdgeGlassError if there is none.
     """
-    found: list[Path] = []
+    chunks: list[Path] = []
     for place, folders, names in os.walk(folder):
         # what is built into a folder of chunks is none of them
         folders[:] = [name for name in folders if not Path(place, name, HIDDEN).exists()]
-        found += (Path(place, name) for name in names if name.lower().endswith(SUFFIXES))
-    found = [path for path in found if _is_chunk(path)]
-    if not found:
+        chunks += (Path(place, name) for name in names if name.lower().endswith(SUFFIXES))
+    chunks = [path for path in chunks if _is_chunk(path)]
+    if not chunks:
         raise SourceError(f"{folder}: no chunk in it ({', '.join(SUFFIXES)})")
-    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+    return sorted(chunks, key=lambda path: path.relative_to(folder).parts)
 
 
 def _is_chunk(path: Path) -> bool:
@@ -110,7 +110,7 @@ def digest_of(*columns: str) -> str:
 
 def renamed(folder: Path, layout: Layout) -> dict[str, str]:
     """The columns that have another name in a chunk: our name -> theirs."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for path in files(folder):
         if (suffix := ending(path)) == ".parquet":
             from edge_glass.core import parquet
@@ -121,5 +121,5 @@ def renamed(folder: Path, layout: Layout) -> dict[str, str]:
             there = [*next((item for item in json_text.lines(path) if isinstance(item, dict)), ())]
         else:
             there, _ = opened(path, "\t" if suffix == ".tsv" else layout.delimiter)
-        found |= table_layout.renamed(layout.named(there))
-    return found
+        names |= table_layout.renamed(layout.named(there))
+    return names

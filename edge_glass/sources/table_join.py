@@ -166,8 +166,8 @@ def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> Non
 
 def _state(*tables: Table) -> str:
     """Changes with the names, sizes and times of the files, and with what is wanted of them."""
-    found = hashlib.sha256(version("duckdb").encode())
+    digest = hashlib.sha256(version("duckdb").encode())
     for table in tables:
         stat = table.path.stat()
-        found.update(f"{table} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return found.hexdigest()[:32]
+        digest.update(f"{table} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]

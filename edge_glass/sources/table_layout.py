@@ -65,9 +65,9 @@ class Layout:
     def warnings(self, there: list[str], typed: Collection[str] = ()) -> str:
         """SQL: what is odd about a row, for people; empty if nothing is."""
         cast = [n for n in there if self.columns[n] != "VARCHAR" and n not in typed]
-        found = [self._miscast(name) for name in cast]
-        found += [self._outlier(name) for name in self.bounds]
-        return f"concat_ws('; ', {', '.join(found)})" if found and there else "''"
+        tests = [self._miscast(name) for name in cast]
+        tests += [self._outlier(name) for name in self.bounds]
+        return f"concat_ws('; ', {', '.join(tests)})" if tests and there else "''"
 
     def _cast(self, name: str, typed: Collection[str]) -> str:
         column, type_ = quoted(name), self.columns[name]
@@ -103,14 +103,14 @@ def named(wanted: Collection[str], there: Sequence[str]) -> dict[str, str]:
     """
     theirs = {name.strip().casefold(): name for name in reversed(there)}
     ours = [name.casefold() for name in wanted]
-    found = {}
+    columns = {}
     for name, own in zip(wanted, ours, strict=True):
         usual = [word for group in SYNONYMS if own in group for word in group if word not in ours]
         if name in there:
-            found[name] = name
+            columns[name] = name
         elif word := next((word for word in (own, *usual) if word in theirs), None):
-            found[name] = theirs[word]
-    return found
+            columns[name] = theirs[word]
+    return columns
 
 
 def renamed(names: Mapping[str, str]) -> dict[str, str]:

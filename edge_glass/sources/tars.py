@@ -74,21 +74,21 @@ class Tar:
             self._inside(folder): folder for (folder,) in self._db().execute(query, self._below())
         }
         for inside in sorted(folders, key=lambda name: name.split("/") if name else []):
-            names = "SELECT name FROM members WHERE folder = ?"
-            found = self._db().execute(names, (folders[inside],))
-            yield inside, sorted(self._inside(folders[inside], name) for (name,) in found)
+            named = "SELECT name FROM members WHERE folder = ?"
+            members = self._db().execute(named, (folders[inside],))
+            yield inside, sorted(self._inside(folders[inside], name) for (name,) in members)
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None if it is not there."""
-        found = self._find(name)
-        return found[2] if found else None
+        member = self._find(name)
+        return member[2] if member else None
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError if it is not there."""
-        found = self._find(name)
-        if found is None:
+        member = self._find(name)
+        if member is None:
             raise FileNotFoundError(name)
-        position, offset, size = found
+        position, offset, size = member
         query = "SELECT bytes FROM texts WHERE position = ?"
         if text := self._db().execute(query, (position,)).fetchone():
             return bytes(text[0])
@@ -109,10 +109,10 @@ class Tar:
         folder, _, file = "/".join(filter(None, (self.root, name))).rpartition("/")
         query = "SELECT position, offset, size FROM members WHERE folder = ? AND name = ?"
         key = os.fsencode(folder), os.fsencode(file)
-        found: tuple[int, int, int] | None = (
+        member: tuple[int, int, int] | None = (
             self._db().execute(f"{query} ORDER BY position DESC", key).fetchone()
         )
-        return found
+        return member
 
     def _db(self) -> sqlite3.Connection:
         return _opened(self.archive, self.index, os.getpid())[0]

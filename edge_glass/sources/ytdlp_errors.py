@@ -38,16 +38,16 @@ _STATUS = re.compile(r"(?:HTTP Error|Server returned|HTTP error) (\d{3})\b")
 
 def outcome(message: str) -> Outcome:
     """The outcome that a message stands for; what is not known may heal, as the network does."""
-    for pattern, found in TABLE:
+    for pattern, kind in TABLE:
         if re.search(pattern, message, re.IGNORECASE):
-            return found
+            return kind
     return Outcome.NETWORK_ERROR
 
 
 def status(message: str) -> int | None:
     """The HTTP status that a message speaks of."""
-    found = _STATUS.search(message)
-    return int(found[1]) if found else None
+    code = _STATUS.search(message)
+    return int(code[1]) if code else None
 
 
 def sentence(message: str) -> str:

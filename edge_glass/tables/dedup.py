@@ -131,7 +131,7 @@ class _Run:
             gather.Task(self.work, self.out, number, count, self.layout, seed, self.memory)
             for number in range(count)
         ]
-        with self.progress.rows("write parts", rows, self.pool.read):
+        with self.progress.rows("write parts", rows, self.pool.rows_done):
             done = self.pool.run(gather.make, tasks, self.wanted.jobs)
             records = {task.part: record for task, record in done}
         return [records[number] for number in range(count)]
@@ -140,8 +140,8 @@ class _Run:
 def _summary(
     layout: Layout, wanted: Wanted, spans: list[scatter.Span], records: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    found = parts.summary(records)
-    outcomes = found["outcomes"]
+    summary = parts.summary(records)
+    outcomes = summary["outcomes"]
     return {
         "keys": list(layout.keys),
         "columns": layout.columns,
@@ -153,8 +153,8 @@ def _summary(
         },
         "outcomes": outcomes,
         "flagged": sum(record["flagged"] for record in records),
-        "parts": found["parts"],
-        "ledger": found["ledger"],
+        "parts": summary["parts"],
+        "ledger": summary["ledger"],
         "made_with": {"edge_glass": VERSION, **duck.libraries()},
     }
 

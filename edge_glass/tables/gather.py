@@ -54,8 +54,8 @@ def _part(task: Task) -> dict[str, Any]:
                 kept = pair.write(batch)
                 flagged += pc.sum(pc.not_equal(kept["detail"], "")).as_py() or 0
         written = pair.written()
-        found = stats.of(connection, task.out / written["part"]["file"], task.layout)
-        return written | {"flagged": flagged, "stats": found}
+        counts = stats.of(connection, task.out / written["part"]["file"], task.layout)
+        return written | {"flagged": flagged, "stats": counts}
 
 
 def _rows(task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:

@@ -58,28 +58,28 @@ class Task:
 
 def spans(raw: Path, files: Sequence[Path]) -> list[Span]:
     """Cut the chunks into spans of about the same size, at least one chunk each."""
-    found: list[Span] = []
+    cuts: list[Span] = []
     size = max(SPAN_BYTES, sum(path.stat().st_size for path in files) // SPANS)
     names: list[str] = []
     total = first = 0
     for number, path in enumerate(files):
         more = path.stat().st_size
         if names and total + more > size:
-            found.append(Span(len(found), first, tuple(names), total))
+            cuts.append(Span(len(cuts), first, tuple(names), total))
             names, total, first = [], 0, number
         names.append(path.relative_to(raw).as_posix())
         total += more
-    return [*found, Span(len(found), first, tuple(names), total)]
+    return [*cuts, Span(len(cuts), first, tuple(names), total)]
 
 
 def state(raw: Path, files: Iterable[Path]) -> str:
     """Changes with the names, sizes and times of the chunks, and with how they are cut."""
-    found = hashlib.sha256(str(SPAN_BYTES).encode())
+    digest = hashlib.sha256(str(SPAN_BYTES).encode())
     for path in files:
         stat = path.stat()
         name = path.relative_to(raw).as_posix()
-        found.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return found.hexdigest()
+        digest.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def make(task: Task) -> dict[str, Any]:

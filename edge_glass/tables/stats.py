@@ -36,12 +36,12 @@ def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Sta
     """The statistics of one Parquet file."""
 
     def counted(value: str, limit: int) -> dict[str, int]:
-        found = connection.execute(f"""
+        counts = connection.execute(f"""
             SELECT coalesce(CAST({value} AS VARCHAR), '{NOTHING}') AS value, count(*) AS rows
             FROM {duck.text(path)} GROUP BY ALL ORDER BY rows DESC, value
         """).fetchall()
-        rest = sum(rows for _, rows in found[limit:])
-        return dict(found[:limit]) | ({OTHERS: rest} if rest else {})
+        rest = sum(rows for _, rows in counts[limit:])
+        return dict(counts[:limit]) | ({OTHERS: rest} if rest else {})
 
     [(rows,)] = connection.execute(f"SELECT count(*) FROM {duck.text(path)}").fetchall()
     hosts = {"host": counted(_host(layout), 10 * VALUES)} if layout.url in layout.columns else {}
@@ -71,8 +71,8 @@ def _sizes(
     )
     tests = [f"count(*) FILTER ({side} >= {n})" for n in SIDES for side in (least, most)]
     query = f"SELECT {', '.join(tests)} FROM {duck.text(path)}"
-    [found] = connection.execute(query).fetchall()
-    pairs = zip(SIDES, zip(found[::2], found[1::2], strict=True), strict=True)
+    [figures] = connection.execute(query).fetchall()
+    pairs = zip(SIDES, zip(figures[::2], figures[1::2], strict=True), strict=True)
     return {str(n): {"both": both, "either": either} for n, (both, either) in pairs}
 
 
@@ -143,5 +143,5 @@ def _plots(total: Stats) -> Iterable[dict[str, Any]]:
 
 def read(out: Path) -> Stats:
     """The statistics beside deduplicated parts."""
-    found: Stats = schema.read(out / FILE, SHAPE, "delete it and run `edge-glass dedup` again")
-    return found
+    total: Stats = schema.read(out / FILE, SHAPE, "delete it and run `edge-glass dedup` again")
+    return total

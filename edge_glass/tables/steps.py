@@ -108,9 +108,9 @@ def _part(task: Task) -> dict[str, Any]:
 
 
 def _summary(step: Step, records: list[dict[str, Any]]) -> dict[str, Any]:
-    found = parts.summary(records)
-    rows = sum(found["outcomes"].values())
-    return {"step": repr(step), "rows": rows} | found | {"made_with": _libraries(step)}
+    summary = parts.summary(records)
+    rows = sum(summary["outcomes"].values())
+    return {"step": repr(step), "rows": rows} | summary | {"made_with": _libraries(step)}
 
 
 def _libraries(step: Step) -> dict[str, str]:

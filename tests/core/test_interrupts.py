@@ -24,21 +24,21 @@ def swallow(done: list[str]) -> None:
 
 def test_an_interrupt_waits_for_the_row_and_is_not_lost() -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), interrupts.guarded(), interrupts.held:
+    with pytest.raises(KeyboardInterrupt), interrupts.guarded(), interrupts.deferred:
         swallow(done)
         done.append("to the end")
     assert done == ["decoded", "to the end"]
 
 
 def test_an_interrupt_is_not_lost_in_a_row_that_is_dropped() -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts.guarded(), interrupts.held:
+    with pytest.raises(KeyboardInterrupt), interrupts.guarded(), interrupts.deferred:
         swallow([])
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
 
 
 def test_the_handler_is_what_it_was() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with interrupts.guarded(), interrupts.held:
+    with interrupts.guarded(), interrupts.deferred:
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
 

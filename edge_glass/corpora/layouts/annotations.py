@@ -63,11 +63,11 @@ def records(files: Files) -> Iterator[Record]:
                 with files.local(name) as path:
                     lists.add(json_text.lists(path))
             if lists.asked:
-                for question, told in lists.joined("questions", "question"):
-                    yield _question(split, question, told, pictures)
+                for question, notes in lists.joined("questions", "question"):
+                    yield _question(split, question, notes, pictures)
             else:
-                for image, told in lists.joined("images", "image"):
-                    yield _image(split, image, told, lists.categories, pictures)
+                for image, notes in lists.joined("images", "image"):
+                    yield _image(split, image, notes, lists.categories, pictures)
 
 
 class _Lists:
@@ -112,19 +112,19 @@ class _Lists:
     def joined(self, owners: str, key: str) -> Iterator[tuple[Item, list[Item]]]:
         """Each image or question, in source order, with its annotations in theirs."""
         once = "QUALIFY row_number() OVER (PARTITION BY image ORDER BY rowid) = 1"
-        found = self._connection.sql(f"""
+        batches = self._connection.sql(f"""
             WITH owners AS (
                 SELECT rowid AS place, * FROM items WHERE list = '{owners}'
                 {once if key == "image" else ""}  -- the same in the files of captions and objects
-            ), told AS (SELECT rowid AS place, * FROM items WHERE list = '{ANNOTATIONS}')
-            SELECT owners.place, owners.said, told.said FROM owners
-            LEFT JOIN told ON owners.{key} = told.{key} ORDER BY owners.place, told.place
+            ), notes AS (SELECT rowid AS place, * FROM items WHERE list = '{ANNOTATIONS}')
+            SELECT owners.place, owners.said, notes.said FROM owners
+            LEFT JOIN notes ON owners.{key} = notes.{key} ORDER BY owners.place, notes.place
         """).to_arrow_reader(ROWS)
-        rows = (row for batch in found for row in zip(*(c.to_pylist() for c in batch), strict=True))
+        rows = (row for each in batches for row in zip(*(c.to_pylist() for c in each), strict=True))
         for _, group in groupby(rows, itemgetter(0)):
             several = [*group]
-            told = [json.loads(each) for *_, each in several if each is not None]
-            yield json.loads(several[0][1]), told
+            notes = [json.loads(each) for *_, each in several if each is not None]
+            yield json.loads(several[0][1]), notes
 
 
 class _Pictures:
@@ -149,11 +149,11 @@ class _Pictures:
 
 
 def _image(
-    split: str, image: Item, told: list[Item], kinds: dict[Any, Any], pictures: _Pictures
+    split: str, image: Item, notes: list[Item], kinds: dict[Any, Any], pictures: _Pictures
 ) -> Record:
-    captions = [str(each["caption"]) for each in told if "caption" in each]
+    captions = [str(each["caption"]) for each in notes if "caption" in each]
     objects = []
-    for each in told:
+    for each in notes:
         if "caption" not in each and "bbox" in each:
             one = {"category": kinds.get(each.get("category_id")), "bbox": each["bbox"]}
             objects.append(one | {key: each[key] for key in ("area", "iscrowd") if key in each})
@@ -166,8 +166,8 @@ def _image(
     return _record(where, values, split, picture, file if pictures else None)
 
 
-def _question(split: str, question: Item, told: list[Item], pictures: _Pictures) -> Record:
-    said = told[-1] if told else {}
+def _question(split: str, question: Item, answers: list[Item], pictures: _Pictures) -> Record:
+    said = answers[-1] if answers else {}
     values = question | {"answer": said.get("multiple_choice_answer")}
     values["answers"] = [str(each.get("answer")) for each in said.get("answers") or ()] or None
     values |= {key: said.get(key) for key in ("question_type", "answer_type")}
@@ -187,5 +187,5 @@ def _record(
 
 def _word(name: str) -> str:
     """The word for a split anywhere in a path, as in `train2017/`."""
-    found = SPLIT.search(name.lower())
-    return found[1] if found else ""
+    match = SPLIT.search(name.lower())
+    return match[1] if match else ""

@@ -52,20 +52,20 @@ def _question(
     said, lost = record.values, ""
     if "deck_name" in said:
         pages = sorted(decks.get(str(said["deck_name"]), ()))
-        found: dict[str, Any] = {"images": [name for _, name in pages] or None}
-        found["pages"] = [number for number, _ in pages]  # slides may be gone from the web
+        media: dict[str, Any] = {"images": [name for _, name in pages] or None}
+        media["pages"] = [number for number, _ in pages]  # slides may be gone from the web
         lost = "" if pages else f"deck {said['deck_name']}"
     elif isinstance(said.get("page_ids"), list):
         names = [pictures.get(str(id)) for id in said["page_ids"]]
         lost = ", ".join(
             str(i) for i, name in zip(said["page_ids"], names, strict=True) if not name
         )
-        found = {"images": names}
+        media = {"images": names}
     else:
         stem = PurePosixPath(str(said.get("image"))).stem
-        found = {"image": pictures.get(stem)}
-        lost = "" if found["image"] else stem
+        media = {"image": pictures.get(stem)}
+        lost = "" if media["image"] else stem
     id = said.get("questionId", said.get("qa_id"))
     dropped = (Outcome.MISSING_MEDIA, f"no picture of {lost}") if lost else None
     where = f"{record.folder}/{id}" if id is not None else record.where
-    return Record(where, said | found, record.folder, dropped=dropped)
+    return Record(where, said | media, record.folder, dropped=dropped)

@@ -43,7 +43,7 @@ class Media:
     several: bool = False  # a record has a list of them
 
 
-def found(
+def media_of(
     files: Files, sample: list[Record], roles: Mapping[str, str] | None = None
 ) -> list[Media]:
     """All keys that may be media; one key may name files of several kinds.
@@ -126,10 +126,10 @@ class _Places:
         """The bytes in a Parquet file, or the first of a list of such, and whether it is a list."""
         root = self._files.root
         place = Packed(root, root) if ".parquet/" not in name else Tables(root, nested=True)
-        found = place.value(name)
-        first = (found or [None])[0] if isinstance(found, list) else found
+        value = place.value(name)
+        first = (value or [None])[0] if isinstance(value, list) else value
         data = first.get("bytes") if isinstance(first, dict) else first
-        return (data, isinstance(found, list)) if data else None
+        return (data, isinstance(value, list)) if data else None
 
     @cached_property
     def _folders(self) -> dict[str, set[str]]:
@@ -141,12 +141,12 @@ class _Places:
             pairs = islice(beside, FOLDERS)
         else:
             pairs = islice(self._files.folders(), 10 * FOLDERS)
-        found: dict[str, set[str]] = {}
+        suffixes_in: dict[str, set[str]] = {}
         for folder, names in pairs:
             suffixes = {name.rpartition(".")[2] for name in names if kind_of(name)}
             for place in (folder, *map(str, PurePosixPath(folder).parents)) if suffixes else ():
-                found.setdefault("" if place == "." else place, set()).update(suffixes)
-        return dict(sorted(found.items())[:FOLDERS])
+                suffixes_in.setdefault("" if place == "." else place, set()).update(suffixes)
+        return dict(sorted(suffixes_in.items())[:FOLDERS])
 
     def named(self, key: str, texts: list[tuple[str, str]]) -> Iterator[Media]:
         """The files that values name as they are, or with a folder before or a suffix behind."""

@@ -81,10 +81,10 @@ def texts(files: Files, name: str) -> dict[str, Any]:
     if (extension := _extension(name)) != "json":
         return {extension.replace(".", "_"): files.text(name).strip()}
     try:
-        found = json.loads(files.text(name))
+        value = json.loads(files.text(name))
     except (ValueError, RecursionError) as error:
         raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
-    return found if isinstance(found, dict) else {"json": found}
+    return value if isinstance(value, dict) else {"json": value}
 
 
 def _split(name: str) -> str:

@@ -101,20 +101,20 @@ def is_lhotse(files: Files) -> bool:
 
 def lhotse(files: Files) -> Iterator[Record]:
     """A record a cut; without cuts one a supervision."""
-    found: dict[str, list[str]] = {}
+    files_of: dict[str, list[str]] = {}
     for name in files.names():
         if kind := LHOTSE.fullmatch(PurePosixPath(name).name):
-            found.setdefault(kind[2], []).append(name)
-    for name in found.get("cuts", ()):
+            files_of.setdefault(kind[2], []).append(name)
+    for name in files_of.get("cuts", ()):
         for record in _lines(files, name):
             yield _cut(files, record, record.values)
-    if "cuts" not in found:
+    if "cuts" not in files_of:
         recordings = {
             record.values.get("id"): record.values
-            for name in found.get("recordings", ())
+            for name in files_of.get("recordings", ())
             for record in _lines(files, name)
         }
-        for name in found.get("supervisions", ()):
+        for name in files_of.get("supervisions", ()):
             for record in _lines(files, name):
                 said = record.values
                 recording = recordings.get(said.get("recording_id"), {})

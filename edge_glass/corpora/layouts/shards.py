@@ -51,14 +51,14 @@ def clip_retrieval(files: Files) -> Iterator[Record]:
 
     Raises SourceError if there are more of the one than of the other.
     """
-    arrays = {tuple(found.groups()): n for n in files.names() if (found := EMBEDDINGS.search(n))}
+    arrays = {tuple(match.groups()): n for n in files.names() if (match := EMBEDDINGS.search(n))}
     for name in files.names():
-        if not (found := METADATA.search(name)):
+        if not (metadata := METADATA.search(name)):
             continue
         with ExitStack() as stack:
             vectors: dict[str, Any] = {}
             for kind, key in (("img", "image_embedding"), ("text", "text_embedding")):
-                if file := arrays.get((kind, found[1])):
+                if file := arrays.get((kind, metadata[1])):
                     vectors[key] = _array(stack.enter_context(files.local(file)))
             number = -1
             for number, record in enumerate(read(stack.enter_context(files.local(name)), name)):
@@ -101,8 +101,8 @@ def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
     kinds = {name: each.get("dtype") for name, each in info["features"].items()}
     version = str(info["codebase_version"])
     if not version.startswith(("v2", "v3")) or "image" in kinds.values():
-        found = f"LeRobot {version}, features of {', '.join(sorted(map(str, kinds.values())))}"
-        raise SourceError(f"{INFO}: {found}: v2 and v3 are read, with videos and without images")
+        detail = f"LeRobot {version}, features of {', '.join(sorted(map(str, kinds.values())))}"
+        raise SourceError(f"{INFO}: {detail}: v2 and v3 are read, with videos and without images")
     listed = groupby(_listed(files), lambda said: _filled(info["data_path"], _at(said, info)))
     for name, episodes in listed:
         with files.local(name) as path:

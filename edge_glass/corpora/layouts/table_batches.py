@@ -65,10 +65,10 @@ def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batc
     kind, (base, folder) = tables.ending(name), tables.place_of(name)
     with tables.readable(path, pa.ArrowException):
         if kind in (tables.PARQUET, tables.ARROW):
-            found = _columns(path, name, groups)
+            blocks = _columns(path, name, groups)
         else:
-            found = _delimited(path, name) if kind in tables.DELIMITED else _urls(path, name)
-        for where, values, lost in found:
+            blocks = _delimited(path, name) if kind in tables.DELIMITED else _urls(path, name)
+        for where, values, lost in blocks:
             yield Batch(where, values, lost, folder, base)
 
 
@@ -76,8 +76,8 @@ def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Ba
     """The lines of a TSV file whose columns have no names: their keys are their numbers."""
     rows = (line.rstrip("\r\n").split("\t") for line in chunk_text.lines(path))
     with tables.readable(path, pa.ArrowException):
-        for found in _texts(f"{name} line ", rows):
-            yield Batch(*found, tables.split_word(name), name.rpartition("/")[0])
+        for block in _texts(f"{name} line ", rows):
+            yield Batch(*block, tables.split_word(name), name.rpartition("/")[0])
 
 
 READERS = {"table": batches, "tsv": without_header}
@@ -93,10 +93,10 @@ def class_names(path: Path) -> dict[str, list[str]]:
     try:
         said = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
         features = said["info"]["features"]
-        found = {n: f["names"] for n, f in features.items() if f.get("_type") == "ClassLabel"}
+        classes = {n: f["names"] for n, f in features.items() if f.get("_type") == "ClassLabel"}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {n: [*map(str, names)] for n, names in found.items() if isinstance(names, list)}
+    return {n: [*map(str, names)] for n, names in classes.items() if isinstance(names, list)}
 
 
 def _schema(path: Path) -> pa.Schema:
@@ -232,7 +232,7 @@ def _of_fields(before: str, start: int, rows: list[list[str]], keys: list[str]) 
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, pa.string()) for column in columns]
     if lost:
-        read = np.ones(len(rows), bool)
-        read[[*lost]] = False
-        arrays = [pc.if_else(pa.array(read), array, None) for array in arrays]
+        whole_rows = np.ones(len(rows), bool)
+        whole_rows[[*lost]] = False
+        arrays = [pc.if_else(pa.array(whole_rows), array, None) for array in arrays]
     return _numbered(before, start, len(rows)), dict(zip(keys, arrays, strict=True)), lost

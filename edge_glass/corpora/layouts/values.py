@@ -29,7 +29,7 @@ def at(key: Key, values: dict[str, Any]) -> Any:
     `{key%.wav}` is the value without that end. `a.0.b` leads into objects and lists.
     """
     if isinstance(key, list):
-        return [found for each in key if (found := at(each, values)) is not None] or None
+        return [value for each in key if (value := at(each, values)) is not None] or None
     if places := PLACE.findall(key):
         parts = {place: _without_end(place, values) for place in places}
         if None in parts.values():
@@ -50,8 +50,8 @@ def at(key: Key, values: dict[str, Any]) -> Any:
 
 def _without_end(place: str, values: dict[str, Any]) -> Any:
     key, _, end = place.partition("%")
-    found = at(key, values)
-    return str(found).removesuffix(end) if end and found is not None else found
+    value = at(key, values)
+    return str(value).removesuffix(end) if end and value is not None else value
 
 
 def is_plain(key: str) -> bool:
@@ -81,7 +81,7 @@ def getter(key: Key, pattern: str | None = None) -> Callable[[dict[str, Any]], A
     """
     if pattern:
         return lambda values: (
-            found[1] if (found := re.search(pattern, str(at(key, values)))) else None
+            match[1] if (match := re.search(pattern, str(at(key, values)))) else None
         )
     if isinstance(key, str) and is_plain(key):
         name = key
@@ -159,13 +159,13 @@ def member(value: str, base: str, data: Path, media: Path) -> str:
     archived = media == data  # of a table alone they are another source
     root = data if data.is_dir() else data.parent
     if (archived or media == root) and not value.startswith("/"):
-        found = os.path.normpath(PurePosixPath(base, value))
+        name = os.path.normpath(PurePosixPath(base, value))
     else:
         there = os.path.normpath(Path(root, base, value).absolute())
-        found = os.path.relpath(there, media.absolute())
-    if found.startswith("..") or "\0" in value:
+        name = os.path.relpath(there, media.absolute())
+    if name.startswith("..") or "\0" in value:
         raise Dropped(Outcome.MALFORMED_ROW, f"{value!r:.60} is outside of the folder of its media")
-    return found.replace(os.sep, "/")
+    return name.replace(os.sep, "/")
 
 
 def split_of(rule: Splits, said: str) -> str | None:
@@ -183,6 +183,6 @@ def split_of(rule: Splits, said: str) -> str | None:
                 return name
         return [*rule.shares][-1]
     if rule.by == "pattern":
-        found = re.search(str(rule.pattern), said)
-        said = found[1] if found else ""
+        match = re.search(str(rule.pattern), said)
+        said = match[1] if match else ""
     return next((n for n, words in rule.names.items() if said in (n, *words)), None)
