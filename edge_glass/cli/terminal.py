@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
+    from edge_glass.tables import dedup, steps
 
 console = Console()
 SHOWN = 20  # ids or rows of a long list
@@ -288,7 +289,7 @@ def built(out: str, build: "Manifest") -> None:
     say(f'  edge_glass.load("{build.config}", repo="{out}"){why}')
 
 
-def step(out: Path, summary: dict[str, Any]) -> None:
+def step(out: Path, summary: "steps.Summary") -> None:
     """What became of the rows of a table in a step."""
     table("Source rows", ["outcome", "rows#"], summary["outcomes"].items())
     lines = [
@@ -298,7 +299,7 @@ def step(out: Path, summary: dict[str, Any]) -> None:
     say("\n".join(lines))
 
 
-def deduplicated(out: Path, summary: dict[str, Any]) -> None:
+def deduplicated(out: Path, summary: "dedup.Summary") -> None:
     """What became of the rows of a table, and what the kept ones look like."""
     from edge_glass.tables import stats
 

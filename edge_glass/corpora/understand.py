@@ -7,7 +7,7 @@ nothing is guessed: an error lists them, with the option that decides.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path, PurePosixPath
@@ -264,12 +264,7 @@ class _Reading:
     ) -> list[Media]:
         """The keys that are media."""
         if layout not in ("table", "mds", "clip_retrieval"):
-            kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
-            more = [m for m in media_columns.media_of(files, sample) if m.key == m.read_from]
-            others = [
-                m for m in more if m.stored_as == "file" and m.key not in (*kinds, "recording")
-            ]
-            return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
+            return self._media_of_folders(files, sample, keys)
         roles = self._choices.roles
         every = media_columns.media_of(files, sample, roles)
         fitting = [m for m in every if roles.get(m.read_from, m.kind) in (m.kind, "url")]
@@ -294,18 +289,27 @@ class _Reading:
                 )  # fmt: skip
         urls = [media for media in fitting if media.stored_as == "url"]
         said = [media for media in urls if media.read_from in roles]
-        if here and not said:
-            return here
-        if not said and len(urls) > 1:
-            named = [media for media in urls if media_columns.URL_KEYS.search(media.key)]
-            urls = named if len(named) == 1 else urls
-        if not said and len(urls) > 1:
+        return said or here or self._fetched(urls)
+
+    def _media_of_folders(
+        self, files: Files, sample: list[Record], keys: Collection[str]
+    ) -> list[Media]:
+        kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
+        more = [m for m in media_columns.media_of(files, sample) if m.key == m.read_from]
+        others = [m for m in more if m.stored_as == "file" and m.key not in (*kinds, "recording")]
+        return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
+
+    def _fetched(self, urls: list[Media]) -> list[Media]:
+        """The one key of URLs that are fetched, if there is any, when none was named."""
+        named = [media for media in urls if media_columns.URL_KEYS.search(media.key)]
+        urls = named if len(named) == 1 else urls
+        if len(urls) > 1:
             raise stop(
                 self._name, f"{', '.join(m.key for m in urls)} are URLs, and one a row is fetched",
                 *(f"--url {media.key}" for media in urls),
                 f"--column {urls[0].key}=text  (not fetched)",
             )  # fmt: skip
-        return said or urls
+        return urls
 
     def _classes(self, parents: set[str], splits: Splits, profile: KeyProfile) -> Column | None:
         """Folders are classes where all of files lie in one folder, or one of each split."""

@@ -82,12 +82,7 @@ def build(
         folder = hidden / "work" / variant.name
         job = Job(variant, corpus, raw, options, described, folder, final, revisions)
         current, job = left_alone(job, progress)
-        if current is None:
-            outputs.check_replaceable(final, finished.inventory(final))
-            current = whole(folder, described) or _make(job, progress)
-            if not options.allow_empty:
-                ledger.check_kept(variant.name, current.outcomes(), folder / ledger.FILE)
-            put(folder, final)
+        current = current or _put_anew(job, described, progress)
         _clear(folder)
         if options.away:
             options.away.finish(current, final)
@@ -105,6 +100,16 @@ def _check(final: Path, options: Options) -> None:
         outputs.check_apart(options.raw, final)
     if not finished.inventory(final):
         outputs.check_replaceable(final, None)
+
+
+def _put_anew(job: Job, described: Inputs, progress: Progress) -> Manifest:
+    """Make the build, or finish one that was stopped, and put it in its place."""
+    outputs.check_replaceable(job.final, finished.inventory(job.final))
+    build = whole(job.folder, described) or _make(job, progress)
+    if not job.options.allow_empty:
+        ledger.check_kept(job.variant.name, build.outcomes(), job.folder / ledger.FILE)
+    put(job.folder, job.final)
+    return build
 
 
 def _make(job: Job, progress: Progress) -> Manifest:

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
-from typing import IO, Any, NoReturn, Self
+from typing import IO, NoReturn, Self
 
 from filelock import FileLock
 
@@ -18,7 +18,7 @@ from edge_glass.core import records, units
 from edge_glass.core.atomic_files import FULL, disk_full
 from edge_glass.core.errors import EdgeGlassError, SourceError, SpaceError
 from edge_glass.sources.chunk_text import PACKED
-from edge_glass.sources.contents import Tick, contents
+from edge_glass.sources.contents import Contents, Tick, contents
 
 SUFFIXES = (".7z", ".zip", ".tar.xz", ".tar.bz2")  # .tar and .tar.gz are read in place: tars.py
 MAX_MEMBERS = 5_000_000
@@ -47,15 +47,15 @@ def unpack(archive: Path, folder: Path, tick: Tick) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
             record = _beside(folder, ".json")
-            if not folder.is_dir() or records.read(record) != _inventory(folder):
+            if not folder.is_dir() or records.read(record) != asdict(_inventory(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
                 _unpack(archive, folder, tick)
-                records.write(record, _inventory(folder))
+                records.write(record, asdict(_inventory(folder)))
 
 
-def _inventory(folder: Path) -> dict[str, Any]:
+def _inventory(folder: Path) -> Contents:
     """What an unpacked folder holds now, as its record says what it held."""
-    return asdict(contents(folder, _beside(folder, ".files"), lambda done, total: None))
+    return contents(folder, _beside(folder, ".files"), lambda done, total: None)
 
 
 def _beside(folder: Path, suffix: str) -> Path:

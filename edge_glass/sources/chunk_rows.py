@@ -283,14 +283,20 @@ def _aligned(
     """What is wanted of the marks and all columns of the layout, out of those that are there."""
     if connection is None:
         return _texts(table, layout)
+    connection.register("chunk", table)
+    result = connection.sql(f"{_aligned_sql(table.schema, there, layout)} {select}")
+    return result.to_arrow_table().combine_chunks().to_batches()[0]
+
+
+def _aligned_sql(schema: pa.Schema, there: list[str], layout: Layout) -> str:
+    """SQL: the table `aligned`, out of `chunk`."""
     missing = [name for name in layout.required if name not in there]
-    typed = [n for n in there if table.schema.field(n).type == layout.published().field(n).type]
+    typed = [n for n in there if schema.field(n).type == layout.published().field(n).type]
     numbers = [n for n in there if layout.columns[n] != "VARCHAR" and n not in typed]
     raw = [f"CAST({quoted(n)} AS VARCHAR) AS {quoted(f'raw {n}')}" for n in numbers]
     blank = {name: _is_blank(quoted(name)) for name in layout.keys}
     empty = " ".join(f"WHEN {test} THEN 'no {name}'" for name, test in blank.items())
-    connection.register("chunk", table)
-    result = connection.sql(f"""
+    return f"""
         WITH typed AS (
             SELECT row, dropped, detail AS said, {", ".join([layout.aligned(there, typed), *raw])}
             FROM chunk
@@ -310,9 +316,7 @@ def _aligned(
             {", ".join(map(quoted, layout.columns))}
         FROM typed
         )
-        {select}
-    """)
-    return result.to_arrow_table().combine_chunks().to_batches()[0]
+    """
 
 
 def _texts(table: pa.Table, layout: Layout) -> pa.RecordBatch:

@@ -188,7 +188,7 @@ def _current(folder: Path) -> bool:
     return folder.is_dir() and records.read(folder / _RECORD) == _described(folder)
 
 
-def _described(folder: Path) -> dict[str, Any]:
+def _described(folder: Path) -> dict[str, int | dict[str, str]]:
     files = [path for name in (_MEMBERS, _SEEK) if (path := folder / name).is_file()]
     return {"format": FORMAT, "sha256": {path.name: records.sha256(path) for path in files}}
 

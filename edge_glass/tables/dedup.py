@@ -12,7 +12,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full, write_json
@@ -43,9 +44,28 @@ class Wanted:
     ray: str | None = None  # the address of a cluster
 
 
+class Source(TypedDict):
+    """The chunks."""
+
+    files: int
+    bytes: int
+    rows: int
+
+
+class Summary(parts.Summary):
+    """What `FILE` says."""
+
+    keys: list[str]
+    columns: dict[str, str]
+    seed: int | None
+    source: Source
+    flagged: int  # rows that are kept though something is odd about them
+    made_with: dict[str, str]
+
+
 def deduplicate(
     variant: Variant, raw: Path | None, out: Path, wanted: Wanted, progress: Progress | None = None
-) -> dict[str, Any]:
+) -> Summary:
     """Deduplicate the table that a config is made of: in the folder `raw`, or fetched first.
 
     Raises EdgeGlassError if there is no such table, or chunks are damaged.
@@ -60,7 +80,7 @@ def deduplicate(
 
 def dedup(
     raw: Path, layout: Layout, out: Path, wanted: Wanted, progress: Progress | None = None
-) -> dict[str, Any]:
+) -> Summary:
     """Write the parts, their ledger and the statistics into `out`; returns what `FILE` says.
 
     Which part a row goes to follows from its keys, the order within a part from the source or the
@@ -70,7 +90,7 @@ def dedup(
     parts.claim(raw, out, FILE, stats.FILE, stats.PAGE)
     files = table_chunks.files(raw)
     state = _fingerprint(scatter.state(raw, files), layout, wanted)
-    if (summary := parts.finished(out, FILE, state)) is not None:
+    if (summary := parts.finished(out, FILE, state, Summary)) is not None:
         return summary
     with disk_full(out, parts.REMEDY), started(wanted.ray) as pool:
         spans = scatter.spans(raw, files)
@@ -110,7 +130,7 @@ class _Run:
             for span in spans
         ]
         total, done, rows = sum(span.bytes for span in spans), 0, 0
-        damaged: list[list[str]] = []
+        damaged: list[tuple[str, str]] = []
         with self.progress.bytes("read chunks") as tick:
             for task, record in self.pool.run(scatter.make, tasks, self.wanted.jobs):
                 done, rows = done + task.span.bytes, rows + record["rows"]
@@ -123,7 +143,7 @@ class _Run:
             raise_all(faults, SourceError)
         return rows
 
-    def write(self, spans: list[scatter.Span], rows: int) -> list[dict[str, Any]]:
+    def write(self, spans: list[scatter.Span], rows: int) -> list[gather.Record]:
         """All parts on disk; returns the record of each."""
         write_json(self.work / gather.NAMES, [name for span in spans for name in span.names])
         count, seed = self.wanted.parts, self.wanted.seed
@@ -138,13 +158,13 @@ class _Run:
 
 
 def _summary(
-    layout: Layout, wanted: Wanted, spans: list[scatter.Span], records: list[dict[str, Any]]
-) -> dict[str, Any]:
+    layout: Layout, wanted: Wanted, spans: list[scatter.Span], records: list[gather.Record]
+) -> Summary:
     summary = parts.summary(records)
     outcomes = summary["outcomes"]
     return {
         "keys": list(layout.keys),
-        "columns": layout.columns,
+        "columns": dict(layout.columns),
         "seed": wanted.seed,
         "source": {
             "files": sum(len(span.names) for span in spans),
@@ -166,7 +186,7 @@ def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
     return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 
-def _check_balance(rows_read: int, summary: dict[str, Any]) -> None:
+def _check_balance(rows_read: int, summary: Summary) -> None:
     accounted = sum(summary["outcomes"].values())
     if accounted != rows_read:
         raise DataError(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -41,13 +40,20 @@ class Task:
         return parts.name(self.part, self.parts)
 
 
-def make(task: Task) -> dict[str, Any]:
+class Record(parts.PartRecord):
+    """What the record of a part says."""
+
+    flagged: int  # rows that are kept though something is odd about them
+    stats: stats.PartStats
+
+
+def make(task: Task) -> Record:
     """Write a part and its ledger, then a record of both."""
     return parts.recorded(task.work / f"{task.name}.json", lambda: _part(task))
 
 
-def _part(task: Task) -> dict[str, Any]:
-    flagged = 0  # rows that are kept though something is odd about them
+def _part(task: Task) -> Record:
+    flagged = 0
     with duck.connected(task.memory, task.work) as connection:
         with parts.Pair(task.out, task.name, task.layout.published()) as pair:
             for batch in _rows(task, connection):
@@ -55,7 +61,7 @@ def _part(task: Task) -> dict[str, Any]:
                 flagged += pc.sum(pc.not_equal(kept["detail"], "")).as_py() or 0
         written = pair.written()
         counts = stats.of(connection, task.out / written["part"]["file"], task.layout)
-        return written | {"flagged": flagged, "stats": counts}
+        return {**written, "flagged": flagged, "stats": counts}
 
 
 def _rows(task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:

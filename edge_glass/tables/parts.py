@@ -8,22 +8,22 @@ chunks, and the output must not.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from typing_extensions import TypedDict
 
 from edge_glass.core import outputs, records, row_counts, schema
 from edge_glass.core.atomic_files import ArrowSink, Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import HIDDEN
-from edge_glass.core.shard_files import CHUNKING, Written
+from edge_glass.core.shard_files import CHUNKING
 
 FOLDER = "metadata"  # of the parts
 PART = re.compile(r"part-\d{5,}-of-\d{5,}\.parquet")
@@ -36,10 +36,35 @@ LEDGER = pa.schema(
         ("detail", pa.string()),
     ]
 )
-Record = dict[str, Any]
-SUMMARY = schema.shape(
-    outcomes=dict[str, int], parts=list[dict[str, Any]], ledger=list[dict[str, Any]]
-)
+
+
+class FileRecord(TypedDict):
+    """A part, or its ledger."""
+
+    file: str  # below the output
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class PartRecord(TypedDict):
+    """What the record of a part says; a kind of run may say more."""
+
+    outcomes: dict[str, int]
+    part: FileRecord
+    ledger: FileRecord
+
+
+class Summary(TypedDict):
+    """What is said of all parts once they are there; a kind of run says more."""
+
+    outcomes: dict[str, int]
+    parts: list[FileRecord]
+    ledger: list[FileRecord]
+
+
+AnyRecord = TypeVar("AnyRecord", bound=PartRecord)
+AnySummary = TypeVar("AnySummary", bound=Summary)
 
 
 def name(number: int, of: int) -> str:
@@ -47,12 +72,12 @@ def name(number: int, of: int) -> str:
     return f"part-{number:05d}-of-{of:05d}.parquet"
 
 
-def recorded(record: Path, make: Callable[[], Record]) -> Record:
+def recorded(record: Path, make: Callable[[], AnyRecord]) -> AnyRecord:
     """What the record of a part says; the part is made if it has none yet."""
     known = records.read(record)
     if known is None:
-        records.write(record, known := make())
-    return known
+        records.write(record, known := dict(make()))
+    return cast("AnyRecord", known)
 
 
 class Pair:
@@ -81,13 +106,10 @@ class Pair:
         row_counts.count(batch.num_rows, batch.num_rows - kept.num_rows)
         return kept
 
-    def written(self) -> Record:
-        """Outcomes, and name, rows, bytes and sha256 of both files, once they are whole."""
-        files = {
-            kind: {"file": self._names[kind], **file.written()}
-            for kind, file in self._files.items()
-        }
-        return {"outcomes": dict(sorted(self._outcomes.items())), **files}
+    def written(self) -> PartRecord:
+        """Outcomes and both files, once they are whole."""
+        part, ledger = (file.written(self._names[kind]) for kind, file in self._files.items())
+        return {"outcomes": dict(sorted(self._outcomes.items())), "part": part, "ledger": ledger}
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
@@ -119,14 +141,15 @@ class _File:
         self._whole.check()
         self._rows += batch.num_rows
 
-    def written(self) -> Record:
-        return asdict(Written(self._rows, self._whole.size, self._whole.sha256))
+    def written(self, name: str) -> FileRecord:
+        whole = self._whole
+        return {"file": name, "rows": self._rows, "bytes": whole.size, "sha256": whole.sha256}
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
 
-def summary(records: list[Record]) -> Record:
+def summary(records: Sequence[PartRecord]) -> Summary:
     """What the records of all parts say together."""
     outcomes = sum((Counter(record["outcomes"]) for record in records), Counter[str]())
     return {
@@ -136,10 +159,10 @@ def summary(records: list[Record]) -> Record:
     }
 
 
-def finished(out: Path, file: str, state: str) -> Record | None:
+def finished(out: Path, file: str, state: str, kind: type[AnySummary]) -> AnySummary | None:
     """The summary `file` of a finished run that had the same inputs."""
     try:
-        summary: Record = schema.read(out / file, SUMMARY, "")
+        summary: AnySummary = schema.read(out / file, kind, "")
         same = json.loads(_state(out, file).read_text()) == state
     except (FileNotFoundError, ValueError, RecursionError, EdgeGlassError):
         return None
@@ -153,7 +176,7 @@ def claim(raw: Path, out: Path, *files: str) -> None:
     outputs.claim(out, [FOLDER, "ledger", *files])
 
 
-def finish(out: Path, file: str, state: str, summary: Record) -> None:
+def finish(out: Path, file: str, state: str, summary: Summary) -> None:
     """Remove the parts of an earlier run that were more, or others; write the summary."""
     for files in (summary["parts"], summary["ledger"]):
         wanted = {Path(part["file"]).name for part in files}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TypedDict, cast
 
 import duckdb
 import pyarrow as pa
@@ -56,6 +56,13 @@ class Task:
         return self.work / f"span-{self.span.number:06d}"
 
 
+class Record(TypedDict):
+    """What the record of a span says."""
+
+    rows: int
+    damaged: list[tuple[str, str]]  # chunks, and where each ends
+
+
 def spans(raw: Path, files: Sequence[Path]) -> list[Span]:
     """Cut the chunks into spans of about the same size, at least one chunk each."""
     cuts: list[Span] = []
@@ -82,7 +89,7 @@ def state(raw: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def make(task: Task) -> dict[str, Any]:
+def make(task: Task) -> Record:
     """Write the pieces of a span, then a record: its rows, and the chunks that are damaged."""
     record = task.folder / "done.json"
     if records.read(record) is None:
@@ -90,17 +97,17 @@ def make(task: Task) -> dict[str, Any]:
         with TemporaryDirectory(dir=task.work, prefix="aside-") as temp:
             aside = Path(temp) / "span"
             aside.mkdir()
-            records.write(aside / record.name, _pieces(task, aside))
+            records.write(aside / record.name, dict(_pieces(task, aside)))
             try:
                 aside.rename(task.folder)
             except OSError:
                 if records.read(record) is None:  # of a node that was thought lost, and was not
                     raise
         sync_folder(task.work)
-    return records.read(record) or {}
+    return cast("Record", records.read(record))
 
 
-def _pieces(task: Task, folder: Path) -> dict[str, Any]:
+def _pieces(task: Task, folder: Path) -> Record:
     damaged: list[tuple[str, str]] = []
     faults: list[EdgeGlassError] = []  # raised inside DuckDB they would be another error's text
     half = task.memory // 2

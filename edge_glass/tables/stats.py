@@ -5,12 +5,13 @@ Counts of few values and of hosts, histograms and quantiles of numbers and lengt
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Iterable, Mapping
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
+from typing_extensions import TypedDict
 
 from edge_glass.core import duck, pages, schema
 from edge_glass.core.atomic_files import write_json
@@ -23,16 +24,34 @@ SHOWN = 20  # bars of a plot of values
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SIDES = (256, 512, 1024)  # pixels
 
-# "rows"; by column "counts" or "bins": name or lower edge -> rows, "quantiles": share -> value;
-# "sizes": pixels -> rows with both or either of their sides at or above
-Stats = dict[str, Any]
-BY_COLUMN = dict[str, dict[str, float]]
-SHAPE = schema.shape(
-    rows=int, counts=BY_COLUMN, bins=BY_COLUMN, quantiles=BY_COLUMN, sizes=BY_COLUMN
-)
+KINDS: tuple[Literal["counts", "bins", "values", "sizes"], ...] = (
+    "counts", "bins", "values", "sizes"
+)  # fmt: skip
+Counts = dict[str, dict[str, int]]  # of each column
 
 
-def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Stats:
+class Counted(TypedDict):
+    """What is counted of rows."""
+
+    rows: int
+    counts: Counts  # value -> rows
+    bins: Counts  # lower edge -> rows
+    sizes: Counts  # pixels -> rows with both or either of their sides at or above
+
+
+class PartStats(Counted):
+    """The statistics of a part."""
+
+    values: Counts
+
+
+class Stats(Counted):
+    """The statistics of a table."""
+
+    quantiles: dict[str, dict[str, float]]  # of each column: share -> value
+
+
+def of(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> PartStats:
     """The statistics of one Parquet file."""
 
     def counted(value: str, limit: int) -> dict[str, int]:
@@ -60,9 +79,7 @@ def _host(layout: Layout) -> str:
     return f"nullif(lower(regexp_extract({quoted(layout.url)}, {pattern}, 1)), '')"
 
 
-def _sizes(
-    connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout
-) -> dict[str, dict[str, int]]:
+def _sizes(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> Counts:
     """Pixels -> rows that have `both` or `either` of their sides at or above."""
     if not set(layout.sides) <= layout.columns.keys():
         return {}
@@ -91,22 +108,27 @@ def _value(name: str, layout: Layout) -> str:
     return f"CASE WHEN {value} IS NOT NULL THEN {inside} END"
 
 
-def merged(parts: Iterable[Stats]) -> Stats:
+def merged(parts: Iterable[PartStats]) -> Stats:
     """The statistics of several files as those of one."""
-    total: Stats = {"rows": 0, "counts": {}, "bins": {}, "values": {}, "sizes": {}}
-    for stats in parts:
-        total["rows"] += stats["rows"]
-        for kind in ("counts", "bins", "values", "sizes"):
-            for name, values in stats[kind].items():
-                total[kind].setdefault(name, Counter()).update(values)
-    values = total.pop("values")
-    total["quantiles"] = {name: _quantiles(counts) for name, counts in values.items()}
-    for name, values in total["counts"].items():
-        ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
-        total["counts"][name] = dict(ranked)
-    for name, values in total["bins"].items():
-        total["bins"][name] = dict(sorted(values.items(), key=_edge))
-    return total
+    every = list(parts)
+    counts, bins, values, sizes = (_added(each[kind] for each in every) for kind in KINDS)
+    return {
+        "rows": sum(each["rows"] for each in every),
+        "counts": {
+            name: dict(sorted(column.items(), key=lambda item: (-item[1], item[0])))
+            for name, column in counts.items()
+        },
+        "bins": {name: dict(sorted(bins[name].items(), key=_edge)) for name in bins},
+        "sizes": sizes,
+        "quantiles": {name: _quantiles(column) for name, column in values.items()},
+    }
+
+
+def _added(parts: Iterable[Counts]) -> Counts:
+    total: dict[str, Counter[str]] = {}
+    for name, values in chain.from_iterable(part.items() for part in parts):
+        total.setdefault(name, Counter()).update(values)
+    return dict(total)
 
 
 def _quantiles(counts: dict[str, int]) -> dict[str, float]:
@@ -121,7 +143,7 @@ def _edge(item: tuple[str, int]) -> float:
     return float("-inf") if item[0] == NOTHING else float(item[0])
 
 
-def write(out: Path, summary: dict[str, Any], parts: Iterable[Stats]) -> None:
+def write(out: Path, summary: Mapping[str, object], parts: Iterable[PartStats]) -> None:
     """Write the statistics as JSON, and with plots as a page that loads nothing."""
     total = merged(parts)
     write_json(out / FILE, total)
@@ -143,5 +165,5 @@ def _plots(total: Stats) -> Iterable[dict[str, Any]]:
 
 def read(out: Path) -> Stats:
     """The statistics beside deduplicated parts."""
-    total: Stats = schema.read(out / FILE, SHAPE, "delete it and run `edge-glass dedup` again")
+    total: Stats = schema.read(out / FILE, Stats, "delete it and run `edge-glass dedup` again")
     return total

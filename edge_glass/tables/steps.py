@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -59,6 +59,14 @@ class Task:
         return parts.name(self.number, self.of)
 
 
+class Summary(parts.Summary):
+    """What `FILE` says."""
+
+    step: str
+    rows: int
+    made_with: dict[str, str]
+
+
 def run(
     step: Step,
     raw: Path,
@@ -66,13 +74,13 @@ def run(
     jobs: int = 1,
     ray: str | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Do a step over every chunk in `raw`; returns what `FILE` in `out` then says."""
     raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
     parts.claim(raw, out, FILE)
     files = table_chunks.files(raw)
     state = _fingerprint(step, scatter.state(raw, files))
-    if (summary := parts.finished(out, FILE, state)) is not None:
+    if (summary := parts.finished(out, FILE, state, Summary)) is not None:
         return summary
     work = out / HIDDEN / "steps" / state
     with disk_full(out, parts.REMEDY), started(ray) as workers:
@@ -93,12 +101,12 @@ def run(
     return summary
 
 
-def make(task: Task) -> dict[str, Any]:
+def make(task: Task) -> parts.PartRecord:
     """Write a part and its ledger, then a record of both."""
     return parts.recorded(task.work / f"{task.name}.json", lambda: _part(task))
 
 
-def _part(task: Task) -> dict[str, Any]:
+def _part(task: Task) -> parts.PartRecord:
     with parts.Pair(task.out, task.name, task.step.schema(task.raw)) as pair:
         for table in task.step.rows(task.raw / task.chunk, task.work):
             source = pa.array([task.chunk] * table.num_rows, pa.string())
@@ -107,10 +115,10 @@ def _part(task: Task) -> dict[str, Any]:
     return pair.written()
 
 
-def _summary(step: Step, records: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(step: Step, records: list[parts.PartRecord]) -> Summary:
     summary = parts.summary(records)
     rows = sum(summary["outcomes"].values())
-    return {"step": repr(step), "rows": rows} | summary | {"made_with": _libraries(step)}
+    return {"step": repr(step), "rows": rows, **summary, "made_with": _libraries(step)}
 
 
 def _libraries(step: Step) -> dict[str, str]:

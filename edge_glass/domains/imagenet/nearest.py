@@ -153,7 +153,7 @@ def retrieve(
     jobs: int = 1,
     ray: str | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> steps.Summary:
     """Write the rows of `raw` that are nearest to the captions of the build in `queries`."""
     raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
     files = table_chunks.files(raw)
