@@ -296,7 +296,6 @@ def jobs() -> Iterator[list[Job]]:
         stack.enter_context(mock.patch.object(shard_plan, "SHARD_BYTES", 250_000))
         stack.enter_context(mock.patch.object(publish, "COMMIT_FILES", 2))
         stack.enter_context(mock.patch.object(index_build, "EXACT", 0))
-        stack.enter_context(mock.patch.object(index_build, "BLOCK", 1000))
         for corpus in ("clotho", "pixmo_cap"):
             catalog.corpus(corpus).code()  # cached from now on
         site, hub = stack.enter_context(Site(pages)), stack.enter_context(Hub())

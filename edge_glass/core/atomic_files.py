@@ -12,7 +12,7 @@ from functools import lru_cache
 from glob import escape
 from importlib.util import find_spec
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 from typing import IO, Any
 
 from edge_glass.core.errors import SpaceError
@@ -176,6 +176,14 @@ def disk_full(place: Path, remedy: str) -> Iterator[None]:
         elsewhere = error.filename and not Path(error.filename).is_relative_to(place)
         where = error.filename if elsewhere else place
         raise SpaceError(f"{where}: the disk is full. {remedy}") from error
+
+
+def link(source: Path, target: Path) -> None:
+    """A file under a second name; a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        copyfile(source, target)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """A build made of the shards of earlier ones: what does not change stays byte for byte."""
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import finished, ledger, ledger_tables, manifest, names, outputs, parquet
-from edge_glass.core.atomic_files import disk_full
+from edge_glass.core.atomic_files import disk_full, link
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.locations import is_local
@@ -153,10 +152,7 @@ def _kept(part: Part, described: Inputs) -> ShardRecord:
     [shard], [path] = part.shards, part.paths
     if is_local(part.folder):
         finished.check(part.folder, part.shards)
-        try:
-            os.link(path, part.target)
-        except OSError:  # not every file system has links
-            shutil.copyfile(path, part.target)
+        link(path, part.target)
     counted = {"duration", "license"} & described.features.keys()
     figures = manifest.figures(path) if counted else manifest.Figures()
     return ShardRecord(part.split, replace(shard, file=part.target.name), {}, {}, figures)

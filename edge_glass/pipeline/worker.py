@@ -2,8 +2,6 @@
 
 import ctypes
 import gc
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -15,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import interrupts, ledger, ledger_tables, manifest, records, row_counts
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import Whole, link
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
@@ -145,10 +143,7 @@ def take_over(task: Task, folder: Path, shard: File, start: int) -> None:
             book.add(entry)
     target = task.folder / task.name
     target.unlink(missing_ok=True)
-    try:
-        os.link(folder / shard.file, target)
-    except OSError:  # not every file system has links
-        shutil.copyfile(folder / shard.file, target)
+    link(folder / shard.file, target)
     _recorded(task, shard, book)
 
 

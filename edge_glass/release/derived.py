@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from edge_glass.audit import audits
 from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import Ids
 from edge_glass.core.manifest import HIDDEN, Manifest
 from edge_glass.core.row import source_id
@@ -18,7 +19,7 @@ from edge_glass.core.shard_files import write_table
 from edge_glass.domains.slides import call_log, captions
 from edge_glass.domains.slides.call_log import Calls
 from edge_glass.release import write_card
-from edge_glass.vectors import embed
+from edge_glass.vectors import embed, index_build, stored_vectors, vector_index
 from edge_glass.vectors.embedding_files import ROWS
 
 Step = tuple[str, Callable[[], None]]  # what is done, and how
@@ -36,12 +37,15 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
             yield description, _Removal([folder / name for name in files])
     for path in sorted((out / "embeddings" / before.config).glob(f"*/{embed.FILE}")):
         folder, name = path.parent, f"embeddings/{before.config}/{path.parent.name}"
-        indexes = [*folder.glob("index/*/*")]
-        if indexes:
-            yield f"{name}/index: removed: run `edge-glass index` again", _Removal(indexes)
+        indexes = [*folder.glob("index/*")] if ids is None or len(ids) else []
         if schema.read(path, embed.SETTINGS, embed.REMEDY)["layout"] == "parquet":
             yield f"{name}: `edge-glass embed` goes on with it", _Cleaning(path, before, out, ids)
+            if indexes and ids:
+                said = "follows, or is removed: then run `edge-glass index` again"
+                yield f"{name}/index: {said}", _Following(out / before.config, folder, indexes)
         else:
+            if indexes:
+                yield f"{name}/index: removed: run `edge-glass index` again", _Removal(indexes)
             kinds = ("metadata", "img_emb", "text_emb", "images")
             there = [one for kind in kinds for one in (folder / kind).rglob("*") if one.is_file()]
             yield f"{name}: removed: run `edge-glass embed` again", _Removal([*there, path])
@@ -88,7 +92,7 @@ class _Removal:
 
     def __call__(self) -> None:
         for path in self._paths:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 class _Cleaning:
@@ -113,6 +117,22 @@ class _Cleaning:
                 path.unlink()
         settings = schema.read(self._path, embed.SETTINGS, embed.REMEDY)
         write_json(self._path, settings | {"data": digests})
+
+
+class _Following:
+    """Takes rows out of the indexes of embeddings that were cleaned."""
+
+    def __init__(self, config: Path, folder: Path, indexes: list[Path]) -> None:
+        self._config, self._folder, self._indexes = config, folder, indexes
+
+    def __call__(self) -> None:
+        left = {*self._indexes}
+        with suppress(EdgeGlassError):  # what cannot follow goes: it holds rows that are gone
+            for one in stored_vectors.stored(self._config, self._folder.parents[1]):
+                if (index := vector_index.place(one)) in left:
+                    index_build.follow(one)
+                    left.remove(index)
+        _Removal([*left])()
 
 
 def _filter(path: Path, gone: Ids, several: bool) -> None:

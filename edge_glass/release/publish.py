@@ -211,7 +211,8 @@ def _review(
     from edge_glass.release import diff_page  # which few need
 
     place = locations.at(f"{hub.repo}@{head}")
-    page = diff_page.review(place, builds, hub.repo, release.tag) if head else None
+    with locations.errors_explained(place):
+        page = diff_page.review(place, builds, hub.repo, release.tag) if head else None
     if page is not None:
         release.send.append(REVIEW)
         yield CommitOperationAdd(REVIEW, page)

@@ -1,48 +1,49 @@
 """Building an index: exact for few vectors, an inverted file with short codes for many.
 
-The vectors stream by a few times: for a sample to find lists in, once to be encoded, in blocks that
-are whole or absent, and once more for exact neighbours to measure against. The bytes depend on the
-embeddings, the budget and the release of faiss; times are written apart from them.
+The vectors stream by a few times: for a sample to find lists in, once to be encoded, part by part,
+and once more for exact neighbours to measure against. A part is whole or absent. An index that is
+there follows a change of the data: lists and what was measured stay, parts of the same shards keep
+their files, and in others only vectors that came are encoded. The bytes depend on the embeddings,
+the budget, the release of faiss and, of an index that followed, on what its lists were found from;
+times are written apart from them.
 """
 
-import os
+import re
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edge_glass.core import outputs, records, schema
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core import outputs, records
 from edge_glass.core.errors import DataError, EdgeGlassError
-from edge_glass.core.progress import Progress, Tally
+from edge_glass.core.progress import Progress, Silent
 from edge_glass.vectors import recall
+from edge_glass.vectors.index_parts import PER_LIST, Facts, Work
 from edge_glass.vectors.stored_vectors import Stored
-from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import (
-    DESCRIBED,
     FILE,
-    FILES,
     MEASURED,
     REMEDY,
-    Exact,
-    Inverted,
-    hushed,
     library,
     place,
     read,
-    state,
+    searched,
 )
 
 EXACT = 25_000_000  # numbers, 100 MB, which one core compares with a query in some 10 ms
-BLOCK = 2**18  # vectors of a block of an inverted file: what a stop may cost
-PER_LIST = 40  # vectors that a list is found from; faiss warns below 39
+PARTS = 8  # of an index, about: each is written as a whole, and costs a query some 0.05 ms
 CODES = {"SQ8": 1.0, "SQ6": 0.75, "SQ4": 0.5}  # bytes a number, the finest first
 ID = 8  # bytes
-Array = np.ndarray[Any, Any]
+OURS = re.compile(  # what the files of an index are called
+    r"(index|measured)\.json|lists\.faiss|(rows|vectors)\.npy|vectors\.(faiss|ivfdata)|"
+    r"[\w.-]+-\d{5}\.(faiss|keys\.npy|npy|rows\.npy)"
+)
+WORN = 3  # lists are found anew once one row in so many has come or gone since
+# what follows from the rows that an index was built from in one go
+SAME = ("column", "model", "dim", "kind", "code", "faiss")
+FIRST = ("lists", "sample", "step", "similarity", "recall_at_10", "probes")
 
 
 @dataclass(frozen=True)
@@ -68,174 +69,110 @@ def plan(rows: int, dim: int, memory: int) -> Plan:
 
 
 def build(stored: Stored, siblings: list[Stored], memory: int, progress: Progress) -> Path:
-    """Write the index of a column, or leave it if it is there; returns its folder.
+    """Write the index of a column, let it follow a change, or leave it; returns its folder.
 
     `siblings` are columns in the same space, whose vectors are queries to measure with, too.
     `memory` is in bytes. Raises EdgeGlassError if the embeddings are not whole.
     """
     stored.check()
-    folder, made_of = place(stored), state(stored)
-    rows, dim = stored.rows, stored.dim
-    exact = rows * dim <= EXACT
-    facts = {"made_of": made_of, "column": stored.column, "model": stored.model, "dim": dim}
-    if exact:
-        facts |= {"kind": "exact"}
-    else:
-        planned = asdict(plan(rows, dim, memory))
-        facts |= {"kind": "inverted", **planned, "faiss": library().__version__}
-    inventory = _inventory(folder)
-    if inventory and _already(folder, facts):
+    earlier, facts = _earlier(place(stored)), _planned(stored, memory)
+    if earlier and _is_good(facts, earlier, stored.rows):
+        return _write(stored, siblings, _kept(earlier), earlier, progress)
+    return _write(stored, siblings, facts, None, progress)
+
+
+def follow(stored: Stored) -> None:
+    """Let the index of a column follow a change of the data at once.
+
+    Raises EdgeGlassError if there is none of this model, or embeddings or faiss are not there.
+    """
+    stored.check()
+    earlier = _earlier(place(stored))
+    if earlier is None or earlier["model"] != stored.model:
+        raise DataError(f"{place(stored)}: cannot be gone on with: {REMEDY}")
+    _write(stored, [], _kept(earlier), earlier, Silent())
+
+
+def _write(
+    stored: Stored,
+    siblings: list[Stored],
+    facts: Facts,
+    earlier: Facts | None,
+    progress: Progress,
+) -> Path:
+    """Write an index that goes on from an earlier one, if there is one; returns its folder."""
+    folder, parts = place(stored), stored.parts(facts["step"])
+    facts["parts"] = {part.label: part.state for part in parts}
+    if earlier and facts["parts"] == earlier["parts"]:
         return folder
-    outputs.check_replaceable(folder, inventory)
-    work = folder.with_name(f".{folder.name}.tmp")
-    if records.read(work / FILE) != facts:
-        shutil.rmtree(work, ignore_errors=True)
-        records.write(work / FILE, facts)
-    final = work / "final"
-    shutil.rmtree(final, ignore_errors=True)
-    final.mkdir()
-    start = time.monotonic()
-    count = _exact(stored, final) if exact else _inverted(stored, work, facts, progress)
-    facts |= {"rows": count, "bytes": sum(p.stat().st_size for p in final.iterdir())}
-    _measure(stored, siblings, final, facts, round(time.monotonic() - start, 1), progress)
-    outputs.replace(final, folder, _inventory(folder))
-    shutil.rmtree(work)
+    outputs.check_replaceable(folder, _inventory(folder))
+    work = Work(stored, facts, folder, earlier)
+    start, steps = time.monotonic(), work.steps(parts, progress)
+    written = [known for step in steps.values() for known in step["files"].items()]
+    facts["files"], facts["bytes"] = dict(written), sum(size for _, (size, _) in written)
+    facts["vectors"] = {label: steps[label]["rows"] for label in facts["parts"]}
+    facts["rows"] = sum(facts["vectors"].values())
+    facts["changed"] = sum(step["changed"] for step in steps.values())
+    if earlier:
+        facts["changed"] += earlier["changed"]
+        timed = records.read(folder / MEASURED) or {}
+    else:
+        seconds = round(time.monotonic() - start, 1)
+        index, queries = searched(work.final, facts, parts), recall.queries(stored, siblings)
+        measured, timed = recall.measure(index, stored, queries, progress)
+        facts, timed = facts | measured, {"build_seconds": seconds, **timed}
+    records.write(work.final / MEASURED, timed)
+    records.write(work.final / FILE, facts)
+    outputs.replace(work.final, folder, _inventory(folder))
+    shutil.rmtree(work.folder)
     return folder
 
 
-def _measure(
-    stored: Stored,
-    siblings: list[Stored],
-    final: Path,
-    facts: dict[str, Any],
-    seconds: float,
-    progress: Progress,
-) -> None:
-    """Write what an index is, with its recall, and apart from that how fast it was."""
-    index = Exact(final, facts) if facts["kind"] == "exact" else Inverted(final, facts)
-    measured, timed = recall.measure(index, stored, recall.queries(stored, siblings), progress)
-    files = {p.name: [p.stat().st_size, records.sha256(p)] for p in sorted(final.iterdir())}
-    records.write(final / MEASURED, {"build_seconds": seconds, **timed})
-    records.write(final / FILE, facts | {"files": files} | measured)
+def _planned(stored: Stored, memory: int) -> Facts:
+    """What an index that is built in one go is like."""
+    rows, dim, shards = stored.rows, stored.dim, len(stored.shards)
+    facts: Facts = {"column": stored.column, "model": stored.model, "dim": dim}
+    if rows * dim <= EXACT:
+        return facts | {"kind": "exact", "step": -(-shards // PARTS)}
+    planned = plan(rows, dim, memory)
+    size = rows * (CODES[planned.code] * dim + ID)
+    step = -(-shards // max(PARTS, round(2 * size / memory)))  # a part is in memory at a time
+    version = library().__version__
+    return facts | {"kind": "inverted", "step": step, **asdict(planned), "faiss": version}
+
+
+def _earlier(folder: Path) -> Facts | None:
+    """What the index says that is there, None if there is none that is whole."""
+    try:
+        return read(folder) if records.read(folder / MEASURED) else None
+    except (FileNotFoundError, EdgeGlassError):
+        return None
+
+
+def _is_good(facts: Facts, earlier: Facts, rows: int) -> bool:
+    """Whether the lists that are there are still as good as ones that were found anew."""
+    changed = earlier["changed"] + abs(rows - earlier["rows"])
+    worn = facts["kind"] == "inverted" and changed * WORN > rows
+    return not worn and all(facts.get(name) == earlier.get(name) for name in SAME)
+
+
+def _kept(earlier: Facts) -> Facts:
+    """What an index keeps that follows a change."""
+    return {name: earlier[name] for name in (*SAME, *FIRST) if name in earlier}
 
 
 def _inventory(folder: Path) -> set[str] | None:
-    """The files of an index, None where there is none whose description is whole."""
-    try:
-        schema.read(folder / FILE, DESCRIBED, REMEDY)
-    except (FileNotFoundError, EdgeGlassError):
+    """The files of an index of this release or an earlier one, None where there is none."""
+    if not (folder / FILE).is_file():
         return None
-    return {FILE, MEASURED, *FILES}
+    return {path.name for path in folder.iterdir() if OURS.fullmatch(path.name)}
 
 
-def _already(folder: Path, facts: dict[str, Any]) -> bool:
-    try:
-        return bool(records.read(folder / MEASURED)) and facts.items() <= read(folder).items()
-    except EdgeGlassError:
-        return False
-
-
-def _unit(stored: Stored) -> Iterator[tuple[Array, Array]]:
-    for rows, vectors in stored.blocks():
-        yield rows, normal(vectors)
-
-
-def _exact(stored: Stored, folder: Path) -> int:
-    blocks = list(_unit(stored))
-    none = [(np.empty(0, np.int64), np.empty((0, stored.dim), np.float32))]
-    rows, vectors = (np.concatenate(parts) for parts in zip(*none, *blocks, strict=True))
-    for name, array in (("rows", rows), ("vectors", vectors)):
-        with Whole(folder / f"{name}.npy") as file:
-            np.save(file, array)
-    return len(rows)
-
-
-def _inverted(stored: Stored, work: Path, facts: dict[str, Any], progress: Progress) -> int:
-    """Train, encode block by block, and merge the blocks' lists on disk."""
-    faiss, trained, tally = library(), work / "trained.faiss", Tally()
-    from faiss.contrib.ondisk import merge_ondisk
-
-    if not _is_kept(trained):
-        with progress.rows(f"{stored.name}: find {facts['lists']} lists", stored.rows, tally):
-            _keep(_trained(stored, facts, tally), trained)
-    tally = Tally()
-    with progress.rows(f"{stored.name}: encode", stored.rows, tally):
-        blocks = list(_blocks(stored, trained, work, tally))
-    index, lists = faiss.read_index(str(trained)), work / "final" / "vectors.ivfdata"
-    with hushed():
-        merge_ondisk(index, [str(path) for path in blocks], str(lists))
-    with lists.open("rb") as file:
-        os.fsync(file.fileno())
-    faiss.downcast_InvertedLists(index.invlists).filename = "vectors.ivfdata"  # no path of ours
-    count = int(index.ntotal)
-    _write(index, work / "final" / "vectors.faiss")
-    return count
-
-
-def _trained(stored: Stored, facts: dict[str, Any], tally: Tally) -> Any:
-    faiss = library()
-    draw = np.random.default_rng(0)
-    held_out = set(recall.sample_rows(stored.rows).tolist())
-    numbers = draw.choice(stored.rows, min(stored.rows, facts["sample"] + len(held_out)), False)
-    wanted = np.zeros(stored.rows, dtype=bool)
-    wanted[numbers] = True
-    wanted[list(held_out)] = False
-    sample = np.concatenate([v[wanted[rows]] for rows, v in tally.over(_unit(stored))])
-    factory = f"IVF{facts['lists']},{facts['code']}"
-    index = faiss.index_factory(stored.dim, factory, faiss.METRIC_INNER_PRODUCT)
-    index.cp.max_points_per_centroid = 2 * PER_LIST  # all of them: they are a sample already
-    index.train(sample)
-    return index
-
-
-def _blocks(stored: Stored, trained: Path, work: Path, tally: Tally) -> Iterator[Path]:
-    """The files of the blocks; those that are there are not made again."""
-    faiss, index, number, buffered = library(), None, 0, 0
-    for rows, vectors in tally.over(_unit(stored)):
-        path = work / f"block-{number:05d}.faiss"
-        if not _is_kept(path):
-            index = index or faiss.read_index(str(trained))
-            index.add_with_ids(vectors, rows)
-        buffered += len(rows)
-        if buffered >= BLOCK:
-            _close(index, path)
-            yield path
-            index, number, buffered = None, number + 1, 0
-    if buffered:
-        path = work / f"block-{number:05d}.faiss"
-        _close(index, path)
-        yield path
-
-
-def _close(index: Any, path: Path) -> None:
-    if index is not None:
-        _keep(index, path)
-
-
-def _keep(index: Any, path: Path) -> None:
-    """Write a step on the way, with a record of it."""
-    file = _write(index, path)
-    records.write(path.with_suffix(".json"), {"bytes": file.size, "sha256": file.sha256})
-
-
-def _is_kept(path: Path) -> bool:
-    record = records.read(path.with_suffix(".json"))
-    return record is not None and records.fault(path, record["bytes"], record["sha256"]) is None
-
-
-def _write(index: Any, path: Path) -> Whole:
-    """An index on disk, whole or not at all."""
-    with Whole(path) as file:
-        writer = library().PyCallbackIOWriter(file.write)
-        library().write_index(index, writer)
-    return file
-
-
-def facts(folder: Path) -> dict[str, Any]:
+def facts(folder: Path) -> Facts:
     """What an index is and what was measured of it. Raises DataError if that is damaged."""
     measured = records.read(folder / MEASURED)
     if measured is None:
         raise DataError(f"{folder / MEASURED}: is not what was written: {REMEDY}")
-    described = read(folder) | measured
-    described.pop("files")
+    described = {n: v for n, v in read(folder).items() if n not in ("files", "parts", "vectors")}
+    described |= measured
     return {"name": f"{described['column']}:{folder.parents[1].name}"} | described

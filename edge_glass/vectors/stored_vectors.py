@@ -3,6 +3,8 @@
 Rows are counted from 0 over all shards of a build, in the order of its manifest.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +22,17 @@ from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target, targets
 
 Array = np.ndarray[Any, Any]
 SHARED = {"clip", "auto", "multimodal"}  # kinds of models whose modalities have one space
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some shards of a split, one after another: what a part of an index is made of."""
+
+    label: str  # such as train-00000
+    files: slice  # of a column's files
+    start: int  # the number of its first row
+    rows: int
+    state: str  # a digest of what its vectors were made of
 
 
 @dataclass(frozen=True)
@@ -67,13 +80,32 @@ class Stored:
         same = self.dim == other.dim and (self.modality == other.modality or self.shares)
         return self.folder == other.folder and same
 
-    def blocks(self) -> Iterator[tuple[Array, Array]]:
+    def parts(self, step: int) -> list[Part]:
+        """All shards, `step` shards of a split in a part."""
+        made_of = {name: value for name, value in self.settings.items() if name != "data"}
+        shards, files, start = self.settings["data"], self.files(), 0
+        groups: dict[str, list[int]] = {}
+        for number, shard in enumerate(self.shards):
+            split, place, *_ = shard.name.rsplit("-", 3)
+            groups.setdefault(f"{split}-{int(place) // step:05d}", []).append(number)
+        parts = []
+        for label, numbers in groups.items():
+            one, after = numbers[0], numbers[-1] + 1
+            said = [[shards[self.shards[n].name], _size(files[n])] for n in numbers]
+            state = hashlib.sha256(json.dumps([made_of, self.column, said]).encode()).hexdigest()
+            rows = sum(map(parquet.count, self.shards[one:after]))
+            parts.append(Part(label, slice(one, after), start, rows, state))
+            start += rows
+        return parts
+
+    def blocks(self, files: slice | None = None) -> Iterator[tuple[Array, Array]]:
         """Numbers of rows, int64 (n,), and their vectors as stored, float32 (n, dim).
 
-        Rows without a vector are left out.
+        With `files` of some shards alone, whose rows are counted from 0. Rows without a vector are
+        left out.
         """
         start = 0
-        for vectors, there in self._read():
+        for vectors, there in self._read(self.files()[files or slice(None)]):
             kept = there & np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
             yield start + np.flatnonzero(kept), vectors[kept]
             start += len(there)
@@ -81,7 +113,7 @@ class Stored:
     def vector(self, row: int) -> Array:
         """The vector of a row, float32 (dim,). Raises EdgeGlassError if it has none."""
         start = 0
-        for vectors, there in self._read(row):
+        for vectors, there in self._read(self.files(), row):
             if row < start + len(there):
                 if there[row - start] and vectors[row - start].any():
                     vector: Array = vectors[row - start]
@@ -113,13 +145,13 @@ class Stored:
                 f"({absent[0]} is the first): run the same `edge-glass embed` again"
             )
 
-    def _read(self, wanted: int | None = None) -> Iterator[tuple[Array, Array]]:
-        """Vectors (n, dim) of all rows in order, and which of them there are (n,).
+    def _read(self, files: list[Path], wanted: int | None = None) -> Iterator[tuple[Array, Array]]:
+        """Vectors (n, dim) of the rows of files in order, and which of them there are (n,).
 
         With `wanted`, row groups before that row are skipped: given are as many rows without any.
         """
         start = 0
-        for path in self.files():
+        for path in files:
             pieces = self._arrays if path.suffix == ".npy" else self._groups
             for count, load in pieces(path):
                 if wanted is not None and wanted >= start + count:
@@ -141,6 +173,10 @@ class Stored:
                 count = file.metadata.row_group(group).num_rows
                 column = partial(file.read_row_group, group, [name])
                 yield count, lambda column=column: _listed(column()[name], self.dim)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _numbers(piece: Array) -> tuple[Array, Array]:

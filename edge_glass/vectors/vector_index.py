@@ -1,17 +1,13 @@
 """An index over one column of embeddings, memory-mapped: the nearest rows by cosine similarity.
 
-Few vectors are kept as they are and compared one by one (`vectors.npy`); of many there are codes in
-the lists of an inverted file (`vectors.faiss` and `vectors.ivfdata`), of which a query reads some.
+It is in parts, each of some shards of a split, so that a change of the data stays in its part. Few
+vectors are kept as they are and compared one by one; of many there are codes in the lists of
+inverted files, of which a query reads some.
 """
 
-import ctypes
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,15 +17,14 @@ from edge_glass.core import names, records, schema
 from edge_glass.core.errors import DataError
 from edge_glass.core.extras import needs
 from edge_glass.vectors import arrays
-from edge_glass.vectors.embed import FILE as EMBEDDINGS
-from edge_glass.vectors.exact_search import top
-from edge_glass.vectors.stored_vectors import Stored
+from edge_glass.vectors.exact_search import merged, top
+from edge_glass.vectors.stored_vectors import Part, Stored
 
 FILE = "index.json"
-FILES = ("rows.npy", "vectors.npy", "vectors.faiss", "vectors.ivfdata")  # of any kind of index
+LISTS = "lists.faiss"  # the middles of the lists and how codes are made, with no vectors
 REMEDY = "delete it and run `edge-glass index` again"
 DESCRIBED = schema.shape(
-    made_of=str, kind=Literal["exact", "inverted"], column=str, dim=int,
+    kind=Literal["exact", "inverted"], column=str, dim=int, step=int, parts=dict[str, str],
     files=dict[str, tuple[int, str]],
 )  # fmt: skip
 MEASURED = "measured.json"
@@ -61,90 +56,138 @@ class Index(Protocol):
 class Exact:
     """Compares a query with every vector. Needs nothing but NumPy."""
 
-    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, facts: dict[str, Any], parts: list[Part]) -> None:
         self.facts = facts
-        self._rows = arrays.loaded(folder / "rows.npy")
-        self._vectors = arrays.loaded(folder / "vectors.npy")
+        files = [(folder / f"{part.label}.rows.npy", part.start) for part in parts]
+        self._rows = np.concatenate([arrays.loaded(path) + start for path, start in files])
+        self._vectors = [arrays.loaded(folder / f"{part.label}.npy") for part in parts]
+        self._starts = np.cumsum([0, *map(len, self._vectors)])
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
         """Rows and similarities of the k nearest of each query."""
-        return self._top(queries, k, np.arange(len(self._rows)))
+        return top(queries, self._blocks(None), k)
 
     def find(self, query: Array, k: int, among: Array | None = None) -> Neighbours:
         """The k nearest of one query, of those `among` if that is given."""
-        wanted = np.arange(len(self._rows)) if among is None else np.flatnonzero(among[self._rows])
-        [rows], [scores] = self._top(query[None], min(k, max(1, len(wanted))), wanted)
+        wanted = None if among is None else np.flatnonzero(among[self._rows])
+        most = len(self._rows) if wanted is None else len(wanted)
+        [rows], [scores] = top(query[None], self._blocks(wanted), min(k, max(1, most)))
         rows, scores = rows[rows >= 0], scores[rows >= 0]
-        vectors: Array = self._vectors[np.searchsorted(self._rows, rows)]
-        return Neighbours(rows, scores, vectors)
+        places = np.searchsorted(self._rows, rows)
+        parts = np.searchsorted(self._starts, places, "right") - 1
+        pairs = zip(parts.tolist(), (places - self._starts[parts]).tolist(), strict=True)
+        vectors = [np.empty((0, len(query)), np.float32)]
+        vectors += [self._vectors[part][at][None] for part, at in pairs]
+        return Neighbours(rows, scores, np.concatenate(vectors))
 
-    def _top(self, queries: Array, k: int, wanted: Array) -> tuple[Array, Array]:
-        all_ = len(wanted) == len(self._rows)
-        pieces = (wanted[at : at + PIECE] for at in range(0, len(wanted), PIECE))
-        blocks = (
-            (self._rows[p], self._vectors[p[0] : p[-1] + 1] if all_ else self._vectors[p])
-            for p in pieces
-        )
-        return top(queries, blocks, k)
+    def _blocks(self, wanted: Array | None) -> Iterator[tuple[Array, Array]]:
+        """Rows and their vectors, of all or of the `wanted` places."""
+        for start, vectors in zip(self._starts.tolist(), self._vectors, strict=False):
+            own = np.arange(len(vectors))
+            if wanted is not None:
+                own = wanted[slice(*np.searchsorted(wanted, [start, start + len(own)]))] - start
+            for piece in (own[at : at + PIECE] for at in range(0, len(own), PIECE)):
+                some = vectors[piece] if wanted is not None else vectors[piece[0] : piece[-1] + 1]
+                yield self._rows[piece + start], some
 
 
 class Inverted:
     """Reads the lists that are nearest to a query. Needs faiss."""
 
-    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
-        self.facts = facts
-        faiss = library()
-        flags = faiss.IO_FLAG_READ_ONLY | faiss.IO_FLAG_ONDISK_SAME_DIR
-        with hushed():
-            try:
-                self._index = faiss.read_index(str(folder / "vectors.faiss"), flags)
-            except RuntimeError as error:
-                said = " ".join(str(error).split())[:200]
-                raise DataError(f"{folder}: damaged ({said}): {REMEDY}") from None
-        # by itself faiss starts 32 threads a query, which cost more than the lists that they fetch
-        faiss.downcast_InvertedLists(self._index.invlists).prefetch_nthread = 0
-        self.probes = facts.get("probes", 1)
+    def __init__(self, folder: Path, facts: dict[str, Any], parts: list[Part]) -> None:
+        self.facts, self.probes = facts, facts.get("probes", 1)
+        try:
+            self._trained = library().read_index(str(folder / LISTS))
+            self._parts = [(part, self._part(folder / f"{part.label}.faiss")) for part in parts]
+        except RuntimeError as error:
+            said = " ".join(str(error).split())[:200]
+            raise DataError(f"{folder}: damaged ({said}): {REMEDY}") from None
+
+    def _part(self, path: Path) -> Any:
+        """An index of the lists in a file, with the middles of all."""
+        faiss, one = library(), self._trained
+        part = faiss.IndexIVFScalarQuantizer(
+            one.quantizer, one.d, one.nlist, one.sq.qtype, one.metric_type, one.by_residual
+        )
+        part.sq, part.is_trained = one.sq, True
+        part.replace_invlists(mapped(path), True)
+        return part
 
     @cached_property
     def lists(self) -> int:
         """The lists that there are."""
-        return int(self._index.nlist)
+        return int(self._trained.nlist)
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
         """Rows and similarities of the k nearest of each query."""
-        scores, rows = self._index.search(queries, k, params=self._parameters(self.probes))
-        return rows, scores
+        return self._nearest(queries, k, self._near(queries, self.probes), None)
 
     def find(self, query: Array, k: int, among: Array | None = None) -> Neighbours:
         """The k nearest of one query, of those `among` if that is given."""
-        probes, more = self.probes, {}
+        probes = self.probes
         if among is not None:
             share = max(1, among.sum()) / len(among)
             probes = min(self.lists, int(np.ceil(probes / share)))  # fewer fit in each list
-            bits = np.packbits(among, bitorder="little")
-            more = {"sel": library().IDSelectorBitmap(bits)}
-        parameters = self._parameters(probes, **more)
-        [scores], [rows] = self._index.search(query[None], k, params=parameters)
+        near = self._near(query[None], probes)
+        [rows], [scores] = self._nearest(query[None], k, near, among)
         rows, scores = rows[rows >= 0], scores[rows >= 0]
-        return Neighbours(rows, scores, self._vectors(query, probes, rows))
+        return Neighbours(rows, scores, self._vectors(near[1][0].tolist(), rows, len(query)))
 
-    def _vectors(self, query: Array, probes: int, rows: Array) -> Array:
-        """What the codes of rows say that were found in the lists of a query."""
-        faiss, lists = library(), self._index.invlists
-        vectors, left = np.zeros((len(rows), len(query)), np.float32), len(rows)
-        places = {row: place for place, row in enumerate(rows.tolist())}
-        for number in self._index.quantizer.search(query[None], probes)[1][0].tolist():
-            if not left:
-                break
-            ids = faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
-            for at in np.flatnonzero(np.isin(ids, rows)).tolist():
-                vector = faiss.swig_ptr(vectors[places[int(ids[at])]])
-                self._index.reconstruct_from_offset(number, at, vector)
-                left -= 1
+    def _near(self, queries: Array, probes: int) -> tuple[Array, Array]:
+        """How near the nearest lists are to each query, and which they are."""
+        near: tuple[Array, Array] = self._trained.quantizer.search(queries, probes)
+        return near
+
+    def _nearest(
+        self, queries: Array, k: int, near: tuple[Array, Array], among: Array | None
+    ) -> tuple[Array, Array]:
+        faiss, most = library(), near[1].shape[1]
+        best = np.full((len(queries), k), -1), np.full((len(queries), k), -np.inf, np.float32)
+        for part, index in self._parts:
+            more, bits = {}, None
+            if among is not None:
+                own = among[part.start : part.start + part.rows]
+                bits = np.packbits(own, bitorder="little")
+                more = {"sel": faiss.IDSelectorBitmap(bits)}
+            rows, scores = np.empty_like(best[0]), np.empty_like(best[1])
+            arguments = [faiss.swig_ptr(np.ascontiguousarray(each)) for each in near[::-1]]
+            index.search_preassigned_c(  # the method without `_c` takes no parameters
+                len(queries), faiss.swig_ptr(queries), k, *arguments, faiss.swig_ptr(scores),
+                faiss.swig_ptr(rows), False, faiss.SearchParametersIVF(nprobe=most, **more),
+            )  # fmt: skip
+            there = rows >= 0
+            rows[there] += part.start
+            scores[~there] = -np.inf
+            best = merged(best, (rows, scores), k)
+        return best
+
+    def _vectors(self, lists: list[int], rows: Array, dim: int) -> Array:
+        """What the codes of rows say that were found in some lists."""
+        faiss, vectors = library(), np.zeros((len(rows), dim), np.float32)
+        for part, index in self._parts:
+            own = np.flatnonzero((rows >= part.start) & (rows < part.start + part.rows))
+            places = dict(zip((rows[own] - part.start).tolist(), own.tolist(), strict=True))
+            for number in lists if places else ():
+                for at, row in enumerate(listed_ids(index.invlists, number).tolist()):
+                    if (place := places.get(row)) is not None:
+                        index.reconstruct_from_offset(number, at, faiss.swig_ptr(vectors[place]))
         return vectors
 
-    def _parameters(self, probes: int, **more: Any) -> Any:
-        return library().SearchParametersIVF(nprobe=probes, **more)
+
+def mapped(path: Path) -> Any:
+    """The lists in a file, mapped into memory."""
+    faiss = library()
+    lists = faiss.read_InvertedLists(faiss.FileIOReader(str(path)), faiss.IO_FLAG_MMAP)
+    lists = faiss.downcast_InvertedLists(lists)
+    # by itself faiss starts 32 threads a query, which cost more than the lists that they fetch
+    lists.prefetch_nthread = 0
+    return lists
+
+
+def listed_ids(lists: Any, number: int) -> Array:
+    """The numbers of the rows in a list."""
+    ids: Array = library().rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
+    return ids
 
 
 def library() -> Any:
@@ -155,33 +198,9 @@ def library() -> Any:
     return faiss
 
 
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Without what faiss prints of lists on disk: standard output may be somebody's JSON."""
-    sys.stdout.flush()
-    libc, before = ctypes.CDLL(None), os.dup(1)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    try:
-        yield
-    finally:
-        libc.fflush(None)
-        os.dup2(before, 1)
-        os.close(before)
-        os.close(silence)
-
-
 def place(stored: Stored) -> Path:
     """Where the index of a column lies."""
     return names.below(stored.folder, "index", names.file_name(stored.column))
-
-
-def state(stored: Stored) -> str:
-    """A digest of what an index is made of."""
-    digest = sha256((stored.folder / EMBEDDINGS).read_bytes())
-    for path in stored.files():
-        digest.update(f"{path.name} {path.stat().st_size}\0".encode())
-    return digest.hexdigest()
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -199,8 +218,15 @@ def opened(stored: Stored) -> Index:
     if not (folder / FILE).is_file():
         raise DataError(f"{stored.name}: no index in {folder}: run `edge-glass index`")
     facts = read(folder)
-    if facts["made_of"] != state(stored):
+    parts = stored.parts(facts["step"])
+    if facts["parts"] != {part.label: part.state for part in parts}:
         raise DataError(
             f"{folder}: the embeddings have changed since: run `edge-glass index` again"
         )
-    return Exact(folder, facts) if facts["kind"] == "exact" else Inverted(folder, facts)
+    return searched(folder, facts, parts)
+
+
+def searched(folder: Path, facts: dict[str, Any], parts: list[Part]) -> Exact | Inverted:
+    """The index in a folder whose files are whole."""
+    kind = Exact if facts["kind"] == "exact" else Inverted
+    return kind(folder, facts, parts)

@@ -31,6 +31,7 @@ from edge_glass.release.checks_papers import verify
 from edge_glass.release.residue import Traces
 from edge_glass.vectors import embed, index_build
 from edge_glass.vectors.embedding_files import Target
+from edge_glass.vectors.query import Finder, Query
 
 
 @pytest.fixture
@@ -259,10 +260,14 @@ def test_what_was_made_of_the_rows_is_cleaned_or_removed(out: Path) -> None:
     done = eg.withdraw(out, ids=[id])
     assert done.derived == (
         f"audit/{SAMPLE}: removed: run `edge-glass audit` again",
-        f"embeddings/{SAMPLE}/planted/index: removed: run `edge-glass index` again",
+        f"embeddings/{SAMPLE}/planted/index: follows, or is removed: then run `edge-glass index` "
+        "again",
         f"embeddings/{SAMPLE}/planted: `edge-glass embed` goes on with it",
     )
-    assert not list(vectors.glob("index/*/*")) and not list((out / "audit" / SAMPLE).iterdir())
+    [index] = vectors.glob("index/*")
+    assert json.loads((index / "index.json").read_text())["rows"] == manifest.read(folder).rows
+    hit = Finder(folder).find(Query("row", 0), k=1)[0]
+    assert hit.score == pytest.approx(1, abs=1e-4) and not list((out / "audit" / SAMPLE).iterdir())
     after = {trace.name for trace in out.glob(".edge_glass/traces/*/*")}
     assert after < before
     searchkit.only(folder).check()

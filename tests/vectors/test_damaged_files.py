@@ -49,7 +49,7 @@ def test_an_array_of_an_index_that_is_cut(searched: Path, tmp_path: Path) -> Non
     shutil.copytree(searched.parent, root)
     one = searchkit.only(root / searched.name)
     for size in (0, 40, 200):
-        path = vector_index.place(one) / "rows.npy"
+        path = vector_index.place(one) / "train-00000.rows.npy"
         path.write_bytes(path.read_bytes()[:size])
         with pytest.raises(EdgeGlassError, match="a file of it is not what was written"):
             vector_index.opened(one)

@@ -15,7 +15,7 @@ from kit import Cli, kill
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Silent
-from edge_glass.vectors import embed, index_build, vector_index
+from edge_glass.vectors import embed, index_build, index_parts, vector_index
 from edge_glass.vectors.numbered_rows import Filter, Table
 from edge_glass.vectors.query import Finder, Query
 from edge_glass.vectors.stored_vectors import stored
@@ -64,10 +64,9 @@ def exact(data: Path) -> Path:
 
 @pytest.fixture
 def inverted(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same data with an inverted file, in blocks of 7,000; its folder."""
+    """The same data with an inverted file, in parts of a shard each; its folder."""
     shutil.copytree(data.parent, tmp_path / "inverted", ignore=shutil.ignore_patterns("index"))
     monkeypatch.setattr(index_build, "EXACT", 0)
-    monkeypatch.setattr(index_build, "BLOCK", 7000)
     made(tmp_path / "inverted" / "data")
     return tmp_path / "inverted" / "data"
 
@@ -106,17 +105,16 @@ def test_an_inverted_file_is_mapped_not_read(inverted: Path) -> None:
         "from edge_glass.vectors.stored_vectors import stored\n"
         "from edge_glass.vectors.vector_index import opened\n"
         "found = opened(stored(Path(sys.argv[1]))[0])\n"
-        "print([l for l in open('/proc/self/maps') if 'vectors.ivfdata' in l])\n"
+        "print([l for l in open('/proc/self/maps') if 'train-00000.faiss' in l])\n"
         "import faiss\n"
-        "print('threads', faiss.downcast_InvertedLists(found._index.invlists).prefetch_nthread)"
+        "lists = faiss.downcast_InvertedLists(found._parts[0][1].invlists)\n"
+        "print('threads', lists.prefetch_nthread)"
     )
     run = [sys.executable, "-c", code, str(inverted)]
     done = subprocess.run(run, check=True, capture_output=True, text=True)
-    assert "vectors.ivfdata" in done.stdout and "threads 0" in done.stdout
-    assert (
-        str(inverted.parent).encode()
-        not in (vector_index.place(one) / "vectors.faiss").read_bytes()
-    )
+    assert "train-00000.faiss" in done.stdout and "threads 0" in done.stdout
+    for path in vector_index.place(one).iterdir():
+        assert str(inverted.parent).encode() not in path.read_bytes()
 
 
 def test_the_same_bytes_whatever_the_threads_and_the_folder(
@@ -125,7 +123,7 @@ def test_the_same_bytes_whatever_the_threads_and_the_folder(
     shutil.copytree(data.parent, tmp_path / "b", ignore=shutil.ignore_patterns("index"))
     code = (
         "import sys\nfrom pathlib import Path\nimport test_index\n"
-        "test_index.index_build.EXACT, test_index.index_build.BLOCK = 0, 7000\n"
+        "test_index.index_build.EXACT = 0\n"
         "test_index.made(Path(sys.argv[1]))"
     )
     run = [sys.executable, "-c", code, str(tmp_path / "b" / "data")]
@@ -145,7 +143,7 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     folder = tmp_path / "c" / "data"
     code = (
         "import sys\nfrom pathlib import Path\nimport test_index\n"
-        "test_index.index_build.EXACT, test_index.index_build.BLOCK = 0, 7000\n"
+        "test_index.index_build.EXACT = 0\n"
         "test_index.made(Path(sys.argv[1]))"
     )
     env = os.environ | {
@@ -156,17 +154,17 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=env)
     place = vector_index.place(searchkit.only(folder))
     work = place.with_name(f".{place.name}.tmp")
-    while not (work / "block-00001.faiss").is_file() and process.poll() is None:
+    while not (work / "final" / "train-00001.faiss").is_file() and process.poll() is None:
         os.sched_yield()
     kill(process)
     assert not (place / vector_index.FILE).is_file()
-    first = (work / "block-00000.faiss").stat().st_mtime_ns
+    first = (work / "final" / "train-00000.faiss").stat().st_mtime_ns
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env=env)
     assert files(place) == files(vector_index.place(searchkit.only(inverted)))
-    assert not work.exists() and first
+    assert not work.exists() and (place / "train-00000.faiss").stat().st_mtime_ns == first
 
 
-@pytest.mark.parametrize("name", [vector_index.FILE, "rows.npy", "vectors.npy"])
+@pytest.mark.parametrize("name", [vector_index.FILE, "train-00000.rows.npy", "train-00000.npy"])
 def test_an_index_with_a_flipped_bit_is_refused_and_made_again(
     exact: Path, data: Path, name: str, tmp_path: Path
 ) -> None:
@@ -188,7 +186,7 @@ def test_an_index_is_made_once_and_again_when_the_embeddings_change(
     settings = exact.parents[1] / embed.FILE
     text = settings.read_text()
     try:
-        settings.write_text(text + " ")
+        settings.write_text(text.replace('"revision": "0"', '"revision": "1"'))
         with pytest.raises(EdgeGlassError, match="have changed since"):
             vector_index.opened(searchkit.only(data))
     finally:
@@ -324,3 +322,70 @@ def test_row_groups_of_embeddings_stay_small(data: Path) -> None:
     for path in searchkit.only(data).files():
         made = pq.read_metadata(path)
         assert max(made.row_group(n).num_rows for n in range(made.num_row_groups)) <= 8192
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many vectors are encoded at a time."""
+    counts: list[int] = []
+    encode = index_parts.encoded
+
+    def counting(index: object, vectors: np.ndarray) -> np.ndarray:
+        counts.append(len(vectors))
+        return encode(index, vectors)
+
+    monkeypatch.setattr(index_parts, "encoded", counting)
+    return counts
+
+
+@pytest.mark.parametrize("kind", ["exact", "inverted"])
+def test_an_index_follows_a_change(
+    kind: str, tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row goes, two others come to have other vectors, 500 are appended."""
+    monkeypatch.setattr(index_build, "EXACT", 0 if kind == "inverted" else 10**9)
+    vectors = searchkit.clustered(6500)
+    old, place = {"train": 2000, "validation": 2000, "test": 2000}, "embeddings/data/planted/index"
+    made(searchkit.write(tmp_path / "old", {"caption": vectors[:6000]}, old, 2000))
+    left = [n for n in range(6500) if n != 2700]
+    vectors[[2100, 2101]] = searchkit.clustered(2, seed=1)
+    new = {"train": 2000, "validation": 1999, "test": 2500}
+    words = {"id": [f"row {n}" for n in left], "caption": [f"caption {n}" for n in left]}
+    for name in ("new", "at once"):
+        searchkit.write(tmp_path / name, {"caption": vectors[left]}, new, 2000, **words)
+    shutil.copytree(tmp_path / "old" / place, tmp_path / "new" / place)
+    there = {path.name: path.stat().st_ino for path in (tmp_path / "new" / place).glob("*/*")}
+    encoded.clear()
+    followed = made(tmp_path / "new" / "data")
+    assert sum(encoded) == (502 if kind == "inverted" else 0)
+    parts = {path for path in followed.iterdir() if path.suffix != ".json"}
+    again = {path.name for path in parts if path.stat().st_ino != there.get(path.name)}
+    assert {name.partition(".")[0] for name in again} == {"validation-00000", "test-00001"}
+    if kind == "inverted":  # one that is built in one go finds its lists anew
+        lists = shutil.copy(followed / vector_index.LISTS, tmp_path)
+        train = index_build.library().read_index(str(lists))
+        monkeypatch.setattr(index_build.library(), "index_factory", lambda *_: train)
+        monkeypatch.setattr(train, "train", lambda _: None)
+    at_once = files(made(tmp_path / "at once" / "data"))
+    assert {p.name: p.read_bytes() for p in parts} | at_once == at_once
+    finder, true = Finder(tmp_path / "new" / "data"), vectors[left]
+    facts = json.loads((followed / vector_index.FILE).read_text())
+    assert facts["rows"] == 6499 and facts["changed"] == (505 if kind == "inverted" else 0)
+    for row in (0, 2100, 3998, 6400):
+        hits = [hit.row for hit in finder.find(Query("row", row), k=10, fold=False)]
+        assert hits[0] == row and len({*hits} & {*nearest(true, true[row], 10)}) > 8
+
+
+def test_lists_are_found_anew_once_a_third_of_the_rows_is_another(
+    tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_build, "EXACT", 0)
+    vectors, previous = searchkit.clustered(3500), tmp_path / "none"
+    for rows, wanted in ((2000, 2000), (2900, 900), (3500, 3500)):
+        out = tmp_path / f"{rows}"
+        folder = searchkit.write(out, {"caption": vectors[:rows]}, None, 1000)
+        if previous.is_dir():
+            shutil.copytree(previous, vector_index.place(searchkit.only(folder)))
+        encoded.clear()
+        previous = made(folder)
+        assert sum(encoded) == wanted

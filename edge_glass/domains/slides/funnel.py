@@ -1,13 +1,12 @@
 """Decks through the filters into a folder of their own, with what each filter took."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from edge_glass.core import ledger, outputs, pages
-from edge_glass.core.atomic_files import write_json
+from edge_glass.core.atomic_files import link, write_json
 from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.progress import Progress, Silent
@@ -156,10 +155,7 @@ def _write(work: Work, folder: Path) -> None:
     names = decks.numbered(work.deck.images)
     images = [names[number] for number in work.slides]
     for name in images:
-        try:
-            os.link(work.folder / name, folder / name)
-        except OSError:
-            shutil.copyfile(work.folder / name, folder / name)
+        link(work.folder / name, folder / name)
     decks.write_pairs(folder, work.pairs)
     decks.write(folder, replace(work.deck, images=images))
 
