@@ -19,6 +19,7 @@ from edge_glass.core import lazy_names
 if TYPE_CHECKING:
     from edge_glass import builder, train
     from edge_glass.api import Build, audit, build, export, load, plan, push, verify
+    from edge_glass.api_models import align, score
     from edge_glass.api_versions import (
         amend,
         append,
@@ -54,6 +55,7 @@ __all__ = [
     "NetworkError",
     "SourceError",
     "SpaceError",
+    "align",
     "amend",
     "append",
     "audit",
@@ -68,6 +70,7 @@ __all__ = [
     "page",
     "plan",
     "push",
+    "score",
     "train",
     "verify",
     "why",

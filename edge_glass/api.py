@@ -84,6 +84,7 @@ def build(
     ray: str | None = None,
     network: "Network | None" = None,
     choices: "Choices | None" = None,
+    where: str | None = None,
     progress: bool = True,
     **parameters: Any,
 ) -> Build:
@@ -104,6 +105,8 @@ def build(
         ray: the address of a Ray cluster that does the work.
         network: how the far end is asked.
         choices: how data of your own are read, where that is to be said.
+        where: `config` is the folder of a build: only its rows for which this holds, an expression
+            over columns and scores such as `clip >= .28`, as the config `name`.
         progress: say on the standard error how far it is.
         parameters: of the config, such as `sample_rate=22050` or `subset=500`.
 
@@ -123,6 +126,12 @@ def build(
     from edge_glass.release.write_card import build as make
     from edge_glass.sources.row_fetch import Network
 
+    if where is not None:
+        from edge_glass.audit.where import filtered
+
+        folder = Path(config)
+        new = name or f"{folder.name}_filtered"
+        return Build(Path(out) / new, filtered(folder, Path(out), new, where, jobs))
     variant = catalog.variant(str(config), parameters, name, _own(str(config), choices))
     options = Options(
         raw=_path(raw),
@@ -210,8 +219,6 @@ def audit(
     *,
     checks: Sequence[str] | None = None,
     against: Sequence[StrPath] = (),
-    fit: tuple[str, str] | None = None,
-    least: float | None = None,
     jobs: int = 1,
     progress: bool = True,
 ) -> "dict[str, AuditResult]":
@@ -222,8 +229,6 @@ def audit(
         out: gets `audit/<config>/`, by default beside the builds.
         checks: such as `duplicates`, `leaks`, `silence`, or a group of them; by default the usual.
         against: other builds that rows may stand in, too.
-        fit: of the check `similarity` two embedded columns, such as `("image", "caption")`.
-        least: of the check `similarity` the least cosine of the two.
         jobs: processes.
         progress: say on the standard error how far it is.
 
@@ -231,19 +236,17 @@ def audit(
         By config how many rows each check named, and the file that lists them.
 
     Raises:
-        ConfigError: there is no such check, a library for it is missing, or `fit` is.
+        ConfigError: there is no such check, or a library for it is missing.
 
     Examples:
         >>> edge_glass.audit("data", checks=["duplicates"])["clotho"].checks
     """
     from edge_glass.audit import audits
     from edge_glass.audit.drop import known
-    from edge_glass.audit.similarity import Fit
 
     where = locations.at(str(place))
     groups, _ = known(checks or audits.DEFAULT)
-    pair = Fit.checked(fit or (), least) if "similarity" in groups else None
-    options = audits.Options(groups, jobs=jobs, fit=pair)
+    options = audits.Options(groups, jobs=jobs)
     others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
     with locations.errors_explained(where):
         return {

@@ -36,7 +36,7 @@ WANTED = {
             "vectors/test_encode.py",
             "train/test_loader_torch.py",
             "vectors/test_search.py",
-            "audit/test_similarity.py",
+            "vectors/test_scores.py",
             "domains/test_train.py",
             "domains/test_views.py",
         ],

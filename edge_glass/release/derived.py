@@ -19,7 +19,7 @@ from edge_glass.core.shard_files import write_table
 from edge_glass.domains.slides import call_log, captions
 from edge_glass.domains.slides.call_log import Calls
 from edge_glass.release import write_card
-from edge_glass.vectors import embed, index_build, stored_vectors, vector_index
+from edge_glass.vectors import embed, index_build, scores, stored_vectors, vector_index
 from edge_glass.vectors.embedding_files import ROWS
 
 Step = tuple[str, Callable[[], None]]  # what is done, and how
@@ -35,8 +35,14 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
         if files:
             description = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
             yield description, _Removal([folder / name for name in files])
-    for path in sorted((out / "embeddings" / before.config).glob(f"*/{embed.FILE}")):
-        folder, name = path.parent, f"embeddings/{before.config}/{path.parent.name}"
+    for name in scores.names(out / before.config):
+        home = scores.place(out / before.config, name)
+        written = [scores.FILE, *(shard.file for shard in before.shards())]
+        what = f"{scores.FOLDER}/{before.config}/{name}: removed: run `edge-glass score` again"
+        yield what, _Removal([home / each for each in written])
+    roots = (out / root / before.config for root in ("embeddings", scores.LABELS))
+    for path in sorted(each for root in roots for each in root.glob(f"*/{embed.FILE}")):
+        folder, name = path.parent, path.parent.relative_to(out).as_posix()
         indexes = [*folder.glob("index/*")] if ids is None or len(ids) else []
         if schema.read(path, embed.SETTINGS, embed.REMEDY)["layout"] == "parquet":
             yield f"{name}: `edge-glass embed` goes on with it", _Cleaning(path, before, out, ids)

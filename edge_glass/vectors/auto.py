@@ -42,8 +42,8 @@ def modalities(model: Model) -> tuple[Modality, ...]:
 
 def dim(model: Model, modality: Modality) -> int:
     """How long a vector is, by the config. Raises ConfigError if that is silent."""
-    config = _config(model)
-    for part in (config, getattr(config, PARTS[modality], None)):
+    whole = config(model)
+    for part in (whole, getattr(whole, PARTS[modality], None)):
         for name in SIZES:
             if size := getattr(part, name, None):
                 return int(size)
@@ -78,23 +78,35 @@ class Reader:
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
-    """The forward pass; rows whose arrays have other shapes go through by themselves."""
-    import torch
-    from transformers import AutoModel
+    """The forward pass to a vector a row."""
+    return forward(model, modality, device, "AutoModel", _pooled)
 
-    net = torch_encoder.weights(AutoModel, model, device, optional="")
+
+def _pooled(found: Any) -> Any:
+    if not hasattr(found, "last_hidden_state"):
+        return found
+    pooled = getattr(found, "pooler_output", None)
+    return found.last_hidden_state.mean(1) if pooled is None else pooled
+
+
+def forward(
+    model: Model, modality: Modality, device: str, kind: str, result: Callable[[Any], Any]
+) -> Callable[[Sequence[Any]], Any]:
+    """The forward pass of a class of `transformers`, and `result` of what it gives.
+
+    Rows whose arrays have other shapes go through by themselves.
+    """
+    import torch
+    import transformers
+
+    net = torch_encoder.weights(getattr(transformers, kind), model, device, optional="")
     encode = getattr(net, f"get_{modality}_features", net)
     texts = _texts(model) if modality == "text" else None
 
     def compute(inputs: Inputs) -> Any:
         tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
-        output = encode(
-            **{name: t.to(net.dtype) if t.is_floating_point() else t for name, t in tensors.items()}
-        )
-        if isinstance(output, torch.Tensor):
-            return output
-        pooled = getattr(output, "pooler_output", None)
-        return output.last_hidden_state.mean(1) if pooled is None else pooled
+        cast = {n: t.to(net.dtype) if t.is_floating_point() else t for n, t in tensors.items()}
+        return result(encode(**cast))
 
     def run(rows: Sequence[Any]) -> Any:
         if texts:
@@ -116,7 +128,7 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
 def _texts(model: Model) -> Callable[[Sequence[str]], Inputs]:
     """The model's tokenizer; texts are as long as the model's are where it masks nothing."""
     tokens = torch_encoder.tokenizer(model)
-    part = getattr(_config(model), "text_config", None)
+    part = getattr(config(model), "text_config", None)
     longest = min(tokens.model_max_length, getattr(part, "max_position_embeddings", 512))
     masked = "attention_mask" in tokens.model_input_names
 
@@ -142,7 +154,8 @@ def processor(model: Model, kind: str) -> Any:
 
 
 @cache
-def _config(model: Model) -> Any:
+def config(model: Model) -> Any:
+    """The config as `transformers` reads it; raises ConfigError if it cannot."""
     from transformers import AutoConfig
 
     try:
@@ -156,10 +169,10 @@ def _config(model: Model) -> Any:
 def _class(model: Model) -> Any:
     from transformers import MODEL_MAPPING
 
-    config = _config(model)
+    known = config(model)
     try:
-        return MODEL_MAPPING[type(config)]
+        return MODEL_MAPPING[type(known)]
     except KeyError:
         raise ConfigError(
-            f"{model.name}: transformers has no model without a head for {config.model_type}"
+            f"{model.name}: transformers has no model without a head for {known.model_type}"
         ) from None

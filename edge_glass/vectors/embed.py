@@ -6,6 +6,7 @@ command goes on after any stop.
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -41,16 +42,18 @@ def embed(
     *,
     batch: int | None = None,
     jobs: int = 1,
+    classify: bool = False,
 ) -> None:
     """Embed columns of the config that is built in `folder` with the encoder `name` into `out`.
 
     `batch` rows go through at once, as many as the device takes if it is not given; `jobs`
-    processes decode. Raises EdgeGlassError if a column or the model does not fit, or if `out` holds
-    embeddings that were made otherwise.
+    processes decode. With `classify`, vectors are how sure a classifier is of each of its labels.
+    Raises EdgeGlassError if a column or the model does not fit, or if `out` holds embeddings that
+    were made otherwise.
     """
     build = manifest.read(folder)
     modalities = {column: modality_of(build, column) for column in columns}
-    model = locate(name)
+    model = replace(locate(name), kind="classifier") if classify else locate(name)
     encoders = {column: of_model(model, modality) for column, modality in modalities.items()}
     embedding_files.check(layout, [one.modality for one in encoders.values()])
     shards = [folder / shard.file for shard in build.shards()]

@@ -52,6 +52,12 @@ class Model:
         return self.read("config.json")
 
 
+def short_name(name: str) -> str:
+    """A model's name as that of a folder."""
+    path = Path(name)
+    return path.stem if path.suffix == ".onnx" or path.exists() else name.replace("/", "--")
+
+
 def locate(name: str) -> Model:
     """The model of an alias, a name on the Hub (`org/model`, `org/model@revision`) or a path.
 

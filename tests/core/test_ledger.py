@@ -108,7 +108,7 @@ bad_url private_address host_not_found tls_error redirected_too_often forbidden 
 server_error bad_answer other_bytes wrong_kind robots_txt x_robots_tag content_usage
 data_mining training_mining tdm_reserved licence too_small no_class several_classes wrong_aspect
 wrong_language no_keyword too_short too_few_slides blank_slide near_duplicate placeholder
-unanswerable needs_no_slide withdrawn replaced flagged
+unanswerable needs_no_slide withdrawn replaced flagged filtered
 """
 
 

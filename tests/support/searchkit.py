@@ -75,23 +75,22 @@ def write(
     book = {"file": ledger.FILE, **asdict(written)}
     write_json(folder / manifest.FILE, described | {"ledger": book})
     if embedded:
-        _embeddings(out, folder, made, embedded, layout, modality)
+        plant(folder, embedded, layout, modality)
     return folder
 
 
-def _embeddings(
-    out: Path, folder: Path, made: Any, embedded: Any, layout: Layout, modality: str
-) -> None:
-    target = out / "embeddings" / "data" / "planted"
-    shards = [shard for facts in made.values() for shard in facts["shards"]]
+def plant(folder: Path, embedded: Any, layout: Layout = "parquet", modality: str = "text") -> None:
+    """Embeddings beside a build, of all of its rows."""
+    target = folder.parent / "embeddings" / folder.name / "planted"
+    shards = manifest.read(folder).shards()
     encoded = {c: {"modality": modality, "dim": v.shape[1]} for c, v in embedded.items()}
-    settings = {"config": "data", "data": {s["file"]: s["sha256"] for s in shards}}
+    settings = {"config": folder.name, "data": {s.file: s.sha256 for s in shards}}
     settings |= {"model": {"name": "planted", "revision": "0", "kind": "sentence"}}
     write_json(target / embed.FILE, settings | {"layout": layout, "encoded": encoded})
     start = 0
     for number, shard in enumerate(shards):
-        part = slice(start, start := start + shard["rows"])
-        one = Target(layout, target, number, len(shards), folder / shard["file"])
+        part = slice(start, start := start + shard.rows)
+        one = Target(layout, target, number, len(shards), folder / shard.file)
         one.write({column: vectors[part] for column, vectors in embedded.items()}, encoded)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
     BitImageProcessorPil,
     Blip2Config,
     Blip2ForConditionalGeneration,
@@ -24,8 +26,12 @@ from transformers import (
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessorPil,
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForSequenceClassification,
     Wav2Vec2Model,
     WhisperConfig,
     WhisperFeatureExtractor,
@@ -178,4 +184,42 @@ def wav2vec2(folder: Path) -> Path:
     )  # fmt: skip
     Wav2Vec2Model(config).save_pretrained(folder)
     Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def _labelled(labels: list[str]) -> dict[str, dict]:
+    return {"id2label": dict(enumerate(labels)), "label2id": {n: i for i, n in enumerate(labels)}}
+
+
+def image_classifier(folder: Path, labels: list[str]) -> Path:
+    """A ViT that tells images apart, of 32x32 pixels."""
+    torch.manual_seed(0)
+    config = ViTConfig(**SMALL, image_size=32, patch_size=8, **_labelled(labels))
+    ViTForImageClassification(config).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def sound_classifier(folder: Path, labels: list[str]) -> Path:
+    """A Wav2Vec 2 that tells sounds apart."""
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        **SMALL, conv_dim=(16, 16), conv_stride=(10, 8), conv_kernel=(10, 8), vocab_size=8,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, **_labelled(labels),
+    )  # fmt: skip
+    Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def text_classifier(folder: Path, labels: list[str]) -> Path:
+    """A BERT whose labels do not exclude each other."""
+    torch.manual_seed(0)
+    folder.mkdir()
+    words = tokenizer(folder, 16)
+    config = BertConfig(
+        **SMALL, vocab_size=words, max_position_embeddings=16, **_labelled(labels),
+        problem_type="multi_label_classification",
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
     return folder

@@ -1,0 +1,147 @@
+"""A config made of another one by a condition on its columns and scores: `clip >= .28`.
+
+The condition is an SQL expression over one row, as DuckDB reads it. A row stays where it is true;
+where it is false, or unknown because a value is missing, the ledger says so.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+import pyarrow as pa
+
+from edge_glass.audit.drop import MEMORY, Removal, without
+from edge_glass.core import duck, manifest, parquet
+from edge_glass.core.columns import ColumnRole
+from edge_glass.core.errors import ConfigError, absent
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.manifest import AuditedBuild, Manifest, Where
+from edge_glass.pipeline import revise
+from edge_glass.pipeline.revise import Part
+from edge_glass.sources.table_layout import quoted
+from edge_glass.vectors import scores
+
+# what an expression may be made of: no queries, and nothing over several rows
+CLASSES = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT",
+           "FUNCTION", "OPERATOR", "TYPE"}  # fmt: skip
+SPLIT = "split"
+ROW = "file_row_number"
+LONGEST = 200  # characters of a value that a ledger's row repeats
+
+
+@dataclass(frozen=True)
+class Unmet(Removal):
+    """Takes the rows out of a shard for which a condition is not true."""
+
+    outcome: ClassVar[Outcome] = Outcome.FILTERED
+    condition: str
+    columns: tuple[str, ...]  # of the data that it names
+    numbers: tuple[str, ...]  # those of them that may be NaN, which is as good as missing
+    scores: tuple[tuple[str, Path], ...]  # that it names, with their folders
+
+    def of(self, part: Part) -> dict[str, str]:
+        """Ids of the rows that go, with the values that speak against them."""
+        [path] = part.paths
+        own = _columns(path, dict.fromkeys(("id", *self.columns)), self.numbers)
+        sides = (_columns(home / path.name, [name]) for name, home in self.scores)
+        rows = " ".join([own, *(f"JOIN {side} USING ({ROW})" for side in sides)])
+        named = [*self.columns, *(name for name, _ in self.scores)]
+        values = ", ".join(f"left({quoted(name)}::VARCHAR, {LONGEST})" for name in named)
+        query = f"""
+            SELECT id, [{values}] FROM (
+                SELECT *, {duck.text(part.split)} AS {SPLIT} FROM {rows}
+            ) WHERE ({self.condition}
+            ) IS NOT TRUE
+        """
+        with duck.connected(MEMORY, part.target.parent) as connection:
+            try:
+                unmet = connection.execute(query).fetchall()
+            except duckdb.Error as error:
+                raise _refused(self.condition, str(error).partition("\n")[0]) from None
+        return {id: f"{self.condition}: {_said(named, values)}" for id, values in unmet}
+
+
+def _columns(path: Path, names: Iterable[str], numbers: Collection[str] = ()) -> str:
+    """SQL for columns of a file and the numbers of its rows."""
+    taken = [quoted(name) for name in names if name not in numbers]
+    taken += [f"CASE WHEN NOT isnan({n}) THEN {n} END AS {n}" for n in map(quoted, numbers)]
+    file = f"read_parquet({duck.text(parquet.bounded(path))}, {ROW} = true)"
+    return f"(SELECT {ROW}, {', '.join(taken)} FROM {file})"
+
+
+def _said(names: list[str], values: list[str | None]) -> str:
+    pairs = zip(names, values, strict=True)
+    return ", ".join(f"{name} is {'missing' if value is None else value}" for name, value in pairs)
+
+
+def _refused(condition: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"--where {condition!r}: {why}: write a condition on columns and scores as in SQL: "
+        "\"clip >= .28 AND duration < 30 AND split = 'train'\""
+    )
+
+
+def filtered(folder: Path, out: Path, name: str, condition: str, jobs: int = 1) -> Manifest:
+    """Make the config `name` under `out`: the rows of `folder` for which `condition` is true.
+
+    It may name columns, `split`, and what `edge-glass score` wrote. All other rows get the outcome
+    `filtered` with the values in question, the manifest says what gave the scores. Returns the
+    manifest. Raises EdgeGlassError if the condition is none, or names what is not there.
+    """
+    build = manifest.read(folder)
+    revise.check_target(folder, out, name)
+    columns = [n for n in build.features if build.roles[n] is not ColumnRole.MEDIA]
+    used, known = dict[str, manifest.Score](), [*columns, SPLIT, *scores.names(folder)]
+    wanted = sorted(set(_named(condition)) - {SPLIT})
+    for one in wanted:
+        if one not in known:
+            what = absent("column or score", one, known)
+            raise ConfigError(f"--where {condition!r}: {what}; `edge-glass score` writes scores")
+        if one not in columns:
+            used[one] = scores.of_build(folder, build, one)
+    own = tuple(one for one in wanted if one not in used)
+    shards = build.shards()
+    types = parquet.schema(folder / shards[0].file) if shards else pa.schema([])
+    numbers = tuple(n for n in own if shards and pa.types.is_floating(types.field(n).type))
+    homes = tuple((one, scores.place(folder, one)) for one in used)
+    where = Where(AuditedBuild(build.config, build.seal), condition, used)
+    described = replace(build.inputs, config=name, where=where)
+    return without(folder, out, described, Unmet(condition, own, numbers, homes), jobs)
+
+
+def _named(condition: str) -> Iterator[str]:
+    """The columns of an expression. Raises ConfigError if it is none over a single row."""
+    with duckdb.connect() as connection:
+        [[tree]] = connection.execute(
+            "SELECT json_serialize_sql(?)", [f"SELECT {condition}"]
+        ).fetchall()
+        pure = connection.execute(
+            "SELECT function_name FROM duckdb_functions() "
+            "WHERE function_type = 'scalar' GROUP BY ALL HAVING bool_and(stability = 'CONSISTENT')"
+        ).fetchall()
+    parsed = json.loads(tree)
+    if parsed["error"]:
+        raise _refused(condition, parsed["error_message"])
+    [*others, statement] = parsed["statements"]
+    node = statement["node"]
+    if others or node["from_table"]["type"] != "EMPTY" or len(node["select_list"]) != 1:
+        raise _refused(condition, "no expression")
+    functions = {name for [name] in pure}
+    for part in _parts(node):
+        kind = part.get("function_name") or part["class"]
+        if part["class"] not in CLASSES or (part["class"] == "FUNCTION" and kind not in functions):
+            raise _refused(condition, f"{kind.lower()} is not of one row alone")
+        if part["class"] == "COLUMN_REF":
+            yield part["column_names"][0]
+
+
+def _parts(node: Any) -> Iterator[dict[str, Any]]:
+    """The parts of an expression as DuckDB's parser gives them."""
+    if isinstance(node, dict) and "class" in node:
+        yield node
+    children = node.values() if isinstance(node, dict) else node
+    for child in children if isinstance(node, (dict, list)) else ():
+        yield from _parts(child)
