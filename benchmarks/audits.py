@@ -37,7 +37,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import planted
 
-from edge_glass.audit import audits, findings
+from edge_glass.audit import audits
+from edge_glass.core import parquet
 from edge_glass.media import video
 
 STAMPS = "usr/share/tuxpaint/stamps"
@@ -171,7 +172,7 @@ def measured(
         audits.audit(folder, Path(temp), audits.Options([group], ["en"]))
         rows = [
             row
-            for row in findings.read(Path(temp) / f"audit/planted/{group}.parquet")
+            for row in parquet.rows(Path(temp) / f"audit/planted/{group}.parquet")
             if row["check"] in (check, "same_bytes")
         ]
     told = {frozenset((row["id"], row["other_id"])) for row in rows}
@@ -194,7 +195,7 @@ def flags(
         audits.audit(folder, Path(temp), audits.Options([group], ["en"], model))
         path = Path(temp) / f"audit/planted/{group}.parquet"
         kind = check.partition(":")[0]
-        told = {row["id"] for row in findings.read(path) if row["check"] == kind}
+        told = {row["id"] for row in parquet.rows(path) if row["check"] == kind}
     recall, precision = len(told & bad) / len(bad), len(told & bad) / max(1, len(told))
     return [f"**{check}**", f"{len(rows):,}", f"{len(bad)}", f"{recall:.3f}", f"{precision:.3f}"]
 

@@ -120,16 +120,12 @@ def without(folder: Path, out: Path, described: Inputs, removal: Removal, jobs: 
 def _described(
     folder: Path, build: Manifest, out: Path, name: str, checks: Sequence[str]
 ) -> Inputs:
-    audited = audits.read(out, build.config)
+    last = audits.read(out, build.config)
     groups, _ = known(checks)
-    if (
-        audited is None
-        or list(audited.data) != build.digests()
-        or set(groups) - audited.groups.keys()
-    ):
+    if last is None or list(last.data) != build.digests() or set(groups) - last.groups.keys():
         raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
     source = AuditedBuild(build.config, build.seal)
-    files = {group: audited.groups[group].sha256 for group in groups}
+    files = {group: last.groups[group].sha256 for group in groups}
     for group, digest in files.items():
         path = out / audits.FOLDER / build.config / f"{group}.parquet"
         if not path.is_file() or records.sha256(path) != digest:

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from edge_glass.core import parquet
 from edge_glass.core.shard_files import Written, write_table
 
 SCHEMA = pa.schema(
@@ -30,8 +28,3 @@ def write(path: Path, batches: Iterator[pa.RecordBatch]) -> Written:
     """Write findings, whole or not at all."""
     tables = (pa.Table.from_batches([batch]).cast(SCHEMA) for batch in batches)
     return write_table(path, tables, SCHEMA)
-
-
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Findings of a file, a row group in memory."""
-    return parquet.rows(path)

@@ -1,6 +1,7 @@
 """The command line: one command a verb."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,6 @@ from rich.text import Text
 from edge_glass.cli import (
     audit_verbs,
     built_verbs,
-    cache_verb,
     own_verbs,
     revision_verbs,
     session,
@@ -309,42 +309,27 @@ def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) ->
         session.ignored("it is about the files of --raw", "--unverified", "--fetch-clips")
 
 
-for more in (
-    built_verbs.app,
-    version_verbs.app,
-    revision_verbs.app,
-    table_verbs.app,
-    cache_verb.app,
-):
-    app.registered_commands += more.registered_commands
-app.command(epilog="Example: edge-glass init ./birds > birds.yaml")(own_verbs.init)
-app.command(epilog="Example: edge-glass new birds")(own_verbs.new)
-app.command(epilog="Example: edge-glass embed data --encoder clip-vit-b32 --columns image,caption")(
-    vector_verbs.embed
-)
-app.command(
-    epilog="Example: edge-glass score data/clotho --name fit --of audio:clap,captions:clap"
-)(vector_verbs.score)
-app.command(epilog="Example: edge-glass views data/mm_imdb --encoder clip --out arrays")(
-    vector_verbs.views
-)
-app.command(epilog="Example: edge-glass collect talks --out decks --language es")(slides.collect)
-app.command(epilog="Example: edge-glass qa decks --model NAME --base-url http://localhost:8000/v1")(
-    slides.qa
-)
-app.command("filter", epilog="Example: edge-glass filter decks --out good")(slides.filter_)
-app.command("eval", epilog="Example: edge-glass eval data --run run.trec")(slides.evaluate)
-app.command(
-    epilog="Example: edge-glass align data/clotho --left audio:whisper-tiny --right captions"
-)(vector_verbs.align)
-app.command(epilog="Example: edge-glass index data/clotho")(search.index)
-app.command(epilog="Example: edge-glass search data/clotho 'a dog on a beach'")(search.search)
-app.command(epilog="Example: edge-glass serve data/clotho")(search.serve)
-app.command(epilog="Example: edge-glass page data/clotho --out site")(search.page)
-app.command(epilog="Example: edge-glass audit data/clotho --check leaks,silence --drop-flagged")(
-    audit_verbs.audit
-)
-
+EXAMPLES: dict[Callable[..., None], str] = {  # each begins with the name of its verb
+    own_verbs.init: "init ./birds > birds.yaml",
+    own_verbs.new: "new birds",
+    vector_verbs.embed: "embed data --encoder clip-vit-b32 --columns image,caption",
+    vector_verbs.score: "score data/clotho --name fit --of audio:clap,captions:clap",
+    vector_verbs.views: "views data/mm_imdb --encoder clip --out arrays",
+    vector_verbs.align: "align data/clotho --left audio:whisper-tiny --right captions",
+    slides.collect: "collect talks --out decks --language es",
+    slides.qa: "qa decks --model NAME --base-url http://localhost:8000/v1",
+    slides.filter_: "filter decks --out good",
+    slides.evaluate: "eval data --run run.trec",
+    search.index: "index data/clotho",
+    search.search: "search data/clotho 'a dog on a beach'",
+    search.serve: "serve data/clotho",
+    search.page: "page data/clotho --out site",
+    audit_verbs.audit: "audit data/clotho --check leaks,silence --drop-flagged",
+}
+for group in (built_verbs, version_verbs, revision_verbs, table_verbs):
+    app.registered_commands += group.app.registered_commands
+for verb, example in EXAMPLES.items():
+    app.command(example.split()[0], epilog=f"Example: edge-glass {example}")(verb)
 for each in app.registered_commands:
     assert each.callback is not None
     each.rich_help_panel = PANELS.get(each.name or each.callback.__name__, "Builds")

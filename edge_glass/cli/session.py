@@ -106,10 +106,7 @@ def _session(
 
     if quiet and verbose:
         raise ConfigError("--quiet and --verbose: give one of them")
-    handlers = [_handler(log)] if log else []
-    if verbose:
-        handlers.append(logging.StreamHandler())
-        handlers[-1].setFormatter(_Redacted())
+    handlers = [*_handlers(verbose, log)]
     LOG.handlers, LOG.propagate = handlers, False
     LOG.setLevel(logging.INFO if handlers else logging.CRITICAL)
     terminal.console.quiet = quiet
@@ -144,10 +141,15 @@ class _Redacted(logging.Formatter):
         return redacted(super().format(record))
 
 
-def _handler(path: Path) -> logging.Handler:
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--log {path}: {error.strerror}") from None
-    handler.setFormatter(_Redacted("%(asctime)s %(message)s"))
-    return handler
+def _handlers(verbose: bool, log: Path | None) -> Iterator[logging.Handler]:
+    if log:
+        try:
+            file = logging.FileHandler(log, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"--log {log}: {error.strerror}") from None
+        file.setFormatter(_Redacted("%(asctime)s %(message)s"))
+        yield file
+    if verbose:
+        stream = logging.StreamHandler()
+        stream.setFormatter(_Redacted())
+        yield stream

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
     from edge_glass.tables import dedup, steps
+    from edge_glass.vectors.alignment import Alignment
 
 console = Console()
 SHOWN = 20  # ids or rows of a long list
@@ -347,7 +348,7 @@ def hits(name: str, nearest: list[dict[str, Any]]) -> None:
     table(f"Nearest by {name}", ["row#", "score#", "id", "caption"], rows)
 
 
-def alignment(report: dict[str, Any]) -> None:
+def alignment(report: "Alignment") -> None:
     """How well two columns align: means with 95% intervals."""
     arrows = {"left_to_right": "→", "right_to_left": "←"}
     rows = [

@@ -1,4 +1,4 @@
-"""The commands that work on versions: publish one, compare two, build one again."""
+"""The commands about versions: publish, compare, build again; and those about this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,6 +104,29 @@ def docs(
     from edge_glass.release import catalogue as page
 
     terminal.paths([page.write(out, terminal_progress())], json)
+
+
+@app.command(epilog="Example: edge-glass cache --clear unpacked")
+def cache(
+    clear: Annotated[
+        str | None, typer.Option("--clear", metavar="PART", help="Empty this part.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What lies in the folder of downloads ($EDGE_GLASS_CACHE), and how much it is."""
+    from edge_glass.cli import terminal
+    from edge_glass.core import units
+    from edge_glass.pipeline import cache as parts
+    from edge_glass.sources.obtain import store
+
+    for path in parts.clear(clear) if clear else []:
+        terminal.say(f"{path} is not of Edge Glass: it stays")
+    listed = parts.parts()
+    if json:
+        terminal.as_json([terminal.plain(part) for part in listed])
+        return
+    rows = [(part.name, part.files, units.size(part.bytes), part.what) for part in listed]
+    terminal.table(str(store()), ["part", "files#", "size#", "what it is; when cleared"], rows)
 
 
 def _print_differences(differences: list["Difference"], json: bool) -> None:

@@ -84,11 +84,8 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
             for name, score in chosen.scores.items():
                 of, by = ", ".join(score.of), f"{score.model['name']}, {score.model['revision']}"
                 yield f"- {name}: {_cell(score.label or '')} {_cell(of)} by {_cell(by)}"
-        if captioned := build.captions:
-            by, what = (
-                _cell(captioned.model),
-                f"{_cell(captioned.column)} of `{captioned.of.config}`",
-            )
+        if asked := build.captions:
+            by, what = _cell(asked.model), f"{_cell(asked.column)} of `{asked.of.config}`"
             yield f"\n`model_caption` in `{build.config}` is by a model, {by}, that saw {what}."
 
 

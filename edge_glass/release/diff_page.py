@@ -29,18 +29,12 @@ def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> by
     """The page of what builds change in a dataset at `place`; None if that is nothing."""
     there = manifest.built(place)
     both = {build.config: folder for folder, build in builds.items() if build.config in there}
-    differences = [compare(name, there[name], folder) for name, folder in both.items()]
-    if all(each.identical for each in differences):
+    diffs = [compare(name, there[name], folder) for name, folder in both.items()]
+    if all(each.identical for each in diffs):
         return None
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "page.html")
-        write(
-            differences,
-            place,
-            next(iter(builds)).parent,
-            page,
-            (f"{repo} as it is", f"{repo} {tag}"),
-        )
+        write(diffs, place, next(iter(builds)).parent, page, (f"{repo} as it is", f"{repo} {tag}"))
         return page.read_bytes()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.audit import audits, findings
+from edge_glass.audit import audits
 from edge_glass.core import ledger, locations, manifest, parquet
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
@@ -174,19 +174,15 @@ def _before(file: BoundedFile, split: str, group: int, at: int, several: bool) -
 
 
 def _can_hold(file: BoundedFile, group: int, column: str, value: str) -> bool:
-    statistics = _statistics(file, group, column)
-    return (
-        statistics is None
-        or not statistics.has_min_max
-        or statistics.min <= value <= statistics.max
-    )
+    stats = _statistics(file, group, column)
+    return stats is None or not stats.has_min_max or stats.min <= value <= stats.max
 
 
 def _only(file: BoundedFile, group: int, column: str) -> str | None:
     """The value of all rows of a group, None if they differ."""
-    statistics = _statistics(file, group, column)
-    same = statistics is not None and statistics.has_min_max and statistics.min == statistics.max
-    return str(statistics.min) if same and not statistics.null_count else None
+    stats = _statistics(file, group, column)
+    same = stats is not None and stats.has_min_max and stats.min == stats.max
+    return str(stats.min) if same and not stats.null_count else None
 
 
 def _statistics(file: BoundedFile, group: int, column: str) -> Any:
@@ -238,6 +234,6 @@ def _consent(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:
 
 def _findings(folder: Path, split: str, ids: set[str]) -> Iterator[dict[str, Any]]:
     for path in sorted((folder.parent / audits.FOLDER / folder.name).glob("*.parquet")):
-        for row in findings.read(path):
+        for row in parquet.rows(path):
             if row["split"] == split and row["id"] in ids:
                 yield {name: value for name, value in row.items() if value is not None}

@@ -29,7 +29,7 @@ from edge_glass.release import certificate, derived, editions, publish, purge, r
 from edge_glass.release.certificate import Certificate
 from edge_glass.release.editions import Edition
 from edge_glass.release.purge import Purge
-from edge_glass.release.residue import Finder, Traces
+from edge_glass.release.residue import Finder, Scan, Traces
 
 Key = tuple[str, str]  # what a row is withdrawn by, see `core.revisions`
 UNFINISHED = "-under-way"  # a certificate whose purge is not done
@@ -136,11 +136,8 @@ def withdraw(
         for one in targets.keys:
             _withdrawn(edition, one, targets, request.reason, jobs)
         release = edition.publish([*targets.keys], version)
-        there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
-        with locations.errors_explained(there):
-            scan = residue.scan(
-                there, targets.traces, besides={note, *certificate.paths(home, name)}
-            )
+        papers = {note, *certificate.paths(home, name)}
+        scan = _scanned(edition, release, targets, papers)
         done = _certificate(edition, request, targets).scanned(scan, targets.traces)
         if release and purge_history and not scan.residue:
             done = _with_purge(done, targets, release)
@@ -150,6 +147,15 @@ def withdraw(
         done.check()
         note.unlink()
     return done
+
+
+def _scanned(
+    edition: Edition, release: publish.Release | None, targets: Targets, papers: set[Path]
+) -> Scan:
+    """What is left of the rows in what is there now; `papers` tell of them."""
+    there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
+    with locations.errors_explained(there):
+        return residue.scan(there, targets.traces, besides=papers)
 
 
 def _with_purge(done: Certificate, targets: Targets, release: publish.Release) -> Certificate:

@@ -7,7 +7,7 @@ again, so it tells of the luck of training and of the rows.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,20 @@ LEAST = 2  # rows of each part
 DRAWS = 1000  # of the bootstrap
 WITHIN = (1, 5, 10)  # recall@k
 WAYS = ("left_to_right", "right_to_left")
+Measures = dict[str, dict[str, float]]  # recall@k and median_rank: mean, low and high
+Figures = dict[str, Measures]  # by way
+
+
+class Alignment(TypedDict):
+    """How well two columns align; `results` are by what was compared."""
+
+    config: str
+    left: str
+    right: str
+    layers: int
+    seeds: int
+    rows: dict[str, int]  # by part
+    results: dict[str, Figures]
 
 
 def align(
@@ -37,7 +51,7 @@ def align(
     layers: int = 1,
     seeds: int = 5,
     done: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
+) -> Alignment:
     """Recall@1, 5, 10 and median rank both ways, of probes, of their control and by chance.
 
     Figures are `{"mean", "low", "high"}`, the latter two a 95% interval. Raises EdgeGlassError if
@@ -46,7 +60,7 @@ def align(
     """
     parts = pairs(folder, left, right)
     fit, check, test = (parts[name] for name in PARTS)
-    recalls: dict[str, Any] = {"chance": _chance(len(test[0]))}
+    recalls: dict[str, Figures] = {"chance": _chance(len(test[0]))}
     trained, shuffled = [], []
     for seed in range(seeds):
         trained.append(_ranked(probe.train(fit, check, layers, seed)(test)))
@@ -125,11 +139,9 @@ def _cut(id_: str) -> int:
 
 def _vectors(stored: Stored, part: Array) -> tuple[Array, Array]:
     stored.check()
-    blocks = [
-        (rows[part[rows] >= 0], vectors[part[rows] >= 0]) for rows, vectors in stored.blocks()
-    ]
+    inner = [(rows[part[rows] >= 0], vectors[part[rows] >= 0]) for rows, vectors in stored.blocks()]
     none = [(np.empty(0, np.int64), np.empty((0, stored.dim), np.float32))]
-    rows, vectors = (np.concatenate(side) for side in zip(*none, *blocks, strict=True))
+    rows, vectors = (np.concatenate(side) for side in zip(*none, *inner, strict=True))
     return rows, vectors
 
 
@@ -143,23 +155,23 @@ def _ranked(sides: Pairs) -> Array:
     return np.stack([probe.ranks(left, right), probe.ranks(right, left)])
 
 
-def draw(reports: list[dict[str, Any]], path: Path) -> None:
+def draw(reports: list[Alignment], path: Path) -> None:
     """Recalls with their intervals as an SVG, beside control and chance."""
     pages.write(path, "vectors", "alignment.svg", reports=reports, ways=WAYS, within=WITHIN)
 
 
-def _chance(rows: int) -> dict[str, Any]:
+def _chance(rows: int) -> Figures:
     figures = {f"recall@{k}": round(min(1, k / rows), 4) for k in WITHIN}
     each = {name: {"mean": value} for name, value in figures.items()}
     return dict.fromkeys(WAYS, each | {"median_rank": {"mean": (rows + 1) / 2}})
 
 
-def _figures(runs: list[Array]) -> dict[str, Any]:
+def _figures(runs: list[Array]) -> Figures:
     """Means over seeds and rows, with intervals, of ranks (2, rows) by seed."""
     return {way: _of(np.stack([run[number] for run in runs])) for number, way in enumerate(WAYS)}
 
 
-def _of(figures: Array) -> dict[str, Any]:
+def _of(figures: Array) -> Measures:
     """Figures of ranks (seeds, rows), with intervals from seeds and rows drawn again."""
     draw, (seeds, rows) = np.random.default_rng(0), figures.shape
     resampled = [

@@ -20,11 +20,9 @@ def top(queries: Array, blocks: Iterator[tuple[Array, Array]], k: int) -> tuple[
     for positions, vectors in blocks:
         for start in range(0, len(queries), QUERIES):
             part = slice(start, start + QUERIES)
-            similarities = (queries[part] @ vectors.T).astype(np.float32)
-            where = np.broadcast_to(positions, similarities.shape)
-            places[part], scores[part] = merged(
-                (places[part], scores[part]), (where, similarities), k
-            )
+            cosines = (queries[part] @ vectors.T).astype(np.float32)
+            where = np.broadcast_to(positions, cosines.shape)
+            places[part], scores[part] = merged((places[part], scores[part]), (where, cosines), k)
     return places, scores
 
 

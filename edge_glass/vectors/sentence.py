@@ -46,14 +46,14 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     unit = bool(_modules(model, "Normalize"))
 
     def compute(rows: Sequence[str]) -> Any:
-        tokenized = tokens(
+        inputs = tokens(
             list(rows), padding=True, truncation=True, max_length=longest, return_tensors="pt"
         ).to(device)
-        states = net(**tokenized).last_hidden_state
+        states = net(**inputs).last_hidden_state
         pooled = (
             states[:, 0]
             if by_first
-            else torch_encoder.masked_mean(states, tokenized["attention_mask"])
+            else torch_encoder.masked_mean(states, inputs["attention_mask"])
         )
         pooled = pooled.to(net.dtype)
         for layer in layers:

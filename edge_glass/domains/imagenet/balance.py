@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,24 @@ from edge_glass.domains.imagenet.classes import imagenet, labels
 SHOWN = 8  # classes of the head, and of the tail
 WIDTH, HEIGHT, PAD = 420, 220, 34  # of a plot, in pixels
 BATCH = 50_000
+
+
+class ClassRows(NamedTuple):
+    """How many rows a class has."""
+
+    wnid: str
+    name: str
+    rows: int
+
+
+class Overlap(NamedTuple):
+    """What two configs have in common."""
+
+    configs: str
+    rows: int
+    share: float  # of the rows of the smaller one
+    classes: int
+    of: int  # classes
 
 
 @dataclass
@@ -33,20 +51,20 @@ class Balance:
         """Rows that have a class."""
         return self.counts.total()
 
-    def ends(self) -> list[dict[str, Any]]:
+    def ends(self) -> list["ClassRows"]:
         """The largest classes and the smallest, those without a row last."""
         names = {each.wnid: each.name for each in imagenet()}
         ranked = sorted(names, key=lambda wnid: (-self.counts[wnid], wnid))
         listed = [*ranked[:SHOWN], *ranked[-SHOWN:]]
-        return [{"wnid": w, "name": names[w], "rows": self.counts[w]} for w in listed]
+        return [ClassRows(wnid, names[wnid], self.counts[wnid]) for wnid in listed]
 
     def points(self) -> str:
         """Rank and frequency of the classes that have rows, for an SVG with logarithmic axes."""
-        frequencies = sorted(self.counts.values(), reverse=True)
-        top = math.log10(max(frequencies, default=1)) or 1
+        counts = sorted(self.counts.values(), reverse=True)
+        top = math.log10(max(counts, default=1)) or 1
         spots = (
             (math.log10(place) / 3, math.log10(count) / top)
-            for place, count in enumerate(frequencies, 1)
+            for place, count in enumerate(counts, 1)
         )
         return " ".join(
             f"{PAD + x * (WIDTH - 2 * PAD):.1f},{HEIGHT - PAD - y * (HEIGHT - 2 * PAD):.1f}"
@@ -71,15 +89,15 @@ def of(folder: Path, manifest: Manifest) -> Balance | None:
     return Balance(manifest.config, counts, np.unique(np.array(ids)))
 
 
-def overlaps(balances: list[Balance]) -> list[dict[str, Any]]:
+def overlaps(balances: list[Balance]) -> list[Overlap]:
     """Of each two configs: the ids and the classes that both have."""
     return [
-        {
-            "configs": f"{one.config} and {other.config}",
-            "rows": (shared := len(np.intersect1d(one.ids, other.ids, assume_unique=True))),
-            "share": shared / max(1, min(len(one.ids), len(other.ids))),
-            "classes": len((+one.counts).keys() & (+other.counts).keys()),
-            "of": len(labels()),
-        }
+        Overlap(
+            f"{one.config} and {other.config}",
+            shared := len(np.intersect1d(one.ids, other.ids, assume_unique=True)),
+            shared / max(1, min(len(one.ids), len(other.ids))),
+            len((+one.counts).keys() & (+other.counts).keys()),
+            len(labels()),
+        )
         for one, other in combinations(balances, 2)
     ]

@@ -159,7 +159,7 @@ class Calls:
         ).fetchone()
         return Answer(stored[0], json.loads(stored[1]), stored[2], stored[3]) if stored else None
 
-    def outcomes(self) -> dict[str, dict[str, Any]]:
+    def outcomes(self) -> dict[str, dict[str, float]]:
         """Calls, tokens, cost and the median of seconds, by task and outcome."""
         rows = self._base.execute(
             "select task || ', ' || outcome, count(*), sum(tokens_in), sum(tokens_out), sum(cost), "

@@ -84,12 +84,8 @@ class DeckParams(ImageParams):
         `slides` are number, transcript and whether it is among the most read, a slide of `media`
         each; what cannot be read is noted. Raises Dropped if there is no slide left.
         """
-        columns: dict[str, list[Any]] = {
-            "slides": [],
-            "images": [],
-            "transcript": [],
-            "mostRead": [],
-        }
+        names = ("slides", "images", "transcript", "mostRead")
+        columns: dict[str, list[Any]] = {name: [] for name in names}
         for (number, text, most), (_, data) in zip(slides, media.all(), strict=True):
             try:
                 image = self.image_columns(data, f"slide_{number}")["image"]

@@ -21,6 +21,7 @@ THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth noth
 DEPTH = 100  # documents of a query that BM25 gives
 PAGES, RETRIEVAL = ("_pages",), ("-corpus", "-queries", "-qrels")  # ends of configs' names
 Run = dict[str, dict[str, float]]
+Measures = dict[str, str | float]
 
 
 def anls(answer: str, right: list[str]) -> float:
@@ -36,7 +37,7 @@ def _plain(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def answers(out: Path, predictions: Path, split: str) -> dict[str, Any]:
+def answers(out: Path, predictions: Path, split: str) -> Measures:
     """Mean ANLS and exact match over all questions of a split; one without an answer counts as 0.
 
     `predictions` is DocVQA's file: a JSON list of `{"questionId": …, "answer": …}`.
@@ -80,7 +81,7 @@ def _questions(out: Path, split: str) -> Iterator[tuple[str, str]]:
             return
 
 
-def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dict[str, Any]:
+def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> Measures:
     """nDCG@5 and recall@1 and @5 of a run, or of BM25 over the texts of the corpus.
 
     Raises DataError if there is no query.
@@ -103,7 +104,11 @@ def retrieval(out: Path, run: Path | None, split: str, save: Path | None) -> dic
     whole = {query: ranked.get(query) or {"": 0.0} for query in qrels}
     scores = ir_measures.calc_aggregate(list(wanted), qrels, whole)
     slides = sum(1 for _ in _rows(parts["corpus"], split, ["id"]))
-    about = {"run": str(run) if run else "BM25", "queries": len(qrels), "documents": slides}
+    about: Measures = {
+        "run": str(run) if run else "BM25",
+        "queries": len(qrels),
+        "documents": slides,
+    }
     return about | {name: float(scores[measure]) for measure, name in wanted.items()}
 
 
