@@ -36,7 +36,7 @@ def test_page(tmp_path: Path) -> None:
     whole = built_of(raw, out, "imagenet_captions_title")
     half = built_of(raw, out, "imagenet_captions_title", subset=20)
     assert whole.counts == {WNIDS[0]: 40, WNIDS[1]: 8, WNIDS[2]: 1} and half.total == 20
-    head = [(end["name"], end["rows"]) for end in whole.ends()]
+    head = [(end.name, end.rows) for end in whole.ends()]
     assert head[:4] == [
         ("tench", 40),
         ("goldfish", 8),
@@ -47,7 +47,7 @@ def test_page(tmp_path: Path) -> None:
     assert xs[0] == balance.PAD and ys[0] == balance.PAD  # rank 1, the largest class
     assert ys[-1] == balance.HEIGHT - balance.PAD and list(xs) == sorted(xs)  # one row
     [shared] = balance.overlaps([whole, half])
-    assert (shared["rows"], shared["share"]) == (20, 1.0)
+    assert (shared.rows, shared.share) == (20, 1.0)
     write_card.write_report(out)
     page = (out / report.FILE).read_text()
     assert page.count("rows of a class by its rank") == 2 and "What variants have in common" in page
