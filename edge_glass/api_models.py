@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edge_glass.api import StrPath
 from edge_glass.core import manifest
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Score
+
+if TYPE_CHECKING:
+    from edge_glass.vectors.alignment import Alignment
 
 
 def score(
@@ -58,7 +61,7 @@ def score(
 
 def align(
     place: StrPath, left: str, right: str, *, layers: int = 1, seeds: int = 5
-) -> dict[str, dict[str, Any]]:
+) -> "dict[str, Alignment]":
     """How well two embedded columns align: probes between them, shuffled pairs, chance.
 
     The card of the build says it, too.
