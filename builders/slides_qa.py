@@ -75,14 +75,14 @@ class SlidesQA(Corpus):
         elif self.config.row_is_a_deck:
             first, *also = slides.values()
             fields = (about if kind == "minimal" else {}) | {"pairs": [*map(asdict, pairs)]}
-            of_slides = [[n, deck.text(n), deck.most_read(n)] for n in slides]
+            of_slides = [[n, deck.text(n), deck.text_by(n), deck.most_read(n)] for n in slides]
             fields = asdict(deck) | fields | {"of_slides": of_slides}
             yield Row(deck.id, DECKS, folder, (DECKS, first), fields, extra_members=also)
         else:
             for number, name in slides.items():
                 own = [asdict(pair) for pair in pairs if pair.slide == number]
-                page = {"deck": deck.id, "slide": number, "pairs": own}
-                page |= about | {"transcript": deck.text(number)}
+                text = {"transcript": deck.text(number), "transcript_by": deck.text_by(number)}
+                page = {"deck": deck.id, "slide": number, "pairs": own} | about | text
                 row = Row(f"{deck.id}_{number}", DECKS, name, (DECKS, name), page)
                 if kind == "pages" and not own:
                     row.dropped = (Outcome.MISSING_CAPTION, "no question")

@@ -43,12 +43,16 @@ def collect(
     intranet: Annotated[
         bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
     ] = False,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Read slides that have no text off their pictures.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Decks of slides out of PDFs, folders, URLs or a site; run it again to go on after a stop."""
     from edge_glass.cli import terminal
     from edge_glass.domains.slides.crawl import Wanted
     from edge_glass.domains.slides.deck_store import Desk
+    from edge_glass.domains.slides.ocr import Ocr
     from edge_glass.sources.row_fetch import Limits
 
     if source.startswith(("http://", "https://")):
@@ -58,7 +62,7 @@ def collect(
     if Path(source).is_dir():
         ignored("nothing is fetched", "--intranet")
     wanted = Wanted(delay, language, tuple(keyword or ()), limit)
-    desk, done = Desk(out, source, language), 0
+    desk, done = Desk(out, source, language, Ocr() if ocr else None), 0
     decks = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
     try:
         with terminal_progress().rows("collect", 0, lambda: (done, 0)):

@@ -7,6 +7,7 @@ from edge_glass.core.columns import MODEL_CAPTION, ColumnRole, is_list, item_of
 KNOWN = {  # of columns that many corpora have
     "id": "tells rows apart; the ledger has it, too",
     MODEL_CAPTION: "caption that a model wrote; the manifest names it and its prompt",
+    "transcript_by": "what read the transcript off the picture; none where it is the deck's own",
     "duration": "length in seconds",
     "width": "width in pixels",
     "height": "height in pixels",

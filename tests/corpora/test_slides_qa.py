@@ -25,7 +25,8 @@ SAMPLES = ROOT / "samples" / "slides_qa"
 RETRIEVAL = "slides_qa_retrieval"
 PARTS = ("corpus", "queries", "qrels")
 META = ["presentation_url", "title", "author", "date", "len", "description", "lang",
-        "lang_detected", "likes", "dim", "views", "mostRead", "transcript"]  # fmt: skip
+        "lang_detected", "likes", "dim", "views", "mostRead", "transcript",
+        "transcript_by"]  # fmt: skip
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_columns(raw: Path, tmp_path: Path) -> None:
     minimal = {"id", "title", "lang", "slides", "images", "pairs"}
     assert set(found["slides_qa_minimal"]) == minimal
     page = {"id", "deck", "slide", "lang", "transcript", "image", "width", "height"}
-    assert set(found["slides_qa_pages"]) == page | {"title", "pairs"}
+    assert set(found["slides_qa_pages"]) == page | {"title", "pairs", "transcript_by"}
     assert set(found[f"{RETRIEVAL}-corpus"]) == page
     assert set(found[f"{RETRIEVAL}-queries"]) == {"id", "text", "answer", "lang"}
     assert set(found[f"{RETRIEVAL}-qrels"]) == {"id", "query-id", "corpus-id", "score"}

@@ -20,14 +20,15 @@ TEXT, NUMBER = Value("string"), Value("int32")
 META = dict.fromkeys(["presentation_url", "title", "author", "date"], TEXT) | {"len": NUMBER}
 META |= dict.fromkeys(["description", "lang", "lang_detected"], TEXT) | {"dim": Sequence(NUMBER)}
 META |= {"likes": NUMBER, "views": NUMBER, "mostRead": Sequence(Value("bool"))}
-META |= {"transcript": Sequence(TEXT)}
+META |= {"transcript": Sequence(TEXT), "transcript_by": Sequence(TEXT)}
 PAIR = dict.fromkeys(["id", "question", "answer", "task"], TEXT)
-PAGE = {"deck": TEXT, "slide": NUMBER, "title": TEXT, "lang": TEXT, "transcript": TEXT}
+PAGE = {"deck": TEXT, "slide": NUMBER, "title": TEXT, "lang": TEXT}
+PAGE |= {"transcript": TEXT, "transcript_by": TEXT}
 ARTICLE_PAIRS = "questions/answers"
 COLUMNS: dict[str, Features] = {
     "decks": META,
     "minimal": {"title": TEXT, "lang": TEXT},
-    "article": {name: kind for name, kind in META.items() if name != "lang_detected"},
+    "article": {n: kind for n, kind in META.items() if n not in ("lang_detected", "transcript_by")},
     "pages": PAGE | {"pairs": [PAIR]},
     "corpus": {name: PAGE[name] for name in ("deck", "slide", "lang", "transcript")},
     "queries": {"text": TEXT, "answer": TEXT, "lang": TEXT},
@@ -79,23 +80,22 @@ class DeckParams(ImageParams):
         return columns | (self.image_features() if self.rows_are in ("pages", "corpus") else {})
 
     def slides_columns(self, slides: list[list[Any]], media: "Media") -> dict[str, Any]:
-        """Columns `slides` (numbers), `images`, `transcript` and `mostRead` of the slides, aligned.
+        """Columns `slides` (numbers), `images` and what is known of each slide, aligned.
 
-        `slides` are number, transcript and whether it is among the most read, a slide of `media`
-        each; what cannot be read is noted. Raises Dropped if there is no slide left.
+        `slides` are number, transcript, what read it and whether it is among the most read, a slide
+        of `media` each; what cannot be read is noted. Raises Dropped if there is no slide left.
         """
-        names = ("slides", "images", "transcript", "mostRead")
-        columns: dict[str, list[Any]] = {name: [] for name in names}
-        for (number, text, most), (_, data) in zip(slides, media.all(), strict=True):
+        names = ("slides", "transcript", "transcript_by", "mostRead")
+        columns: dict[str, list[Any]] = {name: [] for name in (*names, "images")}
+        for (number, *known), (_, data) in zip(slides, media.all(), strict=True):
             try:
                 image = self.image_columns(data, f"slide_{number}")["image"]
             except Dropped as drop:
                 media.notes.append(f"slide left out: {number}: {drop.outcome} {drop.detail}")
                 continue
-            columns["slides"].append(number)
             columns["images"].append(image)
-            columns["transcript"].append(text)
-            columns["mostRead"].append(most)
+            for name, value in zip(names, [number, *known], strict=True):
+                columns[name].append(value)
         if not columns["slides"]:
             raise Dropped(Outcome.MISSING_MEDIA, "no slide that can be read")
         return columns

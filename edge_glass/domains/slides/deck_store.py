@@ -15,6 +15,7 @@ from edge_glass.core.ledger import HEALS, Dropped, Entry, Outcome
 from edge_glass.core.shard_files import write_table
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.decks import Deck, Pair
+from edge_glass.domains.slides.ocr import Ocr
 from edge_glass.media import images
 from edge_glass.sources.responses import Answer
 
@@ -25,10 +26,15 @@ QUALITY = 95  # of slides that come as another kind than JPEG
 
 
 class Desk:
-    """A folder of decks that is being filled; `wanted` is the language that decks must be in."""
+    """A folder of decks that is being filled.
 
-    def __init__(self, out: Path, source: str, wanted: str | None = None) -> None:
-        self.out, self.source, self.wanted = out, source, wanted
+    `wanted` is the language that decks must be in, `ocr` reads slides that have no text.
+    """
+
+    def __init__(
+        self, out: Path, source: str, wanted: str | None = None, ocr: Ocr | None = None
+    ) -> None:
+        self.out, self.source, self.wanted, self.ocr = out, source, wanted, ocr
         if (Path(source)).is_dir():
             outputs.check_apart(Path(source), out)
         outputs.claim(out, [RECORDS, ledger.FILE])
@@ -169,6 +175,8 @@ class Sheet:
             return self.drop(Outcome.MISSING_MEDIA, "no slide")
         deck.images = [*decks.numbered(path.name for path in self._aside.iterdir()).values()]
         deck.len = max(deck.len or deck.numbers[-1] + 1 - deck.first, len(deck.images))
+        if ocr := self._desk.ocr:
+            self._read_off(deck, ocr)
         deck.lang_detected = language.detect(" ".join([deck.title or "", *deck.transcript]))
         if self._desk.wanted and not language.same(deck.language, self._desk.wanted):
             return self.drop(Outcome.WRONG_LANGUAGE, deck.language or "nobody can tell")
@@ -178,6 +186,12 @@ class Sheet:
         self._desk.write(self.id, [self._deck_entry(Outcome.KEPT, note), *self._slides])
         self._aside.rename(self._home)
         return None
+
+    def _read_off(self, deck: Deck, ocr: Ocr) -> None:
+        for number, name in decks.numbered(deck.images).items():
+            own = deck.text(number).strip() or number < deck.first
+            if not own and (text := ocr.text((self._aside / name).read_bytes())):
+                deck.read_off(number, text, ocr.name)
 
     def drop(self, outcome: Outcome, detail: str = "", answer: Answer | None = None) -> None:
         """The deck is not kept, and none of its slides."""

@@ -45,6 +45,7 @@ class Deck:
     likes: int | None = None
     views: int | None = None
     transcript: list[str] = field(default_factory=list)  # of slide `first` and those after it
+    transcript_by: list[str] = field(default_factory=list)  # what read it off pictures, or ""
     mostRead: list[bool] = field(default_factory=list)  # likewise; empty where nobody says
     images: list[str] = field(default_factory=list)  # file names of the slides that are here
     first: int = 1  # the number of the presentation's first slide, here or not: 0 or 1
@@ -63,6 +64,18 @@ class Deck:
         """The transcript of a slide, empty if there is none."""
         place = number - self.first
         return self.transcript[place] if 0 <= place < len(self.transcript) else ""
+
+    def text_by(self, number: int) -> str | None:
+        """What read the transcript of a slide off its picture; None for one of the deck's own."""
+        place = number - self.first
+        return (self.transcript_by[place] or None) if 0 <= place < len(self.transcript_by) else None
+
+    def read_off(self, number: int, text: str, by: str) -> None:
+        """The transcript of a slide that has none, as something read it off its picture."""
+        lack = number - self.first + 1
+        for texts, one in ((self.transcript, text), (self.transcript_by, by)):
+            texts.extend([""] * (lack - len(texts)))
+            texts[lack - 1] = one
 
     def most_read(self, number: int) -> bool | None:
         """Whether a slide is among the most read of its deck, None if nobody says."""
@@ -176,15 +189,21 @@ def deck_of(record: Any, id: str) -> Deck:
     deck.likes = _whole("likes", record.get("likes", record.get("like")))
     deck.views = _whole("views", record.get("views", record.get("view")))
     deck.dim = _dim(record.get("dim"))
-    transcript, most = record.get("transcript") or [], record.get("mostRead") or []
-    if not isinstance(transcript, list) or not all(isinstance(t, str | None) for t in transcript):
-        raise ValueError("transcript is no list of texts")
-    deck.transcript = [text or "" for text in transcript]
+    deck.transcript, deck.transcript_by = (
+        _texts(name, record.get(name) or []) for name in ("transcript", "transcript_by")
+    )
+    transcript, most = deck.transcript, record.get("mostRead") or []
     most = [bool(most)] * len(transcript) if isinstance(record.get("mostRead"), bool) else most
     if not isinstance(most, list) or any(flag not in (0, 1) for flag in most):
         raise ValueError("mostRead is no list of true and false, or of 1 and 0")
     deck.mostRead = [bool(flag) for flag in most]
     return deck
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(text, str | None) for text in value):
+        raise ValueError(f"{name} is no list of texts")
+    return [text or "" for text in value]
 
 
 def _whole(name: str, value: Any) -> int | None:
