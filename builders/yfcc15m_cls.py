@@ -24,10 +24,8 @@ from edge_glass.builder import (
     Outcome,
     Raw,
     Row,
-    Table,
     Value,
     check_text,
-    joined,
     parsed,
     store,
 )
@@ -92,6 +90,8 @@ class Yfcc15mCls(Corpus):
         return Row(path, LINES, "", media, {"filepath": path, "license": None})
 
     def _listed(self, raw: Raw) -> Iterator[Row]:
+        from edge_glass.builder import Table, joined  # with pyarrow, which JSON lines do without
+
         tables = Table(raw.paths[LIST], LISTED), Table(raw.paths[METADATA], FIELDS)
         for position, found in enumerate(joined(*tables, "id", store() / "joined")):
             where, hash = f"line {position + 1}", found["hash"] or ""

@@ -15,6 +15,7 @@ from filelock import FileLock
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.schema import Plain
 
 # remembered until the tool, the cookies or the proxy are others
 MAY_CHANGE = {
@@ -32,7 +33,7 @@ FINAL = {Outcome.KEPT, Outcome.REMOVED}
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Section(Plain):
     """What is asked for: seconds `start` to `end` of `url`, as audio or video."""
 
     url: str
@@ -48,7 +49,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Plain):
     """What became of a section; `tool` made it, `sha256` and `bytes` are those of a kept clip."""
 
     section: Section
@@ -69,12 +70,8 @@ class ClipStore:
 
     def find(self, section: Section, tool: str) -> Record | None:
         """What is known of a section and would not come out otherwise with `tool`, else None."""
-        known = records.read(self._record(section))
-        if known is None:
-            return None
-        try:
-            record = Record(**known | {"outcome": Outcome(known["outcome"]), "section": section})
-        except (KeyError, TypeError, ValueError):  # of another version
+        record = records.parsed(self._record(section), Record)
+        if record is None:
             return None
         if record.outcome == Outcome.KEPT:
             return record if self._whole(record) else None

@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from typing_extensions import TypedDict
-
 from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full, write_json
 from edge_glass.core.errors import ConfigError, DataError, SourceError, raise_all
@@ -44,21 +42,13 @@ class Wanted:
     ray: str | None = None  # the address of a cluster
 
 
-class Source(TypedDict):
-    """The chunks."""
-
-    files: int
-    bytes: int
-    rows: int
-
-
 class Summary(parts.Summary):
     """What `FILE` says."""
 
     keys: list[str]
     columns: dict[str, str]
     seed: int | None
-    source: Source
+    source: dict[str, int]  # files, bytes and rows of the chunks
     flagged: int  # rows that are kept though something is odd about them
     made_with: dict[str, str]
 
@@ -97,9 +87,14 @@ def dedup(
         work = out / HIDDEN / "dedup" / state
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
-        run = _Run(raw, layout, out, work, wanted, progress or Silent(), pool)
-        rows_read = run.read(spans)
-        records = run.write(spans, rows_read)
+        memory, progress = wanted.memory // wanted.jobs, progress or Silent()
+        run = scatter.Run(raw, out, work, layout, wanted.parts, wanted.seed, memory)
+        rows_read = _scattered(run, spans, wanted, pool, progress)
+        write_json(work / gather.NAMES, [name for span in spans for name in span.names])
+        tasks = [gather.Task(run, number) for number in range(wanted.parts)]
+        with progress.rows("write parts", rows_read, pool.rows_done):
+            done = {task.part: each for task, each in pool.run(gather.make, tasks, wanted.jobs)}
+        records = [done[number] for number in range(wanted.parts)]
         summary = _summary(layout, wanted, spans, records)
         _check_balance(rows_read, summary)
         stats.write(out, summary, [record["stats"] for record in records])
@@ -108,53 +103,24 @@ def dedup(
     return summary
 
 
-@dataclass(frozen=True)
-class _Run:
-    raw: Path
-    layout: Layout
-    out: Path
-    work: Path
-    wanted: Wanted
-    progress: Progress
-    pool: Pool
-
-    @property
-    def memory(self) -> int:
-        return self.wanted.memory // self.wanted.jobs
-
-    def read(self, spans: list[scatter.Span]) -> int:
-        """All pieces on disk; returns how many rows they hold."""
-        count, seed = self.wanted.parts, self.wanted.seed
-        tasks = [
-            scatter.Task(self.raw, span, self.work, self.layout, count, seed, self.memory)
-            for span in spans
-        ]
-        total, done, rows = sum(span.bytes for span in spans), 0, 0
-        damaged: list[tuple[str, str]] = []
-        with self.progress.bytes("read chunks") as tick:
-            for task, record in self.pool.run(scatter.make, tasks, self.wanted.jobs):
-                done, rows = done + task.span.bytes, rows + record["rows"]
-                damaged += record["damaged"]
-                tick("read chunks", done, total)
-        if not self.wanted.skip_damaged:
-            what = "what can be read of it is taken, and the ledger says where it ends."
-            advice = f"Get the file again, or pass --skip-damaged: {what}"
-            faults = (f"{self.raw / name}: {detail}. {advice}" for name, detail in sorted(damaged))
-            raise_all(faults, SourceError)
-        return rows
-
-    def write(self, spans: list[scatter.Span], rows: int) -> list[gather.Record]:
-        """All parts on disk; returns the record of each."""
-        write_json(self.work / gather.NAMES, [name for span in spans for name in span.names])
-        count, seed = self.wanted.parts, self.wanted.seed
-        tasks = [
-            gather.Task(self.work, self.out, number, count, self.layout, seed, self.memory)
-            for number in range(count)
-        ]
-        with self.progress.rows("write parts", rows, self.pool.rows_done):
-            done = self.pool.run(gather.make, tasks, self.wanted.jobs)
-            records = {task.part: record for task, record in done}
-        return [records[number] for number in range(count)]
+def _scattered(
+    run: scatter.Run, spans: list[scatter.Span], wanted: Wanted, pool: Pool, progress: Progress
+) -> int:
+    """All pieces on disk; returns how many rows they hold."""
+    tasks = [scatter.Task(run, span) for span in spans]
+    total, done, rows = sum(span.bytes for span in spans), 0, 0
+    damaged: list[tuple[str, str]] = []
+    with progress.bytes("read chunks") as tick:
+        for task, record in pool.run(scatter.make, tasks, wanted.jobs):
+            done, rows = done + task.span.bytes, rows + record["rows"]
+            damaged += record["damaged"]
+            tick("read chunks", done, total)
+    if not wanted.skip_damaged:
+        what = "what can be read of it is taken, and the ledger says where it ends."
+        advice = f"Get the file again, or pass --skip-damaged: {what}"
+        faults = (f"{run.raw / name}: {detail}. {advice}" for name, detail in sorted(damaged))
+        raise_all(faults, SourceError)
+    return rows
 
 
 def _summary(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -11,9 +10,9 @@ import pyarrow.compute as pc
 
 from edge_glass.core import duck
 from edge_glass.core.ledger import Outcome
-from edge_glass.sources.table_layout import Layout, quoted
+from edge_glass.sources.table_layout import quoted
 from edge_glass.tables import parts, stats
-from edge_glass.tables.scatter import ORDINAL
+from edge_glass.tables.scatter import ORDINAL, Run
 
 NAMES = "names.json"  # of all chunks, in source order
 ROWS = 100_000  # in memory at a time, and in a row group
@@ -21,15 +20,10 @@ ROWS = 100_000  # in memory at a time, and in a row group
 
 @dataclass(frozen=True)
 class Task:
-    """A part to be written: everything a process needs to know of it."""
+    """A part to be written."""
 
-    work: Path
-    out: Path
+    run: Run
     part: int
-    parts: int
-    layout: Layout
-    seed: int | None
-    memory: int
 
     def __str__(self) -> str:
         return self.name
@@ -37,7 +31,7 @@ class Task:
     @property
     def name(self) -> str:
         """The name of its file."""
-        return parts.name(self.part, self.parts)
+        return parts.name(self.part, self.run.parts)
 
 
 class Record(parts.PartRecord):
@@ -49,32 +43,33 @@ class Record(parts.PartRecord):
 
 def make(task: Task) -> Record:
     """Write a part and its ledger, then a record of both."""
-    return parts.recorded(task.work / f"{task.name}.json", lambda: _part(task))
+    return parts.recorded(task.run.work / f"{task.name}.json", lambda: _part(task))
 
 
 def _part(task: Task) -> Record:
-    flagged = 0
-    with duck.connected(task.memory, task.work) as connection:
-        with parts.Pair(task.out, task.name, task.layout.published()) as pair:
+    run, flagged = task.run, 0
+    with duck.connected(run.memory, run.work) as connection:
+        with parts.pair(run.out, task.name, run.layout.published()) as pair:
             for batch in _rows(task, connection):
                 kept = pair.write(batch)
                 flagged += pc.sum(pc.not_equal(kept["detail"], "")).as_py() or 0
         written = pair.written()
-        counts = stats.of(connection, task.out / written["part"]["file"], task.layout)
+        counts = stats.of(connection, run.out / written["part"]["file"], run.layout)
         return {**written, "flagged": flagged, "stats": counts}
 
 
 def _rows(task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
     """All rows of a bucket in the order of the part, each with what became of it."""
-    pieces = sorted(map(str, task.work.glob(f"span-*/pieces/bucket={task.part}/*.parquet")))
+    run = task.run
+    pieces = sorted(map(str, run.work.glob(f"span-*/pieces/bucket={task.part}/*.parquet")))
     if not pieces:
         return
-    names = json.loads((task.work / NAMES).read_text())
+    names = json.loads((run.work / NAMES).read_text())
     connection.register("names", pa.table({"chunk": range(len(names)), "name": names}))
     pieces_sql = f"read_parquet([{', '.join(map(duck.text, pieces))}], hive_partitioning = false)"
-    keys = list(map(quoted, task.layout.keys))
+    keys = list(map(quoted, run.layout.keys))
     equal = " AND ".join(f"rows.{key} = again.{key}" for key in keys)
-    order = "position" if task.seed is None else f"hash(position, {task.seed}), position"
+    order = "position" if run.seed is None else f"hash(position, {run.seed}), position"
     first = f"earlier.name || ' row ' || again.first % {ORDINAL}"
     yield from connection.sql(f"""
         WITH rows AS (FROM {pieces_sql}),
@@ -89,7 +84,7 @@ def _rows(task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.Reco
                 ELSE '{Outcome.KEPT}'
             END AS outcome,
             CASE WHEN position > first THEN 'of ' || {first} ELSE detail END AS detail,
-            {", ".join(f"rows.{quoted(name)}" for name in task.layout.columns)}
+            {", ".join(f"rows.{quoted(name)}" for name in run.layout.columns)}
         FROM rows
         JOIN names ON names.chunk = position // {ORDINAL}
         LEFT JOIN again ON dropped IS NULL AND {equal}

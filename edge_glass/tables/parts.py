@@ -8,10 +8,11 @@ chunks, and the output must not.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -81,26 +82,17 @@ def recorded(record: Path, make: Callable[[], AnyRecord]) -> AnyRecord:
 
 
 class Pair:
-    """A part and its ledger, whole or absent, written a batch of rows at a time."""
+    """A part and its ledger, written a batch of rows at a time."""
 
-    def __init__(self, out: Path, name: str, schema: pa.Schema) -> None:
-        self._names = {"part": f"{FOLDER}/{name}", "ledger": f"ledger/{name}"}
-        schemas = {"part": schema, "ledger": LEDGER}
-        self._files = {kind: _File(out / name, schemas[kind]) for kind, name in self._names.items()}
+    def __init__(self, part: "_File", ledger: "_File") -> None:
+        self._part, self._ledger = part, ledger
         self._outcomes = Counter[str]()
-
-    def __enter__(self) -> "Pair":
-        with ExitStack() as stack:
-            for file in self._files.values():
-                stack.enter_context(file)
-            self._stack = stack.pop_all()
-        return self
 
     def write(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows into the ledger, those that are kept into the part; returns the latter."""
         kept = batch.filter(pc.equal(batch["outcome"], Outcome.KEPT))
-        self._files["part"].write(kept)
-        self._files["ledger"].write(batch)
+        self._part.write(kept)
+        self._ledger.write(batch)
         counts = batch["outcome"].value_counts().to_pylist()
         self._outcomes += Counter({item["values"]: item["counts"] for item in counts})
         row_counts.count(batch.num_rows, batch.num_rows - kept.num_rows)
@@ -108,45 +100,52 @@ class Pair:
 
     def written(self) -> PartRecord:
         """Outcomes and both files, once they are whole."""
-        part, ledger = (file.written(self._names[kind]) for kind, file in self._files.items())
-        return {"outcomes": dict(sorted(self._outcomes.items())), "part": part, "ledger": ledger}
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
+        outcomes, part, ledger = self._outcomes, self._part.written(), self._ledger.written()
+        return {"outcomes": dict(sorted(outcomes.items())), "part": part, "ledger": ledger}
 
 
+@contextmanager
+def pair(out: Path, name: str, schema: pa.Schema) -> Iterator[Pair]:
+    """A part and its ledger, whole or absent once the block ends."""
+    with (
+        _file(out, f"{FOLDER}/{name}", schema) as part,
+        _file(out, f"ledger/{name}", LEDGER) as rows,
+    ):
+        yield Pair(part, rows)
+
+
+@contextmanager
+def _file(out: Path, name: str, schema: pa.Schema) -> Iterator["_File"]:
+    with (
+        Whole(out / name) as whole,
+        pq.ParquetWriter(
+            ArrowSink(whole),
+            schema,
+            compression="zstd",
+            write_page_index=True,
+            use_content_defined_chunking=CHUNKING,
+        ) as writer,
+    ):
+        yield _File(name, whole, writer)
+
+
+@dataclass
 class _File:
-    """A Parquet file that is whole or absent."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._whole, self._schema, self._rows = Whole(path), schema, 0
-
-    def __enter__(self) -> "_File":
-        with ExitStack() as stack:
-            file = stack.enter_context(self._whole)
-            writer = pq.ParquetWriter(
-                ArrowSink(file),
-                self._schema,
-                compression="zstd",
-                write_page_index=True,
-                use_content_defined_chunking=CHUNKING,
-            )
-            self._writer = stack.enter_context(writer)
-            self._stack = stack.pop_all()
-        return self
+    name: str
+    whole: Whole
+    writer: pq.ParquetWriter
+    rows: int = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Those columns of a batch that the file has."""
-        self._writer.write_batch(batch.select(self._schema.names).cast(self._schema))
-        self._whole.check()
-        self._rows += batch.num_rows
+        schema = self.writer.schema
+        self.writer.write_batch(batch.select(schema.names).cast(schema))
+        self.whole.check()
+        self.rows += batch.num_rows
 
-    def written(self, name: str) -> FileRecord:
-        whole = self._whole
-        return {"file": name, "rows": self._rows, "bytes": whole.size, "sha256": whole.sha256}
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
+    def written(self) -> FileRecord:
+        size, sha256 = self.whole.size, self.whole.sha256
+        return {"file": self.name, "rows": self.rows, "bytes": size, "sha256": sha256}
 
 
 def summary(records: Sequence[PartRecord]) -> Summary:

@@ -36,16 +36,24 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A span to be read: everything a process needs to know of it."""
+class Run:
+    """What both passes need to know."""
 
     raw: Path
-    span: Span
+    out: Path
     work: Path
     layout: Layout
     parts: int
     seed: int | None
-    memory: int
+    memory: int  # of one task
+
+
+@dataclass(frozen=True)
+class Task:
+    """A span to be read."""
+
+    run: Run
+    span: Span
 
     def __str__(self) -> str:
         return f"span {self.span.number} ({self.span.names[0]}…)"
@@ -53,7 +61,7 @@ class Task:
     @property
     def folder(self) -> Path:
         """Where its pieces go."""
-        return self.work / f"span-{self.span.number:06d}"
+        return self.run.work / f"span-{self.span.number:06d}"
 
 
 class Record(TypedDict):
@@ -94,7 +102,7 @@ def make(task: Task) -> Record:
     record = task.folder / "done.json"
     if records.read(record) is None:
         shutil.rmtree(task.folder, ignore_errors=True)  # a record that is damaged
-        with TemporaryDirectory(dir=task.work, prefix="aside-") as temp:
+        with TemporaryDirectory(dir=task.run.work, prefix="aside-") as temp:
             aside = Path(temp) / "span"
             aside.mkdir()
             records.write(aside / record.name, dict(_pieces(task, aside)))
@@ -103,22 +111,22 @@ def make(task: Task) -> Record:
             except OSError:
                 if records.read(record) is None:  # of a node that was thought lost, and was not
                     raise
-        sync_folder(task.work)
+        sync_folder(task.run.work)
     return cast("Record", records.read(record))
 
 
 def _pieces(task: Task, folder: Path) -> Record:
     damaged: list[tuple[str, str]] = []
     faults: list[EdgeGlassError] = []  # raised inside DuckDB they would be another error's text
-    half = task.memory // 2
+    run, half = task.run, task.run.memory // 2
     with duck.connected(half, folder) as source, duck.connected(half, folder) as sink:
-        sink.register("rows", _reader(_rows(task, source, damaged, faults), task.layout))
-        hashed = ", ".join([*map(quoted, task.layout.keys), str(task.seed or 0)])
-        sink.execute(f"SET partitioned_write_flush_threshold = {BUFFERED // task.parts + 1}")
+        sink.register("rows", _reader(_rows(task, source, damaged, faults), run.layout))
+        hashed = ", ".join([*map(quoted, run.layout.keys), str(run.seed or 0)])
+        sink.execute(f"SET partitioned_write_flush_threshold = {BUFFERED // run.parts + 1}")
         [(written,)] = sink.execute(f"""
             COPY (
                 SELECT *, CASE WHEN dropped IS NULL THEN hash({hashed}) ELSE hash(position) END
-                    % {task.parts} AS bucket
+                    % {run.parts} AS bucket
                 FROM rows
             ) TO {duck.text(folder / "pieces")}
             (FORMAT parquet, COMPRESSION lz4, PARTITION_BY (bucket))
@@ -137,7 +145,7 @@ def _rows(
     """All rows of a span, `position` in place of their number in the chunk."""
     try:
         for number, name in enumerate(task.span.names, task.span.first):
-            for batch in chunk_rows.read(task.raw / name, task.layout, connection):
+            for batch in chunk_rows.read(task.run.raw / name, task.run.layout, connection):
                 ends = pc.equal(batch["dropped"], Outcome.DAMAGED_FILE)
                 damaged += [(name, detail) for detail in batch["detail"].filter(ends).to_pylist()]
                 position = pc.add(batch["row"], number * ORDINAL)

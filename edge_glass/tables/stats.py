@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 from typing_extensions import TypedDict
@@ -24,9 +24,6 @@ SHOWN = 20  # bars of a plot of values
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SIDES = (256, 512, 1024)  # pixels
 
-KINDS: tuple[Literal["counts", "bins", "values", "sizes"], ...] = (
-    "counts", "bins", "values", "sizes"
-)  # fmt: skip
 Counts = dict[str, dict[str, int]]  # of each column
 
 
@@ -111,24 +108,28 @@ def _value(name: str, layout: Layout) -> str:
 def merged(parts: Iterable[PartStats]) -> Stats:
     """The statistics of several files as those of one."""
     every = list(parts)
-    counts, bins, values, sizes = (_added(each[kind] for each in every) for kind in KINDS)
     return {
         "rows": sum(each["rows"] for each in every),
         "counts": {
             name: dict(sorted(column.items(), key=lambda item: (-item[1], item[0])))
-            for name, column in counts.items()
+            for name, column in _added(each["counts"] for each in every)
         },
-        "bins": {name: dict(sorted(bins[name].items(), key=_edge)) for name in bins},
-        "sizes": sizes,
-        "quantiles": {name: _quantiles(column) for name, column in values.items()},
+        "bins": {
+            name: dict(sorted(column.items(), key=_edge))
+            for name, column in _added(each["bins"] for each in every)
+        },
+        "sizes": dict(_added(each["sizes"] for each in every)),
+        "quantiles": {
+            name: _quantiles(column) for name, column in _added(each["values"] for each in every)
+        },
     }
 
 
-def _added(parts: Iterable[Counts]) -> Counts:
+def _added(parts: Iterable[Counts]) -> Iterable[tuple[str, dict[str, int]]]:
     total: dict[str, Counter[str]] = {}
     for name, values in chain.from_iterable(part.items() for part in parts):
         total.setdefault(name, Counter()).update(values)
-    return dict(total)
+    return total.items()
 
 
 def _quantiles(counts: dict[str, int]) -> dict[str, float]:

@@ -107,7 +107,7 @@ def make(task: Task) -> parts.PartRecord:
 
 
 def _part(task: Task) -> parts.PartRecord:
-    with parts.Pair(task.out, task.name, task.step.schema(task.raw)) as pair:
+    with parts.pair(task.out, task.name, task.step.schema(task.raw)) as pair:
         for table in task.step.rows(task.raw / task.chunk, task.work):
             source = pa.array([task.chunk] * table.num_rows, pa.string())
             for batch in table.combine_chunks().append_column("source", source).to_batches():

@@ -16,7 +16,7 @@ from kit import kill
 
 from edge_glass.core.atomic_files import Whole, scratch, write_json
 from edge_glass.core.shard_files import write_shard, write_table, write_text_shard
-from edge_glass.tables.parts import LEDGER, Pair
+from edge_glass.tables.parts import LEDGER, pair
 
 DIES = """
 import os, signal, sys
@@ -151,9 +151,9 @@ def test_a_write_that_fails_ends_no_process(fault: BaseException, tmp_path: Path
 
 
 def write_pair(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    with Pair(path.parent, path.name, schema) as pair:
+    with pair(path.parent, path.name, schema) as files:
         for table in tables:
-            pair.write(table.to_batches()[0])
+            files.write(table.to_batches()[0])
 
 
 @pytest.mark.parametrize("fault", FAULTS, indirect=True)
