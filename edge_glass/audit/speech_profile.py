@@ -14,7 +14,7 @@ import pyarrow as pa
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.profiles import Trace
 from edge_glass.core import parquet, row_counts
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, of_the_hub
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.corpora.params import normaliser
@@ -67,7 +67,7 @@ class Speech(Trace):
             folder = Path(name) if Path(name).is_dir() else Path(download_model(name))
             with (folder / "model.bin").open("rb") as file:
                 return cls(str(folder), hashlib.file_digest(file, "sha256").hexdigest())
-        except Exception as error:  # of the Hub, its client, or the folder
+        except of_the_hub() as error:
             what = " ".join(str(error).split())[:300]
             raise ConfigError(
                 f"--model {name}: no Whisper in CTranslate2's format there ({what}): give a folder "

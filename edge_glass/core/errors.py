@@ -64,6 +64,13 @@ class SpaceError(EdgeGlassError):
     """The disk is full, or memory is short: make room, and the same command goes on."""
 
 
+def of_the_hub() -> tuple[type[Exception], ...]:
+    """What `huggingface_hub` raises, whichever HTTP client it stands on; uploads a RuntimeError."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (*HfHubHTTPError.__bases__, OSError, ValueError, RuntimeError)
+
+
 def redacted(text: str) -> str:
     """A text without the users, passwords, keys and tokens that URLs in it hold."""
     return VALUE.sub(r"\1***", USER.sub("***@", text))

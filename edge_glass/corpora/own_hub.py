@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
-from edge_glass.core.errors import HubError
+from edge_glass.core.errors import HubError, of_the_hub
 from edge_glass.core.spec import MAIN, Hub, Source
 from edge_glass.corpora.own_columns import stop
 from edge_glass.sources.parquet_folder import SUFFIX
@@ -25,7 +25,7 @@ def source(place: str) -> Source:
     repo, revision = parts["repo"], parts["revision"] or MAIN
     try:
         info = HfApi().dataset_info(repo, revision=revision)
-    except Exception as error:  # httpx, requests and urllib3 each have errors of their own
+    except of_the_hub() as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise HubError(f"{place}: no file or folder here, and no such dataset: {detail}") from None
     files = [each.rfilename for each in info.siblings or () if each.rfilename.endswith(SUFFIX)]

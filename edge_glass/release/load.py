@@ -21,6 +21,7 @@ from edge_glass.core.errors import (
     HubError,
     NetworkError,
     absent,
+    of_the_hub,
 )
 from edge_glass.media.decoding import decodable
 from edge_glass.release import card
@@ -133,7 +134,7 @@ class _Hub:
             info = HfApi().repo_info(self._repo, repo_type="dataset", revision=self._revision)
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise self._absent(error) from None
-        except Exception:  # whatever the network does: the cache may have it
+        except of_the_hub():  # the cache may have it
             return None
         return info.sha
 
@@ -145,7 +146,7 @@ class _Hub:
             raise self._absent(error) from None
         except LocalEntryNotFoundError as error:
             raise self._out_of_reach(str(error)) from None
-        except Exception as error:
+        except of_the_hub() as error:
             try:
                 return self._fetch(config, local_files_only=True)
             except LocalEntryNotFoundError:

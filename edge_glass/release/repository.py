@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from edge_glass.core.errors import EdgeGlassError, HubError
+from edge_glass.core.errors import EdgeGlassError, HubError, of_the_hub
 
 
 class OutOfReachError(EdgeGlassError):
@@ -30,10 +30,9 @@ class Repository:
         try:
             answer = getattr(self._api, name)(self.repo, repo_type="dataset", **arguments)
             return list(answer) if isinstance(answer, Iterator) else answer
-        except Exception as error:
+        except of_the_hub() as error:
             if maybe and isinstance(error, RepositoryNotFoundError):
                 return None
-            # httpx, requests and urllib3 each have errors of their own, uploads a RuntimeError
             kind = EdgeGlassError if isinstance(error, HfHubHTTPError) else OutOfReachError
             raise kind(f"{self.repo}: {self._explained(error)}") from None
 

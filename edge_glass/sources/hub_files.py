@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.core import names, records
-from edge_glass.core.errors import NetworkError, SourceError
+from edge_glass.core.errors import NetworkError, SourceError, of_the_hub
 from edge_glass.core.schema import Plain
 from edge_glass.core.spec import MAIN, Source, SourceFacts
 from edge_glass.sources import download
@@ -91,7 +91,7 @@ def _asked(source: Source) -> list[File]:
         tree = list(
             HfApi().list_repo_tree(repo, source.folder, revision=commit, repo_type="dataset")
         )
-    except Exception as error:  # httpx, requests and urllib3 each have errors of their own
+    except of_the_hub() as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise NetworkError(
             f"{where}: the Hub does not list it ({detail}). Run the same command again, or get the "

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from edge_glass.core.errors import ConfigError, HubError, NetworkError
+from edge_glass.core.errors import ConfigError, HubError, NetworkError, of_the_hub
 
 Modality = Literal["image", "text", "audio"]
 ALIASES = {
@@ -105,7 +105,7 @@ def _fetched(repo: str, revision: str | None) -> Path:
     except (RepositoryNotFoundError, RevisionNotFoundError):
         what = f"{repo}@{revision}" if revision else repo
         raise HubError(f"{what}: no such model, or `hf auth login` is needed for it") from None
-    except Exception as error:  # whatever the network does
+    except of_the_hub() as error:
         raise NetworkError(
             f"{repo} is not in the Hub's cache, and the Hub is out of reach. Run `hf download "
             f"{repo}` once while online, or give a folder that has it. ({type(error).__name__})"
