@@ -23,7 +23,6 @@ from edge_glass.corpora.layouts import tables, values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
-from edge_glass.corpora.own_params import params_of
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
 from edge_glass.media.features import Features, Sequence, Value
@@ -81,7 +80,7 @@ class OwnCorpus(Corpus):
             if column.several and (column.role == "video" or column.stored_as not in MANY):
                 detail = "lists are of files or bytes of images or sounds: make it text"
                 raise ConfigError(f"{cls.own.corpus}: column {name}: {detail} (role: text)")
-        cls.BUILDER_CONFIG_CLASS = params_of(
+        cls.BUILDER_CONFIG_CLASS = own_files.params_of(
             frozenset(
                 c.role for c in spec.columns.values() if c.type != "string" or c.role in KINDS
             ),

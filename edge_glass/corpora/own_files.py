@@ -1,23 +1,33 @@
-"""The files of records without a builder, and the columns that they fill."""
+"""The files of records without a builder, the columns that they fill, and their parameters."""
 
 import base64
 import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.core.spec import Column
+from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
+from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, VideoParams
 from edge_glass.sources.raw import nfc
 
 SPAN = ("start", "end", "length")  # roles of what says the seconds of a recording
 NAMED, CUTS = "row.named", "row.cuts"  # fields of a row that are no columns, as marks of a batch
 FOLDER = "folder"  # the key of the name of the folder that a record's file or table is in
+PARAMS: dict[str, type[CorpusConfig]] = {
+    "image": ImageParams,
+    "audio": AudioParams,
+    "video": VideoParams,
+    "caption": CaptionParams,
+}
 
 
 def renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
@@ -83,3 +93,14 @@ def span_of(row: Row, by_role: Mapping[str, list[str]]) -> tuple[float, float] |
     if end is None and length is not None and start is not None:
         end = round(start + length, 9)
     return None if end is None else (float(start or 0), float(end))
+
+
+@cache
+def params_of(roles: frozenset[str], fetched: bool) -> type[CorpusConfig]:
+    """The parameters that configs with columns of these roles may set."""
+    bases = [kind for role, kind in PARAMS.items() if role in roles]
+    if VideoParams in bases and AudioParams in bases:
+        bases.remove(AudioParams)  # which the other has
+    bases += [FetchParams] if fetched else []
+    kind = type("OwnConfig", tuple(bases) or (CorpusConfig,), {"__module__": __name__})
+    return dataclass(kind)
