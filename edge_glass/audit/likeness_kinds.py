@@ -34,6 +34,7 @@ class Kind:
     near: str = "true"
     candidates: str = ""
     compare: Callable[[dict[str, Any]], float] | None = field(default=None, repr=False)
+    adds: bool = False  # whether what buckets say of two rows is added up
     inside: bool = True  # whether rows of one split are told of, too
 
     def count(self, rows: int) -> int:
@@ -91,6 +92,7 @@ SOUNDS = Kind(
     "FROM {pairs} GROUP BY ALL) "
     "GROUP BY a, b HAVING sum(votes) > 1",
     compare=_sounds,
+    adds=True,
 )
 CAPTIONS = Kind(
     "like_caption",

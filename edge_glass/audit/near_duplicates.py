@@ -4,7 +4,8 @@ Equal ones are put together first and one of each split stands for the rest. Tho
 buckets, in many ways, so that what is alike meets in one of them, and only what meets is
 compared. Of a bucket the first rows of each split are compared with all: work grows with the
 rows and not with their square, whatever boiler-plate a corpus holds. Each way is a task of its
-own, one DuckDB on one thread that spills beyond its share of memory, here or on a cluster.
+own, one DuckDB on one thread that spills beyond its share of memory, here or on a cluster. What an
+earlier audit compared is not compared again (`earlier_matches`).
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.audit import audited_shards, profiles
 from edge_glass.audit.audited_shards import Shard
+from edge_glass.audit.earlier_matches import Earlier
 from edge_glass.audit.likeness_kinds import Kind
 from edge_glass.core import duck
 from edge_glass.core.progress import Progress, Tally
@@ -97,10 +99,11 @@ class Means:
 
 def find(kind: Kind, shards: list[Shard], folder: Path, means: Means) -> Iterator[pa.RecordBatch]:
     """Findings of one kind over the traces in `folder`; of several corpora the first is audited."""
+    earlier = Earlier.of(kind, shards, folder, FIRST) if kind.prints else None
     with TemporaryDirectory(dir=means.work, prefix=f"{kind.check}-") as temp:
         work = Path(temp)
         with duck.connected(means.memory, work) as connection:
-            rows = _prepare(connection, kind, shards, folder, work)
+            rows = _prepare(connection, kind, shards, folder, work, earlier)
         bands, jobs = kind.count(rows), means.jobs if rows >= MANY else 1
         share = means.memory // jobs
         tasks = [Task(kind, band, bands, work, share) for band in range(bands)]
@@ -109,11 +112,16 @@ def find(kind: Kind, shards: list[Shard], folder: Path, means: Means) -> Iterato
             for _ in means.pool.run(make, tasks, jobs):
                 tally.add(rows)
         with duck.connected(means.memory, work) as connection:
-            yield from _findings(connection, kind, work)
+            yield from _findings(connection, kind, work, earlier)
 
 
 def _prepare(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, shards: list[Shard], folder: Path, work: Path
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    shards: list[Shard],
+    folder: Path,
+    work: Path,
+    earlier: Earlier | None,
 ) -> int:
     """All rows with the one of their split that stands for them; returns how many of those."""
     rows = profiles.sql(connection, shards, folder, kind.table)
@@ -128,19 +136,31 @@ def _prepare(
         """,
         work / "rows.parquet",
     )
-    stand = f"SELECT position FROM read_parquet({_quoted(work, 'rows')}) WHERE position = stands"
-    if kind.prints:
+    connection.execute(_standing(work))
+    if earlier:
+        earlier.load(connection)
+        lost = connection.execute("FROM lost").fetchall()
+        if kind.adds and lost:
+            connection.execute("DELETE FROM known; DELETE FROM near")
+        fewer = " ".join(f"WHEN {domain} THEN {rows}" for domain, rows in lost) or "WHEN -1 THEN 0"
         prints = profiles.sql(connection, shards, folder, kind.prints)
         _copy(
             connection,
             f"""
-            SELECT {POSITION} AS position, domain, {kind.columns}
-            FROM {prints} WHERE position IN ({stand})
+            SELECT {POSITION} AS position, domain, {POSITION} IN (FROM known) AS known,
+                {FIRST} - CASE domain {fewer} ELSE 0 END AS settled, {kind.columns}
+            FROM {prints} WHERE position IN (FROM standing)
             """,
             work / "prints.parquet",
         )
-    [(count,)] = connection.execute(f"SELECT count(*) FROM ({stand})").fetchall()
+        _copy(connection, "FROM near", work / "known.parquet")
+    [(count,)] = connection.execute("SELECT count(*) FROM standing").fetchall()
     return int(count)
+
+
+def _standing(work: Path) -> str:
+    rows = f"read_parquet({_quoted(work, 'rows')})"
+    return f"CREATE TEMP VIEW standing AS SELECT position FROM {rows} WHERE position = stands"
 
 
 def make(task: Task) -> None:
@@ -153,9 +173,9 @@ def make(task: Task) -> None:
         kind, key, where = task.kind, *task.kind.bucket(task.band, task.bands)
         connection.execute(
             f"""
-            CREATE TEMP TABLE anchors AS SELECT *, {key} AS key FROM {prints}
-            WHERE {where} AND {kind.first}
-            QUALIFY row_number() OVER (PARTITION BY key, domain ORDER BY position) <= {FIRST}
+            CREATE TEMP TABLE anchors AS SELECT *, {key} AS key,
+                row_number() OVER (PARTITION BY key, domain ORDER BY position) AS rank
+            FROM {prints} WHERE {where} AND {kind.first} QUALIFY rank <= {FIRST}
             """
         )
         _copy(
@@ -166,6 +186,7 @@ def make(task: Task) -> None:
             FROM (SELECT *, {key} AS key FROM {prints} WHERE {where}) AS one
                 JOIN anchors AS other USING (key)
             WHERE one.position <> other.position AND {kind.near}
+                AND NOT (one.known AND other.known AND other.rank <= other.settled)
             GROUP BY ALL
             """,
             task.work / f"pairs-{task.band}.parquet",
@@ -173,11 +194,14 @@ def make(task: Task) -> None:
 
 
 def _findings(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, work: Path
+    connection: duckdb.DuckDBPyConnection, kind: Kind, work: Path, earlier: Earlier | None
 ) -> Iterator[pa.RecordBatch]:
     connection.execute("CREATE TEMP TABLE matches (a BIGINT, b BIGINT, score DOUBLE)")
-    if kind.prints:
+    if earlier:
+        connection.execute(f"INSERT INTO matches FROM read_parquet({_quoted(work, 'known')})")
         _compare(connection, kind, work)
+        connection.execute(_standing(work))
+        earlier.save(connection)
     connection.execute(f"CREATE TEMP VIEW found AS FROM read_parquet({_quoted(work, 'rows')})")
     yield from connection.sql(FINDINGS.format(kind=kind)).to_arrow_reader(BATCH)
 
