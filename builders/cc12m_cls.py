@@ -4,7 +4,6 @@ CC12M is one TSV of URL and caption, without a header; CC3M's, which has them th
 is read with `caption_first`. Or JSON lines of `{"filepath", "caption"}`, the images in a folder.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from edge_glass.builder import (
+    MEDIA,
     Corpus,
     Example,
     Features,
@@ -19,12 +19,12 @@ from edge_glass.builder import (
     ImageParams,
     MatchParams,
     Media,
-    Outcome,
+    Part,
     Raw,
     Row,
     Value,
-    check_text,
-    parsed,
+    column_parts,
+    text_digests,
 )
 
 TSV, LINES, IMAGES, URLS = "cc12m.tsv", "cc12m.jsonl", "cc12m_images.tar", "urls"
@@ -40,6 +40,20 @@ class Cc12mClsConfig(MatchParams, ImageParams, FetchParams):
     images: Annotated[
         bool, Field(description="with images: by URL, or for JSON lines from a folder")
     ] = True
+
+    def of_lines(self, lines: list[list[str]]) -> dict[str, Any]:
+        """The columns of lines of the TSV."""
+        urls = [line[self.caption_first] for line in lines]
+        captions = [line[not self.caption_first] for line in lines]
+        ids = text_digests(map("{}\n{}".format, urls, captions))
+        columns = {"id": ids, MEDIA: urls, "filepath": [None] * len(ids), "url": urls}
+        return self.matched(columns | {"caption": captions})
+
+    def of_objects(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """The columns of JSON lines."""
+        paths, captions = ([item.get(name) for item in items] for name in LINE)
+        columns = {"id": paths, MEDIA: paths, "filepath": paths, "url": [None] * len(paths)}
+        return self.matched(columns | {"caption": captions})
 
 
 class Cc12mCls(Corpus):
@@ -57,36 +71,17 @@ class Cc12mCls(Corpus):
         text = {name: Value("string") for name in ("id", "filepath", "url", "caption")}
         return text | images | self.config.match_features()
 
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        read = self._table(raw) if self.config.source == "tsv" else self._lines(raw)
-        for row, caption in read:
-            yield self.config.matched(row, caption)
+    def several(self) -> Features:
+        return self.config.each_class()
 
-    def _table(self, raw: Raw) -> Iterator[tuple[Row, str]]:
-        for number, fields in raw.tsv(TSV, 2):
-            where = f"line {number}"
-            if fields is None:
-                yield Row(where, TSV, where, dropped=(Outcome.MALFORMED_ROW, "not two fields")), ""
-                continue
-            url, caption = reversed(fields) if self.config.caption_first else fields
-            id = hashlib.sha256(f"{url}\n{caption}".encode(errors="replace")).hexdigest()[:32]
-            media, ask = ((URLS, url), {"url": url}) if self.config.images else (None, None)
-            yield (
-                Row(id, TSV, where, media, {"url": url, "filepath": None}, fetch_request=ask),
-                caption,
-            )
-
-    def _lines(self, raw: Raw) -> Iterator[tuple[Row, Any]]:
-        for position, item in raw.objects(LINES, LINES, LINE, ["filepath"]):
-            yield parsed("", LINES, position + 1, item, self._line), item.get("caption")
-
-    def _line(self, item: dict[str, Any]) -> Row:
-        path = item["filepath"]
-        media = (IMAGES, path) if self.config.images else None
-        return Row(path, LINES, "", media, {"url": None, "filepath": path})
+    def parts(self, split: str, raw: Raw) -> list[Part]:
+        if self.config.source == "tsv":
+            return column_parts.of_lines(self, raw, TSV, 2, self.config.of_lines)
+        objects = self.config.of_objects
+        return column_parts.of_objects(
+            self, raw, LINES, LINES, LINE, objects, required=["filepath"]
+        )
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        text = {name: row.fields[name] for name in ("filepath", "url", "caption")}
-        check_text(row.id, *filter(None, text.values()))
         images = self.config.image_of(media, row.id) if self.config.images else {}
-        yield from self.config.with_classes({"id": row.id} | text | images, row.fields["wnids"])
+        yield {"id": row.id} | images | row.fields

@@ -12,6 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from edge_glass.builder import (
+    DETAIL,
+    MEDIA,
+    OUTCOME,
+    Batches,
     ClassNameParams,
     ClassParams,
     Corpus,
@@ -20,28 +24,28 @@ from edge_glass.builder import (
     ImageParams,
     Media,
     Outcome,
+    Part,
     Raw,
     Row,
     Sequence,
     Value,
-    check_text,
+    column_parts,
     labels,
-    parsed,
 )
 
 JSON, IMAGES = "imagenet_captions.zip", "ILSVRC2012_img_train.tar"
 ITEM = dict.fromkeys(["filename", "wnid", "title", "description"], Value("string"))
 ITEM |= {"tags": Sequence(Value("string"))}
 BREAKS = str.maketrans("\n\r\t", "   ")
-Part = Literal["title", "tags", "description"]
-PARTS: list[Part] = ["title", "tags", "description"]  # in the order of the source
+TextPart = Literal["title", "tags", "description"]
+PARTS: list[TextPart] = ["title", "tags", "description"]  # in the order of the source
 
 
 @dataclass
 class ImagenetCaptionsConfig(ClassNameParams, ClassParams, ImageParams):
     images: Annotated[bool, Field(description="with the images; without: metadata alone")] = True
     text: Annotated[
-        list[Part] | None, Field(description="what captions are made of; all parts if not set")
+        list[TextPart] | None, Field(description="what captions are made of; all parts if not set")
     ] = None
 
     def problems(self) -> Iterator[str]:
@@ -49,6 +53,29 @@ class ImagenetCaptionsConfig(ClassNameParams, ClassParams, ImageParams):
         yield from super().problems()
         if self.text == [] and not self.append_cname:
             yield "text is empty: name a part of it, or set append_cname"
+
+    def of_items(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """The columns of items of the JSON list."""
+        names, wnids = ([item[name] for item in items] for name in ("filename", "wnid"))
+        ids = [name.partition(".")[0] for name in names]
+        captions = [*map(self.caption, ids, items)]
+        blank = [None if caption else Outcome.BLANK_CAPTION for caption in captions]
+        outcomes = [
+            why if w in labels() else Outcome.NO_CLASS for why, w in zip(blank, wnids, strict=True)
+        ]
+        details = ["" if wnid in labels() else wnid for wnid in wnids]
+        paths = [f"{wnid}/{name}" for wnid, name in zip(wnids, names, strict=True)]
+        columns = {"id": ids, MEDIA: paths, "filename": names, "caption": captions, "wnid": wnids}
+        return columns | self.class_columns(wnids) | {OUTCOME: outcomes, DETAIL: details}
+
+    def caption(self, id: str, item: dict[str, Any]) -> str:
+        """The parts that are not empty, between spaces, after the class in its template."""
+        texts = item | {"tags": " ".join(item["tags"])}
+        wanted = PARTS if self.text is None else self.text
+        parts = [texts[part].translate(BREAKS) for part in PARTS if part in wanted]
+        if self.append_cname and item["wnid"] in labels():
+            parts.insert(0, self.named(id, item["wnid"]))
+        return " ".join(filter(None, parts)).strip()
 
 
 class ImagenetCaptions(Corpus):
@@ -65,36 +92,13 @@ class ImagenetCaptions(Corpus):
         names = {"id": Value("string"), "filename": Value("string")}
         return names | images | {"caption": Value("string")} | self.config.class_features()
 
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        yield from self.config.sampled(lambda: self._rows(raw))
+    def parts(self, split: str, raw: Raw) -> list[Part]:
+        file, items = "imagenet_captions.json", self.config.of_items
+        return column_parts.of_objects(self, raw, JSON, file, ITEM, items, required=[*ITEM])
 
-    def _rows(self, raw: Raw) -> Iterator[Row]:
-        for position, item in raw.objects(JSON, "imagenet_captions.json", ITEM, [*ITEM]):
-            yield parsed("", JSON, f"item {position}", item, self._row)
-
-    def _row(self, item: dict[str, Any]) -> Row:
-        name, wnid = item["filename"], item["wnid"]
-        media = (IMAGES, f"{wnid}/{name}") if self.config.images else None
-        row = Row(name.partition(".")[0], JSON, "", media, {"filename": name, "wnid": wnid})
-        row.fields["caption"] = self._caption(row.id, item)
-        if wnid not in labels():
-            row.dropped = (Outcome.NO_CLASS, wnid)
-        elif not row.fields["caption"]:
-            row.dropped = (Outcome.BLANK_CAPTION, "")
-        return row
-
-    def _caption(self, id: str, item: dict[str, Any]) -> str:
-        """The parts that are not empty, between spaces, after the class in its template."""
-        texts = item | {"tags": " ".join(item["tags"])}
-        wanted = PARTS if self.config.text is None else self.config.text
-        parts = [texts[part].translate(BREAKS) for part in PARTS if part in wanted]
-        if self.config.append_cname and item["wnid"] in labels():
-            parts.insert(0, self.config.named(id, item["wnid"]))
-        return " ".join(filter(None, parts)).strip()
+    def sampled(self, batches: Batches, raw: Raw) -> Batches:
+        return self.config.sampled(batches)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        fields = row.fields
-        check_text(row.id, fields["filename"], fields["caption"])
         images = self.config.image_of(media, row.id) if self.config.images else {}
-        text = {"id": row.id, "filename": fields["filename"], "caption": fields["caption"]}
-        yield text | images | self.config.class_columns(fields["wnid"])
+        yield {"id": row.id} | images | row.fields

@@ -6,35 +6,34 @@ metadata that Wen et al. (2024) publish are such tables, too. To match the class
 another corpus, rows that `edge-glass retrieve` found by its captions fill up what is missing.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from edge_glass.builders.laion400m import NAMES, UNLIKELY
 from edge_glass.builders.laion400m import TABLE as LAION
 from pydantic import Field
 
 from edge_glass.builder import (
     INDEX,
+    MEDIA,
     RETRIEVED,
     SIMILARITY,
     BalanceParams,
+    Batches,
     Corpus,
     Example,
     Features,
     FetchParams,
     ImageParams,
     Media,
-    Outcome,
+    Part,
     Raw,
     Row,
     Value,
-    check_text,
     frequencies,
-    labels,
-    our_wnid,
-    rows_of,
     table_chunks,
 )
 
@@ -54,10 +53,13 @@ class LaionetConfig(BalanceParams, ImageParams, FetchParams):
     images: Annotated[bool, Field(description="fetch the images; without: metadata alone")] = True
     nsfw: Annotated[bool, Field(description="rows whose NSFW is not UNLIKELY, too")] = False
 
-    def outside(self, row: Row) -> str | None:
-        """Why the config leaves a row out."""
-        unlikely = self.nsfw or row.fields["nsfw"] == UNLIKELY
-        return super().outside(row) if unlikely else f"NSFW is {row.fields['nsfw']}"
+    def outside(self, rows: pa.RecordBatch) -> pa.Array:
+        """Why the config leaves rows out."""
+        if self.nsfw:
+            return super().outside(rows)
+        why = pc.binary_join_element_wise("NSFW is ", rows["nsfw"].fill_null("None"), "")
+        unlikely = pc.equal(rows["nsfw"], UNLIKELY).fill_null(False)
+        return pc.if_else(unlikely, super().outside(rows), why)
 
 
 class Laionet(Corpus):
@@ -77,39 +79,21 @@ class Laionet(Corpus):
         scores = {"text_similarity": Value("float64"), "origin": Value("string")}
         return {"id": Value("string")} | images | names | self.config.class_features() | scores
 
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        wanted = frequencies(raw.paths[FREQUENCIES]) if self.config.match_freq else None
-        yield from self.config.sampled(lambda: self._rows(raw), wanted)
-
-    def _rows(self, raw: Raw) -> Iterator[Row]:
+    def parts(self, split: str, raw: Raw) -> list[Part]:
         columns = {"id": table_chunks.digest_of("URL", "TEXT"), "wnid": "wnid"}
         columns |= {ours: f'"{theirs}"' for ours, theirs in COLUMNS.items()}
-        columns["text_similarity"] = SIMILARITY
+        columns |= {"text_similarity": SIMILARITY} | ({MEDIA: "URL"} if self.config.images else {})
+        parts = list[Part]()
         for source in [OWN, MORE] if self.config.match_freq else [OWN]:
-            origin = RETRIEVED if source == MORE else "laionet"
-            table = replace(TABLE, source=source)
-            for chunk in table_chunks.chunks(raw.paths[source], table, columns):
-                for row in rows_of(chunk):
-                    row.fields |= {"wnid": our_wnid(row.fields["wnid"]), "origin": origin}
-                    yield self._checked(row)
+            origin = {"origin": f"'{RETRIEVED if source == MORE else 'laionet'}'"}
+            table, then = replace(TABLE, source=source), self.config.classed
+            parts += table_chunks.chunks(raw.paths[source], table, columns | origin, then=then)
+        return parts
 
-    def _checked(self, row: Row) -> Row:
-        if not row.dropped and (fault := _fault(row.fields, row.source)):
-            row.dropped, row.id = fault, hashlib.sha256(row.row.encode()).hexdigest()[:32]
-        if self.config.images and not row.dropped:
-            row.media = (IMAGES, row.fields["url"])
-            row.fetch_request = {"url": row.fields["url"]}
-        return row
+    def sampled(self, batches: Batches, raw: Raw) -> Batches:
+        wanted = frequencies(raw.paths[FREQUENCIES]) if self.config.match_freq else None
+        return self.config.sampled(batches, wanted)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        check_text(row.fields["url"], row.fields["caption"])
         images = self.config.image_of(media, row.id) if self.config.images else {}
-        yield {"id": row.id} | images | row.fields | self.config.class_columns(row.fields["wnid"])
-
-
-def _fault(fields: dict[str, Any], source: str) -> tuple[str, str] | None:
-    if fields["wnid"] not in labels():
-        return Outcome.NO_CLASS, str(fields["wnid"])
-    if source == OWN and fields["text_similarity"] is None:
-        return Outcome.BLANK_FIELD, "no similarity: see `edge-glass similarity`"
-    return None
+        yield {"id": row.id} | images | row.fields

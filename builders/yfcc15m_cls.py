@@ -14,6 +14,9 @@ from urllib.parse import unquote_plus
 from pydantic import Field
 
 from edge_glass.builder import (
+    DETAIL,
+    MEDIA,
+    OUTCOME,
     Corpus,
     Example,
     Features,
@@ -22,11 +25,13 @@ from edge_glass.builder import (
     MatchParams,
     Media,
     Outcome,
+    Part,
     Raw,
     Row,
+    Table,
     Value,
-    check_text,
-    parsed,
+    column_parts,
+    joined,
     store,
 )
 
@@ -60,6 +65,32 @@ class Yfcc15mClsConfig(MatchParams, ImageParams, FetchParams):
         if self.source == "jsonl" and self.images == "urls":
             yield "images urls: JSON lines have none; set source to metadata, or images to files"
 
+    def of_objects(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """The columns of JSON lines."""
+        paths, captions = ([item.get(name) for item in items] for name in LINE)
+        columns = {"id": paths, MEDIA: paths, "filepath": paths, "license": [None] * len(paths)}
+        return self.matched(columns | {"caption": captions})
+
+    def of_listed(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The columns of photos of the list, joined with the metadata."""
+        hashes = [row["hash"] or "" for row in rows]
+        paths = [f"{hash[:3]}/{hash[3:6]}/{hash}.jpg" for hash in hashes]
+        texts = ([unquote_plus(row[name] or "") for name in self.text or TEXT] for row in rows)
+        columns: dict[str, Any] = {"id": [row["id"] or None for row in rows], "filepath": paths}
+        columns |= {"caption": [" ".join(filter(None, parts)) for parts in texts]}
+        columns[MEDIA] = [row["url"] for row in rows] if self.images == "urls" else paths
+        columns |= {"license": [row["license"] for row in rows]}
+        columns |= zip(
+            (OUTCOME, DETAIL), map(list, zip(*map(_wrong, rows), strict=True)), strict=True
+        )
+        return self.matched(columns)
+
+
+def _wrong(row: dict[str, Any]) -> tuple[Outcome | None, str]:
+    if row["wrong"]:
+        return Outcome.MALFORMED_ROW, row["wrong"]
+    return Outcome.MISSING_CAPTION if row["url"] is None else None, "not in the metadata"
+
 
 class Yfcc15mCls(Corpus):
     BUILDER_CONFIG_CLASS = Yfcc15mClsConfig
@@ -76,42 +107,20 @@ class Yfcc15mCls(Corpus):
         text = {name: Value("string") for name in ("id", "filepath", "caption", "license")}
         return text | images | self.config.match_features()
 
-    def rows(self, split: str, raw: Raw) -> Iterator[Row]:
-        return self._lines(raw) if self.config.source == "jsonl" else self._listed(raw)
+    def several(self) -> Features:
+        return self.config.each_class()
 
-    def _lines(self, raw: Raw) -> Iterator[Row]:
-        for position, item in raw.objects(LINES, LINES, LINE, ["filepath"]):
-            row = parsed("", LINES, position + 1, item, self._line)
-            yield self.config.matched(row, item.get("caption"))
-
-    def _line(self, item: dict[str, Any]) -> Row:
-        path = item["filepath"]
-        media = (IMAGES, path) if self.config.images == "files" else None
-        return Row(path, LINES, "", media, {"filepath": path, "license": None})
-
-    def _listed(self, raw: Raw) -> Iterator[Row]:
-        from edge_glass.builder import Table, joined  # with pyarrow, which JSON lines do without
-
+    def parts(self, split: str, raw: Raw) -> list[Part]:
+        if self.config.source == "jsonl":
+            objects = self.config.of_objects
+            return column_parts.of_objects(
+                self, raw, LINES, LINES, LINE, objects, required=["filepath"]
+            )
         tables = Table(raw.paths[LIST], LISTED), Table(raw.paths[METADATA], FIELDS)
-        for position, found in enumerate(joined(*tables, "id", store() / "joined")):
-            where, hash = f"line {position + 1}", found["hash"] or ""
-            fields = {"filepath": f"{hash[:3]}/{hash[3:6]}/{hash}.jpg", "license": found["license"]}
-            row = Row(found["id"] or where, LIST, where, None, fields)
-            if found["wrong"]:
-                row.dropped = (Outcome.MALFORMED_ROW, found["wrong"])
-            elif found["url"] is None:
-                row.dropped = (Outcome.MISSING_CAPTION, "not in the metadata")
-            elif self.config.images == "urls":
-                row.media, row.fetch_request = (URLS, found["url"]), {"url": found["url"]}
-            elif self.config.images == "files":
-                row.media = (IMAGES, fields["filepath"])
-            texts = [unquote_plus(found[name] or "") for name in self.config.text or TEXT]
-            yield self.config.matched(row, " ".join(filter(None, texts)))
+        listed = joined(*tables, "id", store() / "joined")
+        return column_parts.of_table(self, LIST, listed, self.config.of_listed)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        fields = row.fields
-        check_text(row.id, fields["filepath"], fields["caption"])
         has_images = self.config.images != "none"
         images = self.config.image_of(media, row.id) if has_images else {}
-        text = {name: fields[name] for name in ("filepath", "caption", "license")}
-        yield from self.config.with_classes({"id": row.id} | text | images, fields["wnids"])
+        yield {"id": row.id} | images | row.fields

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from edge_glass.core import lazy_names
 
 if TYPE_CHECKING:
+    from edge_glass.core.key_digests import text_digests
     from edge_glass.core.ledger import Dropped, Outcome
-    from edge_glass.core.row import MEDIA, Part, Row, rows_of
+    from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, Batches, Part, Row
+    from edge_glass.corpora import column_parts
     from edge_glass.corpora.corpus import Corpus, Example
     from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
     from edge_glass.corpora.params import (
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     )
     from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
     from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
-    from edge_glass.domains.imagenet.classes import frequencies, labels, our_wnid
+    from edge_glass.domains.imagenet.classes import frequencies, labels
     from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
     from edge_glass.domains.mm_imdb.genres import BY_FREQUENCY, label_of
     from edge_glass.domains.slides import deck_params, decks, raw_decks
@@ -47,12 +49,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_FREQUENCY",
+    "DETAIL",
     "INDEX",
     "MEDIA",
+    "OUTCOME",
     "RETRIEVED",
     "SIMILARITY",
     "AudioParams",
     "BalanceParams",
+    "Batches",
     "BrokenImageParams",
     "CaptionParams",
     "ClassLabel",
@@ -81,6 +86,7 @@ __all__ = [
     "Value",
     "VideoParams",
     "check_text",
+    "column_parts",
     "deck_params",
     "decks",
     "frequencies",
@@ -90,15 +96,14 @@ __all__ = [
     "matched",
     "nfc",
     "of_lines",
-    "our_wnid",
     "parsed",
     "raw_decks",
-    "rows_of",
     "section_of",
     "sections",
     "store",
     "strings",
     "table_chunks",
+    "text_digests",
     "unclaimed",
     "unlisted",
     "video",

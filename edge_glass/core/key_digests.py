@@ -17,6 +17,7 @@ from edge_glass.core.atomic_files import FULL
 if TYPE_CHECKING:
     import pyarrow as pa
 
+KEY = "row.key"  # the column of a batch that holds the digest of each id
 _BLOCK = 2**20  # digests read at a time
 _BUCKET = 2**22  # digests sorted at a time: 100 MB
 _TOP = 2**16
@@ -46,6 +47,11 @@ def digests(seed: int, keys: "pa.Array") -> "pa.Array":
     hashes = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
     halves = pa.py_buffer(hashes.reshape(-1, 32)[:, :16].tobytes())
     return pa.Array.from_buffers(pa.binary(16), len(keys), [None, halves])
+
+
+def text_digests(texts: Iterable[str]) -> list[str]:
+    """An id out of each text, of 32 digits; what is not UTF-8 counts as `?`."""
+    return [sha256(text.encode(errors="replace")).hexdigest()[:32] for text in texts]
 
 
 def ranks(digests: "pa.Array") -> np.ndarray:

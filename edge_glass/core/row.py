@@ -1,16 +1,19 @@
 """A record of a source, as plain data; and many at a time, as Arrow batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # what a batch of rows says of each beside its columns; no column of a corpus has such a name
 SOURCE, PLACE, OUTCOME, DETAIL = "row.source", "row.place", "row.outcome", "row.detail"
-MEDIA = "row.media"  # of rows that fetch something: its URL
+MEDIA = "row.media"  # of rows with media: their URL, or file
 MARKS = (SOURCE, PLACE, OUTCOME, DETAIL)
+
+
+Batches: TypeAlias = "Callable[[], Iterator[pa.RecordBatch]]"
 
 
 @dataclass(slots=True)
@@ -38,24 +41,17 @@ class Part(Protocol):
     def batches(self) -> "Iterator[pa.RecordBatch]":
         """Its rows: `MARKS` (text; the outcome null where nothing is wrong), `id` and columns.
 
-        And the URL that a row fetches as `MEDIA`, where the config has media.
+        And as `MEDIA` the URL that a row fetches, or its file, where the config has media.
         """
 
 
-def rows_of(part: Part, archive: str = "") -> Iterator[Row]:
-    """The rows of a part, one at a time; what they fetch is of the source `archive`."""
-    for batch in part.batches():
-        yield from rows_of_batch(batch, archive)
-
-
-def rows_of_batch(batch: "pa.RecordBatch", archive: str) -> Iterator[Row]:
-    """The rows of a batch, one at a time."""
+def rows_of_batch(batch: "pa.RecordBatch", archive: str, *, asked: bool = True) -> Iterator[Row]:
+    """The rows of a batch, one at a time; media are of `archive`, and `asked` for by URL or not."""
     for fields in batch.to_pylist():
         source, place, outcome, detail = (fields.pop(mark) for mark in MARKS)
         row = Row(fields.pop("id"), source, place, None, fields)
-        url = fields.pop(MEDIA, None)
-        if outcome:
-            row.dropped = (outcome, detail)
-        elif url is not None:
-            row.media, row.fetch_request = (archive, url), {"url": url}
+        name = fields.pop(MEDIA, None)
+        row.dropped = (outcome, detail) if outcome else None
+        if name is not None and not (outcome and asked):
+            row.media, row.fetch_request = (archive, name), {"url": name} if asked else None
         yield row

@@ -99,7 +99,7 @@ def _json(values: pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
     elif pa.types.is_integer(type_) or pa.types.is_boolean(type_):
         texts = array.cast(pa.string())
     elif pa.types.is_floating(type_):
-        texts = _floats(array.cast(pa.float64()))
+        texts = json_numbers(array)
     else:
         reader = _reader(type_)
         plain = (reader(value, _no_media) for value in array.to_pylist())
@@ -121,8 +121,9 @@ def _quoted(texts: pa.Array) -> pa.Array:
     return pc.replace_with_mask(quoted, pa.array(mask), texts_of_rows)
 
 
-def _floats(numbers: pa.Array) -> pa.Array:
-    """Where Arrow and Python write a number alike, Arrow does it, in a tenth of the time."""
+def json_numbers(floats: pa.Array) -> pa.Array:
+    """Floating point numbers as Python writes them; Arrow does it where it writes the same."""
+    numbers = floats.cast(pa.float64())
     size = np.abs(numbers.fill_null(1).to_numpy(zero_copy_only=False))
     with np.errstate(invalid="ignore"):  # NaN is odd
         odd = ~((size >= 1e-4) & (size < 1e10) & (size != np.trunc(size)))

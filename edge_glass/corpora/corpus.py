@@ -16,15 +16,18 @@ from edge_glass.core import interrupts
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import allows
-from edge_glass.core.row import Part, Row, rows_of
+from edge_glass.core.row import MEDIA, Batches, Part, Row, rows_of_batch
 from edge_glass.core.spec import Spec, line_of, of_package, path_of
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
-from edge_glass.media.features import Features, arrow_schema
+from edge_glass.media import features
+from edge_glass.media.features import Features, Value, arrow_schema
 from edge_glass.sources.fields import Columns, preview
 
 if TYPE_CHECKING:  # what a corpus is can be told without what reads its sources
+    import pyarrow as pa
+
     from edge_glass.sources.obtain import Request
     from edge_glass.sources.raw import Raw
     from edge_glass.sources.row_media import Media
@@ -88,15 +91,28 @@ class Corpus(ABC):
         """What gives the rows of a split as Arrow batches, in source order; empty if nothing does.
 
         A config without media is then built out of the batches as they are: nothing is done for a
-        row by itself, and `rows` and `examples` are not asked. Of one whose rows each fetch an
+        row by itself, and `rows` and `examples` are not asked. Of one whose rows each have an
         image, the batches say which, and `examples` is asked.
         """
         return ()
 
+    def several(self) -> Features:
+        """Columns of which a row in a batch has a list: each place in them makes an example.
+
+        Its id has `#` and what the first of these columns says at its end.
+        """
+        return {}
+
+    def sampled(self, batches: Batches, raw: "Raw") -> Batches:
+        """The batches of a split as the config takes them: its order, what it leaves out marked."""
+        return batches
+
     def rows(self, split: str, raw: "Raw") -> Iterator[Row]:
         """Every row of the source, in its order, without reading media; here those of `parts`."""
-        for part in self.parts(split, raw):
-            yield from rows_of(part, self.fetched)
+        parts, archive = self.parts(split, raw), self.fetched or self.sources(split)[-1]
+        batches = self.sampled(lambda: (batch for part in parts for batch in part.batches()), raw)
+        for batch in batches():
+            yield from rows_of_batch(batch, archive, asked=bool(self.fetched))
 
     def examples(self, row: Row, media: "Media") -> Iterator[Example]:
         """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
@@ -129,6 +145,16 @@ class Corpus(ABC):
     def whole(self) -> bool:
         """Whether the rows of batches are the examples: nothing is to be done for each."""
         return not self._has_media
+
+    @cached_property
+    def row_schema(self) -> "pa.Schema":
+        """The columns that a batch has of each row: those of examples that are no media."""
+        columns, media = self.columns(), {}
+        if self._has_media:
+            columns = {n: c for n, c in columns.items() if n not in self.config.image_features()}
+            media = {MEDIA: Value("string")}
+        lists = {name: features.Sequence(feature) for name, feature in self.several().items()}
+        return arrow_schema(media | columns | lists).remove_metadata()
 
     @cached_property
     def _has_media(self) -> bool:
@@ -263,12 +289,20 @@ class Corpus(ABC):
     def all_examples(self, row: Row, media: "Media") -> list[Example]:
         """All examples of a row, each field of its column's type. Raises Dropped."""
         with interrupts.deferred:
-            examples = list(self.examples(row, media))
+            examples = [one for every in self.examples(row, media) for one in self._each(every)]
         for example in examples:
             self._columns.check(example)
             if drop := self.unlicensed({"license": None} | example):
                 raise Dropped(*drop)
         return examples
+
+    def _each(self, example: Example) -> Iterator[Example]:
+        names = [*self.several()]
+        if not names:
+            yield example
+        for values in zip(*(example[name] for name in names), strict=True):
+            id = f"{example['id']}#{values[0]}"
+            yield example | {"id": id} | dict(zip(names, values, strict=True))
 
     def unlicensed(self, fields: Mapping[str, Any]) -> tuple[Outcome, str] | None:
         """Why a row is dropped, if its licence does not allow what the config asks for.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_glass.core.key_digests import Keys, rank, ranks
+from edge_glass.core.key_digests import KEY, Keys, rank, ranks
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.core.row import DETAIL, OUTCOME, Row
+from edge_glass.core.row import OUTCOME, Row
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from edge_glass.corpora.corpus import Corpus
 
 EVERY = 2**64 - 1  # the largest rank
-KEY = "row.key"  # of a batch: the digest of each id
 DUPLICATE = (Outcome.DUPLICATE_ID, "an earlier row has this id")
 BEYOND = (Outcome.BEYOND_LIMIT, "")
 
@@ -99,8 +98,7 @@ class Selection:
 
         They come with `KEY` and go without it.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        from edge_glass.core.row_marks import marked
 
         outside = ~_are_inside(batch).to_numpy(zero_copy_only=False)
         end, taken = start + batch.num_rows, np.ones(batch.num_rows, bool)
@@ -113,10 +111,7 @@ class Selection:
         batch = batch.drop_columns([KEY])
         for rows, reason in reasons:
             due, taken = rows & taken, taken & ~rows
-            for name, value in zip((OUTCOME, DETAIL), reason or (), strict=False):
-                if due.any():
-                    column = pc.if_else(pa.array(due), str(value), batch[name])
-                    batch = batch.set_column(batch.schema.get_field_index(name), name, column)
+            batch = marked(batch, due, *reason) if reason and due.any() else batch
         return batch
 
     @cached_property

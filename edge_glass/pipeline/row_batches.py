@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 from edge_glass.core import records, row_counts
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import DataError
-from edge_glass.core.key_digests import digests
+from edge_glass.core.key_digests import KEY, digests
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.row import DETAIL, MARKS, OUTCOME, PLACE, Part
+from edge_glass.core.row import MARKS, PLACE, Part
+from edge_glass.core.row_marks import marked
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.corpora.selection import KEY
-from edge_glass.media.features import arrow_schema
 from edge_glass.sources.raw import Raw
 
 # half the bytes; one thread, so that they are the same everywhere
@@ -41,7 +40,7 @@ class Reading:
 
 def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
     """All parts, in source order."""
-    schema = arrow_schema(corpus.columns()).remove_metadata() if corpus.whole else None
+    schema = corpus.row_schema if corpus.whole else None
     seed = corpus.config.seed
     return [
         Reading(part, split, seed, schema, folder / f"{split}-{number:05d}.part")
@@ -99,14 +98,7 @@ def _with_ids(batch: pa.RecordBatch, reading: Reading) -> pa.RecordBatch:
     """A row without an id is malformed."""
     if not batch["id"].null_count:
         return batch
-    lack = batch["id"].is_null()
+    lack, at = batch["id"].is_null(), batch.schema.get_field_index("id")
     place = pc.binary_join_element_wise(reading.split, batch[PLACE], "/")
-    instead = {
-        "id": place,
-        OUTCOME: str(Outcome.MALFORMED_ROW),
-        DETAIL: "id: expected text, found nothing",
-    }
-    for name, value in instead.items():
-        at = batch.schema.get_field_index(name)
-        batch = batch.set_column(at, name, pc.if_else(lack, value, batch[name]))
-    return batch
+    batch = batch.set_column(at, "id", pc.if_else(lack, place, batch["id"]))
+    return marked(batch, lack, Outcome.MALFORMED_ROW, "id: expected text, found nothing")

@@ -21,12 +21,12 @@ import numpy as np
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.key_digests import second_rank, second_ranks
+from edge_glass.core.key_digests import KEY, second_rank, second_ranks
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.core.row import OUTCOME, Row, rows_of_batch
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.corpora.selection import KEY, Selection
+from edge_glass.corpora.selection import Selection
 from edge_glass.sources.fields import marked, preview
 from edge_glass.sources.raw import Raw
 
@@ -128,10 +128,16 @@ def _of_batches(
                 if last:
                     reading.file.unlink()
 
-    selection = Selection.of(corpus, raw, limit, progress, batches)
-    cutter = _BatchCutter(corpus, raw, selection, folder, Tally(), partial(batches, last=True))
+    def cut(split: str) -> "Iterator[pa.RecordBatch]":
+        as_read = taken[split] is there[split]  # nobody reads a file twice
+        return batches(split, last=True) if as_read else taken[split]()
+
+    there = {split: partial(batches, split) for split in corpus.chosen_splits()}
+    taken = {split: corpus.sampled(every_batch, raw) for split, every_batch in there.items()}
+    selection = Selection.of(corpus, raw, limit, progress, lambda split: taken[split]())
+    cutter = _BatchCutter(corpus, raw, selection, folder, Tally(), cut)
     planned = _cut(cutter, progress)
-    parts.rmdir()
+    rmtree(parts)
     return planned
 
 

@@ -20,6 +20,7 @@ from edge_glass.core.manifest import File, WorkRecord
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row import OUTCOME, Row
 from edge_glass.core.row_digests import RowDigests
+from edge_glass.core.row_marks import spread
 from edge_glass.core.shard_files import write_shard, write_text_shard
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
@@ -117,14 +118,15 @@ def _make_of_batches(task: Task) -> WorkRecord:
 
 def _kept(task: Task, corpus: Corpus, book: "_Book") -> Iterator[pa.Table]:
     """Rows that are kept; on the side what became of each goes into the book."""
-    check, schema = Columns(corpus.columns()), arrow_schema(corpus.columns())
-    digests = RowDigests(schema)
+    schema, several = arrow_schema(corpus.columns()), [*corpus.several()]
+    check, digests = Columns(corpus.columns(), several), RowDigests(schema)
     for batch in shard_plan.read_batches(task.folder, task.order):
         rows = check.marked(batch)
-        kept = rows[OUTCOME].is_null()
-        table = pa.Table.from_batches([rows.filter(kept)]).select(schema.names)
-        book.add_table(ledger_tables.of_rows(rows, task.order.split, digests.of_table(table)))
-        row_counts.count(batch.num_rows, batch.num_rows - table.num_rows)
+        examples, counts = spread(rows.filter(rows[OUTCOME].is_null()), several)
+        table = pa.Table.from_batches([examples]).select(schema.names)
+        texts = digests.of_table(table)
+        book.add_table(ledger_tables.of_rows(rows, task.order.split, texts, counts))
+        row_counts.count(batch.num_rows, batch.num_rows - len(counts))
         yield table.cast(schema)
 
 

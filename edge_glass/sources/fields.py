@@ -66,8 +66,8 @@ class Fields:
 class Columns(Fields):
     """The columns that an example is written into; their text is in UTF-8."""
 
-    def __init__(self, kinds: Mapping[str, Any]) -> None:
-        super().__init__(kinds)
+    def __init__(self, kinds: Mapping[str, Any], left_out: Iterable[str] = ()) -> None:
+        super().__init__({name: kind for name, kind in kinds.items() if name not in {*left_out}})
         self._texts = [name for name, type_ in self._types.items() if _holds_text(type_)]
 
     def check(self, record: Mapping[str, Any]) -> None:

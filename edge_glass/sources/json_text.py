@@ -158,20 +158,12 @@ def is_lines(path: Path) -> bool:
     first, second = [*map(str.strip, islice(chunk_text.lines(path), 2)), "", ""][:2]
     if first.startswith("[") or ".json" not in path.suffixes:  # .jsonl, .ndjson
         return not first.startswith("[")
-    whole = _parsed(first)
-    if whole is None:
-        return second == "" or _parsed(second) is not None
+    whole = value(first)
+    if not isinstance(whole, dict):
+        return second == "" or isinstance(value(second), dict)
     return second != "" or not any(
-        isinstance(value, list) and value and isinstance(value[0], dict) for value in whole.values()
+        isinstance(each, list) and each and isinstance(each[0], dict) for each in whole.values()
     )
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def lines(path: Path) -> Iterator[Any]:
@@ -179,8 +171,12 @@ def lines(path: Path) -> Iterator[Any]:
 
     Empty lines are none. Raises OSError where it cannot be unpacked on.
     """
-    for line in filter(str.strip, chunk_text.lines(path)):
-        try:
-            yield json.loads(line)
-        except (ValueError, RecursionError):
-            yield None
+    return map(value, filter(str.strip, chunk_text.lines(path)))
+
+
+def value(line: str) -> Any:
+    """What a line says in JSON; None if it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

@@ -24,7 +24,6 @@ from edge_glass.sources.row_fetch import Remote
 from edge_glass.sources.table_layout import named, renamed
 
 MAX_FIELD = 2**24  # characters in one CSV field
-MAX_LINE = 2**26  # bytes of a line between tabs
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 
 
@@ -268,7 +267,7 @@ class Raw:
             for record in self._records(reader, header, source):
                 count += 1
                 yield record
-            self._check_count(source, count)
+            self.check_count(source, count)
 
     def _records(
         self, reader: Any, header: list[str], source: str
@@ -292,21 +291,6 @@ class Raw:
                 "Get the file again from upstream."
             ) from None
 
-    def tsv(
-        self, source: str, width: int, member: str = ""
-    ) -> Iterator[tuple[int, list[str] | None]]:
-        """Line number and fields of a text file between tabs, without header and quotes.
-
-        None for a line with more or fewer fields. Raises EdgeGlassError if lines are missing.
-        """
-        count = 0
-        with self.file(source, member) as path, path.open("rb") as file:
-            while line := file.readline(MAX_LINE):
-                count += 1
-                fields = line.decode(errors="surrogateescape").rstrip("\r\n").split("\t")
-                yield count, fields if len(fields) == width else None
-        self._check_count(source, count)
-
     def objects(
         self, source: str, name: str, kinds: Mapping[str, Any], required: Sequence[str] = ()
     ) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -321,7 +305,7 @@ class Raw:
         with self.file(source, name) as path:
             for count, item in enumerate(parse(path), 1):
                 yield count - 1, fields.read(item)
-        self._check_count(source, count)
+        self.check_count(source, count)
 
     @contextmanager
     def file(self, source: str, name: str = "") -> Iterator[Path]:
@@ -354,7 +338,8 @@ class Raw:
         except Dropped as drop:
             raise SourceError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
 
-    def _check_count(self, source: str, count: int) -> None:
+    def check_count(self, source: str, count: int) -> None:
+        """Raise EdgeGlassError if a text file has not as many records as upstream publishes."""
         wanted = self.expected.get(source, count)
         if count != wanted:
             raise SourceError(

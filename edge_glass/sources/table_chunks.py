@@ -2,10 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
@@ -24,6 +24,7 @@ SUFFIXES = (
     *(text + packed for text in (".csv", ".tsv", *LINES) for packed in ("", *PACKED)),
 )
 MEMORY = 500_000_000  # bytes, for one reader
+Changed: TypeAlias = "Callable[[pa.RecordBatch], pa.RecordBatch]"
 REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 
@@ -65,6 +66,7 @@ class Chunk:
     layout: Layout
     columns: dict[str, str]  # column -> SQL, `id` first
     left_out: str = "NULL"  # SQL: why the config leaves a row out, or null
+    then: "Changed | None" = None  # what is done with the rows afterwards
 
     def batches(self) -> "Iterator[pa.RecordBatch]":
         """Every record, marked. Raises EdgeGlassError for a chunk that is damaged."""
@@ -79,7 +81,7 @@ class Chunk:
                     last, said = batch[PLACE][-1].as_py(), batch[DETAIL][-1].as_py()
                     row = last.removeprefix(f"{self.name} ")
                     raise SourceError(f"{path}: {row}: {said}. {REMEDY}")
-                yield batch
+                yield self.then(batch) if self.then else batch
 
     def _sql(self) -> str:
         why, outside = f"({self.left_out})", Outcome.NOT_IN_CONFIG
@@ -95,11 +97,15 @@ class Chunk:
 
 
 def chunks(
-    folder: Path, layout: Layout, columns: dict[str, str], left_out: str = "NULL"
+    folder: Path,
+    layout: Layout,
+    columns: dict[str, str],
+    left_out: str = "NULL",
+    then: "Changed | None" = None,
 ) -> list[Chunk]:
     """The chunks of a folder, in source order."""
     names = (path.relative_to(folder).as_posix() for path in files(folder))
-    return [Chunk(folder, name, layout, columns, left_out) for name in names]
+    return [Chunk(folder, name, layout, columns, left_out, then) for name in names]
 
 
 def digest_of(*columns: str) -> str:

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
 
-from edge_glass.core import duck, parquet
+from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import SourceError
 from edge_glass.core.shard_files import write_table
@@ -109,10 +108,8 @@ def _as_text(values: pa.Array, name: str, wrong: list[str | None]) -> pa.Array:
         return pa.array(texts, pa.string())
 
 
-def joined(
-    listed: Table, table: Table, key: str, folder: Path, memory: int = MEMORY
-) -> Iterator[dict[str, Any]]:
-    """The rows of `listed`, each with the columns of `table` that has the same `key`.
+def joined(listed: Table, table: Table, key: str, folder: Path, memory: int = MEMORY) -> Path:
+    """A Parquet file of the rows of `listed`, each with the columns of `table` of the same `key`.
 
     They are joined once and kept in `folder`; where the table has a key twice, the first counts.
     `wrong` says why a row of either cannot be read, null if it can.
@@ -124,9 +121,7 @@ def joined(
         with FileLock(f"{path}.lock"):
             if not path.is_file():
                 _join(listed, table, key, path, memory)
-    with parquet.opened(path) as file:
-        for batch in file.iter_batches(1000):
-            yield from batch.to_pylist()
+    return path
 
 
 def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> None:

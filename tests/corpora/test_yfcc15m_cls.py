@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from kit import ROOT, Cli, entries, rows
 
@@ -112,7 +113,7 @@ def read(
     listed: table_join.Table, table: table_join.Table, folder: Path
 ) -> list[dict[str, str | None]]:
     """The joined rows, without `wrong` where nothing is."""
-    rows = list(table_join.joined(listed, table, "id", folder))
+    rows = pq.read_table(table_join.joined(listed, table, "id", folder)).to_pylist()
     return [{k: v for k, v in row.items() if k != "wrong" or v} for row in rows]
 
 
@@ -164,5 +165,5 @@ def test_a_damaged_list(tmp_path: Path) -> None:
     path = tmp_path / "list.tsv.bz2"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(EdgeGlassError, match=r"list\.tsv\.bz2.*Get the file again"):
-        list(table_join.joined(*two, "id", tmp_path / "kept"))
+        table_join.joined(*two, "id", tmp_path / "kept")
     assert list((tmp_path / "kept").glob("*.parquet")) == []

@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
-from edge_glass.core.row import Row
+from edge_glass.core.key_digests import text_digests
+from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import OUTCOME, PLACE, Batches
+from edge_glass.core.row_digests import json_numbers
+from edge_glass.core.row_marks import marked
 from edge_glass.domains.imagenet import class_sample
-from edge_glass.domains.imagenet.class_params import ClassParams, Counts, Rows
+from edge_glass.domains.imagenet.class_params import ClassParams, Counts, Numbers
 from edge_glass.domains.imagenet.class_sample import Positions, Ranks, Sample
-from edge_glass.domains.imagenet.classes import imagenet
+from edge_glass.domains.imagenet.classes import imagenet, our_wnid
 
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
 CLASSES = 1000
+NO_SCORE = "no similarity: see `edge-glass similarity`"
 LOW = "similarity"
 SIMILAR = 0.7  # of a text to the lemmas and definition of its class, in what was published
 
@@ -63,26 +70,50 @@ class BalanceParams(ClassParams):
         """Whether which row is kept depends on the others: a lost class comes back, too."""
         return True
 
-    def outside(self, row: Row) -> str | None:
-        """Why the config leaves a row out; the similarity comes last."""
-        score = row.fields["text_similarity"]
-        own = row.fields["origin"] != RETRIEVED
-        low = own and score < _as_precise(max(self.above, self.threshold), score)
-        return super().outside(row) or (f"{LOW} {score}" if low else None)
+    def classed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows of a table with their classes; without class or similarity they are dropped."""
+        names = [our_wnid(wnid) for wnid in rows["wnid"].to_pylist()]
+        wnids = pa.array(names, pa.string())
+        left, own = rows[OUTCOME].is_null(), pa.array(~_filling(rows))
+        no_class = pc.and_not(left, pc.is_in(wnids, self.by_label["wnid"]))
+        no_score = pc.and_(pc.and_not(left, no_class), rows["text_similarity"].is_null())
+        rows = marked(rows, no_class, Outcome.NO_CLASS, wnids.fill_null("None"))
+        rows = marked(rows, pc.and_(no_score, own), Outcome.BLANK_FIELD, NO_SCORE)
+        lost = np.asarray(pc.and_(left, rows[OUTCOME].is_valid()))
+        ids = np.asarray(rows["id"])
+        ids[lost] = text_digests(np.asarray(rows[PLACE])[lost])  # by its place, as of others
+        columns = {"id": pa.array(ids, pa.string()), "wnid": wnids}
+        for name, values in columns.items():
+            rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+        for name, values in self.class_columns(names).items():
+            rows = rows.append_column(name, values)
+        return rows
 
-    def standing(self, row: Row) -> int:
+    def undecided(self, rows: pa.RecordBatch) -> pa.Array:
+        """The rows that a sample decides about: those of a table that can be read."""
+        return rows[OUTCOME].is_null()
+
+    def outside(self, rows: pa.RecordBatch) -> pa.Array:
+        """Why the config leaves each row out; the similarity comes last."""
+        scores = np.asarray(rows["text_similarity"].fill_null(0.0))
+        low = scores < _as_precise(max(self.above, self.threshold), scores)
+        texts = pc.binary_join_element_wise(f"{LOW} ", json_numbers(rows["text_similarity"]), "")
+        why = pc.if_else(pa.array(low & ~_filling(rows)), texts, None)
+        return pc.coalesce(super().outside(rows), why)
+
+    def standing(self, rows: pa.RecordBatch) -> Numbers:
         """A row below the threshold comes back where its class would be lost."""
-        score = row.fields.get("text_similarity") or 0
-        above, threshold = (_as_precise(t, score) for t in (self.above, self.threshold))
-        if row.dropped or not above <= score < threshold:
-            return super().standing(row)
-        why = self.outside(row) or ""
-        return class_sample.LOST if why.startswith(LOW) else class_sample.OUT
+        scores = np.asarray(rows["text_similarity"].fill_null(0.0))
+        above, threshold = (_as_precise(t, scores) for t in (self.above, self.threshold))
+        near = np.asarray(rows[OUTCOME].is_null()) & (above <= scores) & (scores < threshold)
+        lost = np.asarray(pc.starts_with(self.outside(rows), LOW).fill_null(False))
+        standings = super().standing(rows)
+        standings[near] = np.where(lost[near], class_sample.LOST, class_sample.OUT)
+        return standings
 
-    def group(self, row: Row) -> int:
+    def group(self, rows: pa.RecordBatch) -> Numbers:
         """A class's rows of its own and those that fill up are drawn apart."""
-        filling: bool = row.fields["origin"] == RETRIEVED
-        return super().group(row) + CLASSES * filling
+        return super().group(rows) + (CLASSES * _filling(rows)).astype(np.int16)
 
     def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Sample:
         """What is kept of each class, and of what fills it up."""
@@ -93,9 +124,10 @@ class BalanceParams(ClassParams):
             return Sample([*trimmed.bounds, *[class_sample.ALL] * CLASSES])
         return class_sample.share(ranks, 2 * CLASSES, self.n or self.fraction)
 
-    def paper_sample(self, rows: Rows) -> Positions:
+    def paper_sample(self, batches: Batches) -> Positions:
         """What is kept where the paper's code draws, as `sample` describes it."""
-        return class_sample.original_share(self.ranks(rows), CLASSES, self.n or self.fraction)
+        ranks = self.ranks(batches)
+        return class_sample.original_share(ranks, CLASSES, self.n or self.fraction)
 
     def _filled(self, ranks: Ranks, wanted: Counts) -> Sample:
         """As many rows as wanted, the rest out of what was retrieved."""
@@ -108,7 +140,11 @@ class BalanceParams(ClassParams):
         return class_sample.quotas(ranks, [*targets, *missing])
 
 
-def _as_precise(threshold: float, score: float) -> float:
-    """A threshold in 32 bits where the score has no more: .7 in such a table is not below .7."""
-    narrow = float(np.float32(score)) == score
-    return float(np.float32(threshold)) if narrow else threshold
+def _as_precise(threshold: float, scores: Numbers) -> Numbers:
+    """A threshold in 32 bits where a score has no more: .7 in such a table is not below .7."""
+    narrow = scores.astype(np.float32) == scores
+    return np.where(narrow, float(np.float32(threshold)), threshold)
+
+
+def _filling(rows: pa.RecordBatch) -> Numbers:
+    return np.asarray(pc.equal(rows["origin"], RETRIEVED).fill_null(False))

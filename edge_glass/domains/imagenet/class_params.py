@@ -1,25 +1,29 @@
 """The parameters of corpora whose rows belong to classes of ImageNet: which ones, how many rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.row import Row
+from edge_glass.core.row import DETAIL, OUTCOME, Batches
+from edge_glass.core.row_marks import marked
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.domains.imagenet import class_sample
-from edge_glass.domains.imagenet.caption_match import Rule, matcher
+from edge_glass.domains.imagenet.caption_match import Labels, Rule, matcher
 from edge_glass.domains.imagenet.class_sample import Positions, Ranks, Sample
 from edge_glass.domains.imagenet.classes import imagenet, labels, listed, templates
-from edge_glass.media.features import Features, Sequence, Value
+from edge_glass.media.features import Features, Sequence, Value, arrow_type
 
-Rows = Callable[[], Iterator[Row]]
+Numbers = np.ndarray[Any, np.dtype[Any]]
 Counts = dict[str, int]
 PATH = ("wnid", "filename")
 
@@ -87,11 +91,23 @@ class ClassChoice(CorpusConfig):
         label = {"label": Value("int32")} | ({"label_ori": Value("int32")} if self.relabel else {})
         return {"wnid": Value("string")} | label | {"class_name": Value("string")}
 
-    def class_columns(self, wnid: str) -> dict[str, Any]:
-        """Wnid, label (its place among all 1,000 sorted wnids, or those kept) and name."""
-        label = labels()[wnid]
-        columns = {"wnid": wnid, "label": label, "class_name": imagenet()[label].name}
-        return columns | ({"label": self.numbers[wnid], "label_ori": label} if self.relabel else {})
+    def class_columns(self, wnids: Iterable[str | None]) -> dict[str, pa.Array]:
+        """Label (its place among all 1,000 sorted wnids, or those kept) and name of each wnid."""
+        at = pa.array([labels().get(wnid or "") for wnid in wnids], pa.int32())
+        return {name: each.take(at) for name, each in self.by_label.items() if name != "wnid"}
+
+    @cached_property
+    def by_label(self) -> dict[str, pa.Array]:
+        """What each of the 1,000 classes has in the columns of `class_features`."""
+        values: dict[str, list[Any]] = {
+            "wnid": [*labels()],
+            "label": [*labels().values()],
+            "class_name": [synset.name for synset in imagenet()],
+        }
+        if self.relabel:
+            values |= {"label": [*map(self.numbers.get, labels())], "label_ori": values["label"]}
+        features = self.class_features()
+        return {name: pa.array(values[name], arrow_type(features[name])) for name in features}
 
 
 @dataclass
@@ -112,44 +128,41 @@ class ClassParams(ClassChoice):
         if self.lastk and self.draw == "original":
             yield "lastk: the paper's code trims without a seed, nobody can draw that: unset draw"
 
-    def sampled(self, rows: Rows, wanted: Counts | None = None) -> Iterator[Row]:
+    def sampled(self, batches: Batches, wanted: Counts | None = None) -> Batches:
         """The rows in the config's order, those marked that it leaves out.
 
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
         sample: Sample | Positions | None = None
         if self.draw == "original":
-            sample = self.paper_sample(rows)
+            sample = self.paper_sample(batches)
         elif self.needs_sample:
-            sample = self.sample(self.ranks(rows), wanted)
+            sample = self.sample(self.ranks(batches), wanted)
 
-        def marked() -> Iterator[Row]:
-            for position, row in enumerate(rows()):
-                row.dropped = row.dropped or self._left_out(row, position, sample)
-                yield row
+        def taken() -> Iterator[pa.RecordBatch]:
+            start = 0
+            for rows in batches():
+                yield self._marked(rows, start, sample)
+                start += rows.num_rows
 
-        if self.shuffle:
-            return class_sample.shuffled(lambda: ((row.id, row) for row in marked()), self.seed)
-        return marked()
+        return (lambda: class_sample.shuffled(taken, self.seed)) if self.shuffle else taken
 
     @property
     def needs_sample(self) -> bool:
         """Whether which row is kept depends on the others."""
         return bool(self.lastk)
 
-    def ranks(self, rows: Rows) -> Ranks:
+    def ranks(self, batches: Batches) -> Ranks:
         """What a sample is drawn of."""
-        return Ranks.of(
-            (
-                (self.group(row) if "wnid" in row.fields else 0, row.id, self.standing(row))
-                for row in rows()
-            ),
-            self.seed,
-        )
+        return Ranks.of(map(self._ranks, batches()))
 
-    def group(self, row: Row) -> int:
-        """The number of what a row is drawn from: its label, 0 if it has none."""
-        return labels().get(row.fields["wnid"], 0)
+    def _ranks(self, rows: pa.RecordBatch) -> Ranks:
+        return Ranks(self.group(rows), class_sample.ranks_of(rows, self.seed), self.standing(rows))
+
+    def group(self, rows: pa.RecordBatch) -> Numbers:
+        """The number of what each row is drawn from: its label, 0 if it has none."""
+        at = pc.index_in(rows["wnid"], self.by_label["wnid"]).fill_null(0)
+        return np.asarray(at).astype(np.int16)
 
     def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Sample:
         """What is kept of each class: here the tail is trimmed."""
@@ -161,38 +174,45 @@ class ClassParams(ClassChoice):
         quotas = [self.ceil if label in trimmed else None for label in range(len(counts))]
         return class_sample.quotas(ranks, quotas)
 
-    def paper_sample(self, rows: Rows) -> Positions:
+    def paper_sample(self, batches: Batches) -> Positions:
         """What is kept where the papers' code draws: `subset` rows in the order of paths."""
-        paths = np.array(["/".join(map(str, map(row.fields.get, PATH))) for row in rows()])
-        ranks = self.ranks(rows)
+        parts = ([rows[name].fill_null("None") for name in PATH] for rows in batches())
+        texts = (pc.binary_join_element_wise(*part, "/").to_pylist() for part in parts)
+        paths, ranks = np.array([*chain.from_iterable(texts)]), self.ranks(batches)
         return Positions.of(class_sample.original(ranks, self.subset, paths), len(ranks.labels))
 
-    def outside(self, row: Row) -> str | None:
-        """Why the config leaves a row out, whatever other rows there are."""
-        kept = row.fields["wnid"] in self.kept_classes
-        return None if kept else f"class {row.fields['wnid']}"
+    def outside(self, rows: pa.RecordBatch) -> pa.Array:
+        """Why the config leaves each row out, whatever others there are; null if it does not."""
+        kept = pc.is_in(rows["wnid"], pa.array(sorted(self.kept_classes)))
+        why = pc.binary_join_element_wise("class ", rows["wnid"].fill_null("None"), "")
+        return pc.if_else(kept, None, why)
 
-    def standing(self, row: Row) -> int:
-        """Whether a sample may take a row."""
-        return class_sample.OUT if row.dropped or self.outside(row) else class_sample.IN
+    def standing(self, rows: pa.RecordBatch) -> Numbers:
+        """Whether a sample may take each row."""
+        out = pc.or_(pc.invert(self.undecided(rows)), self.outside(rows).is_valid())
+        return np.where(np.asarray(out), class_sample.OUT, class_sample.IN).astype(np.int8)
+
+    def undecided(self, rows: pa.RecordBatch) -> pa.Array:
+        """The rows that a sample decides about: a text that cannot be written is told after it."""
+        return pc.equal(rows[OUTCOME], Outcome.BAD_ENCODING).fill_null(True)
 
     @property
     def hashed_subset(self) -> float | int | None:
         """The subset that is taken by hashes of ids: none where the papers' code draws it."""
         return None if self.draw == "original" else self.subset
 
-    def _left_out(
-        self, row: Row, position: int, sample: Sample | Positions | None
-    ) -> tuple[str, str] | None:
-        why = self.outside(row)
+    def _marked(
+        self, rows: pa.RecordBatch, start: int, sample: Sample | Positions | None
+    ) -> pa.RecordBatch:
+        why, left = self.outside(rows), self.undecided(rows)
         if sample is not None:
-            ranked = rank(self.seed, row.id)
-            if sample.takes(position, self.group(row), ranked, self.standing(row)):
-                return None
-            if not why and isinstance(sample, Positions) and self.subset:
-                return Outcome.NOT_IN_SUBSET, ""
-            why = why or "its class has enough rows"
-        return (Outcome.NOT_IN_CONFIG, why) if why else None
+            beyond = pa.array(~sample.takes(start, self._ranks(rows)))
+            if isinstance(sample, Positions) and self.subset:
+                others = pc.and_(pc.and_(left, beyond), why.is_null())
+                rows = marked(rows, others, Outcome.NOT_IN_SUBSET, "")
+                left = pc.and_not(left, others)
+            why = pc.if_else(beyond, why.fill_null("its class has enough rows"), None)
+        return marked(rows, pc.and_(left, why.is_valid()), Outcome.NOT_IN_CONFIG, why)
 
 
 @dataclass
@@ -234,31 +254,39 @@ class MatchParams(ClassChoice):
     ] = "each"
 
     def match_features(self) -> Features:
-        """The columns that `with_classes` fills."""
-        features = self.class_features()
-        if self.class_mode == "each":
-            return features
-        return {f"{name}s": Sequence(column) for name, column in features.items()}
+        """The columns of the classes that a caption names."""
+        return self.each_class() or {
+            f"{name}s": Sequence(column) for name, column in self.class_features().items()
+        }
 
-    def matched(self, row: Row, caption: str | None) -> Row:
-        """The row with its classes among its fields, or dropped if it has none that is kept."""
-        if row.dropped or not caption or not caption.strip():
-            row.dropped = row.dropped or (Outcome.BLANK_CAPTION, "")
-            return row
-        matches = [imagenet()[label].wnid for label in matcher(self.match)(caption)]
-        row.fields |= {"caption": caption, "wnids": [w for w in matches if w in self.kept_classes]}
-        if not matches:
-            row.dropped = (Outcome.NO_CLASS, "")
-        elif not row.fields["wnids"]:
-            row.dropped = (Outcome.NOT_IN_CONFIG, f"class {', '.join(matches)}")
-        return row
+    def each_class(self) -> Features:
+        """Those of which each class makes an example by itself."""
+        return self.class_features() if self.class_mode == "each" else {}
 
-    def with_classes(self, example: dict[str, Any], wnids: list[str]) -> Iterator[dict[str, Any]]:
-        """The example once a class with `#wnid` after its id, or once with all its classes."""
-        columns = [self.class_columns(wnid) for wnid in wnids]
-        if self.class_mode == "each":
-            for values in columns:
-                yield example | {"id": f"{example['id']}#{values['wnid']}"} | values
-        else:
-            names = zip(self.match_features(), self.class_features(), strict=True)
-            yield example | {many: [values[one] for values in columns] for many, one in names}
+    def matched(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Columns of rows, with those of the classes that captions name; others are dropped."""
+        texts, match = columns["caption"], matcher(self.match)
+        named = [match(text) if text and text.strip() else () for text in texts]
+        kept = [tuple(label for label in each if label in self._labels) for each in named]
+        outcomes, details = (columns.get(mark, [None] * len(texts)) for mark in (OUTCOME, DETAIL))
+        for row, classes in enumerate(kept):
+            if not classes and outcomes[row] is None:
+                outcomes[row], details[row] = _no_class(texts[row], named[row])
+        ends = pa.array(np.cumsum([0, *map(len, kept)]), pa.int32())
+        flat = pa.array([*chain.from_iterable(kept)], pa.int32())
+        lists = {
+            name: pa.ListArray.from_arrays(ends, each.take(flat))
+            for name, each in zip(self.match_features(), self.by_label.values(), strict=True)
+        }
+        return columns | lists | {OUTCOME: outcomes, DETAIL: details}
+
+    @cached_property
+    def _labels(self) -> frozenset[int]:
+        return frozenset(labels()[wnid] for wnid in self.kept_classes)
+
+
+def _no_class(text: str | None, named: Labels) -> tuple[Outcome, str]:
+    """Why a caption has no class that is kept."""
+    if named:
+        return Outcome.NOT_IN_CONFIG, f"class {', '.join(imagenet()[each].wnid for each in named)}"
+    return Outcome.NO_CLASS if text and text.strip() else Outcome.BLANK_CAPTION, ""

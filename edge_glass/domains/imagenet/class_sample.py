@@ -4,18 +4,20 @@ Every row has a rank, which follows from seed and id alone. A class keeps the ro
 the sample of a smaller number lies inside that of a larger one, whatever the order of the rows.
 """
 
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from edge_glass.core.key_digests import rank
+from edge_glass.core.key_digests import KEY, digests, ranks
+from edge_glass.core.row import Batches
 
 Rows = np.ndarray[Any, np.dtype[Any]]
-T = TypeVar("T")
+NONE = np.empty(0, np.int16), np.empty(0, np.uint64), np.empty(0, np.int8)
 
 ALL = 2**64 - 1  # the bound of a class that keeps everything
 IN_MEMORY = 100_000  # rows that are shuffled at a time
@@ -33,15 +35,10 @@ class Ranks:
     standings: Rows
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[int, str, int]], seed: int) -> "Ranks":
-        """Out of label, id and standing."""
-        labels, ranks, standings = array("h"), array("Q"), array("b")
-        for label, id, standing in rows:
-            labels.append(label)
-            ranks.append(rank(seed, id))
-            standings.append(standing)
-        columns = (np.array(values) for values in (labels, ranks, standings))
-        return cls(*columns)
+    def of(cls, parts: Iterable["Ranks"]) -> "Ranks":
+        """All of several parts."""
+        every = [(part.labels, part.ranks, part.standings) for part in parts] or [NONE]
+        return cls(*map(np.concatenate, zip(*every, strict=True)))
 
     @property
     def inside(self) -> Rows:
@@ -61,9 +58,12 @@ class Sample:
     bounds: list[int]
     back: frozenset[int] = frozenset()  # positions
 
-    def takes(self, position: int, label: int, ranked: int, standing: int) -> bool:
-        """Whether a row is in the sample."""
-        return (standing == IN and ranked <= self.bounds[label]) or position in self.back
+    def takes(self, start: int, rows: Ranks) -> Rows:
+        """Whether each row is in the sample, of those from the position `start` on."""
+        bounds = np.array([max(bound, 0) for bound in self.bounds], np.uint64)[rows.labels]
+        some = np.array([bound >= 0 for bound in self.bounds])[rows.labels]
+        back = np.isin(np.arange(start, start + len(bounds)), [*self.back])
+        return np.asarray((rows.inside & some & (rows.ranks <= bounds)) | back)
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ class Positions:
         mask[positions] = True
         return cls(mask)
 
-    def takes(self, position: int, label: int, ranked: int, standing: int) -> bool:
-        """Whether a row is in the sample."""
-        return bool(self.mask[position])
+    def takes(self, start: int, rows: Ranks) -> Rows:
+        """Whether each row is in the sample, of those from the position `start` on."""
+        return np.asarray(self.mask[start : start + len(rows.labels)])
 
 
 def quotas(rows: Ranks, wanted: list[int | None]) -> Sample:
@@ -165,13 +165,23 @@ def _bound(ranks: Rows, number: int) -> int:
     return int(np.partition(ranks, number - 1)[number - 1]) if number > 0 else -1
 
 
-def shuffled(rows: Callable[[], Iterator[tuple[str, T]]], seed: int) -> Iterator[T]:
-    """Rows by id in an order that follows from the seed; they are read once for each 100,000."""
-    ranks = np.array(array("Q", (rank(seed, f"shuffle {id}") for id, _ in rows())))
-    edges = [_bound(ranks, number) for number in range(IN_MEMORY, len(ranks), IN_MEMORY)]
-    for low, high in zip([-1, *edges], [*edges, ALL], strict=True):
-        part = []
-        for position, (_, row) in enumerate(rows()):
-            if low < int(ranks[position]) <= high:
-                part.append((int(ranks[position]), position, row))
-        yield from (row for *_, row in sorted(part, key=lambda item: item[:2]))
+def ranks_of(rows: pa.RecordBatch, seed: int) -> Rows:
+    """The rank of each row."""
+    known = KEY in rows.schema.names
+    return ranks(rows[KEY] if known else digests(seed, rows["id"]))
+
+
+def shuffled(batches: Batches, seed: int) -> Iterator[pa.RecordBatch]:
+    """Rows in an order that follows from seed and ids; they are read once for each 100,000."""
+    ids = (pc.binary_join_element_wise("shuffle ", rows["id"], "") for rows in batches())
+    every = [ranks(digests(seed, each)) for each in ids]
+    order = np.argsort(np.concatenate(every), kind="stable") if every else np.empty(0, int)
+    for first in range(0, len(order), IN_MEMORY):
+        wanted = order[first : first + IN_MEMORY]
+        places, start, parts = np.sort(wanted), 0, []
+        for rows in batches():
+            low, high = np.searchsorted(places, [start, start + rows.num_rows])
+            parts.append(rows.take(pa.array(places[low:high] - start)))
+            start += rows.num_rows
+        table = pa.Table.from_batches(parts).take(pa.array(np.searchsorted(places, wanted)))
+        yield from table.combine_chunks().to_batches()

@@ -1,0 +1,182 @@
+"""Parts of sources whose records Python reads: a builder says the columns of many at a time.
+
+Where a text is not UTF-8, or has NUL in it, the row is dropped as `check_text` would drop it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.core import parquet
+from edge_glass.core.arrow_columns import text_bytes
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE, Part
+from edge_glass.core.row_marks import marked
+from edge_glass.sources import json_text, line_pieces
+from edge_glass.sources.fields import Fields, Malformed, check_text
+from edge_glass.sources.line_pieces import WHOLE, Span
+from edge_glass.sources.raw import Raw
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.corpus import Corpus
+
+ROWS = 10_000  # in a batch
+Values = dict[str, Any]  # column -> text in a list, or an Arrow array
+Records = Iterator[tuple[str, Any]]  # each with its place in the source
+TEXT = pa.string()
+
+
+@dataclass(frozen=True)
+class ColumnPart:
+    """Some records of a source, and what says their columns: text in lists, others in arrays.
+
+    A row that cannot be read, or has no id, is called by its place.
+    """
+
+    source: str
+    read: Callable[[], Records]
+    columns: Callable[[list[Any]], Values]
+    schema: pa.Schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, marked."""
+        records = self.read()
+        while block := [*islice(records, ROWS)]:
+            where = pa.array([place for place, _ in block], TEXT)
+            rows = self._rows([record for _, record in block], where)
+            marks = {SOURCE: pa.repeat(pa.scalar(self.source), len(block)), PLACE: where}
+            arrays = [*marks.values(), *rows.columns]
+            yield pa.RecordBatch.from_arrays(arrays, names=[*marks, *rows.schema.names])
+
+    def _rows(self, records: list[Any], where: pa.Array) -> pa.RecordBatch:
+        broken = np.array([isinstance(record, Malformed) for record in records])
+        good = [record for record in records if not isinstance(record, Malformed)]
+        rows = _batch(self.columns(good), self.schema, len(good))
+        if broken.any():
+            why = [r.reason if isinstance(r, Malformed) else None for r in records]
+            rows = rows.take(pa.array(np.cumsum(~broken) - 1, mask=broken))
+            rows = marked(rows, broken, Outcome.MALFORMED_ROW, pa.array(why, TEXT))
+        at = rows.schema.get_field_index("id")
+        return rows.set_column(at, "id", pc.coalesce(rows["id"], where))
+
+
+def _batch(said: Values, schema: pa.Schema, count: int) -> pa.RecordBatch:
+    """Columns, outcomes and details; a text that cannot be written is one of a dropped row."""
+    marks = {name: _texts(said.get(name, [None] * count))[0] for name in (OUTCOME, DETAIL)}
+    texts = {f.name: said[f.name] for f in schema if isinstance(said[f.name], list)}
+    written = {name: _texts(values) for name, values in texts.items()}
+    every = [written[f.name][0] if f.name in texts else said[f.name].cast(f.type) for f in schema]
+    rows = pa.RecordBatch.from_arrays([*marks.values(), *every], names=[*marks, *schema.names])
+    if all(plain for _, plain in written.values()):
+        return rows
+    why = pa.array([_fault(filter(None, row)) for row in zip(*texts.values(), strict=True)], TEXT)
+    bad = pc.and_(why.is_valid(), rows[OUTCOME].is_null())
+    return marked(rows, bad, Outcome.BAD_ENCODING, why)
+
+
+def _texts(values: list[str | None]) -> tuple[pa.Array, bool]:
+    """Texts as they can be written, and whether all of them can without a change."""
+    try:
+        texts = pa.array(values, TEXT)
+    except UnicodeEncodeError:
+        cleaned = (v and v.encode(errors="backslashreplace").decode() for v in values)
+        return pa.array([*cleaned], TEXT), False
+    return texts, bool(text_bytes(texts)[1].all())
+
+
+def _fault(texts: Iterable[str]) -> str | None:
+    try:
+        check_text(*texts)
+    except Dropped as drop:
+        return drop.detail
+    return None
+
+
+def of_lines(
+    corpus: "Corpus", raw: Raw, source: str, width: int, columns: Callable[[list[Any]], Values]
+) -> list[Part]:
+    """The lines of a text file without a header, of so many fields between tabs."""
+    return [
+        ColumnPart(source, partial(_fields, raw, source, span, width), columns, corpus.row_schema)
+        for span in _spans(raw, source, "", empty=True)
+    ]
+
+
+def of_objects(
+    corpus: "Corpus",
+    raw: Raw,
+    source: str,
+    name: str,
+    kinds: Mapping[str, Any],
+    columns: Callable[[list[Any]], Values],
+    *,
+    required: Sequence[str],
+) -> list[Part]:
+    """The objects of a JSON file (see `Raw.objects`): one process reads a list, all read lines."""
+    if name.endswith(".jsonl"):
+        fields, spans = Fields(kinds, required), _spans(raw, source, name, empty=False)
+        readers = [partial(_objects, raw, source, name, span, fields) for span in spans]
+    else:
+        readers = [partial(_items, raw, source, name, kinds, required)]
+    return [ColumnPart(source, reader, columns, corpus.row_schema) for reader in readers]
+
+
+def of_table(
+    corpus: "Corpus", source: str, path: Path, columns: Callable[[list[Any]], Values]
+) -> list[Part]:
+    """The rows of a Parquet file that stands for the lines of a source."""
+    with parquet.opened(path) as file:
+        groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    starts = accumulate(groups, initial=1)
+    readers = (
+        partial(_table, path, n, start)
+        for n, start in zip(range(len(groups)), starts, strict=False)
+    )
+    return [ColumnPart(source, reader, columns, corpus.row_schema) for reader in readers]
+
+
+def _table(path: Path, group: int, start: int) -> Records:
+    with parquet.opened(path) as file:
+        for batch in file.iter_batches(ROWS, [group]):
+            yield from ((f"line {n}", row) for n, row in enumerate(batch.to_pylist(), start))
+            start += batch.num_rows
+
+
+def _spans(raw: Raw, source: str, name: str, *, empty: bool) -> tuple[Span, ...]:
+    """The pieces of a file; all of it where its lines are counted, or it is in an archive."""
+    if source in raw.expected or source in raw.places:
+        return (WHOLE,)
+    with raw.file(source, name) as path:
+        return line_pieces.spans(path, empty)
+
+
+def _fields(raw: Raw, source: str, span: Span, width: int) -> Records:
+    number = 0
+    with raw.file(source) as path:
+        for number, line in line_pieces.lines(path, span, True):
+            fields = line.rstrip("\r\n").split("\t")
+            differ = f"{len(fields)} fields between tabs, expected {width}"
+            yield f"line {number}", fields if len(fields) == width else Malformed(differ)
+    raw.check_count(source, number)
+
+
+def _objects(raw: Raw, source: str, name: str, span: Span, fields: Fields) -> Records:
+    number = 0
+    with raw.file(source, name) as path:
+        for number, line in line_pieces.lines(path, span, False):
+            yield f"line {number}", fields.read(json_text.value(line))
+    raw.check_count(source, number)
+
+
+def _items(
+    raw: Raw, source: str, name: str, kinds: Mapping[str, Any], required: Sequence[str]
+) -> Records:
+    for position, item in raw.objects(source, name, kinds, required):
+        yield f"item {position}", item
