@@ -19,8 +19,8 @@ from edge_glass.core.arrow_columns import text_bytes
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE, Part
 from edge_glass.core.row_marks import marked
-from edge_glass.sources import json_text, line_pieces
-from edge_glass.sources.fields import Fields, Malformed, check_text
+from edge_glass.sources import line_pieces
+from edge_glass.sources.fields import Malformed, check_text
 from edge_glass.sources.line_pieces import WHOLE, Span
 from edge_glass.sources.raw import Raw
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 ROWS = 10_000  # in a batch
 Values = dict[str, Any]  # column -> text in a list, or an Arrow array
-Records = Iterator[tuple[str, Any]]  # each with its place in the source
+Columns = Callable[[list[Any]], Values]  # of records
+Records = Iterator[tuple[int, Any]]  # each with its position in the source
+FIRST = {"line": 1, "item": 0}  # what the first one is called
 TEXT = pa.string()
 
 
@@ -41,15 +43,16 @@ class ColumnPart:
     """
 
     source: str
+    unit: str
     read: Callable[[], Records]
-    columns: Callable[[list[Any]], Values]
+    columns: Columns
     schema: pa.Schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, marked."""
-        records = self.read()
+        records, first = self.read(), FIRST[self.unit]
         while block := [*islice(records, ROWS)]:
-            where = pa.array([place for place, _ in block], TEXT)
+            where = pa.array([f"{self.unit} {at + first}" for at, _ in block], TEXT)
             rows = self._rows([record for _, record in block], where)
             marks = {SOURCE: pa.repeat(pa.scalar(self.source), len(block)), PLACE: where}
             arrays = [*marks.values(), *rows.columns]
@@ -99,14 +102,11 @@ def _fault(texts: Iterable[str]) -> str | None:
     return None
 
 
-def of_lines(
-    corpus: "Corpus", raw: Raw, source: str, width: int, columns: Callable[[list[Any]], Values]
-) -> list[Part]:
+def of_lines(corpus: "Corpus", raw: Raw, source: str, width: int, columns: Columns) -> list[Part]:
     """The lines of a text file without a header, of so many fields between tabs."""
-    return [
-        ColumnPart(source, partial(_fields, raw, source, span, width), columns, corpus.row_schema)
-        for span in _spans(raw, source, "", empty=True)
-    ]
+    spans = _spans(raw, source, "", empty=True)
+    readers = [partial(raw.tsv, source, width, span) for span in spans]
+    return [ColumnPart(source, "line", reader, columns, corpus.row_schema) for reader in readers]
 
 
 def of_objects(
@@ -115,68 +115,36 @@ def of_objects(
     source: str,
     name: str,
     kinds: Mapping[str, Any],
-    columns: Callable[[list[Any]], Values],
+    columns: Columns,
     *,
     required: Sequence[str],
 ) -> list[Part]:
     """The objects of a JSON file (see `Raw.objects`): one process reads a list, all read lines."""
-    if name.endswith(".jsonl"):
-        fields, spans = Fields(kinds, required), _spans(raw, source, name, empty=False)
-        readers = [partial(_objects, raw, source, name, span, fields) for span in spans]
-    else:
-        readers = [partial(_items, raw, source, name, kinds, required)]
-    return [ColumnPart(source, reader, columns, corpus.row_schema) for reader in readers]
-
-
-def of_table(
-    corpus: "Corpus", source: str, path: Path, columns: Callable[[list[Any]], Values]
-) -> list[Part]:
-    """The rows of a Parquet file that stands for the lines of a source."""
-    with parquet.opened(path) as file:
-        groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    starts = accumulate(groups, initial=1)
-    readers = (
-        partial(_table, path, n, start)
-        for n, start in zip(range(len(groups)), starts, strict=False)
-    )
-    return [ColumnPart(source, reader, columns, corpus.row_schema) for reader in readers]
-
-
-def _table(path: Path, group: int, start: int) -> Records:
-    with parquet.opened(path) as file:
-        for batch in file.iter_batches(ROWS, [group]):
-            yield from ((f"line {n}", row) for n, row in enumerate(batch.to_pylist(), start))
-            start += batch.num_rows
+    unit = "line" if name.endswith(".jsonl") else "item"
+    spans = _spans(raw, source, name, empty=False) if unit == "line" else (WHOLE,)
+    readers = [partial(raw.objects, source, name, kinds, required, span) for span in spans]
+    return [ColumnPart(source, unit, reader, columns, corpus.row_schema) for reader in readers]
 
 
 def _spans(raw: Raw, source: str, name: str, *, empty: bool) -> tuple[Span, ...]:
-    """The pieces of a file; all of it where its lines are counted, or it is in an archive."""
+    """The pieces of a text that are read apart; all of it in an archive, or where lines count."""
     if source in raw.expected or source in raw.places:
         return (WHOLE,)
     with raw.file(source, name) as path:
         return line_pieces.spans(path, empty)
 
 
-def _fields(raw: Raw, source: str, span: Span, width: int) -> Records:
-    number = 0
-    with raw.file(source) as path:
-        for number, line in line_pieces.lines(path, span, True):
-            fields = line.rstrip("\r\n").split("\t")
-            differ = f"{len(fields)} fields between tabs, expected {width}"
-            yield f"line {number}", fields if len(fields) == width else Malformed(differ)
-    raw.check_count(source, number)
+def of_table(corpus: "Corpus", source: str, path: Path, columns: Columns) -> list[Part]:
+    """The rows of a Parquet file that stands for the lines of a source."""
+    with parquet.opened(path) as file:
+        rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    starts = zip(range(len(rows)), accumulate(rows, initial=0), strict=False)
+    readers = [partial(_group, path, *start) for start in starts]
+    return [ColumnPart(source, "line", reader, columns, corpus.row_schema) for reader in readers]
 
 
-def _objects(raw: Raw, source: str, name: str, span: Span, fields: Fields) -> Records:
-    number = 0
-    with raw.file(source, name) as path:
-        for number, line in line_pieces.lines(path, span, False):
-            yield f"line {number}", fields.read(json_text.value(line))
-    raw.check_count(source, number)
-
-
-def _items(
-    raw: Raw, source: str, name: str, kinds: Mapping[str, Any], required: Sequence[str]
-) -> Records:
-    for position, item in raw.objects(source, name, kinds, required):
-        yield f"item {position}", item
+def _group(path: Path, group: int, start: int) -> Records:
+    with parquet.opened(path) as file:
+        for batch in file.iter_batches(ROWS, [group]):
+            yield from enumerate(batch.to_pylist(), start)
+            start += batch.num_rows

@@ -5,7 +5,6 @@ import codecs
 import csv
 import gzip
 import io
-import math
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,24 +34,17 @@ LONGEST = 2**24  # bytes that are searched for the end of a line
 
 
 class Text(io.RawIOBase):
-    """Whole lines. What cannot be decompressed ends the text after a whole line, with a `fault`.
+    """Whole lines. What cannot be decompressed ends the text after a whole line, with a `fault`."""
 
-    `start` and `stop`: the bytes of a text that is not packed, from one line's start to another's.
-    """
-
-    def __init__(
-        self, path: Path, quoting: Quoting | None = None, start: int = 0, stop: int | None = None
-    ) -> None:
+    def __init__(self, path: Path, quoting: Quoting | None = None) -> None:
         super().__init__()
         self._quoting = quoting
         self._under = path.open("rb")
-        self._under.seek(start)
-        self._left = math.inf if stop is None else stop - start
         unpack = PACKED.get(path.suffix.lower())
         self._file: Any = unpack(self._under) if unpack else self._under
         self._lines = bytearray()
         self._start = b""  # what is read of the line after these
-        self._started, self._ended, self._ends_in_cr = start > 0, False, False
+        self._started = self._ended = False
         self.fault = ""
 
     def readable(self) -> bool:
@@ -70,9 +62,7 @@ class Text(io.RawIOBase):
 
     def _more(self, size: int) -> None:
         try:
-            # not `read`: it forgets what it had at a fault
-            data = self._file.read1(min(size, self._left))
-            self._left -= len(data)
+            data = self._file.read1(size)  # not `read`: it forgets what it had at a fault
         except (EOFError, zlib.error, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -99,15 +89,14 @@ class Text(io.RawIOBase):
         super().close()
 
 
-def lines(path: Path, start: int = 0, stop: int | None = None) -> Iterator[str]:
+def lines(path: Path) -> Iterator[str]:
     """The lines of a text, packed or not, each with its end; other bytes than UTF-8 as surrogates.
 
-    `start` and `stop` as those of `Text`. Raises OSError where it cannot be unpacked on.
+    Raises OSError where it cannot be unpacked on.
     """
-    encoding = "utf-8" if start else "utf-8-sig"
-    with Text(path, None, start, stop) as stream:
+    with Text(path) as stream:
         file = io.TextIOWrapper(
-            cast("IO[bytes]", stream), encoding, errors="surrogateescape", newline="\n"
+            cast("IO[bytes]", stream), "utf-8-sig", errors="surrogateescape", newline="\n"
         )
         yield from iter(lambda: file.readline(LONGEST), "")
         if stream.fault:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edge_glass.sources import chunk_text
+from edge_glass.sources import chunk_text, json_text
 
 PIECE = 2**23  # bytes, about
-NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Span:
     """Some bytes of a file, and the number of the first line in them."""
 
     start: int = 0
-    stop: int | None = None  # the end of the file
+    stop: int = 0
     line: int = 1
 
 
-WHOLE = Span()
+WHOLE = Span()  # of a file of any size
 
 
 def spans(path: Path, empty: bool) -> tuple[Span, ...]:
@@ -54,7 +54,7 @@ def _spans(path: Path, size: int, mtime_ns: int, empty: bool) -> tuple[Span, ...
 
 def _lines(block: bytes, empty: bool) -> int:
     data = np.frombuffer(block, np.uint8)
-    starts = np.concatenate([[0], np.flatnonzero(data == NEWLINE) + 1])
+    starts = np.concatenate([[0], np.flatnonzero(data == ord("\n")) + 1])
     starts = starts[starts < len(data)]
     first = data[starts]
     odd = [] if empty else starts[(first <= ord(" ")) | (first > ord("~"))].tolist()
@@ -63,14 +63,26 @@ def _lines(block: bytes, empty: bool) -> int:
 
 def _is_empty(block: bytes, start: int) -> bool:
     end = block.find(b"\n", start)
-    line = block[start : end if end >= 0 else None]
-    return not line.decode(errors="surrogateescape").strip()
+    return not block[start : end if end >= 0 else None].decode(errors="replace").strip()
+
+
+def items(path: Path, span: Span) -> Iterator[tuple[int, Any]]:
+    """Number and value of each line of JSON that is not empty, as `json_text.lines` gives them."""
+    return ((number, json_text.value(line)) for number, line in lines(path, span, False))
 
 
 def lines(path: Path, span: Span, empty: bool) -> Iterator[tuple[int, str]]:
-    """Number and text of each line of a piece.
+    """Number and text of each line of a piece; a byte that is not UTF-8 is a lone surrogate.
 
-    A byte that is not UTF-8 is a lone surrogate. Raises OSError where it cannot be unpacked on.
+    Raises OSError where it cannot be unpacked on.
     """
-    texts = chunk_text.lines(path, span.start, span.stop)
+    texts = chunk_text.lines(path) if span == WHOLE else _texts(path, span)
     yield from enumerate(texts if empty else filter(str.strip, texts), span.line)
+
+
+def _texts(path: Path, span: Span) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(span.start)
+        data = file.read(span.stop - span.start)
+    text = data.decode("utf-8" if span.start else "utf-8-sig", errors="surrogateescape")
+    return text.removesuffix("\n").split("\n")

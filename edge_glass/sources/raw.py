@@ -16,9 +16,10 @@ from typing import IO, Any, Protocol, cast
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.spec import SourceFacts
-from edge_glass.sources import json_text
+from edge_glass.sources import json_text, line_pieces
 from edge_glass.sources.chunk_text import Text, opened
 from edge_glass.sources.fields import Fields, Malformed
+from edge_glass.sources.line_pieces import WHOLE, Span
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.row_fetch import Remote
 from edge_glass.sources.table_layout import named, renamed
@@ -267,7 +268,7 @@ class Raw:
             for record in self._records(reader, header, source):
                 count += 1
                 yield record
-            self.check_count(source, count)
+            self._check_count(source, count)
 
     def _records(
         self, reader: Any, header: list[str], source: str
@@ -291,8 +292,23 @@ class Raw:
                 "Get the file again from upstream."
             ) from None
 
+    def tsv(self, source: str, width: int, span: Span = WHOLE) -> Iterator[tuple[int, Any]]:
+        """Position and fields of each line between tabs, or `Malformed`; without header, quotes."""
+        number = 0
+        with self.file(source) as path:
+            for number, line in line_pieces.lines(path, span, True):
+                fields = line.rstrip("\r\n").split("\t")
+                differ = f"{len(fields)} fields between tabs, expected {width}"
+                yield number - 1, fields if len(fields) == width else Malformed(differ)
+        self._check_count(source, number)
+
     def objects(
-        self, source: str, name: str, kinds: Mapping[str, Any], required: Sequence[str] = ()
+        self,
+        source: str,
+        name: str,
+        kinds: Mapping[str, Any],
+        required: Sequence[str] = (),
+        span: Span = WHOLE,
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Position and object of each item of JSON in a source that is a file or has it inside.
 
@@ -300,12 +316,12 @@ class Raw:
         its values fit or are null, but for `required`; `Malformed` for what is no such object.
         Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
         """
-        count, fields = 0, Fields(kinds, required)
-        parse = json_text.lines if name.endswith(".jsonl") else json_text.items
+        number, fields = 0, Fields(kinds, required)
         with self.file(source, name) as path:
-            for count, item in enumerate(parse(path), 1):
-                yield count - 1, fields.read(item)
-        self.check_count(source, count)
+            lines = line_pieces.items(path, span) if name.endswith(".jsonl") else None
+            for number, item in lines or enumerate(json_text.items(path), 1):
+                yield number - 1, fields.read(item)
+        self._check_count(source, number)
 
     @contextmanager
     def file(self, source: str, name: str = "") -> Iterator[Path]:
@@ -338,8 +354,7 @@ class Raw:
         except Dropped as drop:
             raise SourceError(f"{self.corpus}: {source}: {name}: {drop.detail}") from None
 
-    def check_count(self, source: str, count: int) -> None:
-        """Raise EdgeGlassError if a text file has not as many records as upstream publishes."""
+    def _check_count(self, source: str, count: int) -> None:
         wanted = self.expected.get(source, count)
         if count != wanted:
             raise SourceError(

@@ -61,7 +61,7 @@ def test_urls_as_cc12m(real: Path, tmp_path: Path) -> None:
     rows = read("cc12m_cls", {"cc12m.tsv": path}, tmp_path, images=False)
     outcomes = Counter(row.dropped[0] if row.dropped else "kept" for row in rows)
     assert outcomes == {"malformed_row": 1, "no_class": 7959, "kept": 2040}
-    assert sum(len(row.fields["wnids"]) for row in rows if not row.dropped) == 2373
+    assert sum(len(row.fields["wnid"]) for row in rows if not row.dropped) == 2373
 
 
 def test_laion_chunks(real: Path) -> None:

@@ -16,7 +16,7 @@ from edge_glass.core.row_digests import json_numbers
 from edge_glass.core.row_marks import marked
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.class_params import ClassParams, Counts, Numbers
-from edge_glass.domains.imagenet.class_sample import Positions, Ranks, Sample
+from edge_glass.domains.imagenet.class_sample import Ranks
 from edge_glass.domains.imagenet.classes import imagenet, our_wnid
 
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
@@ -115,21 +115,20 @@ class BalanceParams(ClassParams):
         """A class's rows of its own and those that fill up are drawn apart."""
         return super().group(rows) + (CLASSES * _filling(rows)).astype(np.int16)
 
-    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Sample:
+    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Numbers:
         """What is kept of each class, and of what fills it up."""
         if self.match_freq:
             return self._filled(ranks, wanted or {})
         if self.lastk:
-            trimmed = super().sample(ranks, wanted)
-            return Sample([*trimmed.bounds, *[class_sample.ALL] * CLASSES])
+            return super().sample(ranks, wanted)
         return class_sample.share(ranks, 2 * CLASSES, self.n or self.fraction)
 
-    def paper_sample(self, batches: Batches) -> Positions:
+    def paper_sample(self, batches: Batches) -> Numbers:
         """What is kept where the paper's code draws, as `sample` describes it."""
         ranks = self.ranks(batches)
         return class_sample.original_share(ranks, CLASSES, self.n or self.fraction)
 
-    def _filled(self, ranks: Ranks, wanted: Counts) -> Sample:
+    def _filled(self, ranks: Ranks, wanted: Counts) -> Numbers:
         """As many rows as wanted, the rest out of what was retrieved."""
         own = ranks.labels < CLASSES
         again = ~own & np.isin(ranks.ranks, ranks.ranks[own & ranks.inside])

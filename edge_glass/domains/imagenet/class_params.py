@@ -19,7 +19,7 @@ from edge_glass.core.row_marks import marked
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.caption_match import Labels, Rule, matcher
-from edge_glass.domains.imagenet.class_sample import Positions, Ranks, Sample
+from edge_glass.domains.imagenet.class_sample import Ranks
 from edge_glass.domains.imagenet.classes import imagenet, labels, listed, templates
 from edge_glass.media.features import Features, Sequence, Value, arrow_type
 
@@ -133,17 +133,17 @@ class ClassParams(ClassChoice):
 
         `wanted`: wnid -> rows, where the config takes after the frequencies of others.
         """
-        sample: Sample | Positions | None = None
+        mask: Numbers | None = None
         if self.draw == "original":
-            sample = self.paper_sample(batches)
+            mask = self.paper_sample(batches)
         elif self.needs_sample:
-            sample = self.sample(self.ranks(batches), wanted)
+            mask = self.sample(self.ranks(batches), wanted)
 
         def taken() -> Iterator[pa.RecordBatch]:
-            start = 0
+            end = 0
             for rows in batches():
-                yield self._marked(rows, start, sample)
-                start += rows.num_rows
+                start, end = end, end + rows.num_rows
+                yield self._marked(rows, None if mask is None else mask[start:end])
 
         return (lambda: class_sample.shuffled(taken, self.seed)) if self.shuffle else taken
 
@@ -154,17 +154,16 @@ class ClassParams(ClassChoice):
 
     def ranks(self, batches: Batches) -> Ranks:
         """What a sample is drawn of."""
-        return Ranks.of(map(self._ranks, batches()))
-
-    def _ranks(self, rows: pa.RecordBatch) -> Ranks:
-        return Ranks(self.group(rows), class_sample.ranks_of(rows, self.seed), self.standing(rows))
+        ranks_of = class_sample.ranks_of
+        parts = ((self.group(b), ranks_of(b, self.seed), self.standing(b)) for b in batches())
+        return Ranks.of(parts)
 
     def group(self, rows: pa.RecordBatch) -> Numbers:
         """The number of what each row is drawn from: its label, 0 if it has none."""
         at = pc.index_in(rows["wnid"], self.by_label["wnid"]).fill_null(0)
         return np.asarray(at).astype(np.int16)
 
-    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Sample:
+    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Numbers:
         """What is kept of each class: here the tail is trimmed."""
         counts = ranks.counts(len(labels()))
         kept = [labels()[wnid] for wnid in sorted(self.kept_classes)]
@@ -174,12 +173,13 @@ class ClassParams(ClassChoice):
         quotas = [self.ceil if label in trimmed else None for label in range(len(counts))]
         return class_sample.quotas(ranks, quotas)
 
-    def paper_sample(self, batches: Batches) -> Positions:
+    def paper_sample(self, batches: Batches) -> Numbers:
         """What is kept where the papers' code draws: `subset` rows in the order of paths."""
         parts = ([rows[name].fill_null("None") for name in PATH] for rows in batches())
         texts = (pc.binary_join_element_wise(*part, "/").to_pylist() for part in parts)
         paths, ranks = np.array([*chain.from_iterable(texts)]), self.ranks(batches)
-        return Positions.of(class_sample.original(ranks, self.subset, paths), len(ranks.labels))
+        positions = class_sample.original(ranks, self.subset, paths)
+        return class_sample.mask_of(positions, len(paths))
 
     def outside(self, rows: pa.RecordBatch) -> pa.Array:
         """Why the config leaves each row out, whatever others there are; null if it does not."""
@@ -201,17 +201,14 @@ class ClassParams(ClassChoice):
         """The subset that is taken by hashes of ids: none where the papers' code draws it."""
         return None if self.draw == "original" else self.subset
 
-    def _marked(
-        self, rows: pa.RecordBatch, start: int, sample: Sample | Positions | None
-    ) -> pa.RecordBatch:
+    def _marked(self, rows: pa.RecordBatch, taken: Numbers | None) -> pa.RecordBatch:
         why, left = self.outside(rows), self.undecided(rows)
-        if sample is not None:
-            beyond = pa.array(~sample.takes(start, self._ranks(rows)))
-            if isinstance(sample, Positions) and self.subset:
-                others = pc.and_(pc.and_(left, beyond), why.is_null())
+        if taken is not None:
+            if self.draw == "original" and self.subset:
+                others = pc.and_(pc.and_not(left, pa.array(taken)), why.is_null())
                 rows = marked(rows, others, Outcome.NOT_IN_SUBSET, "")
                 left = pc.and_not(left, others)
-            why = pc.if_else(beyond, why.fill_null("its class has enough rows"), None)
+            why = pc.if_else(pa.array(taken), None, why.fill_null("its class has enough rows"))
         return marked(rows, pc.and_(left, why.is_valid()), Outcome.NOT_IN_CONFIG, why)
 
 

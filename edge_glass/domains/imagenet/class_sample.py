@@ -19,7 +19,6 @@ from edge_glass.core.row import Batches
 Rows = np.ndarray[Any, np.dtype[Any]]
 NONE = np.empty(0, np.int16), np.empty(0, np.uint64), np.empty(0, np.int8)
 
-ALL = 2**64 - 1  # the bound of a class that keeps everything
 IN_MEMORY = 100_000  # rows that are shuffled at a time
 SEED = 42  # of the papers' draws
 OUT, LOST, IN = 0, 1, 2  # never taken; only where its class would be lost; as others are
@@ -35,10 +34,9 @@ class Ranks:
     standings: Rows
 
     @classmethod
-    def of(cls, parts: Iterable["Ranks"]) -> "Ranks":
+    def of(cls, parts: Iterable[tuple[Rows, Rows, Rows]]) -> "Ranks":
         """All of several parts."""
-        every = [(part.labels, part.ranks, part.standings) for part in parts] or [NONE]
-        return cls(*map(np.concatenate, zip(*every, strict=True)))
+        return cls(*map(np.concatenate, zip(NONE, *parts, strict=True)))
 
     @property
     def inside(self) -> Rows:
@@ -51,48 +49,14 @@ class Ranks:
         return by_label
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What each class keeps: ranks up to a bound (-1: none), and rows that come back."""
-
-    bounds: list[int]
-    back: frozenset[int] = frozenset()  # positions
-
-    def takes(self, start: int, rows: Ranks) -> Rows:
-        """Whether each row is in the sample, of those from the position `start` on."""
-        bounds = np.array([max(bound, 0) for bound in self.bounds], np.uint64)[rows.labels]
-        some = np.array([bound >= 0 for bound in self.bounds])[rows.labels]
-        back = np.isin(np.arange(start, start + len(bounds)), [*self.back])
-        return np.asarray((rows.inside & some & (rows.ranks <= bounds)) | back)
-
-
-@dataclass(frozen=True)
-class Positions:
-    """Rows by their position."""
-
-    mask: Rows
-
-    @classmethod
-    def of(cls, positions: Rows, count: int) -> "Positions":
-        """Out of positions among so many rows."""
-        mask = np.zeros(count, dtype=bool)
-        mask[positions] = True
-        return cls(mask)
-
-    def takes(self, start: int, rows: Ranks) -> Rows:
-        """Whether each row is in the sample, of those from the position `start` on."""
-        return np.asarray(self.mask[start : start + len(rows.labels)])
-
-
-def quotas(rows: Ranks, wanted: list[int | None]) -> Sample:
-    """At most so many rows of each class; None: all of them."""
-    bounds = []
+def quotas(rows: Ranks, wanted: list[int | None]) -> Rows:
+    """At most so many rows of each class, as a mask; None: all of them."""
+    taken = rows.inside
     for label, number in enumerate(wanted):
-        if number is None:
-            bounds.append(ALL)
-        else:
-            bounds.append(_bound(rows.ranks[(rows.labels == label) & rows.inside], number))
-    return Sample(bounds)
+        if number is not None:
+            mine = np.flatnonzero((rows.labels == label) & rows.inside)
+            taken[mine] = _first(rows.ranks[mine], number)
+    return taken
 
 
 def tail(counts: list[int], lastk: int) -> list[int]:
@@ -100,25 +64,25 @@ def tail(counts: list[int], lastk: int) -> list[int]:
     return sorted(range(len(counts)), key=lambda label: counts[label])[:lastk]
 
 
-def share(rows: Ranks, classes: int, wanted: float | int | None) -> Sample:
+def share(rows: Ranks, classes: int, wanted: float | int | None) -> Rows:
     """A fraction of the rows, or so many; a class that is left without gets its first row back.
 
     Of a number, the rows that come back are made up for by the largest classes (Wen et al., 2024).
     """
-    inside = rows.inside
-    number = round(wanted * int(inside.sum())) if isinstance(wanted, float) else wanted
-    bound = ALL if number is None else _bound(rows.ranks[inside], number)
-    taken = inside & (rows.ranks <= bound) if bound >= 0 else np.zeros_like(inside)
+    taken = rows.inside
+    inside = np.flatnonzero(taken)
+    number = round(wanted * len(inside)) if isinstance(wanted, float) else wanted
+    if number is not None:
+        taken[inside] = _first(rows.ranks[inside], number)
     counts = np.bincount(rows.labels[taken], minlength=classes)
-    back = _lost(rows, counts).tolist()
-    bounds = [bound] * classes
+    back = _lost(rows, counts)
     excess = int(taken.sum()) + len(back) - number if isinstance(wanted, int) and number else 0
     if excess > 0:
         largest = tail([-int(count) for count in counts], LARGEST)
-        among = rows.ranks[taken & np.isin(rows.labels, largest)]
-        lower = _bound(among, len(among) - excess)
-        bounds = [lower if label in largest else bound for label in range(classes)]
-    return Sample(bounds, frozenset(back))
+        among = np.flatnonzero(taken & np.isin(rows.labels, largest))
+        taken[among] = _first(rows.ranks[among], len(among) - excess)
+    taken[back] = True
+    return taken
 
 
 def original(rows: Ranks, wanted: float | int | None, paths: Rows | None = None) -> Rows:
@@ -134,7 +98,7 @@ def original(rows: Ranks, wanted: float | int | None, paths: Rows | None = None)
     return np.asarray(inside[choice(len(inside), number)])
 
 
-def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Positions:
+def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Rows:
     """What `share` draws, as pandas draws it with seed 42."""
     taken = original(rows, wanted)
     taken = np.concatenate([taken, _lost(rows, np.bincount(rows.labels[taken], minlength=classes))])
@@ -143,7 +107,14 @@ def original_share(rows: Ranks, classes: int, wanted: float | int | None) -> Pos
         largest = [label for label, _ in counts.most_common(LARGEST)]
         among = np.flatnonzero(np.isin(rows.labels[taken], largest))
         taken = np.delete(taken, among[choice(len(among), len(taken) - wanted)])
-    return Positions.of(taken, len(rows.labels))
+    return mask_of(taken, len(rows.labels))
+
+
+def mask_of(positions: Rows, count: int) -> Rows:
+    """A mask of so many rows, out of the positions of those that are taken."""
+    mask = np.zeros(count, dtype=bool)
+    mask[positions] = True
+    return mask
 
 
 def choice(count: int, number: int) -> Rows:
@@ -158,11 +129,11 @@ def _lost(rows: Ranks, counts: Rows) -> Rows:
     return np.sort(alive[first[counts[present] == 0]])
 
 
-def _bound(ranks: Rows, number: int) -> int:
-    """The largest rank of the `number` smallest; -1 for none of them."""
-    if number >= len(ranks):
-        return ALL
-    return int(np.partition(ranks, number - 1)[number - 1]) if number > 0 else -1
+def _first(ranks: Rows, number: int) -> Rows:
+    """The `number` smallest, as a mask; of equal ones all."""
+    if number >= len(ranks) or number <= 0:
+        return np.full(len(ranks), number > 0)
+    return np.asarray(ranks <= np.partition(ranks, number - 1)[number - 1])
 
 
 def ranks_of(rows: pa.RecordBatch, seed: int) -> Rows:

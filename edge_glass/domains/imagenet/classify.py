@@ -34,6 +34,7 @@ RELEASED = re.compile(r"part-(\d{5})-[0-9a-f]{8}-.*\.parquet")  # as Spark names
 ROWS_OF_PART = 100_000_000  # what the index of a part's first row is a multiple of
 SIMILARITY = "text_to_name_def_wnid_similarity"
 ROWS = 20_000  # at a time
+OUTCOMES = pa.array(map(str, (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)))
 REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 
@@ -74,23 +75,22 @@ class Matched:
         return {"ahocorasick_rs": version("ahocorasick_rs"), "duckdb": version("duckdb")}
 
     def _of(self, table: pa.Table, path: Path) -> pa.Table:
-        if Outcome.DAMAGED_FILE in set(table["dropped"].to_pylist()):
-            raise SourceError(f"{path}: {table['detail'][-1]}. {REMEDY}")
+        dropped, detail = (table[name].combine_chunks() for name in ("dropped", "detail"))
+        if pc.any(pc.equal(dropped, Outcome.DAMAGED_FILE)).as_py():
+            raise SourceError(f"{path}: {detail[-1]}. {REMEDY}")
         matches = caption_match.column(self.rule, table[self.layout.caption].combine_chunks())
-        wnids, outcomes, details = [], [], []
-        pairs = zip(
-            matches.to_pylist(), *(table[n].to_pylist() for n in chunk_rows.MARKS), strict=True
-        )
-        for classes, _, dropped, detail in pairs:
-            names = [imagenet()[label].wnid for label in classes]
-            wnids.append(names[0] if names else None)
-            why = (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)[min(len(names), 2)]
-            outcomes.append(dropped or why)
-            details.append(detail if dropped or len(names) < 2 else ", ".join(names))
-        columns = {"wnid": wnids, "outcome": outcomes, "detail": details}
+        counts = matches.value_lengths().to_numpy()
+        every = pa.array([*labels()], pa.string()).take(matches.values)
+        several = pc.binary_join(pa.ListArray.from_arrays(matches.offsets, every), ", ")
+        one = pa.array(matches.offsets.to_numpy()[:-1], mask=counts == 0)
+        columns = {
+            "wnid": every.take(one),
+            "outcome": pc.coalesce(dropped, OUTCOMES.take(pa.array(np.minimum(counts, 2)))),
+            "detail": pc.if_else(pc.and_(dropped.is_null(), pa.array(counts > 1)), several, detail),
+        }
         table = table.drop_columns([name for name in columns if name in table.column_names])
         for name, values in columns.items():
-            table = table.append_column(name, pa.array(values, pa.string()))
+            table = table.append_column(name, values)
         return table
 
 
