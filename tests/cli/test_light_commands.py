@@ -28,14 +28,15 @@ HEAVY = {
 }
 ARROW, TABLE = ("pyarrow",), ("pyarrow", "pyarrow.compute", "pandas")  # pyarrow's affair
 # what the modules of builders import; all others come with NumPy alone
+CLASSES = ("cc12m_cls", "imagenet_captions", "laionet", "yfcc15m_cls")
 WITH_BUILDER = {
-    "laionet": ("pyarrow", "pyarrow.compute"),
+    **dict.fromkeys(CLASSES, ("pyarrow", "pyarrow.compute")),
     "musiccaps": ("soundfile",),
     "valor": ("PIL.Image", "soundfile"),
 }
 WITH_ROWS = {  # JSON whose fields have types, Parquet, tables, and what DuckDB reads or joins
-    **dict.fromkeys(("imagenet_captions", "mm_imdb", "pixmo_cap", "valor", "yfcc15m_cls"), ARROW),
-    **dict.fromkeys(("audiocaps", "common_voice"), TABLE),
+    **dict.fromkeys(("mm_imdb", "pixmo_cap", "valor"), ARROW),
+    **dict.fromkeys(("audiocaps", "common_voice", *CLASSES), TABLE),
     **dict.fromkeys(("coco_captions", "laion400m", "laionet"), (*TABLE, "duckdb")),
 }
 SCRIPT = """
