@@ -110,7 +110,7 @@ def _versions(place: Path, origin: Origin) -> Iterator[str]:
 def _keeps(folder: Path, build: Manifest, origin: Origin) -> bool:
     ids = [*{origin.id: None, source_id(origin.id, build.each_example): None}]
     with parquet.opened(folder / ledger.FILE, AHEAD) as file:
-        rows = [row for _, _, row in _rows(file, ids)]
+        rows = [row for _, _, row in _rows(file, ids, ["split", "outcome"])]
     return any((r["split"], r["outcome"]) == (origin.split, Outcome.KEPT) for r in rows)
 
 
@@ -143,14 +143,16 @@ def _entries(path: Path, ids: list[str], several: bool) -> Iterator[_Entry]:
             yield _Entry(row, _before(file, row["split"], group, at, several))
 
 
-def _rows(file: BoundedFile, ids: list[str]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+def _rows(
+    file: BoundedFile, ids: list[str], columns: list[str] | None = None
+) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Row group, number in it and row, of these ids."""
     for group in range(file.num_row_groups):
         if not any(_can_hold(file, group, "id", one) for one in ids):
             continue
         column = file.read_row_group(group, ["id"])["id"]
         for at in pc.indices_nonzero(pc.is_in(column, pa.array(ids, pa.string()))).to_pylist():
-            yield group, at, file.read_row_group(group).slice(at, 1).to_pylist()[0]
+            yield group, at, file.read_row_group(group, columns).slice(at, 1).to_pylist()[0]
 
 
 def _before(file: BoundedFile, split: str, group: int, at: int, several: bool) -> int:

@@ -67,7 +67,7 @@ def records(files: Files) -> Iterator[Record]:
                     yield _question(split, question, notes, pictures)
             else:
                 for image, notes in lists.joined("images", "image"):
-                    yield _image(split, image, notes, lists.categories, pictures)
+                    yield _image(split, image, notes, lists, pictures)
 
 
 class _Lists:
@@ -75,7 +75,8 @@ class _Lists:
 
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self._connection, self._waiting = connection, list[tuple[str, str, str, str]]()
-        self.categories, self.asked = dict[Any, Any](), False
+        self.categories, self.licences = dict[Any, Any](), dict[Any, Any]()
+        self.asked = False
         connection.execute(
             "CREATE TABLE items (list VARCHAR, image VARCHAR, question VARCHAR, said VARCHAR)"
         )
@@ -87,6 +88,8 @@ class _Lists:
                 continue
             if key == "categories":
                 self.categories[item.get("id")] = item.get("name")
+            elif key == "licenses":
+                self.licences[item.get("id")] = item.get("url") or item.get("name")
             elif key in (*OWNERS, ANNOTATIONS):
                 self.asked |= key == "questions"
                 is_image = key == "images"
@@ -149,16 +152,19 @@ class _Pictures:
 
 
 def _image(
-    split: str, image: Item, notes: list[Item], kinds: dict[Any, Any], pictures: _Pictures
+    split: str, image: Item, notes: list[Item], lists: _Lists, pictures: _Pictures
 ) -> Record:
     captions = [str(each["caption"]) for each in notes if "caption" in each]
     objects = []
     for each in notes:
         if "caption" not in each and "bbox" in each:
-            one = {"category": kinds.get(each.get("category_id")), "bbox": each["bbox"]}
+            one = {"category": lists.categories.get(each.get("category_id")), "bbox": each["bbox"]}
             objects.append(one | {key: each[key] for key in ("area", "iscrowd") if key in each})
     file = str(image.get("file_name") or image.get("filename"))
     values = {k: v for k, v in image.items() if k not in ("sentences", "sentids", "id")}
+    number = image.get("license")
+    if lists.licences and isinstance(number, int | str):  # what the file says of it by its number
+        values |= {"license": lists.licences.get(number), "license_id": number}
     captions = captions or [str(each.get("raw")) for each in image.get("sentences") or ()]
     values |= {"captions": captions or None, "objects": objects or None}
     picture = pictures.find(split, file)
