@@ -83,6 +83,7 @@ def align(
     Examples:
         >>> edge_glass.align("data/clotho", "audio:clap", "captions:minilm")["clotho"]["results"]
     """
+    from edge_glass.release import write_card
     from edge_glass.vectors import alignment
     from edge_glass.vectors.stored_vectors import chosen, stored
 
@@ -91,4 +92,6 @@ def align(
         known = stored(folder)
         sides = chosen(known, left), chosen(known, right)
         reports[config] = alignment.align(folder, *sides, layers, seeds)
+        alignment.note(folder, reports[config])
+        write_card.listed(folder.parent)
     return reports

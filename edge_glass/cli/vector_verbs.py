@@ -123,6 +123,7 @@ def align(
     from edge_glass.core import manifest
     from edge_glass.core.extras import needs
     from edge_glass.core.progress import Tally
+    from edge_glass.release import write_card
     from edge_glass.vectors import alignment as probes
     from edge_glass.vectors.stored_vectors import chosen, stored
 
@@ -133,6 +134,8 @@ def align(
         sides, tally = (chosen(columns, left), chosen(columns, right)), Tally()
         with terminal_progress().rows(f"align {folder.name}, probes", 2 * seeds, tally):
             reports.append(probes.align(folder, *sides, layers, seeds, tally.add))
+        probes.note(folder, reports[-1])
+        write_card.listed(folder.parent)
     if plot is not None:
         probes.draw(reports, plot)
     if json:

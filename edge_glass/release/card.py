@@ -21,10 +21,12 @@ from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 from edge_glass.release import card_section
 from edge_glass.release.card_section import Example
+from edge_glass.vectors import alignment
 
 FILE = "README.md"
 SEALS = "edge_glass_manifests"  # of its header
 MANY = 4  # corpora: a card of so many has a list of contents
+ALIGNED = "<!-- edge-glass-alignment -->", "<!-- /edge-glass-alignment -->"
 CONTENTS = "<!-- edge-glass-contents -->", "<!-- /edge-glass-contents -->"
 SECTION = re.compile(r"<!-- edge-glass [^\n]+ -->\n## (?:\[(.+?)\]\(|(.+))")
 SEAL_LINE = re.compile(r"^(\S+): sha256 of its manifest ([0-9a-f]{64})$", re.MULTILINE)
@@ -57,7 +59,8 @@ def write(out: Path, shards: Path | None = None) -> None:
     manifests = [manifest.read(folder) for folder in manifest.built(out).values()]
     plots = {path.stem for path in (out / PLOTS).glob("*.png")}
     rows = {m.config: card_section.example((shards or out) / m.config, m) for m in manifests}
-    text = render(manifests, repo=str(out.name), previous=None, plots=plots, examples=rows)
+    aligned = alignments(out / m.config for m in manifests)
+    text = render(manifests, str(out.name), None, plots, rows, aligned)
     with Whole(out / FILE) as file:
         file.write(text.encode())
 
@@ -68,12 +71,14 @@ def render(
     previous: str | None,
     plots: Collection[str] = (),
     examples: Mapping[str, Example] | None = None,
+    aligned: str = "",
 ) -> str:
     """The card that lists `manifests`; everything else that `previous` says stays.
 
     `manifests` holds every config of the corpora in question that the repository will have, `plots`
     the names of those that have a picture in `PLOTS` beside the card, `examples` a row of configs;
-    of others that of `previous` stays as long as the manifest is the same.
+    of others that of `previous` stays as long as the manifest is the same; `aligned` is the section
+    about columns that align.
     Raises EdgeGlassError if the header of `previous` cannot be read.
     """
     data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0].config))
@@ -90,8 +95,22 @@ def render(
     for corpus in dict.fromkeys(m.corpus for m in manifests):
         ours = [m for m in manifests if m.corpus == corpus]
         text = _replace(text, corpus, ours, plots, examples or {})
+    if aligned:
+        start, end = ALIGNED
+        text = f"{_without(text, ALIGNED).strip()}\n\n{start}\n{aligned}\n{end}\n"
     text = _with_contents(text)
     return f"---\n{DatasetCardData(**data).to_yaml(line_break=None)}\n---\n{text.strip()}\n"
+
+
+def alignments(folders: Iterable[Path]) -> str:
+    """What `align` said of builds, as a section; empty if it was never asked."""
+    return card_section.alignments(each for folder in folders for each in alignment.noted(folder))
+
+
+def alignments_in(readme: str) -> str:
+    """The section of a card about columns that align."""
+    start, end = ALIGNED
+    return readme.partition(f"{start}\n")[2].partition(f"\n{end}")[0]
 
 
 def seals(data: dict[str, Any]) -> dict[str, str]:
@@ -268,10 +287,15 @@ def _name_licence(data: dict[str, Any], specs: list[Spec], repo: str) -> None:
     data["license_link"] = link or "LICENSE"
 
 
+def _without(text: str, marks: tuple[str, str]) -> str:
+    start, end = map(re.escape, marks)
+    return re.sub(rf"(?s){start}.*?{end}\n*", "", text)
+
+
 def _with_contents(text: str) -> str:
     """The text, with links to its sections where there are many."""
     start, end = CONTENTS
-    text = re.sub(rf"(?s){re.escape(start)}.*?{re.escape(end)}\n*", "", text)
+    text = _without(text, CONTENTS)
     titles = [first or second for first, second in SECTION.findall(text)]
     if len(titles) < MANY:
         return text

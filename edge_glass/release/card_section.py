@@ -17,8 +17,16 @@ from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import PLOTS
 from edge_glass.core.visible import visible
 from edge_glass.corpora import catalog
+from edge_glass.vectors.alignment import Alignment
 
 SHOWN = 80  # characters of a value in an example
+ALIGNMENT = """## Which columns align
+
+Recall@1 of a small probe between two frozen embeddings, on rows that it was not trained on, with
+95% intervals over seeds and rows; beside it the same probe trained on shuffled pairs, and chance.
+
+| config | finds | probe | shuffled | chance | rows | aligned |
+|---|---|--:|--:|--:|--:|---|"""
 EXAMPLE = " <!-- of {}, whose manifest is {} -->"
 
 Example = dict[str, str]  # column -> its value, as it stands in a table
@@ -156,6 +164,25 @@ def example_in(text: str, build: Manifest) -> Example:
     table = rest.partition("\n\n")[0]
     rows = re.findall(r"(?m)^\| ([^|]*) \| [^|]* \| [^|]* \| ([^|]*) \|$", table)
     return {name: value for name, value in rows if name in build.features} if mark else {}
+
+
+def alignments(reports: Iterable[Alignment]) -> str:
+    """Which columns align, as a section of a card; empty if nobody asked."""
+    rows = [row for report in reports for row in _alignment(report)]
+    return "\n".join([ALIGNMENT, *rows]) if rows else ""
+
+
+def _alignment(report: Alignment) -> Iterable[str]:
+    sides = [report["left"], report["right"]]
+    for way, (one, other) in {"left_to_right": sides, "right_to_left": sides[::-1]}.items():
+        probe, control, chance = (
+            report["results"][name][way]["recall@1"] for name in ("probe", "shuffled", "chance")
+        )
+        cells = [_cell(report["config"]), f"{_cell(one)} → {_cell(other)}"]
+        cells += [f"{x['mean']:.3f} ({x['low']:.3f} to {x['high']:.3f})" for x in (probe, control)]
+        cells += [f"{chance['mean']:.3f}", f"{report['rows']['test']:,}"]
+        cells.append("yes" if probe["low"] > control["high"] else "not seen")
+        yield f"| {' | '.join(cells)} |"
 
 
 def _value(value: Any) -> str:

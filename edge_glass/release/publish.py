@@ -296,7 +296,12 @@ def _texts(
         citation.FILE: citation.render(*about),
         croissant.FILE: croissant.render(*about, _first_date(hub, head)),
         card.FILE: card.render(
-            [m for m in manifests if m.corpus in corpora], hub.repo, readme, plots, examples
+            [m for m in manifests if m.corpus in corpora],
+            hub.repo,
+            readme,
+            plots,
+            examples,
+            card.alignments(builds),
         ),
     }
     if not citation.is_ours(previous.get(citation.FILE)):

@@ -7,19 +7,21 @@ again, so it tells of the luck of training and of the rows.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from edge_glass.core import manifest, pages, parquet
+from edge_glass.core import manifest, outputs, pages, parquet, records
 from edge_glass.core.errors import DataError
 from edge_glass.core.key_digests import digest
+from edge_glass.core.names import file_name
 from edge_glass.vectors import probe
 from edge_glass.vectors.probe import Pairs
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
 
 Array = np.ndarray[Any, Any]
+FOLDER = "alignment"
 PARTS = ("train", "validation", "test")
 NAMES = {"development": "train", "dev": "validation", "val": "validation", "eval": "test"}
 CUT = (0.8, 0.9)  # shares of rows below which train and validation end, where no split says so
@@ -80,6 +82,22 @@ def align(
         "rows": {name: len(parts[name][0]) for name in PARTS},
         "results": recalls,
     }
+
+
+def note(folder: Path, report: Alignment) -> None:
+    """Keep a report beside the build in `folder`, for its card."""
+    home = folder.parent / FOLDER / folder.name
+    name = file_name(f"{report['left']}--{report['right']}", ".json")
+    outputs.claim(home, [name])
+    records.write(home / name, {**report, "data": manifest.read(folder).digests()})
+
+
+def noted(folder: Path) -> list[Alignment]:
+    """The reports that were kept of the build in `folder`, as it is now."""
+    paths = sorted((folder.parent / FOLDER / folder.name).glob("*.json"))
+    reports = [report for path in paths if (report := records.read(path))]
+    data = manifest.read(folder).digests() if reports else []
+    return [cast(Alignment, report) for report in reports if report.pop("data", None) == data]
 
 
 def pairs(folder: Path, left: Stored, right: Stored) -> dict[str, Pairs]:

@@ -1,6 +1,7 @@
 """Probes between frozen embeddings: what is planted is found, what is not is left to chance."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import searchkit
 import tinymodels
 from kit import Cli
-from test_encode import minilm
 
+import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.release import card
 from edge_glass.vectors import alignment, probe
 from edge_glass.vectors.stored_vectors import stored
 
@@ -81,24 +83,43 @@ def test_rows_of_one_source_row_stay_together(tmp_path: Path) -> None:
 
 
 def test_the_bundled_sample_end_to_end(built: Path, tmp_path: Path, cli: Cli) -> None:
-    (tmp_path / "whisper").mkdir()
-    tinymodels.whisper(tmp_path / "whisper")
-    (tmp_path / "minilm").symlink_to(minilm())
-    clotho, out = built / "clotho_sample", tmp_path / "embeddings"
-    for encoder, column in (("whisper", "audio"), ("minilm", "captions")):
-        run = ["embed", clotho, "--encoder", tmp_path / encoder, "--columns", column]
+    out = tmp_path / "embeddings"
+    folder = Path(shutil.copytree(built / "clotho_sample", tmp_path / "data" / "clotho_sample"))
+    for encoder, column in (("clap", "audio"), ("siglip", "captions")):
+        (tmp_path / encoder).mkdir()
+        getattr(tinymodels, encoder)(tmp_path / encoder)
+        run = ["embed", folder, "--encoder", tmp_path / encoder, "--columns", column]
         assert cli(*run, "--out", out).code == 0
-    run = ["align", clotho, "--left", "audio:whisper", "--right", "captions:minilm"]
+    run = ["align", folder, "--left", "audio:clap", "--right", "captions:siglip"]
     run += ["--seeds", 2, "--embeddings", out]
     [report] = cli(*run, "--json", "--plot", tmp_path / "plot.svg").json
     assert report["rows"] == {"train": 5, "validation": 3, "test": 3}
-    assert report["left"] == "audio:whisper" and set(report["results"]) == {
+    assert report["left"] == "audio:clap" and set(report["results"]) == {
         "chance", "probe", "shuffled",
     }  # fmt: skip
     assert json.dumps(report).count("recall@10") == 6
-    assert "audio:whisper finds captions:minilm" in (tmp_path / "plot.svg").read_text()
+    assert "audio:clap finds captions:siglip" in (tmp_path / "plot.svg").read_text()
+    card = (folder.parent / "README.md").read_text()
+    [there, back] = [line for line in card.splitlines() if line.startswith("| clotho_sample | au")
+                     or line.startswith("| clotho_sample | captions:")]  # fmt: skip
+    assert "audio:clap → captions:siglip" in there and there.endswith("| 0.333 | 3 | not seen |")
+    assert "captions:siglip → audio:clap" in back and back.count(" to ") == 2
+    assert not [f for f in eg.verify(folder.parent, progress=False) if f.kind == "error"]
+    assert "text that no build writes" not in cli("verify", folder.parent).out
     shown = cli(*run, "--layers", 1).out
     assert "median rank" in shown and max(map(len, shown.splitlines())) <= 80
+
+
+def test_what_aligns_is_said_as_long_as_the_data_are_the_same(data: Path) -> None:
+    report = alignment.align(data, *stored(data), seeds=2)
+    alignment.note(data, report)
+    lines = card.alignments([data]).splitlines()[-2:]
+    assert all(line.startswith("| data | ") and line.endswith("| 200 | yes |") for line in lines)
+    text = (data / "manifest.json").read_text()
+    other = text.replace(alignment.manifest.read(data).digests()[0], "0" * 64)
+    (data / "manifest.json").write_text(other)
+    assert card.alignments([data]) == ""
+    (data / "manifest.json").write_text(text)
 
 
 def test_what_cannot_be_aligned(data: Path, cli: Cli, tmp_path: Path) -> None:
