@@ -4,9 +4,9 @@
     python benchmarks/gpu.py --encoders tiny --seconds 1
 
 For each encoder, on the GPU or, where there is none, on the CPU: rows a second of one prepared
-batch over and over (`card alone`), and of a column as `edge-glass embed` reads it, decoding and preparing
-in `--jobs` processes included (`with loading`). The rows are those of the bundled samples, over and
-over. What they share of each other says who waits: 100% is a card that never does. `--minutes` (10)
+batch over and over (`card alone`), and of a column as `edge-glass embed` reads it, with decoding
+and preparing in `--jobs` processes (`with loading`). The rows are those of the bundled samples,
+over and over. The share of the two says who waits: 100% is a card that never does. `--minutes` (10)
 ends the run with those encoders that it has time for. `tiny` are models of random weights: a check
 that the script works. An encoder that is neither here nor in the Hub's cache is named and left out.
 """
