@@ -5,15 +5,16 @@ where it is false, or unknown because a value is missing, the ledger says so.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from edge_glass.audit.drop import MEMORY, Removal, without
+from edge_glass.audit.drop import Removal, without
 from edge_glass.core import duck, manifest, parquet
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, absent
@@ -21,14 +22,13 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import AuditedBuild, Manifest, Where
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part
-from edge_glass.sources.table_layout import quoted
 from edge_glass.vectors import scores
 
 # what an expression may be made of: no queries, and nothing over several rows
 CLASSES = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT",
            "FUNCTION", "OPERATOR", "TYPE"}  # fmt: skip
 SPLIT = "split"
-ROW = "file_row_number"
+ROW = "id of the row"
 LONGEST = 200  # characters of a value that a ledger's row repeats
 
 
@@ -39,42 +39,42 @@ class Unmet(Removal):
     outcome: ClassVar[Outcome] = Outcome.FILTERED
     condition: str
     columns: tuple[str, ...]  # of the data that it names
-    numbers: tuple[str, ...]  # those of them that may be NaN, which is as good as missing
     scores: tuple[tuple[str, Path], ...]  # that it names, with their folders
 
     def of(self, part: Part) -> dict[str, str]:
         """Ids of the rows that go, with the values that speak against them."""
         [path] = part.paths
-        own = _columns(path, dict.fromkeys(("id", *self.columns)), self.numbers)
-        sides = (_columns(home / path.name, [name]) for name, home in self.scores)
-        rows = " ".join([own, *(f"JOIN {side} USING ({ROW})" for side in sides)])
-        named = [*self.columns, *(name for name, _ in self.scores)]
-        values = ", ".join(f"left({quoted(name)}::VARCHAR, {LONGEST})" for name in named)
-        query = f"""
-            SELECT id, [{values}] FROM (
-                SELECT *, {duck.text(part.split)} AS {SPLIT} FROM {rows}
-            ) WHERE ({self.condition}
-            ) IS NOT TRUE
-        """
-        with duck.connected(MEMORY, part.target.parent) as connection:
-            try:
-                unmet = connection.execute(query).fetchall()
-            except duckdb.Error as error:
-                raise _refused(self.condition, str(error).partition("\n")[0]) from None
-        return {id: f"{self.condition}: {_said(named, values)}" for id, values in unmet}
+        unmet = duck.holding(self._tables(path, part.split), self.condition, holds=False)
+        return {
+            row[ROW]: f"{self.condition}: {', '.join(map(_said, self._named, row.values()))}"
+            for rows in unmet
+            for row in rows.to_pylist()
+        }
+
+    @property
+    def _named(self) -> list[str]:
+        return [*self.columns, *(name for name, _ in self.scores)]
+
+    def _tables(self, path: Path, split: str) -> Iterator[pa.Table]:
+        """What the condition names, of a row group at a time; in the last column the row's id."""
+        sides = {name: parquet.table(home / path.name, [name])[name] for name, home in self.scores}
+        start = 0
+        for group in parquet.groups(path, [*dict.fromkeys(["id", *self.columns])]):
+            columns = {name: _known(group[name]) for name in self.columns}
+            columns |= {name: side.slice(start, len(group)) for name, side in sides.items()}
+            yield pa.table(columns | {SPLIT: [split] * len(group), ROW: group["id"]})
+            start += len(group)
 
 
-def _columns(path: Path, names: Iterable[str], numbers: Collection[str] = ()) -> str:
-    """SQL for columns of a file and the numbers of its rows."""
-    taken = [quoted(name) for name in names if name not in numbers]
-    taken += [f"CASE WHEN NOT isnan({n}) THEN {n} END AS {n}" for n in map(quoted, numbers)]
-    file = f"read_parquet({duck.text(parquet.bounded(path))}, {ROW} = true)"
-    return f"(SELECT {ROW}, {', '.join(taken)} FROM {file})"
+def _known(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers; NaN is as good as missing, and greater than all in SQL."""
+    if not pa.types.is_floating(values.type):
+        return values
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
-def _said(names: list[str], values: list[str | None]) -> str:
-    pairs = zip(names, values, strict=True)
-    return ", ".join(f"{name} is {'missing' if value is None else value}" for name, value in pairs)
+def _said(name: str, value: Any) -> str:
+    return f"{name} is {'missing' if value is None else str(value)[:LONGEST]}"
 
 
 def _refused(condition: str, why: str) -> ConfigError:
@@ -103,13 +103,10 @@ def filtered(folder: Path, out: Path, name: str, condition: str, jobs: int = 1) 
         if one not in columns:
             used[one] = scores.of_build(folder, build, one)
     own = tuple(one for one in wanted if one not in used)
-    shards = build.shards()
-    types = parquet.schema(folder / shards[0].file) if shards else pa.schema([])
-    numbers = tuple(n for n in own if shards and pa.types.is_floating(types.field(n).type))
     homes = tuple((one, scores.place(folder, one)) for one in used)
     where = Where(AuditedBuild(build.config, build.seal), condition, used)
     described = replace(build.inputs, config=name, where=where)
-    return without(folder, out, described, Unmet(condition, own, numbers, homes), jobs)
+    return without(folder, out, described, Unmet(condition, own, homes), jobs)
 
 
 def _named(condition: str) -> Iterator[str]:

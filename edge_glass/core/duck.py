@@ -1,13 +1,16 @@
 """One DuckDB per task: one thread, a share of the memory, and a folder to spill to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from edge_glass.core.errors import ConfigError
+
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 LEAST = 200_000_000  # bytes without which nothing of use can be done
 
@@ -40,6 +43,26 @@ def libraries() -> dict[str, str]:
     import pyarrow as pa
 
     return {"duckdb": duckdb.__version__, "pyarrow": pa.__version__}
+
+
+def holding(
+    tables: "Iterable[pa.Table]", condition: str, holds: bool = True
+) -> "Iterator[pa.Table]":
+    """The rows of tables for which an SQL expression holds, or does not: is false, or unknown.
+
+    It is one expression over a row, which reads no file. Raises ConfigError if it is none.
+    """
+    import duckdb
+
+    alone = dict.fromkeys(("enable_external_access", "python_enable_replacements"), "false")
+    wanted = condition if holds else f"({condition}\n) IS NOT TRUE"
+    with duckdb.connect(config={**alone}) as connection:
+        for table in tables:
+            try:  # as one expression: no other statement, and no other rows
+                yield connection.from_arrow(table).filter(wanted).to_arrow_table()
+            except duckdb.Error as error:
+                said = " ".join(str(error).split())[:300]
+                raise ConfigError(f"--where {condition!r}: {said}") from None
 
 
 def text(value: object) -> str:

@@ -12,9 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from edge_glass.core import finished, ledger, locations, manifest, parquet, records
+from edge_glass.core import duck, finished, ledger, locations, manifest, parquet, records
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.key_digests import Ids
@@ -240,17 +238,9 @@ def _chosen(folder: Path, build: Manifest, where: str | None) -> Iterator[str]:
     """Ids of rows of which an SQL expression holds."""
     if where is None:
         return
-    alone = dict.fromkeys(("enable_external_access", "python_enable_replacements"), "false")
-    with duckdb.connect(config={**alone}) as connection:
-        for shard in build.shards():
-            path = folder / shard.file
-            for table in parquet.groups(path, _columns(path)):
-                try:  # as one expression: no other statement, and no other rows
-                    chosen = connection.from_arrow(table).filter(where).select("id").fetchall()
-                except duckdb.Error as error:
-                    said = " ".join(str(error).split())[:300]
-                    raise ConfigError(f"--where {where!r}: {said}") from None
-                yield from (id for (id,) in chosen)
+    for path in (folder / shard.file for shard in build.shards()):
+        for rows in duck.holding(parquet.groups(path, _columns(path)), where):
+            yield from rows["id"].to_pylist()
 
 
 def _check_all_there(
