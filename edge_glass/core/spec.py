@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, absent
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
@@ -56,6 +56,7 @@ def _with_group(pattern: str | None) -> str | None:
     return pattern
 
 
+USED = {"key": ("key",), "pattern": ("pattern", "key"), "share": ("key", "shares", "seed")}
 Pattern = Annotated[str | None, AfterValidator(_with_group)]
 SplitName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # as `datasets` takes them
 
@@ -206,6 +207,10 @@ class Splits(BaseModel):
     def _has_what_it_needs(self) -> Self:
         if self.by in ("key", "pattern") and getattr(self, self.by) is None:
             raise ValueError(f"by: {self.by} needs {self.by}:")
+        if unused := sorted(self.model_fields_set - {"by", "names", *USED.get(self.by, ())}):
+            raise ValueError(f"by: {self.by} has no use for {', '.join(unused)}: leave it out")
+        if self.by == "all" and len(self.names) > 1:
+            raise ValueError(f"by: all is one split, not {', '.join(self.names)}: say what by")
         if self.by == "share" and self.shares.keys() != self.names.keys():
             raise ValueError(f"shares must be of {', '.join(self.names)}, each")
         if self.by == "share" and abs(sum(self.shares.values()) - 1) > 1e-6:
@@ -380,5 +385,17 @@ def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "value_error":  # of ours, which says what it found
         return f"{where}: {error['ctx']['error']}"
+    if error["type"] == "extra_forbidden":
+        return f"{'.'.join(map(str, error['loc'][:-1])) or 'the file'}: {_no_key(error['loc'])}"
     value = "" if error["type"] == "missing" else f", found {error['input']!r}"
     return f"{where}: {error['msg']}{value}"
+
+
+def _no_key(location: tuple[Any, ...]) -> str:
+    """What is said of a key that is none: those that there are, and which was perhaps meant."""
+    kind: type[BaseModel] = Spec
+    for part in location[:-1]:
+        inner = kind.model_fields[part].annotation if part in kind.model_fields else None
+        models = [m for m in (inner, *get_args(inner)) if isinstance(m, type)]
+        kind = next((m for m in models if issubclass(m, BaseModel)), kind)
+    return absent("key", str(location[-1]), kind.model_fields)

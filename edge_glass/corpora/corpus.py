@@ -286,6 +286,10 @@ class Corpus(ABC):
             max_bytes=fetched.max_bytes if fetched else None,
         )
 
+    def misfits(self, empty: list[str], raw: "Raw") -> list[str]:
+        """What is said of rows and splits and fits none; the splits `empty` have no row."""
+        return []
+
     def all_examples(self, row: Row, media: "Media") -> list[Example]:
         """All examples of a row, each field of its column's type. Raises Dropped."""
         with interrupts.deferred:

@@ -193,6 +193,15 @@ class OwnCorpus(Corpus):
         for place, names_ in claimed.items() if files_claimed else ():
             yield from own_files.unclaimed(Files(raw, place), names_)
 
+    @override
+    def misfits(self, empty: list[str], raw: Raw) -> list[str]:
+        if self.own.home is None:  # what packages have is not the user's to mend
+            return []
+        from edge_glass.corpora import own_check
+
+        listing = (files for split in self.splits() for files in self._listing(split, raw))
+        return own_check.misfits(self.spec(), listing, empty)
+
     @cached_property
     def _fetched(self) -> str:
         """The source that is fetched row by row."""
@@ -204,10 +213,8 @@ class OwnCorpus(Corpus):
 
     def _split(self, record: Record) -> str | None:
         """The split of a record, None if the rule has none for it."""
-        rule, said = self.spec().splits, record.folder
-        if rule.by != "folder":
-            said = record.where if rule.key is None else str(values.at(rule.key, record.values))
-        return values.split_of(rule, said)
+        rule = self.spec().splits
+        return values.split_of(rule, values.said_of_split(rule, record))
 
     def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
         """The media of a record: column -> file or files, URL, or place in a table."""

@@ -2,6 +2,7 @@
 
 import tempfile
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_glass.core.errors import ConfigError, raise_all
 from edge_glass.core.key_digests import KEY, Keys, rank, ranks
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 EVERY = 2**64 - 1  # the largest rank
 DUPLICATE = (Outcome.DUPLICATE_ID, "an earlier row has this id")
+NOT_OF_SPLIT = (Outcome.NOT_IN_CONFIG, Outcome.MISSING_CAPTION)  # but of the first, or of none
 BEYOND = (Outcome.BEYOND_LIMIT, "")
 
 
@@ -58,18 +61,22 @@ class Selection:
             Keys(Path(folder) / "inside", seed) as inside,  # those that the subset is taken of
             progress.rows(what, 0, lambda: (keys.count, 0)),
         ):
-            rows, starts = {}, {}
+            rows, starts, own = {}, {}, Counter[str]()
             for split in corpus.chosen_splits():
                 starts[split] = keys.count
                 for batch in batches(split) if batches else ():
                     keys.extend(batch[KEY])
+                    own[split] += _are_inside(batch).true_count
                     if subset is not None:
                         inside.extend(batch[KEY].filter(_are_inside(batch)))
                 for row in corpus.source_rows(split, raw) if not batches else ():
                     keys.add(row.id)
+                    own[split] += not (row.dropped and row.dropped[0] in NOT_OF_SPLIT)
                     if subset is not None and not _outside(row):
                         inside.add(row.id)
                 rows[split] = keys.count - starts[split]
+            empty = [split for split in rows if not own[split]]
+            raise_all(corpus.misfits(empty, raw), ConfigError)
             wanted = round(subset * inside.count) if isinstance(subset, float) else subset
             threshold = EVERY if wanted is None else inside.threshold(max(1, wanted))
             again = [position for group in keys.groups() for position in group[1:]]

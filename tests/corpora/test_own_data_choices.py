@@ -171,6 +171,7 @@ def test_mistakes_in_a_yaml_are_told_with_their_line(tmp_path: Path, cli: Cli) -
     assert "no layout tabel; there are" in cli("build", str(file)).err
 
 
+PARTS = ["train", "test", "train"]
 WRONG = [  # columns, splits, and what is said
     ("a: {role: text, key: b, pattern: '(x'}", "{}", "a.pattern: is no regular expression"),
     ("a: {role: text, key: b, pattern: x}", "{}", "a.pattern: has no group"),
@@ -178,6 +179,11 @@ WRONG = [  # columns, splits, and what is said
     ("audio: {role: audio, key: b}, duration: {role: text, key: d}", "{}", "duration is a column"),
     ("a: {role: label, key: b, names: [x, x]}", "{}", "a: two classes"),
     ("a: {role: text, key: b}", "{names: {}}", "splits.names"),
+    ("a: {role: text, kye: b}", "{}", "columns.a: no key kye; there are role, key,"),
+    ("a: {role: text, key: b}", "{bye: key}", "splits: no key bye; there are by, names"),
+    ("a: {role: text, key: b}", "{by: folder, key: b}", "by: folder has no use for key"),
+    ("a: {role: text, key: b}", "{by: key, key: b, seed: 2}", "by: key has no use for seed"),
+    ("a: {role: text, key: b}", "{names: {train: [], test: []}}", "all is one split, not train"),
     ("a: {role: text, key: b}", "{by: key}", "by: key needs key"),
     ("a: {role: text, key: b}", "{by: pattern, pattern: x}", "splits.pattern: has no group"),
     ("a: {role: text, key: b}", "{by: folder, names: {../x: []}}", "../x"),
@@ -195,6 +201,35 @@ def test_a_yaml_is_held_against_what_it_needs(
     with pytest.raises(EdgeGlassError) as caught:
         read_spec(tmp_path / "talks.yaml", "talks")
     assert told in str(caught.value) and "Value error" not in str(caught.value)
+
+
+MISFITS = [  # what the YAML says, what is mistaken in it, and what is said of that
+    ("key: part", "key: prt", "no key prt; there are name, text, part: did you mean part?"),
+    ("by: key, key: part", "{shares}, by: share, key: prt", "no key prt; there are"),
+    ("key: text", "key: txt", "no key txt; there are name, text, part: did you mean text?"),
+    ("key: '{name}!'", "key: '{nmae%.jpg}!'", "no key nmae; there are name"),
+    ("train: []", "trian: []", "no record of split trian; there are test, train: did you mean"),
+    ("train: []", "train: [], dev: []", "no record of split dev; there are test, train"),
+    ("by: key, key: part", "by: folder", "no record of split train; there are none"),
+]
+
+
+@pytest.mark.parametrize(("said", "mistake", "told"), MISFITS, ids=[each[1] for each in MISFITS])
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
+def test_a_yaml_is_held_against_the_records(
+    name: str, said: str, mistake: str, told: str, tmp_path: Path, cli: Cli
+) -> None:
+    records = [{"name": f"{n}", "text": "A bird.", "part": p} for n, p in enumerate(PARTS)]
+    table(tmp_path / name, records)
+    columns = "columns: {a: {role: text, key: text}, b: {role: text, key: '{name}!'}}\n"
+    text = HEAD.replace("data: {}", f"data: {{path: {name}}}") + f"layout: table\n{columns}"
+    text += "splits: {by: key, key: part, names: {train: [], test: []}}\nconfigs: {talks: {}}\n"
+    put(tmp_path / "talks.yaml", text)
+    assert cli("build", tmp_path / "talks.yaml", "--out", tmp_path / "out").code == 0
+    mistake = mistake.replace("{shares}", "shares: {train: 0.5, test: 0.5}")
+    put(tmp_path / "talks.yaml", text.replace(said, mistake))
+    for verb in ("plan", "build"):
+        assert told in cli(verb, tmp_path / "talks.yaml", "--out", tmp_path / "new").err
 
 
 NOWHERE = [  # what the YAML says, and what is said of it

@@ -294,6 +294,19 @@ def test_keys_may_have_any_name(suffix: str, at: Path, cli: Cli) -> None:
     assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "BOM"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_blanks_and_a_mark_are_no_part_of_a_columns_name(
+    delimiter: str, mark: str, at: Path, cli: Cli
+) -> None:
+    lines = [[" id", "text ", " n "], ["a", " A bird.", "1"]]
+    put(Path("list.csv"), mark + "\n".join(map(delimiter.join, lines)) + "\n")
+    assert cli("build", "list.csv", "--json").code == 0
+    assert rows(Path("data/list")) == {"a": {"id": "a", "caption": " A bird.", "n": 1}}
+    put(Path("two.csv"), mark + delimiter.join(["text", " text"]) + "\nx\ny\n")
+    assert "two columns are called 'text': rename one" in cli("build", "two.csv").err
+
+
 def test_what_the_user_calls_a_medium_is_one(at: Path, cli: Cli) -> None:
     images = [{"bytes": data, "path": None} for data in (b"no picture", jpeg(1), b"")]
     table(Path("list.parquet"), [{"image": image, "text": "A bird."} for image in images])

@@ -185,7 +185,7 @@ class _ByPlace(Layout):
 def _delimited(path: Path, name: str) -> Iterator[Found]:
     headers = {each: chunk_text.opened(path, each)[0] for each in tables.DELIMITERS}
     delimiter = max(tables.DELIMITERS, key=lambda each: len(headers[each]))
-    names = chunk_text.labelled(headers[delimiter])
+    names = chunk_text.labelled([name.strip() for name in headers[delimiter]])
     if repeated := {each for each in names if names.count(each) > 1}:
         raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
     places = [str(place) for place in range(len(names))]

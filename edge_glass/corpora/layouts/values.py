@@ -13,6 +13,7 @@ from typing import Any
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.spec import Column, Splits
+from edge_glass.corpora.layouts.record import Record
 from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources.fields import preview
 
@@ -168,11 +169,15 @@ def member(value: str, base: str, data: Path, media: Path) -> str:
     return name.replace(os.sep, "/")
 
 
-def split_of(rule: Splits, said: str) -> str | None:
-    """The split of a record, out of what the rule looks at; None if it has none for it.
+def said_of_split(rule: Splits, record: Record) -> str:
+    """What the rule looks at: the record's folder, the value of a key, or what names it."""
+    if rule.by == "folder":
+        return record.folder
+    return record.where if rule.key is None else str(at(rule.key, record.values))
 
-    That is the record's folder, the value of a key, or what names it in its source.
-    """
+
+def split_of(rule: Splits, said: str) -> str | None:
+    """The split of a record, out of what the rule looks at; None if it has none for it."""
     if rule.by == "all":
         return next(iter(rule.names))
     if rule.by == "share":

@@ -1,0 +1,43 @@
+"""What a YAML says of its records, held against them."""
+
+from collections.abc import Iterable
+
+from edge_glass.core.errors import absent
+from edge_glass.core.spec import Spec
+from edge_glass.corpora.layouts import values
+from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.registry import scan
+from edge_glass.corpora.own_files import FOLDER
+
+MOST = 1000  # words that records say of splits, to tell them
+
+
+def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
+    """Keys of a YAML that no record has, and splits that none is of.
+
+    `empty` are the splits without a row.
+    """
+    missing, known, words = _keys(spec), dict[str, None](), set[str]()
+    empty = empty if spec.splits.by in ("folder", "key", "pattern") else []
+    for each in (each for files in every for each in scan(str(spec.layout), files)):
+        known |= dict.fromkeys(each.values)
+        missing = {key for key in missing if not {key, key.partition(".")[0]} & known.keys()}
+        if not (missing or empty):
+            return []
+        if empty and len(words) < MOST:
+            records = (each,) if isinstance(each, Record) else each.records()
+            words.update(values.said_of_split(spec.splits, record) for record in records)
+    there = sorted(filter(None, words)) or ["none"]
+    keys = [f"{spec.title}: {absent('key', key, known)}" for key in sorted(missing) if known]
+    splits = [f"{spec.title}: {absent('record of split', s, there)}" for s in empty if words]
+    return keys + splits
+
+
+def _keys(spec: Spec) -> set[str]:
+    """What columns and splits are read from, by what a record calls it."""
+    found = set[str]()
+    for key in (spec.splits.key, *(column.key for column in spec.columns.values())):
+        for each in key if isinstance(key, list) else [key or FOLDER]:
+            places = values.PLACE.findall(each) or [each]
+            found.update(place.partition("%")[0] for place in places)
+    return found - {FOLDER}
