@@ -357,9 +357,10 @@ class OwnCorpus(Corpus):
             from edge_glass.media import video
 
             data = media.embedded(video.section(data, *section))
-        for promised, digest in self._promised(row):
-            if (there := hashlib.new(promised, data).hexdigest()) != digest:
-                raise Dropped(Outcome.OTHER_BYTES, f"{promised} is {there}, the list has {digest}")
+        for kind, digest in ((k, row.fields[n]) for k in HASHES for n in self._by_role[k]):
+            if digest and (there := hashlib.new(kind, data).hexdigest()) != digest.lower():
+                detail = f"{kind} is {there}, the list has {digest.lower()}"
+                raise Dropped(Outcome.OTHER_BYTES, detail)
         return data
 
     def _stretch(
@@ -376,11 +377,6 @@ class OwnCorpus(Corpus):
             return media.embedded(part)
         data = self._bytes(name, column, row, media)
         return data and sections.stretch(data, *span, media.notes)
-
-    def _promised(self, row: Row) -> Iterator[tuple[str, str]]:
-        for name, column in self.spec().columns.items():
-            if column.role in HASHES and row.fields[name]:
-                yield column.role, row.fields[name].lower()
 
     def _decoded(
         self, name: str, kind: str, data: bytes | None, row: Row, media: Media
