@@ -85,6 +85,8 @@ def _check_used(groups: Collection[str], drops: bool) -> None:
     """Raise ConfigError over options that the groups of checks have no use for."""
     if not drops:
         ignored("it names the config that --drop-flagged makes", "--name")
+    if "duplicates" not in groups:
+        ignored("no check looks at two corpora", "--against")
     if "asr" not in groups:
         ignored("it is of --check asr", "--model")
     if not {"captions", "asr"}.intersection(groups):

@@ -131,6 +131,8 @@ def plan(
     said = choices(url, caption, column, layout, split, licence)
     wanted = variants(names, set_, name, said, licences)
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
+    if not any(each.exact for each in plans):
+        session.ignored("no rows are here to be counted, as long as nothing is fetched", "--limit")
     if json:
         terminal.as_json(
             [terminal.plain(each) | {"fetch_bytes": each.fetch_bytes} for each in plans]
@@ -303,6 +305,8 @@ def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) ->
     if not fetched - {*CLIPS, None}:
         urls = ("--connections", "--per-host", "--intranet", "--retry-failed", "--refresh")
         session.ignored("these configs name no URLs", *urls)
+    session.apart("--rebuild", "--keep", "--check")
+    session.apart("--refresh", "--retry-failed")
     if raw:
         session.ignored("with --raw nothing is fetched from upstream", "--mirror")
     else:

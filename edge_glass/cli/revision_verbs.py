@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edge_glass.cli.options import Jobs, Json, Place, RawDir, terminal_progress
+from edge_glass.cli.session import ignored
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
@@ -68,6 +69,7 @@ def withdraw(
     if (purge and version is None) or (dry_run and not purge):
         raise ConfigError("--purge goes with --version, and --dry-run with --purge")
     if dry_run:
+        ignored("a dry run writes nothing", "--certificate", "--jobs", "--reason")
         purged = plan_purge(directory, request, config, version)
         terminal.as_json(terminal.plain(purged)) if json else revision_output.purge(purged)
         return

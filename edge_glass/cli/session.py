@@ -53,6 +53,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(ctx: typer.Context, **given: Any) -> Any:
         _given[:] = _on_the_command_line(ctx)
         said = {name: given.pop(name) for name in OPTIONS}
+        apart("--ray", "--jobs")  # which takes the processors of all nodes
         with _session(function.__name__.strip("_"), given, **said):
             return function(**given)
 
@@ -82,6 +83,12 @@ def only(why: str, *options: str) -> None:
     """Raise ConfigError if any option was given but these, and those of every command."""
     known = {"", *options, *(f"--{name}" for name in OPTIONS)}
     ignored(why, *(option for option in _given if option not in known))
+
+
+def apart(option: str, *others: str) -> None:
+    """Raise ConfigError if an option was given with one of the others, which it leaves no use."""
+    if option in _given:
+        ignored(f"it has no use beside {option}", *others)
 
 
 def _on_the_command_line(context: typer.Context) -> Iterator[str]:

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from edge_glass.domains.slides.funnel import Funnel
     from edge_glass.domains.slides.model_run import Asked
 
+SITE, LIST, PDFS, DECKS = "a site", "a list of URLs", "PDFs", "decks"
+COLLECT = {  # options of `collect`, and what they are about
+    ("--dpi",): (LIST, PDFS),
+    ("--jobs",): (PDFS,),
+    ("--site", "--delay", "--keyword", "--limit"): (SITE,),
+    ("--intranet",): (SITE, LIST),
+}
+FILTER = {  # filters, and the options that are about them
+    "short": ("--min-chars", "--whole-deck"),
+    "few": ("--min-slides",),
+    "language": ("--language", "--qa-language"),
+}
 Decks = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of decks, see `collect`.")]
 
 
@@ -55,15 +67,14 @@ def collect(
     from edge_glass.domains.slides.ocr import Ocr
     from edge_glass.sources.row_fetch import Limits
 
-    if source.startswith(("http://", "https://")):
-        ignored("it is about PDFs, and this is a site", "--dpi", "--jobs")
-    else:
-        ignored("it is about sites", "--site", "--delay", "--keyword", "--limit")
-    if Path(source).is_dir():
-        ignored("nothing is fetched", "--intranet")
+    collected = _kind(source)
+    for options, kinds in COLLECT.items():
+        if collected not in kinds:
+            ignored(f"it is about {' and '.join(kinds)}, and {source} is {collected}", *options)
     wanted = Wanted(delay, language, tuple(keyword or ()), limit)
     desk, done = Desk(out, source, language, Ocr() if ocr else None), 0
-    decks = _source(desk, source, dpi, jobs or cores(), site, wanted, Limits(intranet=intranet))
+    limits = Limits(intranet=intranet)
+    decks = _source(desk, source, collected, dpi, jobs or cores(), site, wanted, limits)
     try:
         with terminal_progress().rows("collect", 0, lambda: (done, 0)):
             for _ in decks:
@@ -78,25 +89,33 @@ def collect(
     terminal.say(f"Decks: {out}/<id>/\nLedger: {out / ledger.FILE}")
 
 
+def _kind(source: str) -> str:
+    """What decks are collected from. Raises ConfigError if there is nothing."""
+    path = Path(source)
+    if source.startswith(("http://", "https://")):
+        return SITE
+    if not path.exists():
+        raise ConfigError(f"{source}: no such folder or file, and no URL")
+    if path.is_file():
+        return PDFS if path.suffix.lower() == ".pdf" else LIST
+    return PDFS if any(p.suffix.lower() == ".pdf" for p in path.rglob("*")) else DECKS
+
+
 def _source(
-    desk: "Desk", source: str, dpi: int, jobs: int, site: str, wanted: Any, limits: Any
+    desk: "Desk", source: str, kind: str, dpi: int, jobs: int, site: str, wanted: Any, limits: Any
 ) -> Iterator[str]:
-    """What collects from a source: told by what it is."""
+    """What collects from a source of a kind."""
     from edge_glass.domains.slides import crawl, deck_folder, deck_urls, pdf
     from edge_glass.domains.slides.sites import SITES
 
-    if source.startswith(("http://", "https://")):
+    if kind == SITE:
         if site not in SITES:
             raise ConfigError(f"--site {site}: there are {', '.join(SITES)}")
         return _now(crawl.collect(desk, source, SITES[site](), wanted, limits))
     path = Path(source)
-    if not path.exists():
-        raise ConfigError(f"{source}: no such folder or file, and no URL")
-    if path.is_file() and path.suffix.lower() != ".pdf":
+    if kind == LIST:
         return _now(deck_urls.collect(desk, path, dpi, limits))
-    if path.is_file() or any(p.suffix.lower() == ".pdf" for p in path.rglob("*")):
-        return pdf.collect(desk, path, dpi, jobs)
-    return deck_folder.collect(desk, path)
+    return pdf.collect(desk, path, dpi, jobs) if kind == PDFS else deck_folder.collect(desk, path)
 
 
 def _now(urls: AsyncIterator[str]) -> Iterator[str]:
@@ -265,6 +284,8 @@ def filter_(
     from edge_glass.domains.slides.filters import FILTERS, Limits
 
     names = [name.strip() for name in filters.split(",")] if filters else [*FILTERS]
+    for name in FILTER.keys() - {*names}:
+        ignored(f"the filter {name} is not among --filters", *FILTER[name])
     limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
     result = funnel.run(directory, out, names, limits, terminal_progress())
     if json:
@@ -313,11 +334,13 @@ def evaluate(
     from edge_glass.cli import terminal
     from edge_glass.domains.slides import score
 
-    if predictions or run:
-        ignored("it is where BM25's own run goes", "--save")
     if predictions and run:
         raise ConfigError("--predictions and --run are two questions: ask one at a time")
+    why = "it is where BM25's own run goes"
+    if run:
+        ignored(why, "--save")
     if predictions:
+        ignored(why, "--save")
         measures = score.answers(directory, predictions, split)
     else:
         measures = score.retrieval(directory, run, split, save)

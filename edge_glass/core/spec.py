@@ -322,18 +322,16 @@ def read_spec(path: Path, corpus: str) -> Spec:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     else:
-        problems += [
-            (_line(lines, ("configs", name)), f"config {name!r}: must be {corpus} or {corpus}_…")
+        wrong: dict[tuple[Any, ...], str] = {
+            ("configs", name): f"config {name!r}: must be {corpus} or {corpus}_…"
             for name in spec.configs
             if name != corpus and not name.startswith(f"{corpus}_")
-        ]
-        problems += [
-            (_line(lines, ("expected", "published", name)), f"expected {name!r}: no such config")
-            for name in spec.expected.published
-            if name not in spec.configs
-        ]
+        }
+        for name in spec.expected.published.keys() - spec.configs.keys():
+            wrong["expected", "published", name] = f"expected {name!r}: no such config"
         if not own and f"{corpus}_sample" not in spec.configs:
-            problems.append((_line(lines, ("configs",)), f"configs: {corpus}_sample is missing"))
+            wrong["configs",] = f"configs: {corpus}_sample is missing"
+        problems += [(_line(lines, at), what) for at, what in wrong.items()]
     if problems:
         raise ConfigError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))
     return spec

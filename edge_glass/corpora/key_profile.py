@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from edge_glass.core.errors import SourceError
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.corpora.layouts.table_batches import Batch
 
@@ -17,7 +18,10 @@ FLOAT = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 TRUTH = re.compile("[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]")
 SIGNED, BOOLEAN = pa.types.is_signed_integer, pa.types.is_boolean
 FLOATING = pa.types.is_floating
-MOST = 1_000_000  # values that are told apart
+MOST = 1_000_000  # values of a key that are told apart
+IN_ALL, ROWS = 2 * MOST, 10_000  # of all keys, which is looked at after so many records
+KEYS = 10_000  # that records may have
+IDS = ("id", "key", "__key__", "uid", "uuid", "sample_id", "utterance_id", "utt_id", "clip_id")
 FEW = 1000  # that may be the names of classes
 SHOWN = 3
 TYPES = {bool: "bool", int: "int64", float: "float64", str: "string"}
@@ -47,11 +51,9 @@ class KeyProfile:
             if len(self.few) <= FEW:
                 self.few.add(str(value))
             if self.unique:
-                before = len(self._seen)
-                self._seen.add(hash(value))
-                self.unique = before < len(self._seen) <= MOST
+                self._tell_apart([value])
         else:
-            self.unique = False
+            self.give_up()
 
     def add_column(self, values: pa.Array, text: bool) -> None:
         """Take many values; those of plain types without a look at each."""
@@ -72,14 +74,26 @@ class KeyProfile:
                 self._take_type(type_)
         if FLOATING(kind):
             return
-        listed = rest.to_pylist() if self.unique else []
         if len(self.few) <= FEW:
             some = pc.unique(rest).to_pylist()
             self.few.update(map(str, some[: FEW + 1]))
         if self.unique:
-            before = len(self._seen)
-            self._seen.update(map(hash, listed))
-            self.unique = before + len(listed) == len(self._seen) <= MOST
+            self._tell_apart(rest.to_pylist())
+
+    @property
+    def told_apart(self) -> int:
+        """How many values are remembered, to find one that comes twice."""
+        return len(self._seen)
+
+    def give_up(self) -> None:
+        """Tell no values apart any more."""
+        self.unique, self._seen = False, set()
+
+    def _tell_apart(self, values: list[Any]) -> None:
+        before = len(self._seen)
+        self._seen.update(map(hash, values))
+        if not before + len(values) == len(self._seen) <= MOST:
+            self.give_up()
 
     def _take_type(self, type_: str) -> None:
         if type_ and type_ != self.type:
@@ -95,9 +109,15 @@ class KeyProfile:
 
 
 def profiles(records: Iterable[Record | Batch], text: bool) -> dict[str, KeyProfile]:
-    """The keys of all records, in the order in which they come up."""
+    """The keys of all records, in the order in which they come up. Raises SourceError.
+
+    At most `IN_ALL` values are remembered: beyond that the last keys are given up that no id is
+    called like.
+    """
     profile_of: dict[str, KeyProfile] = {}
-    for record in records:
+    for number, record in enumerate(records, 1):
+        if isinstance(record, Batch) or number % ROWS == 0:
+            _bound(profile_of)
         if isinstance(record, Batch):
             for key, values in record.values.items():
                 profile_of.setdefault(key, KeyProfile()).add_column(values, text)
@@ -107,6 +127,15 @@ def profiles(records: Iterable[Record | Batch], text: bool) -> dict[str, KeyProf
             if value is not None:
                 profile.add(value, text)
     return profile_of
+
+
+def _bound(profile_of: dict[str, KeyProfile]) -> None:
+    if len(profile_of) > KEYS:
+        raise SourceError(f"over {KEYS} keys, such as {[*profile_of][-1]}: are names of rows keys here?")
+    told = {key: profile for key, profile in profile_of.items() if profile.told_apart}
+    for key in sorted(told, key=lambda key: (key.lower() in IDS, -[*told].index(key))):
+        if sum(profile.told_apart for profile in told.values()) > IN_ALL:
+            told[key].give_up()
 
 
 def _type(value: Any, text: bool) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from edge_glass.core.errors import ChoiceError
 from edge_glass.core.spec import Column, Role
-from edge_glass.corpora.key_profile import FEW, KeyProfile
+from edge_glass.corpora.key_profile import FEW, IDS, KeyProfile
 from edge_glass.corpora.layouts.media_columns import Media, column_name
 from edge_glass.corpora.layouts.record import Record
 
@@ -16,7 +16,6 @@ CAPTIONS = (
     "alt_text", "alt", "normalized_txt", "lab",
 )  # fmt: skip
 IN_A_LANGUAGE = re.compile(r"(?i)captions?_[a-z]{2}")
-IDS = ("id", "key", "__key__", "uid", "uuid", "sample_id", "utterance_id", "utt_id", "clip_id")
 LABELS = ("label", "labels", "class", "class_name", "category", "genre", "cls")
 DIGESTS: dict[str, Role] = {"md5": "md5", "sha256": "sha256"}
 HEX = {"md5": 32, "sha256": 64}

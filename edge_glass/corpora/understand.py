@@ -294,8 +294,9 @@ class _Reading:
     def _media_of_folders(
         self, files: Files, sample: list[Record], keys: Collection[str]
     ) -> list[Media]:
-        kinds = [kind for kind in media_folders.SUFFIXES if kind in keys]
         more = [m for m in media_columns.media_of(files, sample) if m.key == m.read_from]
+        listed = {m.key for m in more if m.several}
+        kinds = [each for each in media_folders.SUFFIXES if each in keys and each not in listed]
         others = [m for m in more if m.stored_as == "file" and m.key not in (*kinds, "recording")]
         return [*(Media(kind, kind, kind, "file") for kind in kinds), *others]
 

@@ -138,9 +138,12 @@ class _Column:
         self._file = parquet.BoundedFile(path, buffer_size=BUFFER)
         meta, schema = self._file.metadata, self._file.schema
         names = [schema.column(i).path for i in range(len(schema))]
+        file_names = self._file.schema_arrow.names
         leaves = [i for i, path in enumerate(names) if f"{path}.".startswith(f"{column}.")]
         if not leaves:
             raise SourceError(f"{path}: no column {column}; found {', '.join(names)}")
+        root = next(f for f in file_names if f"{column}.".startswith(f"{f}."))
+        self._inner = column[len(root) + 1 :]  # of a column's value, with dots in its own name
         groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
         self._ends = [0]
         for group in groups:
@@ -174,7 +177,7 @@ class _Column:
                 self._group_read, self._start, self._stop = group, 0, self._ends[group]
             while number >= self._stop:
                 self._values = next(self._batches).column(0)
-                for part in self._name.split(".")[1:]:
+                for part in filter(None, self._inner.split(".")):
                     self._values = pc.struct_field(self._values, part)
                 self._start, self._stop = self._stop, self._stop + len(self._values)
         return self._values[number - self._start].as_py()

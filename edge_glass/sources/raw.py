@@ -20,7 +20,7 @@ from edge_glass.sources import json_text, line_pieces
 from edge_glass.sources.chunk_text import Text, opened
 from edge_glass.sources.fields import Fields, Malformed
 from edge_glass.sources.line_pieces import WHOLE, Span
-from edge_glass.sources.parquet_folder import Tables
+from edge_glass.sources.parquet_folder import SUFFIX, Tables
 from edge_glass.sources.row_fetch import Remote
 from edge_glass.sources.table_layout import named, renamed
 
@@ -68,7 +68,9 @@ class Folder:
                 yield "" if base == Path() else base.as_posix(), names
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file, None if it is not there."""
+        """Bytes of a file, or of a value in a Parquet file; None if it is not there."""
+        if f"{SUFFIX}/" in name:
+            return Tables(self.root).size(name)
         try:
             stat = self.root.joinpath(name).stat()
         except OSError:
@@ -76,7 +78,9 @@ class Folder:
         return stat.st_size if S_ISREG(stat.st_mode) else None
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError if it is not there."""
+        """The bytes of such. Raises FileNotFoundError if it is not there."""
+        if f"{SUFFIX}/" in name:
+            return Tables(self.root).read(name)
         return self.root.joinpath(name).read_bytes()
 
     def beside(self) -> "Folder":

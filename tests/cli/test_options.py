@@ -1,9 +1,10 @@
 """Every option of every command stands in a test or in a block of the docs."""
 
 import ast
+import inspect
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -73,34 +74,153 @@ def test_every_option_is_used() -> None:
     assert sorted(known - {*in_docs(), *in_tests()}) == []
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        f"build {SAMPLE} --proxy http://127.0.0.1:9",
-        f"build {SAMPLE} --clip-seconds 9",
-        f"build {SAMPLE} --intranet",
-        f"build {SAMPLE} --unverified",
-        "build clotho --raw samples/clotho --mirror http://127.0.0.1:9",
-        "build musiccaps --raw samples/musiccaps --cookies README.md",
-        f"plan {SAMPLE} --licences commercial --set licences=[permissive]",
-        "audit BUILT --name other",
-        "audit BUILT --check signals --model tiny",
-        "audit BUILT --check signals --language en",
-        "collect samples --out decks --delay 1",
-        "collect samples --out decks --intranet",
-        "eval BUILT --run README.md --save run.trec",
-        "export BUILT --format tsv --out OUT --jpeg",
-        "export BUILT --out OUT --name-by id",
-    ],
-)
+SOME = "--ids README.md --version 1.0.0 --purge --dry-run"
+REFUSED = [  # the last option of each line would do nothing
+    f"build {SAMPLE} --proxy http://127.0.0.1:9",
+    f"build {SAMPLE} --clip-seconds 9",
+    f"build {SAMPLE} --intranet",
+    f"build {SAMPLE} --unverified",
+    f"build {SAMPLE} --rebuild --keep",
+    f"build {SAMPLE} --rebuild --check",
+    "build cc3m_sample --refresh BUILT --retry-failed",
+    "build clotho --raw samples/clotho --mirror http://127.0.0.1:9",
+    "build musiccaps --raw samples/musiccaps --cookies README.md",
+    f"plan {SAMPLE} --licences commercial --set licences=[permissive]",
+    "plan clotho --limit 5",
+    "audit BUILT --name other",
+    "audit BUILT --check signals --model tiny",
+    "audit BUILT --check signals --language en",
+    "audit BUILT --check signals --against BUILT",
+    "audit BUILT --check signals --fit image,caption",
+    "audit BUILT --check signals --least 0.2",
+    f"withdraw org/name {SOME} --certificate OUT",
+    f"withdraw org/name {SOME} --jobs 2",
+    f"withdraw org/name {SOME} --reason asked",
+    "collect samples --out decks --delay 1",
+    "collect samples --out decks --site nextdata",
+    "collect samples --out decks --keyword bird",
+    "collect samples --out decks --limit 3",
+    "collect samples --out decks --intranet",
+    "collect samples --out decks --dpi 99",
+    "collect README.md --out decks --jobs 2",
+    "filter samples/slides_qa --out OUT --filters blank --min-chars 5",
+    "filter samples/slides_qa --out OUT --filters blank --whole-deck",
+    "filter samples/slides_qa --out OUT --filters blank --min-slides 2",
+    "filter samples/slides_qa --out OUT --filters blank --language en",
+    "filter samples/slides_qa --out OUT --filters blank --qa-language en",
+    *(f"qa samples --model m --base-url http://a --task caption {each}"
+      for each in ("--pairs 3", "--blind", "--others 2")),
+    "qa samples --model m --base-url http://a --column image",
+    "qa samples --model m --base-url http://a --name other",
+    "eval BUILT --run README.md --save run.trec",
+    "export BUILT --format tsv --out OUT --jpeg",
+    "export BUILT --out OUT --name-by id",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", REFUSED)
 def test_an_option_that_would_do_nothing_is_an_error(
     words: str, built: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     places = {"BUILT": str(built / SAMPLE), "OUT": str(tmp_path / "out")}
-    option = next(word for word in reversed(words.split()) if word.startswith("--"))
+    option = _last(words)
     shown = cli(*(places.get(word, word) for word in words.split()))
     assert shown.code == 1 and option in shown.err
+
+
+def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
+    """The calls of functions of these names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in names:
+            yield node
+
+
+def _text(node: ast.AST) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def named(tree: ast.AST) -> set[str]:
+    """The options that a piece of code names."""
+    return {word for word in _words(tree) if word.startswith("--")}
+
+
+def test_each_refusal_has_its_line() -> None:
+    """Of what stands in the code: those of `build` by clips and URLs are walked over below."""
+    known = {(line.split()[0], _last(line)) for line in REFUSED}
+    verbs = {f.__name__.strip("_"): verb for verb, f in functions().items()}
+    for path in sorted((ROOT / "edge_glass" / "cli").glob("*_verbs.py")):
+        for function in ast.parse(path.read_text()).body:
+            if isinstance(function, ast.FunctionDef) and function.name.strip("_") in verbs:
+                verb = verbs[function.name.strip("_")]
+                given = (word for each in calls(function, "ignored", "apart") for word in each.args)
+                refused = {each for word in given for each in named(word) if each == _text(word)}
+                assert sorted(refused - {option for of, option in known if of == verb}) == [], verb
+    about = {*main.slides.COLLECT, *main.slides.FILTER.values()}
+    assert {option for each in about for option in each} <= {option for _, option in known}
+
+
+def _last(line: str) -> str:
+    return next(word for word in reversed(line.split()) if word.startswith("--"))
+
+
+@pytest.mark.parametrize("verb", sorted({verb for verb, option in options() if option == "--ray"}))
+def test_a_cluster_leaves_no_use_for_jobs(verb: str, cli: Cli) -> None:
+    places = typer.main.get_command(app).commands[verb].params
+    words = ["x" for each in places if each.param_type_name == "argument"]
+    out = [] if verb == "audit" else ["--out", "out"]
+    told = cli(verb, *words, *out, "--ray", "auto", "--jobs", 2)
+    assert told.code == 1 and "--jobs: it has no use beside --ray" in told.err
+
+
+def functions() -> dict[str, Callable[..., object]]:
+    """The function of each command."""
+    every = {each.name or (each.callback and each.callback.__name__): each.callback
+             for each in app.registered_commands}  # fmt: skip
+    return {str(verb): inspect.unwrap(function) for verb, function in every.items() if function}
+
+
+Ways = set[tuple[frozenset[str], bool]]  # what each reads, and whether it goes on behind it
+
+
+def ways(nodes: list[ast.AST], helpers: dict[str, ast.FunctionDef]) -> Ways:
+    """All ways through some code; one that ends in an error is none."""
+    through: Ways = {(frozenset(), True)}
+    for node in nodes:
+        ended = {way for way in through if not way[1]}
+        steps = _steps(node, helpers) if len(ended) < len(through) else set()
+        through = ended | {(a | b, on) for a, goes in through if goes for b, on in steps}
+    return through
+
+
+def _steps(node: ast.AST, helpers: dict[str, ast.FunctionDef]) -> Ways:
+    if isinstance(node, ast.If | ast.IfExp):
+        sides = (each if isinstance(each, list) else [each] for each in (node.body, node.orelse))
+        return set().union(*(ways([node.test, *side], helpers) for side in sides))
+    if isinstance(node, ast.Raise) and "Exit" not in ast.unparse(node):
+        return set()
+    if isinstance(node, ast.Name):
+        return {(frozenset([node.id]), True)}
+    if isinstance(node, ast.Return | ast.Raise):
+        return {(reads, False) for reads, _ in ways([*ast.iter_child_nodes(node)], helpers)}
+    inner = ways([*ast.iter_child_nodes(node)], helpers)
+    refused = named(node) if node in [*calls(node, "ignored", "apart")] else set()
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("_check"):
+        refused = named(helpers[node.func.id])  # type: ignore[attr-defined]
+    return {(reads | refused, on) for reads, on in inner}
+
+
+@pytest.mark.parametrize("verb", sorted({verb for verb, _ in options()}))
+def test_each_way_through_a_command_reads_an_option_or_refuses_it(verb: str) -> None:
+    function = functions()[verb]
+    module = ast.parse(Path(inspect.getfile(function)).read_text())
+    helpers = {each.name: each for each in module.body if isinstance(each, ast.FunctionDef)}
+    through = ways([*helpers[function.__name__].body], helpers)
+    assert through
+    for parameter in typer.main.get_command(app).commands[verb].params:
+        if parameter.param_type_name == "option" and parameter.opts[0] not in COMMON:
+            names = {str(parameter.name), *parameter.opts}
+            assert not [reads for reads, _ in through if not names & reads], parameter.opts
 
 
 def panels(verb: str) -> dict[str, str]:

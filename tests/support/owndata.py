@@ -476,6 +476,27 @@ def lerobot_v3(at: Path, url: str) -> None:
     table(at / "pusht3" / "meta" / "tasks.parquet", [{"task_index": 0, "task": "Push the T."}])
 
 
+def lerobot_images(at: Path, url: str) -> None:
+    """Without videos: each step has its picture in the table."""
+    data = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+    kinds = {"observation.image": "image", "action": "float32", "timestamp": "float32"}
+    info = {
+        "codebase_version": "v2.1", "robot_type": None, "total_episodes": 2, "chunks_size": 1000,
+        "fps": 10, "splits": {"train": "0:2"}, "data_path": data, "video_path": None,
+        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in kinds.items()},
+    }  # fmt: skip
+    put(at / "pushing" / "meta" / "info.json", json.dumps(info))
+    lines = [{"episode_index": n, "tasks": ["Push."], "length": 2} for n in range(2)]
+    put(at / "pushing" / "meta" / "episodes.jsonl", "".join(json.dumps(x) + "\n" for x in lines))
+    for number in range(2):
+        steps = [
+            {"observation.image": {"bytes": jpeg(1 + 2 * number + n), "path": f"frame_{n}.png"},
+             "action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": number}
+            for n in range(2)
+        ]  # fmt: skip
+        table(at / "pushing" / data.format(episode_chunk=0, episode_index=number), steps)
+
+
 def coco(at: Path, url: str) -> None:
     for split, numbers in (("train2017", (9, 25)), ("val2017", (42,))):
         images = [
@@ -550,6 +571,9 @@ def mp_docvqa(at: Path, url: str) -> None:
         put(at / "mpdocvqa" / "images" / f"{page}.jpg", jpeg(number))
 
 
+BOXES = '[["1", [{"bbox_id": 7, "class": "Title", "bbox": [12, 8, 30, 9]}]], ["2", []]]'
+
+
 def slidevqa(at: Path, url: str) -> None:
     for split, deck in (("train", "odyssey-2017"), ("dev", "talk-8")):
         slides = [
@@ -562,6 +586,9 @@ def slidevqa(at: Path, url: str) -> None:
             "reasoning_type": "Single-Hop", "answer_type": "Single-Span",
         }  # fmt: skip
         put(at / "slidevqa" / "annotations" / "qa" / f"{split}.jsonl", json.dumps(asked) + "\n")
+        boxed = {key: asked[key] for key in ("deck_name", "deck_url", "image_urls")}
+        boxed |= {"category": split, "bboxes": json.loads(BOXES)}
+        put(at / "slidevqa" / "annotations" / "bbox" / f"{split}.jsonl", json.dumps(boxed) + "\n")
         for name in slides[:2] if split == "dev" else slides:
             put(at / "slidevqa" / "images" / split / deck / Path(name).name, jpeg(len(name) % 40))
 
@@ -777,8 +804,9 @@ CASES = {
     ),
     "slidevqa": Case(
         "SlideVQA: questions about decks of slides", "slidevqa", slidevqa,
-        {"train": 1, "validation": 1}, ("images", "pages", "question", "answer", "evidence_pages"),
-        {"pages": [1, 2], "answer": "3"},
+        {"train": 1, "validation": 1},
+        ("images", "pages", "question", "answer", "evidence_pages", "boxes", "category"),
+        {"pages": [1, 2], "answer": "3", "boxes": BOXES},
     ),
     "lists_of_files": Case(
         "lists of files, several a row", "pages", lists_of_files, {"train": 2},
@@ -815,6 +843,10 @@ CASES = {
         "LeRobot v2, a row an episode", "pusht", lerobot, {"train": 2},
         ("image_jpegs", "duration", "action", "tasks", "steps"),
         {"id": "episode_000000", "action": [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]], "steps": 3},
+    ),
+    "lerobot_images": Case(
+        "LeRobot with pictures inside of its tables, a list an episode", "pushing", lerobot_images,
+        {"train": 2}, ("images", "action", "tasks"), {"id": "episode_000000", "steps": 2},
     ),
     "lerobot_v3": Case(
         "LeRobot v3: each episode cut out of its videos", "pusht3", lerobot_v3, {"train": 2},

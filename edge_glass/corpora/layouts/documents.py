@@ -1,12 +1,16 @@
 """Questions about pages: DocVQA's JSON with pictures of pages, SlideVQA's lines with decks.
 
+Boxes on the slides of a deck, where there are lines of them, go with each question about it.
+
 What asks says it by its keys; a picture is found by its name, wherever it lies.
 """
 
+import json
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import table_records, tables
@@ -35,10 +39,28 @@ def records(files: Files) -> Iterator[Record]:
             number = PAGE.search(name)
             deck = decks.setdefault(PurePosixPath(folder).name, [])
             deck.append((int(number[1]) if number else 0, name))
-    for name in (name for name in tables.names(files) if _asks(files, name)):
+    with tempfile.TemporaryFile() as shelf:  # there may be too many boxes for memory
+        places = _boxes(files, shelf)
+        for name in (name for name in tables.names(files) if _asks(files, name)):
+            with files.local(name) as path:
+                for record in table_records.read(path, name):
+                    begin, length = places.get(str(record.values.get("deck_name")), (0, 0))
+                    shelf.seek(begin)
+                    record.values |= json.loads(shelf.read(length) or "{}")
+                    yield record if record.dropped else _question(record, pictures, decks)
+
+
+def _boxes(files: Files, shelf: IO[bytes]) -> dict[str, tuple[int, int]]:
+    """Where the boxes and the category of each deck are written, and how long that is."""
+    places: dict[str, tuple[int, int]] = {}
+    for name in (name for name in tables.names(files) if "bbox" in name):
         with files.local(name) as path:
-            for record in table_records.read(path, name):
-                yield record if record.dropped else _question(record, pictures, decks)
+            for said in (record.values for record in table_records.read(path, name)):
+                if isinstance(pages := said.get("bboxes"), list):
+                    text = json.dumps({"boxes": pages, "category": said.get("category")})
+                    places[str(said.get("deck_name"))] = shelf.tell(), len(text)
+                    shelf.write(text.encode())
+    return places
 
 
 def _asks(files: Files, name: str) -> bool:

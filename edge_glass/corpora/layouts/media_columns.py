@@ -21,7 +21,7 @@ from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.values import SECTION
 from edge_glass.media import magic
 from edge_glass.sources.packed_folder import Packed
-from edge_glass.sources.parquet_folder import Tables
+from edge_glass.sources.parquet_folder import VALUE, Tables
 
 URL_KEYS = re.compile(r"(?i)(^|_)(url|uri|link|src)s?$")
 FILE_KEY = re.compile(r"(?i)_?(file_?name|file_?path|path|file|url|uri)$")
@@ -75,6 +75,10 @@ def _of(
     listed = [r for r in sample if isinstance(r.values.get(key), list) and r.values[key]]
     if listed and all(isinstance(each, str) for r in listed for each in r.values[key]):
         said = [(record.values[key][0], record.base) for record in listed[:TRIED]]
+        cell = places.cell(said[0][0]) if VALUE.fullmatch(said[0][0]) else None
+        if cell and (kind := _kind(cell[0])):
+            yield Media(kind, key, key, "file", several=True)
+            return
         yield from (replace(media, several=True) for media in places.named(key, said))
         return
     records = [r for r in sample if isinstance(r.values.get(key), str) and r.values[key]]

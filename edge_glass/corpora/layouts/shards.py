@@ -89,7 +89,7 @@ def is_lerobot(files: Files) -> bool:
 def lerobot(files: Files) -> Iterator[Record]:
     """A record an episode of LeRobot's layouts v2 and v3: its videos, tasks, and what was measured.
 
-    Raises SourceError for other versions, and for pictures inside of tables.
+    Pictures that each step has in the tables are a list. Raises SourceError for other versions.
     """
     try:
         yield from _episodes(files, json.loads(files.text(INFO)))
@@ -99,10 +99,8 @@ def lerobot(files: Files) -> Iterator[Record]:
 
 def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
     kinds = {name: each.get("dtype") for name, each in info["features"].items()}
-    version = str(info["codebase_version"])
-    if not version.startswith(("v2", "v3")) or "image" in kinds.values():
-        detail = f"LeRobot {version}, features of {', '.join(sorted(map(str, kinds.values())))}"
-        raise SourceError(f"{INFO}: {detail}: v2 and v3 are read, with videos and without images")
+    if not (version := str(info["codebase_version"])).startswith(("v2", "v3")):
+        raise SourceError(f"{INFO}: LeRobot {version}: v2 and v3 are read")
     listed = groupby(_listed(files), lambda said: _filled(info["data_path"], _at(said, info)))
     for name, episodes in listed:
         with files.local(name) as path:
@@ -110,8 +108,7 @@ def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
             for episode, (index, of_one) in zip(episodes, steps, strict=True):
                 if index != episode["episode_index"]:
                     raise ValueError(f"{name}: episode {index}, listed is {episode}")
-                views = [view for view, kind in kinds.items() if kind == "video"]
-                yield _episode(name, episode, [*of_one], info, views)
+                yield _episode(name, episode, [*of_one], info, kinds)
 
 
 def _listed(files: Files) -> Iterator[dict[str, Any]]:
@@ -132,12 +129,18 @@ def _at(episode: dict[str, Any], info: dict[str, Any], video: str = "") -> dict[
 
 
 def _episode(
-    name: str, episode: dict[str, Any], steps: list[Any], info: dict[str, Any], views: list[str]
+    name: str,
+    episode: dict[str, Any],
+    steps: list[Any],
+    info: dict[str, Any],
+    kinds: dict[str, Any],
 ) -> Record:
     values: dict[str, Any] = {key: [s[key] for s in steps] for key in {*steps[0]} - COUNTERS}
     values = dict(sorted(values.items())) | {"tasks": episode.get("tasks"), "steps": len(steps)}
     values["id"] = f"episode_{int(episode['episode_index']):06d}"
-    for view in views:
+    for view in (view for view, kind in kinds.items() if kind == "image"):
+        values[view.rpartition(".")[2]] = values.pop(view)  # the places of the bytes
+    for view in (view for view, kind in kinds.items() if kind == "video"):
         file = _filled(info["video_path"], _at(episode, info, view))
         if (start := episode.get(f"videos/{view}/from_timestamp")) is not None:  # of several
             file += f"#t={start:.6f},{episode[f'videos/{view}/to_timestamp']:.6f}"

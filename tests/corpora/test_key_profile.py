@@ -1,0 +1,59 @@
+"""What is remembered of values, to understand data: a part of them, whatever there is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from owndata import table
+
+from edge_glass.core.errors import SourceError
+from edge_glass.corpora import key_profile
+from edge_glass.corpora.key_profile import KeyProfile, profiles
+from edge_glass.corpora.layouts import table_records
+from edge_glass.corpora.layouts.record import Record
+from edge_glass.sources import chunk_rows
+
+KEYS = ["a", "b", "id", "c"]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
+def test_values_are_told_apart_up_to_a_bound_over_all_keys(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, every, most = 3000, 100, 0
+    table(tmp_path / name, [{key: f"{key} {n}" for key in KEYS} for n in range(rows)])
+    for limit, value in {"IN_ALL": 2 * rows, "ROWS": every}.items():
+        monkeypatch.setattr(key_profile, limit, value)
+    monkeypatch.setattr(chunk_rows, "BLOCK", 3000)
+    seen: dict[int, KeyProfile] = {}
+    made = KeyProfile.__init__
+    monkeypatch.setattr(
+        KeyProfile, "__init__", lambda self: (made(self), seen.update({id(self): self}))[0]
+    )
+
+    def watched() -> Iterator[object]:
+        nonlocal most
+        for each in table_records.scan(tmp_path / name, name):
+            most = max(most, sum(profile.told_apart for profile in seen.values()))
+            yield each
+
+    found = profiles(watched(), text=False)  # type: ignore[arg-type]
+    assert rows < most <= 2 * rows + every * len(KEYS)
+    assert [key for key, profile in found.items() if profile.unique] == ["a", "id"]
+    assert [profile.told_apart for profile in found.values()] == [rows, 0, rows, 0]
+
+
+def test_a_key_beyond_its_own_bound_or_with_a_value_twice_remembers_none() -> None:
+    for values in ([*"abca"], [*map(str, range(20))]):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(key_profile, "MOST", 10)
+            records = [Record(f"row {n}", {"id": value}) for n, value in enumerate(values)]
+            (profile,) = profiles(records, text=False).values()
+        assert (profile.unique, profile.told_apart, profile.rows) == (False, 0, len(values))
+
+
+def test_names_of_rows_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_profile, "KEYS", 10)
+    monkeypatch.setattr(key_profile, "ROWS", 5)
+    with pytest.raises(SourceError, match="over 10 keys, such as 13"):
+        profiles((Record(f"row {n}", {f"{n}": n}) for n in range(99)), text=False)
