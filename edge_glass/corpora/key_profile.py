@@ -131,7 +131,9 @@ def profiles(records: Iterable[Record | Batch], text: bool) -> dict[str, KeyProf
 
 def _bound(profile_of: dict[str, KeyProfile]) -> None:
     if len(profile_of) > KEYS:
-        raise SourceError(f"over {KEYS} keys, such as {[*profile_of][-1]}: are names of rows keys here?")
+        raise SourceError(
+            f"over {KEYS} keys, such as {[*profile_of][-1]}: are names of rows keys here?"
+        )
     told = {key: profile for key, profile in profile_of.items() if profile.told_apart}
     for key in sorted(told, key=lambda key: (key.lower() in IDS, -[*told].index(key))):
         if sum(profile.told_apart for profile in told.values()) > IN_ALL:
