@@ -91,8 +91,10 @@ REFUSED = [  # the last option of each line would do nothing
     "audit BUILT --check signals --model tiny",
     "audit BUILT --check signals --language en",
     "audit BUILT --check signals --against BUILT",
-    "audit BUILT --check signals --fit image,caption",
-    "audit BUILT --check signals --least 0.2",
+    *(f"score BUILT --name n --of a:b,c:d {each}"
+      for each in ("--model m", "--column c", "--label l", "--jobs 2")),
+    *(f"score BUILT --name n --model m --column c --label l {each}"
+      for each in ("--of a:b,c:d", "--head README.md", "--embeddings OUT")),
     f"withdraw org/name {SOME} --certificate OUT",
     f"withdraw org/name {SOME} --jobs 2",
     f"withdraw org/name {SOME} --reason asked",
@@ -180,10 +182,14 @@ def functions() -> dict[str, Callable[..., object]]:
     return {str(verb): inspect.unwrap(function) for verb, function in every.items() if function}
 
 
+EVERY = "*"  # all options but a few that are read, by `only`
 Ways = set[tuple[frozenset[str], bool]]  # what each reads, and whether it goes on behind it
 
 
-def ways(nodes: list[ast.AST], helpers: dict[str, ast.FunctionDef]) -> Ways:
+Helpers = dict[str, ast.FunctionDef]  # functions of the command line by name
+
+
+def ways(nodes: list[ast.AST], helpers: Helpers) -> Ways:
     """All ways through some code; one that ends in an error is none."""
     through: Ways = {(frozenset(), True)}
     for node in nodes:
@@ -193,7 +199,7 @@ def ways(nodes: list[ast.AST], helpers: dict[str, ast.FunctionDef]) -> Ways:
     return through
 
 
-def _steps(node: ast.AST, helpers: dict[str, ast.FunctionDef]) -> Ways:
+def _steps(node: ast.AST, helpers: Helpers) -> Ways:
     if isinstance(node, ast.If | ast.IfExp):
         sides = (each if isinstance(each, list) else [each] for each in (node.body, node.orelse))
         return set().union(*(ways([node.test, *side], helpers) for side in sides))
@@ -204,22 +210,27 @@ def _steps(node: ast.AST, helpers: dict[str, ast.FunctionDef]) -> Ways:
     if isinstance(node, ast.Return | ast.Raise):
         return {(reads, False) for reads, _ in ways([*ast.iter_child_nodes(node)], helpers)}
     inner = ways([*ast.iter_child_nodes(node)], helpers)
-    refused = named(node) if node in [*calls(node, "ignored", "apart")] else set()
-    if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("_check"):
-        refused = named(helpers[node.func.id])  # type: ignore[attr-defined]
+    refused = set[str]()
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func).rpartition(".")[2]
+        code = helpers.get(called, ast.Module([], []))
+        refused = named(node) if called in ("ignored", "apart") else set()
+        refused |= named(code) if called.startswith("_check") else set()
+        refused |= {EVERY} if [*calls(code, "only")] else set()
     return {(reads | refused, on) for reads, on in inner}
 
 
 @pytest.mark.parametrize("verb", sorted({verb for verb, _ in options()}))
 def test_each_way_through_a_command_reads_an_option_or_refuses_it(verb: str) -> None:
     function = functions()[verb]
-    module = ast.parse(Path(inspect.getfile(function)).read_text())
-    helpers = {each.name: each for each in module.body if isinstance(each, ast.FunctionDef)}
+    paths = [*sorted((ROOT / "edge_glass" / "cli").glob("*.py")), Path(inspect.getfile(function))]
+    code = (each for path in paths for each in ast.parse(path.read_text()).body)
+    helpers = {each.name: each for each in code if isinstance(each, ast.FunctionDef)}
     through = ways([*helpers[function.__name__].body], helpers)
     assert through
     for parameter in typer.main.get_command(app).commands[verb].params:
         if parameter.param_type_name == "option" and parameter.opts[0] not in COMMON:
-            names = {str(parameter.name), *parameter.opts}
+            names = {EVERY, str(parameter.name), *parameter.opts}
             assert not [reads for reads, _ in through if not names & reads], parameter.opts
 
 
