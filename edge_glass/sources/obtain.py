@@ -156,9 +156,7 @@ def _raw(
     remote: dict[str, Remote],
     progress: Progress,
 ) -> Raw:
-    if folder.is_file():  # the archive or table itself
-        folder = folder.parent
-    if not folder.is_dir():
+    if not folder.exists():
         raise SourceError(f"{request.config}: --raw {folder} is not a folder")
     sources = {name: source for name, source in request.sources.items() if name not in remote}
     places = {name: find(folder, name, source) for name, source in sources.items()}
@@ -184,6 +182,10 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
     that an archive holds its last part is enough. Clips lie in a folder of the source's name, or
     all together in `folder` itself.
     """
+    if folder.is_file():  # the archive or table itself, and others beside it
+        if folder.name in (name, *(name + packed for packed in PACKED)):
+            return folder
+        folder = folder.parent
     unpacked = [source.folder, PurePosixPath(source.folder).name] if source.folder else []
     if source.path is not None or source.url is None:
         said = source.path or "."

@@ -71,14 +71,17 @@ def test_a_table_in_an_archive_is_read_by_its_name(packing: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_raw_may_be_an_archive_or_its_folder_itself(packed: bool, tmp_path: Path) -> None:
+def test_raw_may_be_an_archive_or_its_folder_itself(packed: bool, tmp_path: Path, cli: Cli) -> None:
     raw = ROOT / "samples" / "ljspeech" / "LJSpeech-1.1"
     if packed:
         members = {
             str(p.relative_to(raw.parent)): p.read_bytes() for p in raw.rglob("*.*") if p.is_file()
         }
         tarred(raw := tmp_path / "LJSpeech-1.1.tar.bz2", members)
+        (tmp_path / "LJSpeech-1.1").mkdir()  # a folder beside the archive is not read in its place
     assert len(rows(build_raw("ljspeech", raw, tmp_path / "out"))) == 3
+    (planned,) = cli("plan", "ljspeech", "--raw", raw, "--json").json
+    assert {source["state"] for source in planned["sources"]} == {"here"}
 
 
 def test_a_folder_that_a_source_does_not_have_is_an_error(
