@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit import ROOT
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
@@ -120,3 +121,10 @@ assert row["audio"]["array"].dtype == "float32"
 assert not {"torch", "torchcodec"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", catalog.corpora())
+def test_expected_counts_say_who_counted(name: str) -> None:
+    lines = (ROOT / "configs" / f"{name}.yaml").read_text().splitlines()
+    said = [lines[at - 1].startswith("# ") for at, line in enumerate(lines) if line == "expected:"]
+    assert all(said), f"{name}: whose counts are these?"
