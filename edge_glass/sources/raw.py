@@ -274,17 +274,13 @@ class Raw:
                 yield record
             self._check_count(source, count)
 
-    def _records(
-        self, reader: Any, header: list[str], source: str
-    ) -> Iterator[tuple[int, dict[str, str]]]:
+    def _records(self, reader: Any, header: list[str], source: str) -> Iterator[tuple[int, Any]]:
         with self._readable(reader, source):
             for fields in filter(None, reader):  # an empty line is no record
                 whole = len(fields) == len(header)
                 differ = f"{len(fields)} fields where the header has {len(header)}"
-                yield (
-                    reader.line_num,
-                    (dict(zip(header, fields, strict=True)) if whole else Malformed(differ)),
-                )
+                record = dict(zip(header, fields, strict=True)) if whole else Malformed(differ)
+                yield reader.line_num, record
 
     @contextmanager
     def _readable(self, reader: Any, source: str) -> Iterator[None]:
