@@ -25,6 +25,7 @@ from edge_glass.sources.row_fetch import Remote
 from edge_glass.sources.table_layout import named, renamed
 
 MAX_FIELD = 2**24  # characters in one CSV field
+Lines = Iterator[tuple[int, Any]]  # with numbers or positions
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 
 
@@ -269,12 +270,11 @@ class Raw:
             self.renamed[source], count = renamed(names), 0
             ours = {theirs: name for name, theirs in names.items()}
             header = [ours.get(name, name) for name in header]
-            for record in self._records(reader, header, source):
-                count += 1
+            for count, record in enumerate(self._records(reader, header, source), 1):
                 yield record
             self._check_count(source, count)
 
-    def _records(self, reader: Any, header: list[str], source: str) -> Iterator[tuple[int, Any]]:
+    def _records(self, reader: Any, header: list[str], source: str) -> Lines:
         with self._readable(reader, source):
             for fields in filter(None, reader):  # an empty line is no record
                 whole = len(fields) == len(header)
@@ -292,14 +292,14 @@ class Raw:
                 "Get the file again from upstream."
             ) from None
 
-    def tsv(self, source: str, width: int, span: Span = WHOLE) -> Iterator[tuple[int, Any]]:
+    def tsv(self, source: str, width: int, span: Span = WHOLE, member: str = "") -> Lines:
         """Position and fields of each line between tabs, or `Malformed`; without header, quotes."""
         number = 0
-        with self.file(source) as path:
+        with self.file(source, member) as path:
             for number, line in line_pieces.lines(path, span, True):
                 fields = line.rstrip("\r\n").split("\t")
-                differ = f"{len(fields)} fields between tabs, expected {width}"
-                yield number - 1, fields if len(fields) == width else Malformed(differ)
+                differ = Malformed(f"{len(fields)} fields between tabs, expected {width}")
+                yield number - 1, fields if len(fields) == width else differ
         self._check_count(source, number)
 
     def objects(

@@ -65,6 +65,7 @@ def test_a_table_in_an_archive_is_read_by_its_name(packing: str, tmp_path: Path)
             put(tmp_path / name, text)
         raw = Raw("birds", {"birds": tmp_path})
     assert [*raw.csv("birds", ["a"], member="list.csv")] == [(2, {"a": "1", "b": "2"})]
+    assert [*raw.tsv("birds", 2, member="deep/list.tsv")] == [(0, ["1", "2"])]
     assert [*raw.objects("birds", "list.json", {"a": Value("string")})] == [(0, {"a": "1"})]
     with pytest.raises(SourceError, match=r"birds.*gone\.csv"):
         [*raw.csv("birds", ["a"], member="gone.csv")]
