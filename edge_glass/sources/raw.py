@@ -270,7 +270,8 @@ class Raw:
             self.renamed[source], count = renamed(names), 0
             ours = {theirs: name for name, theirs in names.items()}
             header = [ours.get(name, name) for name in header]
-            for count, record in enumerate(self._records(reader, header, source), 1):
+            for record in self._records(reader, header, source):
+                count += 1
                 yield record
             self._check_count(source, count)
 
@@ -278,9 +279,8 @@ class Raw:
         with self._readable(reader, source):
             for fields in filter(None, reader):  # an empty line is no record
                 whole = len(fields) == len(header)
-                differ = f"{len(fields)} fields where the header has {len(header)}"
-                record = dict(zip(header, fields, strict=True)) if whole else Malformed(differ)
-                yield reader.line_num, record
+                differ = Malformed(f"{len(fields)} fields where the header has {len(header)}")
+                yield reader.line_num, dict(zip(header, fields, strict=True)) if whole else differ
 
     @contextmanager
     def _readable(self, reader: Any, source: str) -> Iterator[None]:
