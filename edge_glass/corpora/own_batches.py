@@ -103,19 +103,14 @@ class TablePart:
 
 def table_parts(spec: Spec, every: list[Files], split: str, whole: bool) -> list[TablePart]:
     """The rows of a split; none where records are JSON, or name files or seconds."""
+    columns = spec.columns.values()
     media = {name: column for name, column in spec.columns.items() if column.role in KINDS}
     ways = [column.stored_as for column in media.values()]
-    captions = [column for column in spec.columns.values() if column.role == "caption"]
-    odd = [
-        column
-        for column in spec.columns.values()
-        if column.role in SPAN or (column.role == "id" and column.type != "string")
-    ]
+    plain = all(c.role not in SPAN and (c.role != "id" or c.type == "string") for c in columns)
     listed = [(files, name) for files in every for name in tables.names(files)]
     if (
         ways not in ([], ["url"])
-        or odd
-        or len(captions) > 1
+        or not plain
         or any(files.archived for files in every)
         or not all(tables.in_batches(name) for _, name in listed)
     ):
