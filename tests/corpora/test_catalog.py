@@ -123,7 +123,7 @@ assert not {"torch", "torchcodec"} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("name", catalog.corpora())
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "configs").glob("*.yaml"))])
 def test_expected_counts_say_who_counted(name: str) -> None:
     lines = (ROOT / "configs" / f"{name}.yaml").read_text().splitlines()
     said = [lines[at - 1].startswith("# ") for at, line in enumerate(lines) if line == "expected:"]
