@@ -53,6 +53,7 @@ def ledger(
 
     if reason is not None and reason not in list(ledgers.Outcome):
         raise ConfigError(absent("outcome", reason, ledgers.Outcome))
+    session.spare_memory()
     listed = 0
     for config, folder in manifest.built(locations.at(directory)).items():
         path, build = folder / ledgers.FILE, manifest.read(folder)

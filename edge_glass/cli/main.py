@@ -126,8 +126,11 @@ def plan(
 ) -> None:
     """What a build will fetch and make, and how your own data are understood. Fetches nothing."""
     from edge_glass.cli import terminal
+    from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate as planning
 
+    if raw is None and catalog.our_samples().issuperset(names):
+        session.spare_memory()  # before a builder is imported
     said = choices(url, caption, column, layout, split, licence)
     wanted = variants(names, set_, name, said, licences)
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
@@ -342,6 +345,7 @@ for each in app.registered_commands:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is told without a traceback and exits with 1."""
+    session.alone = arguments is None
     try:
         app(arguments)
     except SystemExit as end:

@@ -9,7 +9,7 @@ import typer
 
 from edge_glass.cli.options import AllowEmpty, Json, terminal_progress
 from edge_glass.cli.session import ignored
-from edge_glass.core import ledger, manifest
+from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
@@ -251,6 +251,8 @@ def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:
 
 def _one_build(directory: Path) -> Path:
     """The folder of the only config that is built there."""
+    from edge_glass.core import manifest
+
     built = manifest.built(directory)
     if len(built) != 1:
         raise ConfigError(f"{directory}: give the folder of one of {', '.join(built)}")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.tables import dedup, steps
     from edge_glass.vectors.alignment import Alignment
 
-console = Console()
+console = Console(emoji=False)  # what a table of emoji says is for no name out of a file
 SHOWN = 20  # ids or rows of a long list
 SHORT = 200  # characters of a caption
 

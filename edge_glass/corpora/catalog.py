@@ -159,6 +159,13 @@ def samples() -> list[str]:
     return [f"{name}_sample" for name in corpora()]
 
 
+def our_samples() -> set[str]:
+    """The configs of which all that is read, and all code that reads it, comes with us."""
+    ours = [name for name, package in corpora().items() if package == "edge_glass"]
+    every = ((config, said) for name in ours for config, said in spec(name).configs.items())
+    return {config for config, said in every if said.get("bundled")}
+
+
 def variant(
     base: str,
     overrides: dict[str, Any] | None = None,

@@ -4,6 +4,7 @@ Of records that are read, and of examples that are written.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit
 KINDS = {dict: "an object", list: "a list", str: "text", type(None): "nothing"}
+TEXTS, FLOATS = ("string", "large_string"), ("halffloat", "float", "double", "float32", "float64")
+INTEGER = re.compile(r"(u?)int(8|16|32|64)")
 Test = Callable[[Any], bool]
 
 
@@ -38,10 +41,9 @@ class Fields:
     """The fields that a record has by name: each null (if not required) or of a column's type."""
 
     def __init__(self, kinds: Mapping[str, Any], required: Iterable[str] = ()) -> None:
-        features = portable(dict(kinds))
-        self._types = {name: arrow_type(feature) for name, feature in features.items()}
-        self._tests = [(name, fits(type_)) for name, type_ in self._types.items()]
-        self._words = {name: described(feature) for name, feature in features.items()}
+        self._features = portable(dict(kinds))
+        self._tests = [(name, fits(feature)) for name, feature in self._features.items()]
+        self._words = {name: described(feature) for name, feature in self._features.items()}
         self._required = frozenset(required)
 
     def check(self, record: Mapping[str, Any]) -> None:
@@ -68,7 +70,7 @@ class Columns(Fields):
 
     def __init__(self, kinds: Mapping[str, Any], left_out: Iterable[str] = ()) -> None:
         super().__init__({name: kind for name, kind in kinds.items() if name not in {*left_out}})
-        self._texts = [name for name, type_ in self._types.items() if _holds_text(type_)]
+        self._texts = [name for name, each in self._features.items() if _holds_text(each)]
 
     def check(self, record: Mapping[str, Any]) -> None:
         """Raise Dropped for a value that cannot be written and read again as what it is."""
@@ -83,7 +85,7 @@ class Columns(Fields):
         """Rows of these columns; those that `check` would not let pass are dropped."""
         if not any(map(_may_hold_nul, (rows[name] for name in self._texts))):
             return rows
-        return marked(rows, [*self._types], self._dropped)
+        return marked(rows, [*self._features], self._dropped)
 
     def _dropped(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
         try:
@@ -127,23 +129,42 @@ def preview(value: Any) -> str:
     return kind if value is None else f"{kind}: {f'{value!a:.{SHOWN + 20}}'[:SHOWN]}"
 
 
-def fits(type_: "pa.DataType") -> Test:
-    """Whether a value can be written as this type and read again as what it is; null always can."""
+def fits(kind: Any) -> Test:
+    """Whether a value can be written as this and read again as what it is; null always can.
+
+    `kind`: a portable feature, or an Arrow type.
+    """
+    match _parts(kind):
+        case [item]:
+            return partial(_is_list, fits(item))
+        case dict(parts):
+            return partial(_is_struct, {name: fits(part) for name, part in parts.items()})
+        case str(name) if whole := INTEGER.fullmatch(name):
+            most = 2 ** (int(whole[2]) - (not whole[1]))
+            return partial(_is_integer, 0 if whole[1] else -most, most)
+        case name:
+            return OTHERS.get(name, lambda value: True)
+
+
+def _parts(kind: Any) -> Any:
+    """What a feature or an Arrow type is of: a list of one, fields by name, or its own name.
+
+    Arrow is asked about those alone that are not plain: to import it takes as long as a plan.
+    """
+    match kind:
+        case {"_type": "Value", "dtype": str(name)} if name in PLAIN:
+            return name
+        case {"_type": "Sequence", "feature": item, **length} if not length:
+            return [item]
+        case {"_type": str()}:
+            return _parts(arrow_type(kind))
+        case dict() | list():
+            return kind
     import pyarrow as pa
 
-    if pa.types.is_integer(type_):
-        signed = pa.types.is_signed_integer(type_)
-        most = 2 ** (type_.bit_width - signed)
-        return partial(_is_integer, -most if signed else 0, most)
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        return partial(_is_list, fits(type_.value_type))
-    if pa.types.is_struct(type_):
-        return partial(_is_struct, {field.name: fits(field.type) for field in type_})
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-        return partial(_is, (str,))
-    if pa.types.is_boolean(type_):
-        return partial(_is, (bool, np.bool_))
-    return _is_number if pa.types.is_floating(type_) else lambda value: True
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [kind.value_type]
+    return {each.name: each.type for each in kind} if pa.types.is_struct(kind) else str(kind)
 
 
 def _is(kinds: tuple[type, ...], value: Any) -> bool:
@@ -163,6 +184,14 @@ def _is_number(value: Any) -> bool:
     return _is((float, np.floating, np.integer), value)
 
 
+OTHERS: dict[str, Test] = {
+    "bool": partial(_is, (bool, np.bool_)),
+    **dict.fromkeys(TEXTS, partial(_is, (str,))),
+    **dict.fromkeys(FLOATS, _is_number),
+}
+PLAIN = {*OTHERS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+
+
 def _is_list(item: Test, value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(item, value))
@@ -175,14 +204,11 @@ def _is_struct(parts: dict[str, Test], value: Any) -> bool:
     return value is None
 
 
-def _holds_text(type_: "pa.DataType") -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_struct(type_):
-        return any(_holds_text(field.type) for field in type_)
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        return _holds_text(type_.value_type)
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+def _holds_text(kind: Any) -> bool:
+    parts = _parts(kind)
+    if isinstance(parts, str):
+        return parts in TEXTS
+    return any(map(_holds_text, parts.values() if isinstance(parts, dict) else parts))
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -26,7 +26,7 @@ HEAVY = {
     "torch",
     "transformers",
 }
-ARROW, TABLE = ("pyarrow",), ("pyarrow", "pyarrow.compute", "pandas")  # pyarrow's affair
+ARROW, TABLE = ("pyarrow",), ("pyarrow", "pyarrow.compute")
 # what the modules of builders import; all others come with NumPy alone
 CLASSES = ("cc12m_cls", "imagenet_captions", "laionet", "yfcc15m_cls")
 WITH_BUILDER = {
@@ -34,16 +34,16 @@ WITH_BUILDER = {
     "musiccaps": ("soundfile",),
     "valor": ("PIL.Image", "soundfile"),
 }
-WITH_ROWS = {  # JSON whose fields have types, Parquet, tables, and what DuckDB reads or joins
-    **dict.fromkeys(("mm_imdb", "pixmo_cap", "valor"), ARROW),
+WITH_ROWS = {  # Parquet, tables, and what DuckDB casts and cleans
+    "pixmo_cap": ARROW,
     **dict.fromkeys(("audiocaps", "common_voice", *CLASSES), TABLE),
-    **dict.fromkeys(("coco_captions", "laion400m", "laionet"), (*TABLE, "duckdb")),
+    **dict.fromkeys(("laion400m", "laionet"), (*TABLE, "duckdb")),
 }
 SCRIPT = """
 import sys
 from edge_glass.cli.main import main
 try:
-    main(sys.argv[1:])
+    main()
 except SystemExit as end:
     assert not end.code, end
 print("imported", *sys.modules)

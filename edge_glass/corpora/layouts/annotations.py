@@ -5,16 +5,16 @@ The lists of a file refer to each other: they are read as a stream, and joined o
 
 import json
 import re
-import tempfile
+import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import tables
@@ -23,9 +23,6 @@ from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.tables import SPLIT
 from edge_glass.sources import json_text
 
-if TYPE_CHECKING:
-    import duckdb
-
 NUMBER = re.compile(r"(\d+)\.\w+$")
 KEPT = (  # of an annotation
     "caption", "bbox", "category_id", "area", "iscrowd", "multiple_choice_answer", "answers",
@@ -33,7 +30,6 @@ KEPT = (  # of an annotation
 )  # fmt: skip
 OWNERS, ANNOTATIONS = ("images", "questions"), "annotations"
 ROWS = 5000  # on their way at a time
-MEMORY = 300_000_000  # bytes; beyond that they lie on the disk
 Item = dict[str, Any]
 
 
@@ -57,8 +53,7 @@ def records(files: Files) -> Iterator[Record]:
         if name.endswith(".json"):
             groups.setdefault(_word(name), []).append(name)
     for split, names in groups.items():
-        with duck.connected(MEMORY, Path(tempfile.gettempdir())) as connection:
-            lists = _Lists(connection)
+        with TemporaryDirectory() as folder, closing(_Lists(Path(folder))) as lists:
             for name in names:
                 with files.local(name) as path:
                     lists.add(json_text.lists(path))
@@ -73,13 +68,14 @@ def records(files: Files) -> Iterator[Record]:
 class _Lists:
     """The lists of one split's files, joined in a database: what is in memory is a part of them."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        self._connection, self._waiting = connection, list[tuple[str, str, str, str]]()
+    def __init__(self, folder: Path) -> None:
+        self._connection = sqlite3.connect(folder / "lists", check_same_thread=False)
+        self._waiting = list[tuple[str, str, str, str]]()
         self.categories, self.licences = dict[Any, Any](), dict[Any, Any]()
         self.asked = False
-        connection.execute(
-            "CREATE TABLE items (list VARCHAR, image VARCHAR, question VARCHAR, said VARCHAR)"
-        )
+        self._connection.execute("PRAGMA journal_mode = off")  # nothing of it outlives a crash
+        self._connection.execute("CREATE TABLE items (list, image, question, said)")
+        self.close = self._connection.close
 
     def add(self, items: Iterator[tuple[str, Any]]) -> None:
         """Take the items of a file."""
@@ -103,27 +99,23 @@ class _Lists:
         self._write()
 
     def _write(self) -> None:
-        import pyarrow as pa
-
-        names = ("list", "image", "question", "said")
-        columns = zip(*self._waiting, strict=True) if self._waiting else [()] * len(names)
-        arrays = [pa.array(column, pa.string()) for column in columns]
-        self._connection.register("waiting", pa.table(arrays, names=[*names]))
-        self._connection.execute("INSERT INTO items SELECT * FROM waiting")
+        self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", self._waiting)
         self._waiting = []
 
     def joined(self, owners: str, key: str) -> Iterator[tuple[Item, list[Item]]]:
-        """Each image or question, in source order, with its annotations in theirs."""
-        once = "QUALIFY row_number() OVER (PARTITION BY image ORDER BY rowid) = 1"
-        batches = self._connection.sql(f"""
-            WITH owners AS (
-                SELECT rowid AS place, * FROM items WHERE list = '{owners}'
-                {once if key == "image" else ""}  -- the same in the files of captions and objects
-            ), notes AS (SELECT rowid AS place, * FROM items WHERE list = '{ANNOTATIONS}')
-            SELECT owners.place, owners.said, notes.said FROM owners
-            LEFT JOIN notes ON owners.{key} = notes.{key} ORDER BY owners.place, notes.place
-        """).to_arrow_reader(ROWS)
-        rows = (row for each in batches for row in zip(*(c.to_pylist() for c in each), strict=True))
+        """Each image or question, in source order, with its annotations in theirs.
+
+        An image that stands in the files of captions and of objects is one.
+        """
+        self._connection.execute(f"CREATE INDEX by_key ON items (list, {key})")
+        rows = self._connection.execute(f"""
+            SELECT owners.place, owners.said, notes.said FROM (
+                SELECT min(rowid) AS place, said, {key} FROM items WHERE list = '{owners}'
+                GROUP BY {"image" if key == "image" else "rowid"}
+            ) AS owners
+            LEFT JOIN items AS notes ON notes.list = '{ANNOTATIONS}' AND notes.{key} = owners.{key}
+            ORDER BY owners.place, notes.rowid
+        """)
         for _, group in groupby(rows, itemgetter(0)):
             several = [*group]
             notes = [json.loads(each) for *_, each in several if each is not None]
