@@ -107,12 +107,6 @@ def alignments(folders: Iterable[Path]) -> str:
     return card_section.alignments(each for folder in folders for each in alignment.noted(folder))
 
 
-def alignments_in(readme: str) -> str:
-    """The section of a card about columns that align."""
-    start, end = ALIGNED
-    return readme.partition(f"{start}\n")[2].partition(f"\n{end}")[0]
-
-
 def seals(data: dict[str, Any]) -> dict[str, str]:
     """Config -> sha256 of its manifest, as the header of a card has them."""
     known = data.get(SEALS)

@@ -100,7 +100,7 @@ def edited_card(release: Release) -> Iterator[Finding]:
     plots = {path.stem for path in (release.out / PLOTS).glob("*.png")}
     readme = card.resealed(readme, release.manifests)
     examples = {m.config: card_section.example_in(readme, m) for m in release.manifests}
-    aligned = card.alignments_in(readme)
+    aligned = card.alignments(release.out / m.config for m in release.manifests)
     if card.render(release.manifests, card.title(readme), None, plots, examples, aligned) != readme:
         what = "has text that no build writes, or a flipped bit; the next build writes it anew"
         yield Finding("note", release.out.name, card.FILE, what)
