@@ -123,6 +123,9 @@ class Listed:
     def unlicensed(self, fields: Any) -> None:
         """Nothing is asked of licences."""
 
+    def misfits(self, empty: list[str], raw: Raw) -> list[str]:
+        return []
+
     def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
         for name in self._splits[split]:
             yield Row(name, split, name)

@@ -43,6 +43,9 @@ class Sized:
     def batched(self, raw: Raw) -> bool:
         return False
 
+    def misfits(self, empty: list[str], raw: Raw) -> list[str]:
+        return []
+
     def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:
         yield from self.rows if split == "train" else []
 

@@ -783,7 +783,8 @@ CASES = {
         {"caption": '"Is anyone home?"', "duration": 0.5},
     ),
     "coco": Case(
-        "COCO: captions and instances", "coco", coco, {"train": 2, "validation": 1},
+        "COCO: captions and instances, licences by their number", "coco", coco,
+        {"train": 2, "validation": 1},
         ("image", "captions", "objects", "coco_url"),
         {"captions": ["Picture 9, 1.", "Picture 9, 2."], "listed_license": 3},
         {"missing_media": 2},
