@@ -173,12 +173,10 @@ def score(
     from edge_glass.cli import terminal
     from edge_glass.core import manifest
     from edge_glass.core.errors import ConfigError
-    from edge_glass.core.extras import needs
     from edge_glass.vectors import scores
 
     if model is not None and column is not None and label is not None:
         ignored("they are no matter of --model", "--of", "--head", "--embeddings")
-        needs("score --model", "encoders", "torch", "transformers")
         saying = scores.Saying(model, column, label)
         given = {
             config: scores.classify(folder, name, saying, jobs or processes())

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from edge_glass.core import manifest, outputs, parquet, records
 from edge_glass.core.errors import ConfigError, DataError, absent
+from edge_glass.core.extras import needs
 from edge_glass.core.manifest import File, Manifest, Score
 from edge_glass.core.names import check
 from edge_glass.core.shard_files import write_table
@@ -73,6 +74,7 @@ def classify(folder: Path, name: str, saying: Saying, jobs: int = 1) -> Score:
 
     Raises EdgeGlassError if the model is none or has no such label.
     """
+    needs(saying.model, "encoders", "torch", "transformers")
     column, short = saying.column, short_name(saying.model)
     labels = classifier.labels(locate(saying.model))
     if saying.label not in labels:
@@ -156,6 +158,7 @@ def _cosines(left: Stored, right: Stored) -> Blocks:
 
 
 def _linear(side: Stored, head: Path) -> Blocks:
+    needs(f"--head {head}", "encoders", "safetensors")
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -15,7 +15,7 @@ from kit import Cli, entries, rows
 import edge_glass as eg
 from edge_glass.audit.verify import verify
 from edge_glass.audit.where import filtered
-from edge_glass.core import parquet
+from edge_glass.core import extras, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.vectors import scores
 
@@ -122,3 +122,13 @@ def test_no_score_is_left_of_a_row_that_is_withdrawn(data: Path, tmp_path: Path)
     assert not scores.names(out / data.name)
     with pytest.raises(ConfigError, match="no column or score fit;"):
         filtered(out / data.name, out, "x", "fit > 0")
+
+
+def test_what_scores_need_is_said(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"org/m needs torch, transformers.*\[encoders\]"):
+        eg.score(data, "x", model="org/m", column="caption", label="good")
+    with pytest.raises(ConfigError, match=r"--head head needs safetensors"):
+        eg.score(data, "x", of=["caption"], head="head")
+    with pytest.raises(ConfigError, match="or `model`, `column` and `label`"):
+        eg.score(data, "x", model="org/m")
