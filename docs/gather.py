@@ -37,7 +37,7 @@ COMMON = ("quiet", "verbose", "log")
 def main(out: Path) -> None:
     """Write all pages of the site into a folder."""
     for path in (ROOT / "docs").rglob("*"):
-        if path.suffix in (".md", ".png", ".svg"):
+        if path.suffix in (".css", ".js", ".md", ".png", ".svg"):
             target = out / path.relative_to(ROOT / "docs")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
@@ -122,14 +122,16 @@ def catalogue() -> Iterator[str]:
         yield f"## {spec.title} {{#{name}}}\n\n{_plain(spec.licence)}  \n<{spec.homepage}>\n"
         yield "| config | parameters |\n|---|---|"
         for config, values in spec.configs.items():
-            yield f"| `{config}` | {', '.join(f'`{k}={v}`' for k, v in values.items())} |"
+            listed = ", ".join(f"`{k}={v}`" for k, v in values.items())
+            yield f"| `{config}` | {listed or 'the defaults'} |"
         yield "\n| parameter | values | default | what it does |\n|---|---|---|---|"
         for row in parameters(kind.BUILDER_CONFIG_CLASS):
             yield f"| {' | '.join(map(_plain, row))} |"
-        yield "\n| source | bytes | rows |\n|---|--:|--:|"
+        yield "\nIts sources:\n"
         for file, source in spec.sources.items():
-            sizes = [f"{n:,}" if n is not None else "" for n in (source.bytes, source.rows)]
-            yield f"| {file} | {' | '.join(sizes)} |"
+            sizes = {"bytes": source.bytes, "rows": source.rows}
+            known = [f"{n:,} {unit}" for unit, n in sizes.items() if n is not None]
+            yield f"- {file}{': ' if known else ''}{', '.join(known)}"
         yield ""
 
 

@@ -5,14 +5,15 @@ from typing import Any
 
 import duckdb
 
-from edge_glass.audit import audits, findings, plots, report_stats, row_preview
-from edge_glass.core import duck, manifest, pages, parquet, units
+from edge_glass.audit import audits, findings, report_stats, row_preview
+from edge_glass.core import duck, manifest, pages, parquet, plots, units
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.manifest import HIDDEN, Manifest, Split
 from edge_glass.core.names import REPORT as FILE
 from edge_glass.core.names import picture
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
+from edge_glass.vectors import embedding_map
 
 WORST = 3  # of each check
 SHARDS = 50  # that are listed with their checksums
@@ -21,8 +22,9 @@ SHARDS = 50  # that are listed with their checksums
 def write(out: Path) -> list[str]:
     """Write `out/report.html` and its plots as PNG; returns the names of all files.
 
-    The page is self-contained, loads nothing and runs no script. What it says of rows in figures is
-    read from their columns once for each build; rows are drawn, and read by their row groups.
+    The page is self-contained, loads nothing, and its one script filters and orders the rows. What
+    it says of rows in figures is read from their columns once for each build; rows are drawn, and
+    read by their row groups.
     """
     folders = manifest.built(out)
     manifests = {name: manifest.read(folder) for name, folder in folders.items()}
@@ -39,6 +41,7 @@ def write(out: Path) -> list[str]:
     configs = [
         _config(out, folders[name], manifests[name], audited[name])
         | {"rows": facts[name]["rows"], "columns": facts[name]["columns"]}
+        | {"maps": embedding_map.of(folders[name], out / "embeddings")}
         | {"plots": [(plot.title, plots.svg(plot)) for plot in plotted_configs[name]]}
         for name in folders
     ]

@@ -7,18 +7,19 @@ from typing import Any
 
 import duckdb
 
-from edge_glass.audit import plots, row_preview
-from edge_glass.audit.plots import Plot
-from edge_glass.core import column_notes, duck, ledger, manifest, parquet, records
+from edge_glass.audit import row_preview
+from edge_glass.core import duck, ledger, manifest, parquet, plots, records
 from edge_glass.core.columns import ColumnRole, is_list, with_role
 from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.plots import Plot
 from edge_glass.sources.table_layout import quoted
+from edge_glass.tables import column_stats
 
-VERSION = 2
+VERSION = 3
 MEMORY = 1_000_000_000
 BINS = 24
-ROWS = 20  # drawn of each config
+ROWS = 48  # drawn of each config
 SHOWN = 12  # hosts, years, languages, licences
 Facts = dict[str, Any]
 YEAR = "regexp_extract(coalesce(url, ''), '/((?:19|20)[0-9]{2})[/-]', 1)"
@@ -47,58 +48,17 @@ def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
     columns = build.features if here else {}
     with duck.connected(MEMORY, hidden) as connection:
         if here:
-            files = ", ".join(duck.text(parquet.bounded(path)) for path in here)
-            connection.execute(f"CREATE TEMP VIEW data AS FROM read_parquet([{files}])")
+            column_stats.view(connection, here)
         path = duck.text(parquet.bounded(folder / ledger.FILE))
         connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
         return {
             "rows": row_preview.sample_rows(folder, build, ROWS),
-            "columns": _columns(connection, columns),
+            "columns": column_stats.of(connection, columns),
             "histograms": _histograms(connection, columns),
             "languages": _languages(connection, columns),
             "hosts": _rot(connection, HOST),
             "years": _rot(connection, f"coalesce(nullif({YEAR}, ''), nullif({SERVED}, ''))"),
         }
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> list[Facts]:
-    """Of each column but media: its type, nulls, values apart, and least and most.
-
-    Of texts and lists these are lengths; of what has no order there are none.
-    """
-    media = with_role(columns, ColumnRole.MEDIA)
-    measures = {
-        name: _measure(name, feature) for name, feature in columns.items() if name not in media
-    }
-    if not measures:
-        return []
-    asked = ", ".join(
-        f"count(*) - count({quoted(name)}), approx_count_distinct({quoted(name)}), "
-        f"min({value})::DOUBLE, max({value})::DOUBLE"
-        for name, (value, _) in measures.items()
-    )
-    [figures] = connection.execute(f"SELECT {asked} FROM data").fetchall()
-    return [
-        {"name": name, "type": column_notes.type_name(columns[name]), "unit": unit}
-        | dict(
-            zip(("nulls", "distinct", "least", "most"), figures[4 * at : 4 * at + 4], strict=True)
-        )
-        for at, (name, (_, unit)) in enumerate(measures.items())
-    ]
-
-
-def _measure(name: str, feature: Any) -> tuple[str, str]:
-    """What is measured of a column, in SQL, and its unit."""
-    if is_list(feature):
-        return f"len({quoted(name)})", "items"
-    kind = column_notes.type_name(feature)
-    if kind in ("string", "large_string"):
-        return f"length({quoted(name)})", "characters"
-    if kind.startswith("float"):
-        return f"CASE WHEN isfinite({quoted(name)}) THEN {quoted(name)} END", ""
-    if kind == "ClassLabel" or kind.startswith(("int", "uint", "decimal")):
-        return quoted(name), ""
-    return "NULL", ""
 
 
 def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> list[Facts]:

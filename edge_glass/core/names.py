@@ -19,7 +19,7 @@ DEVICES = frozenset(
 )
 REPORT = "report.html"  # beside the builds of a folder
 PLOTS = "plots"  # the folder with a picture of each config
-PICTURE_MARK = b"Software\0Edge Glass"  # in each of them, as `audit.plots` writes it
+PICTURE_MARK = b"Software\0Edge Glass"  # in each of them, as `core.plots` writes it
 
 
 class BadName(ConfigError, ValueError):

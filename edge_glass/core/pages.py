@@ -1,12 +1,34 @@
 """Pages and pictures out of templates: their text is escaped, and safe to be shown."""
 
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.visible import visible
+
+ROWS = [Path(__file__).with_name(f"rows.{kind}") for kind in ("js", "css")]  # of every page
+
+
+@dataclass(frozen=True)
+class Script:
+    """The one script that a page of ours may hold, and the name by which a policy allows it."""
+
+    text: Markup
+    source: str
+
+
+def _script(path: Path) -> Script:
+    text = path.read_text(encoding="utf-8")
+    return Script(Markup(text), f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'")
+
+
+SCRIPT = _script(ROWS[0])
 
 
 def render(room: str, template: str, **values: Any) -> str:
@@ -20,7 +42,7 @@ def render(room: str, template: str, **values: Any) -> str:
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,  # a name that nobody gives is an error, not nothing
     )
-    return environment.get_template(f"{template}.jinja").render(**values)
+    return environment.get_template(f"{template}.jinja").render(script=SCRIPT, **values)
 
 
 def write(path: Path, room: str, template: str, **values: Any) -> None:

@@ -10,14 +10,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import finished, ledger, manifest, pages, parquet, tabular
+from edge_glass.core import finished, ledger, manifest, parquet, plots, tabular
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
 
 BUCKET = 50_000  # rows that are compared at a time
 BUCKETS = 200  # files that are open at a time
-WIDTH = 400  # pixels of the longest bar of a plot
 SHOWN = 100  # ids of each kind of difference
 ABSENT = "absent"
 
@@ -207,7 +206,17 @@ def _digest(value: Any) -> str:
 
 def plot(differences: list[Difference], path: Path) -> None:
     """Write an SVG with a pair of bars, old and new, for each outcome of each config."""
-    most = max((max(pair) for one in differences for pair in one.outcomes.values()), default=1)
-    pages.write(
-        path, "release", "link_rot.svg", differences=differences, scale=WIDTH / max(most, 1)
+    plots.write_svg(
+        path,
+        [
+            plots.bars(
+                f"{one.config}: old and new",
+                [
+                    (f"{name}, {when}", rows, 0)
+                    for name, pair in one.outcomes.items()
+                    for when, rows in zip(("old", "new"), pair, strict=True)
+                ],
+            )
+            for one in differences
+        ],
     )

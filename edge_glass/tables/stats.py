@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from typing_extensions import TypedDict
 
-from edge_glass.core import duck, pages, schema
+from edge_glass.core import duck, pages, plots, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.sources.table_layout import Layout, quoted
 
@@ -148,20 +147,20 @@ def write(out: Path, summary: Mapping[str, object], parts: Iterable[PartStats]) 
     """Write the statistics as JSON, and with plots as a page that loads nothing."""
     total = merged(parts)
     write_json(out / FILE, total)
-    values = {"summary": summary, "total": total, "plots": list(_plots(total))}
-    pages.write(out / PAGE, "tables", "stats.html", **values)
+    plotted = [(plot.title, plots.svg(plot)) for plot in _plots(total)]
+    pages.write(out / PAGE, "tables", "stats.html", summary=summary, total=total, plots=plotted)
 
 
-def _plots(total: Stats) -> Iterable[dict[str, Any]]:
-    for kind, columns in (("counts", total["counts"]), ("bins", total["bins"])):
-        for name, values in columns.items():
-            bars = list(values.items())
-            if kind == "counts" and len(bars) > SHOWN:
-                rest = sum(rows for _, rows in bars[SHOWN:])
-                bars = [*bars[:SHOWN], (f"{len(bars) - SHOWN:,} others", rest)]
-            top = max((rows for _, rows in bars), default=1)
-            if bars:
-                yield {"name": name, "kind": kind, "values": bars, "top": top}
+def _plots(total: Stats) -> Iterable[plots.Plot]:
+    for name, values in total["counts"].items():
+        shown = list(values.items())[:SHOWN]
+        if rest := sum(values.values()) - sum(rows for _, rows in shown):
+            shown.append((f"{len(values) - SHOWN:,} others", rest))
+        yield plots.bars(name, plots.lines(shown))
+    for name, values in total["bins"].items():
+        edges = {float(edge): rows for edge, rows in values.items() if edge != NOTHING}
+        if edges:
+            yield plots.columns(name, list(edges.values()), min(edges), max(edges), name)
 
 
 def read(out: Path) -> Stats:

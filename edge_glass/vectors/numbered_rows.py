@@ -1,12 +1,12 @@
 """The rows of a build by their numbers, and which of them pass filters. One row group in memory."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edge_glass.core import ledger, manifest, parquet
+from edge_glass.core import duck, ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, DataError, absent
+from edge_glass.sources.table_layout import quoted
+from edge_glass.tables import column_stats
 
 Array = np.ndarray[Any, Any]
 UNSAFE = ("nsfw", "unsafe", "punsafe")  # columns that say so, whatever their case
@@ -29,6 +31,7 @@ SHOWN = (  # what a browser draws or plays, and cannot run; a drawing (SVG) can
     "audio/flac", "audio/ogg", "audio/mpeg", "audio/wav", "audio/mp4", "audio/aac",
 )  # fmt: skip
 BATCH = 65_536  # rows that are looked through at a time
+MEMORY = 1_000_000_000  # bytes, for the figures of columns
 NAMED = 30  # values of a column that are listed to choose from
 
 
@@ -49,6 +52,15 @@ class Filter:
         if not (match := re.fullmatch(r"([^<>=~]+)(>=|<=|=|~)(.*)", text, re.DOTALL)):
             raise ConfigError(f"filter {text!r}: write column=value, >=, <= or ~ (contains)")
         return Filter(match[1].strip(), match[2], match[3])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What rows can be filtered by: some values, or numbers in a range, or else any text."""
+
+    values: list[str]
+    least: float | None = None
+    most: float | None = None
 
 
 class Table:
@@ -93,8 +105,16 @@ class Table:
 
     def row(self, number: int) -> dict[str, Any]:
         """A row without its media, `split` with it. Raises EdgeGlassError if there is none."""
-        split, _, _ = self._place(number)
-        return {SPLIT: split, **self._read(number, self.columns)}
+        return self._read(number, self.columns)
+
+    def some(self, numbers: Sequence[int], names: list[str]) -> Iterator[dict[str, Any]]:
+        """Columns of some rows by their numbers, ascending, `split` with them."""
+        for start, (split, path) in zip(self._starts, self.shards, strict=False):
+            metadata = _metadata(path)
+            inside = [n - start for n in numbers if start <= n < start + metadata.num_rows]
+            if inside:
+                with parquet.BoundedFile(path, metadata=metadata) as file:
+                    yield from ({SPLIT: split, **row} for *_, row in file.rows_at(inside, names))
 
     def files(self, number: int, column: str) -> list[bytes | None]:
         """The media files in a column of a row: one, or as many as its list has.
@@ -134,6 +154,7 @@ class Table:
         hidden = None if unsafe else self.unsafe
         if not filters and hidden is None:
             return None
+        filters = list(map(self._numbered, filters))
         self._check(filters)
         passing = np.ones(self.rows, dtype=bool)
         names = sorted({f.column for f in filters if f.column != SPLIT} | {hidden or "id"})
@@ -146,21 +167,32 @@ class Table:
                     passing[part] &= _is_safe(batch[hidden])
         return passing
 
-    def values(self) -> dict[str, list[str]]:
-        """Column -> its values, of the splits and of texts that have no more than 30 of them."""
-        names = [f.name for f in self._plain if pa.types.is_string(f.type) and f.name != "id"]
-        distinct: dict[str, set[str]] = {name: set() for name in names}
-        for _, path in self.shards:
-            if not distinct:
-                break
-            for batch in _batches(path, list(distinct)):
-                for name in list(distinct):
-                    distinct[name] |= set(pc.unique(batch[name]).drop_null().to_pylist())
-                    if len(distinct[name]) > NAMED:
-                        del distinct[name]
-        splits = list(self.manifest.splits)
-        listed = {name: sorted(values) for name, values in distinct.items() if len(values) > 1}
-        return ({SPLIT: splits} if len(splits) > 1 else {}) | listed
+    def choices(self) -> dict[str, Choice]:
+        """What rows can be filtered by, of each column but media."""
+        features = {name: self.manifest.features[name] for name in self.columns}
+        with TemporaryDirectory() as spill, duck.connected(MEMORY, Path(spill)) as connection:
+            column_stats.view(connection, [path for _, path in self.shards])
+            facts = column_stats.of(connection, features)
+            chosen = {one["name"]: self._choice(one, connection) for one in facts}
+        return {SPLIT: Choice(list(self.manifest.splits)), **chosen}
+
+    def _choice(self, facts: dict[str, Any], connection: Any) -> Choice:
+        name, kind = facts["name"], facts["type"]
+        if kind == "ClassLabel":
+            return Choice(self.manifest.features[name]["names"])
+        if kind == "bool":
+            return Choice(["true", "false"])
+        if kind == "string" and facts["distinct"] < 2 * NAMED:  # which is about right
+            query = f"SELECT DISTINCT {quoted(name)} FROM data ORDER BY 1"
+            values = [value for (value,) in connection.execute(query).fetchall() if value]
+            return Choice(values if len(values) <= NAMED else [])
+        return Choice([], *(() if facts["unit"] else (facts["least"], facts["most"])))
+
+    def _numbered(self, one: Filter) -> Filter:
+        """A filter by the name of a class as one by its number."""
+        feature = self.manifest.features.get(one.column)
+        names = feature.get("names", []) if isinstance(feature, dict) else []
+        return replace(one, value=str(names.index(one.value))) if one.value in names else one
 
     def _check(self, filters: Sequence[Filter]) -> None:
         types = {field.name: field.type for field in self._plain} | {SPLIT: pa.string()}
@@ -178,18 +210,11 @@ class Table:
                     f"filter {one.column}{one.compare}{one.value}: the column holds {type_}"
                 ) from None
 
-    def _place(self, number: int) -> tuple[str, Path, int]:
-        """Split and shard of a row, and its number in the shard."""
+    def _read(self, number: int, names: list[str]) -> dict[str, Any]:
         if not 0 <= number < self.rows:
             raise ConfigError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
-        at = bisect_right(self._starts, number) - 1
-        return *self.shards[at], number - self._starts[at]
-
-    def _read(self, number: int, names: list[str]) -> dict[str, Any]:
-        _, path, left = self._place(number)
-        with parquet.BoundedFile(path, metadata=_metadata(path)) as file:
-            [(*_, row)] = file.rows_at([left], names)
-        return dict(row)
+        [row] = self.some([number], names)
+        return row
 
 
 @lru_cache(maxsize=64)

@@ -1,12 +1,7 @@
 "use strict";
 // whatever comes from the data becomes text of an element or a part of a URL, never markup
 const $ = (id) => document.getElementById(id);
-const made = (tag, more = {}, ...inside) => {
-  const element = Object.assign(document.createElement(tag), more);
-  element.append(...inside);
-  return element;
-};
-let file = null, row = null, chips = [], turn = 0, values = {};
+let file = null, row = null, chips = [], turn = 0, choices = null;
 
 async function asked(url, options) {
   const response = await fetch(url, options);
@@ -50,18 +45,19 @@ async function search() {
   chips.forEach((chip) => wanted.append("filter", chip));
   if ($("nsfw")?.checked) wanted.set("nsfw", "1");
   if ($("fold")?.checked === false) wanted.set("fold", "0");
+  if ($("maps")) $("maps").hidden = true;
   if (!file) history.replaceState(null, "", `#${wanted}`);
   say("Searching…");
   try {
     const start = performance.now();
     const found = await source.search(wanted, file);
     if (mine !== turn) return;
-    $("hits").replaceChildren(...found.rows.map(card));
+    show(found.rows, "nearest first");
     const what = found.rows.length ? `${found.rows.length} rows` : "No rows";
     say(`${what} by ${found.in}, ${Math.round(performance.now() - start)} ms`);
   } catch (error) {
     if (mine !== turn) return;
-    $("hits").replaceChildren();
+    show([]);
     say(error.message, true);
   }
 }
@@ -72,11 +68,16 @@ async function some() {
   try {
     const { rows } = await source.some();
     if (mine !== turn) return;
-    $("hits").replaceChildren(...rows.map(card));
+    show(rows, "as they stand");
     say(`${rows.length} rows from all over the data. ${$("text").placeholder}.`);
   } catch (error) {
     if (mine === turn) say(error.message, true);
   }
+}
+
+function show(rows, order) {
+  $("hits").replaceChildren(...rows.map(card));
+  rowTools($("hits"), order);
 }
 
 function card(hit) {
@@ -92,13 +93,12 @@ function card(hit) {
   const more = hit.like_it.length ? [made("span", { textContent: `+${hit.like_it.length} like it`, title: `rows ${hit.like_it.join(", ")}` })] : [];
   parts.push(made("footer", {}, made("span", { textContent: `${hit.split} · ${hit.id}`, title: hit.id }), ...more,
     ...(hit.score == null ? [] : [made("span", { className: "score", textContent: hit.score.toFixed(3) })])));
-  return made("article", {}, ...parts);
+  return Object.assign(made("article", {}, ...parts), { columns: hit.columns });
 }
 
 function listed(record) {
-  const told = (value) => (Array.isArray(value) ? value.map(told).join("\n") : typeof value === "object" ? JSON.stringify(value) : String(value));
   const there = Object.entries(record).filter(([, value]) => value !== null && value !== "");
-  return made("dl", {}, ...there.flatMap(([name, value]) => [made("dt", { textContent: name }), made("dd", { textContent: told(value) })]));
+  return made("dl", {}, ...there.flatMap(([name, value]) => [made("dt", { textContent: name }), made("dd", { textContent: asText(value) })]));
 }
 
 async function detail(number) {
@@ -151,24 +151,34 @@ function drawChips() {
   $("chips")?.replaceChildren(...chips.map(chip));
 }
 
+// what is given for the column that is chosen: one of its values, ends of a range, or a text within
 function add() {
-  if (!$("column").value || !$("value").value) return;
-  chips.push($("column").value + $("compare").value + $("value").value);
-  $("value").value = "";
+  const name = $("column").value, given = [["=", "one"], [">=", "least"], ["<=", "most"], ["~", "within"]].filter(([, id]) => !$(id).hidden && $(id).value);
+  if (!name || !given.length) return;
+  chips.push(...given.map(([compare, id]) => name + compare + $(id).value));
+  for (const [, id] of given) $(id).value = "";
   drawChips();
   search();
+}
+
+async function choose() {
+  choices ??= await source.filters().catch((error) => { say(error.message, true); return {}; });
+  const { values = [], least = null, most = null } = choices[$("column").value] ?? {};
+  const kind = !$("column").value ? "" : values.length ? "one" : least === null ? "within" : "least most";
+  for (const id of ["one", "least", "most", "within"]) $(id).hidden = !kind.split(" ").includes(id);
+  $("one").replaceChildren(made("option", { value: "", textContent: "any value" }), ...values.map((value) => made("option", { value, textContent: value })));
+  const short = (number) => number?.toLocaleString("en", { maximumSignificantDigits: 4, useGrouping: false });
+  Object.assign($("least"), { placeholder: `from ${short(least)}`, value: "" });
+  Object.assign($("most"), { placeholder: `to ${short(most)}`, value: "" });
 }
 
 $("ask").onsubmit = (event) => { event.preventDefault(); if ($("text").value.trim()) take(null); search(); };
 if ($("file")) $("file").onchange = (event) => event.target.files[0] && take(event.target.files[0]);
 if ($("add")) $("add").onclick = add;
-if ($("value")) $("value").onkeydown = (event) => { if (event.key === "Enter") { event.preventDefault(); add(); } };
-if ($("column")) $("column").onchange = async () => {
-  if (!Object.keys(values).length) values = await source.filters().catch(() => ({}));
-  const known = values[$("column").value] || [];
-  $("values").replaceChildren(...known.map((value) => made("option", { value })));
-};
+if ($("column")) $("column").onchange = choose;
+for (const id of ["least", "most", "within"]) if ($(id)) $(id).onkeydown = (event) => { if (event.key === "Enter") { event.preventDefault(); add(); } };
 for (const id of ["in", "fold", "nsfw"]) $(id)?.addEventListener("change", search);
+globalThis.openRow = detail;
 
 let inside = 0;
 if ($("file")) addEventListener("dragenter", (event) => { event.preventDefault(); inside++; $("drop").hidden = false; });

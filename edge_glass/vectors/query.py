@@ -100,7 +100,7 @@ class Finder:
     """All indexes of a config, and its rows."""
 
     def __init__(self, folder: Path, root: Path | None = None) -> None:
-        self.table = Table(folder)
+        self.table, self.root = Table(folder), root
         all_ = stored(folder, root)
         self.columns = {one.name: Column(one) for one in all_}
         self.passing = lru_cache(maxsize=16)(self.table.passing)

@@ -10,7 +10,8 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import asdict
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
@@ -24,10 +25,11 @@ from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.visible import visible
 from edge_glass.media import images, magic
+from edge_glass.vectors import embedding_map
 from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Filter, caption
 from edge_glass.vectors.query import Finder, Kind, Query
 
-HERE = Path(__file__).parent
+FILES = [Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js")] + pages.ROWS
 LARGEST = 2**25  # bytes of a file to search by: 32 MB
 SIDE = 480  # pixels of the longest side of a picture in the grid
 FIRST = 12  # rows that are shown before the first question
@@ -54,9 +56,10 @@ class Site:
     """The page and what it asks for; `hosts` are the names that it may be reached by."""
 
     def __init__(self, finder: Finder, hosts: frozenset[str]) -> None:
-        self._finder, self._hosts = finder, hosts
+        self._finder, self._hosts, table = finder, hosts, finder.table
         self._searching = asyncio.Lock()  # one query computes at a time
-        self._values = lru_cache(maxsize=1)(finder.table.values)
+        self._choices = lru_cache(maxsize=1)(table.choices)
+        self._maps = lru_cache(maxsize=1)(partial(embedding_map.of, table.folder, finder.root))
         self._small = lru_cache(maxsize=512)(self._shrunk)
 
     def app(self) -> web.Application:
@@ -67,8 +70,7 @@ class Site:
             [
                 web.get("/", self._page),
                 web.get("/favicon.ico", _nothing),
-                web.get("/page.css", _file("page.css", "text/css")),
-                web.get("/page.js", _file("page.js", "text/javascript")),
+                *(web.get(f"/{path.name}", _file(path)) for path in FILES),
                 web.get("/filters", self._filters),
                 web.get("/some", self._some),
                 web.post("/search", self._search),
@@ -120,6 +122,7 @@ class Site:
             rows=table.rows,
             columns=[(c.stored.name, [k for k in kinds if c.takes(k)]) for c in columns],
             filters=[SPLIT, *table.columns],
+            maps=await asyncio.to_thread(self._maps),
             unsafe=table.unsafe,
             static=False,
             report=False,
@@ -127,7 +130,8 @@ class Site:
         return web.Response(text=text, content_type="text/html")
 
     async def _filters(self, request: web.Request) -> web.Response:
-        return web.json_response(await asyncio.to_thread(self._values))
+        choices = await asyncio.to_thread(self._choices)
+        return web.json_response({name: asdict(one) for name, one in choices.items()})
 
     async def _search(self, request: web.Request) -> web.Response:
         """Rows near to `text` or `row` of the URL, or to the file that is the body."""
@@ -143,11 +147,12 @@ class Site:
                 lambda: [self._hit(hit.row, hit.score, hit.like_it) for hit in hits]
             )
         column = self._finder.column(query, name).stored.name
-        return web.json_response({"in": column, "rows": rows})
+        return web.json_response({"in": column, "rows": rows}, dumps=_json)
 
     async def _some(self, request: web.Request) -> web.Response:
         """Rows from all over the data: something to see before the first question."""
-        return web.json_response({"rows": await asyncio.to_thread(self._spread)})
+        rows = await asyncio.to_thread(self._spread)
+        return web.json_response({"rows": rows}, dumps=_json)
 
     def _spread(self) -> list[dict[str, Any]]:
         passing = self._finder.passing((), False)
@@ -173,6 +178,7 @@ class Site:
                 "split": row[SPLIT],
                 "caption": caption(row[table.caption]),
                 "media": self._previews(number, 1),
+                "columns": row,
             }
         )
         return page
@@ -304,8 +310,9 @@ def _kept() -> dict[str, str]:
     return {"Cache-Control": "private, max-age=3600"}
 
 
-def _file(name: str, kind: str) -> Handler:
-    text = (HERE / name).read_text(encoding="utf-8")
+def _file(path: Path) -> Handler:
+    text = path.read_text(encoding="utf-8")
+    kind = {".css": "text/css", ".js": "text/javascript"}[path.suffix]
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(text=text, content_type=kind)

@@ -110,17 +110,26 @@ class Stored:
             yield start + np.flatnonzero(kept), vectors[kept]
             start += len(there)
 
+    def some(self, rows: Array) -> Array:
+        """The vectors of some rows, float32 (n, dim); zeros where there is none."""
+        vectors, start = np.zeros((len(rows), self.dim), np.float32), 0
+        for block, there in self._read(self.files(), rows):
+            inside = np.flatnonzero((rows >= start) & (rows < start + len(there)))
+            inside = inside[there[rows[inside] - start]]
+            if len(inside):
+                vectors[inside] = block[rows[inside] - start]
+            start += len(there)
+        vectors[~np.isfinite(vectors).all(axis=1)] = 0
+        return vectors
+
     def vector(self, row: int) -> Array:
         """The vector of a row, float32 (dim,). Raises EdgeGlassError if it has none."""
-        start = 0
-        for vectors, there in self._read(self.files(), row):
-            if row < start + len(there):
-                if there[row - start] and vectors[row - start].any():
-                    vector: Array = vectors[row - start]
-                    return vector
-                raise DataError(f"{self.folder}: row {row} has no {self.column} embedding")
-            start += len(there)
-        raise DataError(f"{self.folder}: no row {row}; they go from 0 to {start - 1}")
+        if not 0 <= row < self.rows:
+            raise DataError(f"{self.folder}: no row {row}; they go from 0 to {self.rows - 1}")
+        vector: Array = self.some(np.array([row]))[0]
+        if not vector.any():
+            raise DataError(f"{self.folder}: row {row} has no {self.column} embedding")
+        return vector
 
     def files(self) -> list[Path]:
         """The files that hold the vectors, one a shard."""
@@ -145,16 +154,19 @@ class Stored:
                 f"({absent[0]} is the first): run the same `edge-glass embed` again"
             )
 
-    def _read(self, files: list[Path], wanted: int | None = None) -> Iterator[tuple[Array, Array]]:
+    def _read(
+        self, files: list[Path], wanted: Array | None = None
+    ) -> Iterator[tuple[Array, Array]]:
         """Vectors (n, dim) of the rows of files in order, and which of them there are (n,).
 
-        With `wanted`, row groups before that row are skipped: given are as many rows without any.
+        Row groups without a row that is `wanted` are skipped: as many rows without vectors stand
+        for them.
         """
         start = 0
         for path in files:
             pieces = self._arrays if path.suffix == ".npy" else self._groups
             for count, load in pieces(path):
-                if wanted is not None and wanted >= start + count:
+                if wanted is not None and not ((wanted >= start) & (wanted < start + count)).any():
                     yield np.empty((count, 0), np.float32), np.zeros(count, dtype=bool)
                 else:
                     yield load()

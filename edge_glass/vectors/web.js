@@ -101,7 +101,7 @@ async function shownAs(row, score) {
   const { caption } = await site, text = row.columns[caption];
   const media = row.media.map(([column, kind]) => [column, 0, kind.split("/")[0]]);
   const more = score === undefined ? {} : { score };
-  return { row: row.row, id: row.columns.id, split: row.columns.split, caption: String((Array.isArray(text) ? text[0] : text) ?? ""), like_it: [], media, ...more };
+  return { row: row.row, id: row.columns.id, split: row.columns.split, caption: String((Array.isArray(text) ? text[0] : text) ?? ""), like_it: [], media, columns: row.columns, ...more };
 }
 
 const safe = (row, wanted) => row.safe || wanted.get("nsfw") === "1";
@@ -127,7 +127,6 @@ globalThis.source = {
     const found = await numbered(row);
     return { row: found.columns, media: found.media.map(([column, kind]) => [column, 0, kind.split("/")[0]]) };
   },
-  filters: async () => ({}),
   media: (_, row, column) => async () => {
     const { data, shards } = await site, found = await numbered(row);
     const [, kind, shard, start, size] = found.media.find(([name]) => name === column);

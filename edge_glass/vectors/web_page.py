@@ -22,12 +22,12 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.core.visible import visible
 from edge_glass.media import magic
-from edge_glass.vectors import web_index
+from edge_glass.vectors import embedding_map, web_index
 from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Table, caption
 from edge_glass.vectors.query import encoder_of, takes
 from edge_glass.vectors.stored_vectors import Stored, stored
 
-HERE = Path(__file__).parent
+FILES = [Path(__file__).with_name(name) for name in ("page.css", "page.js", "web.js")]
 MARK = "site.json"
 WORDS = 10_000  # that a text may be made of, the most frequent in the captions
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -72,7 +72,8 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
         index = web_index.write(one, numbers, places, out / str(number))
         words = _words(one, table, out / f"{number}.words", progress)
         facts.append(asdict(index) | {"words": words})
-    _copy(folder.parent / "report.html", table, facts, out, _origin(data))
+    maps = embedding_map.of(folder, root)
+    _copy(folder.parent / "report.html", table, facts, maps, out, _origin(data))
     site = {
         "rows": table.rows,
         "data": data.rstrip("/"),
@@ -85,9 +86,16 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
     write_json(out / MARK, site)
 
 
-def _copy(report: Path, table: Table, facts: list[dict[str, Any]], out: Path, origin: str) -> None:
+def _copy(
+    report: Path,
+    table: Table,
+    facts: list[dict[str, Any]],
+    maps: list[embedding_map.EmbeddingMap],
+    out: Path,
+    origin: str,
+) -> None:
     """Write the page itself, with its script and style, and the report if there is one."""
-    copies = [HERE / name for name in ("page.css", "page.js", "web.js")]
+    copies = [*FILES, *pages.ROWS]
     for path in [*copies, *([report] if report.is_file() else [])]:
         copyfile(path, out / path.name)
     pages.write(
@@ -100,6 +108,7 @@ def _copy(report: Path, table: Table, facts: list[dict[str, Any]], out: Path, or
         unsafe=table.unsafe,
         prompt=_prompt(facts),
         searchable=any(one["words"] for one in facts),
+        maps=maps,
         static=True,
         report=report.is_file(),
         origin=origin,

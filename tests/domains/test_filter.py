@@ -212,7 +212,7 @@ def test_the_funnel(root: Path, tmp_path: Path, cli: Cli) -> None:
     assert said["steps"][-1]["share"] == 75.0
     drawn = ElementTree.fromstring((tmp_path / "out" / funnel.PLOT).read_text())
     texts = ["".join(node.itertext()) for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert "3 (75.0%)" in texts and "1 too_short" in texts
+    assert any(text.startswith("75.0% ") for text in texts) and "too_short" in texts
 
 
 def test_no_deck_kept_is_an_error(root: Path, tmp_path: Path, cli: Cli) -> None:

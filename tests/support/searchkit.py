@@ -19,7 +19,11 @@ from edge_glass.vectors.embedding_files import Target
 from edge_glass.vectors.stored_vectors import Stored, stored
 
 TEXT = {"dtype": "string", "_type": "Value"}
-KINDS = {"image": {"_type": "Image"}, "audio": {"_type": "Audio"}}
+KINDS = {
+    "image": {"_type": "Image"},
+    "audio": {"_type": "Audio"},
+    "kind": {"_type": "ClassLabel", "names": ["a", "b"]},
+}
 GROUP = 1000  # rows
 
 
@@ -62,7 +66,7 @@ def write(
             "warnings": {}, "figures": {},
         }  # fmt: skip
         start += count
-    features = {name: KINDS.get(name, TEXT) for name in columns}
+    features = {field.name: KINDS.get(field.name) or _feature(field.type) for field in table.schema}
     described = {
         "manifest_version": 1, "config": "data", "corpus": "planted", "version": "1.0.0",
         "parameters": {}, "limit": None, "builder": "", "made_with": {}, "sources": [],
@@ -77,6 +81,11 @@ def write(
     if embedded:
         plant(folder, embedded, layout, modality)
     return folder
+
+
+def _feature(type_: pa.DataType) -> dict[str, str]:
+    known = {pa.int64(): "int64", pa.float64(): "float64"}
+    return {**TEXT, "dtype": known.get(type_, "string")}
 
 
 def plant(folder: Path, embedded: Any, layout: Layout = "parquet", modality: str = "text") -> None:

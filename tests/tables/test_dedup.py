@@ -300,7 +300,7 @@ def test_statistics_of_images(tmp_path: Path) -> None:
     assert found["quantiles"]["WIDTH"] == {q: n + 959 for q, n in wanted.items()}
     assert found["quantiles"]["s"] == {q: round((n - 1) / 99, 4) for q, n in wanted.items()}
     page = (tmp_path / "out" / stats.PAGE).read_text()
-    assert "cdn.a.example" in page and "<td>WIDTH</td>" in page and "values" not in found
+    assert "cdn.a.example" in page and ">WIDTH</th>" in page and "values" not in found
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

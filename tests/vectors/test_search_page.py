@@ -62,7 +62,9 @@ def pictured(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     posters = [path.read_bytes() for path in [*POSTERS[:5], POSTERS[0]]]
     files = [{"bytes": data, "path": "<b>.jpg"} for data in posters]
     splits = {"train": 4, "test": 2}
-    folder = searchkit.write(out, {}, splits, image=files, caption=HOSTILE, nsfw=NSFW)
+    years, kinds = [1980, 1985, 1990, 1995, 2000, 2005], [0, 1, 0, 1, 0, 1]
+    more = {"year": years, "kind": kinds, "caption": HOSTILE, "nsfw": NSFW}
+    folder = searchkit.write(out, {}, splits, image=files, **more)
     embed.embed(folder, out / "embeddings/data/clip", str(models / "clip"), ["image", "caption"])
     all_ = stored(folder)
     for one in all_:
@@ -118,8 +120,7 @@ def test_rows_that_may_not_be_safe_and_doubles_on_demand(pictures: str, page: Pa
 def test_filters(pictures: str, page: Page) -> None:
     page.goto(pictures)
     page.select_option("#column", "split")
-    expect(page.locator("#values option")).to_have_count(2)
-    page.fill("#value", "test")
+    page.select_option("#one", "test")
     page.click("#add")
     expect(page.locator("#said")).to_contain_text("Type a text")
     page.fill("#text", "a cat")
@@ -130,6 +131,75 @@ def test_filters(pictures: str, page: Page) -> None:
     expect(page.locator("article")).to_have_count(2)
     page.click("#chips button")
     expect(page.locator("article")).to_have_count(4)
+
+
+def test_a_range_of_numbers(pictures: str, page: Page) -> None:
+    page.goto(pictures + "#text=a+cat&nsfw=1&fold=0")
+    page.select_option("#column", "year")
+    expect(page.locator("#least")).to_have_attribute("placeholder", "from 1980")
+    expect(page.locator("#most")).to_have_attribute("placeholder", "to 2005")
+    expect(page.locator("#one, #within").filter(visible=True)).to_have_count(0)
+    page.fill("#least", "1985")
+    page.fill("#most", "1995")
+    page.press("#most", "Enter")
+    expect(page.locator("article")).to_have_count(3)
+    expect(page.locator("#chips button")).to_have_text(["year>=1985 ×", "year<=1995 ×"])
+    page.select_option("#column", "kind")  # a class goes by its name
+    page.select_option("#one", "b")
+    page.click("#add")
+    expect(page.locator("article")).to_have_count(2)
+    page.select_option("#column", "caption")
+    page.select_option("#one", HOSTILE[2])
+    page.click("#add")
+    expect(page.locator("article")).to_have_count(0)
+    assert list(violations(page)) == []
+
+
+def test_a_text_within(sounds: str, page: Page) -> None:
+    page.goto(sounds + "#row=0&fold=0")
+    expect(page.locator(".tools")).to_contain_text("of 11 rows")
+    page.select_option("#column", "captions")
+    page.fill("#within", "bleats once")
+    page.press("#within", "Enter")
+    expect(page.locator("article")).to_have_count(1)
+    expect(page.locator("article")).to_contain_text("sheep")
+
+
+def test_rows_in_parts_filtered_and_ordered(pictures: str, page: Page) -> None:
+    page.goto(pictures + "#text=a+cat&nsfw=1&fold=0")
+    expect(page.locator(".tools")).to_contain_text("1 to 6 of 6 rows")
+    page.get_by_label("Filter these rows by a text").fill("TITLE='OWNED'")
+    expect(page.locator("article")).to_have_count(4)
+    page.get_by_label("Order of these rows").select_option("-year")
+    footers = page.locator("article footer span:first-child")
+    assert footers.all_inner_texts()[0].endswith("row 3")
+    page.fill("#text", "a dog")
+    page.press("#text", "Enter")
+    expect(page.locator("article")).to_have_count(6)
+    expect(page.locator(".tools")).to_have_count(1)
+
+
+def test_a_map_by_keys_and_by_pointer(pictures: str, page: Page) -> None:
+    page.goto(pictures)
+    expect(page.locator(".map")).to_have_count(2)  # of two columns
+    there = page.locator(".map").first
+    assert "5 of 6 rows by kind" in there.inner_text()  # one is not safe for work
+    assert "a 3" in str(there.locator("svg").get_attribute("aria-label"))
+    there.focus()
+    first = there.locator("output").inner_text()
+    assert "row 0" in first
+    for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"):
+        page.keyboard.press(key)
+    assert there.locator("circle.at").count() == 1
+    there.locator("circle[data-row='2']").hover()
+    expect(there.locator("output")).to_contain_text("</p></article><svg onload=")
+    assert list(violations(page)) == []
+    there.locator("circle[data-row='2']").click()
+    expect(page.locator("dialog[open]")).to_contain_text("Row 2: row 2")
+    page.keyboard.press("Escape")
+    page.fill("#text", "a cat")
+    page.press("#text", "Enter")
+    expect(there).to_be_hidden()
 
 
 def test_a_row_with_all_that_is_known_of_it(pictures: str, page: Page) -> None:

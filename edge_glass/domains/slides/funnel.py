@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from edge_glass.core import ledger, outputs, pages
+from edge_glass.core import ledger, outputs, plots
 from edge_glass.core.atomic_files import link, write_json
 from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Dropped, Entry, Outcome
@@ -17,7 +17,6 @@ from edge_glass.domains.slides.filters import FILTERS, Limits, Taken, Work
 
 FILE, PLOT = "funnel.json", "funnel.svg"
 FIRST = "collected"
-WIDTH = 460  # pixels of the longest bar
 KINDS = (DECKS, SLIDES, PAIRS)
 
 
@@ -162,6 +161,12 @@ def _write(work: Work, folder: Path) -> None:
 
 def plot(funnel: Funnel, path: Path) -> None:
     """Draw what is left after each filter."""
-    most = {kind: max(getattr(funnel.steps[0], kind), 1) for kind in KINDS}
-    values = {"funnel": funnel, "kinds": KINDS, "most": most, "width": WIDTH}
-    pages.write(path, "domains/slides", "funnel.svg", **values)
+    drawn = [
+        plots.bars(
+            f"{kind} after each filter",
+            [(f"{funnel.share(s):.1f}% {s.name}", getattr(s, kind), 0) for s in funnel.steps],
+        )
+        for kind in KINDS
+    ]
+    reasons = [(reason, n) for step in funnel.steps for reason, n in step.reasons.items()]
+    plots.write_svg(path, [*drawn, plots.bars("What filters took", plots.lines(reasons))])

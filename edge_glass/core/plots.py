@@ -1,20 +1,27 @@
 """Bars, drawn once and written twice: as SVG without scripts, and as PNG for cards on the Hub."""
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from markupsafe import Markup, escape
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from edge_glass.core.atomic_files import Whole
 from edge_glass.core.visible import visible
 
 WIDTH = 460  # pixels
 LINE, BAR = 22, 14
 LABEL, NUMBER = 150, 90  # room left and right of a bar
 HEIGHT = 120  # of the columns of a histogram
+MAP, EDGE, POINT = 320, 8, 4  # height of a plane of points, room around it, radius of a point
 INK, DIM, GOOD, BAD = "#1c2530", "#5a6b7c", "#2f7d63", "#c8543f"
+# of groups of points: each stands out from a white and from a dark ground
+COLOURS = (GOOD, BAD, "#3b78c2", "#a8671c", "#8a5cc4", "#b8487f")
+OTHERS = "others"  # of groups that have no colour of their own
 LETTERS = 22  # of a label
 MOST = 600  # letters of what is read out
 SCALE = 2  # pixels of the PNG for one of the SVG
@@ -44,17 +51,32 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A row at its place: on a page it has a text, and its number."""
+
+    x: float  # of a point that is given to `scatter`, from 0 to 1, as y is
+    y: float
+    group: str
+    text: str
+    row: int
+    fill: str = DIM
+
+
+Shape = Box | Words | Dot
+
+
+@dataclass(frozen=True)
 class Plot:
     """A title, what it says in words for who cannot see it, and shapes."""
 
     title: str
     height: float
-    shapes: tuple[Box | Words, ...]
+    shapes: tuple[Shape, ...]
 
 
 def bars(title: str, parts: Sequence[tuple[str, int, int]]) -> Plot:
     """A bar for each label: how many, and how many more were lost there."""
-    shapes: list[Box | Words] = []
+    shapes: list[Shape] = []
     top = max((kept + lost for _, kept, lost in parts), default=0) or 1
     room = WIDTH - LABEL - NUMBER
     for number, (label, kept, lost) in enumerate(parts):
@@ -77,7 +99,7 @@ def columns(
     title: str, counts: Sequence[int], low: float, high: float, unit: str, beyond: bool = False
 ) -> Plot:
     """A histogram from `low` to `high` (whose last column is of all `beyond` it), with axes."""
-    shapes: list[Box | Words] = [Words(0, 11, "rows")]
+    shapes: list[Shape] = [Words(0, 11, "rows")]
     top, left, base = max(counts, default=0) or 1, 60, 22 + HEIGHT
     room = WIDTH - left - 20
     step = room / max(len(counts), 1)
@@ -100,6 +122,29 @@ def columns(
     return Plot(title, base + 40, tuple(shapes))
 
 
+def scatter(title: str, points: Sequence[Dot]) -> Plot:
+    """Points of a plane, coloured by group; the smaller groups of many share one colour."""
+    counts = Counter(point.group for point in points)
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    fills = dict(zip(ranked, COLOURS, strict=False))
+    named = {name: counts[name] for name in fills}
+    if rest := counts.total() - sum(named.values()):
+        named[OTHERS] = rest
+    shapes: list[Shape] = []
+    for number, (name, count) in enumerate(named.items()):
+        x, y = (WIDTH / 2) * (number % 2), LINE * (number // 2)
+        shapes.append(Box(x, y, BAR, BAR, fills.get(name, DIM)))
+        shapes.append(Words(x + BAR + 6, y + BAR - 2, f"{_short(name)} {count:,}"))
+    top, room = LINE * -(-len(named) // 2) + EDGE, WIDTH - 2 * EDGE
+    shapes += [
+        replace(
+            point, x=EDGE + room * point.x, y=top + MAP * point.y, fill=fills.get(point.group, DIM)
+        )
+        for point in points
+    ]
+    return Plot(title, top + MAP + EDGE, tuple(shapes))
+
+
 def words(title: str, text: str) -> Plot:
     """What takes no drawing to say."""
     return Plot(title, LINE, (Words(0, BAR, text),))
@@ -108,10 +153,22 @@ def words(title: str, text: str) -> Plot:
 def svg(plot: Plot) -> Markup:
     """The plot as an element of a page; all text is escaped."""
     inner = Markup("").join(map(_element, plot.shapes))
-    size = f"0 0 {WIDTH} {plot.height:g}"
-    return Markup('<svg viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
-        size, _in_words(plot), inner
-    )
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        "{}</svg>"
+    ).format(WIDTH, f"{plot.height:g}", _in_words(plot), inner)
+
+
+def write_svg(path: Path, plotted: Sequence[Plot]) -> None:
+    """Write plots one below another, each under its title, as a file that any viewer shows."""
+    shapes, y = list[Shape](), 0.0
+    for plot in plotted:
+        shapes.append(Words(0, y + 24, plot.title, fill=INK))
+        shapes += [replace(shape, y=y + 36 + shape.y) for shape in plot.shapes]
+        y += plot.height + 60
+    whole = Plot(", ".join(plot.title for plot in plotted), y, tuple(shapes))
+    with Whole(path) as file:
+        file.write(svg(whole).encode())
 
 
 def _in_words(plot: Plot) -> str:
@@ -120,14 +177,19 @@ def _in_words(plot: Plot) -> str:
     return visible(f"{plot.title}: {said}"[:MOST])  # type: ignore[no-any-return]
 
 
-def _element(shape: Box | Words) -> Markup:
+def _element(shape: Shape) -> Markup:
+    if isinstance(shape, Dot):
+        point = '<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}" data-row="{}"><title>{}</title>'
+        values = shape.x, shape.y, POINT, shape.fill, shape.row, visible(shape.text)
+        return Markup(f"{point}</circle>").format(*values)
     if isinstance(shape, Box):
         sizes = " ".join(
             f'{name}="{getattr(shape, name):.1f}"' for name in ("x", "y", "width", "height")
         )
         return Markup(f'<rect {sizes} fill="{shape.fill}"/>')
     place = f'x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}"'
-    return Markup(f"<text {place}>") + escape(visible(shape.text)) + Markup("</text>")
+    look = f'font-family="sans-serif" font-size="12" fill="{shape.fill}"'
+    return Markup(f"<text {place} {look}>") + escape(visible(shape.text)) + Markup("</text>")
 
 
 def png(title: str, plots: Sequence[Plot]) -> bytes:
@@ -151,10 +213,10 @@ def png(title: str, plots: Sequence[Plot]) -> bytes:
     return out.getvalue()
 
 
-def _draw(draw: ImageDraw.ImageDraw, shape: Box | Words, x: float, y: float) -> None:
+def _draw(draw: ImageDraw.ImageDraw, shape: Shape, x: float, y: float) -> None:
     if isinstance(shape, Words):
         _write(draw, shape, x, y)
-    elif shape.width >= 0.5 and shape.height >= 0.5:
+    elif isinstance(shape, Box) and shape.width >= 0.5 and shape.height >= 0.5:
         left, top = x + shape.x, y + shape.y
         ends = _scaled(left + shape.width, top + shape.height)
         draw.rectangle([_scaled(left, top), (ends[0] - 1, ends[1] - 1)], fill=shape.fill)
