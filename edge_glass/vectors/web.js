@@ -1,7 +1,7 @@
 "use strict";
 // rows and a search without a server: ranges of a few files, as web_page.py and web_index.py write them
 {
-const decoder = new TextDecoder();
+const decoder = new TextDecoder(), ASKED = 40, RANK = 4, PLACE = 8; // requests of a question; bytes, as web_index.py has them
 const spent = { requests: 0, bytes: 0 };
 const site = fetch("site.json").then((response) => response.json());
 const once = (make) => { const kept = new Map(); return (key) => kept.get(key) ?? kept.set(key, make(key)).get(key); };
@@ -19,14 +19,14 @@ async function range(url, start, size) {
 const signed = (bytes) => new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 const bits = (bytes, at, size) => { let found = 0; for (let n = size - 1; n >= 0; n--) found = found * 256 + bytes[at + n]; return found; };
 
-// the middles of all lists and what their codes stand for: read once, when the first question comes
+// middles of groups and lists, and what codes stand for: read once, when the first question comes
 const index = once(async (name) => {
   const { columns } = await site, place = columns.findIndex((one) => one.column === name), facts = columns[place];
   const response = await fetch(`${place}.lists`);
-  const numbers = signed(new Uint8Array(await response.arrayBuffer()));
-  const starts = [0];
-  for (const size of facts.sizes) starts.push(starts.at(-1) + size * (facts.code + 8));
-  return { ...facts, place, starts, numbers, words: new Map(Object.entries(facts.words ?? {}).map(([word, weight], at) => [word, { at, weight }])) };
+  const bytes = new Uint8Array(await response.arrayBuffer()), codes = bytes.length - facts.sizes.length * facts.code;
+  const starts = [0], group = facts.groups.flatMap((lists, number) => Array(lists).fill(number));
+  for (const size of facts.sizes) starts.push(starts.at(-1) + size);
+  return { ...facts, place, starts, group, numbers: signed(bytes.subarray(0, codes)), codes: bytes.subarray(codes), words: new Map(Object.entries(facts.words ?? {}).map(([word, weight], at) => [word, { at, weight }])) };
 });
 
 function unit(vector) {
@@ -36,6 +36,8 @@ function unit(vector) {
 
 // a record: its JSON, and for each column the vector
 async function record(start, size) {
+  const kept = rows.get(starts.get(start));
+  if (kept) return kept;
   const bytes = await range("rows", start, size), length = bits(bytes, 0, 4);
   const found = JSON.parse(decoder.decode(bytes.subarray(4, 4 + length)));
   found.vectors = {};
@@ -43,10 +45,11 @@ async function record(start, size) {
   for (const { column, dim } of (await site).columns) {
     found.vectors[column] = signed(bytes.subarray(at, at += dim));
   }
-  return keep(found);
+  starts.set(start, found.row);
+  rows.set(found.row, found);
+  return found;
 }
-const rows = new Map();
-const keep = (found) => { rows.set(found.row, found); return found; };
+const rows = new Map(), starts = new Map();
 
 async function numbered(row) {
   if (rows.has(row)) return rows.get(row);
@@ -66,29 +69,68 @@ async function vector(wanted, one) {
   return unit(sum);
 }
 
-async function nearest(query, one) {
-  const { dim, code, sizes, scales, numbers, probes, budget, starts } = one, width = dim / code;
-  const near = sizes.map((_, list) => [dot(numbers, list * dim, query, 0, dim) * scales[0], list]);
-  near.sort((a, b) => b[0] - a[0] || a[1] - b[1]);
-  const table = new Float32Array(code * 256), begin = sizes.length * dim;
+// products of a query with all words of a code; `begin` is where they stand
+function table({ dim, code, numbers }, begin, scale, query) {
+  const width = dim / code, products = new Float32Array(code * 256);
   for (let place = 0; place < code; place++)
     for (let value = 0; value < 256; value++)
-      table[place * 256 + value] = dot(numbers, begin + (place * 256 + value) * width, query, place * width, width) * scales[1];
-  const best = [], most = (await site).candidates;
-  let bytes = 0;
-  const read = near.slice(0, probes).filter(([, list], at) => (bytes += sizes[list] * (code + 8)) <= budget || !at);
-  await Promise.all(read.map(async ([score, list]) => {
-    const size = sizes[list], bytes = await range(`${one.place}.codes`, starts[list], size * (code + 8));
-    for (let at = 0; at < size; at++) {
-      let sum = score;
-      for (let place = 0; place < code; place++) sum += table[place * 256 + bytes[at * code + place]];
-      const place = size * code + at * 8;
-      best.push([sum, bits(bytes, place + 3, 5), bits(bytes, place, 3)]);
-    }
+      products[place * 256 + value] = dot(numbers, begin + (place * 256 + value) * width, query, place * width, width) * scale;
+  return (codes, at) => {
+    let sum = 0;
+    for (let place = 0; place < code; place++) sum += products[place * 256 + codes[at + place]];
+    return sum;
+  };
+}
+
+// first and last list of what is read of each group: of the best lists what fits
+function runs({ sizes, starts, group, code }, budget, scores, most) {
+  const found = new Map();
+  let left = Math.floor(budget / (code + RANK));
+  for (const list of [...sizes.keys()].sort((a, b) => scores[b] - scores[a] || a - b)) {
+    if (!found.has(group[list]) && found.size === most) continue;
+    const [first, last] = found.get(group[list]) ?? [list, list - 1], wider = [Math.min(first, list), Math.max(last, list)];
+    const more = starts[wider[1] + 1] - starts[wider[0]] - (starts[last + 1] - starts[first]);
+    if (more > left && found.size) continue;
+    found.set(group[list], wider);
+    left -= more;
+  }
+  return [...found.values()];
+}
+
+// of candidates, the best first, as many as come in so many ranges and bytes: first and last of each
+function fitting(ranks, ranges, room) {
+  for (let count = ranks.length; ; count--) {
+    const sorted = ranks.slice(0, count).sort((a, b) => a - b), gaps = sorted.slice(1).map((rank, at) => [rank - sorted[at], at]);
+    const cuts = gaps.sort((a, b) => b[0] - a[0] || a[1] - b[1]).slice(0, ranges - 1).map(([, at]) => at).sort((a, b) => a - b);
+    const parts = [...cuts, sorted.length - 1].map((last, at) => [sorted[at ? cuts[at - 1] + 1 : 0], sorted[last]]);
+    if (count <= 1 || parts.reduce((sum, [first, last]) => sum + last - first + 1, 0) <= room) return [parts, new Set(sorted)];
+  }
+}
+
+async function nearest(query, one, used, itself) {
+  const { dim, code, sizes, groups, group, scales, numbers, codes, starts, place } = one, [probes, ranges, shown, most, bytes, exact] = one.limits;
+  const middles = groups.map((_, at) => dot(numbers, at * dim, query, 0, dim) * scales[0]), begin = groups.length * dim;
+  const beside = table(one, begin, scales[1], query), own = table(one, begin + 256 * dim, scales[2], query);
+  const scores = sizes.map((_, list) => middles[group[list]] + beside(codes, list * code)), best = new Map();
+  const read = runs(one, bytes, scores, Math.max(1, Math.min(probes, ASKED - ranges - shown - used)));
+  await Promise.all(read.map(async ([first, last]) => {
+    const found = await range(`${place}.codes`, starts[first] * (code + RANK), (starts[last + 1] - starts[first]) * (code + RANK));
+    for (let list = first, from = 0; list <= last; from += sizes[list++] * (code + RANK))
+      for (let at = 0; at < sizes[list]; at++) {
+        const sum = scores[list] + own(found, from + at * code), rank = bits(found, from + sizes[list] * code + at * RANK, RANK);
+        if (!(best.get(rank) >= sum)) best.set(rank, sum); // it stands in two groups
+      }
   }));
-  best.sort((a, b) => b[0] - a[0]);
-  const found = await Promise.all(best.slice(0, most).map(([, start, size]) => record(start, size)));
-  return found.map((row) => ({ row, score: dot(unit(row.vectors[one.column]), 0, query, 0, dim) })).sort((a, b) => b.score - a.score);
+  const ranks = [...best].sort(([, a], [, b]) => b - a).slice(0, most).map(([rank]) => rank), size = PLACE + dim;
+  if (!ranks.length) return [];
+  const [parts, wanted] = fitting(ranks, ranges, exact / size), near = [];
+  await Promise.all(parts.map(async ([first, last]) => {
+    const found = await range(`${place}.vectors`, first * size, (last - first + 1) * size);
+    for (let rank = first, at = 0; rank <= last; rank++, at += size)
+      if (wanted.has(rank)) near.push([dot(unit(signed(found.subarray(at + PLACE, at + size))), 0, query, 0, dim), bits(found, at + 3, 5), bits(found, at, 3)]);
+  }));
+  near.sort((a, b) => b[0] - a[0]);
+  return Promise.all(near.slice(0, shown + itself).map(async ([score, start, length]) => ({ row: await record(start, length), score })));
 }
 
 function dot(one, from, other, start, size) {
@@ -113,7 +155,7 @@ globalThis.source = {
     const fits = columns.find((one) => (!name || one.column === name) && (wanted.has("row") || one.words));
     if (!fits) throw new Error(columns.length ? "Open a row and ask for more like it: no words were embedded here." : "Nothing here is embedded, so nothing can be looked for.");
     const one = await index(fits.column), before = { ...spent };
-    const found = await nearest(await vector(wanted, one), one);
+    const query = await vector(wanted, one), found = await nearest(query, one, spent.requests - before.requests, Number(wanted.has("row")));
     globalThis.last = { requests: spent.requests - before.requests, bytes: spent.bytes - before.bytes };
     const hits = found.filter(({ row }) => safe(row, wanted) && String(row.row) !== wanted.get("row"));
     return { in: fits.column, rows: await Promise.all(hits.map(({ row, score }) => shownAs(row, score))) };

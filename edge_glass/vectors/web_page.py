@@ -65,12 +65,13 @@ def _inventory(out: Path) -> list[str] | None:
 
 def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Progress) -> None:
     table, columns = Table(folder), _columns(folder, root)
-    vectors = [_vectors(one, table.rows) for one in columns]
+    turned = [_vectors(one, table.rows) for one in columns]
+    vectors = [one for one, _ in turned]
     places = _rows(table, vectors, out, progress)
     facts: list[dict[str, Any]] = []
-    for number, (one, numbers) in enumerate(zip(columns, vectors, strict=True)):
-        index = web_index.write(one, numbers, places, out / str(number))
-        words = _words(one, table, out / f"{number}.words", progress)
+    for number, (one, (values, turn)) in enumerate(zip(columns, turned, strict=True)):
+        index = web_index.write(one, values, turn, places, out / str(number))
+        words = _words(one, turn, table, out / f"{number}.words", progress)
         facts.append(asdict(index) | {"words": words})
     maps = embedding_map.of(folder, root)
     _copy(folder.parent / "report.html", table, facts, maps, out, _origin(data))
@@ -79,7 +80,6 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
         "data": data.rstrip("/"),
         "shards": [shard.file for shard in table.manifest.shards()],
         "columns": facts,
-        "candidates": web_index.CANDIDATES,
         "caption": table.caption,
         "files": sorted([MARK, *(path.name for path in out.iterdir())]),
     }
@@ -134,12 +134,15 @@ def _columns(folder: Path, root: Path | None) -> list[Stored]:
     return list({one.column: one for one in reversed(embedded)}.values())[::-1]
 
 
-def _vectors(one: Stored, rows: int) -> Array:
+def _vectors(one: Stored, rows: int) -> tuple[Array, Array]:
+    """The vectors of all rows in numbers of 8 bits, turned, and what turned them."""
     one.check()
+    some = np.sort(np.random.default_rng(0).permutation(rows)[: web_index.TRAINED])
+    turn = web_index.rotation(one.some(some))
     vectors = np.zeros((rows, one.dim), dtype=np.int8)
     for numbers, values in one.blocks():
-        vectors[numbers] = web_index.small(values)
-    return vectors
+        vectors[numbers] = web_index.small(values @ turn)
+    return vectors, turn
 
 
 def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> Array:
@@ -184,7 +187,9 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
                     number += 1
 
 
-def _words(one: Stored, table: Table, path: Path, progress: Progress) -> dict[str, float] | None:
+def _words(
+    one: Stored, turn: Array, table: Table, path: Path, progress: Progress
+) -> dict[str, float] | None:
     """Write the vectors of words, as the column's encoder gives them; word -> weight, in order.
 
     A text is looked for by the mean of its words, the rare ones weighing more. None where the
@@ -209,7 +214,7 @@ def _words(one: Stored, table: Table, path: Path, progress: Progress) -> dict[st
     ):
         for at in range(0, len(common), AT_ONCE):
             some = [encoder.prepare(word) for word in common[at : at + AT_ONCE]]
-            file.write(web_index.small(encoder.encode(some)).tobytes())
+            file.write(web_index.small(encoder.encode(some) @ turn).tobytes())
             tally.add(len(some))
     weights = np.log((table.rows + 1) / np.array([counts[word] for word in common]))
     return dict(zip(common, weights.round(3).tolist(), strict=True))
