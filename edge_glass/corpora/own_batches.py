@@ -57,14 +57,15 @@ class TablePart:
 
     def _splits(self, batch: Batch) -> np.ndarray:
         """The number of each record's split, -1 where it has none."""
-        rule, names, count = self.spec.splits, [*self.spec.splits.names], len(batch.where)
+        rule, names = self.spec.splits, [*self.spec.splits.names]
         if rule.by in ("all", "folder"):
-            said = [batch.folder] * count
+            every = [batch.folder]
         else:
-            said = _listed(_said(rule.key, batch) if rule.key else batch.where)
-        splits = {each: values.split_of(rule, each) for each in {*map(str, said)}}
+            every = _listed(_said(rule.key, batch) if rule.key else batch.where)
+        splits = {each: values.split_of(rule, each) for each in {*map(str, every)}}
         numbers = {e: -1 if split is None else names.index(split) for e, split in splits.items()}
-        return np.fromiter((numbers[str(each)] for each in said), np.int64, count)
+        places = np.fromiter((numbers[str(each)] for each in every), np.int64, len(every))
+        return np.broadcast_to(places, len(batch.where))
 
     @cached_property
     def _columns(self) -> dict[str, Column]:

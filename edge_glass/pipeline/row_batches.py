@@ -20,6 +20,7 @@ from edge_glass.core.row_marks import marked
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.sources.raw import Raw
 
+BUFFER = 2**20  # bytes
 # half the bytes; one thread, so that they are the same everywhere
 PACKED = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
@@ -58,12 +59,14 @@ def write_part(reading: Reading) -> None:
 def write(file: Whole, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches of one schema; returns the number of rows."""
     rows, writer = 0, None
-    for batch in batches:
-        writer = writer or pa.ipc.new_stream(file, batch.schema, options=PACKED)
-        writer.write_batch(batch)
-        rows += batch.num_rows
-    if writer:
-        writer.close()
+    # Arrow writes a few bytes at a time
+    with pa.BufferedOutputStream(pa.PythonFile(file, "w"), BUFFER) as sink:
+        for batch in batches:
+            writer = writer or pa.ipc.new_stream(sink, batch.schema, options=PACKED)
+            writer.write_batch(batch)
+            rows += batch.num_rows
+        if writer:
+            writer.close()
     return rows
 
 
