@@ -298,8 +298,8 @@ class Raw:
         with self.file(source, member) as path:
             for number, line in line_pieces.lines(path, span, True):
                 fields = line.rstrip("\r\n").split("\t")
-                differ = Malformed(f"{len(fields)} fields between tabs, expected {width}")
-                yield number - 1, fields if len(fields) == width else differ
+                many = f"{len(fields)} fields between tabs" if len(fields) != width else ""
+                yield number - 1, Malformed(f"{many}, expected {width}") if many else fields
         self._check_count(source, number)
 
     def objects(

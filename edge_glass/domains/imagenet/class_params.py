@@ -264,7 +264,9 @@ class MatchParams(ClassChoice):
         """Columns of rows, with those of the classes that captions name; others are dropped."""
         texts, match = columns["caption"], matcher(self.match)
         named = [match(text) if text and text.strip() else () for text in texts]
-        kept = [tuple(label for label in each if label in self._labels) for each in named]
+        kept = named
+        if len(self._labels) < len(labels()):
+            kept = [tuple(label for label in each if label in self._labels) for each in named]
         outcomes, details = (columns.get(mark, [None] * len(texts)) for mark in (OUTCOME, DETAIL))
         for row, classes in enumerate(kept):
             if not classes and outcomes[row] is None:
