@@ -156,7 +156,7 @@ def _ids_may_repeat() -> Iterator[None]:
     of = Selection.of
 
     def lenient(*args: Any, **kwargs: Any) -> Selection:
-        return replace(of(*args, **kwargs), duplicates=frozenset())
+        return replace(of(*args, **kwargs), duplicates={})
 
     with mock.patch.object(Selection, "of", lenient):
         yield

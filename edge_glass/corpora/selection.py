@@ -1,11 +1,10 @@
 """Which rows of a corpus a config takes: a seeded subset, nested in every larger one."""
 
 import tempfile
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 EVERY = 2**64 - 1  # the largest rank
 DUPLICATE = (Outcome.DUPLICATE_ID, "an earlier row has this id")
 NOT_OF_SPLIT = (Outcome.NOT_IN_CONFIG, Outcome.MISSING_CAPTION)  # but of the first, or of none
+NONE = np.empty(0, np.int64)
 BEYOND = (Outcome.BEYOND_LIMIT, "")
 
 
@@ -37,7 +37,7 @@ class Selection:
     rows: dict[str, int]
     seed: int
     threshold: int
-    duplicates: frozenset[tuple[str, int]]  # split and position of ids that stand before
+    duplicates: dict[str, np.ndarray]  # of a split: positions of ids that stand before
     limit: int | None = None
 
     @classmethod
@@ -79,8 +79,11 @@ class Selection:
             raise_all(corpus.misfits(empty, raw), ConfigError)
             wanted = round(subset * inside.count) if isinstance(subset, float) else subset
             threshold = EVERY if wanted is None else inside.threshold(max(1, wanted))
-            again = [position for group in keys.groups() for position in group[1:]]
-        return cls(rows, seed, threshold, _by_split(again, starts), limit)
+            again = (position for group in keys.groups() for position in group[1:])
+            repeated = np.sort(np.fromiter(again, np.int64))
+        edges = {s: np.searchsorted(repeated, [at, at + rows[s]]) for s, at in starts.items()}
+        duplicates = {s: repeated[a:b] - starts[s] for s, (a, b) in edges.items()}
+        return cls(rows, seed, threshold, duplicates, limit)
 
     def rows_of(self, corpus: "Corpus", split: str, raw: Raw) -> Iterator[Row]:
         """All rows of a split, those that are not taken with the reason why."""
@@ -90,7 +93,8 @@ class Selection:
             yield row
 
     def _outcome(self, row: Row, split: str, position: int) -> tuple[str, str] | None:
-        if (split, position) in self.duplicates:
+        repeated = self.duplicates.get(split, NONE)
+        if len(repeated) and position in repeated[bisect_left(repeated, position) :][:1]:
             return DUPLICATE
         if _outside(row):
             return row.dropped
@@ -109,8 +113,11 @@ class Selection:
 
         outside = ~_are_inside(batch).to_numpy(zero_copy_only=False)
         end, taken = start + batch.num_rows, np.ones(batch.num_rows, bool)
+        places, repeated = self.duplicates.get(split, NONE), np.zeros(batch.num_rows, bool)
+        low, high = np.searchsorted(places, [start, end])
+        repeated[places[low:high] - start] = True
         reasons = [
-            (np.isin(np.arange(start, end), self._repeated.get(split, ())), DUPLICATE),
+            (repeated, DUPLICATE),
             (outside, None),
             (ranks(batch[KEY]) > self.threshold, (Outcome.NOT_IN_SUBSET, "")),
             (np.arange(start, end) >= (end if self.limit is None else self.limit), BEYOND),
@@ -121,30 +128,12 @@ class Selection:
             batch = marked(batch, due, *reason) if reason and due.any() else batch
         return batch
 
-    @cached_property
-    def _repeated(self) -> dict[str, list[int]]:
-        """The positions of repeated rows, by split."""
-        positions: dict[str, list[int]] = {}
-        for split, position in self.duplicates:
-            positions.setdefault(split, []).append(position)
-        return positions
-
 
 def _are_inside(batch: "pa.RecordBatch") -> "pa.Array":
     """Of each row whether the config does not leave it out."""
     import pyarrow.compute as pc
 
     return pc.not_equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(True)
-
-
-def _by_split(positions: list[int], starts: dict[str, int]) -> frozenset[tuple[str, int]]:
-    splits = sorted(starts, key=lambda split: starts[split])
-    edges = [starts[split] for split in splits]
-    owners = [bisect_right(edges, position) - 1 for position in positions]
-    return frozenset(
-        (splits[owner], position - edges[owner])
-        for owner, position in zip(owners, positions, strict=True)
-    )
 
 
 def _outside(row: Row) -> bool:
