@@ -34,12 +34,12 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
         files = _findings(out, folder.name, before.config)
         if files:
             description = f"{audits.FOLDER}/{folder.name}: removed: run `edge-glass audit` again"
-            yield description, _Removal([folder / name for name in files])
+            yield description, partial(_remove, [folder / name for name in files])
     for name in scores.names(out / before.config):
         home = scores.place(out / before.config, name)
         written = [scores.FILE, *(shard.file for shard in before.shards())]
         what = f"{scores.FOLDER}/{before.config}/{name}: removed: run `edge-glass score` again"
-        yield what, _Removal([home / each for each in written])
+        yield what, partial(_remove, [home / each for each in written])
     roots = (out / root / before.config for root in ("embeddings", scores.LABELS))
     for path in sorted(each for root in roots for each in root.glob(f"*/{embed.FILE}")):
         folder, name = path.parent, path.parent.relative_to(out).as_posix()
@@ -48,13 +48,15 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
             yield f"{name}: `edge-glass embed` goes on with it", _Cleaning(path, before, out, ids)
             if indexes and ids:
                 said = "follows, or is removed: then run `edge-glass index` again"
-                yield f"{name}/index: {said}", _Following(out / before.config, folder, indexes)
+                follow = partial(_follow, out / before.config, folder, indexes)
+                yield f"{name}/index: {said}", follow
         else:
             if indexes:
-                yield f"{name}/index: removed: run `edge-glass index` again", _Removal(indexes)
+                said = "removed: run `edge-glass index` again"
+                yield f"{name}/index: {said}", partial(_remove, indexes)
             kinds = ("metadata", "img_emb", "text_emb", "images")
             there = [one for kind in kinds for one in (folder / kind).rglob("*") if one.is_file()]
-            yield f"{name}: removed: run `edge-glass embed` again", _Removal([*there, path])
+            yield f"{name}: removed: run `edge-glass embed` again", partial(_remove, [*there, path])
     log = out / captions.FOLDER / before.config
     if ids is not None and (log / call_log.FILE).is_file():
         gone = partial(_is_of, ids, before.each_example)
@@ -92,13 +94,9 @@ def _findings(out: Path, audited: str, config: str) -> list[str]:
     return [*files, audits.FILE] if files and config in {audited, *against} else []
 
 
-class _Removal:
-    def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-
-    def __call__(self) -> None:
-        for path in self._paths:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 class _Cleaning:
@@ -125,20 +123,15 @@ class _Cleaning:
         write_json(self._path, settings | {"data": digests})
 
 
-class _Following:
-    """Takes rows out of the indexes of embeddings that were cleaned."""
-
-    def __init__(self, config: Path, folder: Path, indexes: list[Path]) -> None:
-        self._config, self._folder, self._indexes = config, folder, indexes
-
-    def __call__(self) -> None:
-        left = {*self._indexes}
-        with suppress(EdgeGlassError):  # what cannot follow goes: it holds rows that are gone
-            for one in stored_vectors.stored(self._config, self._folder.parents[1]):
-                if (index := vector_index.place(one)) in left:
-                    index_build.follow(one)
-                    left.remove(index)
-        _Removal([*left])()
+def _follow(config: Path, folder: Path, indexes: list[Path]) -> None:
+    """Take rows out of the indexes of embeddings that were cleaned."""
+    left = {*indexes}
+    with suppress(EdgeGlassError):  # what cannot follow goes: it holds rows that are gone
+        for one in stored_vectors.stored(config, folder.parents[1]):
+            if (index := vector_index.place(one)) in left:
+                index_build.follow(one)
+                left.remove(index)
+    _remove([*left])
 
 
 def _filter(path: Path, gone: Ids, several: bool) -> None:
