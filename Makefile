@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
-MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py domains/test_ocr.py train/test_loader_torch.py vectors/test_encoders.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py vectors/test_scores.py)
+MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py domains/test_train.py domains/test_ocr.py train/test_loader_torch.py vectors/test_encoders.py vectors/test_late.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py vectors/test_scores.py)
 VERBS_OF_MODELS = $(foreach verb,embed views,'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb[$(verb)]')
 TRAINER_TESTS = tests/train/test_trainers.py tests/train/test_grain.py tests/train/test_trainer_ranks.py
 SPEECH_TESTS = tests/audit/test_asr.py
@@ -12,6 +12,7 @@ PAGE_TESTS = tests/release/test_catalogue_page.py tests/audit/test_report_page.p
 EXPORT_TESTS = tests/release/test_export_readers.py
 # without their dependencies: clip-retrieval wants pandas, pyarrow and NumPy of years ago
 READERS = webdataset==0.2.111 clip-retrieval==2.45.0 img2dataset==1.47.0 open-clip-torch==3.3.0 \
+  mteb==2.26.24 polars==2.1.0 polars-runtime-32==2.1.0 \
   megatron-energon==7.4.1 multi-storage-client==1.3.1 aniso8601==10.0.1 attrs==26.1.0 blinker==1.9.0 \
   braceexpand==0.1.7 bracex==3.2.3 deprecation==2.1.0 exifread-nocycle==3.0.1 filetype==1.2.0 fire==0.7.1 \
   flask==3.1.3 flask-cors==6.0.5 flask-restful==0.3.10 h5py==3.16.0 itsdangerous==2.2.0 jmespath==1.1.0 \

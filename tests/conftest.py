@@ -34,6 +34,7 @@ WANTED = {
         [
             "vectors/test_align.py",
             "vectors/test_encode.py",
+            "vectors/test_late.py",
             "train/test_loader_torch.py",
             "vectors/test_search.py",
             "vectors/test_scores.py",

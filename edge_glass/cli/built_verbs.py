@@ -90,7 +90,9 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
     format: Annotated[
         str,
-        typer.Option("--format", help="webdataset (as img2dataset writes it), files, tsv, labels."),
+        typer.Option(
+            "--format", help="webdataset (as img2dataset writes it), files, tsv, labels, vidore."
+        ),
     ] = "webdataset",
     jpeg: Annotated[
         bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")

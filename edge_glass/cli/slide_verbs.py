@@ -326,26 +326,35 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="A retrieval run: TREC's six columns, or JSON."),
     ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN[:ENCODER]", help="Search this embedded column of the pages."),
+    ] = None,
+    indexed: Annotated[
+        bool, typer.Option("--indexed", help="By the column's index, not comparing every page.")
+    ] = False,
     split: Annotated[str, typer.Option(help="The split that is judged.")] = "test",
     save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write BM25's run here, as TREC has it.")
+        Path | None, typer.Option(metavar="FILE", help="Write the search's run here, as TREC's.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """ANLS of answers, nDCG of a retrieval run; with neither, BM25 over the transcripts."""
+    """ANLS of answers, nDCG of a retrieval run, of embedded pages, or of BM25 over their texts."""
     from edge_glass.cli import terminal
     from edge_glass.domains.slides import score
 
     if predictions and run:
         raise ConfigError("--predictions and --run are two questions: ask one at a time")
-    why = "it is where BM25's own run goes"
+    why = "nothing is searched"
     if run:
-        ignored(why, "--save")
+        ignored(why, "--save", "--column", "--indexed")
+    if not column:
+        ignored("it is about the index of a --column", "--indexed")
     if predictions:
-        ignored(why, "--save")
+        ignored(why, "--save", "--column", "--indexed")
         measures = score.answers(directory, predictions, split)
     else:
-        measures = score.retrieval(directory, run, split, save)
+        measures = score.retrieval(directory, run, split, save, column, indexed)
     if json:
         terminal.as_json(measures)
         return

@@ -60,10 +60,10 @@ def parse(kind: Any, data: bytes, where: str, remedy: str) -> Any:
     the JSON stands and the field, and ends with what to do.
     """
     try:
-        return _adapter(kind).validate_json(data)
+        return adapter(kind).validate_json(data)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        said = "; ".join(map(_fault, faults[:SHOWN]))
+        said = "; ".join(map(fault, faults[:SHOWN]))
         raise DataError(
             f"{where}: {said}: it is damaged, or another version of Edge Glass wrote it: {remedy}"
         ) from None
@@ -87,12 +87,13 @@ def read(path: Path, kind: Any, remedy: str) -> Any:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What checks values of a type."""
     return TypeAdapter(kind)
 
 
-def _fault(fault: Any) -> str:
-    """A field, what is wrong with it, and what it is."""
-    place = ".".join(map(str, fault["loc"]))
-    value = ascii(fault["input"])[:80] if place and fault["type"] != "missing" else ""
-    return f"{place}{': ' if place else ''}{fault['msg']}{f' ({value})' if value else ''}"
+def fault(error: Any) -> str:
+    """A field, what is wrong with it, and what it is: of an error of pydantic's."""
+    place = ".".join(map(str, error["loc"]))
+    value = ascii(error["input"])[:80] if place and error["type"] != "missing" else ""
+    return f"{place}{': ' if place else ''}{error['msg']}{f' ({value})' if value else ''}"

@@ -1,6 +1,6 @@
 """Any model that `transformers` opens by its config and that takes images or sounds.
 
-SigLIP, SigLIP 2, CLAP, DINOv2, DINOv3 and those to come: the class that the config names has
+CLIP, SigLIP, SigLIP 2, CLAP, DINOv2, DINOv3 and those to come: the class that the config names has
 `get_image_features`, `get_text_features` or `get_audio_features`, or takes one modality and gives a
 pooled output, or states whose mean is taken. The model's own processor reads the media.
 """
@@ -62,12 +62,11 @@ class Reader:
     model: Model
     modality: Modality
 
-    def __call__(self, data: bytes) -> Inputs:
-        """One row, with an axis for the batch."""
+    def __call__(self, data: Any) -> Inputs:
+        """One row (an image may be Pillow's, too), with an axis for the batch."""
         if self.modality == "image":
-            features = processor(self.model, "AutoImageProcessor")(
-                images.rgb(data), return_tensors="np"
-            )
+            image = images.rgb(data) if isinstance(data, bytes) else data.convert("RGB")
+            features = processor(self.model, "AutoImageProcessor")(image, return_tensors="np")
             return {name: np.asarray(value) for name, value in features.items()}
         reads = processor(self.model, "AutoFeatureExtractor")
         samples, rate = audio.waveform(data, reads.sampling_rate)
@@ -147,9 +146,12 @@ def processor(model: Model, kind: str) -> Any:
     """What reads images or sounds for a model: `kind` is a class of `transformers`."""
     import transformers
 
-    loaded = getattr(transformers, kind).from_pretrained(
-        model.folder, trust_remote_code=False, local_files_only=True
-    )
+    try:
+        loaded = getattr(transformers, kind).from_pretrained(
+            model.folder, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{model.name}: how are media read? {error}") from None
     return getattr(loaded, "feature_extractor", loaded)
 
 

@@ -7,9 +7,10 @@ model's encoder (512 at most).
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge_glass.vectors import torch_encoder
+import numpy as np
+
+from edge_glass.vectors import auto, torch_encoder
 from edge_glass.vectors.models import Modality, Model
-from edge_glass.vectors.pixels import Pixels
 
 LONGEST = 512  # tokens
 
@@ -28,7 +29,7 @@ def dim(model: Model, modality: Modality) -> int:
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
     """What makes a row ready for a batch, without weights."""
-    return Pixels.of(model) if modality == "image" else str
+    return auto.prepare(model, modality)
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
@@ -36,17 +37,17 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     from transformers import Blip2ForConditionalGeneration
 
     net = torch_encoder.weights(Blip2ForConditionalGeneration, model, device)
-    return _images(net, model) if modality == "image" else _texts(net, model, device)
+    return _images(net) if modality == "image" else _texts(net, model, device)
 
 
-def _images(net: Any, model: Model) -> Callable[[Sequence[Any]], Any]:
+def _images(net: Any) -> Callable[[Sequence[Any]], Any]:
     net.language_model = None  # nine tenths of the memory
-    pixels = Pixels.of(model)
 
     def compute(rows: Sequence[Any]) -> Any:
         import torch
 
-        seen = net.vision_model(torch_encoder.pixel_values(rows, pixels, net)).last_hidden_state
+        pixels = torch.from_numpy(np.concatenate([row["pixel_values"] for row in rows]))
+        seen = net.vision_model(pixels.to(net.device, net.dtype)).last_hidden_state
         mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device)
         asked = net.query_tokens.expand(len(rows), -1, -1)
         encoded = net.qformer(

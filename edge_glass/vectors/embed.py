@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
-
 from edge_glass.core import manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.columns import item_of, media_kinds
@@ -24,7 +22,6 @@ from edge_glass.vectors.models import Modality, Model, locate
 
 FILE = "embeddings.json"
 Layout = Literal["parquet", "clip-retrieval"]
-Array = np.ndarray[Any, Any]
 
 
 ENCODED = schema.shape(modality=str, dim=int)
@@ -55,7 +52,8 @@ def embed(
     modalities = {column: modality_of(build, column) for column in columns}
     model = replace(locate(name), kind="classifier") if classify else locate(name)
     encoders = {column: of_model(model, modality) for column, modality in modalities.items()}
-    embedding_files.check(layout, [one.modality for one in encoders.values()])
+    late = any(one.late for one in encoders.values())
+    embedding_files.check(layout, [one.modality for one in encoders.values()], late)
     shards = [folder / shard.file for shard in build.shards()]
     settings = _settings(build, model, encoders, layout)
     settings = _begun(out, settings) or _begin(out, settings, encoders, shards, batch)
@@ -64,15 +62,12 @@ def embed(
             if not target.is_whole():
                 path, sizes = target.shard, settings["batch"]
                 target.write(
-                    {c: _all(one, path, c, sizes[c], workers) for c, one in encoders.items()},
+                    {
+                        c: one.embed(_values(path, c), sizes[c], workers)
+                        for c, one in encoders.items()
+                    },
                     settings["encoded"],
                 )
-
-
-def _all(encoder: Encoder, shard: Path, column: str, batch: int, workers: Workers) -> Array:
-    """The embeddings of a column of a shard, float32 (rows, dim)."""
-    none = np.empty((0, encoder.dim), dtype=np.float32)
-    return np.concatenate([none, *encoder.embed(_values(shard, column), batch, workers)])
 
 
 def modality_of(build: Manifest, column: str) -> Modality:
@@ -103,6 +98,7 @@ def _settings(
     data = {shard.file: shard.sha256 for shard in build.shards()}
     encoded = {
         column: {"modality": one.modality, "dim": one.dim, "device": one.device}
+        | ({"late": True} if one.late else {})
         for column, one in encoders.items()
     }
     return {

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,18 @@ Array = np.ndarray[Any, Any]
 FOLDERS = {"image": "img_emb", "text": "text_emb"}
 QUALITY = 95  # of a JPEG that is made of another image
 ROWS = 8192  # of a row group: one is what a reader has in memory
+PAGES = 64  # likewise, of late interaction: each is some thousand vectors
 
 
-def check(layout: str, modalities: list[Modality]) -> None:
+def check(layout: str, modalities: list[Modality], late: bool) -> None:
     """Raise EdgeGlassError if a layout has no place for what is encoded."""
+    if late and "text" in modalities:
+        raise ConfigError("late interaction is for columns of pages; texts are the queries")
     if layout not in ("parquet", "clip-retrieval"):
         raise ConfigError(f"--layout {layout}: use parquet or clip-retrieval")
     twice = len(set(modalities)) < len(modalities)
+    if layout == "clip-retrieval" and late:
+        raise ConfigError("--layout clip-retrieval has one vector a row: use parquet")
     if layout == "clip-retrieval" and (twice or set(modalities) - set(FOLDERS)):
         raise ConfigError("--layout clip-retrieval takes one column of images and one of texts")
 
@@ -64,16 +70,18 @@ class Target:
         """Whether its last file is there."""
         return self.last.is_file()
 
-    def write(self, embedded: dict[str, Array], encoded: dict[str, Any]) -> None:
-        """Write arrays (rows, dim) by column; `encoded` says what each column holds."""
+    def write(self, embedded: dict[str, Iterator[Array]], encoded: dict[str, Any]) -> None:
+        """Write batches (rows, dim) by column; `encoded` says what each column holds."""
         if self.layout == "parquet":
-            table = _parquet(self.shard, embedded)
-        else:
-            modalities = {facts["modality"]: column for column, facts in encoded.items()}
-            for modality, column in modalities.items():
-                self._array(FOLDERS[modality], embedded[column])
-            paths = self._images(modalities["image"]) if "image" in modalities else None
-            table = _metadata(self.shard, modalities, paths)
+            late = [column for column, facts in encoded.items() if facts.get("late")]
+            _parquet(self.last, self.shard, embedded, late)
+            return
+        modalities = {facts["modality"]: column for column, facts in encoded.items()}
+        for modality, column in modalities.items():
+            none = np.empty((0, encoded[column]["dim"]), dtype=np.float32)
+            self._array(FOLDERS[modality], np.concatenate([none, *embedded[column]]))
+        paths = self._images(modalities["image"]) if "image" in modalities else None
+        table = _metadata(self.shard, modalities, paths)
         groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
         write_table(self.last, groups, table.schema)
 
@@ -110,24 +118,34 @@ def _padded(number: int, count: int) -> str:
     return f"{number:0{int(math.log10(max(count, 1))) + 1}d}"
 
 
-def _parquet(shard: Path, embedded: dict[str, Array]) -> pa.Table:
-    """`id` and a `<column>_embedding` for each; null where a row has none."""
-    columns = {"id": parquet.table(shard, ["id"])["id"].combine_chunks()}
-    columns |= {f"{column}_embedding": _vectors(array) for column, array in embedded.items()}
-    return pa.table(columns)
+def _parquet(
+    path: Path, shard: Path, embedded: dict[str, Iterator[Array]], late: list[str]
+) -> None:
+    """`id` and a `<column>_embedding` for each; null where a row has none.
+
+    Lists are not of a fixed size: pyarrow before 26 cannot read those where a row has none.
+    """
+    ids, one = parquet.table(shard, ["id"]).combine_chunks(), pa.list_(pa.float32())
+    kinds = {f"{c}_embedding": pa.list_(one) if c in late else one for c in embedded}
+    schema = pa.schema([ids.schema.field("id"), *map(pa.field, kinds, kinds.values())])
+    rows = [map(_list, chain.from_iterable(batches)) for batches in embedded.values()]
+
+    def groups() -> Iterator[pa.Table]:
+        size = PAGES if late else ROWS
+        for at in range(0, max(1, len(ids)), size):
+            part = ids["id"].slice(at, size)
+            values = ([*islice(each, len(part))] for each in rows)
+            columns = (pa.array(v, kind) for v, kind in zip(values, kinds.values(), strict=True))
+            yield pa.table([part, *columns], schema)
+
+    write_table(path, groups(), schema)
 
 
-def _vectors(array: Array) -> pa.ChunkedArray:
-    """Lists, and not of a fixed size: pyarrow before 26 cannot read those where a row has none."""
-    pieces = [_lists(array[at : at + ROWS]) for at in range(0, len(array), ROWS)]
-    return pa.chunked_array(pieces, pa.list_(pa.float32()))
-
-
-def _lists(array: Array) -> pa.ListArray:
-    missing = np.isnan(array[:, 0])
-    ends = np.cumsum(~missing, dtype=np.int32) * array.shape[1]
-    flat = pa.array(array[~missing].reshape(-1), pa.float32())
-    return pa.ListArray.from_arrays(np.append(np.int32(0), ends), flat, mask=pa.array(missing))
+def _list(row: Array | None) -> Any:
+    """An embedding (dim,), or of late interaction (tokens, dim), as Arrow takes it."""
+    if row is None or np.isnan(row.flat[0]):
+        return None
+    return row if row.ndim == 1 else [*row]
 
 
 def _metadata(shard: Path, modalities: dict[Modality, str], paths: pa.Array | None) -> pa.Table:

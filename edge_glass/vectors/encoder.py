@@ -17,6 +17,7 @@ from edge_glass.vectors.models import Modality, Model, locate
 
 Array = np.ndarray[Any, Any]
 Forward = Callable[[Sequence[Any]], Array]
+MODULES = {"late": "sentence", "multimodal": "sentence"}  # that run other kinds, too
 LARGEST = {"cuda": 256, "cpu": 32}  # rows of the first batch that is tried
 
 
@@ -32,6 +33,11 @@ class Encoder:
     modality: Modality
     dim: int
     prepare: Callable[[Any], Any]
+
+    @property
+    def late(self) -> bool:
+        """Whether a row is as many vectors as it has tokens (late interaction)."""
+        return self.model.kind == "late"
 
     @property
     def device(self) -> str:
@@ -50,7 +56,8 @@ class Encoder:
     def encode(self, prepared: Sequence[Any]) -> Array:
         """Prepared rows as one batch: float32 (rows, dim). Halved where memory ends.
 
-        Raises ConfigError if `dim` is wrong.
+        Raises ConfigError if `dim` is wrong. Of late interaction: objects (rows,), each float32
+        (tokens, dim).
         """
         try:
             vectors = self._forward(prepared)
@@ -59,12 +66,13 @@ class Encoder:
                 raise
             half = len(prepared) // 2
             return np.concatenate([self.encode(prepared[:half]), self.encode(prepared[half:])])
-        if vectors.shape != (len(prepared), self.dim):
+        shapes = {row.shape[1:] for row in vectors} if self.late else {vectors.shape[1:]}
+        if len(vectors) != len(prepared) or shapes != {(self.dim,)}:
             raise ConfigError(
-                f"{self.model.name}: gave {vectors.shape} where {(len(prepared), self.dim)} was "
-                "promised by its config"
+                f"{self.model.name}: gave {len(vectors)} of {shapes} where {len(prepared)} of "
+                f"{(self.dim,)} was promised by its config"
             )
-        return vectors.astype(np.float32, copy=False)
+        return vectors if self.late else vectors.astype(np.float32, copy=False)
 
     def batch_size(self, sample: Any) -> int:
         """The most rows like `sample` (as `prepare` gives them) that go through at once."""
@@ -82,12 +90,14 @@ class Encoder:
     def embed(self, rows: Iterable[Any], batch: int, workers: Workers) -> Iterator[Array]:
         """Embed rows in their order, `batch` at a time; `workers` prepare those to come.
 
-        A row that is None, or no media that can be decoded, is NaN throughout.
+        A row that is None, or no media that can be decoded, is NaN throughout; of late interaction
+        it is None.
         """
         prepared = workers.map(partial(_or_none, self.prepare), rows)
         while chunk := list(islice(prepared, batch)):
             there = [number for number, one in enumerate(chunk) if one is not None]
-            embedded = np.full((len(chunk), self.dim), np.nan, dtype=np.float32)
+            shape = (len(chunk),) if self.late else (len(chunk), self.dim)
+            embedded: Array = np.full(shape, None if self.late else np.float32(np.nan))
             if there:
                 embedded[there] = self.encode([chunk[number] for number in there])
             yield embedded
@@ -113,7 +123,7 @@ def open_encoder(name: str, modality: Modality | None = None) -> Encoder:
 def of_model(model: Model, modality: Modality | None = None) -> Encoder:
     """The encoder of a model that is on disk. Raises ConfigError if it takes no such rows."""
     if model.kind == "onnx":
-        needs(model.name, "onnx", "onnxruntime")
+        needs(model.name, "onnx", "onnxruntime", "transformers")
     else:
         needs(model.name, "encoders", "torch", "transformers")
     module = _module(model)
@@ -125,4 +135,4 @@ def of_model(model: Model, modality: Modality | None = None) -> Encoder:
 
 
 def _module(model: Model) -> Any:
-    return import_module(f"edge_glass.vectors.{model.kind}")
+    return import_module(f"edge_glass.vectors.{MODULES.get(model.kind, model.kind)}")

@@ -24,7 +24,8 @@ ALIASES = {
     "whisper-base": "openai/whisper-base",
 }
 FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # no pickles, no code
-KINDS = {"clip": "clip", "blip-2": "blip2", "whisper": "whisper"}
+KINDS = {"blip-2": "blip2", "whisper": "whisper"}
+LATE = "ForRetrieval"  # ends the names of classes that give a vector a token: ColPali's, ColQwen2's
 # what a model has that takes more than texts; without it, it encodes sentences
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -36,7 +37,7 @@ class Model:
     name: str  # as on the Hub, or the path
     revision: str | None  # the commit, for one of the Hub
     folder: Path  # of an ONNX model: the file
-    kind: str  # the module of `edge_glass.vectors` that knows it
+    kind: str  # the module of `edge_glass.vectors` that knows it, see MODULES
 
     def read(self, file: str) -> dict[str, Any]:
         """A JSON file of the model, `{}` if it has none."""
@@ -89,9 +90,12 @@ def _model(name: str, revision: str | None, folder: Path) -> Model:
             f"--encoder {name}@refs/pr/N"
         )
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind, classes = config["model_type"], config.get("architectures") or ()
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{name}: {folder}/config.json names no model: {error}") from None
+    if any(str(each).endswith(LATE) for each in classes):
+        return Model(name, revision, folder, "late")
     media = any((folder / file).is_file() for file in PROCESSORS)
     if media and (folder / "modules.json").is_file():
         return Model(name, revision, folder, "multimodal")

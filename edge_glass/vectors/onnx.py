@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.vectors import auto
 from edge_glass.vectors.models import Modality, Model
-from edge_glass.vectors.pixels import Pixels
 
 Array = np.ndarray[Any, Any]
 LONGEST = 512  # tokens
@@ -40,7 +40,8 @@ def dim(model: Model, modality: Modality) -> int:
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
     """What makes a row ready for a batch, without weights."""
-    return Pixels.of(_beside(model)) if modality == "image" else str
+    beside = Model(model.name, model.revision, model.folder.parent, model.kind)
+    return auto.prepare(beside, modality)
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
@@ -61,15 +62,8 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
 
 
 def _images(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Array]]:
-    pixels, [put] = Pixels.of(_beside(model)), session.get_inputs()
-
-    def feed(rows: Sequence[Array]) -> dict[str, Array]:
-        values = np.stack(rows).astype(np.float32) * np.float32(pixels.scale)
-        mean, std = (np.array(v, dtype=np.float32) for v in (pixels.mean, pixels.std))
-        values = (values - mean) / std
-        return {put.name: np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=np.float32)}
-
-    return feed
+    [put] = session.get_inputs()
+    return lambda rows: {put.name: np.concatenate([row["pixel_values"] for row in rows])}
 
 
 def _texts(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Array]]:
@@ -93,10 +87,6 @@ def _texts(model: Model, session: Any) -> Callable[[Sequence[Any]], dict[str, Ar
         return {name: array for name, array in all_.items() if name in wanted}
 
     return feed
-
-
-def _beside(model: Model) -> Model:
-    return Model(model.name, model.revision, model.folder.parent, model.kind)
 
 
 @cache

@@ -14,9 +14,10 @@ from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.vectors.embed import fingerprint
 from edge_glass.vectors.encoder import Encoder, of_model
+from edge_glass.vectors.late_search import Late
 from edge_glass.vectors.models import Modality, locate
 from edge_glass.vectors.numbered_rows import Filter, Table
-from edge_glass.vectors.stored_vectors import Stored, stored
+from edge_glass.vectors.stored_vectors import Stored, Tokens, stored
 from edge_glass.vectors.text_encoders import normal
 from edge_glass.vectors.vector_index import Neighbours, opened
 
@@ -46,6 +47,8 @@ class Query:
 
 def takes(stored: Stored, kind: str) -> bool:
     """Whether a text, an image or a sound has a place in the space of a column."""
+    if isinstance(stored, Tokens):
+        return kind == "text"
     return kind == stored.modality or (kind in ("text", "image") and stored.shares)
 
 
@@ -64,12 +67,13 @@ class Column:
     """An indexed column, and the encoder that it was made with."""
 
     def __init__(self, stored: Stored) -> None:
-        self.stored, self.index = stored, opened(stored)
+        self.stored, index = stored, opened(stored)
+        self.index = Late(stored, index) if isinstance(stored, Tokens) else index
         self._encoders: dict[Modality, Encoder] = {}
 
     def takes(self, kind: Kind) -> bool:
         """Whether a query of this kind has a place in the column's space."""
-        return kind == "row" or takes(self.stored, kind)
+        return takes(self.stored, self.stored.modality if kind == "row" else kind)
 
     def encoder(self, modality: Modality) -> Encoder:
         """What turns queries of a modality into vectors."""
@@ -78,7 +82,7 @@ class Column:
         return self._encoders[modality]
 
     def vector(self, query: Query) -> Array:
-        """The query in the column's space, of length 1, float32 (dim,).
+        """The query in the column's space, of length 1: float32 (dim,), or late (tokens, dim).
 
         Raises ConfigError if it is damaged.
         """
@@ -92,7 +96,8 @@ class Column:
                 raise ConfigError(
                     f"the {query.kind} cannot be read: {drop.outcome} {drop.detail}"
                 ) from None
-        unit: Array = normal(vectors)[0]
+        late = isinstance(self.stored, Tokens)
+        unit: Array = normal(vectors[0]) if late else normal(vectors)[0]
         return unit
 
 
@@ -134,6 +139,7 @@ class Finder:
     ) -> list[Hit]:
         """The `k` nearest rows that pass the filters; with `fold`, rows nearly the same are one."""
         column, among = self.column(query, name), self.passing(tuple(filters), unsafe)
+        fold = fold and not isinstance(column.index, Late)  # nobody says how alike doubles are
         wanted = max(k, min(FOLDED, MORE * k)) if fold else k
         neighbours = column.index.find(self._vector(column, query), wanted, among)
         alike = 1 - ALIKE * (1 - column.index.facts["similarity"])

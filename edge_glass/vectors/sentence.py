@@ -1,87 +1,88 @@
-"""Sentence encoders in the layout of sentence-transformers: pooling, then layers, then length 1.
+"""Models in the layout of sentence-transformers, run by that library, and sentence encoders.
 
-`modules.json` says which of these there are; a model without one is pooled by its mean.
+Qwen3-VL-Embedding and the like take images and sounds, too; a model of texts that is not in that
+layout is pooled by its mean. ColPali, ColQwen2 and others of late interaction give a vector for
+each token of a page or a query.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
+import numpy as np
+
 from edge_glass.core.errors import ConfigError
-from edge_glass.vectors import torch_encoder
+from edge_glass.core.extras import needs
+from edge_glass.media import audio, images
+from edge_glass.vectors import auto, torch_encoder
 from edge_glass.vectors.models import Modality, Model
 
-LONGEST = 512  # tokens, where the model does not say
+OURS = "sentence_transformers."  # modules of other packages would be code of the model's own
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
-    """What it takes."""
-    return ("text",)
+    """What the model says it takes, of images, texts and sounds."""
+    taken = _loaded(model).modalities
+    if model.kind == "late" and "image" not in taken:
+        raise ConfigError(f"{model.name}: late interaction of texts alone: take one of pages")
+    return tuple(each for each in auto.PARTS if each in taken)  # type: ignore[misc]
 
 
 def dim(model: Model, modality: Modality) -> int:
-    """Numbers of an embedding."""
-    layers = _modules(model, "Dense")
-    if layers:
-        return int(model.read(f"{layers[-1]}/config.json")["out_features"])
-    config = model.config
-    return int(config.get("hidden_size") or config.get("d_model") or config["dim"])
+    """How long a vector is."""
+    return int(_loaded(model).get_embedding_dimension())
 
 
 def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
-    """What makes a row ready for a batch, without weights."""
-    return str
+    """What gives the image, sound or text that the library takes."""
+    if modality == "image":
+        return images.rgb
+    return partial(_sound, model) if modality == "audio" else str
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:
-    """What turns a batch into embeddings; reads the weights."""
-    from torch.nn.functional import normalize
-    from transformers import AutoModel
+    """The library's own `encode`."""
+    net = _loaded(model).to(device)
+    if model.kind == "late":
+        encode = net.encode_document if modality == "image" else net.encode_query
 
-    net, tokens = torch_encoder.weights(AutoModel, model, device), torch_encoder.tokenizer(model)
-    longest = model.read("sentence_bert_config.json").get("max_seq_length")
-    longest = longest or min(tokens.model_max_length, LONGEST)
-    pooling = [model.read(f"{folder}/config.json") for folder in _modules(model, "Pooling")]
-    by_first = any(one.get("pooling_mode_cls_token") for one in pooling)
-    layers = [_dense(model, folder, net) for folder in _modules(model, "Dense")]
-    unit = bool(_modules(model, "Normalize"))
+        def run(rows: Sequence[Any]) -> Any:
+            found = np.empty(len(rows), dtype=object)
+            for number, row in enumerate(encode(list(rows), batch_size=len(rows))):
+                found[number] = row.float().cpu().numpy()
+            return found
 
-    def compute(rows: Sequence[str]) -> Any:
-        inputs = tokens(
-            list(rows), padding=True, truncation=True, max_length=longest, return_tensors="pt"
-        ).to(device)
-        states = net(**inputs).last_hidden_state
-        pooled = (
-            states[:, 0]
-            if by_first
-            else torch_encoder.masked_mean(states, inputs["attention_mask"])
-        )
-        pooled = pooled.to(net.dtype)
-        for layer in layers:
-            pooled = layer(pooled)
-        return normalize(pooled.float(), dim=1) if unit else pooled
-
-    return torch_encoder.forward(compute)
+        return run
+    return lambda rows: net.encode(list(rows), batch_size=len(rows), show_progress_bar=False)
 
 
-def _modules(model: Model, kind: str) -> list[str]:
-    """The folders of the modules of a kind, in order."""
+def _sound(model: Model, data: bytes) -> dict[str, Any]:
+    samples, rate = audio.waveform(
+        data, auto.processor(model, "AutoFeatureExtractor").sampling_rate
+    )
+    return {"array": samples, "sampling_rate": rate}
+
+
+@cache
+def _loaded(model: Model) -> Any:
+    needs(model.name, "encoders", "sentence_transformers")
     modules: Any = model.read("modules.json") or []
-    return [str(module["path"]) for module in modules if module["type"].endswith(f".{kind}")]
+    if foreign := [each["type"] for each in modules if not each["type"].startswith(OURS)]:
+        raise ConfigError(f"{model.name}: its modules {', '.join(foreign)} are code of its own")
+    import sentence_transformers
+    import transformers
 
-
-def _dense(model: Model, folder: str, net: Any) -> Callable[[Any], Any]:
-    from safetensors.torch import load_file
-    from torch import tanh
-    from torch.nn.functional import linear
-
-    path = model.folder / folder / "model.safetensors"
-    if not path.is_file():
-        raise ConfigError(f"{model.name}: no {folder}/model.safetensors, nothing else is loaded")
-    tensors = {name: tensor.to(net.device, net.dtype) for name, tensor in load_file(path).items()}
-    weight, bias = tensors["linear.weight"], tensors.get("linear.bias")
-    activation = model.read(f"{folder}/config.json").get("activation_function", "")
-    if activation.endswith("Identity"):
-        return lambda pooled: linear(pooled, weight, bias)
-    if activation.endswith("Tanh"):
-        return lambda pooled: tanh(linear(pooled, weight, bias))
-    raise ConfigError(f"{model.name}: {folder} has the activation {activation!r}, unknown here")
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    kind, bare = "SentenceTransformer", "AutoModel"
+    if model.kind == "late":
+        kind, bare = "MultiVectorEncoder", model.config["architectures"][0]
+    try:
+        if model.kind != "multimodal":  # raises where weights would be left at random
+            torch_encoder.weights(getattr(transformers, bare), model, "cpu")
+        return getattr(sentence_transformers, kind)(
+            str(model.folder), device="cpu", trust_remote_code=False, local_files_only=True,
+            model_kwargs={"use_safetensors": True},
+        ).eval()  # fmt: skip
+    except (ValueError, KeyError, AttributeError, OSError) as error:
+        raise ConfigError(f"{model.name}: {' '.join(str(error).split())[:200]}") from None

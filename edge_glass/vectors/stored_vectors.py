@@ -6,13 +6,14 @@ Rows are counted from 0 over all shards of a build, in the order of its manifest
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.errors import ConfigError, DataError
@@ -191,6 +192,60 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
+class Tokens(Stored):
+    """A column of late interaction: a vector for each token, counted from 0 over all rows."""
+
+    @cached_property
+    def starts(self) -> Array:
+        """The first token of each row, and of one behind the last: int64 (rows + 1,)."""
+        sizes = [sizes for _, sizes, _ in self.groups()]
+        return np.append(0, np.cumsum(np.concatenate([np.zeros(0, np.int64), *sizes])))
+
+    @property
+    def rows(self) -> int:
+        """The tokens of all rows."""
+        return int(self.starts[-1])
+
+    def is_near(self, other: Stored) -> bool:
+        """Never: no token of another column is looked for."""
+        return False
+
+    def parts(self, step: int) -> list[Part]:
+        """All shards, `step` shards of a split in a part, counted by their tokens."""
+        at = self.starts
+        return [
+            replace(
+                one, start=int(at[one.start]), rows=int(at[one.start + one.rows] - at[one.start])
+            )
+            for one in super().parts(step)
+        ]
+
+    def blocks(self, files: slice | None = None) -> Iterator[tuple[Array, Array]]:
+        """Numbers of tokens and their vectors, a row group at a time."""
+        start = 0
+        for *_, vectors in self.groups(files=files):
+            yield np.arange(start, start + len(vectors)), vectors
+            start += len(vectors)
+
+    def groups(
+        self, wanted: Array | None = None, files: slice | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
+        """The first row of each row group, how many tokens its rows have, and their vectors.
+
+        With `wanted`, numbers of rows, only row groups that have one of these are given.
+        """
+        start = 0
+        for path in self.files()[files or slice(None)]:
+            with parquet.opened(path) as file:
+                for group in range(file.num_row_groups):
+                    first, start = start, start + file.metadata.row_group(group).num_rows
+                    if wanted is None or ((wanted >= first) & (wanted < start)).any():
+                        column = file.read_row_group(group, [f"{self.column}_embedding"])[0]
+                        sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+                        flat = pc.list_flatten(pc.list_flatten(column)).to_numpy()
+                        yield first, sizes.astype(np.int64), flat.reshape(-1, self.dim)
+
+
 def _numbers(piece: Array) -> tuple[Array, Array]:
     return piece.astype(np.float32), np.ones(len(piece), dtype=bool)
 
@@ -220,7 +275,10 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
                 f"{file.parent}: made of another build than the one in {folder}: delete it and run "
                 "`edge-glass embed` again"
             )
-        columns += [Stored(file.parent, column, settings, paths) for column in settings["encoded"]]
+        columns += [
+            (Tokens if facts.get("late") else Stored)(file.parent, column, settings, paths)
+            for column, facts in settings["encoded"].items()
+        ]
     if not columns:
         raise DataError(
             f"{where}: no embeddings: make them with `edge-glass embed {folder} --encoder …`, or "
@@ -229,12 +287,14 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
     return columns
 
 
-def chosen(stored: list[Stored], name: str) -> Stored:
+def chosen(stored: list[Stored], name: str, late: bool = False) -> Stored:
     """The one that is called `column:encoder`, or `column` if there is but one encoder.
 
-    Raises ConfigError if it is none or several.
+    Raises EdgeGlassError if there is none, or if it is of late interaction, but `late` is not set.
     """
     fits = [one for one in stored if name in (one.name, one.column)]
+    if not late and any(isinstance(one, Tokens) for one in fits):
+        raise ConfigError(f"{name}: a vector for each token: it is for `search` and `eval`")
     if len(fits) != 1:
         raise ConfigError(
             f"{name}: {'several' if fits else 'no'} such embeddings; there are "

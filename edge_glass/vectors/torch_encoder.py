@@ -8,7 +8,6 @@ import numpy as np
 
 from edge_glass.core.errors import ConfigError
 from edge_glass.vectors.models import Model
-from edge_glass.vectors.pixels import Pixels
 
 Array = np.ndarray[Any, Any]
 
@@ -70,16 +69,6 @@ def forward(compute: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]]
             return array
 
     return run
-
-
-def pixel_values(rows: Sequence[Array], pixels: Pixels, like: Any) -> Any:
-    """uint8 arrays (height, width, 3) -> a normalised tensor (rows, 3, height, width)."""
-    import torch
-
-    stacked = torch.from_numpy(np.stack(rows)).to(like.device)
-    scaled = stacked.permute(0, 3, 1, 2).float() * pixels.scale
-    mean, std = (torch.tensor(v, device=like.device) for v in (pixels.mean, pixels.std))
-    return ((scaled - mean[:, None, None]) / std[:, None, None]).to(like.dtype)
 
 
 def masked_mean(states: Any, mask: Any) -> Any:

@@ -25,7 +25,7 @@ from edge_glass.media import magic
 from edge_glass.vectors import embedding_map, web_index
 from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Table, caption
 from edge_glass.vectors.query import encoder_of, takes
-from edge_glass.vectors.stored_vectors import Stored, stored
+from edge_glass.vectors.stored_vectors import Stored, Tokens, stored
 
 FILES = [Path(__file__).with_name(name) for name in ("page.css", "page.js", "web.js")]
 MARK = "site.json"
@@ -131,7 +131,8 @@ def _columns(folder: Path, root: Path | None) -> list[Stored]:
     """What is embedded, one encoder a column."""
     where = (root or folder.parent / "embeddings") / folder.name
     embedded = stored(folder, root) if where.is_dir() else []
-    return list({one.column: one for one in reversed(embedded)}.values())[::-1]
+    single = [one for one in reversed(embedded) if not isinstance(one, Tokens)]
+    return list({one.column: one for one in single}.values())[::-1]
 
 
 def _vectors(one: Stored, rows: int) -> tuple[Array, Array]:

@@ -4,13 +4,12 @@ The first 30 s are heard, which is what the encoder can take at once.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from edge_glass.media import audio
-from edge_glass.vectors import torch_encoder
+from edge_glass.vectors import auto, torch_encoder
 from edge_glass.vectors.models import Modality, Model
 
 RATE = 16000  # Hz
@@ -44,7 +43,7 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     from transformers import WhisperModel
 
     encoder = torch_encoder.weights(WhisperModel, model, device).get_encoder()
-    features = _features(model)
+    features = auto.processor(model, "AutoFeatureExtractor")
 
     def compute(rows: Sequence[np.ndarray[Any, Any]]) -> Any:
         import torch
@@ -56,10 +55,3 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
         return torch_encoder.masked_mean(states, places[None] < heard[:, None])
 
     return torch_encoder.forward(compute)
-
-
-@cache
-def _features(model: Model) -> Any:
-    from transformers import AutoFeatureExtractor
-
-    return AutoFeatureExtractor.from_pretrained(model.folder, local_files_only=True)

@@ -11,6 +11,7 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides import score
 from edge_glass.domains.slides.bm25 import Index, words
+from edge_glass.domains.slides.retrieval_set import RetrievalSet
 from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
 
@@ -65,8 +66,7 @@ def test_no_predictions(data: Path, tmp_path: Path, text: str) -> None:
 
 
 def qrels(data: Path) -> dict[str, str]:
-    rows = score._rows(data / "slides_qa_retrieval_sample-qrels", "test", ["query-id", "corpus-id"])
-    return {row["query-id"]: row["corpus-id"] for row in rows}
+    return {query: page for query, [page] in RetrievalSet.of(data).relevant("test").items()}
 
 
 def judged(data: Path, run: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
@@ -100,8 +100,9 @@ def test_bm25_runs_out_of_the_box(data: Path, tmp_path: Path, cli: Cli) -> None:
     found = cli("eval", data, "--save", saved, "--json").json
     assert found == {
         "run": "BM25", "queries": 9, "documents": 10,
-        "nDCG@5": pytest.approx(0.85, abs=0.02), "recall@1": pytest.approx(6 / 9),
-        "recall@5": 1.0,
+        "nDCG@5": pytest.approx(0.85, abs=0.02), "nDCG@10": found["nDCG@5"],
+        "recall@1": pytest.approx(6 / 9), "recall@5": 1.0, "nDCG@10, es": 1.0,
+        "nDCG@10, de": pytest.approx(0.51, abs=0.02), "nDCG@10, fr": pytest.approx(0.88, abs=0.02),
     }  # fmt: skip
     again = cli("eval", data, "--run", saved, "--json").json
     assert again == found | {"run": str(saved)}

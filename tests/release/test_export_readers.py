@@ -13,7 +13,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kit import rows
+from kit import Cli, rows
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 from test_export import members, picture, table
@@ -182,3 +182,22 @@ def test_folders_of_datasets(built: Path, tmp_path: Path) -> None:
     frames = folder_of("imagefolder", tmp_path / "v" / "train" / "image_jpegs", tmp_path / "c")
     assert [len(row["images"]) for row in frames] == [8, 8]
     assert all(frames["caption"]) and frames[0]["images"][0].size[0] > 1
+
+
+def test_mteb_judges_a_retrieval_set_as_eval_does(tmp_path: Path, cli: Cli) -> None:
+    """By late interaction, on the pages as pictures; the figures of each language are the same."""
+    import tinymodels
+
+    names = [f"slides_qa_retrieval_sample-{part}" for part in ("corpus", "queries", "qrels")]
+    for name in names:
+        build(catalog.variant(name), tmp_path / "data", Options())
+    corpus, out = tmp_path / "data" / names[0], tmp_path / "out"
+    (tmp_path / "colpali").mkdir()
+    model = tinymodels.colpali(tmp_path / "colpali")
+    embed.embed(corpus, tmp_path / "data" / "embeddings" / corpus.name / "m", str(model), ["image"])
+    ours = cli("eval", tmp_path / "data", "--column", "image", "--json").json
+    export(corpus, out, "vidore")
+    (out / "model").symlink_to(model)
+    theirs = dict(read("vidore", out))
+    for code, language in (("de", "german"), ("es", "spanish"), ("fr", "french")):
+        assert theirs[language] == pytest.approx(ours[f"nDCG@10, {code}"], abs=1e-4)

@@ -244,7 +244,7 @@ def embedded(folder: Path) -> Path:
     for number, shard in enumerate(made.shards()):
         vectors = np.full((shard.rows, 8), number + 1, dtype=np.float32)
         one = Target("parquet", target, number, len(made.shards()), folder / shard.file)
-        one.write({"captions": vectors}, encoded)
+        one.write({"captions": iter([vectors])}, encoded)
     index_build.build(searchkit.only(folder), [], 10**9, Silent())
     return target
 

@@ -57,7 +57,7 @@ def test_vectors_of_all_examples_of_a_row_go(clotho: Path, tmp_path: Path) -> No
     write_json(target / embed.FILE, about | {"encoded": encoded})
     (shard,) = built.shards()
     one = Target("parquet", target, 0, 1, folder / shard.file)
-    one.write({"caption": np.ones((shard.rows, 2), dtype=np.float32)}, encoded)
+    one.write({"caption": iter([np.ones((shard.rows, 2), dtype=np.float32)])}, encoded)
     done = eg.withdraw(tmp_path / "data", ids=[next(iter(rows(folder))).rpartition("#")[0]])
     assert done.search and done.search.residue == ()
     left = pq.read_table(target / shard.file)["id"].to_pylist()

@@ -1,6 +1,6 @@
 """What other packages read of an export, printed as JSON: run in a process that has them.
 
-`export_readers.py webdataset | clip_inference | clip_back | img2dataset | open_clip PATH`
+`export_readers.py webdataset | clip_inference | clip_back | img2dataset | open_clip | vidore PATH`
 """
 
 import importlib
@@ -11,8 +11,9 @@ from typing import Any
 from unittest.mock import MagicMock
 
 # what these packages want for logging, models and resizing, and no reader of files uses
-for name in ("wandb", "all_clip", "sentence_transformers", "albumentations", "torchvision",
-             "torchvision.datasets", "open_clip"):  # fmt: skip
+mocked = ["wandb", "all_clip", "sentence_transformers", "albumentations", "torchvision",
+          "torchvision.datasets", "open_clip"]  # fmt: skip
+for name in mocked if sys.argv[1] != "vidore" else ():
     sys.modules[name] = MagicMock()
 
 
@@ -88,6 +89,47 @@ def open_clip(path: Path) -> list[Any]:
     rows = CsvDataset(str(path), lambda image: image.size, "filepath", "caption", "\t",
                       lambda texts: texts)  # fmt: skip
     return [rows[place] for place in range(len(rows))]
+
+
+def vidore(folder: Path) -> list[Any]:
+    """nDCG@10 of each language of a retrieval set, as mteb finds it with the model in `model`."""
+    import mteb
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.abstasks.task_metadata import TaskMetadata
+    from mteb.models.model_meta import ModelMeta
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.util import maxsim
+
+    net = MultiVectorEncoder(str(folder / "model"), device="cpu", local_files_only=True)
+
+    class Late:
+        mteb_model_meta = ModelMeta.create_empty({"modalities": ["text", "image"]})
+
+        def encode(self, inputs: Any, **about: Any) -> Any:
+            rows = [row for batch in inputs for row in batch.get("image") or batch["text"]]
+            if about["prompt_type"] == "query":
+                return net.encode_query(rows)
+            return net.encode_document([image.convert("RGB") for image in rows])
+
+        def similarity(self, queries: Any, pages: Any) -> Any:
+            return maxsim(queries, pages)
+
+        similarity_pairwise = similarity  # of the protocol, and not asked for
+
+    languages = {"french": "fra", "german": "deu", "spanish": "spa"}
+
+    class Own(AbsTaskRetrieval):
+        metadata = TaskMetadata(
+            name="Own", description="own", dataset={"path": str(folder), "revision": "main"},
+            type="DocumentUnderstanding", category="t2i", eval_splits=["test"],
+            eval_langs={name: [f"{code}-Latn"] for name, code in languages.items()},
+            main_score="ndcg_at_10", modalities=["text", "image"], reference=None, date=None,
+            domains=None, task_subtypes=None, license=None, annotations_creators=None,
+            dialect=None, sample_creation=None, bibtex_citation=None,
+        )  # fmt: skip
+
+    done = mteb.evaluate(Late(), Own(), cache=None, co2_tracker=False)
+    return [[one["hf_subset"], one["ndcg_at_10"]] for one in done[0].scores["test"]]
 
 
 if __name__ == "__main__":

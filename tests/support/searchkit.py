@@ -100,7 +100,7 @@ def plant(folder: Path, embedded: Any, layout: Layout = "parquet", modality: str
     for number, shard in enumerate(shards):
         part = slice(start, start := start + shard.rows)
         one = Target(layout, target, number, len(shards), folder / shard.file)
-        one.write({column: vectors[part] for column, vectors in embedded.items()}, encoded)
+        one.write({column: iter([vectors[part]]) for column, vectors in embedded.items()}, encoded)
 
 
 def only(folder: Path) -> Stored:

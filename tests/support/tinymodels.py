@@ -17,9 +17,16 @@ from transformers import (
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
+    ColPaliConfig,
+    ColPaliForRetrieval,
+    ColPaliProcessor,
+    ColQwen2Config,
+    ColQwen2ForRetrieval,
+    ColQwen2Processor,
     Dinov2Config,
     Dinov2Model,
     PreTrainedTokenizerFast,
+    Qwen2VLImageProcessorPil,
     Siglip2Config,
     Siglip2ImageProcessorPil,
     Siglip2Model,
@@ -222,4 +229,52 @@ def text_classifier(folder: Path, labels: list[str]) -> Path:
         problem_type="multi_label_classification",
     )  # fmt: skip
     BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def colpali(folder: Path) -> Path:
+    """ColPali with tokens of 16 numbers, 16 of them an image."""
+    torch.manual_seed(0)
+    tokenizer(folder, 512)
+    tokens = PreTrainedTokenizerFast.from_pretrained(folder)
+    pixels = SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    pixels.image_seq_length = 16
+    processor = ColPaliProcessor(pixels, tokens)
+    processor.save_pretrained(folder)
+    text = {"model_type": "gemma", "vocab_size": len(tokens), "num_key_value_heads": 1}
+    text |= {"head_dim": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    vision = {"model_type": "siglip_vision_model", "image_size": 32, "patch_size": 8}
+    vlm = {
+        "model_type": "paligemma", "text_config": SMALL | text, "projection_dim": 32,
+        "vision_config": SMALL | vision | {"projection_dim": 32}, "hidden_size": 32,
+        "image_token_index": processor.image_token_id, "image_token_id": processor.image_token_id,
+    }  # fmt: skip
+    ColPaliForRetrieval(ColPaliConfig(vlm_config=vlm, embedding_dim=16)).save_pretrained(folder)
+    return folder
+
+
+def colqwen2(folder: Path) -> Path:
+    """ColQwen2 with tokens of 16 numbers; how many an image has depends on its shape."""
+    torch.manual_seed(0)
+    tokenizer(folder, 512)
+    tokens = PreTrainedTokenizerFast.from_pretrained(folder)
+    marks = ["<|image_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>", "<|im_end|>"]
+    tokens.add_tokens([*marks, "<|endoftext|>", "<|video_pad|>"], special_tokens=True)
+    pixels = Qwen2VLImageProcessorPil(
+        patch_size=4, temporal_patch_size=2, merge_size=2,
+        size={"shortest_edge": 16 * 16, "longest_edge": 40 * 40},
+    )  # fmt: skip
+    ColQwen2Processor(pixels, tokens).save_pretrained(folder)
+    number = tokens.convert_tokens_to_ids
+    text = {"vocab_size": len(tokens), "num_key_value_heads": 2, "pad_token_id": 0}
+    text |= {
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4}
+    }
+    vision = {"depth": 1, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "patch_size": 4}
+    vlm = {
+        "model_type": "qwen2_vl", "text_config": SMALL | text, "vision_config": vision,
+        "image_token_id": number(marks[0]), "vision_start_token_id": number(marks[1]),
+        "vision_end_token_id": number(marks[2]), "video_token_id": number("<|video_pad|>"),
+    }  # fmt: skip
+    ColQwen2ForRetrieval(ColQwen2Config(vlm_config=vlm, embedding_dim=16)).save_pretrained(folder)
     return folder

@@ -279,9 +279,9 @@ def test_what_sentence_transformers_loads_is_run_by_it(models: Path, tmp_path: P
         open_encoder(str(tmp_path / "st"), "audio")
     path = tmp_path / "st" / "modules.json"
     path.write_text(path.read_text().replace("sentence_transformers.base", "own.code"))
-    from edge_glass.vectors import multimodal
+    from edge_glass.vectors import sentence
 
-    multimodal._loaded.cache_clear()
+    sentence._loaded.cache_clear()
     with pytest.raises(EdgeGlassError, match=r"its modules own\.code.* are code of its own"):
         open_encoder(str(tmp_path / "st"), "image")
 
@@ -356,7 +356,7 @@ def test_offline_and_in_the_cache_is_enough(films: Path, models: Path, tmp_path:
     subprocess.run(run, env=env, check=True, capture_output=True)
     folder = tmp_path / "out" / "mm_imdb_sample" / "org--tiny"
     made = json.loads((folder / embedding.FILE).read_text())
-    assert made["model"] == {"name": "org/tiny", "revision": commit, "kind": "clip"}
+    assert made["model"] == {"name": "org/tiny", "revision": commit, "kind": "auto"}
 
 
 # Beside a build

@@ -63,7 +63,7 @@ def test_a_cosine_is_a_column_beside_the_data(embedded: Path) -> None:
     )
     assert result.figures["scored"] == len(expected) and result.figures["rows"] == len(given)
     assert result.figures["q50"] == pytest.approx(np.median(list(expected.values())))
-    assert result.of == ("image:clip", "plot:clip") and result.model["kind"] == "clip"
+    assert result.of == ("image:clip", "plot:clip") and result.model["kind"] == "auto"
     assert scores.score(embedded, "clip", ["image", "plot"]) == result  # the same bytes again
 
 

@@ -9,10 +9,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+
+from edge_glass.core import schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import SourceError
 from edge_glass.core.names import file_name
@@ -24,8 +27,19 @@ DOCVQA, RETRIEVAL = TASKS = ("docvqa", "retrieval")
 MAX_ID = 80  # characters
 PART = ".part"  # ends the name of a folder that `collect` has not finished
 LARGEST = 2**31 - 1  # of any number
-TEXTS = ("presentation_url", "title", "author", "date", "description", "lang", "lang_detected")
+Number = Annotated[int, Field(ge=0, le=LARGEST)]
+Text = Annotated[str, BeforeValidator(lambda text: "" if text is None else text)]
 LAYOUT = "<id>/<id>.json with slide_<n>.jpg beside it"
+
+
+def _sides(value: Any) -> Any:
+    """Height and width, which stand in an object, in a list or as `<height>x<width>`."""
+    if isinstance(value, dict):
+        return [value.get("height"), value.get("width")]
+    return value.split("x") if isinstance(value, str) else value
+
+
+Sides = Annotated[list[Number], Field(min_length=2, max_length=2), BeforeValidator(_sides)]
 
 
 @dataclass
@@ -37,15 +51,16 @@ class Deck:
     title: str | None = None
     author: str | None = None
     date: str | None = None  # YYYY-MM-DD
-    len: int = 0  # slides of the presentation, as its source counts them
+    len: Number = 0  # slides of the presentation, as its source counts them
     description: str | None = None
     lang: str | None = None  # as its author declares it
     lang_detected: str | None = None
-    dim: list[int] | None = None  # height and width: as declared, or in pixels of its first slide
-    likes: int | None = None
-    views: int | None = None
-    transcript: list[str] = field(default_factory=list)  # of slide `first` and those after it
-    transcript_by: list[str] = field(default_factory=list)  # what read it off pictures, or ""
+    # height and width: as declared, or in pixels of its first slide
+    dim: Sides | None = None
+    likes: Annotated[Number | None, Field(validation_alias=AliasChoices("likes", "like"))] = None
+    views: Annotated[Number | None, Field(validation_alias=AliasChoices("views", "view"))] = None
+    transcript: list[Text] = field(default_factory=list)  # of slide `first` and those after it
+    transcript_by: list[Text] = field(default_factory=list)  # what read it off pictures, or ""
     mostRead: list[bool] = field(default_factory=list)  # likewise; empty where nobody says
     images: list[str] = field(default_factory=list)  # file names of the slides that are here
     first: int = 1  # the number of the presentation's first slide, here or not: 0 or 1
@@ -180,52 +195,20 @@ def deck_of(record: Any, id: str) -> Deck:
     """
     if not isinstance(record, dict):
         raise ValueError(f"a {type(record).__name__}, no object")
-    for name in TEXTS:
-        if not isinstance(record.get(name), str | None):
-            raise ValueError(f"{name} is no text")
-    texts: dict[str, Any] = {name: record.get(name) for name in TEXTS}
-    deck = Deck(id, **texts)
-    deck.len = _whole("len", record.get("len")) or 0
-    deck.likes = _whole("likes", record.get("likes", record.get("like")))
-    deck.views = _whole("views", record.get("views", record.get("view")))
-    deck.dim = _dim(record.get("dim"))
-    deck.transcript, deck.transcript_by = (
-        _texts(name, record.get(name) or []) for name in ("transcript", "transcript_by")
-    )
-    transcript, most = deck.transcript, record.get("mostRead") or []
-    most = [bool(most)] * len(transcript) if isinstance(record.get("mostRead"), bool) else most
-    if not isinstance(most, list) or any(flag not in (0, 1) for flag in most):
-        raise ValueError("mostRead is no list of true and false, or of 1 and 0")
-    deck.mostRead = [bool(flag) for flag in most]
+    given = {name: value for name, value in record.items() if value is not None} | {"id": id}
+    ours = ["images", "first", *(["mostRead"] if isinstance(given.get("mostRead"), bool) else [])]
+    deck: Deck = checked(Deck, {name: given[name] for name in given.keys() - ours})
+    if "mostRead" in ours:
+        deck.mostRead = [given["mostRead"]] * len(deck.transcript)
     return deck
 
 
-def _texts(name: str, value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(text, str | None) for text in value):
-        raise ValueError(f"{name} is no list of texts")
-    return [text or "" for text in value]
-
-
-def _whole(name: str, value: Any) -> int | None:
-    """A number that may be written as a text, or with a point."""
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value):
-        value = int(value)
-    number = type(value) in (int, float) and 0 <= value <= LARGEST and value == int(value)
-    if value is not None and not number:
-        raise ValueError(f"{name} is no whole number from 0 to 2^31")
-    return None if value is None else int(value)
-
-
-def _dim(value: Any) -> list[int] | None:
-    """Height and width, which stand in an object, in a list or as `<height>x<width>`."""
-    if isinstance(value, dict):
-        value = [value.get("height"), value.get("width")]
-    sides = value.split("x") if isinstance(value, str) else value
-    if value is None:
-        return None
-    if isinstance(sides, list) and len(sides) == 2 and None not in sides:
-        return [_whole("dim", side) or 0 for side in sides]
-    raise ValueError("dim is no height and width")
+def checked(kind: Any, value: Any, where: str = "") -> Any:
+    """A value as a type has it. Raises ValueError that names the field."""
+    try:
+        return schema.adapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{where}{schema.fault(error.errors()[0])}") from None
 
 
 def pairs_of(
@@ -261,7 +244,7 @@ def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[dict[str,
             yield from _questions(item, slide)
     elif isinstance(value, dict) and {"question", "answer"} <= value.keys():
         if isinstance(value["question"], str) and isinstance(value["answer"], str):
-            own = _whole("slide", value.get("slide"))
+            own = checked(Number | None, value.get("slide"), "slide: ")
             yield value, slide if own is None else own
     elif isinstance(value, dict):
         for key, item in value.items():
@@ -270,13 +253,9 @@ def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[dict[str,
 
 
 def _pair(value: dict[str, Any], slide: int | None) -> Pair:
-    assert slide is not None
-    pair = Pair(slide, value["question"], value["answer"])
-    for name, kind in (("task", str), ("id", str), ("model", str), ("prompt", str),
-                       ("answerable_without", bool), ("identifies", bool)):  # fmt: skip
-        if not isinstance(attribute := value.get(name), kind | None):
-            raise ValueError(f"{name} of a question is no {kind.__name__}")
-        setattr(pair, name, attribute if attribute is not None else getattr(pair, name))
+    names = [each.name for each in fields(Pair)]
+    given = {name: value[name] for name in names if value.get(name) is not None}
+    pair: Pair = checked(Pair, given | {"slide": slide}, "a question's ")
     return pair
 
 

@@ -6,7 +6,6 @@ if nobody says otherwise. Each sees what those before it have left.
 
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +17,7 @@ from PIL import Image
 
 from edge_glass.core.ledger import Outcome
 from edge_glass.domains.slides import decks, language
+from edge_glass.domains.slides.bm25 import folded
 from edge_glass.domains.slides.decks import Deck, Pair
 
 WINDOW = 500  # slides before it that one is held against
@@ -121,11 +121,11 @@ def few(work: Work) -> Iterator[Taken]:
 
 def tongue(work: Work) -> Iterator[Taken]:
     """Decks and pairs in another language."""
-    wanted = language.short(work.wanted or "")
+    wanted = work.wanted or ""
     if wanted and work.deck.language and not language.same(work.deck.language, wanted):
         yield Taken(Outcome.WRONG_LANGUAGE, work.deck.language)
         return
-    wanted = language.short(work.limits.qa_language or wanted)
+    wanted = work.limits.qa_language or wanted
     for pair in work.pairs if wanted else ():
         code = language.detect(f"{pair.question} {pair.answer}")
         if code and not language.same(code, wanted):
@@ -136,7 +136,7 @@ def placeholder(work: Work) -> Iterator[Taken]:
     """Pairs with words that only stand where a question or an answer should be."""
     for pair in work.pairs:
         for text in (pair.question, pair.answer):
-            if match := phrases("placeholders").search(_plain(text)):
+            if match := phrases("placeholders").search(folded(text)):
                 yield Taken(Outcome.PLACEHOLDER, match[0].strip(), pair.slide, pair.id)
                 break
 
@@ -144,7 +144,7 @@ def placeholder(work: Work) -> Iterator[Taken]:
 def unanswerable(work: Work) -> Iterator[Taken]:
     """Pairs whose answer says that there is none."""
     for pair in work.pairs:
-        if match := phrases("unanswerable").search(_plain(pair.answer)):
+        if match := phrases("unanswerable").search(folded(pair.answer)):
             yield Taken(Outcome.UNANSWERABLE, match[0].strip(), pair.slide, pair.id)
 
 
@@ -165,7 +165,7 @@ def again(work: Work) -> Iterator[Taken]:
     """Pairs whose question another pair of the deck has, but for case, accents and marks."""
     first: dict[str, str] = {}
     for pair in work.pairs:
-        said = " ".join(re.findall(r"\w+", _plain(pair.question)))
+        said = " ".join(re.findall(r"\w+", folded(pair.question)))
         if first.setdefault(said, pair.id) != pair.id:
             yield Taken(Outcome.DUPLICATE, f"as {first[said]}", pair.slide, pair.id)
 
@@ -199,9 +199,3 @@ def phrases(name: str) -> re.Pattern[str]:
     )
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return re.compile("|".join(f"(?:{line})" for line in lines))
-
-
-def _plain(text: str) -> str:
-    """Small letters without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).strip()

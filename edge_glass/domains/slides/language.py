@@ -30,7 +30,7 @@ def _detector() -> Any:
 
 def same(code: str | None, wanted: str) -> bool:
     """Whether a code names the wanted language, whatever its region (`pt-BR` is `pt`)."""
-    return code is not None and re.split("[-_]", code.lower())[0] == wanted.lower()
+    return code is not None and short(code) == short(wanted)
 
 
 def short(code: str) -> str:

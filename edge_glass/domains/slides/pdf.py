@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Outcome
-from edge_glass.domains.slides import decks
+from edge_glass.domains.slides import decks, render
 from edge_glass.domains.slides.deck_store import Desk, Sheet
 from edge_glass.domains.slides.decks import Deck
 from edge_glass.domains.slides.render import MAX_PAGES, plain
@@ -26,14 +26,7 @@ class Rendered:
 
     def __init__(self, pdf: Path, folder: Path, dpi: int) -> None:
         self.folder = folder
-        command = [
-            sys.executable,
-            "-m",
-            "edge_glass.domains.slides.render",
-            str(pdf),
-            str(folder),
-            str(dpi),
-        ]
+        command = [sys.executable, "-m", render.__name__, str(pdf), str(folder), str(dpi)]
         try:
             run = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
             said, self.fault = run.stdout, "" if run.returncode == 0 else _last(run.stderr)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.core.schema import fault
 from edge_glass.domains.slides import language
 from edge_glass.domains.slides.render import plain
 
@@ -95,7 +96,7 @@ def name(code: str | None) -> str:
 def language_fault(text: str, wanted: str | None) -> str | None:
     """What is wrong with a text that was to be in a language; None if nobody can tell."""
     seen = language.detect(text) if wanted else None
-    if wanted is None or seen is None or language.same(seen, language.short(wanted)):
+    if wanted is None or seen is None or language.same(seen, wanted):
         return None
     return f"it is in another language ({seen}) than {name(wanted)}"
 
@@ -135,9 +136,7 @@ def parsed(text: str, form: type[BaseModel]) -> BaseModel:
         try:
             return form.model_validate(named)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            problem = problem or f"{where or 'it'}: {first['msg']}"
+            problem = problem or fault(error.errors()[0])
     raise ValueError(problem or "it is no JSON")
 
 

@@ -131,19 +131,13 @@ class Endpoint:
         await self._client.close()
 
 
-def picture(jpeg: bytes) -> dict[str, Any]:
-    """A slide as a part of a message."""
-    data = base64.b64encode(jpeg).decode()
-    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
-
-
-def sound(wav: bytes) -> dict[str, Any]:
-    """A sound as a part of a message."""
-    data = base64.b64encode(wav).decode()
-    return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
-
-
 def message(text: str, *media: bytes) -> Messages:
     """A message of a text and media, each a JPEG or a WAV."""
-    parts = [sound(data) if data[:4] == b"RIFF" else picture(data) for data in media]
-    return [{"role": "user", "content": [{"type": "text", "text": text}, *parts]}]
+    return [{"role": "user", "content": [{"type": "text", "text": text}, *map(_part, media)]}]
+
+
+def _part(medium: bytes) -> dict[str, Any]:
+    data = base64.b64encode(medium).decode()
+    if medium[:4] == b"RIFF":
+        return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}

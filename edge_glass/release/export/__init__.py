@@ -2,7 +2,8 @@
 
 `webdataset` is what img2dataset writes, so that its users' loaders run unchanged. `files` is a
 folder of media with a `metadata.jsonl`, which `datasets` reads as an image or audio folder. `tsv`
-lists files without writing them. All depend on the build alone: times in them are 0.
+lists files without writing them. `vidore` is a retrieval set of pages. All depend on the build
+alone: times in them are 0.
 """
 
 from pathlib import Path
@@ -11,10 +12,10 @@ from edge_glass.core import outputs
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError
 from edge_glass.domains.mm_imdb import labels
-from edge_glass.release.export import class_table, media_folder, webdataset
+from edge_glass.release.export import class_table, media_folder, vidore, webdataset
 from edge_glass.release.export.built_rows import BuiltRows
 
-FORMATS = ("webdataset", "files", "tsv", "labels")
+FORMATS = ("webdataset", "files", "tsv", "labels", "vidore")
 
 
 def export(
@@ -33,8 +34,8 @@ def export(
     if name_by is not None and format not in ("files", "tsv"):
         raise ConfigError(f"--name-by: {format} has names of its own; use files or tsv")
     outputs.check_apart(folder, out)
-    if format == "labels":
-        labels.export(folder, out)
+    if format in ("labels", "vidore"):
+        {"labels": labels.export, "vidore": vidore.write}[format](folder, out)
         return []
     build = BuiltRows.of(folder, name_by)
     outputs.claim(out, build.splits)

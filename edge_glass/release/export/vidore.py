@@ -1,0 +1,129 @@
+"""A retrieval set as ViDoRe v3 publishes its own, with the columns that `mteb` reads beside them.
+
+`corpus`, `queries` and `qrels` are configs of one data set: pages as pictures, queries of all
+languages with answers, grades and boxes. `<language>-queries` and its like, which `mteb` takes for
+subsets, are the same files.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from edge_glass.core import manifest, outputs
+from edge_glass.core.atomic_files import Whole
+from edge_glass.core.errors import ConfigError
+from edge_glass.core.shard_files import write_shard, write_table
+from edge_glass.domains.slides.retrieval_set import PARTS, RetrievalSet, rows, spelled
+from edge_glass.media.features import Features, Image, Sequence, Value, arrow_schema
+
+LANGUAGES = {"de": "german", "en": "english", "es": "spanish", "fr": "french", "it": "italian",
+             "pt": "portuguese"}  # fmt: skip
+TEXT, NUMBER, TEXTS = Value("string"), Value("int64"), Sequence(Value("string"))
+BOX = dict.fromkeys(("annotator", "x1", "x2", "y1", "y2"), NUMBER)
+QUERY: Features = {"query_id": NUMBER, "id": TEXT, "query": TEXT, "text": TEXT, "language": TEXT}
+QREL: Features = {"query_id": NUMBER, "corpus_id": NUMBER, "query-id": TEXT, "corpus-id": TEXT}
+QREL |= {"score": NUMBER, "content_type": TEXTS, "bounding_boxes": [BOX]}
+PAGE: Features = {"corpus_id": NUMBER, "id": TEXT, "image": Image()}
+# columns by what the rows of a set call them; those that a set does not have are left out
+OF_PAGES = {"document": "doc_id", "text": "markdown", "number": "page_number_in_doc"}
+OF_QUERIES: Features = dict.fromkeys(("query_types", "content_type", "raw_answers"), TEXTS)
+OF_QUERIES |= dict.fromkeys(
+    ("query_format", "query_generator", "query_generation_pipeline", "source_type",
+     "query_type_for_generation", "answer"), TEXT,
+)  # fmt: skip
+
+
+def write(folder: Path, out: Path) -> None:
+    """Write the set whose `-corpus` is in `folder` to `out/corpus/`, `queries/` and `qrels/`.
+
+    Raises EdgeGlassError if it is none, or a part is not built.
+    """
+    name = folder.name.removesuffix("-corpus")
+    if name == folder.name:
+        raise ConfigError(f"{folder}: vidore wants the folder of a <config>-corpus: give that one")
+    found = RetrievalSet.of(folder.parent, name)
+    outputs.claim(out, ["README.md", *PARTS])
+    configs: dict[str, dict[str, list[str]]] = {}
+    for split in manifest.read(folder).splits:
+        for config, path in _split(found, split, out):
+            configs.setdefault(config, {}).setdefault(split, []).append(path)
+    files = [
+        {"config_name": config, "data_files": [{"split": s, "path": p} for s, p in parts.items()]}
+        for config, parts in configs.items()
+    ]
+    with Whole(out / "README.md") as file:
+        file.write(f"---\n{yaml.safe_dump({'configs': files}, sort_keys=False)}---\n".encode())
+
+
+def _split(found: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, str]]:
+    """Write a split; gives each config that it is in, with the files of that."""
+    pages = _numbers([row["page"] for row in rows(found.corpus, split, "page")])
+    asked = [*rows(found.queries, split, "query", "question", "language", *OF_QUERIES)]
+    queries = _numbers([row["query"] for row in asked])
+    relevant = [*rows(found.qrels, split, "query", "page", "score", "content_type", "boxes")]
+    corpus = f"corpus/{split}.parquet"
+    _pages(found, split, pages, out / corpus)
+    yield "corpus", corpus
+    by_language: dict[str, list[dict[str, Any]]] = {}
+    for row in asked:
+        language = LANGUAGES.get(row["language"] or "", row["language"] or "und")
+        by_language.setdefault(language, []).append(row | {"language": language})
+    others = spelled(manifest.read(found.queries), *OF_QUERIES)
+    query = QUERY | {name: OF_QUERIES[name] for name in others}
+    for language, own in sorted(by_language.items()):
+        known = {row["query"] for row in own}
+        judged = [_qrel(row, queries, pages) for row in relevant if row["query"] in known]
+        said = [_query(row, queries) for row in own]
+        yield f"{language}-corpus", corpus
+        for part, values, columns in (("queries", said, query), ("qrels", judged, QREL)):
+            path, schema = f"{part}/{split}-{language}.parquet", arrow_schema(columns)
+            filled = [_filled(row, columns) for row in values]
+            write_table(out / path, [pa.Table.from_pylist(filled, schema)], schema)
+            yield part, path
+            yield f"{language}-{part}", path
+
+
+def _numbers(ids: list[str]) -> dict[str, int]:
+    """A number for each id: its own if all are numbers, or its place."""
+    if all(id.isdecimal() and str(int(id)) == id for id in ids):
+        return {id: int(id) for id in ids}
+    return {id: place for place, id in enumerate(ids)}
+
+
+def _pages(found: RetrievalSet, split: str, numbers: dict[str, int], path: Path) -> None:
+    columns = spelled(manifest.read(found.corpus), *OF_PAGES)
+    columns = PAGE | {OF_PAGES[name]: NUMBER if name == "number" else TEXT for name in columns}
+
+    def examples() -> Iterator[dict[str, Any]]:
+        for row in rows(found.corpus, split, "page", found.image, *OF_PAGES):
+            others = {new: row[name] for name, new in OF_PAGES.items()}
+            names = {"corpus_id": numbers[row["page"]], "id": row["page"]}
+            yield _filled(others | names | {"image": row[found.image]}, columns)
+
+    write_shard(path, examples(), arrow_schema(columns))
+
+
+def _filled(row: dict[str, Any], columns: Features) -> dict[str, Any]:
+    """The columns of a row, nothing in the place of null, which `mteb` does not take."""
+    nothing = {"string": "", "int64": -1}
+    return {
+        name: nothing.get(getattr(kind, "dtype", ""), []) if row[name] is None else row[name]
+        for name, kind in columns.items()
+    }
+
+
+def _query(row: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
+    names = {"query_id": numbers[row["query"]], "id": row["query"]}
+    return row | names | dict.fromkeys(("query", "text"), row["question"])
+
+
+def _qrel(row: dict[str, Any], queries: dict[str, int], pages: dict[str, int]) -> dict[str, Any]:
+    boxes = json.loads(row["boxes"]) if isinstance(row["boxes"], str) else row["boxes"]
+    ids = {"query_id": queries[row["query"]], "corpus_id": pages[row["page"]]}
+    return row | ids | {
+        "query-id": row["query"], "corpus-id": row["page"], "bounding_boxes": boxes,
+    }  # fmt: skip
