@@ -115,6 +115,8 @@ REFUSED = [  # the last option of each line would do nothing
     "qa samples --model m --base-url http://a --column image",
     "qa samples --model m --base-url http://a --name other",
     "eval BUILT --run README.md --save run.trec",
+    "eval BUILT --indexed",
+    "eval BUILT --run README.md --column image",
     "export BUILT --format tsv --out OUT --jpeg",
     "export BUILT --out OUT --name-by id",
 ]  # fmt: skip
