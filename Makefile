@@ -21,7 +21,11 @@ READERS = webdataset==0.2.111 clip-retrieval==2.45.0 img2dataset==1.47.0 open-cl
   referencing==0.37.0 rpds-py==2026.9.1 s3fs==2026.9.0 termcolor==3.3.0 wcmatch==12.0.1 werkzeug==3.1.9 \
   xattr==1.3.0 click==8.5.1 python-dateutil==4.0.0 tqdm==4.70.1 cffi==2.1.1 six==1.17.0
 
-.PHONY: demo docs notebooks screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports test-extras lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons clean
+# other ones from 3.11 on, of Debian and of pyenv
+OWN = $(shell $(PYTHON) -c 'import sys; print("python3.%d" % sys.version_info[1])')
+PYTHONS = $(filter-out %/python3.10 %/$(OWN),$(wildcard /usr/bin/python3.1? $(HOME)/.pyenv/versions/*/bin/python3.1?))
+
+.PHONY: demo docs notebooks screenshots release plan test test-cluster test-encoders test-trainers test-speech test-pages test-exports test-extras lint soak mutants bench test-lowest test-oldest-client test-newest-client test-package test-pythons test-pythons-suite clean
 
 demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass build --out demo
@@ -113,14 +117,19 @@ test-package: $(CORE)  ## wheel and sdist, built and installed by itself: `pip i
 	cd .venv-package && bin/edge-glass build clotho_sample mm_imdb_sample --out data && bin/edge-glass verify data
 
 test-pythons: $(STAMP)  ## every other Python of this machine, and pyarrow 25, build the same bytes
-	for python in $$(ls /usr/bin/python3.1? $$HOME/.pyenv/versions/*/bin/python3.1? 2>/dev/null); do \
-	  case $$python in *3.10) continue;; esac; venv=.venv-$$(basename $$python); \
+	for python in $(PYTHONS); do venv=.venv-$$(basename $$python); \
 	  $$python -m venv $$venv && $$venv/bin/python -m pip install -q --disable-pip-version-check \
 	    -c requirements.lock -e '.[video]' || rm -rf $$venv; done
 	$(PYTHON) -m venv .venv-pyarrow25 && grep -v ^pyarrow= requirements.lock >.venv-pyarrow25/others.txt
 	.venv-pyarrow25/bin/python -m pip install -q --disable-pip-version-check \
 	  -c .venv-pyarrow25/others.txt -e '.[video]' pyarrow==25.0.1
 	$(BIN)/pytest tests/pipeline/test_same_bytes.py
+
+# SUITE: what of it, e.g. tests/core; all of it takes as long as `make test` for each of them
+test-pythons-suite:  ## the test suite on every other Python of this machine
+	for python in $(PYTHONS); do venv=.venv-$$(basename $$python); \
+	  $$python -m venv $$venv && $$venv/bin/python -m pip install -q --disable-pip-version-check \
+	    -c requirements.lock -e '.[test]' && $$venv/bin/pytest -n 2 $(SUITE) || exit 1; done
 
 soak: $(STAMP)  ## the longer checks: a thousand kills, 2,000 flipped bits, many names; a million URLs (nginx)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'

@@ -17,9 +17,10 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
     return real(name, globals, locals, fromlist, level)
 
 builtins.__import__ = without
-for name in ("sync", "killpg", "fork", "getuid"):
+for name in ("sync", "killpg", "fork", "getuid", "pread", "sched_getaffinity", "statvfs"):
     delattr(os, name)
-del signal.SIGKILL
+for name in ("SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1"):
+    delattr(signal, name)
 modules = [m.name for m in pkgutil.walk_packages(edge_glass.__path__, "edge_glass.")]
 for name in modules:
     if name == "edge_glass.__main__":

@@ -109,7 +109,7 @@ def info(corpus: str, json: Json = False) -> None:
 
 @app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=\\[validation]'")
 def plan(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs, see `list`.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Configs, see `list`.")],
     out: Out = Path("data"),
     raw: RawDir = None,
     limit: Limit = None,

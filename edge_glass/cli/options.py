@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from edge_glass.corpora.understand import Choices
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Configs, see `list`.")
-]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Configs, see `list`.")]
 Out = Annotated[
     Path, typer.Option("--out", help="The folder that gets DIR/<config>/.", metavar="DIR")
 ]

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Caption, LayoutName, Licence, Roles, SplitRule, Url, choices
+from edge_glass.cli.options import (
+    Caption,
+    Json,
+    LayoutName,
+    Licence,
+    Roles,
+    SplitRule,
+    Url,
+    choices,
+)
 from edge_glass.core.errors import ConfigError
 
 HEAD = """\
@@ -27,10 +36,12 @@ def init(
     layout: LayoutName = None,
     split: SplitRule = None,
     licence: Licence = None,
+    json: Json = False,
 ) -> None:
     """Print the YAML that says how your own data are read, to be edited and built."""
     import yaml
 
+    from edge_glass.cli import terminal
     from edge_glass.corpora.understand import understand
 
     seen = understand(place, choices(url, caption, column, layout, split, licence))
@@ -38,6 +49,9 @@ def init(
     for source in plain["sources"].values():
         if "path" in source:  # as it is from here, where the YAML will lie
             source["path"] = os.path.relpath((seen.home or Path()) / source["path"])
+    if json:
+        terminal.as_json(plain)
+        return
     print(HEAD.format(name=seen.name) + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
@@ -49,8 +63,10 @@ def new(
     builder: Annotated[
         bool, typer.Option("--builder", help="With a builder, for what no layout reads.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Write a package with a corpus of your own: it builds as it is, and is yours to change."""
+    from edge_glass.cli import terminal
     from edge_glass.corpora import catalog
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
@@ -65,7 +81,9 @@ def new(
         with resources.as_file(template / part) as root:
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 _write(path, folder / _filled(path.relative_to(root).as_posix(), name), name)
-    print(f"{folder}: `pip install -e {folder}`, then `edge-glass build {name}_sample`")
+    terminal.paths([folder], json)
+    if not json:
+        terminal.say(f"`pip install -e {folder}`, then `edge-glass build {name}_sample`")
 
 
 def _filled(text: str, name: str) -> str:

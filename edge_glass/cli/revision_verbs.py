@@ -19,7 +19,7 @@ Changed = Annotated[
     str, typer.Argument(metavar="DIR", help="A folder that `build` made, or org/name.")
 ]
 OneConfig = Annotated[
-    str | None, typer.Argument(metavar="[CONFIG]", help="Only this one; default: all.")
+    str | None, typer.Argument(metavar="CONFIG", help="Only this one; default: all.")
 ]
 Version = Annotated[
     str | None, typer.Option("--version", help="On the Hub: the version that this makes.")

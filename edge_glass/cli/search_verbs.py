@@ -99,13 +99,16 @@ def page(
         ),
     ] = None,
     embeddings: Embeddings = None,
+    json: Json = False,
 ) -> None:
     """A page of files alone, for any web server or a static Space: rows, report, search."""
+    from edge_glass.cli import terminal
     from edge_glass.release.load import addressed
     from edge_glass.vectors import web_page
 
     folder, address = addressed(directory, config, out)
-    print(web_page.write(folder, out, data or address, embeddings, terminal_progress()))
+    page = web_page.write(folder, out, data or address, embeddings, terminal_progress())
+    terminal.paths([page], json)
 
 
 def _finder(directory: Path, embeddings: Path | None) -> "Finder":

@@ -42,7 +42,9 @@ OPTIONS: dict[str, Any] = {
 DEFAULTS = {"quiet": False, "verbose": False, "log": None}
 
 
-TOPIC = re.compile(r"(Clips|URLs|PDFs|Site|Complete builds): (.*)")  # of an option, in its help
+TOPIC = re.compile(
+    r"(Clips|URLs|PDFs|Site|Your own data|Complete builds): (.*)"
+)  # of an option, in its help
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:

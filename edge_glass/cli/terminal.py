@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,21 +68,28 @@ def table(title: str, columns: list[str], rows: Iterable[Iterable[Any]]) -> None
     cells = [[visible(_cell(value)) for value in row] for row in rows]
     if title:
         say(title, "bold")  # the table's own would fold at its width
-    words = [_longest([head, *column]) for head, *column in zip(heads, *cells, strict=True)]
-    if sum(words) + 3 * len(words) > console.width:
+    texts = [[head, *column] for head, *column in zip(heads, *cells, strict=True)]
+    widths = [_longest(column, str.split) for column in texts]
+    spare = console.width - sum(widths) - 3 * len(widths)
+    if spare < 0:
         _paragraphs(heads, cells)
         return
+    wanted = [_longest(column, str.splitlines) for column in texts]
+    by_want = sorted(range(len(widths)), key=lambda at: wanted[at] - widths[at])
+    for left, at in zip(range(len(widths), 0, -1), by_want, strict=True):
+        more = min(wanted[at] - widths[at], spare // left)
+        widths[at], spare = widths[at] + more, spare - more
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column, head, width in zip(columns, heads, words, strict=True):
-        grid.add_column(head, justify="right" if column.endswith("#") else "left", min_width=width)
+    for column, head, width in zip(columns, heads, widths, strict=True):
+        grid.add_column(head, justify="right" if column.endswith("#") else "left", width=width)
     for row in cells:
         grid.add_row(*map(Text, row))
     console.print(grid)
 
 
-def _longest(texts: list[str]) -> int:
-    """The width of the longest word."""
-    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+def _longest(texts: list[str], parts: Callable[[str], list[str]]) -> int:
+    """The width of the longest word or line."""
+    return max((cell_len(part) for text in texts for part in parts(text)), default=0)
 
 
 def _paragraphs(heads: list[str], rows: list[list[str]]) -> None:

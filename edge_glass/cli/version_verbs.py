@@ -145,7 +145,7 @@ def _print_differences(differences: list["Difference"], json: bool) -> None:
     epilog="Example: edge-glass push clotho --from data --repo org/edge-glass --version 1.0.0"
 )
 def push(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Configs that are built.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Configs that are built.")],
     from_: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="A folder that `build` made.")
     ],

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from edge_glass.core.errors import EdgeGlassError, HubError, of_the_hub
+from edge_glass.core.errors import ConfigError, EdgeGlassError, HubError, of_the_hub
 
 
 class OutOfReachError(EdgeGlassError):
@@ -19,6 +19,8 @@ class Repository:
     """A dataset's repository; whatever fails is told in one line that holds no token."""
 
     def __init__(self, repo: str, api: HfApi) -> None:
+        if repo.count("/") != 1 or repo.startswith((".", "/")):
+            raise ConfigError(f"{repo}: a dataset on the Hub is wanted here, as org/name")
         self.repo, self._api = repo, api
         self.url = f"{api.endpoint}/datasets/{repo}"
 
@@ -100,7 +102,7 @@ class Repository:
     def _explained(self, error: Exception) -> str:
         response = getattr(error, "response", None) if isinstance(error, HfHubHTTPError) else None
         causes = [error, *filter(None, [error.__cause__])]
-        text = " ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
+        text = " ".join(dict.fromkeys(f"{type(each).__name__}: {each}" for each in causes))
         for token in (self._api.token, get_token()):
             if isinstance(token, str) and token:
                 text = text.replace(token, "***")

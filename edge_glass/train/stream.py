@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core import parquet, schema
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.extras import needs
 from edge_glass.core.manifest import Count
 from edge_glass.core.processors import cores
 from edge_glass.train.batch import (
@@ -155,8 +156,9 @@ class Loader:
 
         It has the same order, `state_dict`, `set_epoch` and `skipped`, whatever `workers` is.
         `options` are the DataLoader's: pin_memory, persistent_workers, prefetch_factor,
-        multiprocessing_context, timeout, ….
+        multiprocessing_context, timeout, …. Raises ConfigError if torch is not installed.
         """
+        needs("A DataLoader", "encoders", "torch", instead=", or `pip install torch`")
         from edge_glass.train.torch_loader import TorchLoader
 
         return TorchLoader(self, workers, options)

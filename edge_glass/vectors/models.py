@@ -9,6 +9,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from edge_glass.core.errors import ConfigError, HubError, NetworkError, of_the_hub
+from edge_glass.core.extras import needs
 
 Modality = Literal["image", "text", "audio"]
 ALIASES = {
@@ -104,6 +105,7 @@ def _model(name: str, revision: str | None, folder: Path) -> Model:
 
 def _fetched(repo: str, revision: str | None) -> Path:
     """The snapshot of a model in the Hub's cache, fetched if it can be."""
+    needs(repo, "encoders", "torch", "transformers")
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=FILES))
     except (RepositoryNotFoundError, RevisionNotFoundError):

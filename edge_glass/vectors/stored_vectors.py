@@ -281,8 +281,8 @@ def stored(folder: Path, root: Path | None = None) -> list[Stored]:
         ]
     if not columns:
         raise DataError(
-            f"{where}: no embeddings: make them with `edge-glass embed {folder} --encoder …`, or "
-            "say where they are with --embeddings"
+            f"{where}: no embeddings: make them with `edge-glass embed {folder} --encoder … "
+            "--columns …`, or say where they are with --embeddings"
         )
     return columns
 

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit import Cli
 
+from edge_glass.cli import terminal
 from edge_glass.corpora import catalog
 
 
@@ -52,9 +54,26 @@ def test_progress_is_drawn(jobs: str, tmp_path: Path) -> None:
 def test_names_and_reasons_stay_whole_in_80_columns(tmp_path: Path) -> None:
     _, shown = on_a_terminal("list")
     names = [name for corpus in catalog.corpora() for name in catalog.spec(corpus).configs]
-    assert set(names) <= set(re.findall(r"[^\s,]+", shown))
+    assert set(names) <= words(shown)
     longest = "imagenet_captions_metadata_sample"
     code, shown = on_a_terminal("build", longest, "laion400m_sample", "--out", tmp_path)
     assert code == 0, shown
-    words = set(shown.split())
-    assert {longest, "laion400m_sample", "duplicate_id", "missing_column"} <= words
+    whole = set(shown.split())
+    assert {longest, "laion400m_sample", "duplicate_id", "missing_column"} <= whole
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_table_cuts_or_folds_a_word(
+    width: int, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal.console, "width", width)
+    listed = words(cli("list").out)
+    for corpus in catalog.corpora():
+        spec = catalog.spec(corpus)
+        values = " ".join(f"{k}={v}" for each in spec.configs.values() for k, v in each.items())
+        assert spec.configs.keys() <= listed
+        assert {*spec.configs, *spec.sources} | words(values) <= words(cli("info", corpus).out)
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[^\s,]+", text))

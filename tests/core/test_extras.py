@@ -7,6 +7,8 @@ import pytest
 
 from edge_glass.core import extras
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.train import loader
+from edge_glass.vectors import models
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,3 +34,13 @@ def test_what_pip_installed_comes_from_there(
     with pytest.raises(EdgeGlassError, match=r"pip install 'edge-glass\[audit\]'"):
         extras.needs("An audit", "audit", "no_such_library")
     extras.needs("An audit", "audit", "json")
+
+
+def test_torch_is_wanted_before_a_model_is_fetched(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(EdgeGlassError, match=r"clap-htsat-unfused needs torch, .*\[encoders\]"):
+        models.locate("clap")
+    with pytest.raises(EdgeGlassError, match="A DataLoader needs torch"):
+        loader(built / "clotho_sample").torch()
