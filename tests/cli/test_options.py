@@ -285,5 +285,16 @@ def test_a_pull_request_to_a_private_dataset(hub: Hub, built: Path, cli: Cli) ->
     assert done["pull_request"]
 
 
+def test_verbs_of_own_data_and_the_page_as_json(
+    built: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list.csv").write_text("url,caption\nhttps://photos.example/1.jpg,a cat\n")
+    assert cli("init", "list.csv", "--json").json["layout"] == "table"
+    assert cli("new", "birds", "--json").json == ["birds"]
+    page = cli("page", built / SAMPLE, "--out", "site", "--json").json
+    assert page == ["site/index.html"]
+
+
 def test_the_catalogue_says_where_it_is(tmp_path: Path, cli: Cli) -> None:
     assert cli("docs", "--out", tmp_path, "--json").json == [str(tmp_path / "index.html")]
