@@ -138,7 +138,7 @@ def _built(config: str, sample: Path, out: Path) -> _Built:
     ):
         try:
             build(variant, out)
-        except Exception as error:
+        except Exception as error:  # a builder of others may raise anything
             return _Built(error)
     text = "\n".join(map(_text, sorted((out / config).glob("*-of-*.parquet"))))
     return _Built(None, list(ledger.read(out / config / ledger.FILE)), text)

@@ -10,8 +10,7 @@ from edge_glass.audit.checked_build import MOST, CheckedBuild, Finding
 from edge_glass.core import ledger, parquet
 from edge_glass.core.key_digests import KeySet
 from edge_glass.core.ledger import Outcome
-
-TOLERANCE = 0.002  # seconds: the manifest has them to a thousandth
+from edge_glass.core.units import ROUNDED
 
 
 def repeated_id(build: CheckedBuild) -> Iterator[Finding]:
@@ -151,7 +150,7 @@ def other_seconds(build: CheckedBuild) -> Iterator[Finding]:
     for split, facts in build.manifest.splits.items():
         seconds = fsum(build.splits[split].seconds)
         promised = facts.figures.seconds or 0
-        if build.whole(split) and abs(seconds - promised) > TOLERANCE:
+        if build.whole(split) and abs(seconds - promised) > ROUNDED:
             yield build.error(split, f"{seconds:.3f} s of sound, the manifest says {promised:.3f}")
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow
 from edge_glass.audit.decoded_media import Decoded
-
-SLACK = 0.05  # seconds between the `duration` column and what decodes
+from edge_glass.core.units import DURATION_SLACK
 
 
 def empty_id(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
@@ -66,7 +65,7 @@ def other_duration(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
         promised = row.example[column]
         if promised is None:
             yield f"{file.name} of {file.seconds:.3f} s, and no duration"
-        elif abs(file.seconds - promised) > SLACK:
+        elif abs(file.seconds - promised) > DURATION_SLACK:
             lengths = f"{file.seconds:.3f} s where the column {column} says {promised:.3f}"
             yield f"{file.name} of {lengths}"
 

@@ -11,11 +11,10 @@ from edge_glass.core import ledger
 from edge_glass.core.columns import MODEL_CAPTION, TEXT
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.spec import Spec
+from edge_glass.core.units import HOURS_SLACK
 from edge_glass.corpora import catalog
 from edge_glass.corpora.params import own_fields
 from edge_glass.media.features import portable
-
-HOURS_SLACK = 0.1  # hours are published to a tenth
 
 
 def other_config(build: CheckedBuild) -> Iterator[Finding]:

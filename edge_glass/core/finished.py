@@ -6,15 +6,26 @@ times of change of its files, and the digests of the code.
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_glass.core import manifest, records
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import is_local
 from edge_glass.core.manifest import HIDDEN, File, Inputs
+from edge_glass.core.schema import Plain
 
 CODE = ("builder", "made_with")  # the inputs that say what made a build, not of what
+
+
+@dataclass(frozen=True)
+class _Finished(Plain):
+    """What this machine knows of a build; `files` have a size and a time of change, or nothing."""
+
+    files: dict[str, list[int]]
+    manifest: str  # its sha256
+    code: dict[str, str] | None
+    places: list[str] = field(default_factory=list)
 
 
 def mends(folder: Path) -> str:
@@ -52,12 +63,13 @@ def remember(
     stamps = {each.file: _stamp(folder / each.file) for each in files}
     written = records.sha256(folder / manifest.FILE)
     known = [str(place.absolute()) for place in places] or _places(folder)
-    said = {"files": stamps, "manifest": written, "code": code, "places": known}
-    records.write(_record(folder), said)
+    finished = _Finished(stamps, written, None if code is None else {**code}, known)
+    records.write(_path(folder), finished.plain())
 
 
 def _places(folder: Path) -> list[str]:
-    return list((records.read(_record(folder)) or {}).get("places", []))
+    record = _read(folder)
+    return record.places if record else []
 
 
 def check_places(folder: Path, places: Iterable[Path]) -> None:
@@ -76,10 +88,10 @@ def check_places(folder: Path, places: Iterable[Path]) -> None:
 
 def suspect(folder: Path) -> None:
     """Note that a fault was found: the next build reads all of it, and writes its manifest anew."""
-    if is_local(folder) and (record := records.read(_record(folder))):
+    if is_local(folder) and (record := _read(folder)):
         with suppress(OSError):  # a disk that is only read
-            unknown: dict[str, list[int]] = {name: [] for name in record["files"]}
-            records.write(_record(folder), record | {"files": unknown, "manifest": ""})
+            unknown = replace(record, files={name: [] for name in record.files}, manifest="")
+            records.write(_path(folder), unknown.plain())
 
 
 def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str, str]:
@@ -87,11 +99,11 @@ def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str
 
     Read are those whose size or time of change is another than it was, or with `every` all.
     """
-    record = records.read(_record(folder))
+    record = _read(folder)
     faults: dict[str, str] = {}
-    if record and record["manifest"] != records.sha256(folder / manifest.FILE):
+    if record and record.manifest != records.sha256(folder / manifest.FILE):
         faults[manifest.FILE] = "is not as it was written, or `verify` found a fault"
-    stamps = record["files"] if record and not (every or faults) else {}
+    stamps = record.files if record and not (every or faults) else {}
     for each in files:
         path = folder / each.file
         if path.is_file() and stamps.get(each.file) == _stamp(path):
@@ -103,15 +115,15 @@ def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str
 
 def inventory(folder: Path) -> set[str] | None:
     """The names of all files of a build, though its manifest be damaged; None if it is none."""
-    record = records.read(_record(folder))
-    noted = {manifest.FILE, *record["files"]} if record else set()
+    record = _read(folder)
+    noted = {manifest.FILE, *record.files} if record else set()
     return (manifest.inventory(folder) or set()) | noted or None
 
 
 def code(folder: Path) -> dict[str, str] | None:
     """The digests of the code that made a build, if it was made on this machine."""
-    record = records.read(_record(folder))
-    return record["code"] if record else None
+    record = _read(folder)
+    return record.code if record else None
 
 
 def other_inputs(build: Inputs, now: Inputs) -> list[str]:
@@ -153,5 +165,9 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_ctime_ns]  # no program can set that time back
 
 
-def _record(folder: Path) -> Path:
+def _read(folder: Path) -> _Finished | None:
+    return records.parsed(_path(folder), _Finished)
+
+
+def _path(folder: Path) -> Path:
     return folder.parent / HIDDEN / "built" / f"{folder.name}.json"

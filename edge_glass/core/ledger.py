@@ -87,17 +87,6 @@ class Outcome(StrEnum):
     FILTERED = "filtered"  # does not meet the condition of `--where`, or nobody can tell
 
 
-HEALS = frozenset(  # another run may find otherwise
-    {
-        Outcome.NETWORK_ERROR,
-        Outcome.TIMED_OUT,
-        Outcome.HOST_NOT_FOUND,
-        Outcome.RATE_LIMITED,
-        Outcome.SERVER_ERROR,
-    }
-)
-
-
 # what the config itself leaves out: nothing is wrong with these rows
 LEFT_OUT = frozenset({Outcome.NOT_IN_SUBSET, Outcome.BEYOND_LIMIT, Outcome.NOT_IN_CONFIG})
 

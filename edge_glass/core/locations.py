@@ -50,7 +50,7 @@ def errors_explained(where: str | Path) -> Iterator[None]:
         yield
     except EdgeGlassError:
         raise
-    except Exception as error:
+    except Exception as error:  # each storage's plug-in for fsspec raises classes of its own
         if "://" not in str(where):
             raise
         what = " ".join(str(error).split())[:300]

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, AliasChoices, StringConstraints
 from pydantic import Field as Bounds
 
-from edge_glass.core import columns, feature_types, ledger, names, schema
+from edge_glass.core import columns, feature_types, ledger, names, retries, schema
 from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
@@ -292,7 +292,7 @@ class Manifest(Inputs):
     @property
     def heals(self) -> bool:
         """Whether rows were dropped for a reason that another run may not meet."""
-        return bool(ledger.HEALS & self.outcomes().keys())
+        return bool(retries.HEALS & self.outcomes().keys())
 
     def check_balance(self, expected: Mapping[str, int]) -> None:
         """Raise if a split's ledger does not account for all the rows that were read."""

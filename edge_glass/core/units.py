@@ -3,6 +3,11 @@
 # seconds by which a clip may differ from its section (cuts lie on frames or keyframes), and what
 # decodes fall short of what a header promises
 SLACK = 0.5
+DURATION_SLACK = 0.05  # seconds between the column `duration` and what decodes
+ROUNDED = 0.002  # seconds: the manifest has lengths to a thousandth
+START_SLACK = 0.1  # seconds that sound may begin before its picture, as encoders make it
+TIME_STEP = 0.001  # seconds: containers count time in steps of up to that
+HOURS_SLACK = 0.1  # hours are published to a tenth
 
 
 def size(count: float) -> str:

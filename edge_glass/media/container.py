@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.units import SLACK
+from edge_glass.core.units import SLACK, START_SLACK, TIME_STEP
 from edge_glass.media import boxes, magic, riff
 
 MAX_SECONDS = 20 * 60  # of audio
@@ -28,8 +28,6 @@ CODECS = {
     *("dca", "truehd", "mlp", "wavpack", "tta", "mace3", "mace6", "wmav1", "wmav2", "nellymoser"),
 }
 FAMILIES = ("pcm_", "adpcm_")  # of codecs, all of them simple
-EARLY = 0.1  # seconds, as encoders of sound begin early
-PLACED = 0.001  # seconds: containers count in steps of up to that
 
 
 def demuxer(data: bytes) -> str | None:
@@ -70,9 +68,9 @@ def beside(data: bytes, picture: float, notes: list[str]) -> tuple[np.ndarray, i
     """
     samples, rate, begin = _track(data)
     late = begin - picture
-    if late < -EARLY:
+    if late < -START_SLACK:
         notes.append(f"sound starts {-late:.2f} s before the picture")
-    if late <= PLACED:
+    if late <= TIME_STEP:
         return samples, rate
     notes.append(f"sound starts {late:.3f} s after the picture: silence before it")
     return _after_silence(samples, round(late * rate), rate), rate

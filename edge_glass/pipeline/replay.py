@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow.compute as pc
 
 from edge_glass.core import finished, ledger, manifest, parquet
-from edge_glass.core.ledger import HEALS, Entry, Outcome
+from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.manifest import File
+from edge_glass.core.retries import HEALS
 from edge_glass.core.row import Row
 from edge_glass.pipeline.shard_plan import Order
 

@@ -15,20 +15,9 @@ from filelock import FileLock
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.retries import WITH_OTHER_TOOL
 from edge_glass.core.schema import Plain
 
-# remembered until the tool, the cookies or the proxy are others
-MAY_CHANGE = {
-    Outcome.PRIVATE,
-    Outcome.AGE_GATE,
-    Outcome.GEO_BLOCKED,
-    Outcome.WRONG_DURATION,
-    Outcome.NO_AUDIO,
-    Outcome.EMPTY_MEDIA,
-    Outcome.TRUNCATED_MEDIA,
-    Outcome.UNDECODABLE_MEDIA,
-    Outcome.OVERSIZED_MEDIA,
-}
 FINAL = {Outcome.KEPT, Outcome.REMOVED}
 
 
@@ -75,8 +64,8 @@ class ClipStore:
             return None
         if record.outcome == Outcome.KEPT:
             return record if self._whole(record) else None
-        holds = record.outcome in FINAL or (record.outcome in MAY_CHANGE and record.tool == tool)
-        return record if holds else None
+        same = record.outcome in WITH_OTHER_TOOL and record.tool == tool
+        return record if same or record.outcome in FINAL else None
 
     def keep(self, record: Record, clip: bytes | None = None) -> Record:
         """Write a record, its clip first. What may heal by itself is not written."""
@@ -85,7 +74,7 @@ class ClipStore:
             record = replace(record, bytes=len(clip), sha256=digest)
             with Whole(self.path(record)) as file:
                 file.write(clip)
-        if record.outcome in FINAL | MAY_CHANGE:
+        if record.outcome in FINAL | WITH_OTHER_TOOL:
             records.write(self._record(record.section), asdict(record))
         return record
 

@@ -17,13 +17,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from edge_glass.core.errors import NetworkError, redacted
 from edge_glass.core.extras import needs
-from edge_glass.core.ledger import HEALS, Dropped, Outcome
+from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.retries import HEALS, pause
 from edge_glass.core.row import Row
 from edge_glass.core.units import SLACK
 from edge_glass.media import audio, container
@@ -83,14 +85,17 @@ class Clips:
         return Fetched(section.url, name, self._store.path(record), record.status)
 
     def _fetch(self, section: Section, folder: Path) -> Record:
-        for attempt in range(ATTEMPTS):
-            self._rest(BACK_OFF * attempt)
+        self._rest(0)
+        for tried in count(1):
             self._pace()
-            said = self._run(section, folder / str(attempt))
-            clip = (folder / str(attempt) / said.file).read_bytes() if said and said.file else None
+            said = self._run(section, folder / str(tried))
+            clip = (folder / str(tried) / said.file).read_bytes() if said and said.file else None
             record = _record(section, said, clip, self._tool)
-            if record.outcome != Outcome.NETWORK_ERROR:
+            heals = record.outcome == Outcome.NETWORK_ERROR
+            wait = pause(tried, ATTEMPTS, BACK_OFF) if heals else None
+            if wait is None:
                 break
+            self._rest(wait)
         self._stop_if_pointless(record)
         return self._store.keep(record, clip if record.outcome == Outcome.KEPT else None)
 

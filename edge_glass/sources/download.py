@@ -12,7 +12,7 @@ import aiohttp
 from filelock import AsyncFileLock
 from yarl import URL
 
-from edge_glass.core import interrupts, records
+from edge_glass.core import interrupts, records, retries
 from edge_glass.core.atomic_files import disk_full, sync_folder
 from edge_glass.core.errors import EdgeGlassError, NetworkError
 from edge_glass.core.progress import ByteTick
@@ -25,12 +25,11 @@ AT_ONCE = 4
 ATTEMPTS = 5  # in a row that bring less than a chunk, per url
 UNKNOWN = 2  # at a host whose name is not known, before anything arrived: there is no network
 CHUNK = 2**18
-BACKOFF, LONGEST = 0.5, 120.0  # seconds before the second attempt, and before any
+BACKOFF = 0.5  # seconds before the second attempt
 NAMED = 12  # files that an error names
 MOST = 2**40  # bytes of a file whose size nobody tells
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "edge-glass"}
-HEALS = {408, 425, 429, 500, 502, 503, 504}
 LASTS = (
     aiohttp.TooManyRedirects,
     aiohttp.InvalidURL,
@@ -234,9 +233,11 @@ async def _from(
             vain = 0 if part.size >= most + CHUNK else vain + 1
             most = max(most, part.size)
             hopeless = isinstance(error, _Unknown) and most == start
-            if vain == (UNKNOWN if hopeless else ATTEMPTS):
+            most_vain = UNKNOWN if hopeless else ATTEMPTS
+            wait = retries.pause(vain, most_vain, BACKOFF, error.after)
+            if wait is None:
                 raise
-            await sleep(min(max(error.after, BACKOFF * 2 ** max(vain - 1, 0)), LONGEST))
+            await sleep(wait)
 
 
 async def _attempt(
@@ -269,7 +270,7 @@ async def _receive(
         first, total = _range(answer)
         if answer.status == 416 and total == part.size:
             return
-        if answer.status in HEALS:
+        if answer.status in retries.STATUSES:
             raise _Again(f"HTTP {answer.status}", retry_after(answer.headers.get("Retry-After")))
         if answer.status not in (200, 206, 416):
             raise _Refused(f"HTTP {answer.status}")

@@ -8,12 +8,14 @@ import socket
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from edge_glass.core import retries
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.version import VERSION
 from edge_glass.media import magic
@@ -31,12 +33,6 @@ HEADERS = {
 }
 MAX_HEADER = 2**15  # bytes of one header; sites with long policies send some 10,000
 REDIRECTS = (301, 302, 303, 307, 308)
-TRIES = {  # of what may heal
-    Outcome.RATE_LIMITED: 3,
-    Outcome.SERVER_ERROR: 2,
-    Outcome.NETWORK_ERROR: 2,
-}
-ROBOTS_TRIES = 2  # one bad moment of a host should not cost all its rows
 WANTED = {"image": ("image/",), "sound": ("audio/", "video/mp4", "video/webm"), "file": ("",)}
 Headers = dict[str, str] | None
 Receive = Callable[[aiohttp.ClientResponse], Awaitable[None]]
@@ -101,12 +97,15 @@ class Web:
         """
         since = {"If-None-Match": etag, "If-Modified-Since": modified}
         extra = {name: value for name, value in since.items() if value} or None
-        for attempt in range(1, max(TRIES.values()) + 1):
-            answer = await self._try(url, WANTED[want], extra)
-            if answer.dropped is None or attempt >= TRIES.get(answer.dropped[0], 1):
+        return await self._repeated(lambda: self._try(url, WANTED[want], extra))
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        for tried in count(1):
+            answer = await attempt()
+            if (wait := _pause(answer, tried)) is None:
                 break
-            if answer.dropped[0] != Outcome.RATE_LIMITED:  # for that the host keeps us waiting
-                await hosts.sleep(hosts.BACK_OFF * attempt)
+            if wait:
+                await hosts.sleep(wait)
         return answer
 
     async def crawl_delay(self, url: URL) -> float:
@@ -210,18 +209,12 @@ class Web:
 
     async def _small(self, url: URL, most: int) -> tuple[int, bytes]:
         """Status and the first bytes of a text that a host keeps for robots. Raises Dropped."""
-        for attempt in range(1, ROBOTS_TRIES + 1):
-            try:
-                status, body = await self._text(url, most)
-                if status < 500 or attempt == ROBOTS_TRIES:
-                    return status, body
-            except Dropped as drop:
-                if attempt == ROBOTS_TRIES or drop.outcome not in TRIES:
-                    raise
-            await hosts.sleep(hosts.BACK_OFF * attempt)
-        raise AssertionError("the last attempt returns or raises")
+        answer = await self._repeated(lambda: self._text(url, most))
+        if answer.dropped:
+            raise Dropped(*answer.dropped)
+        return answer.status or 0, answer.body
 
-    async def _text(self, url: URL, most: int) -> tuple[int, bytes]:
+    async def _text(self, url: URL, most: int) -> Answer:
         path, answer = url.path, Answer(str(url))
 
         async def receive(response: aiohttp.ClientResponse) -> None:
@@ -231,12 +224,15 @@ class Web:
             for _ in range(self.limits.redirects + 1):
                 onward = await self._ask(url, addresses.origin(url), None, answer, receive)
                 if onward is None:
-                    return answer.status or 0, answer.body
+                    return answer
                 url = onward
-            return 404, b""
+            answer.status = 404
+        except Dropped as drop:
+            answer.dropped = drop.outcome, drop.detail
         except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
             outcome, detail = explain(error)
-            raise Dropped(outcome, f"{path}: {detail}") from None
+            answer.dropped = outcome, f"{path}: {detail}"
+        return answer
 
     async def _head(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         body = b""
@@ -246,3 +242,12 @@ class Web:
                 if len(body) >= most:
                     break
         return decoded(body[:most], response.headers.get("Content-Encoding", ""), most)
+
+
+def _pause(answer: Answer, tried: int) -> float | None:
+    """Seconds before a URL is asked again, after as many tries; None: it is not."""
+    failed = (answer.status or 0) >= 500
+    outcome = answer.dropped[0] if answer.dropped else Outcome.SERVER_ERROR if failed else None
+    tries = retries.TRIES.get(outcome, 1) if outcome else 1
+    rests = outcome == Outcome.RATE_LIMITED  # then the host keeps us waiting
+    return retries.pause(tried, tries, 0 if rests else hosts.BACK_OFF)

@@ -107,7 +107,13 @@ def loader(
     from edge_glass.train.stream import Loader
 
     rank, world = _rank(rank, world)
-    _check(batch_size, lanes, prefetch, buffer, threads, rank, world)
+    counts = {
+        "batch_size": batch_size,
+        "lanes": lanes,
+        "prefetch": prefetch,
+        "threads": threads or 1,
+    }
+    _check(counts, buffer, rank, world)
     _check_numbers(
         even and drop_last, until, isinstance(sources, Mapping), temperature, max_seconds
     )
@@ -118,10 +124,14 @@ def loader(
         pairs = zip(weights, places, strict=True)
         weights = tuple(weight * float(place.rows) ** (1 / temperature) for weight, place in pairs)
     order = _order(
-        places, weights, batch_size, shuffle, seed, buffer, lanes, world, until, max_seconds or 0.0
-    )
+        places, weights, batch_size, shuffle=shuffle, seed=seed, buffer=buffer, lanes=lanes,
+        world=world, until=until, max_seconds=max_seconds or 0.0,
+    )  # fmt: skip
     recipe = Recipe(places[0].columns, dict(decode or {}), transform, collate_fn)
-    loaded = Loader(places, order, recipe, drop_last, even, rank, world, threads, prefetch)
+    loaded = Loader(
+        places, order, recipe, drop_last=drop_last, even=even, rank=rank, world=world,
+        threads=threads, prefetch=prefetch,
+    )  # fmt: skip
     if not loaded.batches:
         names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
         raise ConfigError(
@@ -167,20 +177,10 @@ def _mixture(
     return [[sources] if isinstance(sources, str | Path) else list(sources)], (1.0,)
 
 
-def _check(
-    batch_size: int,
-    lanes: int,
-    prefetch: int,
-    buffer: int | None,
-    threads: int | None,
-    rank: int,
-    world: int,
-) -> None:
-    least = {"batch_size": (batch_size, 1), "lanes": (lanes, 1), "prefetch": (prefetch, 1)}
-    least |= {"buffer": (1 if buffer is None else buffer, 0), "threads": (threads or 1, 1)}
-    problems = [
-        f"{name} {value}: at least {low}" for name, (value, low) in least.items() if value < low
-    ]
+def _check(counts: Mapping[str, int], buffer: int | None, rank: int, world: int) -> None:
+    problems = [f"{name} {n}: at least 1" for name, n in counts.items() if n < 1]
+    if buffer is not None and buffer < 0:
+        problems.append(f"buffer {buffer}: at least 0")
     if not 0 <= rank < world:
         problems.append(f"rank {rank} of {world}: ranks count from 0")
     raise_all(problems, ConfigError)
@@ -216,6 +216,7 @@ def _order(
     places: "list[Place]",
     weights: tuple[float, ...],
     batch_size: int,
+    *,
     shuffle: bool,
     seed: int,
     buffer: int | None,

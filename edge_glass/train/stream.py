@@ -47,6 +47,7 @@ class Loader:
         places: Sequence[Place],
         order: Order,
         recipe: Recipe,
+        *,
         drop_last: bool,
         even: bool,
         rank: int,

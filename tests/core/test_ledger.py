@@ -10,7 +10,8 @@ from kit import HORSE, HORSE_FILE, Cli, build_clotho, edit, entries, rows
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.ledger import HEALS, LEFT_OUT, Dropped, Outcome, schema
+from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome, schema
+from edge_glass.core.retries import HEALS
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import build
 

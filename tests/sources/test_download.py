@@ -15,6 +15,7 @@ import pytest
 from rawclotho import SAMPLES, House, command, edge_glass, write_raw
 from server import Files, Lie
 
+from edge_glass.core import retries
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
@@ -87,7 +88,7 @@ def test_retry_after_is_obeyed_within_reason(files: Files, naps: list[float]) ->
     for after in ("7", "100000", "Wed, 21 Oct 2015 07:28:00 GMT"):
         files.lie("a", Lie(status=429, headers={"Retry-After": after}))
     fetch(files)
-    assert naps == [7.0, download.LONGEST, 2.0]
+    assert naps == [7.0, retries.LONGEST, 2.0]
 
 
 def test_a_connection_that_breaks_off_goes_on_where_it_was(files: Files) -> None:

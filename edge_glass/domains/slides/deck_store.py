@@ -11,7 +11,8 @@ from typing import Any
 from edge_glass.core import ledger, outputs, records
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import DataError
-from edge_glass.core.ledger import HEALS, Dropped, Entry, Outcome
+from edge_glass.core.ledger import Dropped, Entry, Outcome
+from edge_glass.core.retries import HEALS
 from edge_glass.core.shard_files import write_table
 from edge_glass.domains.slides import decks, language
 from edge_glass.domains.slides.decks import Deck, Pair
