@@ -5,7 +5,8 @@
 Vectors and the file of real ones are those of search.py. `edge-glass page` writes the page, a
 server on loopback gives ranges and nothing else, and Chromium (Debian: chromium; pip: playwright)
 opens it at one row after another and looks for more like that. Requests and bytes are those of a
-question once the middles of groups and lists are there; what is found is held against exact neighbours.
+question once the middles of groups and lists are there; what is found is held against exact
+neighbours.
 """
 
 import json

@@ -215,7 +215,9 @@ def test_a_folder_in_the_raw_layout(tmp_path: Path, cli: Cli) -> None:
     found = outcomes(out)
     assert found["decks"] == {"kept": 2, "malformed_row": 1}
     assert found["slides"] == {"kept": 9, "wrong_kind": 1, "missing_media": 1}
-    assert entry(out, "tres")["detail"].endswith("no deck: title: Input should be a valid string (7). Collect it again.")
+    assert entry(out, "tres")["detail"].endswith(
+        "no deck: title: Input should be a valid string (7). Collect it again."
+    )
     assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == sorted(
         ["ledger.parquet", "uno", decks.safe_id("..dos!")]
     )
