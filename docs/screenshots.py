@@ -35,7 +35,9 @@ def search(page: Page, data: Path) -> None:
             page.goto(server.stdout.readline().strip())
             page.fill("#text", QUERY)
             page.press("#text", "Enter")
-            page.wait_for_selector("article", timeout=120_000)  # weights are read first
+            page.wait_for_selector(".score", timeout=120_000)  # weights are read first
+            page.press("#text", "Enter")  # the second time is what a question takes
+            page.wait_for_selector("#said:not(:has-text('Searching'))")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=DOCS / "search.png")
         finally:
