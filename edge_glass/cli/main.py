@@ -220,12 +220,14 @@ def build(
     ] = False,
     obey: Annotated[
         list[str] | None,
-        typer.Option("--obey", metavar="DIR", help="What was withdrawn and amended there holds."),
+        typer.Option(
+            "--obey", metavar="DIR", help="Withdrawals and edits of that build hold here, too."
+        ),
     ] = None,
     where: Annotated[
         str | None,
         typer.Option(
-            "--where", metavar="SQL", help="NAME is a build: its rows of which this holds."
+            "--where", metavar="SQL", help="Only rows of the build NAME for which this is true."
         ),
     ] = None,
     json: Json = False,

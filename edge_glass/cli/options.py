@@ -69,25 +69,25 @@ Url = Annotated[
 ]
 Caption = Annotated[
     str | None,
-    typer.Option("--caption", metavar="KEY", help=f"{OWN}that of the caption, or KEY,KEY."),
+    typer.Option("--caption", metavar="KEY", help=f"{OWN}the key of the caption, or KEY,KEY."),
 ]
 Roles = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="KEY=ROLE", help=f"{OWN}what a key is; none leaves it out."),
 ]
 LayoutName = Annotated[
-    str | None, typer.Option("--layout", metavar="NAME", help=f"{OWN}how it is laid out.")
+    str | None, typer.Option("--layout", metavar="NAME", help=f"{OWN}how they are laid out.")
 ]
 SplitRule = Annotated[
     str | None,
     typer.Option(
         "--split",
         metavar="RULE",
-        help=f"{OWN}all, folder, key=NAME, or 'train:0.9,test:0.1 by KEY'.",
+        help=f"{OWN}how they are split: all, folder, key=NAME, or 'train:0.9,test:0.1 by KEY'.",
     ),
 ]
 Licence = Annotated[
-    str | None, typer.Option("--licence", metavar="TAG", help=f"{OWN}e.g. cc-by-4.0.")
+    str | None, typer.Option("--licence", metavar="TAG", help=f"{OWN}for the card, e.g. cc-by-4.0.")
 ]
 
 
