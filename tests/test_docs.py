@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -113,13 +114,14 @@ def test_commands_are_spelt_right(page: Path) -> None:
             group.commands[name].make_context(name, rest)
 
 
-def run(page: str, folder: Path, env: dict[str, str]) -> None:
-    """Run the blocks of a page one after the other, but for the installation."""
+def run(page: str, folder: Path, env: dict[str, str], section: str = "") -> None:
+    """Run the blocks of a page, or a section, one after the other, but for the installation."""
     (folder / "upload.py").symlink_to(ROOT / "upload.py")
     env = env | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     text = re.sub(
         r"## Install\n.*?(?=\n## )", "", (ROOT / "docs" / page).read_text(), flags=re.DOTALL
     )
+    text = text.partition(f"## {section}\n")[2].partition("\n## ")[0] if section else text
     for kind, block in BLOCK.findall(text):
         command = ["bash", "-e", "-c", block] if kind == "sh" else [sys.executable, "-c", block]
         done = subprocess.run(
@@ -135,3 +137,14 @@ def test_the_first_dataset(tmp_path: Path) -> None:
 def test_a_version_is_published(hub: Hub, tmp_path: Path) -> None:
     run("publish.md", tmp_path, hub.env())
     assert "org/edge-glass" in hub.store.repos
+
+
+def test_a_folder_is_published_and_trained_on(hub: Hub, tmp_path: Path) -> None:
+    (birds := tmp_path / "birds").mkdir()
+    sounds = sorted((ROOT / "samples" / "librispeech").rglob("*.flac"))[:3]
+    for sound in sounds:
+        shutil.copy(sound, birds)
+    lines = ["file_name,text", *(f"{sound.name},it sings" for sound in sounds)]
+    (birds / "metadata.csv").write_text("\n".join(lines))
+    run("own-data.md", tmp_path, hub.env(), "From a folder to a batch")
+    assert "org/name" in hub.store.repos

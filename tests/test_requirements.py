@@ -49,3 +49,15 @@ def test_the_lock_has_every_library_of_every_extra() -> None:
         "bench",
         *re.findall(r"[\w-]+", extras["all"][0].partition("[")[2]),
     }
+
+
+def test_hints_and_docs_name_extras_that_there_are() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    engine = "".join(path.read_text() for path in sorted((ROOT / "edge_glass").rglob("*.py")))
+    hints = re.findall(r'needs\((?:"[^"]*"|[\w.]+), "([\w-]+)"', engine)
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    texts = "".join(path.read_text() for path in pages)
+    named = re.findall(r"(?:edge-glass|\W\.)\[([\w,-]+)\]", texts)
+    assert len(hints) > 15 and len(named) > 10
+    wanted = {*hints, *",".join(named).split(",")} - {"x"}
+    assert wanted - project["optional-dependencies"].keys() == set()
