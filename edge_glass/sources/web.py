@@ -97,33 +97,35 @@ class Web:
         """
         since = {"If-None-Match": etag, "If-Modified-Since": modified}
         extra = {name: value for name, value in since.items() if value} or None
-        return await self._repeated(lambda: self._try(url, WANTED[want], extra))
 
-    async def _repeated(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        for tried in count(1):
-            answer = await attempt()
-            if (wait := _pause(answer, tried)) is None:
-                break
-            if wait:
-                await hosts.sleep(wait)
-        return answer
+        async def fetch(answer: Answer) -> None:
+            await self._follow(addresses.parse(url), WANTED[want], extra, answer)
+            if answer.status == 304 and not extra:
+                raise Dropped(Outcome.BAD_ANSWER, "HTTP 304")
+
+        return await self._answered(url, fetch)
 
     async def crawl_delay(self, url: URL) -> float:
         """Seconds that a host wants between two requests. Raises Dropped if it cannot be asked."""
         return await self._consent.crawl_delay(url, addresses.origin(url))
 
-    async def _try(self, url: str, want: tuple[str, ...], extra: Headers) -> Answer:
-        answer = Answer(url)
-        try:
-            await self._follow(addresses.parse(url), want, extra, answer)
-            if answer.status == 304 and not extra:
-                raise Dropped(Outcome.BAD_ANSWER, "HTTP 304")
-            return answer
-        except Dropped as drop:
-            answer.dropped = drop.outcome, drop.detail
-        except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
-            answer.dropped = explain(error)
-        answer.body = b""
+    async def _answered(
+        self, url: str, fetch: Callable[[Answer], Awaitable[None]], where: str = ""
+    ) -> Answer:
+        """What comes of fetching a URL, tried as often as that may heal."""
+        for tried in count(1):
+            answer = Answer(url)
+            try:
+                await fetch(answer)
+            except Dropped as drop:
+                answer.dropped, answer.body = (drop.outcome, drop.detail), b""
+            except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
+                outcome, detail = explain(error)
+                answer.dropped, answer.body = (outcome, f"{where}{detail}"), b""
+            if (wait := _pause(answer, tried)) is None:
+                break
+            if wait:
+                await hosts.sleep(wait)
         return answer
 
     async def _follow(
@@ -209,30 +211,21 @@ class Web:
 
     async def _small(self, url: URL, most: int) -> tuple[int, bytes]:
         """Status and the first bytes of a text that a host keeps for robots. Raises Dropped."""
-        answer = await self._repeated(lambda: self._text(url, most))
+        answer = await self._answered(str(url), partial(self._text, url, most), f"{url.path}: ")
         if answer.dropped:
             raise Dropped(*answer.dropped)
         return answer.status or 0, answer.body
 
-    async def _text(self, url: URL, most: int) -> Answer:
-        path, answer = url.path, Answer(str(url))
-
+    async def _text(self, url: URL, most: int, answer: Answer) -> None:
         async def receive(response: aiohttp.ClientResponse) -> None:
             answer.body = await self._head(response, most)
 
-        try:
-            for _ in range(self.limits.redirects + 1):
-                onward = await self._ask(url, addresses.origin(url), None, answer, receive)
-                if onward is None:
-                    return answer
-                url = onward
-            answer.status = 404
-        except Dropped as drop:
-            answer.dropped = drop.outcome, drop.detail
-        except (aiohttp.ClientError, OSError, ValueError, EOFError) as error:
-            outcome, detail = explain(error)
-            answer.dropped = outcome, f"{path}: {detail}"
-        return answer
+        for _ in range(self.limits.redirects + 1):
+            onward = await self._ask(url, addresses.origin(url), None, answer, receive)
+            if onward is None:
+                return
+            url = onward
+        answer.status = 404
 
     async def _head(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         body = b""

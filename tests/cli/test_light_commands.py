@@ -73,6 +73,20 @@ def test_a_ledger_is_read_by_pyarrow_alone(in_pieces: Path) -> None:
     assert imported("ledger", in_pieces, "--reason", "kept") == {"numpy", "pyarrow"}
 
 
+def test_a_program_that_calls_a_command_keeps_its_pandas(in_pieces: Path) -> None:
+    code = """
+import sys
+from edge_glass.cli.main import main
+try:
+    main(["ledger", sys.argv[1], "--reason", "kept"])
+except SystemExit as end:
+    assert not end.code, end
+import pyarrow
+assert pyarrow.table({"a": [1]}).to_pandas()["a"].tolist() == [1]
+"""
+    subprocess.run([sys.executable, "-c", code, in_pieces], capture_output=True, check=True)
+
+
 @pytest.mark.parametrize("name", ["cc3m", "clotho", "laion400m", "valor"])
 def test_a_corpus_is_described_without_what_fetches_or_builds(name: str) -> None:
     assert imported("info", name) <= {"numpy", *WITH_BUILDER.get(name, ())}
