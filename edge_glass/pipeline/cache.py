@@ -1,8 +1,10 @@
 """The folder of downloads, part by part: what lies there, how much it is, and how it is emptied."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +36,7 @@ class Part:
 
 def parts() -> list[Part]:
     """All parts, and what each takes on disk."""
-    sizes = {name: [p.lstat().st_size for p in _files(name)] for name in PARTS}
+    sizes = {name: list(_sizes(name)) for name in PARTS}
     return [Part(name, len(sizes[name]), sum(sizes[name]), what) for name, what in PARTS.items()]
 
 
@@ -60,6 +62,10 @@ def _entries(name: str) -> tuple[list[Path], list[Path]]:
     return ours, [path for path in paths if path not in ours]
 
 
-def _files(name: str) -> Iterator[Path]:
+def _sizes(name: str) -> Iterator[int]:
+    """The size of each file of ours, but for those that a build takes away meanwhile."""
     for path in _entries(name)[0]:
-        yield from (p for p in path.rglob("*") if not p.is_dir()) if path.is_dir() else [path]
+        inside = (Path(top, file) for top, _, files in os.walk(path) for file in files)
+        for file in inside if path.is_dir() else [path]:
+            with suppress(FileNotFoundError):
+                yield file.lstat().st_size

@@ -14,6 +14,7 @@ from kit import ROOT, Cli
 from releases import REPO, SAMPLE, push
 
 from edge_glass.corpora import catalog
+from edge_glass.pipeline import cache
 
 
 @pytest.mark.parametrize("arguments", [["-V"], ["--version"], ["-h"], ["build", "-h"]])
@@ -94,6 +95,13 @@ def test_the_cache_is_shown_and_emptied(
     assert "thesis.txt is not of Edge Glass" in shown.out
     assert [path.name for path in listings.iterdir()] == ["thesis.txt"]
     assert "did you mean listings" in cli("cache", "--clear", "listing").err
+
+
+def test_the_cache_is_shown_while_a_build_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_entries", lambda name: ([tmp_path / "gone.tmp"], []))
+    assert {(part.files, part.bytes) for part in cache.parts()} == {(0, 0)}
 
 
 def test_samples_that_want_a_library_are_left_out_and_named(
