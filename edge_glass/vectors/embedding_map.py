@@ -15,7 +15,7 @@ from edge_glass.core import columns, plots
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.vectors.numbered_rows import SPLIT, Table, caption
-from edge_glass.vectors.stored_vectors import Stored, stored
+from edge_glass.vectors.stored_vectors import Stored, Tokens, stored
 from edge_glass.vectors.text_encoders import normal
 
 POINTS = 400
@@ -43,7 +43,7 @@ def of(folder: Path, root: Path | None = None) -> list[EmbeddingMap]:
         Maps of the same rows, drawn with a seed; rows that may not be safe for work are left out.
     """
     try:
-        all_ = stored(folder, root)
+        all_ = [one for one in stored(folder, root) if not isinstance(one, Tokens)]
         for one in all_:
             one.check()
     except EdgeGlassError:

@@ -21,7 +21,14 @@ from edge_glass.corpora import catalog
 from edge_glass.domains.slides import score
 from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
-from edge_glass.vectors import embed, embedding_files, index_build, late_search, sentence
+from edge_glass.vectors import (
+    embed,
+    embedding_files,
+    embedding_map,
+    index_build,
+    late_search,
+    sentence,
+)
 from edge_glass.vectors.encoder import open_encoder
 from edge_glass.vectors.stored_vectors import Tokens, stored
 
@@ -143,6 +150,7 @@ def test_a_text_finds_pages(embedded: Path, cli: Cli) -> None:
     assert cli("index", embedded / f"{SET}-corpus").code == 0
     line = ("search", embedded / f"{SET}-corpus", "Debian", "--in", column.name, "--json")
     hits = cli(*line, "--k", 3).json
+    assert embedding_map.of(embedded / f"{SET}-corpus", None) == []  # which is of a vector a row
     assert len(hits) == 3 and hits[0]["score"] >= hits[1]["score"]
 
 
