@@ -29,7 +29,7 @@ def verify(directory: Place, json: Json = False) -> None:
         findings = list(check(where, terminal_progress()))
     errors = sum(finding.kind == "error" for finding in findings)
     if json:
-        terminal.as_json([terminal.plain(finding) for finding in findings])
+        terminal.as_json(findings)
     else:
         terminal.findings(findings)
         configs = ", ".join(manifest.built(where))

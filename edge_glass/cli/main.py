@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -137,9 +138,7 @@ def plan(
     if not any(each.exact for each in plans):
         session.ignored("no rows are here to be counted, as long as nothing is fetched", "--limit")
     if json:
-        terminal.as_json(
-            [terminal.plain(each) | {"fetch_bytes": each.fetch_bytes} for each in plans]
-        )
+        terminal.as_json([asdict(each) | {"fetch_bytes": each.fetch_bytes} for each in plans])
     else:
         for each in plans:
             terminal.plan(each)

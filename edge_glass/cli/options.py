@@ -157,6 +157,19 @@ def _own(place: str, said: "Choices | None") -> "Own | None":
     return None
 
 
+def one_build(directory: Path) -> Path:
+    """The folder of the only config that is built there."""
+    from edge_glass.core import manifest
+
+    built = manifest.built(directory)
+    if len(built) != 1:
+        raise ConfigError(
+            f"{directory} holds several configs, give the folder of one of {', '.join(built)}"
+        )
+    [folder] = built.values()
+    return folder
+
+
 def terminal_progress() -> "Progress":
     """Progress on the standard error."""
     from edge_glass.cli import terminal

@@ -1,5 +1,6 @@
 """The commands that change a dataset row by row, and say where a row comes from."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -71,13 +72,13 @@ def withdraw(
     if dry_run:
         ignored("a dry run writes nothing", "--certificate", "--jobs", "--reason")
         purged = plan_purge(directory, request, config, version)
-        terminal.as_json(terminal.plain(purged)) if json else revision_output.purge(purged)
+        terminal.as_json(purged) if json else revision_output.purge(purged)
         return
     done = take_back(
         directory, request, config,
         version=version, certificates=certificate, jobs=jobs or cores(), purge_history=purge,
     )  # fmt: skip
-    terminal.as_json(terminal.plain(done)) if json else revision_output.withdrawn(done)
+    terminal.as_json(done) if json else revision_output.withdrawn(done)
 
 
 @app.command(epilog="Example: edge-glass purge org/edge-glass --dry-run")
@@ -93,7 +94,7 @@ def purge(
     from edge_glass.release.purge import withdrawn_before
 
     purged = withdrawn_before(repo, dry_run)
-    terminal.as_json(terminal.plain(purged)) if json else revision_output.purge(purged, not dry_run)
+    terminal.as_json(purged) if json else revision_output.purge(purged, not dry_run)
 
 
 @app.command(epilog="Example: edge-glass append data --from more")
@@ -183,7 +184,7 @@ def why(
 
     where = locations.at(directory)
     with locations.errors_explained(where):
-        origins = [terminal.plain(origin) for origin in ask(where, id)]
+        origins = [asdict(origin) for origin in ask(where, id)]
     terminal.as_json(origins) if json else revision_output.origins(origins)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import Built, Embeddings, Json, terminal_progress
+from edge_glass.cli.options import Built, Embeddings, Json, one_build, terminal_progress
 from edge_glass.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,13 +112,9 @@ def page(
 
 
 def _finder(directory: Path, embeddings: Path | None) -> "Finder":
-    from edge_glass.core import manifest
     from edge_glass.vectors.query import Finder
 
-    folders = list(manifest.built(directory).values())
-    if len(folders) > 1:
-        raise ConfigError(f"{directory} holds several configs, give one: {folders[0]}, …")
-    return Finder(folders[0], embeddings)
+    return Finder(one_build(directory), embeddings)
 
 
 def _query(text: str | None, image: Path | None, sound: Path | None, row: int | None) -> "Query":

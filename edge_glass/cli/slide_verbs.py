@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import AllowEmpty, Json, terminal_progress
+from edge_glass.cli.options import AllowEmpty, Json, one_build, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError
@@ -203,7 +203,7 @@ def qa(
     log, what, build = directory, "slides", None
     if captions.TASK in options.tasks:
         ignored("it is about decks", "--pairs", "--blind", "--others")
-        folder = _one_build(directory)
+        folder = one_build(directory)
         what, log = "rows", folder.parent / captions.FOLDER / folder.name
         summary, build = captions.caption(folder, options, column, name, terminal_progress())
     else:
@@ -212,7 +212,7 @@ def qa(
     if build:
         write_card.write_report(folder.parent)
     if json:
-        terminal.as_json(terminal.plain(summary))
+        terminal.as_json(summary)
     else:
         _show_calls(summary, directory, what, log)
         if build:
@@ -249,17 +249,6 @@ def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:
     terminal.say(f"{asked.tokens:,} tokens, {asked.cost:.4f} dollars; {log / 'calls.parquet'}")
 
 
-def _one_build(directory: Path) -> Path:
-    """The folder of the only config that is built there."""
-    from edge_glass.core import manifest
-
-    built = manifest.built(directory)
-    if len(built) != 1:
-        raise ConfigError(f"{directory}: give the folder of one of {', '.join(built)}")
-    [folder] = built.values()
-    return folder
-
-
 def filter_(
     directory: Decks,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the decks kept.")],
@@ -291,7 +280,7 @@ def filter_(
     limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
     result = funnel.run(directory, out, names, limits, terminal_progress())
     if json:
-        terminal.as_json(terminal.plain(result))
+        terminal.as_json(result)
     else:
         _show_funnel(out, result)
     if not allow_empty:

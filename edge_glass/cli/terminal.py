@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.diff import Difference
     from edge_glass.release.publish import Release
-    from edge_glass.tables import dedup, steps
+    from edge_glass.tables import dedup, parts
     from edge_glass.vectors.alignment import Alignment
 
 console = Console(emoji=False)  # what a table of emoji says is for no name out of a file
@@ -36,8 +36,8 @@ SHORT = 200  # characters of a caption
 
 
 def as_json(value: Any) -> None:
-    """Print JSON to standard output."""
-    print(json_visible(json.dumps(value, indent=1, ensure_ascii=False)))
+    """Print JSON to standard output; a dataclass is an object."""
+    print(json_visible(json.dumps(value, indent=1, ensure_ascii=False, default=asdict)))
 
 
 def say(words: object, style: str = "") -> None:
@@ -276,11 +276,6 @@ def release(done: "Release", dry_run: bool) -> None:
     say("\n".join(lines))
 
 
-def plain(value: Any) -> Any:
-    """A dataclass as JSON can hold it."""
-    return asdict(value)
-
-
 def built(out: str, build: "Manifest") -> None:
     """Where a build lies, and how it is loaded with the libraries that are here."""
     say(f"Parquet and ledgers: {out}/<config>/")
@@ -297,37 +292,28 @@ def built(out: str, build: "Manifest") -> None:
     say(f'  edge_glass.load("{build.config}", repo="{out}"){why}')
 
 
-def step(out: Path, summary: "steps.Summary") -> None:
+def step(out: Path, summary: "parts.Summary") -> None:
     """What became of the rows of a table in a step."""
     table("Source rows", ["outcome", "rows#"], summary["outcomes"].items())
-    lines = [
-        f"Parts:  {(out / summary['parts'][0]['file']).parent}/ ({len(summary['parts'])})",
-        f"Ledger: {(out / summary['ledger'][0]['file']).parent}/",
-    ]
-    say("\n".join(lines))
+    say(f"Parts:  {(out / summary['parts'][0]['file']).parent}/ ({len(summary['parts'])})")
+    say(f"Ledger: {(out / summary['ledger'][0]['file']).parent}/")
 
 
 def deduplicated(out: Path, summary: "dedup.Summary") -> None:
     """What became of the rows of a table, and what the kept ones look like."""
     from edge_glass.tables import stats
 
-    source = summary["source"]
-    table("Source rows", ["outcome", "rows#"], summary["outcomes"].items())
-    statistics = stats.read(out)
+    step(out, summary)
+    source, statistics = summary["source"], stats.read(out)
     rows = [
         (name, value, count, f"{100 * count / max(statistics['rows'], 1):.2f}")
         for name, values in statistics["counts"].items()
         for value, count in list(values.items())[:5]
     ]
     table("Rows kept, by their most frequent values", ["column", "value", "rows#", "%#"], rows)
-    lines = [
-        f"{source['rows']:,} rows of {source['files']:,} chunks, {summary['flagged']:,} kept with "
-        "a value that is odd",
-        f"Parts:      {(out / summary['parts'][0]['file']).parent}/ ({len(summary['parts'])})",
-        f"Ledger:     {(out / summary['ledger'][0]['file']).parent}/",
-        f"Statistics: {out / stats.PAGE}",
-    ]
-    say("\n".join(lines))
+    whole = f"{source['rows']:,} rows of {source['files']:,} chunks"
+    say(f"{whole}, {summary['flagged']:,} kept with a value that is odd")
+    say(f"Statistics: {out / stats.PAGE}")
 
 
 def indexes(measured: list[dict[str, Any]]) -> None:

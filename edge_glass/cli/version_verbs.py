@@ -53,7 +53,7 @@ def history(
 
     listed = list(versions(repo))
     if json:
-        terminal.as_json([terminal.plain(version) for version in listed])
+        terminal.as_json(listed)
         return
     heads = ["version", "date", "config", "rows", "more", "shards", "new", "withdrawn", "edits"]
     heads += ["appended"]
@@ -123,7 +123,7 @@ def cache(
         terminal.say(f"{path} is not of Edge Glass: it stays")
     listed = parts.parts()
     if json:
-        terminal.as_json([terminal.plain(part) for part in listed])
+        terminal.as_json(listed)
         return
     rows = [(part.name, part.files, units.size(part.bytes), part.what) for part in listed]
     terminal.table(str(store()), ["part", "files#", "size#", "what it is; when cleared"], rows)
@@ -134,7 +134,7 @@ def _print_differences(differences: list["Difference"], json: bool) -> None:
     from edge_glass.cli import terminal
 
     if json:
-        terminal.as_json([terminal.plain(difference) for difference in differences])
+        terminal.as_json(differences)
     else:
         for difference in differences:
             terminal.difference(difference)
@@ -163,4 +163,4 @@ def push(
     from edge_glass.release import publish
 
     done = publish.push(from_, names, repo, version, private=private, pr=pr, dry_run=dry_run)
-    terminal.as_json(terminal.plain(done)) if json else terminal.release(done, dry_run)
+    terminal.as_json(done) if json else terminal.release(done, dry_run)
