@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NotRequired, cast
 
 from edge_glass.core import manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
@@ -26,7 +26,10 @@ Layout = Literal["parquet", "clip-retrieval"]
 
 ENCODED = schema.shape(modality=str, dim=int)
 COLUMNS = dict[str, ENCODED]  # type: ignore[valid-type]
-SETTINGS = schema.shape(data=dict[str, str], model=dict[str, str], layout=str, encoded=COLUMNS)
+SETTINGS = schema.shape(
+    data=dict[str, str], model=dict[str, str], layout=str, encoded=COLUMNS,
+    made_with=NotRequired[dict[str, str]],
+)  # fmt: skip
 REMEDY = "delete it and run `edge-glass embed` again"
 
 
@@ -56,18 +59,17 @@ def embed(
     embedding_files.check(layout, [one.modality for one in encoders.values()], late)
     shards = [folder / shard.file for shard in build.shards()]
     settings = _settings(build, model, encoders, layout)
-    settings = _begun(out, settings) or _begin(out, settings, encoders, shards, batch)
+    targets = embedding_files.targets(layout, out, shards)
+    lacking = [one for one in targets if not one.is_whole()]
+    begun = _begun(out, settings, bool(lacking))
+    settings = begun or _begin(out, settings, encoders, shards, batch)
     with Workers(jobs) as workers:
-        for target in embedding_files.targets(layout, out, shards):
-            if not target.is_whole():
-                path, sizes = target.shard, settings["batch"]
-                target.write(
-                    {
-                        c: one.embed(_values(path, c), sizes[c], workers)
-                        for c, one in encoders.items()
-                    },
-                    settings["encoded"],
-                )
+        for target in lacking:
+            path, sizes = target.shard, settings["batch"]
+            target.write(
+                {c: one.embed(_values(path, c), sizes[c], workers) for c, one in encoders.items()},
+                settings["encoded"],
+            )
 
 
 def modality_of(build: Manifest, column: str) -> Modality:
@@ -111,6 +113,7 @@ def _settings(
         },
         "layout": layout,
         "encoded": encoded,
+        "made_with": next(iter(encoders.values())).made_with,
     }
 
 
@@ -126,17 +129,34 @@ def fingerprint(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _begun(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The settings of what is in `out` already. Raises EdgeGlassError if they are others."""
+def _begun(out: Path, settings: dict[str, Any], lacking: bool) -> dict[str, Any] | None:
+    """The settings of what is in `out` already; what lacks nothing may be of other code.
+
+    Raises EdgeGlassError if they are others.
+    """
     if not (out / FILE).is_file():
         return None
     known: dict[str, Any] = schema.read(out / FILE, SETTINGS, REMEDY)
-    if other := [name for name, value in settings.items() if known.get(name) != value]:
+    other = [name for name, value in settings.items() if known.get(name) != value]
+    if other == ["made_with"] and not lacking:
+        return known
+    if other == ["made_with"]:
+        before = known.get("made_with") or {"edge_glass": "an earlier release"}
+        raise DataError(
+            f"{out}: shards lack, and those there are made with {_versions(before)}, not "
+            f"{_versions(settings['made_with'])}, so that digits may differ: go on with the "
+            "former, delete it, or give another --out"
+        )
+    if other:
         raise DataError(
             f"{out}: holds embeddings made otherwise ({', '.join(other)} differ): delete it, or "
             "give another --out"
         )
     return known
+
+
+def _versions(made_with: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in made_with.items())
 
 
 def _begin(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
+from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -12,12 +13,18 @@ import numpy as np
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
+from edge_glass.media import images
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.models import Modality, Model, locate
 
 Array = np.ndarray[Any, Any]
 Forward = Callable[[Sequence[Any]], Array]
 MODULES = {"late": "sentence", "multimodal": "sentence"}  # that run other kinds, too
+CODE = "2"  # raised where our code around a model changes digits of vectors
+LIBRARIES = {  # that run a kind, if not torch and transformers alone
+    "onnx": ("onnxruntime", "transformers"),
+    "sentence": ("torch", "transformers", "sentence-transformers"),
+}
 LARGEST = {"cuda": 256, "cpu": 32}  # rows of the first batch that is tried
 
 
@@ -47,6 +54,13 @@ class Encoder:
         import torch
 
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """What else digits of vectors depend on: our code around models, and libraries."""
+        kind = MODULES.get(self.model.kind, self.model.kind)
+        libraries = LIBRARIES.get(kind, ("torch", "transformers"))
+        return {"encoders": CODE} | images.library() | {name: version(name) for name in libraries}
 
     @cached_property
     def _forward(self) -> Forward:

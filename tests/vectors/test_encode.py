@@ -414,6 +414,29 @@ def test_what_was_made_otherwise_is_not_mixed(films: Path, models: Path, tmp_pat
         embedding.embed(films, tmp_path / "b", str(models / "clip"), ["poster"])
 
 
+def test_what_other_code_began_is_not_gone_on_with(
+    films: Path, models: Path, tmp_path: Path
+) -> None:
+    embedding.embed(films, tmp_path, str(models / "clip"), ["image"])
+    described = tmp_path / embedding.FILE
+    now = json.loads(described.read_text())
+    assert now["made_with"].keys() > {"encoders", "torch", "transformers", "pillow"}
+    earlier = {name: value for name, value in now.items() if name != "made_with"}
+    others = now | {"made_with": now["made_with"] | {"torch": "1.0"}}
+    shard = next(tmp_path.glob("*-of-*.parquet"))
+    for settings, says in ((earlier, "an earlier release"), (others, "torch 1.0")):
+        described.write_text(json.dumps(settings))
+        before = files(tmp_path)
+        embedding.embed(films, tmp_path, str(models / "clip"), ["image"])  # whole: as it is
+        assert files(tmp_path) == before
+        whole = shard.read_bytes()
+        shard.unlink()
+        with pytest.raises(EdgeGlassError, match=f"made with .*{says}.*not .*torch.*give another"):
+            embedding.embed(films, tmp_path, str(models / "clip"), ["image"])
+        assert not shard.exists()
+        shard.write_bytes(whole)
+
+
 def test_rows_that_stay_are_not_encoded_again(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
