@@ -71,7 +71,7 @@ class Text(io.RawIOBase):
         self._ended = not data
         if not self._started:
             self._started = True
-            self._ends_in_cr = b"\r" in data and b"\n" not in data
+            self._ends_in_cr = ends_in_cr(data)
         block = self._start + (data.replace(b"\r", b"\n") if self._ends_in_cr else data)
         if self._ended and block and not block.endswith(b"\n"):
             block += b"\n"  # a last line without its end is a line all the same
@@ -87,6 +87,11 @@ class Text(io.RawIOBase):
         self._file.close()
         self._under.close()  # which a GzipFile leaves open
         super().close()
+
+
+def ends_in_cr(head: bytes) -> bool:
+    """Whether the lines of a text that begins so end as on an old Mac."""
+    return b"\r" in head and b"\n" not in head
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -41,6 +41,9 @@ def spans(path: Path, empty: bool) -> tuple[Span, ...]:
 def _spans(path: Path, size: int, mtime_ns: int, empty: bool) -> tuple[Span, ...]:
     pieces, start, line = [], 0, 1
     with path.open("rb") as file:
+        if chunk_text.ends_in_cr(file.read(chunk_text.HEAD)):
+            return (WHOLE,)
+        file.seek(0)
         while size > PIECE and (block := file.read(PIECE)):
             block += (rest := file.readline(chunk_text.LONGEST - PIECE))
             stop = start + len(block)

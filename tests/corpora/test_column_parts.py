@@ -3,10 +3,13 @@
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from kit import entries
 
 from edge_glass.audit.verify import verify
@@ -76,6 +79,41 @@ def test_pieces_of_a_text_are_its_lines(
     line_pieces._spans.cache_clear()
     assert marks(raw, name) == whole
     assert (len(corpus.parts("train", raw)) > 1) == (size < len(data))
+    line_pieces._spans.cache_clear()
+
+
+TOKENS = [
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"a",
+    b'"',
+    b"\t",
+    b" ",
+    b"\xc2\xa0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\x1c",
+]
+TEXTS = st.lists(st.sampled_from(TOKENS), max_size=60).map(b"".join)
+
+
+@given(TEXTS, st.integers(4, 40), st.booleans())
+@example(b"as on an old\rMac\r", 4, True)
+@example(b"\xef\xbb\xbf\n\n", 4, False)
+@settings(deadline=None)
+def test_pieces_have_the_lines_of_any_text(text: bytes, size: int, empty: bool) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder, "a.txt")
+        path.write_bytes(text)
+        patch.setattr(line_pieces, "PIECE", size)
+        line_pieces._spans.cache_clear()
+        pieces = line_pieces.spans(path, empty)
+        lines = [line for piece in pieces for line in line_pieces.lines(path, piece, empty)]
+        whole = line_pieces.lines(path, line_pieces.WHOLE, empty)
+        assert [(at, one.rstrip("\n")) for at, one in lines] == [
+            (at, one.rstrip("\n")) for at, one in whole
+        ]
     line_pieces._spans.cache_clear()
 
 
