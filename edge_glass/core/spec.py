@@ -302,7 +302,21 @@ def of_package(package: str, corpus: str) -> Spec:
 
 def path_of(package: str, corpus: str) -> Path:
     """Where the YAML of a corpus lies."""
-    return Path(str(resources.files(f"{package}.configs"))) / f"{corpus}.yaml"
+    return room(package, "configs") / f"{corpus}.yaml"
+
+
+def room(package: str, name: str) -> Path:
+    """The folder of one room (configs, cards, samples) of a package.
+
+    Raises EdgeGlassError if it is no package on the disk.
+    """
+    folder = resources.files(f"{package}.{name}")
+    if not isinstance(folder, Path):  # a namespace, or a zip
+        raise ConfigError(
+            f"{package}.{name} is no package in a folder: put an empty __init__.py into "
+            f"{package.replace('.', '/')}/{name}, and install {package} unpacked"
+        )
+    return folder
 
 
 def read_spec(path: Path, corpus: str) -> Spec:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from edge_glass.core.errors import ConfigError, meant
-from edge_glass.core.spec import Own, Spec, of_package, read_spec
+from edge_glass.core.spec import Own, Spec, of_package, read_spec, room
 
 if TYPE_CHECKING:  # what there is, is known from the YAML alone: no builder is imported for it
     from edge_glass.core.manifest import Inputs
@@ -71,8 +70,7 @@ def _passed_over(what: str) -> Iterator[None]:
 
 
 def _configs(package: str) -> list[str]:
-    paths = resources.files(f"{package}.configs").iterdir()
-    return sorted(p.name.removesuffix(".yaml") for p in paths if p.name.endswith(".yaml"))
+    return sorted(path.stem for path in room(package, "configs").glob("*.yaml"))
 
 
 @cache

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -17,7 +17,7 @@ from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import allows
 from edge_glass.core.row import MEDIA, Batches, Part, Row, rows_of_batch
-from edge_glass.core.spec import Spec, line_of, of_package, path_of
+from edge_glass.core.spec import Spec, line_of, of_package, path_of, room
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
@@ -209,7 +209,7 @@ class Corpus(ABC):
     @classmethod
     def room(cls, name: str) -> Path:
         """The folder of one room (configs, cards, samples) of the package that has this corpus."""
-        return Path(str(resources.files(f"{cls.package}.{name}")))
+        return room(cls.package, name)
 
     @classmethod
     def configure(cls, base: str, name: str, **overrides: Any) -> CorpusConfig:

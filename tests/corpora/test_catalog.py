@@ -128,3 +128,13 @@ def test_expected_counts_say_who_counted(name: str) -> None:
     lines = (ROOT / "configs" / f"{name}.yaml").read_text().splitlines()
     said = [lines[at - 1].startswith("# ") for at, line in enumerate(lines) if line == "expected:"]
     assert all(said), f"{name}: whose counts are these?"
+
+
+def test_a_package_without_init_is_passed_over_in_plain_words(tmp_path: Path) -> None:
+    site = other_package(tmp_path / "site")
+    (site / "lab/configs/__init__.py").unlink()
+    run = [sys.executable, "-m", "edge_glass", "list", "--json"]
+    env = {"PYTHONPATH": str(site), "HOME": str(tmp_path)}
+    listed = subprocess.run(run, capture_output=True, check=True, env=env, text=True)
+    assert "put an empty __init__.py into lab/configs" in " ".join(listed.stderr.split())
+    assert '"clotho"' in listed.stdout
