@@ -32,7 +32,8 @@ def of(connection: "duckdb.DuckDBPyConnection", columns: dict[str, Any]) -> list
     if not measures:
         return []
     asked = ", ".join(
-        f"count(*) - count({quoted(name)}), approx_count_distinct({quoted(name)}), "
+        f"count(*) - count({quoted(name)}), "
+        f"least(approx_count_distinct({quoted(name)}), count({quoted(name)})), "
         f"min({value})::DOUBLE, max({value})::DOUBLE"
         for name, (value, _) in measures.items()
     )

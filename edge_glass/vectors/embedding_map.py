@@ -59,7 +59,7 @@ def of(folder: Path, root: Path | None = None) -> list[EmbeddingMap]:
 def _map(one: Stored, table: Table, numbers: Array) -> EmbeddingMap | None:
     vectors = one.some(numbers)
     there = vectors.any(axis=1)
-    if there.sum() < 3:
+    if there.sum() < 3 or one.dim < 2:
         return None
     places, share = _plane(normal(vectors[there]).astype(np.float64))
     name, labels = _groups(table)

@@ -141,7 +141,8 @@ def rotation(vectors: Array) -> Array:
     """
     dim, code = vectors.shape[1], _code(vectors.shape[1])
     sample = normal(vectors[vectors.any(axis=1)][:TRAINED]).astype(np.float64)
-    variances, directions = np.linalg.eigh(np.cov(sample.T) + 1e-9 * np.eye(dim))
+    spread = np.cov(sample.T) if len(sample) > 1 else 0.0
+    variances, directions = np.linalg.eigh(spread + 1e-9 * np.eye(dim))
     parts: list[list[int]] = [[] for _ in range(code)]
     sums = [0.0] * code
     for number in range(dim)[::-1]:

@@ -64,12 +64,12 @@ def _inventory(out: Path) -> list[str] | None:
 
 
 def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Progress) -> None:
-    table, columns = Table(folder), _columns(folder, root)
-    turned = [_vectors(one, table.rows) for one in columns]
-    vectors = [one for one, _ in turned]
-    places = _rows(table, vectors, out, progress)
+    table = Table(folder)
+    turned = [(one, *_vectors(one, table.rows)) for one in _columns(folder, root)]
+    searched = [each for each in turned if each[1].any()]  # others have nothing to find
+    places = _rows(table, [vectors for _, vectors, _ in searched], out, progress)
     facts: list[dict[str, Any]] = []
-    for number, (one, (values, turn)) in enumerate(zip(columns, turned, strict=True)):
+    for number, (one, values, turn) in enumerate(searched):
         index = web_index.write(one, values, turn, places, out / str(number))
         words = _words(one, turn, table, out / f"{number}.words", progress)
         facts.append(asdict(index) | {"words": words})

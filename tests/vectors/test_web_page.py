@@ -95,6 +95,21 @@ def test_an_earlier_page_goes_and_what_is_anybodys_stays(cli: Cli, tmp_path: Pat
     assert (site / "notes.txt").read_text() == "mine" and (site / "0.codes").is_file()
 
 
+@pytest.mark.parametrize(
+    ("rows", "dim", "known", "files"),
+    [(1, 8, True, 1), (2, 8, True, 1), (20, 1, True, 1), (20, 8, False, 0)],
+    ids=["one row", "two rows", "one number a vector", "no vectors"],
+)
+def test_few_rows_and_odd_vectors(
+    rows: int, dim: int, known: bool, files: int, cli: Cli, tmp_path: Path
+) -> None:
+    vectors = searchkit.clustered(rows, dim) if known else np.full((rows, dim), np.nan)
+    folder = searchkit.write(tmp_path / "in", {"caption": vectors.astype(np.float32)})
+    site = tmp_path / "site"
+    assert cli("page", folder, "--out", site).code == 0
+    assert len(records(site)) == rows and len(list(site.glob("*.codes"))) == files
+
+
 @pytest.mark.parametrize("out", ["in", "in/data", "in/data/site"])
 def test_a_page_within_its_data_is_refused(out: str, cli: Cli, tmp_path: Path) -> None:
     folder = searchkit.write(tmp_path / "in", {"caption": searchkit.clustered(30)})
