@@ -5,6 +5,7 @@ where it is false, or unknown because a value is missing, the ledger says so.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,8 @@ CLASSES = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION",
            "FUNCTION", "OPERATOR", "TYPE"}  # fmt: skip
 SPLIT = "split"
 ROW = "id of the row"
-LONGEST = 200  # characters of a value that a ledger's row repeats
+LONGEST = 200  # characters of a value, and of the condition, that a ledger's row repeats
+DEEPEST = 200  # expressions in one another
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Unmet(Removal):
         [path] = part.paths
         unmet = duck.holding(self._tables(path, part.split), self.condition, holds=False)
         return {
-            row[ROW]: f"{self.condition}: {', '.join(map(_said, self._named, row.values()))}"
+            row[ROW]: f"{_short(self.condition)}: "
+            + ", ".join(map(_said, self._named, row.values()))
             for rows in unmet
             for row in rows.to_pylist()
         }
@@ -62,7 +65,9 @@ class Unmet(Removal):
         for group in parquet.groups(path, [*dict.fromkeys(["id", *self.columns])]):
             columns = {name: _known(group[name]) for name in self.columns}
             columns |= {name: side.slice(start, len(group)) for name, side in sides.items()}
-            yield pa.table(columns | {SPLIT: [split] * len(group), ROW: group["id"]})
+            # a column of this name goes first
+            columns[SPLIT] = columns.get(SPLIT, [split] * len(group))
+            yield pa.table(columns | {ROW: group["id"]})
             start += len(group)
 
 
@@ -77,9 +82,13 @@ def _said(name: str, value: Any) -> str:
     return f"{name} is {'missing' if value is None else str(value)[:LONGEST]}"
 
 
+def _short(condition: str) -> str:
+    return condition if len(condition) <= LONGEST else f"{condition[:LONGEST]}…"
+
+
 def _refused(condition: str, why: str) -> ConfigError:
     return ConfigError(
-        f"--where {condition!r}: {why}: write a condition on columns and scores as in SQL: "
+        f"--where {_short(condition)!r}: {why}: write a condition on columns and scores as in SQL: "
         "\"clip >= .28 AND duration < 30 AND split = 'train'\""
     )
 
@@ -94,14 +103,20 @@ def filtered(folder: Path, out: Path, name: str, condition: str, jobs: int = 1) 
     build = manifest.read(folder)
     revise.check_target(folder, out, name)
     columns = [n for n in build.features if build.roles[n] is not ColumnRole.MEDIA]
-    used, known = dict[str, manifest.Score](), [*columns, SPLIT, *scores.names(folder)]
-    wanted = sorted(set(_named(condition)) - {SPLIT})
+    used, added = dict[str, manifest.Score](), {SPLIT} - {*columns}
+    known = [*columns, *added, *scores.names(folder)]
+    wanted = sorted({*_named(condition)} - added)
     for one in wanted:
         if one not in known:
             what = absent("column or score", one, known)
-            raise ConfigError(f"--where {condition!r}: {what}; `edge-glass score` writes scores")
+            raise ConfigError(
+                f"--where {_short(condition)!r}: {what}; `edge-glass score` writes scores"
+            )
         if one not in columns:
             used[one] = scores.of_build(folder, build, one)
+    alike = Counter(one.lower() for one in [*{*wanted, SPLIT}, ROW])
+    if twice := [one for one in wanted if alike[one.lower()] > 1]:
+        raise _refused(condition, f"SQL does not tell {', '.join(twice)} from another name")
     own = tuple(one for one in wanted if one not in used)
     homes = tuple((one, scores.place(folder, one)) for one in used)
     where = Where(AuditedBuild(build.config, build.seal), condition, used)
@@ -112,9 +127,12 @@ def filtered(folder: Path, out: Path, name: str, condition: str, jobs: int = 1) 
 def _named(condition: str) -> Iterator[str]:
     """The columns of an expression. Raises ConfigError if it is none over a single row."""
     with duckdb.connect() as connection:
-        [[tree]] = connection.execute(
-            "SELECT json_serialize_sql(?)", [f"SELECT {condition}"]
-        ).fetchall()
+        connection.execute(f"SET max_expression_depth = {DEEPEST}")
+        try:
+            query = "SELECT json_serialize_sql(?)"
+            [[tree]] = connection.execute(query, [f"SELECT {condition}"]).fetchall()
+        except duckdb.Error as error:
+            raise _refused(condition, str(error)) from None
         pure = connection.execute(
             "SELECT function_name FROM duckdb_functions() "
             "WHERE function_type = 'scalar' GROUP BY ALL HAVING bool_and(stability = 'CONSISTENT')"
@@ -124,7 +142,8 @@ def _named(condition: str) -> Iterator[str]:
         raise _refused(condition, parsed["error_message"])
     [*others, statement] = parsed["statements"]
     node = statement["node"]
-    if others or node["from_table"]["type"] != "EMPTY" or len(node["select_list"]) != 1:
+    alone = node["type"] == "SELECT_NODE" and node["from_table"]["type"] == "EMPTY"
+    if others or not alone or len(node["select_list"]) != 1:
         raise _refused(condition, "no expression")
     functions = {name for [name] in pure}
     for part in _parts(node):

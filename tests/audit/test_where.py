@@ -14,7 +14,7 @@ from kit import Cli, entries, rows
 
 import edge_glass as eg
 from edge_glass.audit.verify import verify
-from edge_glass.audit.where import filtered
+from edge_glass.audit.where import ROW, filtered
 from edge_glass.core import extras, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.vectors import scores
@@ -90,6 +90,11 @@ def test_nan_is_missing_and_splits_can_be_told_apart(data: Path, tmp_path: Path)
         ("*", "star is not of one row alone"),
         ("caption > [1]", "Could not choose|Cannot compare|Conversion|Binder"),
         ("", "SELECT clause without"),
+        ("fit > 1 UNION SELECT 1", "no expression"),
+        ("fit > 1 LIMIT 1", "syntax error"),
+        ("NOT " * 900 + "(fit > 1)", r"^.{0,500}Max expression depth"),
+        ("fit > 1 \udc80", "cannot encode"),
+        ("sqrt(-1 - fit) > 1", "square root of a negative"),
     ],
 )
 def test_what_is_no_condition_on_a_row(
@@ -98,6 +103,26 @@ def test_what_is_no_condition_on_a_row(
     with pytest.raises(ConfigError, match=says):
         filtered(data, tmp_path, "x", condition)
     assert not (tmp_path / "x").exists()
+
+
+def test_odd_names_divisions_and_long_conditions(tmp_path: Path) -> None:
+    table = {"id": ["a", "b"], "caption": ["x", "y"], "split": ["mine", "other"]}
+    table |= {'semi;"colon': [0.0, 2.0], ROW: ["1", "2"]}
+    (tmp_path / "raw").mkdir()
+    pq.write_table(pa.table(table), tmp_path / "raw" / "t.parquet")
+    folder = eg.build(tmp_path / "raw" / "t.parquet", tmp_path, progress=False).folder
+
+    def kept(condition: str) -> list[str]:
+        filtered(folder, tmp_path / "out", "x", condition)
+        return [*rows(tmp_path / "out" / "x")]
+
+    assert kept('"semi;""colon" > 1 -- it\'s') == ["b"]
+    assert kept('0 / "semi;""colon" >= 0') == kept('1 / "semi;""colon" > 0') == ["b"]  # unknown
+    assert kept("split = 'mine'") == ["a"]  # a column's values, where there is one
+    assert kept("id IN ('b'" + ", 'c'" * 9999 + ")") == ["b"]
+    assert len(entries(tmp_path / "out" / "x")["a"]["detail"]) < 500
+    with pytest.raises(ConfigError, match="SQL does not tell id of the row from another"):
+        kept(f"\"{ROW}\" = '2'")
 
 
 def test_on_the_command_line(data: Path, cli: Cli, tmp_path: Path) -> None:
