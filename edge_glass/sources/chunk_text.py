@@ -38,13 +38,14 @@ class Text(io.RawIOBase):
 
     def __init__(self, path: Path, quoting: Quoting | None = None) -> None:
         super().__init__()
-        self._quoting = quoting
+        self._path, self._quoting = path, quoting
         self._under = path.open("rb")
         unpack = PACKED.get(path.suffix.lower())
         self._file: Any = unpack(self._under) if unpack else self._under
         self._lines = bytearray()
         self._start = b""  # what is read of the line after these
         self._started = self._ended = False
+        self.ends_in_cr = False  # the lines, as on an old Mac
         self.fault = ""
 
     def readable(self) -> bool:
@@ -71,8 +72,10 @@ class Text(io.RawIOBase):
         self._ended = not data
         if not self._started:
             self._started = True
-            self._ends_in_cr = ends_in_cr(data)
-        block = self._start + (data.replace(b"\r", b"\n") if self._ends_in_cr else data)
+            if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise SourceError(f"{self._path}: is in UTF-16: save it as UTF-8")
+            self.ends_in_cr = b"\r" in data and b"\n" not in data
+        block = self._start + (data.replace(b"\r", b"\n") if self.ends_in_cr else data)
         if self._ended and block and not block.endswith(b"\n"):
             block += b"\n"  # a last line without its end is a line all the same
         cut = len(block) if len(block) > LONGEST else block.rfind(b"\n") + 1
@@ -87,11 +90,6 @@ class Text(io.RawIOBase):
         self._file.close()
         self._under.close()  # which a GzipFile leaves open
         super().close()
-
-
-def ends_in_cr(head: bytes) -> bool:
-    """Whether the lines of a text that begins so end as on an old Mac."""
-    return b"\r" in head and b"\n" not in head
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -112,8 +110,6 @@ def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
     """The header of a text table, and how its quotes are meant."""
     with Text(path) as stream:
         head = stream.read(HEADER)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SourceError(f"{path}: is in UTF-16: save it as UTF-8")
     text = head.decode("utf-8-sig", errors="replace")
     try:
         header = next(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), [])

@@ -40,10 +40,11 @@ def spans(path: Path, empty: bool) -> tuple[Span, ...]:
 @lru_cache(16)
 def _spans(path: Path, size: int, mtime_ns: int, empty: bool) -> tuple[Span, ...]:
     pieces, start, line = [], 0, 1
-    with path.open("rb") as file:
-        if chunk_text.ends_in_cr(file.read(chunk_text.HEAD)):
+    with chunk_text.Text(path) as head:
+        head.read(1)
+        if head.ends_in_cr:
             return (WHOLE,)
-        file.seek(0)
+    with path.open("rb") as file:
         while size > PIECE and (block := file.read(PIECE)):
             block += (rest := file.readline(chunk_text.LONGEST - PIECE))
             stop = start + len(block)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kit import entries
 
 from edge_glass.audit.verify import verify
+from edge_glass.core.errors import SourceError
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options
@@ -154,3 +155,10 @@ def test_lines_longer_than_a_piece_are_read_whole(
     assert line_pieces.spans(path, True) == (line_pieces.WHOLE,)
     read = partial(line_pieces.lines, path, line_pieces.WHOLE, True)
     assert [number for number, _ in read()][-1] == len([*line_pieces.chunk_text.lines(path)])
+
+
+def test_a_text_in_utf_16_is_refused(tmp_path: Path) -> None:
+    for name, (file, data) in CASES.items():
+        (tmp_path / file).write_bytes(data.decode(errors="replace").encode("utf-16"))
+        with pytest.raises(SourceError, match="is in UTF-16: save it as UTF-8"):
+            marks(Raw("any", {file: tmp_path / file}), name)
