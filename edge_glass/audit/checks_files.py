@@ -10,6 +10,7 @@ from edge_glass.audit.checked_build import CheckedBuild, Finding
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.manifest import File
 from edge_glass.core.revisions import SCHEMAS
+from edge_glass.media.shard_columns import difference
 
 
 def stray_file(build: CheckedBuild) -> Iterator[Finding]:
@@ -58,11 +59,8 @@ def other_columns(build: CheckedBuild) -> Iterator[Finding]:
 
 
 def _difference(there: pa.Schema, wanted: pa.Schema) -> str | None:
-    if there.names != wanted.names:
-        return f"has the columns {', '.join(there.names)}, promised are {', '.join(wanted.names)}"
-    for one, other in zip(there, wanted, strict=True):
-        if one.type != other.type:
-            return f"column {one.name} is {one.type}, promised is {other.type}"
+    if what := difference(there, wanted):
+        return what
     key = b"huggingface"
     promises = [(schema.metadata or {}).get(key) for schema in (there, wanted)]
     if promises[0] != promises[1]:

@@ -48,7 +48,7 @@ def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
     columns = build.features if here else {}
     with duck.connected(MEMORY, hidden) as connection:
         if here:
-            column_stats.view(connection, here)
+            column_stats.view(connection, here, columns)
         path = duck.text(parquet.bounded(folder / ledger.FILE))
         connection.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({path})")
         return {

@@ -1,11 +1,11 @@
 """What the columns of a build hold, in figures: what reports say, and what rows are filtered by."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_glass.core import column_notes, duck, parquet
 from edge_glass.core.columns import ColumnRole, is_list, with_role
+from edge_glass.media.shard_columns import check_shards
 from edge_glass.sources.table_layout import quoted
 
 if TYPE_CHECKING:
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
-def view(connection: "duckdb.DuckDBPyConnection", shards: Iterable[Path]) -> None:
-    """Let a connection know the rows of some shards as `data`."""
+def view(
+    connection: "duckdb.DuckDBPyConnection", shards: list[Path], features: dict[str, Any]
+) -> None:
+    """Let a connection know the rows of some shards, which have these features, as `data`."""
+    check_shards(features, shards)
     files = ", ".join(duck.text(parquet.bounded(path)) for path in shards)
     connection.execute(f"CREATE TEMP VIEW data AS FROM read_parquet([{files}])")
 

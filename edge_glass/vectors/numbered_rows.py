@@ -171,7 +171,8 @@ class Table:
         """What rows can be filtered by, of each column but media."""
         features = {name: self.manifest.features[name] for name in self.columns}
         with TemporaryDirectory() as spill, duck.connected(MEMORY, Path(spill)) as connection:
-            column_stats.view(connection, [path for _, path in self.shards])
+            shards = [path for _, path in self.shards]
+            column_stats.view(connection, shards, self.manifest.features)
             facts = column_stats.of(connection, features)
             chosen = {one["name"]: self._choice(one, connection) for one in facts}
         return {SPLIT: Choice(list(self.manifest.splits)), **chosen}

@@ -4,11 +4,15 @@ import math
 from pathlib import Path
 
 import planted
+import pytest
 from datasets import Features, Value
 
 from edge_glass.audit import report, report_stats
 from edge_glass.core import manifest
+from edge_glass.core.atomic_files import write_json
+from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import HIDDEN
+from edge_glass.release.export import export
 
 
 def test_numbers_that_are_none_have_no_part_in_least_and_most(tmp_path: Path) -> None:
@@ -28,3 +32,18 @@ def test_numbers_that_are_none_have_no_part_in_least_and_most(tmp_path: Path) ->
     }  # fmt: skip
     assert [found["caption"][key] for key in ("nulls", "least", "most")] == [1, 2, 10]
     assert [found["tags"][key] for key in ("least", "most", "unit")] == [0, 5, "items"]
+
+
+@pytest.mark.parametrize("column", ["caption", "more"])
+def test_columns_that_are_not_those_of_the_manifest_are_one_error(
+    column: str, tmp_path: Path
+) -> None:
+    features = Features(id=Value("string"), caption=Value("string"))
+    rows = [{"id": "1", "caption": "a"}]
+    folder = planted.corpus(tmp_path / "data", "wrong", {"train": rows}, features=features)
+    said = manifest.read(folder).plain()
+    said["features"][column] = {"dtype": "float32", "_type": "Value"}
+    write_json(folder / manifest.FILE, said)
+    for read in (report.write, lambda out: export(out / "wrong", tmp_path / "tars", "tsv")):
+        with pytest.raises(DataError, match=r"train-00000-of-00001.*promised (is|are) .*verify"):
+            read(tmp_path / "data")

@@ -16,6 +16,7 @@ from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.media.features import arrow_schema
+from edge_glass.media.shard_columns import check_shards
 from edge_glass.pipeline import replay
 
 Example = dict[str, Any]
@@ -38,6 +39,7 @@ class BuiltRows:
         Raises EdgeGlassError if there is none, or if `name_by` names no column, or two files alike.
         """
         about = manifest.read(folder)
+        check_shards(about.features, [folder / shard.file for shard in about.shards()])
         schema = arrow_schema(about.features)
         build = cls(folder, about, schema, name_by)
         if name_by is not None:
