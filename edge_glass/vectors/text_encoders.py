@@ -6,6 +6,7 @@ folder or an ONNX file as `edge_glass.vectors` knows them.
 
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core.errors import ConfigError
-from edge_glass.vectors.encoder import open_encoder
+from edge_glass.vectors.encoder import CODE, open_encoder
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Encode = Callable[[list[str]], Vectors]
@@ -43,13 +44,13 @@ def normal(vectors: Any) -> Vectors:
 
 
 def libraries(name: str) -> dict[str, str]:
-    """What the numbers depend on, as far as it is installed."""
-    versions = {}
-    for library in () if ":" in name else ("torch", "transformers", "onnxruntime"):
-        try:
+    """What the numbers depend on: our code around encoders, and libraries that are installed."""
+    if ":" in name:
+        return {}
+    versions = {"encoders": CODE}
+    for library in ("torch", "transformers", "sentence-transformers", "onnxruntime"):
+        with suppress(PackageNotFoundError):
             versions[library] = version(library)
-        except PackageNotFoundError:
-            continue
     return versions
 
 

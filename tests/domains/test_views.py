@@ -277,6 +277,15 @@ def test_a_fit_on_all_is_another_and_says_so(films: Path, clip: Path, tmp_path: 
     np.testing.assert_allclose(found.std(0), 1, atol=1e-2)
     with pytest.raises(EdgeGlassError, match=r"made otherwise \(fit differ\)"):
         export(films, tmp_path, options(clip))
+    done = tmp_path / f"{BASE}_manifest.json"
+    settings = json.loads(done.read_text())
+    done.write_text(json.dumps(settings | {"made_with": {}}))
+    export(films, tmp_path, options(clip, fit="all"))  # whole: stays as it is
+    work = tmp_path / f".{BASE}"
+    work.mkdir()
+    done.rename(work / "settings.json")
+    with pytest.raises(EdgeGlassError, match=r"made otherwise \(made_with differ\)"):
+        export(films, tmp_path, options(clip, fit="all"))
 
 
 def test_the_same_arrays_with_other_workers_and_shards(

@@ -29,3 +29,4 @@ def test_what_cannot_be_had() -> None:
     with pytest.raises(EdgeGlassError, match="write it as module:function"):
         text_encoders.load("no_such_module:encode")
     assert text_encoders.libraries("wordbag:encode") == {}
+    assert "encoders" in text_encoders.libraries("minilm")

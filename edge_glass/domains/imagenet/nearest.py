@@ -158,7 +158,8 @@ def retrieve(
     raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
     files = table_chunks.files(raw)
     texts, wnids = _captions(queries)
-    inputs = f"{scatter.state(raw, files)} {encoder} {k} {texts} {wnids}"
+    made_with = text_encoders.libraries(encoder)
+    inputs = f"{scatter.state(raw, files)} {encoder} {made_with} {k} {texts} {wnids}"
     state = sha256(inputs.encode(errors="replace")).hexdigest()[:16]
     outputs.check_apart(raw, out)
     work = out / HIDDEN / "nearest" / state

@@ -88,11 +88,11 @@ class _Export:
 
     def run(self) -> None:
         settings, done = self._settings(), self._file("_manifest.json")
-        for path in (done, self._work / "settings.json"):
-            if path.is_file():
-                _same(path, settings)
-        if done.is_file():
+        if done.is_file():  # what is whole may be of other code
+            _same(done, {name: value for name, value in settings.items() if name != "made_with"})
             return
+        if (self._work / "settings.json").is_file():
+            _same(self._work / "settings.json", settings)
         outputs.claim(self._out, [self._work.name])
         if not self._work.exists():
             ready = self._out.glob(f"{escape(self._options.base)}_*")
@@ -121,6 +121,7 @@ class _Export:
             "views_per_sample": self._options.count,
             "dims": {name: one.dim for name, one in self._encoders.items()},
             "models": models,
+            "made_with": {name: one.made_with for name, one in self._encoders.items()},
             "dtype": "float32",
             "device": next(iter(self._encoders.values())).device,
             "simclr": views.SIMCLR,
