@@ -74,7 +74,7 @@ def ledger(
 
 @app.command(epilog="Example: edge-glass report data")
 def report(directory: Built, json: Json = False) -> None:
-    """Draw report.html anew: what was kept, first rows, class frequencies, captions, overlaps."""
+    """Draw report.html anew: what was kept, some rows, class frequencies, captions, overlaps."""
     from edge_glass.cli import terminal
     from edge_glass.core import manifest, names
     from edge_glass.release import write_card

@@ -12,6 +12,10 @@ const asText = (value) => (Array.isArray(value) ? value.map(asText).join("\n") :
 const columnsOf = (article) => article.columns ??= Object.fromEntries(
   [["id", article.firstElementChild.textContent], ...[...article.querySelectorAll("dt")].map((term) => [term.textContent, term.nextElementSibling.textContent])]);
 
+// numbers by their value, before texts: 0.5 after 0.25, -10 before -5
+const number = (text) => (Number.isNaN(Number(text)) ? Infinity : Number(text));
+const compared = (a, b) => number(a) - number(b) || a.localeCompare(b, "en", { numeric: true });
+
 function rowTools(box, unordered) {
   const rows = [...box.children], texts = new Map(rows.map((row) => [row, Object.values(columnsOf(row)).map(asText).join("\n").toLowerCase()]));
   const names = [...new Set(rows.flatMap((row) => Object.keys(columnsOf(row))))];
@@ -25,8 +29,8 @@ function rowTools(box, unordered) {
   function draw(start) {
     const wanted = filter.value.trim().toLowerCase(), fits = rows.filter((row) => texts.get(row).includes(wanted));
     const down = order.value.startsWith("-"), name = order.value.replace(/^-/, ""), sign = down ? -1 : 1;
-    const key = (row) => asText(columnsOf(row)[name]);
-    if (name) fits.sort((a, b) => !key(a) - !key(b) || sign * key(a).localeCompare(key(b), "en", { numeric: true }));
+    const key = (row) => asText(columnsOf(row)[name]).trim().replace(/^nan$/, "");
+    if (name) fits.sort((a, b) => !key(a) - !key(b) || sign * compared(key(a), key(b)));
     from = start;
     const end = Math.min(from + AT_ONCE, fits.length);
     box.replaceChildren(...fits.slice(from, end));

@@ -47,3 +47,11 @@ def test_columns_that_are_not_those_of_the_manifest_are_one_error(
     for read in (report.write, lambda out: export(out / "wrong", tmp_path / "tars", "tsv")):
         with pytest.raises(DataError, match=r"train-00000-of-00001.*promised (is|are) .*verify"):
             read(tmp_path / "data")
+
+
+def test_no_column_has_more_values_than_rows(tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}", "caption": f"2020-01-{n:02d}", "license": str(n)} for n in range(60)]
+    folder = planted.corpus(tmp_path, "dates", {"train": rows})
+    report.write(tmp_path)
+    facts = report_stats.of(folder, manifest.read(folder), tmp_path / HIDDEN)
+    assert max(one["distinct"] for one in facts["columns"]) <= 60

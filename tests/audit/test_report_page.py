@@ -1,11 +1,13 @@
 """The report in a browser: it draws, and whatever a caption says, nothing runs."""
 
 import json
+import math
 from pathlib import Path
 
 import duckdb
 import planted
 from axekit import unfold, violations
+from datasets import Features, Value
 from kit import ROOT
 from playwright.sync_api import Page, expect
 
@@ -79,6 +81,20 @@ def test_hostile_rows_do_nothing(tmp_path: Path, page: Page) -> None:
         assert page.get_by_text(text, exact=True).count() >= 2
     assert page.locator("iframe, img[src=x]").count() == 0
     assert page.locator("script").all_text_contents() == [pages.SCRIPT.text]
+
+
+def test_rows_stand_by_their_numbers(tmp_path: Path, page: Page) -> None:
+    scores = [0.5, 0.25, -10.0, math.nan, -5.0, 1e-05, None, 12.0]
+    rows = [{"id": str(n), "caption": "a", "score": score} for n, score in enumerate(scores)]
+    features = Features(id=Value("string"), caption=Value("string"), score=Value("float64"))
+    planted.corpus(tmp_path, "numbers", {"train": rows}, features=features)
+    report.write(tmp_path)
+    page.goto((tmp_path / "report.html").as_uri())
+    order, ids = page.get_by_label("Order of these rows"), page.locator("article h4")
+    for way, expected in (("score", "24510736"), ("-score", "70154236")):
+        order.select_option(way)
+        shown = "".join(text.split()[1] for text in ids.all_inner_texts())
+        assert shown[:6] == expected[:6] and set(shown[6:]) == {"3", "6"}  # no number comes last
 
 
 def test_a_million_rows(tmp_path: Path, page: Page) -> None:
