@@ -1,5 +1,6 @@
 """COCO Captions, which is a YAML alone: the sample, and the archive as it is published."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from edge_glass.core import manifest
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
+from edge_glass.corpora.layouts import annotations
+from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources.obtain import obtain
+from edge_glass.sources.raw import Raw
 
 SAMPLES = ROOT / "samples" / "coco_captions"
 
@@ -57,3 +61,26 @@ def test_licences_are_those_of_the_numbers(tmp_path: Path, monkeypatch: pytest.M
     rows_ = [row for split in corpus.splits() for row in corpus.source_rows(split, raw)]
     wanted = (Outcome.LICENCE, "http://creativecommons.org/licenses/by-nc/2.0/")
     assert [corpus.unlicensed(row.fields) for row in rows_] == [None, None, None, None, wanted]
+
+
+def test_ids_that_are_odd_are_joined_or_none(tmp_path: Path) -> None:
+    picture = SAMPLES / "web/images.example/train2017/000000900001.jpg"
+    for number in range(4):
+        shutil.copy(picture, tmp_path / f"{number}.jpg")
+    ids = [{"id": 1, "license": 1.0}, {"id": 2.0}, {"id": [3]}, {}]
+    images = [{"file_name": f"{n}.jpg", "license": [1]} | each for n, each in enumerate(ids)]
+    notes = [{"image_id": n, "caption": f"number {n}"} for n in (1.0, 2, None, [3])]
+    notes += [{"image_id": 1, "bbox": [0, 0, 1, 1], "category_id": n} for n in (7.0, [7])]
+    licences = [{"id": 1, "url": "http://creativecommons.org/licenses/by/2.0/"}, {"id": [1]}]
+    lists = {"images": images, "annotations": notes, "licenses": licences}
+    lists["categories"] = [{"id": 7, "name": "cat"}, {"id": {}}]
+    (tmp_path / "captions_train.json").write_text(json.dumps(lists))
+    records = [*annotations.records(Files(Raw("own", {"data": tmp_path}), "data"))]
+    assert [(record.where, record.values["captions"]) for record in records] == [
+        ("train/1", ["number 1.0"]),
+        ("train/2.0", ["number 2"]),
+        ("train/2.jpg", None),
+        ("train/3.jpg", None),
+    ]
+    assert [each["category"] for each in records[0].values["objects"]] == ["cat", None]
+    assert records[0].values["license"] == licences[0]["url"]

@@ -70,8 +70,8 @@ class _Lists:
 
     def __init__(self, folder: Path) -> None:
         self._connection = sqlite3.connect(folder / "lists", check_same_thread=False)
-        self._waiting = list[tuple[str, str, str, str]]()
-        self.categories, self.licences = dict[Any, Any](), dict[Any, Any]()
+        self._waiting = list[tuple[str, str | None, str | None, str]]()
+        self.categories, self.licences = dict[str | None, Any](), dict[str | None, Any]()
         self.asked = False
         self._connection.execute("PRAGMA journal_mode = off")  # nothing of it outlives a crash
         self._connection.execute("CREATE TABLE items (list, image, question, said)")
@@ -83,14 +83,14 @@ class _Lists:
             if not isinstance(item, dict):
                 continue
             if key == "categories":
-                self.categories[item.get("id")] = item.get("name")
+                self.categories[_key(item.get("id"))] = item.get("name")
             elif key == "licenses":
-                self.licences[item.get("id")] = item.get("url") or item.get("name")
+                self.licences[_key(item.get("id"))] = item.get("url") or item.get("name")
             elif key in (*OWNERS, ANNOTATIONS):
                 self.asked |= key == "questions"
                 is_image = key == "images"
                 image = item.get("id", item.get("imgid")) if is_image else item.get("image_id")
-                ids = (json.dumps(image), json.dumps(item.get("question_id")))
+                ids = (_key(image), _key(item.get("question_id")))
                 names = KEPT if key == ANNOTATIONS else [*item]
                 kept = {name: item[name] for name in names if name in item}
                 self._waiting.append((key, *ids, json.dumps(kept)))
@@ -111,7 +111,7 @@ class _Lists:
         rows = self._connection.execute(f"""
             SELECT owners.place, owners.said, notes.said FROM (
                 SELECT min(rowid) AS place, said, {key} FROM items WHERE list = '{owners}'
-                GROUP BY {"image" if key == "image" else "rowid"}
+                GROUP BY {"coalesce(image, rowid)" if key == "image" else "rowid"}
             ) AS owners
             LEFT JOIN items AS notes ON notes.list = '{ANNOTATIONS}' AND notes.{key} = owners.{key}
             ORDER BY owners.place, notes.rowid
@@ -120,6 +120,13 @@ class _Lists:
             several = [*group]
             notes = [json.loads(each) for *_, each in several if each is not None]
             yield json.loads(several[0][1]), notes
+
+
+def _key(value: Any) -> str | None:
+    """What an id is joined by: 1.0 is 1; a list, an object or nothing is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value) if isinstance(value, int | float | str) else None
 
 
 class _Pictures:
@@ -150,17 +157,20 @@ def _image(
     objects = []
     for each in notes:
         if "caption" not in each and "bbox" in each:
-            one = {"category": lists.categories.get(each.get("category_id")), "bbox": each["bbox"]}
+            one = {
+                "category": lists.categories.get(_key(each.get("category_id"))),
+                "bbox": each["bbox"],
+            }
             objects.append(one | {key: each[key] for key in ("area", "iscrowd") if key in each})
     file = str(image.get("file_name") or image.get("filename"))
     values = {k: v for k, v in image.items() if k not in ("sentences", "sentids", "id")}
     number = image.get("license")
-    if lists.licences and isinstance(number, int | str):  # what the file says of it by its number
-        values |= {"license": lists.licences.get(number), "license_id": number}
+    if lists.licences and (known := _key(number)):  # what the file says of it by its number
+        values |= {"license": lists.licences.get(known), "license_id": number}
     captions = captions or [str(each.get("raw")) for each in image.get("sentences") or ()]
     values |= {"captions": captions or None, "objects": objects or None}
     picture = pictures.find(split, file)
-    where = f"{split}/{image.get('id', image.get('imgid'))}"
+    where = f"{split}/{next((image[k] for k in ('id', 'imgid') if _key(image.get(k))), file)}"
     return _record(where, values, split, picture, file if pictures else None)
 
 
