@@ -11,6 +11,7 @@ from datasets import Dataset, Features, Image, Value
 from kit import Cli
 from PIL import Image as Pillow
 
+import edge_glass as eg
 from edge_glass.domains.slides import retrieval_set
 from edge_glass.domains.slides.retrieval_set import RetrievalSet
 from edge_glass.vectors import late_search
@@ -116,6 +117,39 @@ def test_what_is_exported_is_what_was_published(
     assert [page["image"].size for page in pages] == [(40 + n, 50) for n in range(4)]
     french = datasets.load_dataset(str(out), "french-queries", split="test", cache_dir=cache)
     assert set(french["language"]) == {"french"} and french["text"] == french["query"]
+
+
+def test_odd_languages_large_ids_and_pages_that_are_gone(tmp_path: Path, cli: Cli) -> None:
+    large, out = "9" * 20, tmp_path / "out" / "vidore"
+    picture = Pillow.new("RGB", (9, 9))
+    parts: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+        "corpus": (
+            [{"id": page, "image": picture} for page in (large, "7")],
+            {"id": TEXT, "image": Image()},
+        ),
+        "queries": (
+            [
+                {"query-id": "q", "query": "what", "language": "../../evil", "answer": None},
+                {"query-id": "r", "query": "why", "language": None, "answer": "so"},
+            ],
+            dict.fromkeys(("query-id", "query", "language", "answer"), TEXT),
+        ),
+        "qrels": (
+            [{"query-id": "q", "corpus-id": page, "score": 1} for page in (large, "7")],
+            {"query-id": TEXT, "corpus-id": TEXT, "score": NUMBER},
+        ),
+    }
+    for part, (rows, features) in parts.items():
+        save(tmp_path / part, rows, features)
+        line = ("build", tmp_path / part, "--out", tmp_path / "data", "--name", f"v-{part}")
+        assert cli(*line).code == 0
+    line = ("export", tmp_path / "data" / "v-corpus", "--out", out, "--format", "vidore")
+    done = cli(*line)
+    assert done.code == 0, done.err
+    names = sorted(path.name for path in out.glob("queries/*"))
+    assert names == ["test-%2E.%2F..%2Fevil.parquet", "test-und.parquet"]
+    eg.withdraw(tmp_path / "data", config="v-corpus", ids=["7"], reason="asked")
+    assert "query q is judged by page 7, which" in " ".join(cli(*line).err.split())
 
 
 def test_slides_are_exported_with_their_answers(tmp_path: Path, cli: Cli) -> None:

@@ -86,9 +86,16 @@ class RetrievalSet:
 
 
 def rows(folder: Path, split: str, *names: str) -> Iterator[dict[str, Any]]:
-    """Columns of a split's rows, whatever their spelling; null where there is none; ids as text."""
+    """Columns of a split's rows, whatever their spelling; null where there is none; ids as text.
+
+    Raises DataError if ids or questions are not there.
+    """
     build = manifest.read(folder)
     known = spelled(build, *names)
+    for name in ("page", "query", "question"):
+        if name in names and name not in known:
+            said = " or ".join(SPELLINGS[name])
+            raise DataError(f"{folder}: no column {said}: build it with one that is called so")
     facts = build.splits.get(split)
     for shard in facts.shards if facts else ():
         for row in parquet.rows(folder / shard.file, [*known.values()]):

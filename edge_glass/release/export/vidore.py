@@ -13,15 +13,16 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from edge_glass.core import manifest, outputs
+from edge_glass.core import manifest, names, outputs
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.domains.slides.retrieval_set import PARTS, RetrievalSet, rows, spelled
 from edge_glass.media.features import Features, Image, Sequence, Value, arrow_schema
 
 LANGUAGES = {"de": "german", "en": "english", "es": "spanish", "fr": "french", "it": "italian",
              "pt": "portuguese"}  # fmt: skip
+INT64 = 19  # digits of its largest
 TEXT, NUMBER, TEXTS = Value("string"), Value("int64"), Sequence(Value("string"))
 BOX = dict.fromkeys(("annotator", "x1", "x2", "y1", "y2"), NUMBER)
 QUERY: Features = {"query_id": NUMBER, "id": TEXT, "query": TEXT, "text": TEXT, "language": TEXT}
@@ -65,6 +66,12 @@ def _split(found: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, st
     asked = [*rows(found.queries, split, "query", "question", "language", *OF_QUERIES)]
     queries = _numbers([row["query"] for row in asked])
     relevant = [*rows(found.qrels, split, "query", "page", "score", "content_type", "boxes")]
+    for row in relevant:
+        if row["page"] not in pages:
+            raise DataError(
+                f"{found.qrels}: query {row['query']} is judged by page {row['page']}, which "
+                f"{found.corpus} does not have: withdraw those rows of the former, or build both"
+            )
     corpus = f"corpus/{split}.parquet"
     _pages(found, split, pages, out / corpus)
     yield "corpus", corpus
@@ -74,8 +81,8 @@ def _split(found: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, st
         by_language.setdefault(language, []).append(row | {"language": language})
     others = spelled(manifest.read(found.queries), *OF_QUERIES)
     query = QUERY | {name: OF_QUERIES[name] for name in others}
-    for language, own in sorted(by_language.items()):
-        known = {row["query"] for row in own}
+    for spoken, own in sorted(by_language.items()):
+        language, known = names.file_name(spoken), {row["query"] for row in own}
         judged = [_qrel(row, queries, pages) for row in relevant if row["query"] in known]
         said = [_query(row, queries) for row in own]
         yield f"{language}-corpus", corpus
@@ -89,7 +96,7 @@ def _split(found: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, st
 
 def _numbers(ids: list[str]) -> dict[str, int]:
     """A number for each id: its own if all are numbers, or its place."""
-    if all(id.isdecimal() and str(int(id)) == id for id in ids):
+    if all(id.isdecimal() and len(id) < INT64 and str(int(id)) == id for id in ids):
         return {id: int(id) for id in ids}
     return {id: place for place, id in enumerate(ids)}
 
@@ -101,8 +108,8 @@ def _pages(found: RetrievalSet, split: str, numbers: dict[str, int], path: Path)
     def examples() -> Iterator[dict[str, Any]]:
         for row in rows(found.corpus, split, "page", found.image, *OF_PAGES):
             others = {new: row[name] for name, new in OF_PAGES.items()}
-            names = {"corpus_id": numbers[row["page"]], "id": row["page"]}
-            yield _filled(others | names | {"image": row[found.image]}, columns)
+            ids = {"corpus_id": numbers[row["page"]], "id": row["page"]}
+            yield _filled(others | ids | {"image": row[found.image]}, columns)
 
     write_shard(path, examples(), arrow_schema(columns))
 
@@ -110,15 +117,16 @@ def _pages(found: RetrievalSet, split: str, numbers: dict[str, int], path: Path)
 def _filled(row: dict[str, Any], columns: Features) -> dict[str, Any]:
     """The columns of a row, nothing in the place of null, which `mteb` does not take."""
     nothing = {"string": "", "int64": -1}
+    kinds = {name: kind["dtype"] for name, kind in columns.items() if "dtype" in kind}
     return {
-        name: nothing.get(getattr(kind, "dtype", ""), []) if row[name] is None else row[name]
-        for name, kind in columns.items()
+        name: nothing.get(kinds.get(name, ""), []) if row[name] is None else row[name]
+        for name in columns
     }
 
 
 def _query(row: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
-    names = {"query_id": numbers[row["query"]], "id": row["query"]}
-    return row | names | dict.fromkeys(("query", "text"), row["question"])
+    ids = {"query_id": numbers[row["query"]], "id": row["query"]}
+    return row | ids | dict.fromkeys(("query", "text"), row["question"])
 
 
 def _qrel(row: dict[str, Any], queries: dict[str, int], pages: dict[str, int]) -> dict[str, Any]:
