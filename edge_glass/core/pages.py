@@ -1,5 +1,6 @@
 """Pages and pictures out of templates: their text is escaped, and safe to be shown."""
 
+import json
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,3 +50,12 @@ def write(path: Path, room: str, template: str, **values: Any) -> None:
     """Write it to a file, whole or not at all."""
     with Whole(path) as file:
         file.write(render(room, template, **values).encode())
+
+
+def browser_json(value: Any) -> str:
+    """JSON as browsers read it, in which NaN and infinity are null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(value, default=str)
+        return json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)

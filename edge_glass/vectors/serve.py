@@ -6,7 +6,6 @@ runs no script but its own; media are served as what their bytes are, pictures a
 
 import asyncio
 import io
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -147,12 +146,12 @@ class Site:
                 lambda: [self._hit(hit.row, hit.score, hit.like_it) for hit in hits]
             )
         column = self._finder.column(query, name).stored.name
-        return web.json_response({"in": column, "rows": rows}, dumps=_json)
+        return web.json_response({"in": column, "rows": rows}, dumps=pages.browser_json)
 
     async def _some(self, request: web.Request) -> web.Response:
         """Rows from all over the data: something to see before the first question."""
         rows = await asyncio.to_thread(self._spread)
-        return web.json_response({"rows": rows}, dumps=_json)
+        return web.json_response({"rows": rows}, dumps=pages.browser_json)
 
     def _spread(self) -> list[dict[str, Any]]:
         passing = self._finder.passing((), False)
@@ -196,7 +195,7 @@ class Site:
         """All of a row but its media, and its entry in the ledger."""
         number = int(request.match_info["row"])
         row = await asyncio.to_thread(self._whole, number)
-        return web.json_response(row, dumps=_json)
+        return web.json_response(row, dumps=pages.browser_json)
 
     def _whole(self, number: int) -> dict[str, Any]:
         table = self._finder.table
@@ -318,9 +317,3 @@ def _file(path: Path) -> Handler:
         return web.Response(text=text, content_type=kind)
 
     return handler
-
-
-def _json(value: Any) -> str:
-    """JSON as browsers read it, which has no NaN."""
-    text = json.dumps(value, default=str)
-    return json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)

@@ -4,7 +4,6 @@ Nothing but files, of which the page reads ranges: a static Space will do. Media
 are, in the shards; the page knows where in them each begins.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -152,7 +151,7 @@ def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> 
     with progress.rows("rows", table.rows, tally), Whole(out / "rows") as file:
         at = 0
         for number, record in enumerate(_records(table)):
-            text = json.dumps(visible(record), ensure_ascii=False, default=str).encode()
+            text = pages.browser_json(visible(record)).encode()
             parts = [len(text).to_bytes(4, "little"), text]
             parts += [column[number].tobytes() for column in vectors]
             ends[number + 1] = at = at + sum(map(len, parts))

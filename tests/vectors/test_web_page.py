@@ -110,6 +110,14 @@ def test_few_rows_and_odd_vectors(
     assert len(records(site)) == rows and len(list(site.glob("*.codes"))) == files
 
 
+def test_what_is_no_number_is_none_to_a_browser(cli: Cli, tmp_path: Path) -> None:
+    scores = [1.5, float("nan"), float("inf"), float("-inf")]
+    folder = searchkit.write(tmp_path / "in", {}, score=scores)
+    assert cli("page", folder, "--out", tmp_path / "site").code == 0
+    rows = records(tmp_path / "site")
+    assert [row["columns"]["score"] for row in rows] == [1.5, None, None, None]
+
+
 @pytest.mark.parametrize("out", ["in", "in/data", "in/data/site"])
 def test_a_page_within_its_data_is_refused(out: str, cli: Cli, tmp_path: Path) -> None:
     folder = searchkit.write(tmp_path / "in", {"caption": searchkit.clustered(30)})
