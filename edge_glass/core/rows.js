@@ -65,9 +65,9 @@ function rowMap(figure, open) {
   picture.onclick = (event) => { show(beside(event)); open(Number(at.dataset.row)); };
   figure.onfocus = () => { if (!at) show(dots[0]); };
   figure.onkeydown = (event) => {
-    if (event.key === "Enter" && at) open(Number(at.dataset.row));
-    if (!(event.key in ARROWS)) return;
-    event.preventDefault();
+    if (event.key !== "Enter" && !(event.key in ARROWS)) return;
+    event.preventDefault(); // or Enter presses a button of the row that it opens
+    if (event.key === "Enter") return open(Number(at.dataset.row));
     const [x, y] = place(at), [right, down] = ARROWS[event.key];
     const along = (dot) => (place(dot)[0] - x) * right + (place(dot)[1] - y) * down;
     const aside = (dot) => Math.abs((place(dot)[0] - x) * down) + Math.abs((place(dot)[1] - y) * right);

@@ -279,6 +279,9 @@ def test_a_page_without_a_server(pictured: Path, cli: Cli, page: Page) -> None:
         page.goto(f"{files.url}/site/index.html")
         cards = page.locator("article")
         expect(cards).to_have_count(5)
+        page.locator(".map").first.press("Enter")  # opens a row, and no button of it
+        expect(page.locator("dialog[open]")).to_contain_text("Row 0: row 0")
+        page.keyboard.press("Escape")
         page.fill("#text", "a dog with a document.title")
         page.press("#text", "Enter")
         expect(page.locator("#said")).to_contain_text("5 rows by image")
