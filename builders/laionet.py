@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from edge_glass.builders.laion400m import NAMES, UNLIKELY
 from edge_glass.builders.laion400m import TABLE as LAION
 from pydantic import Field
@@ -53,13 +51,9 @@ class LaionetConfig(BalanceParams, ImageParams, FetchParams):
     images: Annotated[bool, Field(description="fetch the images; without: metadata alone")] = True
     nsfw: Annotated[bool, Field(description="rows whose NSFW is not UNLIKELY, too")] = False
 
-    def outside(self, rows: pa.RecordBatch) -> pa.Array:
-        """Why the config leaves rows out."""
-        if self.nsfw:
-            return super().outside(rows)
-        why = pc.binary_join_element_wise("NSFW is ", rows["nsfw"].fill_null("None"), "")
-        unlikely = pc.equal(rows["nsfw"], UNLIKELY).fill_null(False)
-        return pc.if_else(unlikely, super().outside(rows), why)
+    def wanted(self) -> dict[str, str]:
+        """The values that columns of a row must have."""
+        return {} if self.nsfw else {"nsfw": UNLIKELY}
 
 
 class Laionet(Corpus):

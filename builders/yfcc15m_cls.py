@@ -37,9 +37,9 @@ from edge_glass.builder import (
 
 LINES, LIST, METADATA = "yfcc15m.jsonl", "yfcc100m_subset_data.tsv.bz2", "yfcc100m_dataset.bz2"
 IMAGES, URLS = "yfcc15m_images.tar", "urls"
-TEXT = ("title", "description")
+BROKEN, UNLISTED = Outcome.MALFORMED_ROW, Outcome.MISSING_CAPTION
 LINE = {"filepath": Value("string"), "caption": Value("string")}
-LISTED = {3: {1: "id", 2: "hash"}}
+TEXT, LISTED = ("title", "description"), {3: {1: "id", 2: "hash"}}
 FIELDS = {  # the first release had neither the number of the line nor the hash
     25: {1: "id", 8: "title", 9: "description", 16: "url", 17: "license"},
     23: {0: "id", 6: "title", 7: "description", 14: "url", 15: "license"},
@@ -77,19 +77,14 @@ class Yfcc15mClsConfig(MatchParams, ImageParams, FetchParams):
         paths = [f"{hash[:3]}/{hash[3:6]}/{hash}.jpg" for hash in hashes]
         texts = ([unquote_plus(row[name] or "") for name in self.text or TEXT] for row in rows)
         columns: dict[str, Any] = {"id": [row["id"] or None for row in rows], "filepath": paths}
-        columns |= {"caption": [" ".join(filter(None, parts)) for parts in texts]}
         columns[MEDIA] = [row["url"] for row in rows] if self.images == "urls" else paths
-        columns |= {"license": [row["license"] for row in rows]}
-        columns |= zip(
-            (OUTCOME, DETAIL), map(list, zip(*map(_wrong, rows), strict=True)), strict=True
-        )
+        columns["caption"] = [" ".join(filter(None, parts)) for parts in texts]
+        columns["license"] = [row["license"] for row in rows]
+        columns[DETAIL] = [row["wrong"] or "not in the metadata" for row in rows]
+        columns[OUTCOME] = [
+            BROKEN if row["wrong"] else UNLISTED if row["url"] is None else None for row in rows
+        ]
         return self.matched(columns)
-
-
-def _wrong(row: dict[str, Any]) -> tuple[Outcome | None, str]:
-    if row["wrong"]:
-        return Outcome.MALFORMED_ROW, row["wrong"]
-    return Outcome.MISSING_CAPTION if row["url"] is None else None, "not in the metadata"
 
 
 class Yfcc15mCls(Corpus):
@@ -121,6 +116,5 @@ class Yfcc15mCls(Corpus):
         return column_parts.of_table(self, LIST, listed, self.config.of_listed)
 
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        has_images = self.config.images != "none"
-        images = self.config.image_of(media, row.id) if has_images else {}
+        images = self.config.image_of(media, row.id) if self.config.images != "none" else {}
         yield {"id": row.id} | images | row.fields

@@ -55,13 +55,14 @@ def test_a_shard_without_the_metadata_that_datasets_reads(sample: Path) -> None:
     assert [(check, where) for check, where, _ in found(sample)] == [("other_columns", TEST)]
 
 
-@pytest.mark.parametrize("last", ["media_digests", "caption"])
-def test_a_ledger_of_an_earlier_release_has_fewer_columns(last: str, sample: Path) -> None:
+@pytest.mark.parametrize(("fewer", "faults"), [(1, 0), (2, 1), (3, 0)])
+def test_a_ledger_of_an_earlier_release_has_fewer_columns(
+    fewer: int, faults: int, sample: Path
+) -> None:
     entries = pq.read_table(sample / ledger.FILE)
-    names = entries.column_names
-    pq.write_table(entries.select(names[: names.index(last) + 1]), sample / ledger.FILE)
+    pq.write_table(entries.select(entries.column_names[:-fewer]), sample / ledger.FILE)
     seal(sample, manifest.read(sample).plain())
-    assert found(sample) == []
+    assert [check for check, *_ in found(sample)] == ["other_columns"] * faults
 
 
 def test_rows_and_names_of_shards_that_do_not_add_up(sample: Path) -> None:

@@ -99,7 +99,7 @@ def test_builds_that_are_not_whole(
         (["--version", "1.0"], "error: --version 1.0: write it as 1.0.0"),
         (["--version", "01.0.0"], "error: --version 01.0.0: write it as 1.0.0"),
         (["--version", "1.0.\u0661"], "write it as 1.0.0"),
-        (["--repo", "a/b/c"], "error: a/b/c: HFValidationError: Repo id must be in the form"),
+        (["--repo", "a/b/c"], "error: a/b/c: a dataset on the Hub is wanted here, as org/name"),
         (["clotho_48k"], "not built: clotho_48k. Run `edge-glass build clotho_48k --out"),
     ],
 )

@@ -99,7 +99,17 @@ class BalanceParams(ClassParams):
         low = scores < _as_precise(max(self.above, self.threshold), scores)
         texts = pc.binary_join_element_wise(f"{LOW} ", json_numbers(rows["text_similarity"]), "")
         why = pc.if_else(pa.array(low & ~_filling(rows)), texts, None)
-        return pc.coalesce(super().outside(rows), why)
+        return pc.coalesce(*self._unwanted(rows), super().outside(rows), why)
+
+    def wanted(self) -> dict[str, str]:
+        """The values that columns of a row must have, if a corpus asks for such."""
+        return {}
+
+    def _unwanted(self, rows: pa.RecordBatch) -> Iterator[pa.Array]:
+        for column, value in self.wanted().items():
+            there = rows[column].fill_null("None")
+            why = pc.binary_join_element_wise(f"{column.upper()} is ", there, "")
+            yield pc.if_else(pc.equal(there, value), None, why)
 
     def standing(self, rows: pa.RecordBatch) -> Numbers:
         """A row below the threshold comes back where its class would be lost."""
