@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from kit import ROOT
 
+from edge_glass.cli.main import main
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 
@@ -138,3 +139,14 @@ def test_a_package_without_init_is_passed_over_in_plain_words(tmp_path: Path) ->
     listed = subprocess.run(run, capture_output=True, check=True, env=env, text=True)
     assert "put an empty __init__.py into lab/configs" in " ".join(listed.stderr.split())
     assert '"clotho"' in listed.stdout
+
+
+def test_a_table_that_is_not_in_chunks_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "captions.csv").write_text("file,caption\n1.jpg,a tench\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["match", "captions.csv", "--out", "matched"])
+    assert "give a folder of such chunks by --raw" in capsys.readouterr().err
+    assert not (tmp_path / "matched").exists()
