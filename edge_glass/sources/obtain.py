@@ -138,11 +138,15 @@ def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
 
 
 def _by_hand(request: Request) -> Iterable[str]:
-    pages = {name: source.url for name, source in request.sources.items() if source.by_hand}
+    pages = {
+        name: f"see {source.url}" if source.url else "a folder or file of your own"
+        for name, source in request.sources.items()
+        if source.by_hand or not (source.url or source.hub or source.fetch)
+    }
     if pages:
         yield "\n".join(
             [f"{request.config}: upstream gives no address to fetch these from"]
-            + [f"  {name}: see {page}" for name, page in pages.items()]
+            + [f"  {name}: {page}" for name, page in pages.items()]
             + ["  Get them there, put them into one folder and pass it as --raw DIR"]
             + ["  (with --fetch-clips if the clips are not there, too)."]
         )

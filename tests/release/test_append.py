@@ -8,7 +8,7 @@ import planted
 import pyarrow.parquet as pq
 import pytest
 from hub import Hub
-from kit import Cli, build_clotho, client, edit, entries, rows
+from kit import HORSE_FILE, ROOT, Cli, build_clotho, client, edit, entries, rows
 from releases import REPO, push, sent
 
 import edge_glass as eg
@@ -276,3 +276,16 @@ def test_what_cannot_be_appended_is_refused(shorter: Path, longer: Path) -> None
     with pytest.raises(ConfigError, match="use skip, error, replace"):
         eg.append(shorter.parent, longer.parent, on_same="keep")  # type: ignore[arg-type]
     assert files(shorter) == before
+
+
+def test_a_folder_of_ones_own_is_asked_for_where_it_is_needed_again(
+    tmp_path: Path, cli: Cli
+) -> None:
+    for name in ("birds", "more"):
+        (tmp_path / name).mkdir()
+        shutil.copy(ROOT / "samples" / "clotho" / HORSE_FILE, tmp_path / name / f"{name}.wav")
+    assert cli("build", tmp_path / "birds", "--out", tmp_path / "data").code == 0
+    assert cli("append", tmp_path / "data", "--from", tmp_path / "more").code == 0
+    done = cli("compact", tmp_path / "data")
+    assert done.code == 1 and "data: a folder or file of your own" in done.err
+    assert "pass it as --raw DIR" in done.err and "URL" not in done.err
