@@ -163,7 +163,7 @@ def _kept(earlier: Facts) -> Facts:
 
 def _inventory(folder: Path) -> set[str] | None:
     """The files of an index of this release or an earlier one, None where there is none."""
-    if not (folder / FILE).is_file():
+    if not any(records.read(folder / name) for name in (FILE, MEASURED)):  # one may be damaged
         return None
     return {path.name for path in folder.iterdir() if OURS.fullmatch(path.name)}
 

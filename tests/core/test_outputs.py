@@ -339,3 +339,11 @@ def test_links_and_files_in_the_way_are_nobodys_to_replace(tmp_path: Path) -> No
             outputs.check_replaceable(tmp_path / name, {"a"})
     outputs.check_replaceable(tmp_path / "real", None)
     outputs.check_replaceable(tmp_path / "none", None)
+
+
+def test_an_index_json_of_somebody_elses_is_in_the_way(tmp_path: Path) -> None:
+    theirs = tmp_path / "embeddings" / "data" / "planted" / "index" / "caption" / "index.json"
+    mine = put(tmp_path, {str(theirs.relative_to(tmp_path)): b"{}"})
+    with pytest.raises(EdgeGlassError, match=r"index\.json\. Move it away"):
+        _index(tmp_path, tmp_path, 0)
+    assert lost(mine) == []
