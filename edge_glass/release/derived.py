@@ -43,7 +43,7 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
     roots = (out / root / before.config for root in ("embeddings", scores.LABELS))
     for path in sorted(each for root in roots for each in root.glob(f"*/{embed.FILE}")):
         folder, name = path.parent, path.parent.relative_to(out).as_posix()
-        indexes = [*folder.glob("index/*")] if ids is None or len(ids) else []
+        indexes = [*folder.glob("index/*/")] if ids is None or len(ids) else []
         if schema.read(path, embed.SETTINGS, embed.REMEDY)["layout"] == "parquet":
             yield f"{name}: `edge-glass embed` goes on with it", _Cleaning(path, before, out, ids)
             if indexes and ids:
@@ -53,7 +53,7 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
         else:
             if indexes:
                 said = "removed: run `edge-glass index` again"
-                yield f"{name}/index: {said}", partial(_remove, indexes)
+                yield f"{name}/index: {said}", partial(_remove_indexes, indexes)
             kinds = ("metadata", "img_emb", "text_emb", "images")
             there = [one for kind in kinds for one in (folder / kind).rglob("*") if one.is_file()]
             yield f"{name}: removed: run `edge-glass embed` again", partial(_remove, [*there, path])
@@ -96,7 +96,12 @@ def _findings(out: Path, audited: str, config: str) -> list[str]:
 
 def _remove(paths: list[Path]) -> None:
     for path in paths:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def _remove_indexes(folders: list[Path]) -> None:
+    for folder in folders:
+        index_build.remove(folder)
 
 
 class _Cleaning:
@@ -131,7 +136,7 @@ def _follow(config: Path, folder: Path, indexes: list[Path]) -> None:
             if (index := vector_index.place(one)) in left:
                 index_build.follow(one)
                 left.remove(index)
-    _remove([*left])
+    _remove_indexes([*left])
 
 
 def _filter(path: Path, gone: Ids, several: bool) -> None:

@@ -168,6 +168,12 @@ def _inventory(folder: Path) -> set[str] | None:
     return {path.name for path in folder.iterdir() if OURS.fullmatch(path.name)}
 
 
+def remove(folder: Path) -> None:
+    """Delete the files of an index; what else lies in its folder stays."""
+    for name in _inventory(folder) or ():
+        (folder / name).unlink()
+
+
 def facts(folder: Path) -> Facts:
     """What an index is and what was measured of it. Raises DataError if that is damaged."""
     measured = records.read(folder / MEASURED)

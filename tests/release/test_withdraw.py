@@ -276,6 +276,17 @@ def test_what_was_made_of_the_rows_is_cleaned_or_removed(out: Path) -> None:
         assert pq.read_table(vectors / shard.file)["id"].to_pylist() == ids.to_pylist()
 
 
+def test_what_a_user_keeps_beside_an_index_stays_where_the_index_goes(out: Path) -> None:
+    index = embedded(out / SAMPLE) / "index"
+    notes = [index / "notes.txt", *(each / "notes.txt" for each in index.glob("*/"))]
+    notes += [index / "mine" / "index.json"]
+    for path in notes:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    eg.withdraw(out, ids=[first(out / SAMPLE)])
+    assert sorted(index.rglob("*.*")) == sorted(notes)
+
+
 def test_a_word_of_a_row_in_a_findings_detail_goes_with_it(tmp_path: Path, cli: Cli) -> None:
     """An audited config's ledger names the row that a dropped one was like."""
     sound = planted.wav(tones(1.0, 16000, 440.0).astype(np.float32), 16000)
