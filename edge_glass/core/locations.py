@@ -25,7 +25,7 @@ def at(where: str | Path) -> Path:
         if Path(text).exists() or not named:
             return Path(text)
         text = f"hf://datasets/{named['repo']}{_revision(named['version'])}"
-    with errors_explained(text):
+    with errors_explained(where):
         from upath import UPath
 
         options = {"endpoint": constants.ENDPOINT} if text.startswith("hf://") else {}
@@ -51,9 +51,11 @@ def errors_explained(where: str | Path) -> Iterator[None]:
     except EdgeGlassError:
         raise
     except Exception as error:  # each storage's plug-in for fsspec raises classes of its own
-        if "://" not in str(where):
+        named = REPO.fullmatch(str(where)) and not Path(where).exists()  # perhaps of the Hub
+        if "://" not in str(where) and not named:
             raise
-        what = " ".join(str(error).split())[:300]
+        what = "no such folder here; on the Hub: " if named else ""
+        what += " ".join(str(error).split())[:300]
         raise NetworkError(
             f"{where}: {what}. Is the address right, the network there, and `hf auth login` done?"
         ) from error

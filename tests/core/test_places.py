@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from hub import Hub
+from huggingface_hub import constants
 from kit import Cli
 from releases import REPO, SAMPLE, api, push
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import locations, manifest
+from edge_glass.core.errors import NetworkError
+from edge_glass.train import loader
 
 
 def test_what_a_place_may_be(tmp_path: Path) -> None:
@@ -59,3 +62,12 @@ def test_places_that_are_not_there(hub: Hub, cli: Cli, tmp_path: Path) -> None:
     assert done.code == 1 and "hf://datasets/org/nothing@v1.0.0" in done.err
     assert cli("verify", tmp_path).code == 1
     assert "Unsupported" in cli("verify", "nosuch://x/y").err
+
+
+def test_a_folder_that_is_not_there_and_no_network_are_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(NetworkError, match=r"^data/clotho: no such folder here; on the Hub: "):
+        loader("data/clotho")
