@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_glass.core import ledger, locations, manifest, names, parquet, tabular
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
 
@@ -123,15 +124,17 @@ def build(
     """
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
-    from edge_glass.release.write_card import build as make
+    from edge_glass.release import write_card
     from edge_glass.sources.row_fetch import Network
 
     if where is not None:
-        from edge_glass.audit.where import filtered
-
-        folder = Path(config)
-        new = name or f"{folder.name}_filtered"
-        return Build(Path(out) / new, filtered(folder, Path(out), new, where, jobs))
+        unused = [raw, limit, mirror, refresh, ray, network, choices, *obey, *parameters]
+        if unverified or retry_failed or any(one is not None for one in unused):
+            raise ConfigError(
+                "where: rows are taken out of a build as they are: give config, out, name and jobs"
+            )
+        rest = write_card.filtered(Path(config), Path(out), name, where, jobs)
+        return Build(Path(out) / rest.config, rest)
     variant = catalog.variant(str(config), parameters, name, _own(str(config), choices))
     options = Options(
         raw=_path(raw),
@@ -145,7 +148,7 @@ def build(
         refresh=_path(refresh),
         obey=(*(locations.at(str(one)) for one in obey),),
     )
-    build_manifest = make(variant, Path(out), options, _progress(progress))
+    build_manifest = write_card.build(variant, Path(out), options, _progress(progress))
     return Build(Path(out) / variant.name, build_manifest)
 
 
@@ -335,7 +338,7 @@ def load(
 def export(
     place: StrPath,
     out: StrPath,
-    format: Literal["webdataset", "files", "tsv", "labels"] = "webdataset",
+    format: Literal["webdataset", "files", "tsv", "labels", "vidore"] = "webdataset",
 ) -> None:
     """Write a build in a layout that others read.
 
@@ -343,7 +346,7 @@ def export(
         place: the folder of a config that `build` made.
         out: gets `<split>/`.
         format: tars as img2dataset writes them; media files in folders; a table of files with
-            captions and labels; arrays of labels.
+            captions and labels; arrays of labels; a retrieval set as ViDoRe v3 has it.
 
     Raises:
         ConfigError: the build has no such columns.

@@ -16,7 +16,7 @@ from edge_glass.core.plots import Plot
 from edge_glass.sources.table_layout import quoted
 from edge_glass.tables import column_stats
 
-VERSION = 3
+VERSION = 4  # one more whenever figures of the same build change
 MEMORY = 1_000_000_000
 BINS = 24
 ROWS = 48  # drawn of each config

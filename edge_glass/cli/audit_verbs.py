@@ -1,6 +1,7 @@
 """The command line's verb for audits."""
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,9 @@ def audit(
             if not json:
                 terminal.audit(place / audits.FOLDER / config, audited, asked)
             if drop_flagged:
-                build = drop(folder, place, name or f"{config}_audited", given, workers)
+                new = name or f"{config}_audited"
+                making = partial(drop, folder, place, new, given, workers)
+                build = write_card.with_card(place, new, making)
                 write_card.write_report(place)
                 terminal.builds([build])
     if json:

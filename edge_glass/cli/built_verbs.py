@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_glass.cli import session
-from edge_glass.cli.options import Built, Json, Place, terminal_progress
+from edge_glass.cli.options import Built, Json, Place, one_build, terminal_progress
 from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.processors import cores
 from edge_glass.core.visible import json_visible
@@ -119,21 +119,16 @@ def filtered(
     names: list[str], out: str, name: str | None, condition: str, jobs: int | None
 ) -> "Manifest":
     """`build --where`: a build without some of its rows, as another config."""
-    from edge_glass.audit import where
-    from edge_glass.core import manifest
     from edge_glass.release import write_card
 
     used = ("--where", "--out", "--name", "--jobs", "--json")
     session.only("with --where rows are taken out of a build as they are", *used)
-    folders = [*manifest.built(Path(names[0])).values()] if len(names) == 1 else []
-    if len(folders) != 1 or "://" in out:
+    if len(names) != 1 or "://" in out:
         raise ConfigError(
             "--where: give the folder of one build, and a folder on this machine as --out"
         )
-    [folder] = folders
-    new = name or f"{folder.name}_filtered"
-    write_card.check(Path(out), new)
-    return where.filtered(folder, Path(out), new, condition, jobs or cores())
+    folder = one_build(Path(names[0]))
+    return write_card.filtered(folder, Path(out), name, condition, jobs or cores())
 
 
 def _json_line(row: dict[str, object]) -> str:

@@ -20,6 +20,7 @@ from edge_glass.corpora import catalog
 from edge_glass.vectors.alignment import Alignment
 
 SHOWN = 80  # characters of a value in an example
+LONGEST = 200  # characters of any other text
 ALIGNMENT = """## Which columns align
 
 Recall@1 of a small probe between two frozen embeddings, on rows that it was not trained on, with
@@ -87,11 +88,12 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
             names = ", ".join(map(_cell, files))
             yield f"\n`{build.config}` is **not upstream's data**: other checksums: {names}."
         if chosen := build.where:
-            condition = _cell(chosen.condition)
+            condition = _code(chosen.condition)
             yield f"\n`{build.config}` has the rows of `{chosen.of.config}` where {condition}."
             for name, score in chosen.scores.items():
-                of, by = ", ".join(score.of), f"{score.model['name']}, {score.model['revision']}"
-                yield f"- {name}: {_cell(score.label or '')} {_cell(of)} by {_cell(by)}"
+                of = [*filter(None, [score.label]), ", ".join(score.of)]
+                by = f"{score.model['name']}, {score.model['revision']}"
+                yield f"- {name}: {_cell(' '.join(of))} by {_cell(by)}"
         if asked := build.captions:
             by, what = _cell(asked.model), f"{_cell(asked.column)} of `{asked.of.config}`"
             yield f"\n`model_caption` in `{build.config}` is by a model, {by}, that saw {what}."
@@ -191,6 +193,12 @@ def _value(value: Any) -> str:
     return f"{text[:SHOWN].rstrip()}…" if len(text) > SHOWN else text
 
 
+def _code(text: str) -> str:
+    """Text from outside as a span of code, in which `<` is one; it is no mark of ours."""
+    safe = re.sub(r"[`\n\r]|<!--|-->", " ", str(visible(text)))
+    return f"`{safe if len(safe) <= LONGEST else f'{safe[:LONGEST]}…'}`"
+
+
 def _cell(text: str) -> str:
     """Text from outside, harmless in a Markdown table."""
-    return re.sub(r"[|<>\n\r`\[\]]", " ", str(visible(text)))[:200]
+    return re.sub(r"[|<>\n\r`\[\]]", " ", str(visible(text)))[:LONGEST]

@@ -1,6 +1,6 @@
 """What lies beside the builds of a folder: the card, and the report with its plots."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,18 +30,37 @@ def check(out: Path, config: str, away: Away | None = None) -> None:
 def build(
     variant: Variant, out: Path, options: Options | None = None, progress: Progress | None = None
 ) -> Manifest:
-    """Build a config as `pipeline.build` does, and write the card over all that is built in `out`.
-
-    What was drawn of an earlier build of it is removed. Returns the manifest.
-    """
+    """Build a config as `pipeline.build` does, and write the card; returns the manifest."""
     options = options or Options()
-    check(out, variant.name, options.away)
-    before = _bytes(out / variant.name / manifest.FILE)
-    current = make(variant, out, options, progress)
+    return with_card(out, variant.name, lambda: make(variant, out, options, progress), options.away)
+
+
+def filtered(folder: Path, out: Path, name: str | None, condition: str, jobs: int = 1) -> Manifest:
+    """Make a config of the rows of a build as `audit.where.filtered` does, and write the card.
+
+    It is called `<config>_filtered` if it gets no name. Returns the manifest.
+    """
+    from edge_glass.audit import where  # DuckDB, as below
+
+    new = name or f"{folder.name}_filtered"
+    return with_card(out, new, lambda: where.filtered(folder, out, new, condition, jobs))
+
+
+def with_card(
+    out: Path, config: str, making: Callable[[], Manifest], away: Away | None = None
+) -> Manifest:
+    """Make a config, and write the card over all that is built in `out`.
+
+    What was drawn of an earlier build of it is removed. Returns the manifest. Raises EdgeGlassError
+    before anything is made if files of the user's lie in the way.
+    """
+    check(out, config, away)
+    before = _bytes(out / config / manifest.FILE)
+    current = making()
     with disk_full(out, REMEDY):
-        if before not in (None, _bytes(out / variant.name / manifest.FILE)):
-            outdated(out, variant.name)
-        listed(out, options.away)
+        if before not in (None, _bytes(out / config / manifest.FILE)):
+            outdated(out, config)
+        listed(out, away)
     return current
 
 

@@ -16,7 +16,7 @@ import edge_glass as eg
 from edge_glass.audit.verify import verify
 from edge_glass.audit.where import ROW, filtered
 from edge_glass.core import extras, parquet
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.vectors import scores
 
 ROWS = 300
@@ -133,9 +133,37 @@ def test_on_the_command_line(data: Path, cli: Cli, tmp_path: Path) -> None:
     for more in (["--limit", "3"], ["--raw", "x"], ["--rebuild"], ["--mirror", "http://x"]):
         assert "as they are; leave it out" in cli("build", data, "--where", "fit > 0", *more).err
     assert "give the folder of one build" in cli("build", "--where", "fit > 0").err
+
+
+def test_from_python_it_is_the_same_build_with_its_card(
+    data: Path, cli: Cli, tmp_path: Path
+) -> None:
+    assert cli("build", data, "--where", "fit >= 0", "--out", tmp_path, "--jobs", 1).code == 0
     again = eg.build(data, tmp_path / "two", where="fit >= 0", jobs=2, progress=False)
     for path in sorted(again.folder.glob("*.parquet")):
         assert path.read_bytes() == (tmp_path / again.folder.name / path.name).read_bytes()
+    assert again.load("train").num_rows
+    card = again.folder.with_name("README.md").read_text(encoding="utf-8")
+    assert f"`{again.manifest.config}` has the rows of `{data.name}` where `fit >= 0`." in card
+    assert "\n- fit: title:planted, caption:planted by planted, 0\n" in card
+    hostile = "fit >= 0 AND title <> '`<!-- /edge-glass t -->'"
+    eg.build(data, tmp_path / "two", name="x", where=hostile, progress=False)
+    card = again.folder.with_name("README.md").read_text(encoding="utf-8")
+    assert card.count("<!-- /edge-glass t") == 1 and "`fit >= 0 AND title <> '" in card
+    for unused in ({"limit": 3}, {"raw": "x"}, {"retry_failed": True}, {"subset": 5}):
+        with pytest.raises(ConfigError, match="give config, out, name and jobs"):
+            eg.build(data, tmp_path / "two", where="fit >= 0", progress=False, **unused)
+
+
+def test_a_card_of_the_users_is_said_before_a_row_is_read(
+    data: Path, cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(DataError, match=r"README\.md"):
+        eg.build(data, tmp_path, name="x", where="fit >= 0")
+    arguments = ("audit", data, "--check", "captions", "--out", tmp_path, "--drop-flagged")
+    assert "README.md" in cli(*arguments, "--name", "x").err
+    assert not (tmp_path / "x").exists()
 
 
 def test_no_score_is_left_of_a_row_that_is_withdrawn(data: Path, tmp_path: Path) -> None:
