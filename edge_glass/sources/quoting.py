@@ -27,7 +27,8 @@ class Quoting:
 
     def __post_init__(self) -> None:
         end = re.escape(self.delimiter)
-        self._opening = re.compile(rb'(?:^|%s)"' % end, re.MULTILINE)
+        # a quote first, so that text without one is passed over at once
+        self._opening = re.compile(rb'"(?<![^%s\n]")' % end)
         bare = rb'[^"%s\r\n][^%s\r\n]*+|' % (end, end)
         self._doubled = re.compile(rb'(?:"(?:[^"]|"")*+"|%s)(?=%s|\r?\n|\r?\Z)' % (bare, end))
         self._escaped = re.compile(

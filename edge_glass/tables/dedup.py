@@ -97,7 +97,7 @@ def dedup(
         records = [done[number] for number in range(wanted.parts)]
         summary = _summary(layout, wanted, spans, records)
         _check_balance(rows_read, summary)
-        stats.write(out, summary, [record["stats"] for record in records])
+        stats.write(out, summary, [json.loads(record["stats"]) for record in records])
         parts.finish(out, FILE, state, summary)
         shutil.rmtree(work.parent)
     return summary
