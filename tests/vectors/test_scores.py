@@ -94,7 +94,8 @@ def test_rows_below_are_left_out_and_why_says_by_which_score(embedded: Path, cli
         made_of and made_of.condition == condition and made_of.scores["fit"].of[0] == "image:clip"
     )
     card = (embedded.parent / "README.md").read_text()
-    assert f"`fitting` has the rows of `{embedded.name}` where fit" in card and "- fit:" in card
+    assert f"`fitting` has the rows of `{embedded.name}` where `{condition}`." in card
+    assert "- fit:" in card
     before = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
     shutil.rmtree(folder)
     eg.build(embedded, embedded.parent, name="fitting", where=condition, jobs=2, progress=False)
