@@ -497,6 +497,75 @@ def lerobot_images(at: Path, url: str) -> None:
         table(at / "pushing" / data.format(episode_chunk=0, episode_index=number), steps)
 
 
+def lerobot_v3_images(at: Path, url: str) -> None:
+    """As LeRobot's own DatasetWriter writes it: `datasets` makes the tables, a group an episode."""
+    views = ("observation.images.top", "observation.images.wrist")
+    counters = {"timestamp": "float32", "frame_index": "int64", "episode_index": "int64"}
+    counters |= {"index": "int64", "task_index": "int64"}
+    kinds = {view: ("image", [30, 40, 3]) for view in views} | {
+        "observation.state": ("float32", [2]), "observation.grid": ("float32", [2, 2]),
+        "next.done": ("bool", [1]), **{name: (dtype, [1]) for name, dtype in counters.items()},
+    }  # fmt: skip
+    features = datasets.Features(
+        dict.fromkeys(views, datasets.Image())
+        | {"observation.state": datasets.Sequence(datasets.Value("float32"), length=2)}
+        | {"observation.grid": datasets.Array2D((2, 2), "float32")}
+        | {"next.done": datasets.Value("bool")}
+        | {name: datasets.Value(dtype) for name, dtype in counters.items()}
+    )
+    data = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+    info = {
+        "codebase_version": "v3.0", "robot_type": "unknown", "total_episodes": 3,
+        "total_frames": 7, "total_tasks": 1, "chunks_size": 1000, "data_files_size_in_mb": 100,
+        "video_files_size_in_mb": 200, "fps": 10, "splits": {"train": "0:3"}, "data_path": data,
+        "video_path": None,
+        "features": {
+            name: {"dtype": dtype, "shape": shape, "names": None}
+            for name, (dtype, shape) in kinds.items()
+        },
+    }  # fmt: skip
+    put(at / "pushing3" / "meta" / "info.json", json.dumps(info, indent=4))
+    files = ((2, 3), (2,))  # the steps of each episode in them
+    episodes: list[dict[str, Any]] = []
+    steps = 0
+    for file, lengths in enumerate(files):
+        path = at / "pushing3" / data.format(chunk_index=0, file_index=file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(path, features.arrow_schema, compression="snappy") as writer:
+            for length in lengths:
+                number = len(episodes)
+                said: dict[str, Any] = {
+                    view: [
+                        {"bytes": jpeg(steps + n + 10 * at_), "path": f"frame-{n:06d}.png"}
+                        for n in range(length)
+                    ]
+                    for at_, view in enumerate(views)
+                }
+                said |= {
+                    "observation.state": [[n, 0.5] for n in range(length)],
+                    "observation.grid": [[[n, 1], [2, 3]] for n in range(length)],
+                    "next.done": [n == length - 1 for n in range(length)],
+                    "timestamp": [n / 10 for n in range(length)],
+                    "frame_index": [*range(length)], "episode_index": [number] * length,
+                    "index": [*range(steps, steps + length)], "task_index": [0] * length,
+                }  # fmt: skip
+                one = datasets.Dataset.from_dict(said, features=features, split="train")
+                writer.write_table(one.with_format("arrow")[:])
+                episodes.append(
+                    {"episode_index": number, "tasks": ["Push."], "length": length,
+                     "data/chunk_index": 0, "data/file_index": file, "dataset_from_index": steps,
+                     "dataset_to_index": steps + length,
+                     "stats/observation.images.top/min": [[[0.1]], [[0.2]], [[0.3]]],
+                     "stats/observation.state/count": [length],
+                     "meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0}
+                )  # fmt: skip
+                steps += length
+    table(at / "pushing3" / "meta" / "episodes" / "chunk-000" / "file-000.parquet", episodes)
+    put(at / "pushing3" / "meta" / "stats.json", json.dumps({"next.done": {"count": [steps]}}))
+    tasks = pa.table({"task_index": [0], "__index_level_0__": ["Push."]})  # as pandas writes it
+    pq.write_table(tasks, at / "pushing3" / "meta" / "tasks.parquet")
+
+
 def coco(at: Path, url: str) -> None:
     for split, numbers in (("train2017", (9, 25)), ("val2017", (42,))):
         images = [
@@ -575,9 +644,13 @@ BOXES = '[["1", [{"bbox_id": 7, "class": "Title", "bbox": [12, 8, 30, 9]}]], ["2
 
 
 def slidevqa(at: Path, url: str) -> None:
-    for split, deck in (("train", "odyssey-2017"), ("dev", "talk-8")):
+    """The authors' repository, once its scripts have run: they call files as the URLs end."""
+    put(at / "slidevqa" / "requirements.txt", "tqdm\npytesseract==0.3.10\n")
+    put(at / "slidevqa" / "ocrs_tesseract" / "dev" / "talk-8" / "1.json", '{"text": ["", "Hi"]}')
+    for split, deck, query in (("train", "odyssey-2017", "?cb=1353400249"), ("dev", "talk-8", "")):
         slides = [
-            f"http://image.slidesharecdn.com/{deck}/95/{deck}-{n}-1024.jpg" for n in (1, 2, 10)
+            f"http://image.slidesharecdn.com/{deck}/95/{deck}-{n}-1024.jpg{query}"
+            for n in (1, 2, 10)
         ]
         asked = {
             "deck_name": deck, "deck_url": f"http://s/{deck}", "image_urls": slides,
@@ -848,6 +921,12 @@ CASES = {
     "lerobot_images": Case(
         "LeRobot with pictures inside of its tables, a list an episode", "pushing", lerobot_images,
         {"train": 2}, ("images", "action", "tasks"), {"id": "episode_000000", "steps": 2},
+    ),
+    "lerobot_v3_images": Case(
+        "LeRobot v3 with pictures inside of its tables", "pushing3", lerobot_v3_images,
+        {"train": 3}, ("top", "wrist", "observation.state", "next.done", "tasks"),
+        {"id": "episode_000000", "steps": 2, "top_width": [40, 41], "wrist_width": [50, 51],
+         "observation.grid": [[[0, 1], [2, 3]], [[1, 1], [2, 3]]]},
     ),
     "lerobot_v3": Case(
         "LeRobot v3: each episode cut out of its videos", "pusht3", lerobot_v3, {"train": 2},

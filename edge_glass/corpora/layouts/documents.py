@@ -19,7 +19,7 @@ from edge_glass.corpora.layouts.record import Files, Record
 
 ASKED = re.compile(r'\s*\{(.*"data"\s*:\s*\[\s*\{)?[^{}]*"(questionId|qa_id)"\s*:', re.DOTALL)
 HEAD = 2**14  # bytes in which a question stands
-PAGE = re.compile(r"(\d+)(?:-\d+)?\.\w+$")  # title-12-1024.jpg is page 12
+PAGE = re.compile(r"(\d+)(?:-\d+)?\.\w+(?:\?.*)?$")  # title-12-1024.jpg is page 12
 
 
 def fits(files: Files) -> bool:

@@ -27,8 +27,8 @@ TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
 
 
 def kind_of(name: str) -> MediaKind | None:
-    """The kind of media that a file's name speaks of."""
-    return KINDS.get(name.rpartition(".")[2].lower())
+    """The kind of media that a file's name speaks of; it may end as a URL: `1.jpg?w=300`."""
+    return KINDS.get(name.rpartition(".")[2].partition("?")[0].lower())
 
 
 def records(files: Files) -> Iterator[Record]:
