@@ -29,6 +29,9 @@ def embed(
         int | None, typer.Option(min=1, help="Rows at once; found by itself if not set.")
     ] = None,
     jobs: Jobs = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on with what other libraries began; both are noted.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Embeddings of columns, beside the data; run it again to go on after a stop."""
@@ -47,7 +50,10 @@ def embed(
     for config, folder in folders.items():
         root = out or folder.parent / "embeddings"
         target = root / config / short_name(encoder)
-        make(folder, target, encoder, names, layout, batch=batch_size, jobs=jobs or processes())  # type: ignore[arg-type]
+        make(
+            folder, target, encoder, names, layout,  # type: ignore[arg-type]
+            batch=batch_size, jobs=jobs or processes(), keep=keep,
+        )  # fmt: skip
         targets.append(target)
     terminal.paths(targets, json)
 

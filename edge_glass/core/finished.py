@@ -151,11 +151,12 @@ def differing_code(
 
 def made_by_both(build: Inputs, now: Inputs) -> Inputs:
     """The inputs of a build of which other code made a part."""
-    libraries = {name: _both(build.made_with.get(name), new) for name, new in now.made_with.items()}
-    return replace(now, builder=str(_both(build.builder, now.builder)), made_with=libraries)
+    libraries = {name: both(build.made_with.get(name), new) for name, new in now.made_with.items()}
+    return replace(now, builder=str(both(build.builder, now.builder)), made_with=libraries)
 
 
-def _both(old: str | None, new: str | None) -> str | None:
+def both(old: str | None, new: str | None) -> str | None:
+    """A version that two parts have, or both of theirs."""
     parts = str(old).split(" and ")
     return new if old == new else " and ".join(dict.fromkeys([*parts, str(new)]))
 

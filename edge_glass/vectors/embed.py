@@ -8,9 +8,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
-from edge_glass.core import manifest, outputs, parquet, schema
+from pydantic import Field
+
+from edge_glass.core import finished, manifest, outputs, parquet, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.columns import item_of, media_kinds
 from edge_glass.core.errors import ConfigError, DataError, absent
@@ -25,10 +27,11 @@ Layout = Literal["parquet", "clip-retrieval"]
 
 
 ENCODED = schema.shape(modality=str, dim=int)
+THREADS = Annotated[int, Field(ge=0, le=1024)]
 COLUMNS = dict[str, ENCODED]  # type: ignore[valid-type]
 SETTINGS = schema.shape(
     data=dict[str, str], model=dict[str, str], layout=str, encoded=COLUMNS,
-    made_with=NotRequired[dict[str, str]],
+    made_with=NotRequired[dict[str, str]], threads=NotRequired[THREADS],
 )  # fmt: skip
 REMEDY = "delete it and run `edge-glass embed` again"
 
@@ -43,11 +46,13 @@ def embed(
     batch: int | None = None,
     jobs: int = 1,
     classify: bool = False,
+    keep: bool = False,
 ) -> None:
     """Embed columns of the config that is built in `folder` with the encoder `name` into `out`.
 
     `batch` rows go through at once, as many as the device takes if it is not given; `jobs`
     processes decode. With `classify`, vectors are how sure a classifier is of each of its labels.
+    With `keep`, shards that other libraries made stay, and `embeddings.json` names both versions.
     Raises EdgeGlassError if a column or the model does not fit, or if `out` holds embeddings that
     were made otherwise.
     """
@@ -61,8 +66,10 @@ def embed(
     settings = _settings(build, model, encoders, layout)
     targets = embedding_files.targets(layout, out, shards)
     lacking = [one for one in targets if not one.is_whole()]
-    begun = _begun(out, settings, bool(lacking))
+    begun = _begun(out, settings, bool(lacking), keep)
     settings = begun or _begin(out, settings, encoders, shards, batch)
+    for one in encoders.values():
+        one.threads = settings.get("threads", 0)  # earlier releases did not write it
     with Workers(jobs) as workers:
         for target in lacking:
             path, sizes = target.shard, settings["batch"]
@@ -96,7 +103,7 @@ def _values(path: Path, column: str) -> Iterator[Any]:
 def _settings(
     build: Manifest, model: Model, encoders: dict[str, Encoder], layout: Layout
 ) -> dict[str, Any]:
-    """All that the bytes depend on, but for how many rows go through at once."""
+    """All that the bytes depend on, but for what is chosen by the machine that begins."""
     data = {shard.file: shard.sha256 for shard in build.shards()}
     encoded = {
         column: {"modality": one.modality, "dim": one.dim, "device": one.device}
@@ -129,7 +136,7 @@ def fingerprint(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _begun(out: Path, settings: dict[str, Any], lacking: bool) -> dict[str, Any] | None:
+def _begun(out: Path, settings: dict[str, Any], lacking: bool, keep: bool) -> dict[str, Any] | None:
     """The settings of what is in `out` already; what lacks nothing may be of other code.
 
     Raises EdgeGlassError if they are others.
@@ -142,10 +149,16 @@ def _begun(out: Path, settings: dict[str, Any], lacking: bool) -> dict[str, Any]
         return known
     if other == ["made_with"]:
         before = known.get("made_with") or {"edge_glass": "an earlier release"}
+        now = settings["made_with"]
+        if keep:
+            pairs = {name: finished.both(before.get(name, "unknown"), now[name]) for name in now}
+            known["made_with"] = before | pairs
+            write_json(out / FILE, known)
+            return known
         raise DataError(
             f"{out}: shards lack, and those there are made with {_versions(before)}, not "
-            f"{_versions(settings['made_with'])}, so that digits may differ: go on with the "
-            "former, delete it, or give another --out"
+            f"{_versions(now)}, so that digits may differ: go on with the former; `embed "
+            "--keep` goes on with these and names both; or delete it, or give another --out"
         )
     if other:
         raise DataError(
@@ -166,10 +179,11 @@ def _begin(
     shards: list[Path],
     batch: int | None,
 ) -> dict[str, Any]:
-    """Find how many rows go through at once, and write down what is about to be made."""
+    """Find how many rows go through at once, on how many threads, and write down what is made."""
     outputs.check_replaceable(out, None)
     sizes = {c: batch or _batch_size(one, shards, c) for c, one in encoders.items()}
-    settings = settings | {"batch": sizes}
+    threads = next(iter(encoders.values())).torch_threads
+    settings = settings | {"batch": sizes, "threads": threads}
     write_json(out / FILE, settings)
     return settings
 

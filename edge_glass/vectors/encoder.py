@@ -14,13 +14,14 @@ from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import images
+from edge_glass.vectors import torch_encoder
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.models import Modality, Model, locate
 
 Array = np.ndarray[Any, Any]
 Forward = Callable[[Sequence[Any]], Array]
 MODULES = {"late": "sentence", "multimodal": "sentence"}  # that run other kinds, too
-CODE = "2"  # raised where our code around a model changes digits of vectors
+CODE = "2"  # raised where our code around a model changes digits of vectors: a test asks
 LIBRARIES = {  # that run a kind, if not torch and transformers alone
     "onnx": ("onnxruntime", "transformers"),
     "sentence": ("torch", "transformers", "sentence-transformers"),
@@ -40,6 +41,7 @@ class Encoder:
     modality: Modality
     dim: int
     prepare: Callable[[Any], Any]
+    threads: int = 0  # of torch on a CPU; 0: as many as it has
 
     @property
     def late(self) -> bool:
@@ -54,6 +56,15 @@ class Encoder:
         import torch
 
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def torch_threads(self) -> int:
+        """The threads that torch would compute on here; 0 where digits do not depend on them."""
+        if self.device != "cpu" or self.model.kind == "onnx":  # ONNX Runtime splits no sum
+            return 0
+        import torch
+
+        return int(torch.get_num_threads())
 
     @property
     def made_with(self) -> dict[str, str]:
@@ -74,7 +85,8 @@ class Encoder:
         (tokens, dim).
         """
         try:
-            vectors = self._forward(prepared)
+            with torch_encoder.threads(self.threads):
+                vectors = self._forward(prepared)
         except RuntimeError as error:
             if "out of memory" not in str(error) or len(prepared) < 2:
                 raise

@@ -4,11 +4,12 @@ Symmetric contrastive loss with a learned temperature, as in CLIP (Radford et al
 stopped when the loss on the validation rows has not fallen for a while. Needs torch.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from edge_glass.vectors.torch_encoder import threads
 
 Array = np.ndarray[Any, Any]
 Pairs = tuple[Array, Array]  # left and right, float32 (n, dim); row i of one belongs to row i
@@ -28,21 +29,8 @@ def train(fit: Pairs, check: Pairs, layers: int, seed: int) -> Project:
 
     What is returned projects pairs to unit vectors of the common space, float32 (n, 256).
     """
-    with _one_thread():
+    with threads(1):  # small steps do not wait for one another
         return _trained(fit, check, layers, seed)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The figures are then those of any number of processors, and small steps do not wait."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _trained(fit: Pairs, check: Pairs, layers: int, seed: int) -> Project:
@@ -75,7 +63,7 @@ def _trained(fit: Pairs, check: Pairs, layers: int, seed: int) -> Project:
     model.load_state_dict(state)
 
     def project(pairs: Pairs) -> Pairs:
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), threads(1):
             left, right = _projected(model, _tensors(pairs, scales, heat))
         return left.cpu().numpy(), right.cpu().numpy()
 

@@ -50,6 +50,22 @@ def _quietly() -> Iterator[None]:
         logging.enable_progress_bar()
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads compute on a CPU, for digits depend on them; 0: as many as before."""
+    if not count:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def tokenizer(model: Model) -> Any:
     """The model's own tokenizer."""
     from transformers import AutoTokenizer

@@ -199,6 +199,7 @@ def _words(
         return None
     try:
         encoder = encoder_of(one, "text")
+        encoder.threads = one.settings.get("threads", 0)
     except EdgeGlassError as error:
         progress.say(f"{one.name}: no search by text: {error}")
         return None

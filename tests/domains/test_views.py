@@ -25,6 +25,7 @@ from edge_glass.domains.mm_imdb.artefacts import export
 from edge_glass.pipeline.build import Options as Options_
 from edge_glass.release.write_card import build
 from edge_glass.vectors.encoder import open_encoder
+from edge_glass.vectors.torch_encoder import threads
 
 POSTER = Image.open(FILMS / "9900004.jpeg").convert("RGB")
 PLOT = " ".join(json.loads((FILMS / "9900001.json").read_text())["plot"])
@@ -302,12 +303,14 @@ def test_the_same_bytes_after_kills(films: Path, clip: Path, arrays: Path, tmp_p
     run = [sys.executable, "-m", "edge_glass", "views", str(films), "--out", str(tmp_path)]
     run += ["--encoder", f"tiny={clip},{clip}", "--views", "5", "--noisy-labels"]
     work = tmp_path / f".{BASE}"
+    begun = json.loads((arrays / f"{BASE}_manifest.json").read_text())
+    env = os.environ | {"OMP_NUM_THREADS": str(begun["threads"])}
     for sign in ("done.npy", "lengths.npy"):
-        process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(run, stdout=subprocess.DEVNULL, env=env)
         while not (work / sign).exists() and process.poll() is None:
             os.sched_yield()
         kill(process)
-    subprocess.run(run, check=True, capture_output=True)
+    subprocess.run(run, check=True, capture_output=True, env=env | {"OMP_NUM_THREADS": "1"})
     assert files(tmp_path) == files(arrays)
 
 
@@ -345,7 +348,7 @@ def test_300_posters_with_real_plots(clip: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_done_is_not_done_again(
-    films: Path, clip: Path, arrays: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    films: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from edge_glass.domains.mm_imdb import artefacts
     from edge_glass.vectors.encoder import Encoder
@@ -360,13 +363,16 @@ def test_what_is_done_is_not_done_again(
             raise KeyboardInterrupt
         return real(self, prepared)
 
+    with threads(1):
+        export(films, tmp_path / "whole", options(clip, noisy_labels=True))
     monkeypatch.setattr(artefacts, "FLUSH", 1)
     monkeypatch.setattr(Encoder, "encode", stops)
-    with pytest.raises(KeyboardInterrupt):
-        export(films, tmp_path, options(clip, noisy_labels=True))
-    export(films, tmp_path, options(clip, noisy_labels=True))
+    with threads(1), pytest.raises(KeyboardInterrupt):
+        export(films, tmp_path / "stopped", options(clip, noisy_labels=True))
+    with threads(3):
+        export(films, tmp_path / "stopped", options(clip, noisy_labels=True))
     assert batches == 8 + 2 * 4
-    assert files(tmp_path) == files(arrays)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
 
 
 def test_the_command_line_says_what_is_wrong(films: Path, tmp_path: Path, cli: Cli) -> None:

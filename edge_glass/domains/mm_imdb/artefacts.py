@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from glob import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from edge_glass.domains.mm_imdb import labels, paper_views, views
 from edge_glass.domains.mm_imdb.originals import Originals
 from edge_glass.media import images
 from edge_glass.vectors import arrays
-from edge_glass.vectors.embed import fingerprint, modality_of
+from edge_glass.vectors.embed import THREADS, fingerprint, modality_of
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.encoder import Encoder, open_encoder
 from edge_glass.vectors.models import Modality
@@ -88,16 +88,23 @@ class _Export:
 
     def run(self) -> None:
         settings, done = self._settings(), self._file("_manifest.json")
+        work = self._work / "settings.json"
         if done.is_file():  # what is whole may be of other code
             _same(done, {name: value for name, value in settings.items() if name != "made_with"})
             return
-        if (self._work / "settings.json").is_file():
-            _same(self._work / "settings.json", settings)
+        encoders = self._encoders.values()
+        if work.is_file():  # what earlier releases began says nothing of threads
+            threads = _same(work, settings).get("threads", 0)
+        else:
+            threads = max(one.torch_threads for one in encoders)
+        for one in encoders:
+            one.threads = threads
+        settings["threads"] = threads
         outputs.claim(self._out, [self._work.name])
         if not self._work.exists():
             ready = self._out.glob(f"{escape(self._options.base)}_*")
             outputs.claim(self._out, [path.name for path in ready])
-        write_json(self._work / "settings.json", settings)
+        write_json(work, settings)
         self._normalise(self._embedded())
         if self._options.noisy_labels:
             self._noisy_labels()
@@ -239,13 +246,15 @@ def _flush(filled: list[Array], done: Array, waiting: list[int]) -> None:
     waiting.clear()
 
 
-def _same(path: Path, settings: dict[str, Any]) -> None:
-    known = schema.read(path, schema.shape(), "delete what is there")
+def _same(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    shape = schema.shape(threads=NotRequired[THREADS])
+    known: dict[str, Any] = schema.read(path, shape, "delete what is there")
     if other := [name for name, value in settings.items() if known.get(name) != value]:
         raise DataError(
             f"{path}: was made otherwise ({', '.join(other)} differ): delete what is there, or "
             "give another --out"
         )
+    return known
 
 
 def _lines(rows: Any) -> bytes:
