@@ -31,7 +31,7 @@ from measure import show
 from edge_glass.audit import audits
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Silent
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan

@@ -49,6 +49,7 @@ from wildsite import Site, page  # noqa: E402
 from edge_glass.audit import audits, drop  # noqa: E402
 from edge_glass.core import manifest, records  # noqa: E402
 from edge_glass.core.errors import EdgeGlassError  # noqa: E402
+from edge_glass.core.names import HIDDEN  # noqa: E402
 from edge_glass.core.progress import Silent  # noqa: E402
 from edge_glass.corpora import catalog  # noqa: E402
 from edge_glass.pipeline import shard_plan  # noqa: E402
@@ -137,7 +138,7 @@ def trial(job: Job, wanted: State, count: Count, chance: random.Random) -> list[
     found = job.state(place)
     wrong += [f"{n} is not as it should be" for n in {k for k, _ in found.items() ^ wanted.items()}]
     wrong += [f"{path.name} is left over" for path in place.rglob("*.tmp")]
-    wrong += [f"{p.name} is left over" for p in (place / manifest.HIDDEN / "work").glob("*")]
+    wrong += [f"{p.name} is left over" for p in (place / HIDDEN / "work").glob("*")]
     count.folders, count.wrong = count.folders + 1, count.wrong + bool(wrong)
     return wrong
 

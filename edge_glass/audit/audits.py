@@ -28,7 +28,8 @@ from edge_glass.audit.text_profile import Oddities, Texts
 from edge_glass.core import duck, manifest, outputs, records, tabular
 from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import needs
-from edge_glass.core.manifest import HIDDEN, Name
+from edge_glass.core.manifest import Name
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.schema import Plain
 from edge_glass.core.version import VERSION

@@ -8,9 +8,9 @@ import duckdb
 from edge_glass.audit import audits, findings, report_stats, row_preview
 from edge_glass.core import duck, manifest, pages, parquet, plots, units
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.manifest import HIDDEN, Manifest, Split
+from edge_glass.core.manifest import Manifest, Split
+from edge_glass.core.names import HIDDEN, picture
 from edge_glass.core.names import REPORT as FILE
-from edge_glass.core.names import picture
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
 from edge_glass.vectors import embedding_map

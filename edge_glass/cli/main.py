@@ -1,5 +1,6 @@
 """The command line: one command a verb."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -130,7 +131,7 @@ def plan(
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate as planning
 
-    if raw is None and catalog.our_samples().issuperset(names):
+    if raw is None and all(map(catalog.is_our_sample, names)):
         session.spare_memory()  # before a builder is imported
     said = choices(url, caption, column, layout, split, licence)
     wanted = variants(names, set_, name, said, licences)
@@ -347,6 +348,9 @@ for each in app.registered_commands:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is told without a traceback and exits with 1."""
     session.alone = arguments is None
+    if session.alone:
+        # or pydantic looks into every library that is installed for plugins
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app(arguments)
     except SystemExit as end:

@@ -12,7 +12,8 @@ from pathlib import Path
 from edge_glass.core import manifest, records
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import is_local
-from edge_glass.core.manifest import HIDDEN, File, Inputs
+from edge_glass.core.manifest import File, Inputs
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.schema import Plain
 
 CODE = ("builder", "made_with")  # the inputs that say what made a build, not of what

@@ -24,7 +24,6 @@ from edge_glass.core.schema import Plain
 
 FILE = "manifest.json"
 WITHDRAWN, EDITS = "withdrawn.parquet", "edits.parquet"  # see `core.revisions`
-HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
 MAX_BYTES = 500_000_000  # of a manifest, whoever wrote it
 SHARD = r"-\d{5,}-of-\d{5,}\.parquet"  # behind the name of the split
 

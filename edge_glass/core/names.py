@@ -17,6 +17,7 @@ MAX_BYTES = 200  # of a name; file systems take 255, and `.tmp` and the like com
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))]
 )
+HIDDEN = ".edge_glass"  # in an output folder: work under way, locks, the run log
 REPORT = "report.html"  # beside the builds of a folder
 PLOTS = "plots"  # the folder with a picture of each config
 PICTURE_MARK = b"Software\0Edge Glass"  # in each of them, as `core.plots` writes it

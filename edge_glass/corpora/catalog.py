@@ -4,7 +4,7 @@ import importlib
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -157,11 +157,18 @@ def samples() -> list[str]:
     return [f"{name}_sample" for name in corpora()]
 
 
-def our_samples() -> set[str]:
-    """The configs of which all that is read, and all code that reads it, comes with us."""
-    ours = [name for name, package in corpora().items() if package == "edge_glass"]
-    every = ((config, said) for name in ours for config, said in spec(name).configs.items())
-    return {config for config, said in every if said.get("bundled")}
+def owner(config: str) -> str | None:
+    """The corpus that publishes a config; its name begins those of its configs."""
+    near = (name for name in corpora() if f"{config}_".startswith(f"{name}_"))
+    return next((name for name in near if config in spec(name).configs), None)
+
+
+def is_our_sample(config: str) -> bool:
+    """Whether all that a config reads, and all code that reads it, comes with us."""
+    name = owner(config)
+    if name is None or _package(name) != "edge_glass":
+        return False
+    return bool(spec(name).configs[config].get("bundled"))
 
 
 def variant(
@@ -175,20 +182,21 @@ def variant(
     `base` may be data of one's own (`mine` if they are understood already), or their YAML. Raises
     EdgeGlassError if there is no such config, parameter or value.
     """
-    known = {config: corpus for corpus, config in configs()}
-    if base not in known:
+    corpus = owner(base)
+    published: Callable[[str], Any] = owner
+    if corpus is None:
         if not _is_place(base):
-            raise ConfigError(f"no config {base}{_near(base, known)}")
+            raise ConfigError(f"no config {base}{_near(base, [name for _, name in configs()])}")
         mine = mine or at(base)
-        base = _config(base, mine)
-        known = dict.fromkeys(json.loads(mine.spec)["configs"], mine.corpus)
+        base, corpus = _config(base, mine), mine.corpus
+        published = json.loads(mine.spec)["configs"].__contains__
     overrides = overrides or {}
     name = name or "-".join([base, *(_suffix(*item) for item in overrides.items())])
-    if overrides and name in known:
+    if overrides and published(name):
         raise ConfigError(f"{name} is a published config: name the variant otherwise")
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"{name!r} is no config name: use letters, digits, _ - and .")
-    chosen = Variant(known[base], base, name, overrides, mine)
+    chosen = Variant(corpus, base, name, overrides, mine)
     chosen.kind.configure(base, name, **overrides)
     return chosen
 
@@ -211,9 +219,8 @@ def at(place: str) -> Own:
 
 def is_data(base: str) -> bool:
     """Whether this is a place of data that no YAML describes."""
-    known = {config for _, config in configs()}
     described = ".yaml:" in base or base.endswith(YAMLS)
-    return base not in known and _is_place(base) and not described
+    return owner(base) is None and _is_place(base) and not described
 
 
 def _is_place(base: str) -> bool:

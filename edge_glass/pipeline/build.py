@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from edge_glass.core import finished, ledger, ledger_tables, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, redacted
-from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest
+from edge_glass.core.manifest import File, Inputs, Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.core.shard_files import write_table

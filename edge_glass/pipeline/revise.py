@@ -16,7 +16,8 @@ from edge_glass.core.atomic_files import disk_full, link
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.locations import is_local
-from edge_glass.core.manifest import HIDDEN, File, Inputs, Manifest, ShardRecord
+from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.shard_files import write_shard, write_table

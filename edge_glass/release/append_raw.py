@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_glass.core import locations, manifest
 from edge_glass.core.errors import ConfigError, DataError
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge_glass.core import finished, manifest
 from edge_glass.core.errors import DataError
-from edge_glass.core.manifest import HIDDEN, Inputs, Manifest
+from edge_glass.core.manifest import Inputs, Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options

@@ -13,7 +13,8 @@ from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import Ids
-from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.row import source_id
 from edge_glass.core.shard_files import write_table
 from edge_glass.domains.slides import call_log, captions

@@ -14,7 +14,8 @@ from edge_glass.core import finished, locations, manifest
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, HubError
 from edge_glass.core.key_digests import Ids
-from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.pipeline.build import REMEDY, lock, put
 from edge_glass.release import derived, publish, write_card
 from edge_glass.release.publish import Release

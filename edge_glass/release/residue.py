@@ -21,7 +21,7 @@ from markupsafe import escape
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.schema import Plain
 from edge_glass.corpora import catalog

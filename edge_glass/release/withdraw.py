@@ -17,7 +17,8 @@ from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.key_digests import Ids
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.revisions import Revisions, digest
 from edge_glass.core.row import source_id
 from edge_glass.core.schema import Plain

@@ -8,7 +8,8 @@ from filelock import FileLock
 
 from edge_glass.core import locations, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
-from edge_glass.core.manifest import HIDDEN, Manifest
+from edge_glass.core.manifest import Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline.build import REMEDY, Options

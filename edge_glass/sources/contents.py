@@ -10,7 +10,7 @@ from stat import S_ISREG
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.spec import SourceFacts
 
 Tick = Callable[[int, int | None], None]  # bytes done, bytes in all if known

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE
 from edge_glass.sources import json_text, table_layout
 from edge_glass.sources.chunk_text import HEADER, LINES, PACKED, Text, ending, opened

@@ -17,7 +17,7 @@ from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full, write_json
 from edge_glass.core.errors import ConfigError, DataError, SourceError, raise_all
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.version import VERSION
 from edge_glass.corpora.catalog import Variant

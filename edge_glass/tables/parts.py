@@ -23,7 +23,7 @@ from edge_glass.core import outputs, records, row_counts, schema
 from edge_glass.core.atomic_files import ArrowSink, Whole, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.shard_files import CHUNKING
 
 FOLDER = "metadata"  # of the parts

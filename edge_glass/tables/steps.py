@@ -15,7 +15,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from edge_glass.core.atomic_files import disk_full
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.version import VERSION
 from edge_glass.pipeline.executor import started

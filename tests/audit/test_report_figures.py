@@ -11,7 +11,7 @@ from edge_glass.audit import report, report_stats
 from edge_glass.core import manifest
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import DataError
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.release.export import export
 
 

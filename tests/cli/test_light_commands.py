@@ -19,6 +19,7 @@ HEAVY = {
     "pandas",
     "PIL.Image",
     "pyarrow",
+    "pyarrow._s3fs",
     "pyarrow.compute",
     "pyarrow.dataset",
     "py7zr",

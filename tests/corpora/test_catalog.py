@@ -8,7 +8,9 @@ import pytest
 from kit import ROOT
 
 from edge_glass.cli.main import main
+from edge_glass.core import spec
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 
 BIRDS_YAML = """\
@@ -150,3 +152,20 @@ def test_a_table_that_is_not_in_chunks_is_refused_with_what_to_do(
         main(["match", "captions.csv", "--out", "matched"])
     assert "give a folder of such chunks by --raw" in capsys.readouterr().err
     assert not (tmp_path / "matched").exists()
+
+
+def test_a_config_is_looked_for_in_the_yaml_of_its_corpus_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = list[str]()
+
+    def of_package(package: str, name: str) -> Spec:
+        read.append(name)
+        return spec.of_package(package, name)
+
+    monkeypatch.setattr(catalog, "of_package", of_package)
+    assert catalog.is_our_sample("clotho_sample")
+    assert not catalog.is_our_sample("clotho_16k")
+    assert {*read} == {"clotho"}
+    assert catalog.owner("clotho_9k") is None
+    assert catalog.owner("clothos") is None

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Shown
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import worker

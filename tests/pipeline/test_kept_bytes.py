@@ -17,7 +17,7 @@ from wildsite import Site, page
 
 from edge_glass.core import finished, manifest, records
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Silent
 from edge_glass.corpora import catalog, code_digest
 from edge_glass.pipeline import shard_plan, worker

@@ -14,6 +14,7 @@ import pytest
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan, worker
@@ -120,7 +121,7 @@ def test_whole_shards_of_a_stopped_build_are_gone_on_with(
     with monkeypatch.context() as patched, pytest.raises(EdgeGlassError):
         patched.setattr(manifest.Manifest, "check_balance", stopped)
         build(catalog.variant("clotho_sample"), tmp_path)
-    work = tmp_path / manifest.HIDDEN / "work" / "clotho_sample"
+    work = tmp_path / HIDDEN / "work" / "clotho_sample"
     before = {path.name: path.stat().st_ino for path in work.glob("*-of-*.parquet")}
     build(catalog.variant("clotho_sample"), tmp_path)
     shards = (tmp_path / "clotho_sample").glob("*-of-*.parquet")

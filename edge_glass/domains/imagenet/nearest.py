@@ -18,7 +18,7 @@ import pyarrow as pa
 from edge_glass.core import duck, manifest, outputs, parquet
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.manifest import HIDDEN
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.domains.imagenet.classify import captions, indexed
 from edge_glass.pipeline.executor import started
