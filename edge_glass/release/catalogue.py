@@ -37,16 +37,13 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
     sample = f"{kind.corpus}_sample"
     try:
         sample_build = build(catalog.variant(sample), temp, progress=progress)
-        features, row = (
-            sample_build.features,
-            next(iter(row_preview.sample_rows(temp / sample, sample_build, 1)), None),
-        )
+        features = sample_build.features
+        row = next(iter(row_preview.sample_rows(temp / sample, sample_build, 1)), None)
     except LibraryError as error:
         (progress or Silent()).say(f"{sample} is left out: {error}")
         features, row = {}, None
     corpus = catalog.variant(kind.corpus).builder()
     sources = corpus.request().sources
-    sizes = [source.bytes for source in sources.values() if not source.fetch]
     rows = {split: stated_rows(corpus, split) for split in corpus.chosen_splits()}
     known = [count for count in rows.values() if count is not None]
     total = sum(known) if len(known) == len(rows) else None
@@ -56,17 +53,23 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
         "rows": rows,
         "total": total,
         "published": kind.spec().expected.published.get(kind.corpus),
-        "files": [*_files(sizes), *_fetched(sources, total)],
-        "hours": sum(source.hours or 0 for source in sources.values()),
+        "files": [*_files(list(sources.values())), *_fetched(sources, total)],
         "columns": {name: described(feature) for name, feature in features.items()},
         "row": row,
     }
 
 
-def _files(sizes: list[int | None]) -> Iterator[str]:
-    """How large the files are that a build begins with, as far as it is stated."""
-    if known := sum(size or 0 for size in sizes):
-        yield f"{'more than ' if None in sizes else ''}{units.size(known)}"
+def _files(sources: list[Source]) -> Iterator[str]:
+    """What a build begins with: how large, how long, whether a person must download it."""
+    files = [source for source in sources if not source.fetch]
+    if known := sum(one.bytes or 0 for one in files):
+        yield f"{'more than ' if None in [one.bytes for one in files] else ''}{units.size(known)}"
+    elif files:
+        yield "size not stated"
+    if hours := sum(one.hours or 0 for one in sources):
+        yield f"{hours:.0f} hours"
+    if by_hand := sum(one.by_hand for one in files):
+        yield f"{'partly ' if by_hand < len(files) else ''}downloaded by hand"
 
 
 def _fetched(sources: dict[str, Source], rows: int | None) -> Iterator[str]:

@@ -28,8 +28,14 @@ def test_every_corpus_has_its_row(site: Path, page: Page) -> None:
         assert page.locator(f"a[href='#{name}']").count() == 1
     assert page.get_by_text(spec.licence_tag).count()
     text = page.inner_text("table")
-    for told in ("5.1 MB; clips, fetched row by row, about 48.5 GB", "982", "its own, see below"):
+    for told in (
+        "5.1 MB; downloaded by hand; clips, fetched row by row, about 48.5 GB",
+        "61.4 GB; 982 hours",
+        "size not stated; partly downloaded by hand",
+        "its own, see below",
+    ):
         assert told in text
+    assert "" not in [cell.strip() for cell in page.locator(".wide td").all_inner_texts()]
     cut = "lists => lists.filter(list => list.scrollHeight > list.clientHeight).length"
     assert page.eval_on_selector_all("article dl", cut) == 0
     loaded = "images => images.every(image => image.complete && image.naturalWidth > 0)"
