@@ -194,11 +194,11 @@ def caption(
     Examples:
         >>> edge_glass.caption("data/pixmo_cap", model="m", base_url="http://localhost:8000/v1")
     """
-    from edge_glass.domains.slides import captions, model_run
+    from edge_glass.domains.slides import captions, vision_model
     from edge_glass.release import write_card
 
     folder = Path(place)
-    options = model_run.Options(
+    options = vision_model.Options(
         model, base_url, (captions.TASK,), language, at_once=connections, tokens=tokens
     )
     asked, build = captions.caption(folder, options, column, name, _progress(progress))

@@ -188,14 +188,14 @@ def qa(
 ) -> None:
     """Ask a model about slides, or for captions of a build; run it again to go on where it was."""
     from edge_glass.cli import terminal
-    from edge_glass.domains.slides import ask, captions, decks, model_run
-    from edge_glass.domains.slides.budget import Prices
+    from edge_glass.domains.slides import ask, captions, decks, vision_model
+    from edge_glass.domains.slides.call_log import Prices
     from edge_glass.release import write_card
 
     _check_tasks(task or [])
     if budget is not None and not price_in + price_out:
         raise ConfigError("--budget counts dollars: give --price-in and --price-out as well")
-    options = model_run.Options(
+    options = vision_model.Options(
         model, base_url, tuple(task or decks.TASKS), language, pairs, connections,
         Prices(price_in, price_out), budget, token_budget, max_tokens, seconds, blind, others,
         prompts,

@@ -16,8 +16,8 @@ from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides import captions, prompts
-from edge_glass.domains.slides.budget import Prices
-from edge_glass.domains.slides.model_run import Options
+from edge_glass.domains.slides.call_log import Prices
+from edge_glass.domains.slides.vision_model import Options
 from edge_glass.media import audio, images
 from edge_glass.release import write_card
 from edge_glass.release.checks_papers import verify

@@ -15,9 +15,8 @@ from slidekit import LINES, deck, pair
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.domains.slides import call_log, decks, llm_session, prompts, rate_limits
 from edge_glass.domains.slides.ask import ask
-from edge_glass.domains.slides.budget import Prices
-from edge_glass.domains.slides.call_log import Calls
-from edge_glass.domains.slides.model_run import Options
+from edge_glass.domains.slides.call_log import Calls, Prices
+from edge_glass.domains.slides.vision_model import Options
 
 SECRET = "sk-very-secret-0123456789"
 PRICES = Prices(3.0, 15.0)

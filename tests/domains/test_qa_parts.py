@@ -9,8 +9,8 @@ from edge_glass.domains.slides import call_log, decks, prompts, rate_limits
 from edge_glass.domains.slides.call_log import Calls, Key, Use
 
 
-def test_a_refused_pace_is_halved_and_grows_again() -> None:
-    gate = rate_limits.Gate(16)
+def test_a_refused_pace_is_halved_and_grows_again(tmp_path: Path) -> None:
+    gate = rate_limits.Gate(Calls(tmp_path), 16)
     for _ in range(3):  # which were under way together
         gate.refused({})
     assert gate.allowed == 8

@@ -13,9 +13,9 @@ from slidekit import LINES, deck
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.domains.slides import call_log, decks, llm_session, prompts, rate_limits
 from edge_glass.domains.slides.ask import ask
-from edge_glass.domains.slides.budget import Prices
+from edge_glass.domains.slides.call_log import Prices
 from edge_glass.domains.slides.model_run import Asked as Outcome
-from edge_glass.domains.slides.model_run import Options
+from edge_glass.domains.slides.vision_model import Options
 
 ANSWER = (
     '{"pairs": [{"question": "¿Cuánta sangre bombea el corazón humano por minuto?", '

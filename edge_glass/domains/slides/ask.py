@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped
@@ -16,8 +15,9 @@ from edge_glass.domains.slides import decks, llm_session, prompts, vision_model
 from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.domains.slides.llm_session import Wish
-from edge_glass.domains.slides.model_run import Asked, Options, Run
-from edge_glass.domains.slides.validation import Others, Seconds
+from edge_glass.domains.slides.model_run import Asked, Item, Run
+from edge_glass.domains.slides.validation import Seconds
+from edge_glass.domains.slides.vision_model import Options
 from edge_glass.media import images
 
 
@@ -30,7 +30,8 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
     folders, skipped, total = _with_slides(root)
     with closing(Calls(root)) as calls:
         try:
-            asked = _Slides(folders, calls, options).ask(total, progress)
+            run = Run(calls, options)
+            asked = run.ask(_items(run, folders), total, "Collect the deck again.", progress)
         finally:
             for folder in folders:
                 export(folder, calls)
@@ -55,57 +56,39 @@ def _with_slides(root: Path) -> tuple[list[Path], dict[str, str], int]:
     return folders, skipped, total
 
 
-class _Slides(Run[tuple[Path, Deck, int]]):
-    """The slides of decks."""
+def _items(run: Run, folders: list[Path]) -> Iterator[Item]:
+    """Each slide of the decks."""
+    seconds = Seconds(run.talker, folders, run.options)
+    for folder in folders:
+        deck, by_hand, _ = decks.read_noted(folder)
+        for number, name in decks.numbered(deck.images).items():
+            written = {
+                p.task or decks.DOCVQA for p in by_hand if p.slide == number and p.prompt is None
+            }
+            tasks = [task for task in run.options.tasks if task not in written]
+            file = folder / name
+            yield str(file), partial(_slide, run, seconds, deck, number, file, tasks)
 
-    remedy = "Collect the deck again."
 
-    def __init__(self, folders: list[Path], calls: Calls, options: Options) -> None:
-        super().__init__(calls, options)
-        self._folders = folders
-        others = Others(folders, options.others) if options.others else None
-        self._seconds = Seconds(self.talker, options.blind, others, options.prompts)
+async def _slide(
+    run: Run, seconds: Seconds, deck: Deck, number: int, file: Path, tasks: list[str]
+) -> None:
+    """Ask for the pairs of a slide, and take the looks at each."""
+    data = file.read_bytes()
+    for task in tasks:
+        key = Key(deck.id, number, task)
+        if (answer := run.calls.answer(key)) is None:
+            answer = await run.talker.answer(_wish(key, deck, data, run.options))
+        for pair in _pairs(key, answer):
+            await seconds.look(pair, deck, data)
 
-    def items(self) -> Iterator[tuple[Path, Deck, int]]:
-        """Folder, deck and number of each slide."""
-        for folder in self._folders:
-            deck = decks.read(folder)
-            yield from ((folder, deck, number) for number in deck.numbers)
 
-    def where(self, item: tuple[Path, Deck, int]) -> str:
-        """The file of a slide."""
-        folder, _, number = item
-        return f"{folder}/{decks.slide_file(number)}"
-
-    async def one(self, item: tuple[Path, Deck, int]) -> None:
-        """Ask for the pairs of a slide, and take the looks at each."""
-        folder, deck, number = item
-        names = decks.numbered(deck.images)
-        data, by_hand = (folder / names[number]).read_bytes(), decks.read_pairs(folder)
-        written = {
-            p.task or decks.DOCVQA for p in by_hand if p.slide == number and p.prompt is None
-        }
-        for task in self.options.tasks:
-            if task in written:
-                continue
-            key = Key(deck.id, number, task)
-            answer = self.calls.answer(key) or await self.talker.answer(self._wish(key, deck, data))
-            for pair in _pairs(key, answer):
-                await self._seconds.look(pair, deck, data)
-
-    def _wish(self, key: Key, deck: Deck, data: bytes) -> Wish:
-        options, probe = self.options, images.probe(data)
-        wanted = options.language or deck.language
-        prompt = prompts.prompt(key.task, wanted, options.prompts)
-        text = prompt.filled(count=options.pairs, language=prompts.name(wanted))
-
-        def check(answer: BaseModel) -> str | None:
-            assert isinstance(answer, prompts.Pairs)
-            said = " ".join(f"{pair.question} {pair.answer}" for pair in answer.pairs)
-            return prompts.language_fault(said, wanted)
-
-        messages = vision_model.message(text, data)
-        return Wish(key, prompt, messages, prompts.Pairs, probe.width * probe.height, check)
+def _wish(key: Key, deck: Deck, data: bytes, options: Options) -> Wish:
+    probe, wanted = images.probe(data), options.language or deck.language
+    prompt = prompts.prompt(key.task, wanted, options.prompts)
+    text = prompt.filled(count=options.pairs, language=prompts.name(wanted))
+    messages = vision_model.message(text, data)
+    return Wish(key, prompt, messages, prompts.Pairs, probe.width * probe.height, wanted)
 
 
 def _pairs(key: Key, answer: books.Answer) -> list[Pair]:

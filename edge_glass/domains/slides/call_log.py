@@ -39,11 +39,6 @@ insert into ends select id, 'lost', null, most_in, most_out, most_cost, 1, null,
 LARGEST = """
 select task, max(tokens_in) from ends join calls on id = call where not estimated group by task
 """
-ALL = """
-select id, deck, slide, task, item, attempt, prompt, model, begun, outcome, status, tokens_in,
-  tokens_out, cost, estimated, seconds, detail from calls join ends on ends.call = calls.id
-  order by id
-"""
 SCHEMA = pa.schema(
     [
         ("id", pa.int64()), ("deck", pa.string()), ("slide", pa.int32()), ("task", pa.string()),
@@ -54,6 +49,7 @@ SCHEMA = pa.schema(
         ("detail", pa.string()),
     ]
 )  # fmt: skip
+ALL = f"select {', '.join(SCHEMA.names)} from calls join ends on call = id order by id"
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,19 @@ class Use:
     def tokens(self) -> int:
         """Those that were sent, and those of the answer."""
         return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Dollars for a million tokens."""
+
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+
+    def use(self, tokens_in: int, tokens_out: int, *, estimated: bool = False) -> Use:
+        """What so many tokens cost."""
+        cost = (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1_000_000
+        return Use(tokens_in, tokens_out, cost, estimated)
 
 
 @dataclass(frozen=True)
@@ -174,12 +183,8 @@ class Calls:
         def tables() -> Iterator[pa.Table]:
             rows = self._base.execute(ALL)
             while batch := rows.fetchmany(10_000):
-                columns = [list(column) for column in zip(*batch, strict=True)]
-                columns[14] = [bool(value) for value in columns[14]]
-                yield pa.Table.from_arrays(
-                    [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)],
-                    schema=SCHEMA,
-                )
+                columns = zip(SCHEMA.names, zip(*batch, strict=True), strict=True)
+                yield pa.table(dict(columns)).cast(SCHEMA)
 
         write_table(self._folder / TABLE, tables(), SCHEMA)
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from edge_glass.core import columns, finished, ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, absent
@@ -22,7 +20,8 @@ from edge_glass.core.revisions import Revisions
 from edge_glass.domains.slides import llm_session, prompts, vision_model
 from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.llm_session import Wish
-from edge_glass.domains.slides.model_run import FAILED, LEFT, Asked, Options, Run
+from edge_glass.domains.slides.model_run import FAILED, LEFT, Asked, Item, Run
+from edge_glass.domains.slides.vision_model import Options
 from edge_glass.media import audio, images
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
@@ -57,11 +56,12 @@ def caption(
     book = out / FOLDER / build.config
     book.mkdir(parents=True, exist_ok=True)
     with closing(Calls(book)) as calls:
-        run = _Rows(folder, build, column, calls, options)
-        asked = run.ask(build.rows, progress)
+        run = Run(calls, options)
+        rows = _Rows(folder, build, column, run)
+        asked = run.ask(rows.items(), build.rows, "Run `edge-glass verify`.", progress)
         if asked.slides[LEFT] or asked.slides.get(FAILED):
             return asked, None
-        return asked, run.config(name)
+        return asked, rows.config(name)
 
 
 def _column(build: Manifest, wanted: str | None) -> str:
@@ -87,36 +87,28 @@ class _Captioned:
         return lambda row: row | {COLUMN: self.caption(row)}
 
 
-class _Rows(Run[Row]):
+class _Rows:
     """The rows of a build."""
 
-    remedy = "Run `edge-glass verify`."
-
-    def __init__(
-        self, folder: Path, build: Manifest, column: str, calls: Calls, options: Options
-    ) -> None:
-        super().__init__(calls, options)
-        self._folder, self._build, self._column = folder, build, column
+    def __init__(self, folder: Path, build: Manifest, column: str, run: Run) -> None:
+        self._folder, self._build, self._column, self._run = folder, build, column, run
         self._kind, _ = columns.media_kinds(build.features)[column]
-        self._language = options.language or LANGUAGE
-        self._prompt = prompts.prompt(TASK, self._language, options.prompts)
+        self._language = run.options.language or LANGUAGE
+        self._prompt = prompts.prompt(TASK, self._language, run.options.prompts)
         self._answers = 0  # digests of all captions, added up: they come in any order
 
-    def items(self) -> Iterator[Row]:
-        """Id and media of each row."""
+    def items(self) -> Iterator[Item]:
+        """Each row."""
         for shard in self._build.shards():
-            yield from parquet.rows(self._folder / shard.file, ["id", self._column])
+            for row in parquet.rows(self._folder / shard.file, ["id", self._column]):
+                yield f"{self._folder}: {row['id']}: {self._column}", partial(self._ask, row)
 
-    def where(self, item: Row) -> str:
-        """The row."""
-        return f"{self._folder}: {item['id']}: {self._column}"
-
-    async def one(self, item: Row) -> None:
+    async def _ask(self, row: Row) -> None:
         """Ask for the caption of a row, if it has media."""
-        if self._media(item):
-            key = self._key(item)
-            self.calls.answer(key) or await self.talker.answer(self._wish(key, item))
-        said = f"{item['id']}\0{self._caption(item) or ''}".encode()
+        if self._media(row):
+            key, run = self._key(row), self._run
+            run.calls.answer(key) or await run.talker.answer(self._wish(key, row))
+        said = f"{row['id']}\0{self._caption(row) or ''}".encode()
         self._answers += int.from_bytes(hashlib.sha256(said).digest())
 
     def _media(self, row: Row) -> list[bytes]:
@@ -128,7 +120,7 @@ class _Rows(Run[Row]):
 
     def _key(self, row: Row) -> Key:
         """What is asked: other bytes, or another model or prompt, are another question."""
-        settings = (self._column, self.options.model, self._prompt.version, self._language)
+        settings = (self._column, self._run.options.model, self._prompt.version, self._language)
         digests = (hashlib.sha256(data).hexdigest() for data in self._media(row))
         item = hashlib.sha256("\0".join([*settings, *digests]).encode()).hexdigest()
         return Key(row["id"], 0, TASK, item)
@@ -144,16 +136,11 @@ class _Rows(Run[Row]):
         if len(sent) > 1:
             what = f"{len(sent)} {'sounds' if self._kind == 'audio' else 'frames of one clip'}"
         text = self._prompt.filled(what=what, language=prompts.name(self._language))
-
-        def check(answer: BaseModel) -> str | None:
-            assert isinstance(answer, prompts.Caption)
-            return prompts.language_fault(answer.caption, self._language)
-
         messages = vision_model.message(text, *sent)
-        return Wish(key, self._prompt, messages, prompts.Caption, pixels, check)
+        return Wish(key, self._prompt, messages, prompts.Caption, pixels, self._language)
 
     def _caption(self, row: Row) -> str | None:
-        answer = self.calls.answer(self._key(row)) if self._media(row) else None
+        answer = self._run.calls.answer(self._key(row)) if self._media(row) else None
         kept = answer and answer.outcome == llm_session.ANSWERED
         return str(answer.content["caption"]) if answer and kept else None
 
@@ -161,7 +148,7 @@ class _Rows(Run[Row]):
         """Make the config with the captions; its manifest."""
         build, prompt = self._build, self._prompt
         captions = Captions(
-            AuditedBuild(build.config, build.seal), self._column, self.options.model,
+            AuditedBuild(build.config, build.seal), self._column, self._run.options.model,
             prompt.version, prompt.text, self._language, f"{self._answers % 2**256:064x}",
         )  # fmt: skip
         texts = dict.fromkeys(build.with_role(ColumnRole.CAPTION), ColumnRole.TEXT)

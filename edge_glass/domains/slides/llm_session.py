@@ -1,18 +1,14 @@
 """One thing asked of a model until there is an answer: retries, the repair try, the books."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
-
 from edge_glass.domains.slides import prompts, replies
-from edge_glass.domains.slides.budget import Budget, Prices
 from edge_glass.domains.slides.call_log import Answer, Calls, Key, Use
-from edge_glass.domains.slides.prompts import Prompt
+from edge_glass.domains.slides.prompts import Form, Prompt
 from edge_glass.domains.slides.rate_limits import BACK_OFF, Gate, sleep
 from edge_glass.domains.slides.replies import Reply
-from edge_glass.domains.slides.vision_model import Endpoint, Messages
+from edge_glass.domains.slides.vision_model import Endpoint, Messages, Options
 
 TRIES = {  # of what may heal
     replies.RATE_LIMITED: 10,
@@ -33,8 +29,6 @@ CHARACTERS = 3  # a token, at least
 PIXELS = 500  # a token, at least: models take one for 512 to 784
 OVERHEAD = 500  # tokens a picture and a schema may take beside that
 
-Check = Callable[[BaseModel], str | None]  # what is wrong with an answer that has its form
-
 
 @dataclass
 class Wish:
@@ -43,9 +37,9 @@ class Wish:
     key: Key
     prompt: Prompt
     messages: Messages
-    form: type[BaseModel]
+    form: type[Form]
     pixels: int = 0  # of all pictures in it
-    check: Check | None = None
+    language: str | None = None  # to be written in; any if not set
     note: dict[str, int] = field(default_factory=dict)  # kept with the answer
 
 
@@ -60,11 +54,9 @@ class FailedError(Exception):
 class Talker:
     """Asks one endpoint, and keeps the book."""
 
-    def __init__(
-        self, endpoint: Endpoint, calls: Calls, budget: Budget, gate: Gate, prices: Prices
-    ) -> None:
-        self._endpoint, self._calls, self._gate = endpoint, calls, gate
-        self._budget, self._prices = budget, prices
+    def __init__(self, calls: Calls, options: Options) -> None:
+        self.endpoint, self._calls, self._prices = Endpoint(options), calls, options.prices
+        self._gate = Gate(calls, options.at_once, options.money, options.tokens)
         self._loads = 0  # replies in a row that the model is still loading
 
     async def answer(self, wish: Wish) -> Answer:
@@ -83,7 +75,7 @@ class Talker:
             if outcome == REFUSED or fit:
                 kept = REFUSED if outcome == REFUSED else ANSWERED
                 self._calls.store(wish.key, call, kept, use, seconds, content)
-                return Answer(kept, content, wish.prompt.version, self._endpoint.model)
+                return Answer(kept, content, wish.prompt.version, self.endpoint.model)
             self._calls.end(call, outcome, use, seconds, reply.status, problem or "")
             mend = prompts.prompt("repair", None).filled(problem=problem)
             messages = [
@@ -97,20 +89,16 @@ class Talker:
         """A reply that says something; its call is begun and not yet ended."""
         attempt = 1
         while True:
-            room = self._endpoint.max_tokens
+            room = self.endpoint.max_tokens
             most = self._most(wish, messages, room)
-            await self._budget.reserve(most)
-            try:
-                async with self._gate.turn():
-                    if room != self._endpoint.max_tokens:  # it changed: so does what is reserved
-                        continue
-                    reply, call, use, seconds = await self._called(wish, messages, attempt, most)
-                    self._pace(reply, most)
-                    if reply.outcome in (replies.OK, replies.REFUSED):
-                        return reply, call, use, seconds
-                    self._calls.end(call, reply.outcome, use, seconds, reply.status, reply.detail)
-            finally:
-                await self._budget.release(most)
+            async with self._gate.turn(most):
+                if room != self.endpoint.max_tokens:  # it changed: so does what is reserved
+                    continue
+                reply, call, use, seconds = await self._called(wish, messages, attempt, most)
+                self._pace(reply, most)
+                if reply.outcome in (replies.OK, replies.REFUSED):
+                    return reply, call, use, seconds
+                self._calls.end(call, reply.outcome, use, seconds, reply.status, reply.detail)
             if not self._may_try(reply, attempt):
                 raise FailedError(reply)
             if reply.outcome not in NOT_COUNTED:
@@ -120,7 +108,7 @@ class Talker:
 
     def _may_try(self, reply: Reply, attempt: int) -> bool:
         if reply.outcome == replies.LENGTH:
-            return reply.room < self._endpoint.max_tokens
+            return reply.room < self.endpoint.max_tokens
         if reply.outcome == replies.LOADING:
             return self._loads <= LOADS
         return reply.outcome == replies.UNSUPPORTED or attempt < TRIES.get(reply.outcome, 1)
@@ -128,16 +116,18 @@ class Talker:
     async def _called(
         self, wish: Wish, messages: Messages, attempt: int, most: Use
     ) -> tuple[Reply, int, Use, float]:
-        version, model = wish.prompt.version, self._endpoint.model
+        version, model = wish.prompt.version, self.endpoint.model
         call = self._calls.begin(wish.key, attempt, version, model, most)
         start = time.monotonic()
-        reply = await self._endpoint.ask(messages, prompts.schema(wish.form), call)
+        reply = await self.endpoint.ask(messages, prompts.schema(wish.form), call)
         seconds = time.monotonic() - start
         if reply.cut and reply.outcome == replies.OK and _read(reply, wish)[2] == INVALID:
             reply.outcome = replies.LENGTH
-            self._endpoint.give_room(reply)
+            self.endpoint.give_room(reply)
         use = self._use(reply, most)
-        self._seen(wish.key.task, use)
+        if not use.estimated:
+            largest, task = self._calls.largest, wish.key.task
+            largest[task] = max(largest.get(task, 0), use.tokens_in)
         return reply, call, use, seconds
 
     def _pace(self, reply: Reply, most: Use) -> None:
@@ -158,11 +148,6 @@ class Talker:
         tokens = sum(map(len, texts)) // CHARACTERS + wish.pixels // PIXELS + OVERHEAD
         known = self._calls.largest.get(wish.key.task, 0)
         return self._prices.use(max(tokens, known + known // 10), room, estimated=True)
-
-    def _seen(self, task: str, use: Use) -> None:
-        if not use.estimated:
-            largest = self._calls.largest
-            largest[task] = max(largest.get(task, 0), use.tokens_in)
 
     def _use(self, reply: Reply, most: Use) -> Use:
         if reply.tokens_in is not None and reply.tokens_out is not None:
@@ -185,5 +170,5 @@ def _read(reply: Reply, wish: Wish) -> tuple[object, str | None, str]:
         answer = prompts.parsed(reply.text, wish.form)
     except ValueError as error:
         return None, str(error), INVALID
-    problem = wish.check(answer) if wish.check else None
+    problem = prompts.language_fault(answer.written(), wish.language)
     return answer.model_dump() | wish.note, problem, WRONG_LANGUAGE if problem else ANSWERED

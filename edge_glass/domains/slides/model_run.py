@@ -1,47 +1,25 @@
 """A run of a model over many items: what is asked, what it may cost, when it stops."""
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
 
 from edge_glass.core import interrupts
 from edge_glass.core.errors import ConfigError, EdgeGlassError, NetworkError, SourceError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.domains.slides import decks, llm_session, replies, vision_model
-from edge_glass.domains.slides.budget import Budget, Prices, SpentError
+from edge_glass.domains.slides import llm_session, replies, vision_model
 from edge_glass.domains.slides.call_log import Calls
 from edge_glass.domains.slides.llm_session import FailedError, Talker
-from edge_glass.domains.slides.rate_limits import Gate
-from edge_glass.domains.slides.vision_model import Endpoint
+from edge_glass.domains.slides.rate_limits import SpentError
+from edge_glass.domains.slides.vision_model import Options
 
-Item = TypeVar("Item")
+# where an item lies, to be named if it is damaged, and what asks all that is to be asked of it:
+# that raises FailedError, SpentError, Dropped
+Item = tuple[str, Callable[[], Awaitable[None]]]
 IN_A_ROW, AT_FIRST = 10, 3  # failures without an answer between, or before, that end a run
 DONE, FAILED, LEFT = "done", "failed", "left"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a model is asked; `language` is what is written in, that of each deck if not set."""
-
-    model: str
-    base_url: str
-    tasks: tuple[str, ...] = decks.TASKS
-    language: str | None = None
-    pairs: int = 2
-    at_once: int = 16
-    prices: Prices = field(default_factory=Prices)
-    money: float | None = None
-    tokens: int | None = None
-    max_tokens: int = 1000  # of one answer
-    seconds: float = 120.0  # that one call may take
-    blind: bool = False
-    others: int = 0  # slides that each one is to be told from
-    prompts: Path | None = None
 
 
 @dataclass
@@ -64,81 +42,65 @@ class Asked:
             raise NetworkError(f"{place}: {why}. The same command goes on where it is.")
 
 
-class Run(ABC, Generic[Item]):
+class Run:
     """Items go through `at_once` workers; all that is asked of one is asked by one of them."""
-
-    remedy: ClassVar[str]  # where an item is damaged
 
     def __init__(self, calls: Calls, options: Options) -> None:
         if options.prompts and not options.prompts.is_dir():
             raise ConfigError(f"{options.prompts}: no such folder of prompts")
         self.calls, self.options = calls, options
-        self._endpoint = Endpoint(
-            options.model, options.base_url, options.seconds, options.max_tokens
-        )
-        budget = Budget(calls, options.money, options.tokens)
-        self.talker = Talker(self._endpoint, calls, budget, Gate(options.at_once), options.prices)
+        self.talker = Talker(calls, options)
         self._states: list[str] = []
         self._stopped: str | None = None
         self._failure: str | None = None
         self._in_a_row = 0
 
-    @abstractmethod
-    def items(self) -> Iterator[Item]:
-        """What is to be asked about."""
+    def ask(
+        self, items: Iterator[Item], total: int, remedy: str, progress: Progress | None
+    ) -> Asked:
+        """Ask about all items, `total` of them, and write the table of calls.
 
-    @abstractmethod
-    def where(self, item: Item) -> str:
-        """Where an item lies, to be named if it is damaged."""
-
-    @abstractmethod
-    async def one(self, item: Item) -> None:
-        """Ask all that is to be asked of an item. Raises FailedError, SpentError, Dropped."""
-
-    def ask(self, total: int, progress: Progress | None) -> Asked:
-        """Ask about all items, `total` of them, and write the table of calls."""
+        `remedy` is what helps where an item is damaged.
+        """
         try:
             with (progress or Silent()).rows("ask", total, self._count):
-                interrupts.run(self._all())
+                interrupts.run(self._all(items, remedy))
         finally:
             self.calls.write()
         states = Counter(self._states)
         states[LEFT] = total - states.total()
         return Asked(
             dict(states), self.calls.cost, self.calls.tokens, self.calls.outcomes(),
-            self._stopped, self._failure, self._endpoint.notes,
+            self._stopped, self._failure, self.talker.endpoint.notes,
         )  # fmt: skip
 
     def _count(self) -> tuple[int, int]:
         """Items that are dealt with, and that failed."""
         return len(self._states), self._states.count(FAILED)
 
-    async def _all(self) -> None:
-        items = self.items()
+    async def _all(self, items: Iterator[Item], remedy: str) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.options.at_once):
-                    group.create_task(self._work(items))
+                    group.create_task(self._work(items, remedy))
         except* EdgeGlassError as several:
             raise several.exceptions[0] from None
         finally:
-            await self._endpoint.close()
+            await self.talker.endpoint.close()
 
-    async def _work(self, items: Iterator[Item]) -> None:
-        for item in items:
+    async def _work(self, items: Iterator[Item], remedy: str) -> None:
+        for where, ask in items:
             if self._stopped:
                 return
             try:
-                await self.one(item)
+                await ask()
                 self._states.append(DONE)
                 self._in_a_row = 0
             except SpentError:
                 self._stopped = "the budget is spent"
             except Dropped as drop:
                 self._states.append(FAILED)
-                raise SourceError(
-                    f"{self.where(item)}: {drop.outcome}: {drop.detail}. {self.remedy}"
-                ) from None
+                raise SourceError(f"{where}: {drop.outcome}: {drop.detail}. {remedy}") from None
             except FailedError as failed:
                 self._states.append(FAILED)
                 self._check(failed)

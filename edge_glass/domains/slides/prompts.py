@@ -33,32 +33,42 @@ MOST_FAILED = 1000  # braces that open nothing
 Text = Annotated[str, BeforeValidator(lambda value: plain(value) if type(value) is str else value)]
 
 
-class _Strict(BaseModel):
+class Form(BaseModel):
     """Told to a model as it stands (see `schema`); more keys are no fault."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
+    def written(self) -> str:
+        """What of it is in a language."""
+        return ""
 
-class Said(_Strict):
+
+class Said(Form):
     """One pair, as a model gives it."""
 
     question: Text = Field(min_length=1, max_length=2000)
     answer: Text = Field(min_length=1, max_length=5000)
 
 
-class Pairs(_Strict):  # noqa: D101 - a model would read it
+class Pairs(Form):  # noqa: D101 - a model would read it
     pairs: list[Said] = Field(max_length=50)
 
+    def written(self) -> str:  # noqa: D102
+        return " ".join(f"{pair.question} {pair.answer}" for pair in self.pairs)
 
-class Caption(_Strict):  # noqa: D101 - a model would read it
+
+class Caption(Form):  # noqa: D101 - a model would read it
     caption: Text = Field(min_length=1, max_length=5000)
 
+    def written(self) -> str:  # noqa: D102
+        return self.caption
 
-class Blind(_Strict):  # noqa: D101 - a model would read it
+
+class Blind(Form):  # noqa: D101 - a model would read it
     answerable: bool
 
 
-class Pick(_Strict):  # noqa: D101 - a model would read it
+class Pick(Form):  # noqa: D101 - a model would read it
     slides: list[int]
 
 
@@ -101,7 +111,7 @@ def language_fault(text: str, wanted: str | None) -> str | None:
     return f"it is in another language ({seen}) than {name(wanted)}"
 
 
-def schema(form: type[BaseModel]) -> dict[str, Any]:
+def schema(form: type[Form]) -> dict[str, Any]:
     """A form as the `response_format` of a call: strict JSON schema, without what that forbids."""
     return {
         "type": "json_schema",
@@ -124,7 +134,7 @@ def _plain(node: Any) -> Any:
     return {key: _plain(value) for key, value in node.items() if key not in unwanted} | strict
 
 
-def parsed(text: str, form: type[BaseModel]) -> BaseModel:
+def parsed(text: str, form: type[Form]) -> Form:
     """What a model said, in its form. Raises ValueError with what is wrong, in one sentence.
 
     The last JSON in the text that has the form: models think aloud first, greet, put it into a

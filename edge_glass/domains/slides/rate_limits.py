@@ -1,7 +1,8 @@
-"""How fast a model may be asked: learned from what it answers.
+"""How fast a model may be asked, and for how much.
 
 Each success lets one more call be under way now and then, each 429 halves them; and nobody asks
-before the time is over that the server names in `Retry-After` or in `x-ratelimit-reset-*`.
+before the time is over that the server names in `Retry-After` or in `x-ratelimit-reset-*`. What is
+under way counts at the most that it can cost.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from edge_glass.domains.slides.call_log import Calls, Use
 from edge_glass.sources.hosts import retry_after
 
 BACK_OFF = 1.0  # seconds after a first refusal that names no time, doubled after each further one
@@ -21,30 +23,55 @@ sleep = asyncio.sleep
 clock = time.monotonic
 
 
-class Gate:
-    """Turns at a model, `at_once` at most."""
+class SpentError(Exception):
+    """The budget has no room for another call."""
 
-    def __init__(self, at_once: int) -> None:
-        self._most, self.allowed, self._users = at_once, float(at_once), 0
+
+class Gate:
+    """Turns at a model, `at_once` at most, for so much money and so many tokens; None: no limit."""
+
+    def __init__(
+        self, calls: Calls, at_once: int, money: float | None = None, tokens: int | None = None
+    ) -> None:
+        self._calls, self._money, self._tokens = calls, money, tokens
+        self._most, self.allowed = at_once, float(at_once)
+        self._under_way: list[Use] = []  # each at its most
         self._open, self._rests_until = False, 0.0
         self._refusals = 0
         self._free = asyncio.Condition()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """One call, when the server wants it; until the gate is open, one at a time."""
+    async def turn(self, most: Use) -> AsyncIterator[None]:
+        """One call, when the server wants it; until the gate is open, one at a time.
+
+        Raises SpentError if there is no room for it and no call that may give some back.
+        """
         async with self._free:
-            while self._users >= (int(self.allowed) if self._open else 1):
+            while not self._fits(most) or len(self._under_way) >= self._at_once:
+                if not self._under_way:
+                    raise SpentError
                 await self._free.wait()
-            self._users += 1
+            self._under_way.append(most)
         try:
             while (wait := self._rests_until - clock()) > 0:
                 await sleep(wait)
             yield
         finally:
             async with self._free:
-                self._users -= 1
+                self._under_way.remove(most)
                 self._free.notify_all()
+
+    @property
+    def _at_once(self) -> int:
+        return int(self.allowed) if self._open else 1
+
+    def _fits(self, most: Use) -> bool:
+        uses = [*self._under_way, most]
+        cost = self._calls.cost + sum(use.cost for use in uses)
+        tokens = self._calls.tokens + sum(use.tokens for use in uses)
+        # a hair's breadth, for sums of floats
+        within = self._money is None or cost <= self._money * (1 + 1e-9)
+        return within and (self._tokens is None or tokens <= self._tokens)
 
     def answered(self, headers: Mapping[str, str], tokens: int) -> None:
         """An answer came, of so many tokens: what do its headers say of the next one?"""

@@ -8,6 +8,7 @@ from edge_glass.domains.slides.bm25 import Index
 from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.domains.slides.llm_session import Talker, Wish
+from edge_glass.domains.slides.vision_model import Options
 from edge_glass.media import images
 from edge_glass.sources.raw import nfc
 
@@ -44,10 +45,9 @@ class Others:
 class Seconds:
     """The looks that a run takes."""
 
-    def __init__(
-        self, talker: Talker, blind: bool, others: Others | None, own: Path | None
-    ) -> None:
-        self._talker, self._blind, self._others, self._own = talker, blind, others, own
+    def __init__(self, talker: Talker, folders: list[Path], options: Options) -> None:
+        self._talker, self._blind, self._own = talker, options.blind, options.prompts
+        self._others = Others(folders, options.others) if options.others else None
 
     async def look(self, pair: Pair, deck: Deck, slide: bytes) -> None:
         """Ask what is to be asked of a pair; the answers are stored among the calls."""

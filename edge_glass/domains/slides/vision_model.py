@@ -4,12 +4,15 @@ import asyncio
 import base64
 import os
 import re
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
-from edge_glass.domains.slides import replies
+from edge_glass.domains.slides import decks, replies
+from edge_glass.domains.slides.call_log import Prices
 from edge_glass.domains.slides.replies import Reply
 
 if TYPE_CHECKING:
@@ -30,6 +33,26 @@ GROWTH = 4  # times the room, once, where answers are cut
 Messages = list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a model is asked; `language` is what is written in, that of each deck if not set."""
+
+    model: str
+    base_url: str
+    tasks: tuple[str, ...] = decks.TASKS
+    language: str | None = None
+    pairs: int = 2
+    at_once: int = 16
+    prices: Prices = field(default_factory=Prices)
+    money: float | None = None
+    tokens: int | None = None
+    max_tokens: int = 1000  # of one answer
+    seconds: float = 120.0  # that one call may take
+    blind: bool = False
+    others: int = 0  # slides that each one is to be told from
+    prompts: Path | None = None
+
+
 class Endpoint:
     """A model at a URL. Its key comes from the environment and is never shown.
 
@@ -37,21 +60,22 @@ class Endpoint:
     remembered; `notes` say what it was.
     """
 
-    def __init__(self, model: str, base_url: str, seconds: float, max_tokens: int) -> None:
+    def __init__(self, options: Options) -> None:
         needs("Asking a model", "qa", "openai")
         import openai
 
-        parts = urlsplit(base_url)
+        url, self._seconds = options.base_url, options.seconds
+        parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"--base-url {base_url}: not a URL, e.g. http://localhost:8000/v1")
+            raise ConfigError(f"--base-url {url}: not a URL, e.g. http://localhost:8000/v1")
         if parts.username or parts.password:
             raise ConfigError(f"--base-url: no key in the URL; put it into ${KEY}")
-        self.model, self.max_tokens, self._seconds = model, max_tokens, seconds
-        self._room, self._form, self._first_room = "max_tokens", FORMS[0], max_tokens
+        self.model, self.max_tokens = options.model, options.max_tokens
+        self._room, self._form, self._first_room = "max_tokens", FORMS[0], self.max_tokens
         self._may_grow, self.notes = True, list[str]()
         self._openai, self._key = openai, os.environ.get(KEY)
         self._client = openai.AsyncOpenAI(
-            api_key=self._key or "none", base_url=base_url, max_retries=0, timeout=seconds
+            api_key=self._key or "none", base_url=url, max_retries=0, timeout=self._seconds
         )
 
     async def ask(self, messages: Messages, form: dict[str, Any], call: int) -> Reply:
