@@ -111,7 +111,7 @@ def _source(
     if kind == SITE:
         if site not in SITES:
             raise ConfigError(f"--site {site}: there are {', '.join(SITES)}")
-        return _now(crawl.collect(desk, source, SITES[site](), wanted, limits))
+        return _now(crawl.collect(desk, source, SITES[site], wanted, limits))
     path = Path(source)
     if kind == LIST:
         return _now(deck_urls.collect(desk, path, dpi, limits))

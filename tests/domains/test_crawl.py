@@ -11,7 +11,7 @@ from test_collect import entry, outcomes
 from wildsite import Answer, Site, page
 
 from edge_glass.domains.slides import decks
-from edge_glass.domains.slides.sites import NextData
+from edge_glass.domains.slides.sites import next_data
 
 ENGLISH = [
     "Photosynthesis turns the light of the sun into chemical energy for plants",
@@ -165,7 +165,7 @@ HOSTILE = [
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
 def test_pages_in_another_format(body: bytes) -> None:
     with pytest.raises(ValueError):
-        NextData().read("https://s.example/a/b", body.decode())
+        next_data("https://s.example/a/b", body.decode())
 
 
 def test_links_are_those_of_the_site() -> None:
@@ -173,6 +173,6 @@ def test_links_are_those_of_the_site() -> None:
     links = ["/a/b", "//evil.example/a/b", "javascript:alert(1)", "http://[bad", "/a/b?x=1",
              "/a/b/c", "?page=2", "https://s.example/c/d#3"]  # fmt: skip
     anchors = "".join(f'<a href="{link}">' for link in links)
-    found = NextData().read("https://s.example/search", anchors + data)
+    found = next_data("https://s.example/search", anchors + data)
     assert found.decks == ["https://s.example/a/b", "https://s.example/c/d"]
     assert found.lists == ["https://s.example/search?page=2"]

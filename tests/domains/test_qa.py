@@ -1,6 +1,5 @@
 """Asking a vision model: a server on loopback that speaks the protocol, and misbehaves."""
 
-import asyncio
 import json
 import sqlite3
 from collections import Counter
@@ -10,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from kit import Cli
 from modelserver import Asked, Model, Script, Trouble
-from slidekit import LINES, deck, pair
+from slidekit import LINES, deck, pair, without_naps
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.domains.slides import call_log, decks, llm_session, prompts, rate_limits
+from edge_glass.domains.slides import call_log, decks, prompts
 from edge_glass.domains.slides.ask import ask
 from edge_glass.domains.slides.call_log import Calls, Prices
 from edge_glass.domains.slides.vision_model import Options
@@ -40,19 +39,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Rests that pass at once, on a clock of their own."""
-    naps: list[float] = []
-    real, nap = rate_limits.clock, asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        naps.append(seconds)
-        await nap(0)
-
-    for module in (rate_limits, llm_session):
-        monkeypatch.setattr(module, "sleep", sleep)
-    monkeypatch.setattr(rate_limits, "clock", lambda: real() + sum(naps))
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    return naps
+    return without_naps(monkeypatch)
 
 
 def options(model: Model, **more: object) -> Options:

@@ -1,6 +1,5 @@
 """Endpoints answer in many ways: what is paid for is read, and no fault is paid for twice."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from modelserver import NOT_ANSWERS, Asked, Model, Trouble, replies
-from slidekit import LINES, deck
+from slidekit import LINES, deck, without_naps
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.domains.slides import call_log, decks, llm_session, prompts, rate_limits
+from edge_glass.domains.slides import call_log, decks, prompts
 from edge_glass.domains.slides.ask import ask
 from edge_glass.domains.slides.call_log import Prices
 from edge_glass.domains.slides.model_run import Asked as Outcome
@@ -38,17 +37,7 @@ def root(tmp_path: Path) -> Root:
 
 @pytest.fixture(autouse=True)
 def no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rests that pass at once, on a clock of their own."""
-    naps: list[float] = []
-    real, nap = rate_limits.clock, asyncio.sleep
-
-    async def sleep(seconds: float) -> None:
-        naps.append(seconds)
-        await nap(0)
-
-    for module in (rate_limits, llm_session):
-        monkeypatch.setattr(module, "sleep", sleep)
-    monkeypatch.setattr(rate_limits, "clock", lambda: real() + sum(naps))
+    without_naps(monkeypatch)
 
 
 def asked(root: Path, model: Model, **more: object) -> Outcome:

@@ -35,13 +35,17 @@ def put(path: Path, data: bytes | str) -> None:
     path.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def lines(records: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
 def table(path: Path, records: list[dict[str, Any]], delimiter: str = ",") -> None:
     """Records as the kind of table that the suffix says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(records), path)
     elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        path.write_text(lines(records))
     elif path.suffix == ".json":
         path.write_text(json.dumps(records, indent=1))
     else:
@@ -294,12 +298,12 @@ def kaldi(at: Path, url: str) -> None:
 
 
 def nemo(at: Path, url: str) -> None:
-    lines = [
-        {"audio_filepath": "audio/talk.wav", "offset": 0.25, "duration": 1.5, "text": "hello"},
-        {"audio_filepath": "audio/talk.wav", "offset": 2, "duration": 0.5, "text": "bye"},
-        {"audio_filepath": "audio/talk.wav", "offset": 5, "duration": 60, "text": "too long"},
+    cuts = ((0.25, 1.5, "hello"), (2, 0.5, "bye"), (5, 60, "too long"))
+    records = [
+        {"audio_filepath": "audio/talk.wav", "offset": begin, "duration": length, "text": text}
+        for begin, length, text in cuts
     ]
-    put(at / "nemo" / "train_manifest.json", "".join(json.dumps(line) + "\n" for line in lines))
+    put(at / "nemo" / "train_manifest.json", lines(records))
     put(at / "nemo" / "audio" / "talk.wav", TALK)
 
 
@@ -320,16 +324,14 @@ def lhotse_cuts(at: Path, url: str) -> None:
          "type": "MonoCut", "supervisions": [SAID[n] | {"start": 0}]}
         for n in range(2)
     ]  # fmt: skip
-    data = "".join(json.dumps(cut) + "\n" for cut in cuts).encode()
-    put(at / "cuts" / "lab_cuts_train.jsonl.gz", gzip.compress(data, mtime=0))
+    data = gzip.compress(lines(cuts).encode(), mtime=0)
+    put(at / "cuts" / "lab_cuts_train.jsonl.gz", data)
     put(at / "cuts" / "audio" / "talk.wav", TALK)
 
 
 def lhotse_manifests(at: Path, url: str) -> None:
-    put(at / "manifests" / "lab_recordings_all.jsonl", json.dumps(RECORDING) + "\n")
-    put(
-        at / "manifests" / "lab_supervisions_all.jsonl", "".join(json.dumps(s) + "\n" for s in SAID)
-    )
+    table(at / "manifests" / "lab_recordings_all.jsonl", [RECORDING])
+    table(at / "manifests" / "lab_supervisions_all.jsonl", SAID)
     put(at / "manifests" / "audio" / "talk.wav", TALK)
 
 
@@ -402,43 +404,55 @@ item []:
 '''
 
 
+def films() -> list[Path]:
+    return sorted((ROOT / "samples" / "valor" / "videos").iterdir())[:2]
+
+
 def videos(at: Path, url: str) -> None:
-    for number, path in enumerate(sorted((ROOT / "samples" / "valor" / "videos").iterdir())[:2]):
+    for number, path in enumerate(films()):
         put(at / "videos" / ("dance", "sing")[number] / path.name, path.read_bytes())
+
+
+STEPS = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"  # of v2
+KINDS = {"action": "float32", "observation.images.top": "video", "timestamp": "float32"}
+
+
+def lerobot_info(
+    at: Path, version: str, data: str, video: str | None, kinds: dict[str, str], robot: str | None
+) -> None:
+    info = {
+        "codebase_version": version, "robot_type": robot, "total_episodes": 2, "chunks_size": 1000,
+        "fps": 10, "splits": {"train": "0:2"}, "data_path": data, "video_path": video,
+        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in kinds.items()},
+    }  # fmt: skip
+    put(at / "meta" / "info.json", json.dumps(info))
+
+
+def steps(episode: int, length: int) -> list[dict[str, Any]]:
+    return [
+        {"action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": episode}
+        for n in range(length)
+    ]
 
 
 def lerobot(at: Path, url: str) -> None:
     video = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
-    data = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-    features = {"action": "float32", "observation.images.top": "video", "timestamp": "float32"}
-    info = {
-        "codebase_version": "v2.1", "robot_type": None, "total_episodes": 2, "chunks_size": 1000,
-        "fps": 10, "splits": {"train": "0:2"}, "data_path": data, "video_path": video,
-        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in features.items()},
-    }  # fmt: skip
-    put(at / "pusht" / "meta" / "info.json", json.dumps(info))
-    videos = sorted((ROOT / "samples" / "valor" / "videos").iterdir())
-    lines = []
-    for number in range(2):
-        lines.append({"episode_index": number, "tasks": ["Push the T."], "length": 3})
-        steps = [
-            {"action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": number}
-            for n in range(3)
-        ]
-        table(at / "pusht" / data.format(episode_chunk=0, episode_index=number), steps)
+    lerobot_info(at / "pusht", "v2.1", STEPS, video, KINDS, None)
+    for number, film in enumerate(films()):
+        table(at / "pusht" / STEPS.format(episode_chunk=0, episode_index=number), steps(number, 3))
         name = video.format(
             episode_chunk=0, episode_index=number, video_key="observation.images.top"
         )
-        put(at / "pusht" / name, videos[number].read_bytes())
-    put(at / "pusht" / "meta" / "episodes.jsonl", "".join(json.dumps(x) + "\n" for x in lines))
+        put(at / "pusht" / name, film.read_bytes())
+    episodes = [{"episode_index": n, "tasks": ["Push the T."], "length": 3} for n in range(2)]
+    table(at / "pusht" / "meta" / "episodes.jsonl", episodes)
 
 
 def lerobot_v3(at: Path, url: str) -> None:
     """Two episodes in one file of each kind, as v3 packs them."""
     import av
 
-    film = sorted((ROOT / "samples" / "valor" / "videos").iterdir())[0]
-    with av.open(str(film)) as file:
+    with av.open(str(films()[0])) as file:
         frames = [frame.to_image().resize((64, 48)) for frame in file.decode(video=0)][:30]
     path = at / "pusht3" / "videos" / "observation.images.top" / "chunk-000" / "file-000.mp4"
     path.parent.mkdir(parents=True)
@@ -448,53 +462,36 @@ def lerobot_v3(at: Path, url: str) -> None:
         for image in frames:
             out.mux(stream.encode(av.VideoFrame.from_image(image)))
         out.mux(stream.encode())
-    features = {"action": "float32", "observation.images.top": "video", "timestamp": "float32"}
-    info = {
-        "codebase_version": "v3.0", "robot_type": "unknown", "total_episodes": 2, "fps": 10,
-        "splits": {"train": "0:2"}, "chunks_size": 1000,
-        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
-        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in features.items()},
-    }  # fmt: skip
-    put(at / "pusht3" / "meta" / "info.json", json.dumps(info))
-    lengths, episodes, steps = (20, 10), [], []
-    for number, length in enumerate(lengths):
-        begin = sum(lengths[:number])
-        key = "videos/observation.images.top"
+    data = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+    video = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+    lerobot_info(at / "pusht3", "v3.0", data, video, KINDS, "unknown")
+    key, episodes, every = "videos/observation.images.top", [], []
+    for number, (begin, length) in enumerate(((0, 20), (20, 10))):
         episodes.append(
             {"episode_index": number, "tasks": ["Push the T."], "length": length,
              "data/chunk_index": 0, "data/file_index": 0, f"{key}/chunk_index": 0,
              f"{key}/file_index": 0, f"{key}/from_timestamp": begin / 10,
              f"{key}/to_timestamp": (begin + length) / 10}
         )  # fmt: skip
-        steps += [
-            {"action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": number}
-            for n in range(length)
-        ]
+        every += steps(number, length)
     table(at / "pusht3" / "meta" / "episodes" / "chunk-000" / "file-000.parquet", episodes)
-    table(at / "pusht3" / "data" / "chunk-000" / "file-000.parquet", steps)
+    table(at / "pusht3" / data.format(chunk_index=0, file_index=0), every)
     table(at / "pusht3" / "meta" / "tasks.parquet", [{"task_index": 0, "task": "Push the T."}])
 
 
 def lerobot_images(at: Path, url: str) -> None:
     """Without videos: each step has its picture in the table."""
-    data = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
     kinds = {"observation.image": "image", "action": "float32", "timestamp": "float32"}
-    info = {
-        "codebase_version": "v2.1", "robot_type": None, "total_episodes": 2, "chunks_size": 1000,
-        "fps": 10, "splits": {"train": "0:2"}, "data_path": data, "video_path": None,
-        "features": {name: {"dtype": dtype, "shape": [2]} for name, dtype in kinds.items()},
-    }  # fmt: skip
-    put(at / "pushing" / "meta" / "info.json", json.dumps(info))
-    lines = [{"episode_index": n, "tasks": ["Push."], "length": 2} for n in range(2)]
-    put(at / "pushing" / "meta" / "episodes.jsonl", "".join(json.dumps(x) + "\n" for x in lines))
+    lerobot_info(at / "pushing", "v2.1", STEPS, None, kinds, None)
+    episodes = [{"episode_index": n, "tasks": ["Push."], "length": 2} for n in range(2)]
+    table(at / "pushing" / "meta" / "episodes.jsonl", episodes)
     for number in range(2):
-        steps = [
-            {"observation.image": {"bytes": jpeg(1 + 2 * number + n), "path": f"frame_{n}.png"},
-             "action": [0.5 * n, 1.0], "timestamp": n / 10, "episode_index": number}
+        seen = [
+            {"observation.image": {"bytes": jpeg(1 + 2 * number + n), "path": f"frame_{n}.png"}}
             for n in range(2)
-        ]  # fmt: skip
-        table(at / "pushing" / data.format(episode_chunk=0, episode_index=number), steps)
+        ]
+        rows = [picture | step for picture, step in zip(seen, steps(number, 2), strict=True)]
+        table(at / "pushing" / STEPS.format(episode_chunk=0, episode_index=number), rows)
 
 
 def lerobot_v3_images(at: Path, url: str) -> None:
@@ -658,10 +655,10 @@ def slidevqa(at: Path, url: str) -> None:
             "arithmetic_expression": "None", "evidence_pages": [2],
             "reasoning_type": "Single-Hop", "answer_type": "Single-Span",
         }  # fmt: skip
-        put(at / "slidevqa" / "annotations" / "qa" / f"{split}.jsonl", json.dumps(asked) + "\n")
+        table(at / "slidevqa" / "annotations" / "qa" / f"{split}.jsonl", [asked])
         boxed = {key: asked[key] for key in ("deck_name", "deck_url", "image_urls")}
         boxed |= {"category": split, "bboxes": json.loads(BOXES)}
-        put(at / "slidevqa" / "annotations" / "bbox" / f"{split}.jsonl", json.dumps(boxed) + "\n")
+        table(at / "slidevqa" / "annotations" / "bbox" / f"{split}.jsonl", [boxed])
         for name in slides[:2] if split == "dev" else slides:
             put(at / "slidevqa" / "images" / split / deck / Path(name).name, jpeg(len(name) % 40))
 

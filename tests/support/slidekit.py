@@ -1,5 +1,6 @@
 """What the tests of slides share: decks that are drawn, and the command line as a process."""
 
+import asyncio
 import io
 import os
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from edge_glass.domains.slides import decks
+from edge_glass.domains.slides import decks, llm_session, rate_limits
 from edge_glass.domains.slides.decks import Deck, Pair
 
 ROOT = Path(__file__).parents[2]
@@ -109,3 +110,18 @@ def pdf(lines: list[str], **info: str) -> bytes:
     out += f"xref\n0 {count}\n0000000000 65535 f \n{table}".encode()
     trailer = f"trailer\n<< /Size {count} /Root 1 0 R /Info {len(objects)} 0 R >>\n"
     return out + f"{trailer}startxref\n{start}\n%%EOF\n".encode()
+
+
+def without_naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Rests between calls pass at once, on a clock of their own; the list gets their seconds."""
+    naps: list[float] = []
+    real, nap = rate_limits.clock, asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        await nap(0)
+
+    for module in (rate_limits, llm_session):
+        monkeypatch.setattr(module, "sleep", sleep)
+    monkeypatch.setattr(rate_limits, "clock", lambda: real() + sum(naps))
+    return naps

@@ -75,13 +75,10 @@ def aliases() -> tuple[dict[str, tuple[int, ...]], ...]:
     lemmas: list[tuple[str, int]] = []
     for label, synset in enumerate(imagenet()):
         ours += [(synset.wnid, label), (synset.name, label)]
-        lemmas += [(name, label) for name in _synset_names(synset.lemmas)]
+        # what lists that come of WordNet call a class: a lemma, or all of them
+        names = {*synset.lemmas, ", ".join(synset.lemmas), " ".join(synset.lemmas)}
+        lemmas += [(name, label) for name in names]
     return _grouped(ours), _grouped(others), _grouped(lemmas)
-
-
-def _synset_names(lemmas: tuple[str, ...]) -> set[str]:
-    """What lists that come of WordNet call a class: a lemma, or all of them."""
-    return {*lemmas, ", ".join(lemmas), " ".join(lemmas)}
 
 
 def _grouped(pairs: list[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

@@ -43,7 +43,14 @@ def captions(layout: Layout) -> Layout:
     return replace(layout, columns=layout.columns | {INDEX: "BIGINT"}, required=())
 
 
-def indexed(table: pa.Table, path: Path) -> pa.Table:
+def tables(path: Path, layout: Layout, work: Path) -> Iterator[pa.Table]:
+    """All rows of a chunk of captions, each with its index. Raises EdgeGlassError for damage."""
+    with duck.connected(table_chunks.MEMORY, work) as connection:
+        for batch in chunk_rows.read(path, captions(layout), connection):
+            yield _indexed(pa.Table.from_batches([batch]), path)
+
+
+def _indexed(table: pa.Table, path: Path) -> pa.Table:
     """The table with the index of its rows: part * 100,000,000 + row, if a file has none itself."""
     released = RELEASED.fullmatch(path.name)
     if not released:
@@ -66,9 +73,7 @@ class Matched:
 
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a chunk, each with what became of it. Raises EdgeGlassError for damage."""
-        with duck.connected(table_chunks.MEMORY, work) as connection:
-            for batch in chunk_rows.read(path, captions(self.layout), connection):
-                yield self._of(indexed(pa.Table.from_batches([batch]), path), path)
+        yield from (self._of(table, path) for table in tables(path, self.layout, work))
 
     def libraries(self) -> dict[str, str]:
         """What finds the lemmas."""

@@ -20,9 +20,9 @@ from edge_glass.core.atomic_files import Whole
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
-from edge_glass.domains.imagenet.classify import captions, indexed
+from edge_glass.domains.imagenet.classify import captions, tables
 from edge_glass.pipeline.executor import started
-from edge_glass.sources import chunk_rows, table_chunks
+from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout
 from edge_glass.tables import scatter, steps
 from edge_glass.vectors import text_encoders
@@ -68,42 +68,30 @@ class Search:
         return self.chunk
 
     @property
-    def places(self) -> Path:
-        """The file of the positions of its hits."""
-        return self.work / f"places-{self.number:06d}.npy"
-
-    @property
-    def scores(self) -> Path:
-        """The file of their similarities, written last."""
-        return self.work / f"scores-{self.number:06d}.npy"
+    def hits(self) -> Path:
+        """The file of the positions and similarities of its hits."""
+        return self.work / f"hits-{self.number:06d}.npy"
 
 
 def search(task: Search) -> None:
     """Write the hits of all queries in one chunk."""
-    if task.scores.is_file():  # the last to be written
+    if task.hits.is_file():
         return
-    queries = np.load(task.work / "queries.npy")
-    places, scores = top(queries, _blocks(task), task.k)
-    for path, values in ((task.places, places), (task.scores, scores)):
-        with Whole(path) as file:
-            np.save(file, values)
+    places, scores = top(np.load(task.work / "queries.npy"), _blocks(task), task.k)
+    with Whole(task.hits) as file:
+        np.save(file, places)
+        np.save(file, scores)
 
 
 def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
     encode, start = text_encoders.load(task.encoder), task.number * scatter.ORDINAL
-    for table in _tables(task.raw / task.chunk, task.layout, task.work):
+    for table in tables(task.raw / task.chunk, task.layout, task.work):
         sound = table.filter(pa.compute.is_null(table["dropped"]))
         for batch in sound.select(["row", task.layout.caption]).to_batches(max_chunksize=BLOCK):
             rows, texts = batch.columns
             starts = range(0, len(texts), text_encoders.AT_ONCE)
             vectors = [encode(texts.slice(at, text_encoders.AT_ONCE).to_pylist()) for at in starts]
             yield rows.to_numpy() + start, text_encoders.normal(np.concatenate(vectors))
-
-
-def _tables(path: Path, layout: Layout, work: Path) -> Iterator[pa.Table]:
-    with duck.connected(table_chunks.MEMORY, work) as connection:
-        for batch in chunk_rows.read(path, captions(layout), connection):
-            yield indexed(pa.Table.from_batches([batch]), path)
 
 
 @dataclass(frozen=True)
@@ -124,7 +112,7 @@ class Chosen:
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a chunk."""
         start = self.numbers[path.relative_to(self.raw).as_posix()] * scatter.ORDINAL
-        for table in _tables(path, self.layout, work):
+        for table in tables(path, self.layout, work):
             hits = [self.taken.get(start + row) for row in table["row"].to_pylist()]
             pairs = zip(table["dropped"].to_pylist(), hits, strict=True)
             outcomes = [why or (Outcome.KEPT if hit else Outcome.NO_CLASS) for why, hit in pairs]
@@ -188,7 +176,8 @@ def _best(tasks: list[Search], queries: int, k: int) -> tuple[Array, Array]:
     shape = (queries, k)
     best = np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32)
     for task in tasks:
-        best = merged(best, (np.load(task.places), np.load(task.scores)), k)
+        with task.hits.open("rb") as file:
+            best = merged(best, (np.load(file), np.load(file)), k)
     return best
 
 

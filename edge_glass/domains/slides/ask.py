@@ -10,9 +10,8 @@ from pathlib import Path
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress
-from edge_glass.domains.slides import call_log as books
 from edge_glass.domains.slides import decks, llm_session, prompts, vision_model
-from edge_glass.domains.slides.call_log import Calls, Key
+from edge_glass.domains.slides.call_log import Answer, Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.domains.slides.llm_session import Wish
 from edge_glass.domains.slides.model_run import Asked, Item, Run
@@ -91,7 +90,7 @@ def _wish(key: Key, deck: Deck, data: bytes, options: Options) -> Wish:
     return Wish(key, prompt, messages, prompts.Pairs, probe.width * probe.height, wanted)
 
 
-def _pairs(key: Key, answer: books.Answer) -> list[Pair]:
+def _pairs(key: Key, answer: Answer) -> list[Pair]:
     if answer.outcome != llm_session.ANSWERED:
         return []
     return [

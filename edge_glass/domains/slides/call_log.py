@@ -169,7 +169,7 @@ class Calls:
         return Answer(stored[0], json.loads(stored[1]), stored[2], stored[3]) if stored else None
 
     def outcomes(self) -> dict[str, dict[str, float]]:
-        """Calls, tokens, cost and the median of seconds, by task and outcome."""
+        """Calls, tokens, cost and the mean of seconds, by task and outcome."""
         rows = self._base.execute(
             "select task || ', ' || outcome, count(*), sum(tokens_in), sum(tokens_out), sum(cost), "
             "avg(seconds) from calls join ends on call = id group by 1 order by 1"

@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -76,19 +76,8 @@ def _column(build: Manifest, wanted: str | None) -> str:
     return wanted
 
 
-@dataclass(frozen=True, eq=False)
-class _Captioned:
-    """Puts the captions into a shard."""
-
-    caption: Callable[[Row], str | None]
-
-    def on(self, part: Part) -> Callable[[Row], Row]:
-        """Gives a row with its caption."""
-        return lambda row: row | {COLUMN: self.caption(row)}
-
-
 class _Rows:
-    """The rows of a build."""
+    """The rows of a build, and the change that gives each its caption."""
 
     def __init__(self, folder: Path, build: Manifest, column: str, run: Run) -> None:
         self._folder, self._build, self._column, self._run = folder, build, column, run
@@ -161,12 +150,15 @@ class _Rows:
         )
         return revise.placed(self._folder.parent, described, partial(self._make, described))
 
+    def on(self, part: Part) -> Callable[[Row], Row]:
+        """Gives a row with its caption."""
+        return lambda row: row | {COLUMN: self._caption(row)}
+
     def _make(self, described: Inputs, work: Path) -> None:
-        change = _Captioned(self._caption)
         revise.make(
             described,
             Revisions.of(self._build, self._folder),
-            revise.parts(self._folder, self._build, work, lambda split, shard: change),
+            revise.parts(self._folder, self._build, work, lambda split, shard: self),
             lambda digests: revise.with_digests(self._folder / ledger.FILE, digests),
             {split: facts.planned for split, facts in self._build.splits.items()},
         )

@@ -91,7 +91,7 @@ def _read(site: Site, url: str, answer: Answer) -> tuple[Page, Dropped | None]:
     if answer.dropped:
         return Page(), Dropped(*answer.dropped)
     try:
-        return site.read(url, answer.body.decode(errors="replace")), None
+        return site(url, answer.body.decode(errors="replace")), None
     except ValueError as error:
         return Page(), Dropped(Outcome.WRONG_KIND, f"{error}"[:200])
 

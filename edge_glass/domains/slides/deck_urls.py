@@ -73,9 +73,9 @@ async def _one(sheet: Sheet, urls: list[str], web: Web, dpi: int) -> None:
         answer = await web.get(url)
         if answer.kind == "application/pdf":
             first += await asyncio.to_thread(_document, sheet, deck, answer, first, dpi)
-            continue
-        put(sheet, first, answer)
-        first += 1
+        else:
+            put(sheet, first, answer)
+            first += 1
     deck.len = max(deck.len, first - 1)
     deck.transcript += [""] * (deck.len - len(deck.transcript))
     sheet.finish(deck)
@@ -105,7 +105,5 @@ def _document(sheet: Sheet, deck: Deck, answer: Answer, first: int, dpi: int) ->
         deck.transcript += [""] * (first - 1 - len(deck.transcript))
         deck.transcript += rendered.put(sheet, first)
         if first == 1:
-            described = pdf.facts(sheet.id, rendered, answer.url)
-            deck.title, deck.author, deck.date = described.title, described.author, described.date
-            deck.description = described.description
+            pdf.describe(deck, rendered)
         return rendered.pages + bool(rendered.more)

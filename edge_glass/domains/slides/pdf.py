@@ -57,13 +57,11 @@ class Rendered:
         return texts
 
 
-def facts(id: str, rendered: Rendered, url: str | None) -> Deck:
-    """What a document says of itself."""
+def describe(deck: Deck, rendered: Rendered) -> None:
+    """Say of a deck what its document says of itself."""
     said = rendered.facts
-    deck = Deck(id, url, said.get("Title") or None, said.get("Author") or None)
+    deck.title, deck.author = said.get("Title") or None, said.get("Author") or None
     deck.date, deck.description = date(said.get("CreationDate", "")), said.get("Subject") or None
-    deck.len = rendered.pages
-    return deck
 
 
 def date(text: str) -> str | None:
@@ -106,8 +104,8 @@ def _one(sheet: Sheet, path: Path, dpi: int) -> str:
         if not rendered.pages:
             sheet.drop(Outcome.UNDECODABLE_MEDIA, rendered.fault or "no pages")
             return sheet.id
-        deck = facts(sheet.id, rendered, None)
-        deck.transcript = rendered.put(sheet)
+        deck = Deck(sheet.id, len=rendered.pages, transcript=rendered.put(sheet))
+        describe(deck, rendered)
         sheet.finish(deck)
     return sheet.id
 

@@ -1,11 +1,11 @@
-"""How a site's pages are read: one adapter a page format. All of it is text from outside."""
+"""How a site's pages are read: one function a page format. All of it is text from outside."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from edge_glass.domains.slides.decks import LARGEST as LARGEST_NUMBER
@@ -28,35 +28,27 @@ class Page:
     lists: list[str] = field(default_factory=list)
 
 
-class Site(Protocol):
-    """A page format."""
-
-    def read(self, url: str, html: str) -> Page:
-        """What is on a page. Raises ValueError if it is in another format."""
-
-
-class NextData:
-    """Pages that a Next.js site renders out of the JSON in its `__NEXT_DATA__` (slideshare.net).
+def next_data(url: str, html: str) -> Page:
+    """A page that a Next.js site renders out of the JSON in its `__NEXT_DATA__` (slideshare.net).
 
     A deck's page has `props.pageProps.slideshow`; any other page is a list: links of two path
     segments (`/user/title`) lead to decks, and those with another `page` (or `rel="next"`) onward.
+    Raises ValueError if it has no such JSON.
     """
-
-    def read(self, url: str, html: str) -> Page:
-        """What is on a page. Raises ValueError if it has no such JSON."""
-        if len(html) > LARGEST:
-            raise ValueError(f"a page of {len(html)} characters")
-        reader = _Reader()
-        reader.feed(html)
-        try:
-            props = json.loads(reader.data)["props"]["pageProps"]
-            show = props.get("slideshow")
-            return _show(url, show) if show else _links(url, reader.links)
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"__NEXT_DATA__ without {error}") from None
+    if len(html) > LARGEST:
+        raise ValueError(f"a page of {len(html)} characters")
+    reader = _Reader()
+    reader.feed(html)
+    try:
+        props = json.loads(reader.data)["props"]["pageProps"]
+        show = props.get("slideshow")
+        return _show(url, show) if show else _links(url, reader.links)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"__NEXT_DATA__ without {error}") from None
 
 
-SITES: dict[str, type[Site]] = {"nextdata": NextData}
+Site = Callable[[str, str], Page]  # the URL and HTML of a page; ValueError for another format
+SITES: dict[str, Site] = {"nextdata": next_data}
 
 
 class _Reader(HTMLParser):
