@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from edge_glass.core.errors import SourceError
 from edge_glass.corpora.layouts.record import Record
-from edge_glass.corpora.layouts.table_batches import Batch
+from edge_glass.corpora.layouts.table_batches import Batch, Said
 
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 FLOAT = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -55,8 +55,13 @@ class KeyProfile:
         else:
             self.give_up()
 
-    def add_column(self, values: pa.Array, text: bool) -> None:
+    def add_column(self, values: Said, text: bool) -> None:
         """Take many values; those of plain types without a look at each."""
+        if isinstance(values, list):
+            for value in values:
+                if value is not None:
+                    self.add(value, text)
+            return
         values = values.drop_null()
         kind, is_text = values.type, pa.types.is_string(values.type)
         plain = is_text or any(is_kind(kind) for is_kind in (SIGNED, BOOLEAN, FLOATING))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,14 +20,13 @@ from edge_glass.core.spec import KINDS, Column, Spec
 from edge_glass.corpora.key_profile import FLOAT, WHOLE
 from edge_glass.corpora.layouts import tables, values
 from edge_glass.corpora.layouts.record import Files
-from edge_glass.corpora.layouts.table_batches import READERS, Batch, Broken, pieces
+from edge_glass.corpora.layouts.table_batches import READERS, Batch, Broken, Said, pieces, values_of
 from edge_glass.corpora.own_files import SPAN
-from edge_glass.media.features import arrow_type
-from edge_glass.sources.fields import fits, preview
+from edge_glass.media.features import Sequence, Value, arrow_type
+from edge_glass.sources.fields import Columns, fits, preview
 
-TEXTS = pa.list_(pa.string())
+TEXTS = Sequence(Value("string"))
 TEXT = pa.types.is_string
-Said: TypeAlias = "pa.Array | list[Any]"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class TablePart:
         if rule.by in ("all", "folder"):
             every = [batch.folder]
         else:
-            every = _listed(_said(rule.key, batch) if rule.key else batch.where)
+            every = values_of(_said(rule.key, batch) if rule.key else batch.where)
         splits = {each: values.split_of(rule, each) for each in {*map(str, every)}}
         numbers = {e: -1 if split is None else names.index(split) for e, split in splits.items()}
         places = np.fromiter((numbers[str(each)] for each in every), np.int64, len(every))
@@ -69,19 +68,20 @@ class TablePart:
 
     @cached_property
     def _columns(self) -> dict[str, Column]:
-        return {name: c for name, c in self.spec.columns.items() if c.role not in KINDS}
+        columns = sorted(self.spec.columns.items(), key=lambda pair: pair[1].role != "id")
+        return {name: column for name, column in columns if column.role not in KINDS}
 
     def _named(self, role: str) -> list[str]:
         return [name for name, column in self._columns.items() if column.role == role]
 
     def _rows(self, batch: Batch, outside: np.ndarray) -> pa.RecordBatch:
-        lost, where, blank = dict(batch.lost), batch.where, Broken()
+        lost, where, blank, odd = dict(batch.lost), batch.where, Broken(), Broken()
         for at in map(int, np.flatnonzero(outside)):
             lost.setdefault(at, (Outcome.NOT_IN_CONFIG, f"no split has {batch.folder or 'it'}"))
-        fields = {n: _cast(n, column, batch, lost) for n, column in self._columns.items()}
+        fields = {n: _cast(n, column, batch, lost, odd) for n, column in self._columns.items()}
         ids, media = where, dict[str, pa.Array]()
         if self.url:
-            urls = _texts(_said(self.spec.columns[self.url].key, batch))
+            urls = _texts(self.url, _said(self.spec.columns[self.url].key, batch), odd)
             for at in map(int, np.flatnonzero(_is_null(urls))):
                 lost.setdefault(at, (Outcome.MISSING_MEDIA, "the record names none"))
             media, ids = {MEDIA: urls}, _digests(urls, fields.get("caption"))
@@ -92,7 +92,7 @@ class TablePart:
         for name in self._named("caption") if self.whole else ():
             fields["caption"], blank = _first_of(fields.pop(name))
         ids = _with({at: where[at].as_py() for at in lost}, ids)
-        reasons = blank | lost
+        reasons = odd | blank | lost
         marks = {
             SOURCE: pa.repeat(self.files.source, len(where)),
             PLACE: where,
@@ -103,22 +103,17 @@ class TablePart:
 
 
 def table_parts(spec: Spec, every: list[Files], split: str, whole: bool) -> list[TablePart]:
-    """The rows of a split; none where records are JSON, or name files or seconds."""
+    """The rows of a split; none where records name files or seconds."""
     columns = spec.columns.values()
     media = {name: column for name, column in spec.columns.items() if column.role in KINDS}
     ways = [column.stored_as for column in media.values()]
     plain = all(c.role not in SPAN and (c.role != "id" or c.type == "string") for c in columns)
-    listed = [(files, name) for files in every for name in tables.names(files)]
-    if (
-        ways not in ([], ["url"])
-        or not plain
-        or any(files.archived for files in every)
-        or not all(tables.in_batches(name) for _, name in listed)
-    ):
+    if ways not in ([], ["url"]) or not plain or any(files.archived for files in every):
         return []
     return [
         TablePart(spec, files, name, groups, split, next(iter(media), None), whole)
-        for files, name in listed
+        for files in every
+        for name in tables.names(files)
         for groups in pieces(files, name)
     ]
 
@@ -131,19 +126,16 @@ def _said(key: values.Key, batch: Batch, pattern: str | None = None) -> Said:
     return [value_of(record.values) for record in batch.records()]
 
 
-def _listed(said: Said) -> list[Any]:
-    return said if isinstance(said, list) else said.to_pylist()
-
-
-def _cast(name: str, column: Column, batch: Batch, lost: Broken) -> pa.Array:
-    """A column's values; a record that has one which does not fit is lost."""
+def _cast(name: str, column: Column, batch: Batch, lost: Broken, odd: Broken) -> pa.Array:
+    """A column's values; one that does not fit loses its record, one no UTF-8 makes it odd."""
     said = _said(column.key, batch, column.pattern)
-    kind = TEXTS if column.role == "caption" else arrow_type(values.feature(column))
+    feature = TEXTS if column.role == "caption" else values.feature(column)
+    kind = arrow_type(feature)
     plain = None if isinstance(said, list) else _plain(column, said, kind)
     if not isinstance(said, list) and plain is not None and plain.null_count == said.null_count:
         return plain
     listed = [None] * len(said) if plain is None else plain.to_pylist()
-    for at, value in enumerate(_listed(said)):
+    for at, value in enumerate(values_of(said)):
         if value is not None and listed[at] is None:
             try:
                 one = values.cast(name, column, value)
@@ -153,7 +145,27 @@ def _cast(name: str, column: Column, batch: Batch, lost: Broken) -> pa.Array:
                 listed[at] = one
             except Dropped as drop:
                 lost.setdefault(at, (drop.outcome, drop.detail))
-    return pa.array(listed, kind)
+    return _written(name, listed, feature, odd)
+
+
+def _written(name: str, listed: list[Any], feature: Any, odd: Broken) -> pa.Array:
+    """Values; what is no UTF-8 is escaped, and makes its record odd."""
+    try:
+        return pa.array(listed, arrow_type(feature))
+    except UnicodeEncodeError:
+        check = Columns({name: feature}).check
+        for at, value in enumerate(listed):
+            try:
+                check({name: value})
+            except Dropped as drop:
+                odd.setdefault(at, (drop.outcome, _escaped(drop.detail)))
+        return pa.array([*map(_escaped, listed)], arrow_type(feature))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, list):
+        return [*map(_escaped, value)]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _plain(column: Column, said: pa.Array, kind: pa.DataType) -> pa.Array | None:
@@ -197,10 +209,11 @@ def _where(fits: pa.Array, said: pa.Array) -> pa.Array:
     return pc.if_else(fits, said, pa.scalar(None, said.type))
 
 
-def _texts(said: Said) -> pa.Array:
+def _texts(name: str, said: Said, odd: Broken) -> pa.Array:
     if not isinstance(said, list) and TEXT(said.type):
         return said
-    return pa.array((None if each is None else str(each) for each in _listed(said)), pa.string())
+    texts = [None if each is None else str(each) for each in values_of(said)]
+    return _written(name, texts, Value("string"), odd)
 
 
 def _first_of(captions: pa.Array) -> tuple[pa.Array, Broken]:

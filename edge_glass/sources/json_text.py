@@ -26,12 +26,29 @@ def items(path: Path) -> Iterator[Any]:
     Raises EdgeGlassError if there is none, or more than one.
     """
     with _opened(path) as text:
-        if text.next() == "[":
-            yield from text.list()
-        elif text.next() == "{":
-            yield from _under_a_key(text)
-        else:
-            text.refuse()
+        yield from _items(text)
+
+
+def _items(text: "_Text") -> Iterator[Any]:
+    if text.next() == "[":
+        yield from text.list()
+    elif text.next() == "{":
+        yield from _under_a_key(text)
+    else:
+        text.refuse()
+
+
+def sized(path: Path) -> Iterator[tuple[int, Any]]:
+    """The items of a file of lines, or of a list, each with how many characters it is written in.
+
+    Raises EdgeGlassError or OSError as `items` and `lines` do.
+    """
+    if is_lines(path):
+        texts = filter(str.strip, chunk_text.lines(path))
+        yield from ((len(text), value(text)) for text in texts)
+    else:
+        with _opened(path) as text:
+            yield from ((text.length, item) for item in _items(text))
 
 
 def lists(path: Path) -> Iterator[tuple[str, Any]]:
@@ -75,6 +92,7 @@ class _Text:
 
     def __init__(self, path: Path, file: IO[str]) -> None:
         self.path, self._file, self._text, self._at = path, file, "", 0
+        self.length = 0  # characters of the value that was taken last
 
     def next(self) -> str:
         """The character that comes next, gaps passed over; none at the end."""
@@ -131,7 +149,7 @@ class _Text:
                     self._damaged(error)
                 more *= 2
                 continue
-            self._at = end
+            self.length, self._at = end - self._at, end
             return item
 
     def refuse(self) -> NoReturn:

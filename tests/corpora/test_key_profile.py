@@ -9,7 +9,7 @@ from owndata import table
 from edge_glass.core.errors import SourceError
 from edge_glass.corpora import key_profile
 from edge_glass.corpora.key_profile import KeyProfile, profiles
-from edge_glass.corpora.layouts import table_records
+from edge_glass.corpora.layouts import table_batches, table_records
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.sources import chunk_rows
 
@@ -25,6 +25,7 @@ def test_values_are_told_apart_up_to_a_bound_over_all_keys(
     for limit, value in {"IN_ALL": 2 * rows, "ROWS": every}.items():
         monkeypatch.setattr(key_profile, limit, value)
     monkeypatch.setattr(chunk_rows, "BLOCK", 3000)
+    monkeypatch.setattr(table_batches, "BLOCK", 3000)
     seen: dict[int, KeyProfile] = {}
     made = KeyProfile.__init__
     monkeypatch.setattr(

@@ -1,5 +1,6 @@
 """Rows in batches: shards, ledger and manifest have the bytes that rows one at a time give."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -256,6 +257,20 @@ a,again,5,.5,cat,train,x
 f,few fields,6
 g,true,-0,-0,,other,true
 """
+JSON = r"""{"id": "a", "caption": "one", "n": 1, "score": 0.5, "kind": "cat", "split": "train"}
+{"id": "b", "caption": "half \ud83d \u0000", "n": 2, "score": 1, "kind": "dog", "split": "test"}
+{"id": 3, "caption": " ", "n": -0, "score": NaN, "kind": "cat", "split": "train", "note": "\ud83d"}
+
+{"id": "d", "caption": ["four", "x"], "n": 4.0, "score": 1e400, "kind": true, "split": null}
+{"id": "a", "caption": "again", "n": 99999999999999999999, "score": 0.5, "kind": "x", "split": "t"}
+{"id": "a", "id": "g", "caption": null, "deep": {"a": [1]}, "n": {"a": 1}, "split": "train"}
+no JSON
+["a", "list"]
+{"id": "hBYTE", "caption": "BYTE", "kind": "cat", "split": "train", "deep": ["\udcff"]}
+{"id": null, "caption": 7, "kind": "cat", "split": "train", "n": false}
+{}
+{"id": "z", "cap""".replace("BYTE", "\udcff")
+LISTED = [line for line in JSON.splitlines() if line[:1] in ("{", "[") and line[-1] in "}]"]
 TYPED = {
     "url": ["http://a.example/1.jpg", None, "http://a.example/1.jpg", "/x.jpg", "http://a/é", "x"],
     "caption": [["a", "b"], [], None, ["c"], ["d"], [" "]],
@@ -331,32 +346,67 @@ def test_rows_of_a_table_are_those_of_its_records(
 
 
 @pytest.mark.parametrize("split", [None, "train:0.5,test:0.5 by kind"])
-@pytest.mark.parametrize("packing", ["csv", "txt", "parquet"])
+@pytest.mark.parametrize("packing", ["csv", "txt", "parquet", "jsonl", "json"])
 def test_a_table_of_ones_own_has_the_bytes_of_its_records(
     tmp_path: Path, split: str | None, packing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / f"list.{packing}"
-    path.write_text(
-        {"csv": CSV, "txt": "one\n\n two\udcff \ntwo\n\0\n"}.get(packing, ""),
-        errors="surrogateescape",
-    )
+    monkeypatch.setattr(table_batches, "ROWS", 3)
+    texts = {"csv": CSV, "txt": "one\n\n two\udcff \ntwo\n\0\n"}
+    texts |= {"jsonl": JSON, "json": f"[{','.join(LISTED)}]"}
+    path.write_text(texts.get(packing, ""), errors="surrogateescape")
     roles = {"url": "text"} if packing == "txt" else {}
-    rule = split if packing == "csv" else "all"
+    rule = split if packing in ("csv", "json", "jsonl") else "all"
     if packing == "parquet":
         typed = {key: values for key, values in TYPED.items() if key not in ("url", "deep")}
         pq.write_table(pa.table(typed), path)
-    mine = understand(path, Choices(split=rule or "key=split", roles=roles)).own
-    variant = catalog.variant(str(path), {}, None, mine)
-    made = {}
+    own_both_ways(path, Choices(split=rule or "key=split", roles=roles))
+
+
+def own_both_ways(path: Path, choices: Choices) -> None:
+    """A build of data of one's own: the same whether rows come in batches or one at a time."""
+    variant = catalog.variant(str(path), {}, None, understand(path, choices).own)
+    corpus, made = variant.builder(), dict[bool, dict[str, bytes]]()
+    assert corpus.parts("train", obtain(corpus.request(), facts=False))
     for batched in (True, False):
-        with monkeypatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             if not batched:
                 patch.setattr(own.OwnCorpus, "parts", lambda *_: [])
-            build(variant, tmp_path / f"{batched}")
-        folder = tmp_path / f"{batched}" / "list"
+            build(variant, path.parent / f"{batched}")
+        folder = path.parent / f"{batched}" / path.stem
         made[batched] = {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
         assert list(verify(folder)) == []
     assert made[True] == made[False]
+
+
+PLAIN = st.none() | st.booleans() | FEW | st.sampled_from(["\ud800", "\udcff"])
+NUMBERS = st.integers(-3, 3) | st.floats() | st.sampled_from([2**63, -(2**70), 1e300])
+ANY = PLAIN | NUMBERS | st.lists(PLAIN | NUMBERS, max_size=2) | st.dictionaries(FEW, NUMBERS)
+OBJECT = st.fixed_dictionaries(
+    {"id": PLAIN.filter(lambda id: str(id).strip() != "") | NUMBERS},
+    optional={"note": ANY, "n": NUMBERS, "a.b": PLAIN, "a": ANY},
+)
+WRITTEN = st.one_of(
+    OBJECT.map(json.dumps),
+    OBJECT.map(lambda item: json.dumps(item, ensure_ascii=False)),
+    st.sampled_from(
+        ["", " ", "7", "null", "{", '{"n": 1}{"n": 2}', '{"n": 01}', '{"n": 1, "n": 2}']
+    ),
+)
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.lists(WRITTEN, max_size=8), st.integers(1, 9))
+def test_lines_of_json_have_the_bytes_of_their_records(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], most: int
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "list.jsonl"
+    text = "\n".join(['{"id": "0", "n": 1, "note": "first"}', *lines])
+    path.write_text(text, errors="surrogatepass")
+    roles = {"id": "id", "note": "text", "n": "number"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_batches, "ROWS", most)
+        own_both_ways(path, Choices(split="all", roles=roles))
 
 
 COLUMN = st.one_of(

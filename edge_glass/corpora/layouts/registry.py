@@ -64,7 +64,7 @@ LAYOUTS = {
 
 
 def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
-    """All records of a layout; those of tables that are no JSON in batches."""
+    """All records of a layout; those of tables in batches."""
     if layout not in tables.BATCHED:
         yield from LAYOUTS[layout].records(files)
         return

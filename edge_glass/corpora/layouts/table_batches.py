@@ -1,10 +1,12 @@
-"""Tables as Arrow batches of records: Parquet, Arrow files, CSV, TSV, text with a URL a line."""
+"""Tables as batches of records: Parquet, Arrow files, CSV, TSV, JSON, text with a URL a line."""
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise, repeat
+from itertools import chain, compress, islice, pairwise, repeat
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +23,13 @@ from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import BUFFER
 from edge_glass.sources.table_layout import Layout
 
+Said: TypeAlias = "pa.Array | list[Any]"  # a list where Arrow has no one type for the values
 Broken = dict[int, tuple[Outcome, str]]
-Found = tuple[pa.Array, dict[str, pa.Array], Broken]
+Found = tuple[pa.Array, dict[str, Said], Broken]
 ROWS = 10_000  # in a batch
+BLOCK = 2**20  # characters of JSON in a batch
+CELLS = 2**22  # records times keys in it
+PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 PIECE = 100_000  # rows of a Parquet file that one process reads, about
 
 
@@ -32,7 +38,7 @@ class Batch:
     """Many records of one table: what each is called in its source, and their values by key."""
 
     where: pa.Array
-    values: dict[str, pa.Array]
+    values: dict[str, Said]
     lost: Broken  # records that cannot be read, by their place in the batch
     folder: str = ""  # of all, as those of a record
     base: str = ""
@@ -42,7 +48,7 @@ class Batch:
         mask, places = pa.array(taken), np.cumsum(taken) - 1
         return Batch(
             self.where.filter(mask),
-            {key: column.filter(mask) for key, column in self.values.items()},
+            {key: _filtered(column, mask) for key, column in self.values.items()},
             {int(places[at]): why for at, why in self.lost.items() if taken[at]},
             self.folder,
             self.base,
@@ -50,7 +56,7 @@ class Batch:
 
     def records(self) -> Iterator[Record]:
         """The records, one at a time."""
-        columns = (column.to_pylist() for column in self.values.values())
+        columns = map(values_of, self.values.values())
         rows = zip(*columns, strict=True) if self.values else repeat(())
         for number, (where, row) in enumerate(zip(self.where.to_pylist(), rows, strict=False)):
             said = dict(zip(self.values, row, strict=True))
@@ -58,7 +64,7 @@ class Batch:
 
 
 def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batch]:
-    """The records of a table that is no JSON; of a Parquet file those of some row groups.
+    """The records of a table; of a Parquet file those of some row groups.
 
     Raises EdgeGlassError if it cannot be read on.
     """
@@ -66,10 +72,23 @@ def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batc
     with tables.readable(path, pa.ArrowException):
         if kind in (tables.PARQUET, tables.ARROW):
             blocks = _columns(path, name, groups)
+        elif kind in tables.DELIMITED:
+            blocks = _delimited(path, name)
         else:
-            blocks = _delimited(path, name) if kind in tables.DELIMITED else _urls(path, name)
+            blocks = _urls(path, name) if kind == tables.TEXT else _objects(path, name)
         for where, values, lost in blocks:
             yield Batch(where, values, lost, folder, base)
+
+
+def values_of(said: Said) -> list[Any]:
+    """Values, each as Python has it."""
+    return said if isinstance(said, list) else said.to_pylist()
+
+
+def _filtered(said: Said, mask: pa.Array) -> Said:
+    if isinstance(said, list):
+        return [*compress(said, mask.to_pylist())]
+    return said.filter(mask)
 
 
 def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Batch]:
@@ -203,6 +222,40 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
         where = pc.binary_join_element_wise(f"{name} row ", numbers, "")
         values = (batch[place] for place in places)
         yield where, dict(zip(names, values, strict=True)), lost
+
+
+def _objects(path: Path, name: str) -> Iterator[Found]:
+    """Of JSON."""
+    for block in _blocks(tables.objects(path, name)):
+        keys = dict.fromkeys(chain.from_iterable(record.values for record in block))
+        values = {key: _plain([record.values.get(key) for record in block]) for key in keys}
+        lost = {at: record.dropped for at, record in enumerate(block) if record.dropped}
+        yield pa.array([record.where for record in block], pa.string()), values, lost
+
+
+def _blocks(sized: Iterator[tuple[int, Record]]) -> Iterator[list[Record]]:
+    """So many records that neither they nor their columns are large."""
+    block, size, keys = list[Record](), 0, set[str]()
+    for length, record in sized:
+        block.append(record)
+        size += length
+        keys.update(record.values)
+        if size > BLOCK or len(block) == ROWS or len(block) * len(keys) > CELLS:
+            yield block
+            block, size, keys = [], 0, set()
+    if block:
+        yield block
+
+
+def _plain(values: list[Any]) -> Said:
+    """Values of one type as Arrow has them, if it can hold them all."""
+    kinds = {*map(type, values)} - {type(None)}
+    if not kinds:
+        return pa.nulls(len(values))
+    if len(kinds) == 1 and (kind := PLAIN.get(kinds.pop())):
+        with suppress(UnicodeEncodeError, OverflowError, pa.ArrowInvalid):
+            return pa.array(values, kind)
+    return values
 
 
 def _urls(path: Path, name: str) -> Iterator[Found]:

@@ -1,4 +1,4 @@
-"""Tables record by record, whatever they are: those that are no JSON come out of batches."""
+"""Tables record by record: out of batches, but for what is read without pyarrow."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from edge_glass.corpora.layouts.table_batches import Batch
 
 
-def scan(path: Path, name: str, layout: str = "table") -> "Iterator[Record | Batch]":
-    """The records of one table, in batches if it is no JSON; `name`: what its source calls it.
+def scan(path: Path, name: str, layout: str = "table") -> "Iterator[Batch]":
+    """The records of one table, in batches; `name`: what its source calls it.
 
     Raises EdgeGlassError if it cannot be read on.
     """
-    if not tables.in_batches(name):
-        return tables.items(path, name)
     # with pyarrow, not wanted to tell of a corpus
     from edge_glass.corpora.layouts import table_batches
 
@@ -29,9 +27,11 @@ def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
     """The records of one table, one at a time; see `scan`."""
     if layout == "tsv":
         yield from lines(path, name)
-        return
-    for each in scan(path, name, layout):
-        yield from (each,) if isinstance(each, Record) else each.records()
+    elif tables.ending(name) in tables.JSON:
+        yield from (record for _, record in tables.objects(path, name))
+    else:
+        for batch in scan(path, name, layout):
+            yield from batch.records()
 
 
 def lines(path: Path, name: str) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""Tables: which there are and what they are called; those of JSON record by record.
+"""Tables: which there are and what they are called.
 
 Values are text in CSV, what JSON says in JSON. Of a Parquet column that holds files the value is
 the name under which its bytes are read (see `parquet_folder`).
@@ -22,7 +22,9 @@ from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import check_text, preview
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
-ENDINGS = (PARQUET, ARROW, *LINES, *DELIMITED, ".json", ".txt")
+JSON = (".json", *LINES)
+TEXT = ".txt"
+ENDINGS = (PARQUET, ARROW, *DELIMITED, *JSON, TEXT)
 DELIMITERS = (",", ";", "|", "\t")
 SHOWN = 10  # names in a message
 BATCHED = ("table", "tsv")  # layouts
@@ -50,28 +52,25 @@ def split_word(name: str) -> str:
     return word or (named[1] if named else "")
 
 
-def items(path: Path, name: str) -> Iterator[Record]:
-    """The records of a table of JSON. Raises EdgeGlassError if it cannot be read on."""
-    base, folder = place_of(name)
-    with readable(path):
-        reader = json_text.lines if json_text.is_lines(path) else json_text.items
-        for number, item in enumerate(reader(path), 1):
-            if isinstance(item, dict):
-                yield Record(f"{name} row {number}", item, folder, base)
-            else:
-                why = (Outcome.MALFORMED_ROW, f"expected an object, found {preview(item)}")
-                yield Record(f"{name} row {number}", {}, folder, base, why)
-
-
-def in_batches(name: str) -> bool:
-    """Whether a table is read in batches: JSON is not."""
-    return ending(name) in (PARQUET, ARROW, *DELIMITED, ".txt")
-
-
 def place_of(name: str) -> tuple[str, str]:
     """Where names of files in a table begin, and the word for its split, or its first folder."""
     base = name.rpartition("/")[0]
     return base, split_word(name) or base.partition("/")[0]
+
+
+def objects(path: Path, name: str) -> Iterator[tuple[int, Record]]:
+    """The records of a table of JSON, each with how many characters it is written in.
+
+    Raises EdgeGlassError if it cannot be read on.
+    """
+    base, folder = place_of(name)
+    with readable(path):
+        for number, (length, item) in enumerate(json_text.sized(path), 1):
+            record = Record(f"{name} row {number}", item, folder, base)
+            if not isinstance(item, dict):
+                why = f"expected an object, found {preview(item)}"
+                record.values, record.dropped = {}, (Outcome.MALFORMED_ROW, why)
+            yield length, record
 
 
 @contextmanager

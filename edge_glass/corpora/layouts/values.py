@@ -38,8 +38,8 @@ def at(key: Key, values: dict[str, Any]) -> Any:
         if (listed := next((n for n, p in parts.items() if isinstance(p, list)), None)) is not None:
             return [at(key, values | {listed: each}) for each in parts[listed]]
         return PLACE.sub(lambda match: str(parts[match[1]]), key)
-    if key in values or "." not in key:
-        return values.get(key)
+    if (value := values.get(key)) is not None or "." not in key:
+        return value
     inner: Any = values
     for part in key.split("."):
         if isinstance(inner, list) and part.isdecimal() and int(part) < len(inner):
