@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -126,30 +126,12 @@ class Entry:
 
 @cache
 def schema() -> "pa.Schema":
-    """The columns of a ledger file."""
+    """The columns of a ledger file: the fields of an entry."""
     import pyarrow as pa
 
-    return pa.schema(
-        [
-            ("source", pa.string()),
-            ("row", pa.string()),
-            ("id", pa.string()),
-            ("split", pa.string()),
-            ("outcome", pa.string()),
-            ("detail", pa.string()),
-            ("url", pa.string()),
-            ("status", pa.int32()),
-            ("bytes", pa.int64()),
-            ("sha256", pa.string()),
-            ("final_url", pa.string()),
-            ("etag", pa.string()),
-            ("last_modified", pa.string()),
-            ("caption", pa.string()),
-            ("text_digests", pa.list_(pa.string())),
-            ("media_digests", pa.list_(pa.string())),
-            ("media", pa.list_(pa.string())),
-        ]
-    )
+    types = {"status": pa.int32(), "bytes": pa.int64()}
+    types |= dict.fromkeys(("text_digests", "media_digests", "media"), pa.list_(pa.string()))
+    return pa.schema([(each.name, types.get(each.name, pa.string())) for each in fields(Entry)])
 
 
 def to_table(entries: list[Entry]) -> "pa.Table":

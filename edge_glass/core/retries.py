@@ -14,16 +14,10 @@ LONGEST = 120.0  # seconds before a try
 
 
 def pause(tried: int, tries: int, first: float, after: float = 0) -> float | None:
-    """How long to wait before the next of so many tries.
+    """Seconds to wait before the next try, 120 at most; None if there is none.
 
-    Args:
-        tried: The tries that came to nothing so far.
-        tries: How many there may be.
-        first: Seconds before the second try; each further pause is twice the one before.
-        after: Seconds that the server asks for.
-
-    Returns:
-        Seconds, 120 at most, or None if there is no further try.
+    `tried` of at most `tries` came to nothing so far. `first` is the pause before the second try,
+    each further one is twice the one before; `after` is what the server asks for.
     """
     if tried >= tries:
         return None

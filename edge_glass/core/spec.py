@@ -8,15 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, ValidationError, model_validator
 
 from edge_glass.core.errors import ConfigError, absent
 
@@ -26,17 +18,7 @@ MAIN = "main"  # of a Hub repository: the commit that it is at when it is first 
 MediaKind = Literal["image", "audio", "video"]
 KINDS: tuple[MediaKind, ...] = get_args(MediaKind)
 Role = Literal[
-    MediaKind,
-    "id",
-    "caption",
-    "label",
-    "text",
-    "number",
-    "start",
-    "end",
-    "length",
-    "md5",
-    "sha256",
+    MediaKind, "id", "caption", "label", "text", "number", "start", "end", "length", "md5", "sha256"
 ]  # start, end, length: seconds of a recording; md5, sha256: of the bytes at a URL
 Annotator = Literal[
     "crowdsourced", "expert-generated", "found", "machine-generated", "no-annotation", "other"
@@ -61,10 +43,9 @@ Pattern = Annotated[str | None, AfterValidator(_with_group)]
 SplitName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # as `datasets` takes them
 
 
-class Hub(BaseModel):
+class Hub(BaseModel, extra="forbid"):
     """A dataset repository of the Hub at one commit; `Source.folder` is the folder in it."""
 
-    model_config = ConfigDict(extra="forbid")
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: Annotated[str, Field(pattern=rf"^([0-9a-f]{{40}}|{MAIN})$")]
 
@@ -87,10 +68,9 @@ class SourceFacts:
         return self.md5 if kind == "md5" else self.sha256
 
 
-class Source(BaseModel):
+class Source(BaseModel, extra="forbid"):
     """A file that upstream publishes, a folder of Parquet files on the Hub, or one's own data."""
 
-    model_config = ConfigDict(extra="forbid")
     url: HttpUrl | None = None
     path: str | None = Field(default=None, description="of one's own data, relative to this file")
     mirrors: list[HttpUrl] = []
@@ -122,13 +102,9 @@ class Source(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _hub_has_a_folder(self) -> "Source":
+    def _has_what_it_needs(self) -> Self:
         if self.hub and not self.folder:
             raise ValueError("a source on the Hub needs `folder`, the folder of its Parquet files")
-        return self
-
-    @model_validator(mode="after")
-    def _one_a_row(self) -> "Source":
         if (self.fetch is None) != (self.row_bytes is None) or (
             self.fetch in CLIPS and "{id}" not in self.template
         ):
@@ -148,19 +124,17 @@ class Source(BaseModel):
         return ("md5", self.md5) if self.md5 else None
 
 
-class Expected(BaseModel):
+class Expected(BaseModel, extra="forbid"):
     """What the whole corpus is known to hold, for `verify` to hold a full build against."""
 
-    model_config = ConfigDict(extra="forbid")
     rows: dict[str, int] = {}  # source rows by split
     values: dict[str, dict[str, int]] = {}  # by column: rows with each value, over all splits
     published: dict[str, int] = {}  # rows that a full build publishes, by config
 
 
-class Column(BaseModel):
+class Column(BaseModel, extra="forbid"):
     """A column of a corpus that needs no code: what it is, and what of a record it is read from."""
 
-    model_config = ConfigDict(extra="forbid")
     role: Role
     key: str | list[str] = Field(
         description="of the record; in a text `{key}` is its value, `{key%.wav}` without that end"
@@ -186,10 +160,9 @@ class Column(BaseModel):
         return self.type.startswith("[")
 
 
-class Splits(BaseModel):
+class Splits(BaseModel, extra="forbid"):
     """How the records of a corpus that needs no code come into splits."""
 
-    model_config = ConfigDict(extra="forbid")
     by: Literal["all", "folder", "key", "pattern", "share"] = "all"
     names: dict[SplitName, list[str]] = Field(
         default={"train": []}, min_length=1, description="split -> folders or values"
@@ -218,13 +191,12 @@ class Splits(BaseModel):
         return self
 
 
-class Spec(BaseModel):
+class Spec(BaseModel, extra="forbid"):
     """A corpus: where it comes from, under which terms, and the configs that are published.
 
     One with a `layout` needs no code, and may be nobody's but the user's.
     """
 
-    model_config = ConfigDict(extra="forbid")
     title: str
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     homepage: HttpUrl | None = None
@@ -353,12 +325,8 @@ def read_spec(path: Path, corpus: str) -> Spec:
 
 def line_of(path: Path, *location: str) -> int:
     """The line where `location` stands in a YAML file, 1-based."""
-    return _line(_lines_of(path), location)
-
-
-@cache
-def _lines_of(path: Path) -> dict[tuple[Any, ...], int]:
-    return _lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader))
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader)
+    return _line(_lines(root), location)
 
 
 def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:

@@ -2,19 +2,13 @@
 
 from typing import Any
 
-MARKS = (
-    0x61C,
-    0x180E,
-    0x200B,
-    0x200E,
-    0x200F,
-    *range(0x2028, 0x202F),
-    *range(0x2060, 0x2070),
-    0xFEFF,
-)
+MARKS = (0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF)
+STEERING = (*range(0x2028, 0x202F), *range(0x2060, 0x2070))
 HALVES = range(0xD800, 0xE000)  # no terminal takes those
 CONTROLS = [n for n in (*range(32), *range(127, 160)) if n not in (9, 10)]
-ESCAPES = {n: f"\\x{n:02x}" for n in CONTROLS} | {n: f"\\u{n:04x}" for n in (*MARKS, *HALVES)}
+ESCAPES = {n: f"\\x{n:02x}" for n in CONTROLS} | {
+    n: f"\\u{n:04x}" for n in (*MARKS, *STEERING, *HALVES)
+}
 IN_JSON = {n: f"\\u{n:04x}" for n in ESCAPES if n > 32}
 
 

@@ -11,7 +11,8 @@ import soxr
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import riff, sound_file
-from edge_glass.media.sound_file import MAX_SAMPLES, Probe, Sound
+from edge_glass.media.container import MAX_SAMPLES
+from edge_glass.media.sound_file import Probe, Sound
 
 BLOCK = 2**18  # samples decoded at a time where nothing is kept
 SILENCE = 10 ** (-60 / 20)  # of full scale: a quiet room recorded with any microphone is louder

@@ -19,7 +19,7 @@ from edge_glass.core.units import SLACK, START_SLACK, TIME_STEP
 from edge_glass.media import boxes, magic, riff
 
 MAX_SECONDS = 20 * 60  # of audio
-MAX_SAMPLES = 2**26  # over all channels: 256 MB
+MAX_SAMPLES = 2**26  # over all channels, before and after resampling: 256 MB as float32
 FIRST = {b"\x1a\x45\xdf\xa3": "matroska", b"FLV\x01": "flv", b"\0\0\1\xba": "mpeg"}
 ADTS = (b"\xf0", b"\xf1", b"\xf8", b"\xf9")  # after 0xff
 CODECS = {
@@ -155,17 +155,27 @@ def _blocks(file: Any, stream: Any) -> Iterator[tuple[np.ndarray, int, float]]:
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Any]:
-    """The open container; whatever FFmpeg finds wrong is an undecodable file."""
-    av = pyav()
+    """The open container, its first audio track of a codec that may be asked."""
+    pyav()
     if not data:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     name = demuxer(data)
     if name is None:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no MP4 or WebM, it begins with {data[:12]!r}")
+    with opened(data, name) as file:
+        for stream in file.streams.audio[:1]:
+            _allow(stream.codec_context)
+        yield file
+
+
+@contextmanager
+def opened(data: bytes, name: str, options: dict[str, str] | None = None) -> Iterator[Any]:
+    """The container open by a demuxer; whatever FFmpeg finds wrong is an undecodable file."""
+    av = pyav()
     try:
-        with av.open(io.BytesIO(data), format=name, metadata_errors="replace") as file:
-            for stream in file.streams.audio[:1]:
-                _allow(stream.codec_context)
+        with av.open(
+            io.BytesIO(data), format=name, options=options, metadata_errors="replace"
+        ) as file:
             yield file
     except (av.FFmpegError, ValueError, OverflowError) as error:
         detail = getattr(error, "strerror", None) or str(error)

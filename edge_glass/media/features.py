@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence as Names
 from typing import TYPE_CHECKING, Any
 
+from edge_glass.core.columns import is_list, item_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -100,11 +102,9 @@ def arrow_type(feature: Any) -> "pa.DataType":
 
 def described(feature: Any) -> str:
     """A feature's portable dictionary in a few words: `list of string`, `audio at 16000 Hz`."""
-    if isinstance(feature, list):
-        return f"list of {described(feature[0])}"
+    if is_list(feature):
+        return f"list of {described(item_of(feature))}"
     kind = feature.get("_type")
-    if kind == "Sequence":
-        return f"list of {described(feature['feature'])}"
     if kind == "Audio":
         rate = feature.get("sampling_rate")
         return f"audio at {rate} Hz" if rate else "audio"

@@ -10,15 +10,13 @@ _BLOCK = {1: 192} | {n: 576 << n - 2 for n in range(2, 6)} | {n: 256 << n - 8 fo
 
 def completed(data: bytes) -> bytes:
     """The same file, the number of its samples stated where it was not."""
-    if data[:4] != b"fLaC" or len(data) < _COUNT + 5 or data[_COUNT] & 0xF or any(_count(data)):
+    if data[:4] != b"fLaC" or len(data) < _COUNT + 5:
+        return data
+    if data[_COUNT] & 0xF or any(data[_COUNT + 1 : _COUNT + 5]):
         return data
     total = _end_of_last_frame(data)
     field = bytes([data[_COUNT] & 0xF0 | total >> 32]) + (total & 2**32 - 1).to_bytes(4)
     return data[:_COUNT] + field + data[_COUNT + 5 :]
-
-
-def _count(data: bytes) -> bytes:
-    return data[_COUNT + 1 : _COUNT + 5]
 
 
 def _end_of_last_frame(data: bytes) -> int:

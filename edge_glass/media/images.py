@@ -124,20 +124,19 @@ def convert(
     """
     info = check(data)
     notes = [] if notes is None else notes
-    smaller = resize is not None and _larger(info.width, info.height, resize, side)
-    if not smaller and info.kind == f"image/{format}":
+    size = _smaller(info, resize, side) if resize else None
+    if not size and info.kind == f"image/{format}":
         return readable(data, notes), info
     if info.kind == "image/jpeg" and jpeg.lacks_end(data):
         notes.append(NO_END)
     with _open(data) as (image, info):
-        size = _scaled(info.width, info.height, resize, side) if resize and smaller else None
         if size:
             turned = (size[1], size[0]) if info.turn in TURNED else size
             image.draft("RGB", (turned[0] * 2, turned[1] * 2))
         pixels = _plain(image, info.turn, format)
         if size:
             pixels = pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-        if smaller and resize in ("center_crop", "border"):
+        if size and resize in ("center_crop", "border"):
             pixels = _square(pixels, side)
         out = io.BytesIO()
         pixels.save(out, format.upper(), quality=quality)
@@ -165,8 +164,7 @@ def black(side: int) -> bytes:
 def library() -> dict[str, str]:
     """Library -> version of what decodes and encodes."""
     codecs = {name: features.version(name) for name in CODECS}
-    versions = {"pillow": PIL.__version__} | {k: str(v) for k, v in codecs.items() if v}
-    return versions
+    return {"pillow": PIL.__version__} | {k: str(v) for k, v in codecs.items() if v}
 
 
 @contextmanager
@@ -237,15 +235,15 @@ def _pixels(width: int, height: int) -> str:
     return f"{width}x{height} pixels, the limit is {MAX_PIXELS}"
 
 
-def _larger(width: int, height: int, resize: Resize, side: int) -> bool:
+def _smaller(info: Probe, resize: Resize, side: int) -> tuple[int, int] | None:
+    """Width and height that are asked for; None of an image that has no more."""
     measured = max if resize in ("longest", "border") else min
-    return measured(width, height) > side
-
-
-def _scaled(width: int, height: int, resize: Resize, side: int) -> tuple[int, int]:
-    measured = max if resize in ("longest", "border") else min
-    scale = side / measured(width, height)
-    return max(1, math.floor(width * scale + 0.5)), max(1, math.floor(height * scale + 0.5))
+    scale = side / measured(info.width, info.height)
+    if scale >= 1:
+        return None
+    return max(1, math.floor(info.width * scale + 0.5)), max(
+        1, math.floor(info.height * scale + 0.5)
+    )
 
 
 def _square(image: Image.Image, side: int) -> Image.Image:

@@ -3,7 +3,6 @@
 libsndfile reads the first of several streams that follow each other, and no FLAC in Ogg.
 """
 
-import struct
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -49,15 +48,11 @@ def _flac(data: bytes) -> bytes | None:
     return bytes(packets[_MAPPING:]) or None
 
 
-def _pages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def _pages(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
     """Place, kind, stream and content of every page."""
     at = data.find(b"OggS")
     while 0 <= at <= len(data) - _HEAD:
-        kind, serial, count = (
-            data[at + 5],
-            struct.unpack_from("<I", data, at + 14)[0],
-            data[at + 26],
-        )
+        kind, serial, count = data[at + 5], data[at + 14 : at + 18], data[at + 26]
         content = at + _HEAD + count
         end = content + sum(data[at + _HEAD : content])
         yield at, kind, serial, data[content:end]

@@ -86,31 +86,21 @@ def without_clock(data: bytes) -> bytes:
 
 def _sound(data: bytes) -> _Sound | None:
     reader = {
-        b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"BW64": _wav, b"FORM": _aiff,
+        b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"BW64": _wav, b"FORM": _wav,
         b"riff": _w64, b"caff": _caf, b".snd": _au, b"NIST": _nist,
     }.get(data[:4])  # fmt: skip
     return reader(data) if reader else None
 
 
 def _wav(data: bytes) -> _Sound | None:
-    sound = _chunk(data, b"data", ">" if data[:4] == b"RIFX" else "<")
-    if (
-        sound
-        and data[:4] in (b"RF64", b"BW64")
-        and sound.size == 2**32 - 1
-        and len(data) >= _DS64 + 8
-    ):
-        return _Sound(sound.place, struct.unpack_from("<Q", data, _DS64)[0], _DS64, "<Q")
-    return sound
-
-
-def _aiff(data: bytes) -> _Sound | None:
-    return _chunk(data, b"SSND", ">")
-
-
-def _chunk(data: bytes, wanted: bytes, order: str) -> _Sound | None:
+    """Of AIFF, too, whose chunk of sound has another name."""
+    kind, order = data[:4], ">" if data[:4] in (b"RIFX", b"FORM") else "<"
+    wanted = b"SSND" if kind == b"FORM" else b"data"
     for name, at, size in _chunks(data, order):
         if name == wanted:
+            is_long = kind in (b"RF64", b"BW64") and size == 2**32 - 1 and len(data) >= _DS64 + 8
+            if is_long:
+                return _Sound(at, struct.unpack_from("<Q", data, _DS64)[0], _DS64, "<Q")
             return _Sound(at, size, at - 4, f"{order}I")
     return None
 

@@ -9,7 +9,7 @@ import soundfile as sf
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.units import SLACK
 from edge_glass.media import audio
-from edge_glass.media.sound_file import Sound, check_count
+from edge_glass.media.sound_file import Sound, check_count, damage_told
 
 SEEKABLE = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF")
 
@@ -89,8 +89,6 @@ def cut(sound: Sound, at: tuple[float, float], notes: list[str]) -> bytes:
 
 def _flac(samples: np.ndarray, rate: int, bits: int) -> bytes:
     out = io.BytesIO()
-    try:
+    with damage_told():
         sf.write(out, samples, rate, f"PCM_{bits}", format="FLAC")
-    except sf.LibsndfileError as error:
-        raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
     return out.getvalue()

@@ -1,7 +1,8 @@
 """Audio bytes as libsndfile can read them to their real end, and what there is in them."""
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,8 @@ import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.media import container, flac, magic, mpeg, ogg, riff
+from edge_glass.media.container import MAX_SAMPLES, MAX_SECONDS
 
-MAX_SECONDS = 20 * 60
-MAX_SAMPLES = 2**26  # over all channels, before and after resampling: 256 MB as float32
 MAX_CHANNELS = 64  # a resampler takes memory for each, however short the sound
 MAX_LEVEL = 1e20  # full scale is 1; beyond this, filters overflow
 # libsndfile knows many more containers; the others are older than anyone's corpus
@@ -148,7 +148,8 @@ class Sound:
         before = 0 if self.info.seekable else start  # decoded, and not wanted
         with self.file() as file:
             if self.info.seekable and start:
-                _seek(file, start)
+                with damage_told():
+                    file.seek(start)
             shape = (before + frames, self.info.channels)
             samples = read_into(file, np.empty(shape, dtype=dtype))
         check_count(len(samples) - before, frames)
@@ -241,16 +242,16 @@ def open_source(source: Source) -> sf.SoundFile:
 
 def read_into(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
     """As many samples of shape (frames, channels) as there are, `out` at most."""
-    try:
+    with damage_told():
         samples: np.ndarray = file.read(out=out)
-    except sf.LibsndfileError as error:
-        raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
     return samples
 
 
-def _seek(file: sf.SoundFile, start: int) -> None:
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """What libsndfile finds wrong, as Dropped."""
     try:
-        file.seek(start)
+        yield
     except sf.LibsndfileError as error:
         raise Dropped(Outcome.UNDECODABLE_MEDIA, error.error_string.strip()) from None
 

@@ -261,18 +261,10 @@ def _chosen(frames: Iterator[Any], targets: list[Fraction], keyframes: bool) -> 
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Any]:
-    """The open file with one thread a decoder; whatever FFmpeg finds wrong is undecodable."""
-    name = _demuxer(data)
-    av = container.pyav()
-    try:
-        with av.open(
-            io.BytesIO(data), format=name, options=_OPTIONS, metadata_errors="replace"
-        ) as file:
-            _allow(file)
-            yield file
-    except (av.FFmpegError, ValueError, OverflowError) as error:
-        detail = getattr(error, "strerror", None) or str(error)
-        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"{name}: {detail}") from None
+    """The open file with one thread a decoder."""
+    with container.opened(data, _demuxer(data), _OPTIONS) as file:
+        _allow(file)
+        yield file
 
 
 def _demuxer(data: bytes) -> str:
