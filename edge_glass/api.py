@@ -9,10 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_glass.core import ledger, locations, manifest, names, parquet, tabular
+from edge_glass.core import ledger, locations, manifest, names, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
+from edge_glass.core.visible import html_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,7 @@ class Build:
 
     def _repr_html_(self) -> str:
         heads = ("split", "rows", "kept", "dropped")
-        return tabular.html(f"{self.manifest.config} in {self.folder}", heads, self._counts())
+        return html_table(f"{self.manifest.config} in {self.folder}", heads, self._counts())
 
 
 def build(

@@ -25,7 +25,7 @@ from edge_glass.audit import (
 )
 from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Oddities, Texts
-from edge_glass.core import duck, manifest, outputs, records, tabular
+from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import needs
 from edge_glass.core.manifest import Name
@@ -33,6 +33,7 @@ from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.schema import Plain
 from edge_glass.core.version import VERSION
+from edge_glass.core.visible import html_table
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.executor import started
 
@@ -86,7 +87,7 @@ class AuditResult(Plain):
 
     def _repr_html_(self) -> str:
         title = f"{self.config}, {self.rows:,} rows"
-        return tabular.html(title, ("check", "rows"), self.checks.items())
+        return html_table(title, ("check", "rows"), self.checks.items())
 
 
 @dataclass(frozen=True)

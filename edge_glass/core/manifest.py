@@ -24,7 +24,6 @@ from edge_glass.core.schema import Plain
 
 FILE = "manifest.json"
 WITHDRAWN, EDITS = "withdrawn.parquet", "edits.parquet"  # see `core.revisions`
-MAX_BYTES = 500_000_000  # of a manifest, whoever wrote it
 SHARD = r"-\d{5,}-of-\d{5,}\.parquet"  # behind the name of the split
 
 Name = Annotated[str, AfterValidator(names.check)]
@@ -327,8 +326,7 @@ def complete(
     for record in records:
         by_split.setdefault(record.split, []).append(record)
     splits = {name: _split(of_split, planned[name]) for name, of_split in by_split.items()}
-    known = {each.name: getattr(described, each.name) for each in fields(Inputs)}
-    return Manifest(**known, splits=splits, ledger=ledger)
+    return Manifest(**vars(described.inputs), splits=splits, ledger=ledger)
 
 
 def _split(records: list[ShardRecord], planned: int | None) -> Split:
@@ -354,19 +352,6 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def figures(shard: Path) -> Figures:
-    """What a manifest says of the columns of a shard."""
-    import pyarrow.compute as pc
-
-    from edge_glass.core import parquet
-
-    wanted = {"duration", "license"} & set(parquet.schema(shard).names)
-    table = parquet.table(shard, sorted(wanted))
-    seconds = (pc.sum(table["duration"]).as_py() or 0) if "duration" in wanted else None
-    counts = table["license"].value_counts().to_pylist() if "license" in wanted else []
-    return Figures(seconds, {c["values"] or "": c["counts"] for c in counts})
-
-
 def read(folder: Path) -> Manifest:
     """The manifest of a built config.
 
@@ -374,7 +359,7 @@ def read(folder: Path) -> Manifest:
     """
     try:
         with (folder / FILE).open("rb") as file:
-            data = file.read(MAX_BYTES)
+            data = file.read(schema.MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise DataError(
             f"{folder}: no {FILE}: nothing is built here, or the build did not end; "
@@ -407,8 +392,7 @@ def built(out: Path) -> dict[str, Path]:
     """Config -> folder of everything that is built under `out` (or is `out` itself)."""
     with errors_explained(out):
         places = [out] if _is_build(out) else [path.parent for path in out.glob(f"*/{FILE}")]
-        places = [folder for folder in places if _is_build(folder)]
-    folders = sorted(places, key=lambda folder: folder.name)
+        folders = sorted(filter(_is_build, places), key=lambda folder: folder.name)
     if not folders:
         raise DataError(f"{out}: nothing is built here; see `edge-glass build --help`")
     return {folder.name: folder for folder in folders}

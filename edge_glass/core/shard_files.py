@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from edge_glass.core import parquet
 from edge_glass.core.arrow_columns import column, has_media, leaves
 from edge_glass.core.atomic_files import ArrowSink, Whole
 from edge_glass.core.key_digests import digests, second_rank, second_ranks
+from edge_glass.core.manifest import Figures
 
 ROW_GROUP_ROWS = 100  # on average, at most half as many more
 TEXT_GROUP_ROWS = 10_000  # where no column is media: rows of 200 bytes, five times the speed
@@ -121,6 +123,15 @@ def write_table(
             writer.write_table(table)
             rows += table.num_rows
     return Written(rows, file.size, file.sha256)
+
+
+def shard_figures(shard: Path) -> Figures:
+    """What a manifest says of the columns of a shard."""
+    wanted = {"duration", "license"} & set(parquet.schema(shard).names)
+    table = parquet.table(shard, sorted(wanted))
+    seconds = (pc.sum(table["duration"]).as_py() or 0) if "duration" in wanted else None
+    counts = table["license"].value_counts().to_pylist() if "license" in wanted else []
+    return Figures(seconds, {c["values"] or "": c["counts"] for c in counts})
 
 
 def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:

@@ -1,5 +1,7 @@
 """Text from outside, as it may be shown: what turns its direction, or is no letter, is escaped."""
 
+from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
 MARKS = (0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF)
@@ -24,3 +26,13 @@ def visible(value: Any) -> Any:
 def json_visible(text: str) -> str:
     """JSON in which nothing stands that a terminal would obey."""
     return text.translate(IN_JSON)
+
+
+def html_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A title and a table below it, as a notebook shows them: every cell is escaped."""
+    lines = "".join(_line("td", row) for row in rows)
+    return f"<p><b>{escape(title)}</b></p><table>{_line('th', heads)}{lines}</table>"
+
+
+def _line(tag: str, cells: Iterable[object]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(str(cell))}</{tag}>' for cell in cells)}</tr>"

@@ -20,7 +20,7 @@ from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.revisions import Revisions
 from edge_glass.core.row_digests import RowDigests
-from edge_glass.core.shard_files import write_shard, write_table
+from edge_glass.core.shard_files import shard_figures, write_shard, write_table
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import executor
 from edge_glass.pipeline.build import REMEDY, already, lock, put
@@ -144,7 +144,7 @@ def _write(schema: pa.Schema, part: Part) -> Written:
                 yield new
 
     shard = File(**asdict(write_shard(part.target, changed(), schema)), file=part.target.name)
-    figures = manifest.figures(part.target)
+    figures = shard_figures(part.target)
     return Written(ShardRecord(part.split, shard, {}, {}, figures), altered)
 
 
@@ -155,7 +155,7 @@ def _kept(part: Part, described: Inputs) -> ShardRecord:
         finished.check(part.folder, part.shards)
         link(path, part.target)
     counted = {"duration", "license"} & described.features.keys()
-    figures = manifest.figures(path) if counted else manifest.Figures()
+    figures = shard_figures(path) if counted else manifest.Figures()
     return ShardRecord(part.split, replace(shard, file=part.target.name), {}, {}, figures)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core import interrupts, ledger, ledger_tables, manifest, records, row_counts
+from edge_glass.core import interrupts, ledger, ledger_tables, records, row_counts
 from edge_glass.core.atomic_files import Whole, link
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
@@ -21,7 +21,7 @@ from edge_glass.core.revisions import Revisions
 from edge_glass.core.row import OUTCOME, Row
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.row_marks import spread
-from edge_glass.core.shard_files import write_shard, write_text_shard
+from edge_glass.core.shard_files import shard_figures, write_shard, write_text_shard
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus, Example
 from edge_glass.media.features import arrow_schema
@@ -132,7 +132,7 @@ def _kept(task: Task, corpus: Corpus, book: "_Book") -> Iterator[pa.Table]:
 
 def _recorded(task: Task, shard: File, book: "_Book") -> WorkRecord:
     outcomes, warnings = dict(book.outcomes), dict(book.warnings)
-    figures = manifest.figures(task.folder / task.name)
+    figures = shard_figures(task.folder / task.name)
     record = WorkRecord(task.order.split, shard, outcomes, warnings, figures, book.file())
     records.write(task.record, record.plain())
     return record

@@ -10,8 +10,7 @@ from typing import Any
 import jinja2
 
 from edge_glass.core import licences, parquet
-from edge_glass.core.column_notes import note, type_name
-from edge_glass.core.columns import ColumnRole
+from edge_glass.core.columns import ColumnRole, note, type_name
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import PLOTS

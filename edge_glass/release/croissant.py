@@ -13,8 +13,7 @@ from itertools import chain
 from typing import Any
 
 from edge_glass.core import licences
-from edge_glass.core.column_notes import note
-from edge_glass.core.columns import is_list, item_of, media_kinds
+from edge_glass.core.columns import is_list, item_of, media_kinds, note
 from edge_glass.core.manifest import File, Manifest
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog

@@ -10,10 +10,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import finished, ledger, manifest, parquet, plots, tabular
+from edge_glass.core import finished, ledger, manifest, parquet, plots
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.visible import html_table
 
 BUCKET = 50_000  # rows that are compared at a time
 BUCKETS = 200  # files that are open at a time
@@ -40,7 +41,7 @@ class Difference:
 
     def _repr_html_(self) -> str:
         title = f"{self.config}: {'identical' if self.identical else 'not the same'}"
-        return tabular.html(title, ("difference", "rows"), self.rows.items())
+        return html_table(title, ("difference", "rows"), self.rows.items())
 
     def note(self, kind: str, key: str) -> None:
         """One more row of this kind."""

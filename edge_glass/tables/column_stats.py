@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_glass.core import column_notes, duck, parquet
-from edge_glass.core.columns import ColumnRole, is_list, with_role
+from edge_glass.core import duck, parquet
+from edge_glass.core.columns import ColumnRole, is_list, type_name, with_role
 from edge_glass.media.shard_columns import check_shards
 from edge_glass.sources.table_layout import quoted
 
@@ -42,7 +42,7 @@ def of(connection: "duckdb.DuckDBPyConnection", columns: dict[str, Any]) -> list
     )
     [figures] = connection.execute(f"SELECT {asked} FROM data").fetchall()
     return [
-        {"name": name, "type": column_notes.type_name(columns[name]), "unit": unit}
+        {"name": name, "type": type_name(columns[name]), "unit": unit}
         | dict(
             zip(("nulls", "distinct", "least", "most"), figures[4 * at : 4 * at + 4], strict=True)
         )
@@ -54,7 +54,7 @@ def _measure(name: str, feature: Any) -> tuple[str, str]:
     """What is measured of a column, in SQL, and its unit."""
     if is_list(feature):
         return f"len({quoted(name)})", "items"
-    kind = column_notes.type_name(feature)
+    kind = type_name(feature)
     if kind in ("string", "large_string"):
         return f"length({quoted(name)})", "characters"
     if kind.startswith("float"):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_glass.core import manifest, names
+from edge_glass.core import manifest, names, shard_files
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Figures, File, ShardRecord
@@ -160,7 +160,7 @@ def test_a_ledger_that_lacks_rows_or_has_too_many_does_not_balance(small: Path) 
 )
 def test_figures_of_a_shard(tmp_path: Path, columns: dict[str, Any], figures: Figures) -> None:
     pq.write_table(pa.table(columns), tmp_path / "shard.parquet")
-    assert manifest.figures(tmp_path / "shard.parquet") == figures
+    assert shard_files.shard_figures(tmp_path / "shard.parquet") == figures
 
 
 def test_a_whole_manifest_is_the_sum_of_its_records(small: Path) -> None:
