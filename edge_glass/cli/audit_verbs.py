@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json, Place, Ray, terminal_progress
+from edge_glass.cli.options import Jobs, Json, Memory, Place, Ray, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
@@ -42,7 +42,7 @@ def audit(
     model: Annotated[
         str | None, typer.Option(help="asr: tiny, base, …, org/model, or a CTranslate2 folder.")
     ] = None,
-    memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
+    memory: Memory = 4,
     jobs: Jobs = None,
     ray: Ray = None,
     json: Json = False,

@@ -25,23 +25,18 @@ from edge_glass.cli import search_verbs as search
 from edge_glass.cli import slide_verbs as slides
 from edge_glass.cli.options import (
     AllowEmpty,
-    Caption,
+    Intranet,
     Jobs,
     Json,
-    LayoutName,
-    Licence,
     Licences,
     Limit,
     Name,
     Names,
     Out,
+    OwnData,
     RawDir,
     Ray,
-    Roles,
     Set,
-    SplitRule,
-    Url,
-    choices,
     terminal_progress,
     variants,
 )
@@ -118,12 +113,8 @@ def plan(
     set_: Set = None,
     licences: Licences = None,
     name: Name = None,
-    url: Url = None,
-    caption: Caption = None,
-    column: Roles = None,
-    layout: LayoutName = None,
-    split: SplitRule = None,
-    licence: Licence = None,
+    *,
+    own: OwnData,
     json: Json = False,
 ) -> None:
     """What a build will fetch and make, and how your own data are understood. Fetches nothing."""
@@ -133,8 +124,7 @@ def plan(
 
     if raw is None and all(map(catalog.is_our_sample, names)):
         session.spare_memory()  # before a builder is imported
-    said = choices(url, caption, column, layout, split, licence)
-    wanted = variants(names, set_, name, said, licences)
+    wanted = variants(names, set_, name, own.choices(), licences)
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if not any(each.exact for each in plans):
         session.ignored("no rows are here to be counted, as long as nothing is fetched", "--limit")
@@ -158,12 +148,8 @@ def build(
     set_: Set = None,
     licences: Licences = None,
     name: Name = None,
-    url: Url = None,
-    caption: Caption = None,
-    column: Roles = None,
-    layout: LayoutName = None,
-    split: SplitRule = None,
-    licence: Licence = None,
+    *,
+    own: OwnData,
     mirror: Annotated[
         str | None, typer.Option("--mirror", help="URL of a folder to fetch from before upstream.")
     ] = None,
@@ -196,9 +182,7 @@ def build(
         int,
         typer.Option("--per-host", min=1, max=1000, help="URLs: at once from a host, a process."),
     ] = 16,
-    intranet: Annotated[
-        bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
-    ] = False,
+    intranet: Intranet = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
     ] = False,
@@ -248,9 +232,9 @@ def build(
         raise ConfigError(
             "--raw: say which config is built out of it: edge-glass build NAME --raw …"
         )
-    said = choices(url, caption, column, layout, split, licence)
     if where is None:
-        wanted, chosen = variants(names or catalog.samples(), set_, name, said, licences), []
+        names_ = names or catalog.samples()
+        wanted, chosen = variants(names_, set_, name, own.choices(), licences), []
     else:
         wanted, chosen = [], [built_verbs.filtered(names or [], out, name, where, jobs)]
     if cookies is not None and not cookies.is_file():

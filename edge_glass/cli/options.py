@@ -1,5 +1,6 @@
 """What several commands of the command line take, and how they read it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -55,6 +56,8 @@ Place = Annotated[
         metavar="DIR", help="A folder that `build` made, org/name@1.0.0 on the Hub, or a URL."
     ),
 ]
+Memory = Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")]
+Intranet = Annotated[bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")]
 Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]
 
 Embeddings = Annotated[
@@ -91,32 +94,36 @@ Licence = Annotated[
 ]
 
 
-def choices(
-    url: str | None,
-    caption: str | None,
-    columns: list[str] | None,
-    layout: str | None,
-    split: str | None,
-    licence: str | None,
-) -> "Choices | None":
-    """What the user says of data of their own, None if that is nothing.
+@dataclass(frozen=True)
+class OwnData:
+    """What the user says of data of their own: an option each (see `session.command`)."""
 
-    Raises ConfigError if a role is none.
-    """
-    if not any((url, caption, columns, layout, split, licence)):
-        return None
-    from edge_glass.core.spec import Role
-    from edge_glass.corpora.understand import Choices
+    url: Url = None
+    caption: Caption = None
+    column: Roles = None
+    layout: LayoutName = None
+    split: SplitRule = None
+    licence: Licence = None
 
-    known = (*get_args(Role), "url", "none")
-    roles = {key: "caption" for key in (caption or "").split(",") if key}
-    roles |= {url: "url"} if url else {}
-    for setting in columns or []:
-        key, equals, role = setting.rpartition("=")
-        if not equals or role not in known:
-            raise ConfigError(f"--column {setting}: write KEY=ROLE; roles: {', '.join(known)}")
-        roles[key] = role
-    return Choices(layout, roles, split, licence)
+    def choices(self) -> "Choices | None":
+        """The same for what reads them, None if nothing is said.
+
+        Raises ConfigError if a role is none.
+        """
+        if not any(vars(self).values()):
+            return None
+        from edge_glass.core.spec import Role
+        from edge_glass.corpora.understand import Choices
+
+        known = (*get_args(Role), "url", "none")
+        roles = {key: "caption" for key in (self.caption or "").split(",") if key}
+        roles |= {self.url: "url"} if self.url else {}
+        for setting in self.column or []:
+            key, equals, role = setting.rpartition("=")
+            if not equals or role not in known:
+                raise ConfigError(f"--column {setting}: write KEY=ROLE; roles: {', '.join(known)}")
+            roles[key] = role
+        return Choices(self.layout, roles, self.split, self.licence)
 
 
 def variants(

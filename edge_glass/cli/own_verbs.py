@@ -8,16 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import (
-    Caption,
-    Json,
-    LayoutName,
-    Licence,
-    Roles,
-    SplitRule,
-    Url,
-    choices,
-)
+from edge_glass.cli.options import Json, OwnData
 from edge_glass.core.errors import ConfigError
 
 HEAD = """\
@@ -30,12 +21,7 @@ def init(
     place: Annotated[
         str, typer.Argument(metavar="PATH", help="A folder, an archive, a table, org/name.")
     ],
-    url: Url = None,
-    caption: Caption = None,
-    column: Roles = None,
-    layout: LayoutName = None,
-    split: SplitRule = None,
-    licence: Licence = None,
+    own: OwnData,
     json: Json = False,
 ) -> None:
     """Print the YAML that says how your own data are read, to be edited and built."""
@@ -44,7 +30,7 @@ def init(
     from edge_glass.cli import terminal
     from edge_glass.corpora.understand import understand
 
-    seen = understand(place, choices(url, caption, column, layout, split, licence))
+    seen = understand(place, own.choices())
     plain = seen.spec.model_dump(mode="json", exclude_defaults=True)
     for source in plain["sources"].values():
         if "path" in source:  # as it is from here, where the YAML will lie

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from platform import python_version
@@ -50,7 +51,9 @@ TOPIC = re.compile(
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function of a command, with the options that all commands take."""
     signature = inspect.signature(function)
-    for option in _options(function):
+    groups = {p.name: p.annotation for p in signature.parameters.values() if _is_group(p)}
+    parameters = [each for p in signature.parameters.values() for each in _parameters(p)]
+    for option in (data for p in parameters for data in getattr(p.annotation, "__metadata__", ())):
         if topic := TOPIC.fullmatch(option.help or ""):
             option.rich_help_panel, option.help = topic[1], topic[2][:1].upper() + topic[2][1:]
 
@@ -60,22 +63,39 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
         said = {name: given.pop(name) for name in OPTIONS}
         apart("--ray", "--jobs")  # which takes the processors of all nodes
         with _session(function.__name__.strip("_"), given, **said):
+            for name, group in groups.items():
+                given[name] = group(
+                    **{field.name: given.pop(field.name) for field in fields(group)}
+                )
             return function(**given)
 
     context = inspect.Parameter(
         "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
     )
-    more = [
+    parameters = [context, *parameters]
+    parameters += [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=annotation
         )
         for name, annotation in OPTIONS.items()
     ]
-    run.__dict__["__signature__"] = signature.replace(
-        parameters=[context, *signature.parameters.values(), *more]
-    )
-    run.__annotations__ = {"ctx": typer.Context} | function.__annotations__ | OPTIONS
+    run.__dict__["__signature__"] = signature.replace(parameters=parameters)
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _is_group(parameter: inspect.Parameter) -> bool:
+    """Whether this is a class of options that several commands take."""
+    return is_dataclass(parameter.annotation)
+
+
+def _parameters(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    """A parameter, or those that it stands for."""
+    if not _is_group(parameter):
+        yield parameter
+        return
+    for field in fields(parameter.annotation):
+        yield parameter.replace(name=field.name, default=field.default, annotation=field.type)
 
 
 def ignored(why: str, *options: str) -> None:
@@ -123,12 +143,6 @@ def _on_the_command_line(context: typer.Context) -> Iterator[str]:
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE":
             yield next((name for name in parameter.opts if name.startswith("--")), "")
-
-
-def _options(function: Callable[..., Any]) -> Iterator[Any]:
-    """What Typer knows of the parameters of a function."""
-    for annotation in function.__annotations__.values():
-        yield from getattr(annotation, "__metadata__", ())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import AllowEmpty, Json, one_build, terminal_progress
+from edge_glass.cli.options import AllowEmpty, Intranet, Json, one_build, terminal_progress
 from edge_glass.cli.session import ignored
 from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError
@@ -52,9 +52,7 @@ def collect(
         float, typer.Option(min=0, help="Site: seconds between two requests to a host.")
     ] = 5.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Site: so many decks.")] = None,
-    intranet: Annotated[
-        bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")
-    ] = False,
+    intranet: Intranet = False,
     ocr: Annotated[
         bool, typer.Option("--ocr", help="Read slides that have no text off their pictures.")
     ] = False,

@@ -10,6 +10,7 @@ from edge_glass.cli.options import (
     Encoder,
     Jobs,
     Json,
+    Memory,
     RawDir,
     Ray,
     terminal_progress,
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
     from edge_glass.sources.table_layout import Layout
 
 app = typer.Typer()
+PartsOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")]
+TableName = Annotated[str, typer.Argument(help="A config whose source is a table of captions.")]
+ModelJobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")]
 
 
 @app.command(epilog="Example: edge-glass dedup laion400m --raw chunks --out unique --parts 32")
 def dedup(
     name: Annotated[str, typer.Argument(help="A config whose source is a table in chunks.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    out: PartsOut,
     raw: RawDir = None,
     parts: Annotated[int, typer.Option("--parts", min=1, max=10_000, help="Files to make.")] = 32,
     shuffle: Annotated[
         int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle the rows, seeded.")
     ] = None,
-    memory: Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")] = 4,
+    memory: Memory = 4,
     jobs: Jobs = None,
     ray: Ray = None,
     skip_damaged: Annotated[
@@ -57,8 +61,8 @@ def dedup(
 
 @app.command(epilog="Example: edge-glass match laion400m --raw unique --out matched --rule word")
 def match(
-    name: Annotated[str, typer.Argument(help="A config whose source is a table of captions.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    name: TableName,
+    out: PartsOut,
     raw: RawDir = None,
     rule: Annotated[
         str, typer.Option("--rule", help="laionet (the paper's), word (better), or cls.")
@@ -86,9 +90,9 @@ def match(
 @app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")
 def similarity(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `match` made.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    out: PartsOut,
     encoder: Encoder = "clip-vit-b32",
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")] = 1,
+    jobs: ModelJobs = 1,
     ray: Ray = None,
     json: Json = False,
 ) -> None:
@@ -108,12 +112,12 @@ def similarity(
 )
 def retrieve(
     queries: Annotated[Path, typer.Argument(metavar="DIR", help="A build with captions.")],
-    name: Annotated[str, typer.Argument(help="A config whose source is a table of captions.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")],
+    name: TableName,
+    out: PartsOut,
     raw: RawDir = None,
     encoder: Encoder = "clip-vit-b32",
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Nearest texts of each.")] = 50,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")] = 1,
+    jobs: ModelJobs = 1,
     ray: Ray = None,
     json: Json = False,
 ) -> None:

@@ -5,6 +5,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from itertools import product
 from pathlib import Path
 
@@ -222,6 +223,16 @@ def _steps(node: ast.AST, helpers: Helpers) -> Ways:
     return {(reads | refused, on) for reads, on in inner}
 
 
+def named_by(function: Callable[..., None], option: str) -> set[str]:
+    """What a command calls an option: by its own name, or that of the group it stands in."""
+    groups = (p for p in inspect.signature(function).parameters.values())
+    return {option} | {
+        group.name
+        for group in groups
+        if is_dataclass(group.annotation) and option in {f.name for f in fields(group.annotation)}
+    }
+
+
 @pytest.mark.parametrize("verb", sorted({verb for verb, _ in options()}))
 def test_each_way_through_a_command_reads_an_option_or_refuses_it(verb: str) -> None:
     function = functions()[verb]
@@ -232,7 +243,7 @@ def test_each_way_through_a_command_reads_an_option_or_refuses_it(verb: str) -> 
     assert through
     for parameter in typer.main.get_command(app).commands[verb].params:
         if parameter.param_type_name == "option" and parameter.opts[0] not in COMMON:
-            names = {EVERY, str(parameter.name), *parameter.opts}
+            names = {EVERY, *named_by(function, str(parameter.name)), *parameter.opts}
             assert not [reads for reads, _ in through if not names & reads], parameter.opts
 
 
