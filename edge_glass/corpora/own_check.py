@@ -1,8 +1,10 @@
-"""What a YAML says of its records, held against them."""
+"""What a YAML says of its records, held against them; and what is no data to be read."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from edge_glass.core.errors import absent
+from edge_glass.core import ledger, manifest
+from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.spec import Spec
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.record import Files, Record
@@ -41,3 +43,12 @@ def _keys(spec: Spec) -> set[str]:
             places = values.PLACE.findall(each) or [each]
             found.update(place.partition("%")[0] for place in places)
     return found - {FOLDER}
+
+
+def not_built(path: Path) -> None:
+    """Raise ConfigError if this is the folder of a build, whose ledger would be read as data."""
+    if all((path / file).is_file() for file in (manifest.FILE, ledger.FILE)):
+        raise ConfigError(
+            f"{path}: is a build already: `push` publishes it, `build --where` takes rows of it. "
+            "To read them as data, copy its shards alone into a folder of their own."
+        )

@@ -13,10 +13,10 @@ from itertools import islice, pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edge_glass.core.errors import ConfigError, SourceError
+from edge_glass.core.errors import ConfigError, SourceError, absent
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
-from edge_glass.corpora import own_hub, own_splits
+from edge_glass.corpora import own_check, own_hub, own_splits
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import (
     media_columns,
@@ -79,6 +79,7 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
     path = Path(place)
     if not path.exists() and not own_hub.is_repository(str(place)):
         raise ConfigError(f"{place}: no config is called so, and no file or folder is there")
+    own_check.not_built(path)
     hub = None if path.exists() else own_hub.source(str(place))
     try:
         return _Reading(path.absolute(), choices or Choices(), hub).understood()
@@ -117,7 +118,7 @@ class _Reading:
     def understood(self) -> Understood:
         layout, names, why = self._layout()
         files = Files(self._files.raw, DATA, tuple(names))
-        sample = list(islice(LAYOUTS[layout].records(files), SAMPLE))
+        sample = [*islice(LAYOUTS[layout].records(files), SAMPLE)]
         if not sample:
             raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
         sample = [record for record in sample if record.dropped is None] or sample
@@ -126,7 +127,7 @@ class _Reading:
         by_key = profiles(_counted(scan(layout, files), folders, lost, parents), text)
         roles, rows = dict(self._choices.roles), folders.total() + lost.total()
         if unknown := [key for key in roles if key not in by_key]:
-            raise ConfigError(f"{self._name}: no {unknown[0]} in it; there are {', '.join(by_key)}")
+            raise ConfigError(f"{self._name}: {absent('key', unknown[0], by_key)}")
         media = self._media(layout, files, sample, by_key)
         classes = self._class_names(names)
         whole = folders.total()
@@ -180,10 +181,10 @@ class _Reading:
         if layout not in LAYOUTS:
             raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
         if not media and not chosen:
-            there = f": {', '.join(self._left_out)}" if self._left_out else ""
-            raise ConfigError(f"{self._place}: no media files and no table in it{there}")
-        said = [what] if what else []
-        return layout, chosen, ", ".join([*said, *chosen[:3], *(["…"] if len(chosen) > 3 else [])])
+            there = ", ".join(f"{name} ({why})" for name, why in self._left_out.items())
+            raise ConfigError(f"{self._place}: no media and no rows in it: {there or 'empty'}")
+        said = [what, *chosen[:3], "…" if len(chosen) > 3 else ""]
+        return layout, chosen, ", ".join(filter(None, said))
 
     def _naming(self, chosen: list[str]) -> list[str]:
         """Of tables beside media those that name them are what there is to read."""
@@ -212,7 +213,7 @@ class _Reading:
                 raise ConfigError(f"{self._place}: {name}: no row can be read: {why}")
             self._left_out[name] = f"no row can be read: {why}"
         if not sample:
-            self._left_out[name] = "no row below its header"
+            self._left_out[name] = "a table without rows"
         return any(record.values for record in sample if record.dropped is None)
 
     def _must_not_split(self, media: list[Media], keys: dict[str, KeyProfile]) -> None:

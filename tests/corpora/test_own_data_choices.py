@@ -386,7 +386,7 @@ def test_options_say_the_same_to_each_command(
     assert row["caption"] == "Un oiseau." and "text" not in row
     for verb in ("init", "plan", "build"):
         told = cli(verb, "d", "--url", "elsewhere")
-        assert told.code == 1 and "no elsewhere in it; there are name, text" in told.err
+        assert told.code == 1 and "no key elsewhere; there are name, text" in told.err
     assert "edit its YAML" in cli("build", "clotho_sample", "--caption", "text").err
 
 

@@ -182,7 +182,19 @@ def packed(at: Path) -> None:
     put(at / "birds.zip", b"PK")
 
 
+def no_rows(at: Path) -> None:
+    (at / "1.jpg").unlink()
+    pq.write_table(pa.table({"url": pa.array([], pa.string())}), at / "list.parquet")
+
+
+def our_build(at: Path) -> None:
+    for name in ("manifest.json", "ledger.parquet", "train-00000-of-00001.parquet"):
+        put(at / name, b"")
+
+
 STOPS: list[tuple[Write, str]] = [
+    (no_rows, r"no rows in it: list.parquet \(a table without rows\)"),
+    (our_build, "is a build already: `push` publishes it"),
     (utf16, "UTF-16: save it as UTF-8"),
     (two_metadata, "metadata.csv and metadata.jsonl: take one of them away"),
     (other_encoding, "metadata.csv: no row can be read: not UTF-8"),
@@ -193,7 +205,7 @@ STOPS: list[tuple[Write, str]] = [
     (bytes_elsewhere, "--column image=none"),
     (two_lists, "lists of objects under data and others"),
     (splits_in_values, "--split all"),
-    (packed, "no table in it: \\*.zip"),
+    (packed, "no rows in it: \\*.zip"),
 ]
 
 
