@@ -17,11 +17,10 @@ def withdrawn(done: "Certificate") -> None:
         f"{config.unchanged} as they were"
         for name, config in done.configs.items()
     ]
-    if done.search:
-        extent = f"{done.search.files} files ({units.size(done.search.bytes)})"
-        shared = {kind: n for kind, n in done.search.shared.items() if n}
-        also = f"; rows that stay have some as well: {shared}" if shared else ""
-        lines.append(f"Read {extent}: nothing of them is left{also}")
+    extent = f"{done.search.files} files ({units.size(done.search.bytes)})"
+    shared = {kind: n for kind, n in done.search.shared.items() if n}
+    also = f"; rows that stay have some as well: {shared}" if shared else ""
+    lines.append(f"Read {extent}: nothing of them is left{also}")
     if done.purged:
         size = units.size(done.purged.bytes)
         lines.append(f"Gone from the Hub: {', '.join(done.purged.tags)}, {size} of files")

@@ -103,7 +103,7 @@ def _check(edit: Edit, folder: Path, types: pa.Schema) -> None:
 
 
 def _ids(path: Path) -> Iterator[str]:
-    return (id for group in parquet.groups(path, ["id"]) for id in group["id"].to_pylist())
+    return (row["id"] for row in parquet.rows(path, ["id"]))
 
 
 def _amended(edition: Edition, config: str, folder: Path, own: list[Edit], jobs: int) -> Manifest:

@@ -3,7 +3,7 @@
 It holds nothing of the rows but salted digests, and no time: the same withdrawal gives the same.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_glass.core import manifest, pages, schema
@@ -11,7 +11,6 @@ from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.schema import Plain
-from edge_glass.core.version import VERSION
 from edge_glass.release.purge import Purge
 from edge_glass.release.residue import Scan, Traces
 
@@ -47,7 +46,7 @@ class Search(Plain):
     residue: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Certificate(Plain):
     """What a withdrawal did."""
 
@@ -57,23 +56,23 @@ class Certificate(Plain):
     configs: dict[str, Config]
     derived: tuple[str, ...]  # what was made of the rows, and what became of it
     earlier_versions: tuple[str, ...] = ()  # that hold the rows still
-    search: Search | None = field(default=None)
+    search: Search
     purged: Purge | None = None  # of the Hub's history
-
-    def scanned(self, scan: Scan, traces: Traces) -> "Certificate":
-        """With what was read after it."""
-        known = {kind: len(values) for kind, values in vars(traces).items()}
-        shared = {kind: len(values & scan.shared) for kind, values in vars(traces).items()}
-        search = Search(scan.files, scan.bytes, scan.rows, known, shared, (*scan.residue,))
-        return replace(self, search=search)
 
     def check(self) -> None:
         """Raise EdgeGlassError if something is left."""
-        if self.search and self.search.residue:
+        if self.search.residue:
             raise DataError(
                 *(f"{where} of withdrawn rows: still there" for where in self.search.residue),
                 "take them out, or withdraw from every config, and run the same command again",
             )
+
+
+def search(scan: Scan, traces: Traces) -> Search:
+    """What was read after a withdrawal, and found."""
+    known = {kind: len(values) for kind, values in vars(traces).items()}
+    shared = {kind: len(values & scan.shared) for kind, values in vars(traces).items()}
+    return Search(scan.files, scan.bytes, scan.rows, known, shared, (*scan.residue,))
 
 
 def of_config(before: Manifest, after: Manifest, digests: set[str]) -> Config:
@@ -102,8 +101,3 @@ def read(folder: Path, name: str) -> Certificate | None:
     if not path.is_file():
         return None
     return schema.parse(Certificate, path.read_bytes(), str(path), "withdraw again")
-
-
-def begun(reason: str, asked: dict[str, int]) -> Certificate:
-    """One of which nothing is done yet."""
-    return Certificate(VERSION, reason, asked, {}, ())

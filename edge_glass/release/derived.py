@@ -46,7 +46,8 @@ def steps(out: Path, before: Manifest, ids: Ids | None = None) -> Iterator[Step]
         folder, name = path.parent, path.parent.relative_to(out).as_posix()
         indexes = [*folder.glob("index/*/")] if ids is None or len(ids) else []
         if schema.read(path, embed.SETTINGS, embed.REMEDY)["layout"] == "parquet":
-            yield f"{name}: `edge-glass embed` goes on with it", _Cleaning(path, before, out, ids)
+            clean = partial(_clean, path, before, out, ids)
+            yield f"{name}: `edge-glass embed` goes on with it", clean
             if indexes and ids:
                 said = "follows, or is removed: then run `edge-glass index` again"
                 follow = partial(_follow, out / before.config, folder, indexes)
@@ -105,28 +106,22 @@ def _remove_indexes(folders: list[Path]) -> None:
         index_build.remove(folder)
 
 
-class _Cleaning:
-    """Keeps the vectors of shards and rows that stay; the next `embed` makes those that lack."""
-
-    def __init__(self, path: Path, before: Manifest, out: Path, ids: Ids | None) -> None:
-        self._path, self._before, self._out, self._ids = path, before, out, ids
-
-    def __call__(self) -> None:
-        after = manifest.read(self._out / self._before.config)
-        digests = {shard.file: shard.sha256 for shard in after.shards()}
-        names = {digest: name for name, digest in digests.items()}
-        for shard in self._before.shards():
-            path = self._path.parent / shard.file
-            if not path.is_file() or digests.get(shard.file) == shard.sha256:
-                continue
-            if shard.sha256 in names:
-                path.rename(path.with_name(names[shard.sha256]))
-            elif self._ids and shard.file in digests:
-                _filter(path, self._ids, self._before.each_example)
-            else:
-                path.unlink()
-        settings = schema.read(self._path, embed.SETTINGS, embed.REMEDY)
-        write_json(self._path, settings | {"data": digests})
+def _clean(embedded: Path, before: Manifest, out: Path, ids: Ids | None) -> None:
+    """Keep the vectors of shards and rows that stay; the next `embed` makes those that lack."""
+    digests = {shard.file: shard.sha256 for shard in manifest.read(out / before.config).shards()}
+    names = {digest: name for name, digest in digests.items()}
+    for shard in before.shards():
+        path = embedded.parent / shard.file
+        if not path.is_file() or digests.get(shard.file) == shard.sha256:
+            continue
+        if shard.sha256 in names:
+            path.rename(path.with_name(names[shard.sha256]))
+        elif ids and shard.file in digests:
+            _filter(path, ids, before.each_example)
+        else:
+            path.unlink()
+    settings = schema.read(embedded, embed.SETTINGS, embed.REMEDY)
+    write_json(embedded, settings | {"data": digests})
 
 
 def _follow(config: Path, folder: Path, indexes: list[Path]) -> None:

@@ -47,10 +47,14 @@ class Edition:
         if self.repo is None:
             finished.remember(self.out / config, build.files(), None)
 
-    def change(self, before: Manifest, build: Manifest, ids: Ids | None) -> None:
-        """Move a new build to its place, and clean what was made of the one before."""
+    def change(self, before: Manifest, build: Manifest | None, ids: Ids | None) -> None:
+        """Move a new build to its place, unless it is there, and clean what was made of `before`.
+
+        Those are the `ids` that it has no more.
+        """
         steps = [*derived.steps(self.out, before, ids)]
-        self.put(build.config, build)
+        if build:
+            self.put(build.config, build)
         derived.forget(self.out, before)
         for _, step in steps:
             step()

@@ -22,6 +22,7 @@ from edge_glass.core.names import HIDDEN
 from edge_glass.core.revisions import Revisions, digest
 from edge_glass.core.row import source_id
 from edge_glass.core.schema import Plain
+from edge_glass.core.version import VERSION
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part, Row
 from edge_glass.release import certificate, derived, editions, publish, purge, residue
@@ -99,6 +100,11 @@ class Targets(Plain):
         """The source rows of a config that go."""
         return frozenset(value for kind, value in self.keys[config] if kind == "id")
 
+    @property
+    def ids_by_config(self) -> dict[str, frozenset[str]]:
+        """Those of every config that loses some."""
+        return {config: self.ids(config) for config in self.keys}
+
 
 def withdraw(
     place: str,
@@ -135,9 +141,11 @@ def withdraw(
         for one in targets.keys:
             _withdrawn(edition, one, targets, request.reason, jobs)
         release = edition.publish([*targets.keys], version)
-        papers = {note, *certificate.paths(home, name)}
-        scan = _scanned(edition, release, targets, papers)
-        done = _certificate(edition, request, targets).scanned(scan, targets.traces)
+        there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
+        with locations.errors_explained(there):
+            papers = {note, *certificate.paths(home, name)}
+            scan = residue.scan(there, targets.traces, besides=papers)
+        done = _certificate(edition, request, targets, scan)
         if release and purge_history and not scan.residue:
             done = _with_purge(done, targets, release)
             certificate.write(home, f"{name}{UNFINISHED}", done)
@@ -148,19 +156,9 @@ def withdraw(
     return done
 
 
-def _scanned(
-    edition: Edition, release: publish.Release | None, targets: Targets, papers: set[Path]
-) -> Scan:
-    """What is left of the rows in what is there now; `papers` tell of them."""
-    there = locations.at(f"{edition.repo}@{release.commit}") if release else edition.out
-    with locations.errors_explained(there):
-        return residue.scan(there, targets.traces, besides=papers)
-
-
 def _with_purge(done: Certificate, targets: Targets, release: publish.Release) -> Certificate:
     """The certificate with what is to go of the history."""
-    gone = {config: targets.ids(config) for config in targets.keys}
-    planned = purge.plan(release.repo, gone, release.tag)
+    planned = purge.plan(release.repo, targets.ids_by_config, release.tag)
     left = (tag for tag in done.earlier_versions if tag not in planned.tags)
     return replace(done, purged=planned, earlier_versions=(*left,))
 
@@ -189,8 +187,7 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
         _find(edition, request, config, targets := Targets())
         if not targets.keys:
             raise DataError(f"{place}: {EARLIER}")
-        ids = {name: targets.ids(name) for name in targets.keys}
-        return purge.plan(edition.repo, ids, publish.tag_name(version or ""))
+        return purge.plan(edition.repo, targets.ids_by_config, publish.tag_name(version or ""))
 
 
 def _find(edition: Edition, request: Request, config: str | None, targets: Targets) -> None:
@@ -294,9 +291,8 @@ def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
 
 def _withdrawn(edition: Edition, config: str, targets: Targets, reason: str, jobs: int) -> None:
     """Make the config without the rows, unless that was done, and clean what was made of it."""
-    before = targets.build(config)
+    before, revised = targets.build(config), None
     gone = Gone(targets.ids(config), before.each_example)
-    steps = [*derived.steps(edition.out, before, gone.ids)]
     folder = edition.folders(config)[config]
     with editions.changing(edition, config):
         if manifest.read(folder) == before:
@@ -309,33 +305,23 @@ def _withdrawn(edition: Edition, config: str, targets: Targets, reason: str, job
             )
             planned = {split: facts.planned for split, facts in before.splits.items()}
             finder = Finder(targets.traces)
-            revised = revise.make(
-                before.inputs, known, parts,
-                lambda _: revise.entries(
-                    folder / ledger.FILE,
-                    lambda row: _entry(row, gone, known, reason, finder, targets.traces),
-                ),
-                planned, jobs,
-            )  # fmt: skip
-            edition.put(config, revised)
-    derived.forget(edition.out, before)
-    for _, step in steps:
-        step()
+
+            def entry(row: Row) -> Row:
+                """A row of the ledger, or the tombstone in its place."""
+                if row["id"] in gone.ids and row["outcome"] != Outcome.WITHDRAWN:
+                    return known.tombstone(row, reason)
+                detail = row["detail"] or ""
+                ids = finder.within(detail) & targets.traces.ids
+                for id in sorted(ids, key=len, reverse=True):
+                    detail = detail.replace(id, GONE)
+                return row | {"detail": detail}
+
+            entries = lambda _: revise.entries(folder / ledger.FILE, entry)  # noqa: E731
+            revised = revise.make(before.inputs, known, parts, entries, planned, jobs)
+        edition.change(before, revised, gone.ids)
 
 
-def _entry(
-    row: Row, gone: Gone, known: Revisions, reason: str, finder: Finder, traces: Traces
-) -> Row:
-    """A row of the ledger, or the tombstone in its place."""
-    if row["id"] in gone.ids and row["outcome"] != Outcome.WITHDRAWN:
-        return known.tombstone(row, reason)
-    detail = row["detail"] or ""
-    for id in sorted(finder.within(detail) & traces.ids, key=len, reverse=True):
-        detail = detail.replace(id, GONE)
-    return row | {"detail": detail}
-
-
-def _certificate(edition: Edition, request: Request, targets: Targets) -> Certificate:
+def _certificate(edition: Edition, request: Request, targets: Targets, scan: Scan) -> Certificate:
     configs = {}
     for name in targets.before:
         before, after = targets.build(name), manifest.read(edition.out / name)
@@ -347,10 +333,12 @@ def _certificate(edition: Edition, request: Request, targets: Targets) -> Certif
         "url": int(request.url is not None),
         "where": int(request.where is not None),
     }
-    done = certificate.begun(request.reason, {kind: n for kind, n in asked.items() if n})
-    return replace(
-        done,
+    return Certificate(
+        edge_glass=VERSION,
+        reason=request.reason,
+        asked={kind: n for kind, n in asked.items() if n},
         configs=configs,
         derived=(*sorted(targets.derived),),
         earlier_versions=edition.earlier,
+        search=certificate.search(scan, targets.traces),
     )
