@@ -75,13 +75,12 @@ def push(
         if not dry_run:
             raise
         head, release.unreached = None, error.problems[0].splitlines()[0]
-    operations = _operations(hub, head, builds, release, pr and not dry_run)
+    going = _Push(hub, head, hub.tree(head), builds, release)
+    operations = going.operations(pr and not dry_run)
     if dry_run:
         return release
-    if head is None:
-        head = hub.create(private)
     seals = card.seal_lines(builds.values())
-    release.commit = _commit(hub, head, operations, release, pr, seals)
+    release.commit = going.commit(operations, head or hub.create(private), pr, seals)
     if not pr:
         hub.tag(release.tag, release.commit, seals)
         release.tagged = True
@@ -150,101 +149,173 @@ def _check_balance(folder: Path, build: Manifest) -> None:
             )
 
 
-def _operations(
-    hub: Repository,
-    head: str | None,
-    builds: dict[Path, Manifest],
-    release: Release,
-    pr: bool,
-) -> list[Operation]:
-    """What the repository lacks of the builds and their card, and what it has too much."""
-    there = hub.tree(head)
-    operations: list[Operation] = []
-    for folder, build in builds.items():
-        _check_withdrawn(hub, head, there, folder, build)
-        operations += _of_build(folder, build, there, release)
-    if pr:
-        operations += _review(hub, head, builds, release)
-    elif REVIEW in there:
-        operations.append(CommitOperationDelete(REVIEW))
-        release.delete.append(REVIEW)
-    operations += _plots(builds, there, release)
-    for name, text in _texts(hub, head, there, builds, release).items():
-        operations.append(CommitOperationAdd(name, text.encode()))
-        release.send.append(name)
-    # what readers of the main branch see changes with the README and the deletions: they go last
-    return sorted(
-        operations,
-        key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE),
-    )
+@dataclass(frozen=True)
+class _Push:
+    """Builds on their way to a repository."""
 
+    hub: Repository
+    head: str | None  # the commit to build on
+    there: dict[str, str]  # path -> digest of what it has
+    builds: dict[Path, Manifest]
+    release: Release  # is told what is done
 
-def _of_build(
-    folder: Path, build: Manifest, there: dict[str, str], release: Release
-) -> Iterator[Operation]:
-    """What the repository lacks of a build, and the shards that are no longer its own."""
-    known, promised = {digest: path for path, digest in there.items()}, _promised(folder, build)
-    for name, digests in promised.items():
-        path = f"{build.config}/{name}"
-        source = next((known[one] for one in digests if one in known), None)
-        if there.get(path) in digests:
-            release.already_there.append(path)
-        elif source and SHARD.fullmatch(name):  # its bytes are there under another name
-            yield CommitOperationCopy(source, path)
-            release.already_there.append(path)
-        elif (folder / name).is_file():
-            yield _add(folder / name, path, digests, release)
-        else:
-            raise DataError(f"{folder}: {name} is missing: build again")
-    for path in there:
-        config, _, name = path.partition("/")
-        ours = SHARD.fullmatch(name) or name in SCHEMAS
-        if config == build.config and ours and name not in promised:
-            yield CommitOperationDelete(path)
-            release.delete.append(path)
+    def operations(self, pr: bool) -> list[Operation]:
+        """What the repository lacks of the builds and their card, and what it has too much."""
+        operations: list[Operation] = []
+        for folder, build in self.builds.items():
+            self._check_withdrawn(folder, build)
+            operations += self._of_build(folder, build)
+        if pr:
+            operations += self._review()
+        elif REVIEW in self.there:
+            operations.append(self._delete(REVIEW))
+        operations += self._plots()
+        for name, text in self._texts().items():
+            operations.append(CommitOperationAdd(name, text.encode()))
+            self.release.send.append(name)
+        # what readers of the main branch see changes with the README and the deletions: these last
+        return sorted(
+            operations,
+            key=lambda o: (isinstance(o, CommitOperationDelete), o.path_in_repo == card.FILE),
+        )
 
+    def _of_build(self, folder: Path, build: Manifest) -> Iterator[Operation]:
+        """What the repository lacks of a build, and the shards that are no longer its own."""
+        known = {digest: path for path, digest in self.there.items()}
+        promised = _promised(folder, build)
+        for name, digests in promised.items():
+            path = f"{build.config}/{name}"
+            source = next((known[one] for one in digests if one in known), None)
+            if self.there.get(path) in digests:
+                self.release.already_there.append(path)
+            elif source and SHARD.fullmatch(name):  # its bytes are there under another name
+                yield CommitOperationCopy(source, path)
+                self.release.already_there.append(path)
+            elif (folder / name).is_file():
+                yield self._add(folder / name, path, digests)
+            else:
+                raise DataError(f"{folder}: {name} is missing: build again")
+        for path in self.there:
+            config, _, name = path.partition("/")
+            ours = SHARD.fullmatch(name) or name in SCHEMAS
+            if config == build.config and ours and name not in promised:
+                yield self._delete(path)
 
-def _review(
-    hub: Repository, head: str | None, builds: dict[Path, Manifest], release: Release
-) -> Iterator[Operation]:
-    """A pull request brings the page of what changes; it is gone from what is tagged."""
-    from edge_glass.release import diff_page  # which few need
+    def _review(self) -> Iterator[Operation]:
+        """A pull request brings the page of what changes; it is gone from what is tagged."""
+        from edge_glass.release import diff_page  # which few need
 
-    place = locations.at(f"{hub.repo}@{head}")
-    with locations.errors_explained(place):
-        page = diff_page.review(place, builds, hub.repo, release.tag) if head else None
-    if page is not None:
-        release.send.append(REVIEW)
-        yield CommitOperationAdd(REVIEW, page)
+        repo, tag = self.hub.repo, self.release.tag
+        place = locations.at(f"{repo}@{self.head}")
+        with locations.errors_explained(place):
+            page = diff_page.review(place, self.builds, repo, tag) if self.head else None
+        if page is not None:
+            self.release.send.append(REVIEW)
+            yield CommitOperationAdd(REVIEW, page)
 
+    def _plots(self) -> Iterator[Operation]:
+        """The pictures of the card that the repository lacks; `there` has them all afterwards."""
+        for folder, build in self.builds.items():
+            path = picture(build.config)
+            if not (folder.parent / path).is_file():
+                write_card.write_report(folder.parent)
+            digests = _digests((folder.parent / path).read_bytes())
+            if self.there.get(path) not in digests:
+                yield self._add(folder.parent / path, path, digests)
+            self.there[path] = ""
 
-def _plots(
-    builds: dict[Path, Manifest], there: dict[str, str], release: Release
-) -> Iterator[Operation]:
-    """The pictures of the card that the repository lacks; `there` has them all afterwards."""
-    for folder, build in builds.items():
-        path = picture(build.config)
-        if not (folder.parent / path).is_file():
-            write_card.write_report(folder.parent)
-        digests = _digests((folder.parent / path).read_bytes())
-        if there.get(path) not in digests:
-            yield _add(folder.parent / path, path, digests, release)
-        there[path] = ""
+    def _check_withdrawn(self, folder: Path, build: Manifest) -> None:
+        """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
+        if f"{build.config}/{WITHDRAWN}" in self.there:
+            known = self._manifest(build.config)
+            paths = [
+                self.hub.file(self.head, f"{build.config}/{each.file}") for each in known.tables
+            ]
+            published = Revisions.of(known, paths[0].parent)
+            if published.withdrawn.keys() - Revisions.of(build, folder).withdrawn.keys():
+                raise DataError(
+                    f"{folder}: rows were withdrawn from {build.config} of {self.hub.repo}, and "
+                    f"this build does not know of it: build it again with --obey {self.hub.repo}"
+                )
 
+    def _add(self, local: Path, path: str, digests: set[str]) -> CommitOperationAdd:
+        operation = CommitOperationAdd(path, local)
+        if operation.upload_info.sha256.hex() not in digests:
+            raise DataError(f"{local}: sha256 differs from the manifest's: build again")
+        self.release.send.append(path)
+        self.release.send_bytes += operation.upload_info.size
+        return operation
 
-def _check_withdrawn(
-    hub: Repository, head: str | None, there: dict[str, str], folder: Path, build: Manifest
-) -> None:
-    """Raise EdgeGlassError if rows that were withdrawn from a config there could come back."""
-    if f"{build.config}/{WITHDRAWN}" in there:
-        known = _manifest(hub, head, build.config)
-        paths = [hub.file(head, f"{build.config}/{each.file}") for each in known.tables]
-        published = Revisions.of(known, paths[0].parent)
-        if published.withdrawn.keys() - Revisions.of(build, folder).withdrawn.keys():
-            raise DataError(
-                f"{folder}: rows were withdrawn from {build.config} of {hub.repo}, and this build "
-                f"does not know of it: build it again with --obey {hub.repo}"
+    def _delete(self, path: str) -> CommitOperationDelete:
+        self.release.delete.append(path)
+        return CommitOperationDelete(path)
+
+    def _texts(self) -> dict[str, str]:
+        """What is said of the whole repository: its new texts, without those that it has."""
+        there, ours = self.there, [*self.builds.values()]
+        folders = {path.partition("/")[0] for path in there} - {m.config for m in ours}
+        others = [
+            self._manifest(folder)
+            for folder in sorted(folders)
+            # what else is called so is other people's
+            if {f"{folder}/{manifest.FILE}", f"{folder}/{ledger.FILE}"} <= there.keys()
+        ]
+        manifests = sorted([*others, *ours], key=lambda m: m.config)
+        known = (card.FILE, citation.FILE, croissant.FILE)
+        previous = {name: self.hub.read(self.head, name) for name in known if name in there}
+        readme = previous.get(card.FILE)
+        corpora = {m.corpus for m in ours}
+        examples = {m.config: card_section.example(folder, m) for folder, m in self.builds.items()}
+        plots = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
+        about = (manifests, self.hub.url, self.release.tag, card.doi(readme))
+        texts = {
+            citation.FILE: citation.render(*about),
+            croissant.FILE: croissant.render(*about, _first_date(self.hub, self.head)),
+            card.FILE: card.render(
+                [m for m in manifests if m.corpus in corpora],
+                self.hub.repo,
+                readme,
+                plots,
+                examples,
+                card.alignments(self.builds),
+            ),
+        }
+        if not citation.is_ours(previous.get(citation.FILE)):
+            kept = f"{citation.FILE}: not as Edge Glass wrote it: it stays as it is"
+            self.release.kept.append(kept)
+            del texts[citation.FILE]
+        return {name: text for name, text in texts.items() if text != previous.get(name)}
+
+    def _manifest(self, folder: str) -> Manifest:
+        path = f"{folder}/{manifest.FILE}"
+        data = self.hub.read(self.head, path).encode()
+        build = manifest.parse(data, f"{self.hub.repo}: {path}")
+        if build.config != folder:
+            raise HubError(f"{self.hub.repo}: {path} is of {build.config}: mend or delete it")
+        return build
+
+    def commit(self, operations: list[Operation], head: str, pr: bool, seals: str) -> str:
+        """Commit everything on top of `head`; returns the last commit, which has the seals."""
+        message = f"{', '.join(self.release.configs)} {self.release.tag}"
+        branch = None
+        for start in range(0, len(operations), COMMIT_FILES):
+            some = operations[start : start + COMMIT_FILES]
+            said = [seals] if start + COMMIT_FILES >= len(operations) else []
+            if pr and REVIEW in (each.path_in_repo for each in some):
+                said.append(f"What changes, row by row: {REVIEW} of this pull request.")
+            info = self.hub.call(
+                "create_commit",
+                operations=some,
+                commit_message=message,
+                commit_description="\n\n".join(said) or None,
+                parent_commit=head,
+                create_pr=pr and branch is None,
+                revision=branch,
             )
+            head = info.oid
+            if pr and branch is None:
+                branch, self.release.pull_request = info.pr_revision, info.pr_url
+        return head
 
 
 def _promised(folder: Path, build: Manifest) -> dict[str, set[str]]:
@@ -257,93 +328,3 @@ def _digests(data: bytes) -> set[str]:
     """What the Hub may know a small file by: sha256, or git's id."""
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False)
     return {hashlib.sha256(data).hexdigest(), blob.hexdigest()}
-
-
-def _add(local: Path, path: str, digests: set[str], release: Release) -> CommitOperationAdd:
-    operation = CommitOperationAdd(path, local)
-    if operation.upload_info.sha256.hex() not in digests:
-        raise DataError(f"{local}: sha256 differs from the manifest's: build again")
-    release.send.append(path)
-    release.send_bytes += operation.upload_info.size
-    return operation
-
-
-def _texts(
-    hub: Repository,
-    head: str | None,
-    there: dict[str, str],
-    builds: dict[Path, Manifest],
-    release: Release,
-) -> dict[str, str]:
-    """What is said of the whole repository: its new texts by name, without those that it has."""
-    ours = [*builds.values()]
-    names = {m.config for m in ours}
-    others = [
-        _manifest(hub, head, folder)
-        for folder in sorted({path.partition("/")[0] for path in there} - names)
-        # what else is called so is other people's
-        if {f"{folder}/{manifest.FILE}", f"{folder}/{ledger.FILE}"} <= there.keys()
-    ]
-    manifests = sorted([*others, *ours], key=lambda m: m.config)
-    known = (card.FILE, citation.FILE, croissant.FILE)
-    previous = {name: hub.read(head, name) for name in known if name in there}
-    readme = previous.get(card.FILE)
-    corpora = {m.corpus for m in ours}
-    examples = {m.config: card_section.example(folder, m) for folder, m in builds.items()}
-    plots = {Path(path).stem for path in there if path.startswith(f"{PLOTS}/")}
-    about = (manifests, hub.url, release.tag, card.doi(readme))
-    texts = {
-        citation.FILE: citation.render(*about),
-        croissant.FILE: croissant.render(*about, _first_date(hub, head)),
-        card.FILE: card.render(
-            [m for m in manifests if m.corpus in corpora],
-            hub.repo,
-            readme,
-            plots,
-            examples,
-            card.alignments(builds),
-        ),
-    }
-    if not citation.is_ours(previous.get(citation.FILE)):
-        release.kept.append(f"{citation.FILE}: not as Edge Glass wrote it: it stays as it is")
-        del texts[citation.FILE]
-    return {name: text for name, text in texts.items() if text != previous.get(name)}
-
-
-def _manifest(hub: Repository, head: str | None, folder: str) -> Manifest:
-    path = f"{folder}/{manifest.FILE}"
-    build = manifest.parse(hub.read(head, path).encode(), f"{hub.repo}: {path}")
-    if build.config != folder:
-        raise HubError(f"{hub.repo}: {path} is of {build.config}: mend or delete it")
-    return build
-
-
-def _commit(
-    hub: Repository,
-    head: str,
-    operations: list[Operation],
-    release: Release,
-    pr: bool,
-    seals: str,
-) -> str:
-    """Commit everything on top of `head`; returns the commit to be tagged, which has the seals."""
-    message = f"{', '.join(release.configs)} {release.tag}"
-    branch = None
-    for start in range(0, len(operations), COMMIT_FILES):
-        some = operations[start : start + COMMIT_FILES]
-        said = [seals] if start + COMMIT_FILES >= len(operations) else []
-        if pr and REVIEW in (each.path_in_repo for each in some):
-            said.append(f"What changes, row by row: {REVIEW} of this pull request.")
-        info = hub.call(
-            "create_commit",
-            operations=some,
-            commit_message=message,
-            commit_description="\n\n".join(said) or None,
-            parent_commit=head,
-            create_pr=pr and branch is None,
-            revision=branch,
-        )
-        head = info.oid
-        if pr and branch is None:
-            branch, release.pull_request = info.pr_revision, info.pr_url
-    return head
