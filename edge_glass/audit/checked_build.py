@@ -4,18 +4,17 @@ Shards and ledger are read once, side by side; memory is a row group and a stret
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import fsum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.audit.cross_split import Sound
-from edge_glass.audit.decoded_media import Decoded
+from edge_glass.audit.decoded_media import Decoded, Sound
 from edge_glass.audit.kept_rows import KeptRows, alike, examples, printed
 from edge_glass.core import ledger, parquet
 from edge_glass.core.arrow_columns import has_media
@@ -30,6 +29,7 @@ from edge_glass.pipeline import replay
 AHEAD = 1000  # rows of the ledger among which a row is looked for
 MOST = 1000  # rows that are named as missing or too many
 TEXTS = (pa.string(), pa.list_(pa.string()))
+Row = TypeVar("Row")
 LEDGER_TEXTS = ("source", "row", "id", "split", "outcome", "detail")  # no null, unless it is forged
 
 
@@ -286,6 +286,16 @@ class CheckedBuild:
         self._current = None
         while rows > 0 and self._fill(1):
             rows -= self._kept.popleft().promised
+
+
+def repeated(groups: Iterable[list[int]], rows: Iterator[Row]) -> Iterable[list[Row]]:
+    """The rows of each group of positions among all `rows`, which are read if there are groups."""
+    owners = {position: group[0] for group in groups for position in group}
+    shared: dict[int, list[Row]] = {}
+    for position, row in enumerate(rows if owners else ()):
+        if position in owners:
+            shared.setdefault(owners[position], []).append(row)
+    return shared.values()
 
 
 def _counted(values: pa.ChunkedArray) -> dict[Any, int]:

@@ -6,7 +6,7 @@ from itertools import islice
 from math import fsum
 from pathlib import Path
 
-from edge_glass.audit.checked_build import MOST, CheckedBuild, Finding
+from edge_glass.audit.checked_build import MOST, CheckedBuild, Finding, repeated
 from edge_glass.core import ledger, parquet
 from edge_glass.core.key_digests import KeySet
 from edge_glass.core.ledger import Outcome
@@ -15,17 +15,10 @@ from edge_glass.core.units import ROUNDED
 
 def repeated_id(build: CheckedBuild) -> Iterator[Finding]:
     """An id stands more than once in the shards."""
-    groups = list(islice(build.ids.groups(), MOST))
-    owners = {position: group[0] for group in groups for position in group}
-    places: dict[int, list[str]] = {}
-    names = {}
-    rows = build.examples(["id"]) if owners else ()
-    for position, (split, shard, example) in enumerate(rows):
-        if position in owners:
-            places.setdefault(owners[position], []).append(f"{split} in {shard}")
-            names[owners[position]] = str(example["id"])
-    for first, each in places.items():
-        yield build.error(names[first], f"the id stands {len(each)} times: {'; '.join(each)}")
+    for rows in repeated(islice(build.ids.groups(), MOST), build.examples(["id"])):
+        places = "; ".join(f"{split} in {shard}" for split, shard, _ in rows)
+        id = str(rows[0][2]["id"])
+        yield build.error(id, f"the id stands {len(rows)} times: {places}")
 
 
 def moved_row(build: CheckedBuild) -> Iterator[Finding]:
@@ -73,13 +66,12 @@ def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
 
 def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
     for split in sorted(build.splits.keys() | build.manifest.splits.keys()):
-        if ledger.FILE not in build.damaged:
-            counts = dict(sorted(getattr(build.splits[split], name).items()))
-            facts = build.manifest.splits.get(split)
-            promised = getattr(facts, name) if facts else {}
-            if counts != promised:
-                what = f"{split} has {counts}, the manifest says {promised}"
-                yield build.error(ledger.FILE, what)
+        counts = dict(sorted(getattr(build.splits[split], name).items()))
+        facts = build.manifest.splits.get(split)
+        promised = getattr(facts, name) if facts else {}
+        if counts != promised and ledger.FILE not in build.damaged:
+            what = f"{split} has {counts}, the manifest says {promised}"
+            yield build.error(ledger.FILE, what)
 
 
 def other_kept(build: CheckedBuild) -> Iterator[Finding]:

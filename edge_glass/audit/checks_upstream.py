@@ -3,14 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from edge_glass.audit.checked_build import CheckedBuild, Finding
-from edge_glass.audit.cross_split import across_splits
-from edge_glass.audit.published_counts import differences
-from edge_glass.core import ledger
+import datasets
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from edge_glass.audit.checked_build import CheckedBuild, Finding, repeated
+from edge_glass.core import ledger, parquet
 from edge_glass.core.columns import MODEL_CAPTION, TEXT
+from edge_glass.core.key_digests import Keys
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.spec import Spec
+from edge_glass.core.spec import Expected, Spec
 from edge_glass.core.units import HOURS_SLACK
 from edge_glass.corpora import catalog
 from edge_glass.corpora.params import own_fields
@@ -56,7 +60,7 @@ def _same_version(build: CheckedBuild) -> Spec | None:
 def same_sound(build: CheckedBuild) -> Iterator[Finding]:
     """A note: rows of different splits have the same sound, sample for sample."""
     names = ((split, str(row["id"])) for split, _, row in build.examples(["id"]))
-    for id, others in across_splits(build.sounds, lambda: names):
+    for id, others in _across_splits(build.sounds, names):
         build.same_sounds.add(id)
         what = f"another split has the same sound, sample for sample: {', '.join(others)}"
         yield build.note(id, what)
@@ -66,10 +70,18 @@ def same_bytes(build: CheckedBuild) -> Iterator[Finding]:
     """A note: rows of different splits have the same media at upstream, byte for byte."""
     kept = ledger.with_outcome(build.folder / ledger.FILE, Outcome.KEPT)
     names = ((row["split"], row["id"]) for row in kept if row["sha256"])
-    for id, others in across_splits(build.media, lambda: names):
+    for id, others in _across_splits(build.media, names):
         if id not in build.same_sounds:
             what = f"upstream has the same bytes in another split: {', '.join(others)}"
             yield build.note(id, what)
+
+
+def _across_splits(keys: Keys, rows: Iterator[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """Ids whose key another split has as well, each with the ids there; of rows split and id."""
+    for (first, id), *others in repeated(keys.groups(), rows):
+        names = [name for split, name in others if split != first]
+        if names:
+            yield id, names
 
 
 def other_source_rows(build: CheckedBuild) -> Iterator[Finding]:
@@ -113,8 +125,46 @@ def other_published_values(build: CheckedBuild) -> Iterator[Finding]:
     """A full build has other rows in a split, or of a value, than upstream publishes."""
     spec = _expected(build)
     if spec and _everything(build) and build.manifest.parameters.get("splits") is None:
-        for where, what in differences(build.folder, build.manifest, spec.expected, build.damaged):
+        for where, what in _published_differences(build, spec.expected):
             yield _unlike_upstream(build, _all_sources(build), where, what)
+
+
+def _published_differences(build: CheckedBuild, known: Expected) -> Iterator[tuple[str, str]]:
+    """Where a build of the whole corpus differs (split or column), and how.
+
+    Values are counted over what is published: rows that were dropped can explain what is missing.
+    """
+    manifest = build.manifest
+    for split, expected in known.rows.items():
+        rows = manifest.splits[split].total if split in manifest.splits else 0
+        if rows != expected:
+            yield split, f"{rows} rows, upstream publishes {expected}"
+    total = sum(known.rows.values())
+    dropped = total - manifest.rows if total else 0
+    for column, expectations in known.values.items():
+        counts = _value_counts(build, column)
+        for value, expected in expectations.items():
+            if not 0 <= expected - counts[value] <= max(dropped, 0):
+                yield column, f"{counts[value]} rows of {value}, upstream publishes {expected}"
+
+
+def _value_counts(build: CheckedBuild, column: str) -> Counter[str]:
+    """How many rows have each value of a column, whose values may be lists and class numbers."""
+    feature: Any = build.features.get(column)
+    feature = getattr(feature, "feature", feature)
+    names = feature.names if isinstance(feature, datasets.ClassLabel) else None
+    counts: Counter[str] = Counter()
+    files = [shard.file for shard in build.manifest.shards()]
+    for file in files if feature is not None else []:
+        if file not in build.damaged:
+            for table in parquet.groups(build.folder / file, [column]):
+                values = table[column].combine_chunks()
+                if pa.types.is_list(values.type):
+                    values = pc.list_flatten(values)
+                for item in values.value_counts().to_pylist():
+                    name = names[item["values"]] if names else str(item["values"])
+                    counts[name] += item["counts"]
+    return counts
 
 
 def _expected(build: CheckedBuild) -> Spec | None:

@@ -159,7 +159,7 @@ def _prepare(
 
 
 def _standing(work: Path) -> str:
-    rows = f"read_parquet({_quoted(work, 'rows')})"
+    rows = _read(work, "rows")
     return f"CREATE TEMP VIEW standing AS SELECT position FROM {rows} WHERE position = stands"
 
 
@@ -169,7 +169,7 @@ def make(task: Task) -> None:
     `a` comes before `b`; `score` is their distance if it can be told here.
     """
     with duck.connected(task.memory, task.work) as connection:
-        prints = f"read_parquet({_quoted(task.work, 'prints')})"
+        prints = _read(task.work, "prints")
         kind, key, where = task.kind, *task.kind.bucket(task.band, task.bands)
         connection.execute(
             f"""
@@ -198,22 +198,22 @@ def _findings(
 ) -> Iterator[pa.RecordBatch]:
     connection.execute("CREATE TEMP TABLE matches (a BIGINT, b BIGINT, score DOUBLE)")
     if earlier:
-        connection.execute(f"INSERT INTO matches FROM read_parquet({_quoted(work, 'known')})")
+        connection.execute(f"INSERT INTO matches FROM {_read(work, 'known')}")
         _compare(connection, kind, work)
         connection.execute(_standing(work))
         earlier.save(connection)
-    connection.execute(f"CREATE TEMP VIEW found AS FROM read_parquet({_quoted(work, 'rows')})")
+    connection.execute(f"CREATE TEMP VIEW found AS FROM {_read(work, 'rows')}")
     yield from connection.sql(FINDINGS.format(kind=kind)).to_arrow_reader(BATCH)
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, kind: Kind, work: Path) -> None:
     """Pairs that are near enough, each once, into `matches`."""
-    pairs = f"read_parquet({duck.text(work / 'pairs-*.parquet')})"
+    pairs = _read(work, "pairs-*")
     if kind.compare is None:
         query = f"SELECT a, b, min(score) FROM {pairs} GROUP BY ALL"
         connection.execute(f"INSERT INTO matches {query}")
         return
-    rows = f"read_parquet({_quoted(work, 'rows')})"
+    rows = _read(work, "rows")
     met = connection.sql(
         f"""
         WITH met AS ({kind.candidates.format(pairs=pairs)})
@@ -227,12 +227,12 @@ def _compare(connection: duckdb.DuckDBPyConnection, kind: Kind, work: Path) -> N
             near = pc.less_equal(scores, kind.threshold)
             columns = [batch["a"].filter(near), batch["b"].filter(near), scores.filter(near)]
             writer.write_batch(pa.record_batch(columns, schema=MATCHES))
-    connection.execute(f"INSERT INTO matches FROM read_parquet({_quoted(work, 'near')})")
+    connection.execute(f"INSERT INTO matches FROM {_read(work, 'near')}")
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     connection.execute(f"COPY ({query}) TO {duck.text(path)} (FORMAT parquet, COMPRESSION lz4)")
 
 
-def _quoted(work: Path, name: str) -> str:
-    return duck.text(work / f"{name}.parquet")
+def _read(work: Path, name: str) -> str:
+    return f"read_parquet({duck.text(work / f'{name}.parquet')})"

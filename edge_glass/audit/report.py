@@ -5,12 +5,13 @@ from typing import Any
 
 import duckdb
 
-from edge_glass.audit import audits, findings, report_stats, row_preview
+from edge_glass.audit import audits, report_stats, row_preview
 from edge_glass.core import duck, manifest, pages, parquet, plots, units
 from edge_glass.core.atomic_files import Whole
-from edge_glass.core.manifest import Manifest, Split
+from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import HIDDEN, picture
 from edge_glass.core.names import REPORT as FILE
+from edge_glass.core.plots import Plot
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
 from edge_glass.vectors import embedding_map
@@ -26,70 +27,32 @@ def write(out: Path) -> list[str]:
     it says of rows in figures is read from their columns once for each build; rows are drawn, and
     read by their row groups.
     """
-    folders = manifest.built(out)
-    manifests = {name: manifest.read(folder) for name, folder in folders.items()}
-    facts = {
-        name: report_stats.of(folders[name], manifests[name], out / HIDDEN) for name in folders
-    }
-    audited = {name: _audited(out, manifests[name]) for name in folders}
-    plotted_configs = {
-        name: report_stats.plots_of(manifests[name], facts[name], _spoken(audited[name]))
-        for name in folders
-    }
-    counts = (balance.of(folder, manifests[name]) for name, folder in folders.items())
-    balances = [one for one in counts if one]
-    configs = [
-        _config(out, folders[name], manifests[name], audited[name])
-        | {"rows": facts[name]["rows"], "columns": facts[name]["columns"]}
-        | {"maps": embedding_map.of(folders[name], out / "embeddings")}
-        | {"plots": [(plot.title, plots.svg(plot)) for plot in plotted_configs[name]]}
-        for name in folders
-    ]
-    shared = balance.overlaps(balances)
-    values = {"configs": configs, "balances": balances, "overlaps": shared}
-    pages.write(out / FILE, "audit", "report.html", **values)
-    for name, plotted in plotted_configs.items():
+    configs, balances, plotted = [], [], dict[str, list[Plot]]()
+    for name, folder in manifest.built(out).items():
+        build = manifest.read(folder)
+        facts, audited = report_stats.of(folder, build, out / HIDDEN), _audited(out, build)
+        plotted[name] = report_stats.plots_of(build, facts, _spoken(audited))
+        balances += filter(None, [balance.of(folder, build)])
+        spec = catalog.of(build)
+        configs.append(
+            {
+                "name": name,
+                "manifest": build,
+                "title": spec.title if spec else build.corpus,
+                "audit": audited,
+                "worst": _worst(out, folder, build, audited) if audited else [],
+                "rows": facts["rows"],
+                "columns": facts["columns"],
+                "maps": embedding_map.of(folder, out / "embeddings"),
+                "plots": [(plot.title, plots.svg(plot)) for plot in plotted[name]],
+            }
+        )
+    values = {"configs": configs, "balances": balances, "overlaps": balance.overlaps(balances)}
+    pages.write(out / FILE, "audit", "report.html", **values, units=units, listed_shards=SHARDS)
+    for name, drawn in plotted.items():
         with Whole(out / picture(name)) as file:
-            file.write(plots.png(name, plotted))
-    return [FILE, *map(picture, folders)]
-
-
-def _config(
-    out: Path, folder: Path, build: Manifest, audited: audits.AuditResult | None
-) -> dict[str, Any]:
-    shards = build.shards()
-    return {
-        "name": build.config,
-        "manifest": build,
-        "title": _title(build),
-        "splits": [_split(name, split) for name, split in build.splits.items()],
-        "licences": _licences(build),
-        "shards": shards[:SHARDS],
-        "more_shards": max(0, len(shards) - SHARDS),
-        "audit": audited,
-        "worst": _worst(out, folder, build, audited) if audited else [],
-    }
-
-
-def _title(build: Manifest) -> str:
-    spec = catalog.of(build)
-    return spec.title if spec else build.corpus
-
-
-def _split(name: str, facts: Split) -> dict[str, Any]:
-    return {
-        "name": name,
-        "total": facts.total,
-        "kept": facts.kept,
-        "dropped": facts.dropped,
-        "rows": facts.rows,
-        "length": units.length(facts.figures.seconds) if facts.figures.seconds else "",
-        "size": units.size(facts.bytes),
-    }
-
-
-def _licences(build: Manifest) -> list[tuple[str, int]]:
-    return sorted(build.licences().items(), key=lambda one: (-one[1], one[0]))
+            file.write(plots.png(name, drawn))
+    return [FILE, *map(picture, plotted)]
 
 
 def _audited(out: Path, build: Manifest) -> audits.AuditResult | None:
@@ -113,28 +76,22 @@ def _worst(
             path = out / audits.FOLDER / build.config / group.file
             if group.rows and path.is_file():
                 worst += _furthest(connection, path)
-    rows = row_preview.named(
-        folder, build, {(f["split"], f["id"]) for f in worst} | _others(worst, build)
-    )
+    inside = [one for one in worst if one["other_config"] == build.config]
+    wanted = {(one["split"], one["id"]) for one in worst}
+    wanted |= {(one["other_split"], one["other_id"]) for one in inside}
+    rows = row_preview.named(folder, build, wanted)
     checks: dict[str, list[dict[str, Any]]] = {}
     for flagged in worst:
-        other = rows.get((flagged["other_split"], flagged["other_id"]))
         mine = flagged["other_config"] == build.config
-        checks.setdefault(flagged["check"], []).append(
-            flagged
-            | {"row": rows.get((flagged["split"], flagged["id"])), "other": other if mine else None}
-        )
+        other = rows.get((flagged["other_split"], flagged["other_id"])) if mine else None
+        row = rows.get((flagged["split"], flagged["id"]))
+        checks.setdefault(flagged["check"], []).append(flagged | {"row": row, "other": other})
     counts = audited.checks
     return [{"check": check, "found": counts[check], "rows": f} for check, f in checks.items()]
 
 
-def _others(worst: list[dict[str, Any]], build: Manifest) -> set[tuple[str, str]]:
-    inside = [finding for finding in worst if finding["other_config"] == build.config]
-    return {(finding["other_split"], finding["other_id"]) for finding in inside}
-
-
 def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[dict[str, Any]]:
-    names = ", ".join(f'"{name}"' for name in findings.SCHEMA.names)
+    names = ", ".join(f'"{name}"' for name in audits.FINDINGS.names)
     table = connection.sql(
         f"""
         SELECT {names} FROM read_parquet({duck.text(parquet.bounded(path))})

@@ -17,24 +17,22 @@ from edge_glass.core import parquet
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.manifest import Manifest
-from edge_glass.media import audio, images, magic, stills, video
+from edge_glass.media import audio, images, magic, video
 
 SIDE, QUALITY = 240, 75  # pixels and quality of a thumbnail
 SMALL = 60_000  # bytes; media with fewer are shown as they are
 SECONDS, RATE = 8, 16000  # of the excerpt of a sound that is larger
 FRAMES = 4  # of those of a row
 LETTERS = 1_500  # of a text
+ALT = 120  # letters of what stands for a picture or a sound
 Row = dict[str, Any]
 Medium = dict[str, str]  # a data URL, and the tag that shows it
 
 
 def sample_rows(folder: Path, manifest: Manifest, count: int) -> list[Row]:
     """Rows drawn from all splits: the same ones for the same build."""
-    shards = [
-        (split, shard)
-        for split, shard in manifest.shards_by_split()
-        if (folder / shard.file).is_file()  # others were sent away
-    ]
+    every = manifest.shards_by_split()
+    shards = [one for one in every if (folder / one[1].file).is_file()]  # others were sent away
     total = sum(shard.rows for _, shard in shards)
     numbers, seed = set[int](), 0
     while len(numbers) < min(count, total):
@@ -43,8 +41,7 @@ def sample_rows(folder: Path, manifest: Manifest, count: int) -> list[Row]:
     chosen, start = [], 0
     for split, shard in shards:
         inside = sorted(n - start for n in numbers if start <= n < start + shard.rows)
-        rows = _rows(folder / shard.file, inside)
-        chosen += [{"split": split} | row for row in rows]
+        chosen += [{"split": split} | row for row in _rows(folder / shard.file, inside)]
         start += shard.rows
     return chosen
 
@@ -57,19 +54,11 @@ def named(folder: Path, manifest: Manifest, wanted: Iterable[tuple[str, str]]) -
         ids = {id for name, id in left if name == split}
         path = folder / shard.file
         if ids and path.is_file():
-            rows = _rows(path, list(_places(path, ids)))
+            places = [at for at, row in enumerate(parquet.rows(path, ["id"])) if row["id"] in ids]
+            rows = _rows(path, places)
             named_rows |= {(split, row["id"]): {"split": split} | row for row in rows}
             left -= named_rows.keys()
     return named_rows
-
-
-def _places(path: Path, ids: set[str]) -> Iterator[int]:
-    number = 0
-    for table in parquet.groups(path, ["id"]):
-        for id in table["id"].to_pylist():
-            if id in ids:
-                yield number
-            number += 1
 
 
 def _rows(path: Path, numbers: Sequence[int]) -> Iterator[Row]:
@@ -77,9 +66,6 @@ def _rows(path: Path, numbers: Sequence[int]) -> Iterator[Row]:
     if numbers:
         with parquet.opened(path) as file:
             yield from (_preview(row) for _, _, row in file.rows_at(numbers))
-
-
-ALT = 120  # letters of what stands for a picture or a sound
 
 
 def _preview(row: Row) -> Row:
@@ -137,8 +123,7 @@ def _video(data: bytes, kind: str) -> Medium | None:
     if find_spec("av") is None:
         return None
     clip = video.read(data, video.Choice(count=1, side=SIDE))
-    first: list[stills.Still] = clip.stills[:1]
-    return _medium("img", "image/jpeg", first[0].jpeg) if first else None
+    return _medium("img", "image/jpeg", clip.stills[0].jpeg) if clip.stills else None
 
 
 def _medium(tag: str, kind: str, data: bytes) -> Medium:

@@ -11,8 +11,7 @@ from typing import Any
 
 from edge_glass.audit import checks_files, checks_ledger, checks_rows, checks_upstream
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow, Finding
-from edge_glass.audit.cross_split import Sound
-from edge_glass.audit.decoded_media import decoded
+from edge_glass.audit.decoded_media import Sound, decoded
 from edge_glass.core import finished, interrupts, manifest
 from edge_glass.core.progress import Progress, Silent
 

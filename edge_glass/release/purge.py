@@ -43,7 +43,7 @@ def withdrawn_before(repo: str, dry_run: bool = False) -> Purge:
         known = {name: Revisions.of(manifest.read(folder), folder) for name, folder in folders}
     if not any(one.withdrawn for one in known.values()):
         raise DataError(f"{repo}: no row was withdrawn from {keep}: nothing is to be purged")
-    planned = _plan(repo, {name: _is_in(one) for name, one in known.items()}, keep)
+    planned = plan(repo, {name: _is_in(one) for name, one in known.items()}, keep)
     if not dry_run:
         purge(repo, planned, keep)
     return planned
@@ -53,12 +53,8 @@ def _is_in(known: Revisions) -> Callable[[str], bool]:
     return lambda id: known.reason("id", id) is not None
 
 
-def plan(repo: str, ids: dict[str, frozenset[str]], keep: str) -> Purge:
-    """What a purge of rows (config -> ids) removes; `keep` is the version without them."""
-    return _plan(repo, {config: each.__contains__ for config, each in ids.items()}, keep)
-
-
-def _plan(repo: str, gone: dict[str, Callable[[str], bool]], keep: str) -> Purge:
+def plan(repo: str, gone: dict[str, Callable[[str], bool]], keep: str) -> Purge:
+    """What a purge of rows (config -> whether an id goes) removes; `keep` is without them."""
     hub = Repository(repo, HfApi())
     refs = hub.call("list_repo_refs", include_pull_requests=True)
     tags = {ref.name: ref.target_commit for ref in refs.tags if ref.name != keep}

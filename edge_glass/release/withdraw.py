@@ -101,9 +101,9 @@ class Targets(Plain):
         return frozenset(value for kind, value in self.keys[config] if kind == "id")
 
     @property
-    def ids_by_config(self) -> dict[str, frozenset[str]]:
-        """Those of every config that loses some."""
-        return {config: self.ids(config) for config in self.keys}
+    def gone(self) -> dict[str, Callable[[str], bool]]:
+        """Config -> whether a source row goes."""
+        return {config: self.ids(config).__contains__ for config in self.keys}
 
 
 def withdraw(
@@ -158,7 +158,7 @@ def withdraw(
 
 def _with_purge(done: Certificate, targets: Targets, release: publish.Release) -> Certificate:
     """The certificate with what is to go of the history."""
-    planned = purge.plan(release.repo, targets.ids_by_config, release.tag)
+    planned = purge.plan(release.repo, targets.gone, release.tag)
     left = (tag for tag in done.earlier_versions if tag not in planned.tags)
     return replace(done, purged=planned, earlier_versions=(*left,))
 
@@ -187,7 +187,7 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
         _find(edition, request, config, targets := Targets())
         if not targets.keys:
             raise DataError(f"{place}: {EARLIER}")
-        return purge.plan(edition.repo, targets.ids_by_config, publish.tag_name(version or ""))
+        return purge.plan(edition.repo, targets.gone, publish.tag_name(version or ""))
 
 
 def _find(edition: Edition, request: Request, config: str | None, targets: Targets) -> None:

@@ -20,8 +20,7 @@ from edge_glass.audit.checks_rows import (
     other_rate,
     undecodable,
 )
-from edge_glass.audit.cross_split import Sound
-from edge_glass.audit.decoded_media import Decoded
+from edge_glass.audit.decoded_media import Decoded, Sound
 from edge_glass.core import manifest
 
 Row = dict[str, Any]

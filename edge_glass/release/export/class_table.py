@@ -3,6 +3,7 @@ r"""A table of files, labels and captions, and how many rows each class has.
 `pandas.read_csv(sep="\t")` and open_clip's CSV mode read it: fields with quotes are quoted.
 """
 
+import codecs
 import csv
 from collections import Counter
 from pathlib import Path
@@ -38,7 +39,8 @@ def write(build: BuiltRows, out: Path) -> list[str]:
     for split in build.splits:
         counts, distinct = Counter[str](), Distinct()
         with Whole(out / split / f"{build.config}.tsv") as file:
-            table = csv.writer(_Text(file), delimiter="\t", lineterminator="\n")
+            text = codecs.getwriter("utf-8")(file)
+            table = csv.writer(text, delimiter="\t", lineterminator="\n")
             table.writerow(["filepath", *labels, "caption"])
             for number, example in enumerate(build.examples(split)):
                 caption = (build.caption(example) or "").translate(BREAKS)
@@ -51,16 +53,6 @@ def write(build: BuiltRows, out: Path) -> list[str]:
             stem, wnids = f"class_frequency_{build.config}", relabelled(build.manifest.parameters)
             write_frequencies(out / split, stem, counts, wnids)
     return build.left_out + ([f"{without} rows without a file are left out"] if without else [])
-
-
-class _Text:
-    """What csv writes to: text that goes into a file of bytes."""
-
-    def __init__(self, file: Whole) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode())
 
 
 def _path(
