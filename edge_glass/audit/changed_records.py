@@ -6,7 +6,7 @@ import gzip
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,35 +88,33 @@ class Table(ABC):
 
 
 class Items(Table):
-    """A JSON list of objects, or lines of them."""
+    """JSON objects: lines of them, a list, or the one list in an object."""
 
     def write(self, sample: Path, changes: list[Change]) -> None:
-        """Behind the others, in the list or as lines."""
-        path = sample / self.paths[0]
-        lines = path.suffix == ".jsonl"
-        texts = [json.dumps(self.changed(change), ensure_ascii=False) for change in changes]
-        text = path.read_text(encoding="utf-8").rstrip()
-        more = "\n".join(["", *texts]) if lines else "".join(f",\n{item}" for item in texts) + "]"
-        text = (text if lines else text.removesuffix("]")) + more
-        path.write_bytes(text.encode(errors="surrogateescape"))
+        """Behind the others."""
+        path, more = sample / self.paths[0], [self.changed(change) for change in changes]
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".jsonl":
+            _write(path, "\n".join([text.rstrip(), *map(_json, more)]))
+        else:
+            said = json.loads(text)
+            _items(said).extend(more)
+            _write(path, _json(said))
 
 
-class Listed(Table):
-    """A JSON object with a list of objects in it."""
-
-    def write(self, sample: Path, changes: list[Change]) -> None:
-        """Behind the others of the list."""
-        path = sample / self.paths[0]
-        said = json.loads(path.read_text(encoding="utf-8"))
-        [key] = _lists(said)
-        said[key] += [self.changed(change) for change in changes]
-        path.write_bytes(json.dumps(said, ensure_ascii=False).encode(errors="surrogateescape"))
+def _items(said: Any) -> list[Any]:
+    """The objects of a JSON list, or of the only list of some in an object; else none."""
+    lists = [said] if isinstance(said, list) else [v for v in said.values() if isinstance(v, list)]
+    of_objects = [one for one in lists if one and isinstance(one[0], dict)]
+    return of_objects[0] if len(of_objects) == 1 else []
 
 
-def _lists(said: dict[str, Any]) -> list[str]:
-    """The keys of lists of objects."""
-    lists = {key: value for key, value in said.items() if isinstance(value, list) and value}
-    return [key for key, value in lists.items() if isinstance(value[0], dict)]
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(text.encode(errors="surrogateescape"))
 
 
 class Objects(Table):
@@ -134,9 +132,7 @@ class Objects(Table):
         """A file each, in the place of the others."""
         for path, change in zip(self.paths, changes, strict=False):
             first = json.loads((sample / path).read_text(encoding="utf-8"))
-            record = Items((path,), self.fields, first).changed(change)
-            text = json.dumps(record, ensure_ascii=False)
-            (sample / path).write_bytes(text.encode(errors="surrogateescape"))
+            _write(sample / path, _json(replace(self, first=first).changed(change)))
 
 
 class Lines(Table):
@@ -219,14 +215,11 @@ def _table(path: Path, name: Path) -> Table | None:
         return Columns((name,), tuple(pq.read_schema(path).names), None)
     if path.suffix in (".json", ".jsonl"):
         text = path.read_text(encoding="utf-8")
-        first = json.loads(text.partition("\n")[0] if path.suffix == ".jsonl" else text)
-        kind: type[Table] = Items
-        if isinstance(first, dict) and path.suffix == ".json":
-            lists = _lists(first)
-            kind = Listed if len(lists) == 1 else Objects
-            first = first[lists[0]] if len(lists) == 1 else first
-        first = first[0] if isinstance(first, list) else first
-        return kind((name,), tuple(first), first)
+        lines = path.suffix == ".jsonl"
+        said = [json.loads(text.partition("\n")[0])] if lines else json.loads(text)
+        items = _items(said)
+        first = items[0] if items else said
+        return (Items if items else Objects)((name,), tuple(first), first)
     if {".csv", ".tsv", ".txt", ".TXT", ".bz2"} & {*path.suffixes}:
         with _opened(path, "rb") as file:
             head, *more = (line.decode(errors="replace").rstrip() for line in file)

@@ -27,7 +27,7 @@ def write(out: Path) -> list[str]:
     it says of rows in figures is read from their columns once for each build; rows are drawn, and
     read by their row groups.
     """
-    configs, balances, plotted = [], [], dict[str, list[Plot]]()
+    configs, balances, plotted = [], list[balance.Balance](), dict[str, list[Plot]]()
     for name, folder in manifest.built(out).items():
         build = manifest.read(folder)
         facts, audited = report_stats.of(folder, build, out / HIDDEN), _audited(out, build)

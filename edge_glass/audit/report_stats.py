@@ -55,7 +55,7 @@ def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
             "rows": row_preview.sample_rows(folder, build, ROWS),
             "columns": column_stats.of(connection, columns),
             "histograms": _histograms(connection, columns),
-            "languages": _languages(connection, columns),
+            "languages": _languages(connection) if "language" in columns else {},
             "hosts": _rot(connection, HOST),
             "years": _rot(connection, f"coalesce(nullif({YEAR}, ''), nullif({SERVED}, ''))"),
         }
@@ -84,27 +84,18 @@ def _histogram(connection: duckdb.DuckDBPyConnection, title: str, value: str, ro
     if low is None:
         return {"title": title, "counts": []}
     step = (max(high, low) - low) / BINS or 1
-    counts = Counter(
-        dict(
-            connection.execute(
-                f"SELECT least(floor((value - {low}) / {step}), {BINS - 1})::INTEGER, count(*) "
-                f"FROM ({query}) WHERE value IS NOT NULL GROUP BY 1"
-            ).fetchall()
-        )
-    )
+    groups = connection.execute(
+        f"SELECT least(floor((value - {low}) / {step}), {BINS - 1})::INTEGER, count(*) "
+        f"FROM ({query}) WHERE value IS NOT NULL GROUP BY 1"
+    ).fetchall()
+    counts = Counter(dict(groups))
     bins = [counts[number] for number in range(BINS)] if high > low else [counts.total()]
     return {"title": title, "counts": bins, "low": low, "high": high, "most": most}
 
 
-def _languages(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> dict[str, int]:
-    if "language" not in columns:
-        return {}
-    return _counted(connection, "SELECT coalesce(language, ''), count(*) AS n FROM data GROUP BY 1")
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
-    groups = connection.execute(f"{query} ORDER BY n DESC, 1 LIMIT {SHOWN}").fetchall()
-    return {name: count for name, count, *_ in groups}
+def _languages(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    query = "SELECT coalesce(language, ''), count(*) AS n FROM data GROUP BY 1"
+    return dict(connection.execute(f"{query} ORDER BY n DESC, 1 LIMIT {SHOWN}").fetchall())
 
 
 def _rot(connection: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str, int, int]]:
@@ -124,19 +115,16 @@ def plots_of(build: Manifest, facts: Facts, languages: dict[str, int]) -> list[P
     """The plots of a config; `languages` are those that an audit heard of."""
     outcomes = build.outcomes()
     plotted = [plots.bars("From source rows to kept rows", funnel(outcomes))]
-    reasons = sorted(
-        ((name, n) for name, n in outcomes.items() if name != Outcome.KEPT),
-        key=lambda one: (-one[1], one[0]),
-    )
-    if reasons:
-        plotted.append(plots.bars("Why rows were dropped", [(r, 0, n) for r, n in reasons]))
+    drops = [(name, 0, n) for name, n in outcomes.items() if name != Outcome.KEPT]
+    if drops:
+        drops.sort(key=lambda one: (-one[2], one[0]))
+        plotted.append(plots.bars("Why rows were dropped", drops))
     plotted += [_spread(one) for one in facts["histograms"]]
     spoken = list((languages or facts["languages"]).items())[:SHOWN]
     if spoken:
         plotted.append(plots.bars("Languages of the captions", plots.lines(spoken)))
     for name, title in (("hosts", "Links by host: there and gone"), ("years", "Links by year")):
-        rows = [(label, kept, lost) for label, kept, lost in facts[name]]
-        if rows:
+        if rows := [(label, kept, lost) for label, kept, lost in facts[name]]:
             plotted.append(plots.bars(title, sorted(rows) if name == "years" else rows))
     return plotted
 

@@ -1,7 +1,8 @@
 """Rows of another build of a config are put behind those that are there, whose shards stay."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,25 +29,36 @@ SHOWN = 5
 
 
 @dataclass
-class Joined:
-    """Two builds of a config, and the source rows of each that are not to be in the new one."""
+class Side:
+    """A build, and its source rows that are not to be in the new one."""
 
     folder: Path
-    old: Manifest
-    more_folder: Path
-    more: Manifest
+    build: Manifest
+    gone: Ids = frozenset()
+
+
+@dataclass
+class Joined:
+    """Two builds of a config that become one."""
+
+    old: Side
+    more: Side
     known: Revisions  # of both
-    gone: Ids = frozenset()  # of the first
-    left_out: Ids = frozenset()  # of the second
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both, in order."""
+        return self.old, self.more
+
+    @property
+    def splits(self) -> list[str]:
+        """Those of either."""
+        return [*{**self.old.build.splits, **self.more.build.splits}]
 
     @property
     def number(self) -> int:
         """What the sources of the second are told by in the ledger: `list@2`."""
-        return len(self.old.appended) + 2
-
-    def leaving(self, ids: Ids) -> Gone:
-        """Takes these rows out of shards."""
-        return Gone(ids, self.old.each_example)
+        return len(self.old.build.appended) + 2
 
 
 def append(
@@ -101,22 +113,22 @@ def _appended(
     for place, build in ((folder, old), (other, more)):
         finished.check(place, [build.ledger])
     with TemporaryDirectory() as temp:
-        joined = Joined(folder, old, other, more, Revisions.of(old, folder))
-        joined.known |= Revisions.of(more, other)
+        known = Revisions.of(old, folder) | Revisions.of(more, other)
+        joined = Joined(Side(folder, old), Side(other, more), known)
         _compare(joined, on_same, Path(temp))
         new = _joined(joined, edition.work(config), jobs)
-        edition.change(old, new, joined.gone)
+        edition.change(old, new, joined.old.gone)
     return new
 
 
 def _joined(joined: Joined, work: Path, jobs: int) -> Manifest:
-    old, more = joined.old, joined.more
+    old, more = joined.old.build, joined.more.build
     part = Appended(
         more.seal, more.config, more.parameters, more.builder, more.made_with, more.sources
     )
     described = replace(old.inputs, appended=(*old.appended, part, *more.appended))
-    edits = {id: own for id, own in joined.known.edits.items() if id not in joined.gone}
-    planned = {split: _planned(joined, split) for split in {**old.splits, **more.splits}}
+    edits = {id: own for id, own in joined.known.edits.items() if id not in joined.old.gone}
+    planned = {split: _planned(joined, split) for split in joined.splits}
     known, parts = replace(joined.known, edits=edits), _parts(joined, work)
     return revise.make(described, known, parts, lambda _: _entries(joined), planned, jobs)
 
@@ -137,32 +149,28 @@ def _check_alike(folder: Path, build: Manifest, other: Path, more: Manifest) -> 
 
 def _compare(joined: Joined, on_same: OnSame, temp: Path) -> None:
     """Find the rows that are in both, and those that were withdrawn from either."""
-    withdrawn, left_out = set[str](), set[str]()
-    kept = KeySet.of(temp / "kept", _kept(joined, joined.folder, withdrawn))
-    same = (id for id in _kept(joined, joined.more_folder, left_out) if id in kept)
+    old, more = joined.sides
+    old.gone, more.gone = withdrawn, left_out = set[str](), set[str]()
+    kept = KeySet.of(temp / "kept", _kept(joined, old, withdrawn))
+    same = (id for id in _kept(joined, more, left_out) if id in kept)
     if on_same == "error" and (some := [*islice(same, SHOWN)]):
-        named = ", ".join(some)
-        raise DataError(f"{joined.more_folder}: ids are in {joined.folder} already: {named}")
-    in_both = KeySet.of(temp / "same", chain(same, withdrawn if on_same == "replace" else left_out))
-    joined.gone, joined.left_out = withdrawn, left_out
-    if on_same == "replace":
-        joined.gone = in_both
-    else:
-        joined.left_out = in_both
+        raise DataError(f"{more.folder}: ids are in {old.folder} already: {', '.join(some)}")
+    leaving = old if on_same == "replace" else more  # the side that gives way
+    leaving.gone = KeySet.of(temp / "same", chain(same, leaving.gone))
 
 
-def _kept(joined: Joined, folder: Path, withdrawn: set[str]) -> Iterator[str]:
+def _kept(joined: Joined, side: Side, withdrawn: set[str]) -> Iterator[str]:
     """The ids that the ledger of a build keeps; `withdrawn` gets those that are to go."""
-    for row in ledger.read(folder / ledger.FILE, ["outcome", *KINDS]):
+    for row in ledger.read(side.folder / ledger.FILE, ["outcome", *KINDS]):
         if joined.known.reason_of(row) is not None:
-            if row["outcome"] != Outcome.WITHDRAWN or folder == joined.more_folder:
+            if row["outcome"] != Outcome.WITHDRAWN or side is joined.more:
                 withdrawn.add(row["id"])
         elif row["outcome"] == Outcome.KEPT:
             yield row["id"]
 
 
 def _planned(joined: Joined, split: str) -> int | None:
-    builds = (joined.old, joined.more)
+    builds = (side.build for side in joined.sides)
     both = [build.splits[split].planned for build in builds if split in build.splits]
     return None if None in both else sum(filter(None, both))
 
@@ -170,11 +178,8 @@ def _planned(joined: Joined, split: str) -> int | None:
 def _parts(joined: Joined, work: Path) -> list[Part]:
     """The shards of the new build: those that are there, then those of what is appended."""
     done = []
-    for split in {**joined.old.splits, **joined.more.splits}:
-        lots = [
-            *_of(joined.folder, joined.old, split, joined.leaving(joined.gone), False),
-            *_of(joined.more_folder, joined.more, split, joined.leaving(joined.left_out), True),
-        ]
+    for split in joined.splits:
+        lots = [lot for side in joined.sides for lot in _of(side, split, side is joined.more)]
         for number, (folder, shards, change) in enumerate(lots):
             name = f"{split}-{number:05d}-of-{len(lots):05d}.parquet"
             done.append(Part(folder, shards, split, work / name, change))
@@ -184,8 +189,9 @@ def _parts(joined: Joined, work: Path) -> list[Part]:
 Piece = tuple[Path, tuple[File, ...], Gone | None]
 
 
-def _of(folder: Path, build: Manifest, split: str, gone: Gone, join: bool) -> Iterator[Piece]:
+def _of(side: Side, split: str, join: bool) -> Iterator[Piece]:
     """Shards of a split; of several that lose rows one is made, if they `join`."""
+    folder, build, gone = side.folder, side.build, Gone(side.gone, side.build.each_example)
     waiting, size = list[File](), 0.0
     for shard in build.splits[split].shards if split in build.splits else ():
         rows = touched(folder / shard.file, gone) if gone.ids else 0
@@ -205,17 +211,13 @@ def _of(folder: Path, build: Manifest, split: str, gone: Gone, join: bool) -> It
 
 def _entries(joined: Joined) -> Iterator[list[Row]]:
     """Both ledgers, split by split."""
-    sides: list[tuple[Path, Callable[[Row], Row]]] = [
-        (joined.folder, lambda row: _old(joined, row)),
-        (joined.more_folder, lambda row: _new(joined, row)),
-    ]
-    for split in {**joined.old.splits, **joined.more.splits}:
-        for folder, change in sides:
-            yield from revise.entries(folder / ledger.FILE, change, split)
+    for split in joined.splits:
+        for side, change in zip(joined.sides, (_old, _new), strict=True):
+            yield from revise.entries(side.folder / ledger.FILE, partial(change, joined), split)
 
 
 def _old(joined: Joined, row: Row) -> Row:
-    if row["id"] not in joined.gone or row["outcome"] == Outcome.WITHDRAWN:
+    if row["id"] not in joined.old.gone or row["outcome"] == Outcome.WITHDRAWN:
         return row
     if (reason := joined.known.reason_of(row)) is not None:
         return joined.known.tombstone(row, reason)
@@ -227,10 +229,10 @@ def _old(joined: Joined, row: Row) -> Row:
 def _new(joined: Joined, row: Row) -> Row:
     if (reason := joined.known.reason_of(row)) is not None and row["outcome"] != Outcome.WITHDRAWN:
         row = joined.known.tombstone(row, reason)
-    elif row["id"] in joined.left_out and row["outcome"] == Outcome.KEPT:
+    elif row["id"] in joined.more.gone and row["outcome"] == Outcome.KEPT:
         row = _without(row, Outcome.DUPLICATE_ID, "a row that was there before has this id")
     name, mark, part = row["source"].rpartition("@")
-    if joined.more.appended and mark and part.isdecimal():
+    if joined.more.build.appended and mark and part.isdecimal():
         return row | {"source": f"{name}@{joined.number - 1 + int(part)}"}
     return row | {"source": f"{row['source']}@{joined.number}"}
 

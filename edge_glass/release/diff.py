@@ -69,26 +69,21 @@ def compare(config: str, old: Path, new: Path) -> Difference:
     before, after = manifest.read(old), manifest.read(new)
     finished.check(old, before.files())
     finished.check(new, after.files())
-    identical = (before.splits, before.ledger, before.features) == (
-        after.splits,
-        after.ledger,
-        after.features,
-    )
+    data = [(build.splits, build.ledger, build.features) for build in (before, after)]
+    identical = data[0] == data[1]
     difference = Difference(config, identical, inputs=_changed(_inputs(before), _inputs(after)))
     if identical:
         return difference
     difference.outcomes = _counted(before, after)
-    buckets = max(before.ledger.rows, after.ledger.rows) // BUCKET + 1
+    buckets = min(max(before.ledger.rows, after.ledger.rows) // BUCKET + 1, BUCKETS)
     same = set(before.digests()) & set(after.digests())
     with tempfile.TemporaryDirectory() as temp:
         for compared, rows_of in ((_compare_rows, _rows), (_compare_outcomes, _outcomes)):
             sides = [
-                _Spilled(Path(temp, f"{name}{rows_of.__name__}"), min(buckets, BUCKETS))
-                for name in ("old", "new")
+                _spilled(Path(temp, f"{number}{rows_of.__name__}"), buckets, rows_of(*side, same))
+                for number, side in enumerate([(old, before), (new, after)])
             ]
-            sides[0].fill(rows_of(old, before, same))
-            sides[1].fill(rows_of(new, after, same))
-            for left, right in zip(sides[0].buckets(), sides[1].buckets(), strict=True):
+            for left, right in zip(*sides, strict=True):
                 compared(difference, left, right)
     if not {"added", "removed"} & set(difference.rows):
         unmoved = set(_places(before)) & set(_places(after))
@@ -175,30 +170,24 @@ def _compare_outcomes(difference: Difference, old: dict[str, Any], new: dict[str
                 difference.note(f"ledger {column}", key)
 
 
-class _Spilled:
-    """Records on disk, in buckets that each fit in memory."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        folder.mkdir()
-        self._paths = [folder / str(number) for number in range(count)]
-
-    def fill(self, records: Iterator[Record]) -> None:
-        with ExitStack() as stack:
-            files = [stack.enter_context(path.open("w", encoding="utf-8")) for path in self._paths]
-            for key, value in records:
-                number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(files)
-                files[number].write(json.dumps([key, value]) + "\n")
-
-    def buckets(self) -> Iterator[dict[str, Any]]:
-        for path in self._paths:
-            bucket: dict[str, Any] = {}
-            with path.open(encoding="utf-8") as file:
-                for line in file:
-                    key, value = json.loads(line)
-                    while key in bucket:  # a second row of the same id
-                        key += "\0"
-                    bucket[key] = value
-            yield bucket
+def _spilled(folder: Path, count: int, records: Iterator[Record]) -> Iterator[dict[str, Any]]:
+    """Records in buckets that each fit in memory; on disk once the first one is asked for."""
+    folder.mkdir()
+    paths = [folder / str(number) for number in range(count)]
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("w", encoding="utf-8")) for path in paths]
+        for key, value in records:
+            number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % count
+            files[number].write(json.dumps([key, value]) + "\n")
+    for path in paths:
+        bucket: dict[str, Any] = {}
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                key, value = json.loads(line)
+                while key in bucket:  # a second row of the same id
+                    key += "\0"
+                bucket[key] = value
+        yield bucket
 
 
 def _digest(value: Any) -> str:
@@ -207,17 +196,11 @@ def _digest(value: Any) -> str:
 
 def plot(differences: list[Difference], path: Path) -> None:
     """Write an SVG with a pair of bars, old and new, for each outcome of each config."""
-    plots.write_svg(
-        path,
-        [
-            plots.bars(
-                f"{one.config}: old and new",
-                [
-                    (f"{name}, {when}", rows, 0)
-                    for name, pair in one.outcomes.items()
-                    for when, rows in zip(("old", "new"), pair, strict=True)
-                ],
-            )
-            for one in differences
-        ],
-    )
+    drawn = []
+    for one in differences:
+        pairs = [(name, *pair) for name, pair in one.outcomes.items()]
+        bars = [
+            bar for n, old, new in pairs for bar in ((f"{n}, old", old, 0), (f"{n}, new", new, 0))
+        ]
+        drawn.append(plots.bars(f"{one.config}: old and new", bars))
+    plots.write_svg(path, drawn)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,11 @@ def load(
     else:
         raise ConfigError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")
     loaded = datasets.load_dataset(place, name, split=split, revision=commit, streaming=streaming)
-    if isinstance(loaded, dict):
-        for key, dataset in loaded.items():
-            loaded[key] = decodable(dataset)
-        return loaded
-    return decodable(loaded)
+    if not isinstance(loaded, dict):
+        return decodable(loaded)
+    for key, dataset in loaded.items():
+        loaded[key] = decodable(dataset)
+    return loaded
 
 
 def snapshot(name: str, repo: str, version: str | None = None) -> Path:
@@ -140,15 +141,19 @@ class _Hub:
 
     def _snapshot(self, config: str) -> Path:
         """The local folder of the version with one config, fetched if it is not there."""
+        fetch = partial(
+            snapshot_download, self._repo, repo_type="dataset", revision=self._revision,
+            allow_patterns=[card.FILE, f"{config}/*"],
+        )  # fmt: skip
         try:
-            return self._fetch(config)
+            return Path(fetch())
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise self._absent(error) from None
         except LocalEntryNotFoundError as error:
             raise self._out_of_reach(str(error)) from None
         except of_the_hub() as error:
             try:
-                return self._fetch(config, local_files_only=True)
+                return Path(fetch(local_files_only=True))
             except LocalEntryNotFoundError:
                 raise self._out_of_reach(str(error)) from None
 
@@ -156,20 +161,9 @@ class _Hub:
         """Older clients take a snapshot that was fetched in part for a whole one."""
         if not (folder / manifest.FILE).is_file():
             raise self._out_of_reach(f"{folder} lacks {manifest.FILE}")
-        build = manifest.read(folder)
-        shards = [shard.file for shard in build.shards()]
+        shards = [shard.file for shard in manifest.read(folder).shards()]
         if absent := [shard for shard in shards if not (folder / shard).exists()]:
             raise self._out_of_reach(f"{folder} lacks {', '.join(absent)}")
-
-    def _fetch(self, config: str, local_files_only: bool = False) -> Path:
-        folder = snapshot_download(
-            self._repo,
-            repo_type="dataset",
-            revision=self._revision,
-            allow_patterns=[card.FILE, f"{config}/*"],
-            local_files_only=local_files_only,
-        )
-        return Path(folder)
 
     def _absent(self, error: Exception) -> EdgeGlassError:
         if isinstance(error, RevisionNotFoundError):

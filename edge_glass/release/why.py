@@ -70,12 +70,6 @@ class Origin:
     versions: list[str] = field(default_factory=list)  # of the dataset on the Hub that keep it
 
 
-@dataclass(frozen=True)
-class _Entry:
-    row: dict[str, Any]
-    before: int  # examples of its split that stand before its own
-
-
 def why(place: Path, id: str) -> list[Origin]:
     """What is known of the row `id`, or of its example, in each config of a folder or version.
 
@@ -119,9 +113,9 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
     known = Revisions.of(build, folder)
     ids = [*{id: None, source_id(id, build.each_example): None}]
     ids += [digest(build.corpus, "id", one) for one in ids] if known.withdrawn else []
-    for entry in _entries(folder / ledger.FILE, ids, build.each_example):
-        row, kept = entry.row, entry.row["outcome"] == Outcome.KEPT
-        places = [*_places(folder, build, entry)] if kept else []
+    for row, before in _entries(folder / ledger.FILE, ids, build.each_example):
+        kept = row["outcome"] == Outcome.KEPT
+        places = [*_places(folder, build, row, before)] if kept else []
         licence = next((one.licence for one in places if one.licence), _licence(build))
         named = {row["id"], *(one.id for one in places)}
         yield Origin(
@@ -136,11 +130,11 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
         )  # fmt: skip
 
 
-def _entries(path: Path, ids: list[str], several: bool) -> Iterator[_Entry]:
-    """The ledger's rows of these ids, each with the examples that stand before its own."""
+def _entries(path: Path, ids: list[str], several: bool) -> Iterator[tuple[dict[str, Any], int]]:
+    """The ledger's rows of these ids, each with how many examples stand before its own."""
     with parquet.opened(path, AHEAD) as file:
         for group, at, row in _rows(file, ids):
-            yield _Entry(row, _before(file, row["split"], group, at, several))
+            yield row, _before(file, row["split"], group, at, several)
 
 
 def _rows(
@@ -191,22 +185,20 @@ def _statistics(file: BoundedFile, group: int, column: str) -> Any:
     return file.metadata.row_group(group).column(file.schema_arrow.names.index(column)).statistics
 
 
-def _places(folder: Path, build: Manifest, entry: _Entry) -> Iterator[Place]:
+def _places(folder: Path, build: Manifest, row: dict[str, Any], before: int) -> Iterator[Place]:
     """Where the examples of a row lie: after those that the ledger has before it."""
-    start = 0
-    for shard in build.splits[entry.row["split"]].shards:
-        first = max(entry.before - start, 0)
-        count = len(entry.row.get("text_digests") or [0])
-        if start <= entry.before + count - 1 and entry.before < start + shard.rows:
+    first, last = before, before + len(row.get("text_digests") or [0])  # in what is left of shards
+    for shard in build.splits[row["split"]].shards:
+        inside = range(max(first, 0), min(last, shard.rows))
+        if inside:
             with parquet.opened(folder / shard.file, AHEAD) as file:
                 names = [n for n in ("id", "license") if n in file.schema_arrow.names]
-                last = min(entry.before + count - start, shard.rows)
-                for group, row, example in file.rows_at(range(first, last), names):
-                    if not replay.of(example["id"], entry.row["id"]):
+                for group, number, example in file.rows_at(inside, names):
+                    if not replay.of(example["id"], row["id"]):
                         raise DataError(f"{folder / shard.file}: its rows are not the ledger's")
                     licence = example.get("license")
-                    yield Place(example["id"], shard.file, shard.sha256, group, row, licence)
-        start += shard.rows
+                    yield Place(example["id"], shard.file, shard.sha256, group, number, licence)
+        first, last = first - shard.rows, last - shard.rows
 
 
 def _source(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def write(build: BuiltRows, out: Path) -> list[str]:
     for split in build.splits:
         counts, distinct = Counter[str](), Distinct()
         with Whole(out / split / f"{build.config}.tsv") as file:
-            text = codecs.getwriter("utf-8")(file)
+            text = codecs.getwriter("utf-8")(file)  # type: ignore[arg-type] # it seeks nothing
             table = csv.writer(text, delimiter="\t", lineterminator="\n")
             table.writerow(["filepath", *labels, "caption"])
             for number, example in enumerate(build.examples(split)):

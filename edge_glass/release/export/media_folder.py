@@ -34,8 +34,7 @@ def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
 
 def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool) -> int:
     """Write a column's files; gives the number of rows without any."""
-    with_files = without = 0
-    distinct = Distinct()
+    without, distinct = 0, Distinct()
     with Whole(folder / METADATA) as lines:
         for number, example in enumerate(build.examples(split)):
             files = media_files.of_row(example, [column], jpeg)
@@ -48,8 +47,7 @@ def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool
             where = {"file_names": saved} if listed else {"file_name": saved[0]}
             line = json.dumps(where | as_json(build.others(example)) | where, ensure_ascii=False)
             lines.write(f"{line}\n".encode())
-            with_files += 1
-    if not with_files:  # no reader takes an empty one
+    if not lines.size:  # no reader takes an empty one
         (folder / METADATA).unlink()
     return without
 
