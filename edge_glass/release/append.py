@@ -155,8 +155,9 @@ def _compare(joined: Joined, on_same: OnSame, temp: Path) -> None:
     same = (id for id in _kept(joined, more, left_out) if id in kept)
     if on_same == "error" and (some := [*islice(same, SHOWN)]):
         raise DataError(f"{more.folder}: ids are in {old.folder} already: {', '.join(some)}")
-    leaving = old if on_same == "replace" else more  # the side that gives way
-    leaving.gone = KeySet.of(temp / "same", chain(same, leaving.gone))
+    # of rows that are in both, those of one side give way
+    leaving, others = (old, withdrawn) if on_same == "replace" else (more, left_out)
+    leaving.gone = KeySet.of(temp / "same", chain(same, others))
 
 
 def _kept(joined: Joined, side: Side, withdrawn: set[str]) -> Iterator[str]:

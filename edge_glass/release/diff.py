@@ -198,9 +198,8 @@ def plot(differences: list[Difference], path: Path) -> None:
     """Write an SVG with a pair of bars, old and new, for each outcome of each config."""
     drawn = []
     for one in differences:
-        pairs = [(name, *pair) for name, pair in one.outcomes.items()]
-        bars = [
-            bar for n, old, new in pairs for bar in ((f"{n}, old", old, 0), (f"{n}, new", new, 0))
-        ]
+        bars = []
+        for name, (before, after) in one.outcomes.items():
+            bars += [(f"{name}, old", before, 0), (f"{name}, new", after, 0)]
         drawn.append(plots.bars(f"{one.config}: old and new", bars))
     plots.write_svg(path, drawn)
