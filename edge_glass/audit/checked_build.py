@@ -90,8 +90,7 @@ class SplitSeen:
     warnings: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)  # sums of many rows
-    rows: int = 0
+    seconds: float = 0.0
 
 
 class CheckedBuild:
@@ -144,7 +143,7 @@ class CheckedBuild:
     @property
     def rows(self) -> int:
         """How many were seen."""
-        return sum(seen.rows for seen in self.splits.values())
+        return self.ids.count
 
     def examples(self, columns: list[str]) -> Iterator[tuple[str, str, Any]]:
         """Split, shard and some columns of a row, of all shards that can be read."""
@@ -156,12 +155,12 @@ class CheckedBuild:
     def to_check(self) -> Iterator[tuple[str, str, Any]]:
         """Split, shard and row, of all rows that have to be paired and checked one by one.
 
-        Of many rows of text at once it is seen that there is nothing to find in them. They are
-        counted, and not given.
+        Of many rows of text at once it is seen that there is nothing to find in them.
         """
         for split, shard in self.manifest.shards_by_split():
             path = self.folder / shard.file
             for rows in () if shard.file in self.damaged else parquet.groups(path):
+                self._count(split, rows)
                 start = self._current.left if self._current else 0
                 for example in parquet.listed(path, rows.slice(0, start)):
                     yield split, shard.file, example
@@ -187,12 +186,6 @@ class CheckedBuild:
         self._current = SourceRow(split, kept.slice(count - 1).to_pylist()[0])
         self._current.seen = self._current.promised
         self.ids.extend(digests(0, rows["id"].combine_chunks()))
-        seen = self.splits[split]
-        seen.rows += len(rows)
-        if "license" in rows.column_names:
-            seen.licences.update(_counted(rows["license"].fill_null("")))
-        if "duration" in rows.column_names:
-            seen.seconds = [fsum([*seen.seconds, *rows["duration"].drop_null().to_pylist()])]
         return len(rows)
 
     def pair(self, split: str, shard: str, example: dict[str, Any]) -> tuple[Any, int]:
@@ -206,16 +199,15 @@ class CheckedBuild:
         self._current.seen += 1
         return self._current.entry, self._current.seen - 1
 
-    def count(self, row: CheckedRow) -> None:
-        """Add a row of a shard to what was seen."""
-        seen, example = self.splits[row.split], row.example
-        seen.rows += 1
-        if "license" in example:
-            seen.licences[example["license"] or ""] += 1
-        if "duration" in example:
-            seen.seconds.append(example["duration"] or 0)
-            if len(seen.seconds) == AHEAD:
-                seen.seconds = [fsum(seen.seconds)]
+    def _count(self, split: str, rows: pa.Table) -> None:
+        """Add rows of a shard to what was seen."""
+        seen = self.splits[split]
+        if "license" in rows.column_names:
+            for licence, count in _counted(rows["license"]).items():
+                seen.licences[licence or ""] += count
+        if "duration" in rows.column_names:
+            durations = rows["duration"].drop_null().to_pylist()
+            seen.seconds = fsum([seen.seconds, *durations])
 
     def finish(self) -> None:
         """Read the rest of the ledger."""

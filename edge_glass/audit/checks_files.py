@@ -37,9 +37,7 @@ def damaged_file(build: CheckedBuild) -> Iterator[Finding]:
 def other_count(build: CheckedBuild) -> Iterator[Finding]:
     """A file has another number of rows or bytes than the manifest says."""
     for file, path in _readable(build):
-        with parquet.opened(path) as opened:
-            rows = opened.metadata.num_rows
-        if rows != file.rows:
+        if (rows := parquet.count(path)) != file.rows:
             yield build.error(file.file, f"has {rows} rows, the manifest says {file.rows}")
         if (size := path.stat().st_size) != file.bytes:
             yield build.error(file.file, f"has {size} bytes, the manifest says {file.bytes}")
@@ -48,27 +46,21 @@ def other_count(build: CheckedBuild) -> Iterator[Finding]:
 def other_columns(build: CheckedBuild) -> Iterator[Finding]:
     """A file's columns, their types or their Hugging Face metadata are not the manifest's."""
     for file, path in _readable(build):
-        with parquet.opened(path) as opened:
-            schema = opened.schema_arrow
-        wanted = SCHEMAS.get(file.file, build.schema)
+        schema, wanted = parquet.schema(path), SCHEMAS.get(file.file, build.schema)
         if file.file == ledger.FILE:
             wanted = ledger.schema()
             fewer = len(wanted.names) - len(schema.names)
             wanted = pa.schema(list(wanted)[: -fewer if fewer in FEWER else None])
-        what = _difference(schema, wanted)
-        if what:
+        if what := difference(schema, wanted) or _other_metadata(schema, wanted):
             build.damaged.add(file.file)
             yield build.error(file.file, f"{what}: build again")
 
 
-def _difference(there: pa.Schema, wanted: pa.Schema) -> str | None:
-    if what := difference(there, wanted):
-        return what
-    key = b"huggingface"
-    promises = [(schema.metadata or {}).get(key) for schema in (there, wanted)]
-    if promises[0] != promises[1]:
-        return "its Hugging Face metadata are not the manifest's features"
-    return None
+def _other_metadata(there: pa.Schema, wanted: pa.Schema) -> str | None:
+    stated, promised = ((each.metadata or {}).get(b"huggingface") for each in (there, wanted))
+    if stated == promised:
+        return None
+    return "its Hugging Face metadata are not the manifest's features"
 
 
 def other_sums(build: CheckedBuild) -> Iterator[Finding]:

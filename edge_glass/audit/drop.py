@@ -98,8 +98,18 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     build = manifest.read(folder)
     revise.check_target(folder, out, name)
     groups, known_checks = known(checks)
-    described = _described(folder, build, out, name, checks)
+    last = audits.read(out, build.config)
+    if last is None or list(last.data) != build.digests() or set(groups) - last.groups.keys():
+        raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
+    files = {group: last.groups[group].sha256 for group in groups}
     paths = tuple(out / audits.FOLDER / build.config / f"{group}.parquet" for group in groups)
+    for path, digest in zip(paths, files.values(), strict=True):
+        if not path.is_file() or records.sha256(path) != digest:
+            raise DataError(
+                f"{path}: not as it was written: run `edge-glass audit` again, it is made anew"
+            )
+    audit = Audit(AuditedBuild(build.config, build.seal), tuple(checks), files)
+    described = replace(build.inputs, config=name, audit=audit)
     return without(folder, out, described, Flagged(paths, tuple(known_checks)), jobs)
 
 
@@ -115,24 +125,6 @@ def without(folder: Path, out: Path, described: Inputs, removal: Removal, jobs: 
         revise.make(described, Revisions.of(build, folder), parts, entries, planned, jobs)
 
     return revise.placed(out, described, into)
-
-
-def _described(
-    folder: Path, build: Manifest, out: Path, name: str, checks: Sequence[str]
-) -> Inputs:
-    last = audits.read(out, build.config)
-    groups, _ = known(checks)
-    if last is None or list(last.data) != build.digests() or set(groups) - last.groups.keys():
-        raise DataError(f"{folder}: no audit of it in {out}: run `edge-glass audit` first")
-    source = AuditedBuild(build.config, build.seal)
-    files = {group: last.groups[group].sha256 for group in groups}
-    for group, digest in files.items():
-        path = out / audits.FOLDER / build.config / f"{group}.parquet"
-        if not path.is_file() or records.sha256(path) != digest:
-            raise DataError(
-                f"{path}: not as it was written: run `edge-glass audit` again, it is made anew"
-            )
-    return replace(build.inputs, config=name, audit=Audit(source, tuple(checks), files))
 
 
 class _Book:

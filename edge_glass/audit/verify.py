@@ -126,8 +126,6 @@ def _checked(build: CheckedBuild, split: str, shard: str, example: dict[str, Any
     sound = Sound()
     with interrupts.deferred:
         media = list(decoded(build.media_kinds, example, sound))
-    digests = build.digests.of(example)
-    row = CheckedRow(split, shard, example, entry, number, media, sound, digests)
     build.ids.add(str(example["id"]))
-    build.count(row)
-    return row
+    digests = build.digests.of(example)
+    return CheckedRow(split, shard, example, entry, number, media, sound, digests)

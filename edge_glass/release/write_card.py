@@ -104,6 +104,6 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _send(out: Path, names: list[str], away: Away | None) -> None:
-    for name in names if away else ():
-        assert away is not None
-        away.put(out / name, name)
+    if away:
+        for name in names:
+            away.put(out / name, name)

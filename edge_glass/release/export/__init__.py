@@ -38,12 +38,12 @@ def export(
         {"labels": labels.export, "vidore": vidore.write}[format](folder, out)
         return []
     build = BuiltRows.of(folder, name_by)
-    outputs.claim(out, build.splits)
+    outputs.claim(out, build.manifest.splits)
     if format == "tsv":
         return class_table.write(build, out)
     if not build.manifest.with_role(ColumnRole.MEDIA):
         raise ConfigError(
-            f"{build.config}: no column of media files to export; there are "
+            f"{build.manifest.config}: no column of media files to export; there are "
             f"{', '.join(build.manifest.roles)}: use --format tsv, or build with media"
         )
     write = {"webdataset": webdataset.write, "files": media_folder.write}[format]

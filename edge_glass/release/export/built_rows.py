@@ -49,7 +49,7 @@ class BuiltRows:
     def _check_names(self, column: str) -> None:
         if column not in self.plain:
             raise ConfigError(
-                f"{self.config}: no column {column} to name files by; there are "
+                f"{self.manifest.config}: no column {column} to name files by; there are "
                 f"{', '.join(self.plain)}"
             )
         for split in self.manifest.splits.values():
@@ -60,19 +60,9 @@ class BuiltRows:
             )
             if len(values) - values.null_count > pc.count_distinct(values).as_py():
                 raise ConfigError(
-                    f"{self.config}: rows have the same {column}, and files cannot: name them by "
-                    "another column"
+                    f"{self.manifest.config}: rows have the same {column}, and files cannot: name "
+                    "them by another column"
                 )
-
-    @property
-    def config(self) -> str:
-        """The config's name."""
-        return self.manifest.config
-
-    @property
-    def splits(self) -> list[str]:
-        """In the manifest's order."""
-        return list(self.manifest.splits)
 
     @property
     def plain(self) -> list[str]:
@@ -82,11 +72,8 @@ class BuiltRows:
     @property
     def left_out(self) -> list[str]:
         """What is said of columns that no export holds: files deep inside structs."""
-        deep = (
-            set(self.manifest.roles)
-            - set(self.plain)
-            - set(self.manifest.with_role(ColumnRole.MEDIA))
-        )
+        held = {*self.plain, *self.manifest.with_role(ColumnRole.MEDIA)}
+        deep = [name for name in self.manifest.roles if name not in held]
         return [f"column {name} is left out: it holds files inside structs" for name in deep]
 
     def _is_plain(self, field: pa.Field) -> bool:

@@ -24,7 +24,7 @@ def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
     """Write all splits; gives what is left out."""
     columns = build.manifest.with_role(ColumnRole.MEDIA)
     without = Counter[str]()
-    for split in build.splits:
+    for split in build.manifest.splits:
         for column in columns:
             folder = out / split if len(columns) == 1 else out / split / names.file_name(column)
             without[column] += _written(build, split, column, folder, jpeg)

@@ -44,7 +44,7 @@ Row = dict[str, Any]
 def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
     """Write all splits; gives what is left out."""
     shard = 0
-    for split in build.splits:
+    for split in build.manifest.splits:
         pairs = build.pairs(split)
         for first in pairs:
             part = chain([first], islice(pairs, ROWS - 1))
