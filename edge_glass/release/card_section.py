@@ -45,7 +45,12 @@ def render(
     )
     spec = kind.spec()
     columns = _columns(manifests, examples)
-    tables = "\n".join([_tables(manifests), *columns, *_plots(manifests, plots)])
+    drawn = [
+        f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
+        for name in (build.config for build in manifests)
+        if name in plots
+    ]
+    tables = "\n".join([_tables(manifests), *columns, *drawn])
     prose = template.render(tables=tables, spec=spec, manifests=manifests)
     title = f"[{spec.title}]({spec.homepage})" if spec.homepage else _cell(spec.title)
     return f"## {title}\n\n{prose.strip()}"
@@ -59,24 +64,12 @@ def _tables(manifests: list[Manifest]) -> str:
     for build in manifests:
         for split, facts in build.splits.items():
             seconds = facts.figures.seconds
+            length = "" if seconds is None else str(timedelta(seconds=round(seconds)))
             drops = [f"{n} {reason}" for reason, n in sorted(facts.dropped.items())]
-            cells = (
-                build.config,
-                split,
-                f"{facts.rows:,}",
-                "" if seconds is None else str(timedelta(seconds=round(seconds))),
-                f"{facts.bytes / 1e6:.1f}",
-                f"{facts.total:,}",
-                ", ".join(drops) or "none",
-            )
-            rows.append(f"| {' | '.join(cells)} |")
+            sizes = (f"{facts.bytes / 1e6:.1f}", f"{facts.total:,}")
+            dropped = ", ".join(drops) or "none"
+            rows.append(_row(build.config, split, f"{facts.rows:,}", length, *sizes, dropped))
     return "\n".join([*rows, *_others(manifests), *_warnings(manifests), *_licences(manifests)])
-
-
-def _plots(manifests: list[Manifest], plots: Collection[str]) -> Iterable[str]:
-    for name in (build.config for build in manifests):
-        if name in plots:
-            yield f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
 
 
 def _others(manifests: list[Manifest]) -> Iterable[str]:
@@ -101,7 +94,7 @@ def _others(manifests: list[Manifest]) -> Iterable[str]:
 def _warnings(manifests: list[Manifest]) -> Iterable[str]:
     """What the ledger's details say of rows that are kept."""
     lines = [
-        f"| {build.config} | {split} | {_cell(kind)} | {rows:,} |"
+        _row(build.config, split, _cell(kind), f"{rows:,}")
         for build in manifests
         for split, facts in build.splits.items()
         for kind, rows in facts.warnings.items()
@@ -122,8 +115,7 @@ def _licences(manifests: list[Manifest]) -> Iterable[str]:
         for name, rows in sorted(counts.items()):
             terms = licences.terms(name)
             said = ("yes" if each else "no" for each in terms[:3]) if terms else ["not known"] * 3
-            cells = [_cell(name) or "not stated", licences.spdx(name) or "", *said, f"{rows:,}"]
-            yield f"| {' | '.join(cells)} |"
+            yield _row(_cell(name) or "not stated", licences.spdx(name) or "", *said, f"{rows:,}")
 
 
 def _columns(manifests: list[Manifest], examples: Mapping[str, Example]) -> Iterable[str]:
@@ -140,8 +132,7 @@ def _columns(manifests: list[Manifest], examples: Mapping[str, Example]) -> Iter
         only = ", ".join(f"`{each.config}`" for each in having)
         where = f" (in {only})" if len(having) < len(manifests) else ""
         what = f"{note(name, feature, build.roles[name])}{where}"
-        example = row.get(name, "")
-        yield f"| {_cell(name)} | {_cell(type_name(feature))} | {what} | {example} |"
+        yield _row(_cell(name), _cell(type_name(feature)), what, row.get(name, ""))
 
 
 def example(folder: Path, build: Manifest) -> Example:
@@ -182,8 +173,11 @@ def _alignment(report: Alignment) -> Iterable[str]:
         cells = [_cell(report["config"]), f"{_cell(one)} → {_cell(other)}"]
         cells += [f"{x['mean']:.3f} ({x['low']:.3f} to {x['high']:.3f})" for x in (probe, control)]
         cells += [f"{chance['mean']:.3f}", f"{report['rows']['test']:,}"]
-        cells.append("yes" if probe["low"] > control["high"] else "not seen")
-        yield f"| {' | '.join(cells)} |"
+        yield _row(*cells, "yes" if probe["low"] > control["high"] else "not seen")
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _value(value: Any) -> str:

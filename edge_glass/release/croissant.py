@@ -9,7 +9,6 @@ out of git alone, and a tag it cannot check out.
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from edge_glass.core import licences
@@ -93,9 +92,8 @@ def render(
         **_responsible(specs, manifests),
         "distribution": [_file(m, shard, url, tag) for m in manifests for shard in m.shards()],
         "recordSet": [node for manifest in manifests for node in _records(manifest)],
+        "identifier": f"https://doi.org/{doi}" if doi else "",
     }
-    if doi:
-        release["identifier"] = f"https://doi.org/{doi}"
     release = {key: value for key, value in release.items() if value not in ("", [])}
     return json.dumps(release, indent=0, ensure_ascii=False) + "\n"
 
@@ -141,9 +139,8 @@ def _keywords(specs: list[Spec], manifests: list[Manifest]) -> list[str]:
 def _provenance(manifests: list[Manifest]) -> Node:
     """What the shards were made of and by what, in the words of PROV-O."""
     sources: dict[str, Node] = {}
-    every = [build.sources for build in manifests]
-    every += [part.sources for build in manifests for part in build.appended]
-    for used in chain.from_iterable(every):
+    parts = [*manifests, *(part for build in manifests for part in build.appended)]
+    for used in (source for part in parts for source in part.sources):
         entity = {"@type": "prov:Entity", "prov:label": used.file}
         entity |= {"url": used.url} if used.url else {}
         entity |= {"sha256": used.sha256} if used.sha256 else {}
@@ -165,18 +162,15 @@ def _provenance(manifests: list[Manifest]) -> Node:
 def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
     """What a build knows of the questions of responsible AI, out of manifests and ledgers."""
     fetched = any(source.fetch for spec in specs for source in spec.sources.values())
-    missing = []
+    missing, noted = [], list[str]()
     for build in manifests:
         drops = sorted(n for n in build.outcomes().items() if n[0] != "kept")
         what = ", ".join(f"{rows} {outcome}" for outcome, rows in drops) or "none"
         rows = build.outcomes().total()
         missing.append(f"{build.config}: of {rows} source rows dropped: {what}.")
-    noted = [
-        f"{build.config}: {rows} rows: {kind}"
-        for build in manifests
-        for kind, rows in sorted(build.warnings().items())
-    ]
-    settings = {build.config: _set(build.parameters) for build in manifests}
+        noted += [
+            f"{build.config}: {n} rows: {kind}" for kind, n in sorted(build.warnings().items())
+        ]
     return {
         "rai:dataCollection": "; ".join(
             f"{spec.title}: {', '.join(spec.sources)}" for spec in specs
@@ -184,7 +178,7 @@ def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
         "rai:dataCollectionType": ["Web Scraping"] if fetched else ["Secondary Data analysis"],
         "rai:dataCollectionMissingData": " ".join(missing)
         + " The ledger of each config (ledger.parquet) says so of each row.",
-        "rai:dataPreprocessingProtocol": [f"{name}: {text}" for name, text in settings.items()],
+        "rai:dataPreprocessingProtocol": [f"{m.config}: {_set(m.parameters)}" for m in manifests],
         "rai:dataLimitations": noted,
         "rai:dataReleaseMaintenancePlan": MAINTENANCE,
     }
@@ -210,14 +204,14 @@ def _file(build: Manifest, shard: File, url: str, tag: str) -> Node:
 
 def _records(build: Manifest) -> Iterator[Node]:
     """The splits of a config, and the rows of each of its shards."""
-    splits = f"{build.config}/splits"
+    splits, left = f"{build.config}/splits", len(build.shards()) - MOST
+    more = f" The last {left:,} of its files have the columns of the others." if left > 0 else ""
     kinds = {"name": "sc:Text", "url": ["sc:URL", "cr:Split"], "rows": "sc:Integer"}
     yield {
         "@type": "cr:RecordSet",
         "@id": splits,
         "name": splits,
-        "description": f"The splits of {build.config}, "
-        f"which has {build.rows:,} rows.{_more(build)}",
+        "description": f"The splits of {build.config}, which has {build.rows:,} rows.{more}",
         "dataType": "cr:Split",
         "key": {"@id": f"{splits}/name"},
         "field": [
@@ -232,11 +226,6 @@ def _records(build: Manifest) -> Iterator[Node]:
     for split, shard in build.shards_by_split()[:MOST]:
         if shard.rows:
             yield _rows(build, split, shard)
-
-
-def _more(build: Manifest) -> str:
-    left = len(build.shards()) - MOST
-    return f" The last {left:,} of its files have the columns of the others." if left > 0 else ""
 
 
 def _meant(split: str) -> str | None:

@@ -74,10 +74,9 @@ def texts(value: Any) -> Iterator[str]:
     """The texts in a cell."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, (list, tuple)):
-        yield from (text for each in value for text in texts(each))
-    elif isinstance(value, dict):
-        yield from (text for each in value.values() for text in texts(each))
+    elif isinstance(value, (list, tuple, dict)):
+        each = value.values() if isinstance(value, dict) else value
+        yield from (text for one in each for text in texts(one))
 
 
 class Finder:

@@ -28,17 +28,18 @@ def write(build: BuiltRows, out: Path) -> list[str]:
 
     Raises EdgeGlassError where rows have no caption, or not one file each.
     """
-    columns, media = build.manifest.features, build.manifest.with_role(ColumnRole.MEDIA)
+    config, columns = build.manifest.config, build.manifest.features
+    media = build.manifest.with_role(ColumnRole.MEDIA)
     single = len(media) == 1 and not is_list(columns[media[0]])
     if not build.manifest.with_role(ColumnRole.CAPTION) or not (single or NAMES & set(columns)):
         raise ConfigError(
-            f"{build.manifest.config}: tsv wants a caption and one file a row, or names of files; "
+            f"{config}: tsv wants a caption and one file a row, or names of files; "
             f"there are {', '.join(columns)}"
         )
     labels, without = [name for name in LABELS if name in columns], 0
     for split in build.manifest.splits:
         counts, distinct = Counter[str](), Distinct()
-        with Whole(out / split / f"{build.manifest.config}.tsv") as file:
+        with Whole(out / split / f"{config}.tsv") as file:
             text = codecs.getwriter("utf-8")(file)  # type: ignore[arg-type] # it seeks nothing
             table = csv.writer(text, delimiter="\t", lineterminator="\n")
             table.writerow(["filepath", *labels, "caption"])
@@ -50,11 +51,8 @@ def write(build: BuiltRows, out: Path) -> list[str]:
                 table.writerow([path, *(example[name] for name in labels), caption])
                 counts[example.get("wnid") or ""] += 1
         if "wnid" in columns:
-            stem, wnids = (
-                f"class_frequency_{build.manifest.config}",
-                relabelled(build.manifest.parameters),
-            )
-            write_frequencies(out / split, stem, counts, wnids)
+            wnids = relabelled(build.manifest.parameters)
+            write_frequencies(out / split, f"class_frequency_{config}", counts, wnids)
     return build.left_out + ([f"{without} rows without a file are left out"] if without else [])
 
 
