@@ -52,59 +52,33 @@ def decoded(
     some = any(example[name] is not None for name in kinds)
     for name, (kind, listed) in kinds.items():
         value = example[name]
-        if value is None and some:
+        if (value is None and some) or kind == "samples" or (kind == "bytes" and not listed):
             continue
-        if kind == "audio":
-            yield _audio(name, value, sound)
-        elif kind == "video":
-            yield _video(name, value)
-        elif kind == "image":
-            files = value or [] if listed else [value]
-            yield from (_image(f"{name}[{n}]" if listed else name, f) for n, f in enumerate(files))
-        elif kind == "bytes" and listed:
-            yield from (_frame(f"{name}[{n}]", file) for n, file in enumerate(value or []))
+        files = (
+            {f"{name}[{n}]": one for n, one in enumerate(value or [])} if listed else {name: value}
+        )
+        for each, file in files.items():
+            data = file.get("bytes") if isinstance(file, dict) else file
+            yield _decoded(each, "frame" if kind == "bytes" else kind, data or b"", sound)
     if rate := example.get(RATE):  # a waveform
         samples = np.array(example["audio"], dtype=np.float32)
         sound.hear(samples)
         yield Decoded("audio", "audio", seconds=len(samples) / rate, rate=rate)
 
 
-def _bytes(value: dict[str, Any] | None) -> bytes:
-    return (value or {}).get("bytes") or b""
-
-
-def _fault(drop: Dropped) -> str:
-    return f"{drop.outcome} {drop.detail}"
-
-
-def _audio(name: str, value: dict[str, Any] | None, sound: Sound) -> Decoded:
+def _decoded(name: str, kind: str, data: bytes, sound: Sound) -> Decoded:
     try:
-        stream = audio.check(_bytes(value), sound.hear)
+        if kind == "audio":
+            heard = audio.check(data, sound.hear)
+            return Decoded(name, kind, "", heard.seconds, heard.rate, heard.channels)
+        if kind == "video":
+            clip = video.read(data, video.Choice(count=1))
+            size = (clip.width, clip.height)
+            return Decoded(name, kind, seconds=clip.probe.seconds, pixels=size)
+        if kind == "image":
+            picture = images.check(data)
+            return Decoded(name, kind, pixels=(picture.width, picture.height))
+        stills.checked(data)
+        return Decoded(name, kind)
     except Dropped as drop:
-        return Decoded(name, "audio", _fault(drop))
-    return Decoded(name, "audio", "", stream.seconds, stream.rate, stream.channels)
-
-
-def _image(name: str, value: dict[str, Any] | None) -> Decoded:
-    try:
-        picture = images.check(_bytes(value))
-    except Dropped as drop:
-        return Decoded(name, "image", _fault(drop))
-    return Decoded(name, "image", pixels=(picture.width, picture.height))
-
-
-def _frame(name: str, jpeg: bytes) -> Decoded:
-    try:
-        stills.checked(jpeg)
-    except Dropped as drop:
-        return Decoded(name, "frame", _fault(drop))
-    return Decoded(name, "frame")
-
-
-def _video(name: str, value: dict[str, Any] | None) -> Decoded:
-    try:
-        clip = video.read(_bytes(value), video.Choice(count=1))
-    except Dropped as drop:
-        return Decoded(name, "video", _fault(drop))
-    size = (clip.width, clip.height)
-    return Decoded(name, "video", seconds=clip.probe.seconds, pixels=size)
+        return Decoded(name, kind, f"{drop.outcome} {drop.detail}")

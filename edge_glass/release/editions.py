@@ -32,10 +32,7 @@ class Edition:
 
     def folders(self, config: str | None) -> dict[str, Path]:
         """Config -> folder of what is to change. Raises EdgeGlassError if there is no `config`."""
-        built = manifest.built(self.place)
-        if config is not None and config not in built:
-            raise ConfigError(f"{self.place}: no config {config}; there are {', '.join(built)}")
-        return {name: built[name] for name in ([config] if config else built)}
+        return folders(self.place, [config] if config else [])
 
     def work(self, config: str) -> Path:
         """Where a new build is made before it is moved to its place."""
@@ -88,6 +85,14 @@ class Edition:
     @staticmethod
     def _seals(place: Path, configs: list[str]) -> dict[str, str]:
         return {one: manifest.read(place / one).seal for one in configs if (place / one).is_dir()}
+
+
+def folders(place: Path, names: list[str]) -> dict[str, Path]:
+    """Config -> folder of these that are built in a place, or of all; ConfigError if one is not."""
+    built = manifest.built(place)
+    if absent := [name for name in names if name not in built]:
+        raise ConfigError(f"{place}: no config {', '.join(absent)}; there are {', '.join(built)}")
+    return {name: built[name] for name in names or built}
 
 
 @contextmanager

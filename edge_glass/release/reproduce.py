@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Appended, Manifest, Source
 from edge_glass.core.names import HIDDEN
@@ -14,6 +14,7 @@ from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.build import Options
 from edge_glass.pipeline.build import build as make
+from edge_glass.release import editions
 from edge_glass.release.append import OnSame, append
 from edge_glass.release.diff import Difference, compare
 from edge_glass.release.write_card import build
@@ -27,19 +28,14 @@ def reproduce(
     A build that is there already is gone on with, if this code made it. Raises EdgeGlassError if
     the version has no such config, nothing here can build it, or files of it are damaged.
     """
-    published = manifest.built(version)
-    if absent := [name for name in names if name not in published]:
-        raise ConfigError(
-            f"{version}: no config {', '.join(absent)}; there are {', '.join(published)}"
-        )
-    for name in names or published:
-        there = manifest.read(published[name])
-        options = replace(options, by_this_code=True, obey=(published[name],))
+    for name, folder in editions.folders(version, names).items():
+        there = manifest.read(folder)
+        options = replace(options, by_this_code=True, obey=(folder,))
         if there.appended:
-            _append_parts(published[name], there, out, options, progress)
+            _append_parts(folder, there, out, options, progress)
         else:
             build(catalog.recipe(there), out, options, progress)
-        yield compare(name, published[name], out / name)
+        yield compare(name, folder, out / name)
 
 
 def _append_parts(

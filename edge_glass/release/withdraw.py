@@ -251,10 +251,8 @@ def _check_all_there(
     for folder in edition.folders(config).values() if absent else ():
         known = Revisions.of(build := manifest.read(folder), folder)
         for kind, value in [*absent]:
-            row = source_id(value, build.each_example)
-            if any(
-                (kind, one) in named or known.reason(kind, one) is not None for one in (row, value)
-            ):
+            rows = {(kind, value), (kind, source_id(value, build.each_example))}
+            if rows & named or any(known.reason(*row) is not None for row in rows):
                 absent.remove((kind, value))
     if absent:
         listed = ", ".join(value for _, value in sorted(absent)[:5])
