@@ -13,7 +13,7 @@ from typing import Any
 
 from edge_glass.core import licences
 from edge_glass.core.columns import is_list, item_of, media_kinds, note
-from edge_glass.core.manifest import File, Manifest
+from edge_glass.core.manifest import Appended, File, Manifest
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 from edge_glass.release import citation
@@ -139,7 +139,8 @@ def _keywords(specs: list[Spec], manifests: list[Manifest]) -> list[str]:
 def _provenance(manifests: list[Manifest]) -> Node:
     """What the shards were made of and by what, in the words of PROV-O."""
     sources: dict[str, Node] = {}
-    parts = [*manifests, *(part for build in manifests for part in build.appended)]
+    parts: list[Manifest | Appended] = [*manifests]
+    parts += [part for build in manifests for part in build.appended]
     for used in (source for part in parts for source in part.sources):
         entity = {"@type": "prov:Entity", "prov:label": used.file}
         entity |= {"url": used.url} if used.url else {}

@@ -149,8 +149,9 @@ def withdraw(
         if release and purge_history and not scan.residue:
             done = _with_purge(done, targets, release)
             certificate.write(home, f"{name}{UNFINISHED}", done)
-            _finish_purge(edition, home, name, release.tag)
-        certificate.write(home, name, done)
+            _finish_purge(edition, home, name, done, release.tag)
+        else:
+            certificate.write(home, name, done)
         done.check()
         note.unlink()
     return done
@@ -265,8 +266,7 @@ def _known(
 ) -> Certificate:
     """The certificate of a withdrawal that is done. Raises DataError if there is none."""
     if (begun := certificate.read(home, f"{name}{UNFINISHED}")) and version:
-        _finish_purge(edition, home, name, publish.tag_name(version))
-        certificate.write(home, name, begun)
+        _finish_purge(edition, home, name, begun, publish.tag_name(version))
     earlier = certificate.read(home, name)
     if earlier is None:
         raise DataError(
@@ -278,11 +278,11 @@ def _known(
     return earlier
 
 
-def _finish_purge(edition: Edition, home: Path, name: str, tag: str) -> None:
-    """Purge what a note beside the certificate says, which is removed then."""
-    begun = certificate.read(home, f"{name}{UNFINISHED}")
-    assert edition.repo and begun and begun.purged
-    purge.purge(edition.repo, begun.purged, tag)
+def _finish_purge(edition: Edition, home: Path, name: str, done: Certificate, tag: str) -> None:
+    """Purge what a certificate says that is kept meanwhile, and give it its name."""
+    assert edition.repo and done.purged
+    purge.purge(edition.repo, done.purged, tag)
+    certificate.write(home, name, done)
     for path in certificate.paths(home, f"{name}{UNFINISHED}"):
         path.unlink(missing_ok=True)
 
