@@ -12,7 +12,7 @@ import soxr
 
 from edge_glass.audit import audio_fingerprint, image_hash, levels
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.audit.profiles import Trace
+from edge_glass.audit.profiles import PLACE, Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import media_kinds
 from edge_glass.core.ledger import Dropped
@@ -25,10 +25,7 @@ LOOKED_AT = {  # kind of a column, whether it is a list -> what looks at it
 FRAMES = 8  # looked at of a video
 MEDIA = pa.schema(
     [
-        ("row", pa.int64()),
-        ("item", pa.int64()),  # the number of the medium in the shard
-        ("id", pa.string()),
-        ("column", pa.string()),
+        *PLACE,
         ("kind", pa.string()),
         ("sha256", pa.binary()),
         ("bytes", pa.int64()),

@@ -25,6 +25,13 @@ from edge_glass.core.atomic_files import Whole
 from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor import Pool
 
+PLACE: list[tuple[str, pa.DataType]] = [  # of what a row of a trace tells of
+    ("row", pa.int64()),
+    ("item", pa.int64()),  # the number of the medium or text in the shard
+    ("id", pa.string()),
+    ("column", pa.string()),
+]
+
 
 class Trace(ABC):
     """How a shard is read. It pickles, and its repr tells it from every other."""

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.audit.profiles import Trace
+from edge_glass.audit.profiles import PLACE, Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.errors import ConfigError, of_the_hub
 from edge_glass.core.extras import needs
@@ -28,10 +28,7 @@ MODEL = "tiny"
 SPEAKERS = ("speaker_id", "speaker")
 SCHEMA = pa.schema(
     [
-        ("row", pa.int64()),
-        ("item", pa.int64()),
-        ("id", pa.string()),
-        ("column", pa.string()),
+        *PLACE,
         ("speaker", pa.string()),
         ("reference", pa.string()),  # both as the normaliser writes them
         ("hypothesis", pa.string()),

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from edge_glass.audit import minhash
 from edge_glass.audit.audited_shards import Shard
-from edge_glass.audit.profiles import Trace
+from edge_glass.audit.profiles import PLACE, Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import TEXT, ColumnRole, with_role
 
@@ -24,23 +24,17 @@ PHONE_CHARACTERS = 5_000  # of a caption, looked through for phone numbers
 GRAM = 3  # words in a row that tell a boiler-plate
 MOST = 2**63 - 1
 REGIONS = ("US", "GB", "DE", "FR", "ES")  # whose numbers are known without a country code
-PLACE: list[tuple[str, pa.DataType]] = [
-    ("row", pa.int64()),
-    ("item", pa.int64()),  # the number of the text in the shard
-    ("id", pa.string()),
-    ("column", pa.string()),
-    ("plain", pa.string()),
-]
+CAPTION = [*PLACE, ("plain", pa.string())]
 # columns that say where a row is from, by the site: the same id in two corpora is the same thing
 SITES = {
     "sound_id": "freesound", "youtube_id": "youtube", "ytid": "youtube", "image_url": "url",
     "url": "url", "URL": "url",
 }  # fmt: skip
-SOURCES = pa.schema([*PLACE[:4], ("source_id", pa.string())])
-SCHEMA = pa.schema([*PLACE, *((f"band{number}", pa.int64()) for number in range(minhash.BANDS))])
+SOURCES = pa.schema([*PLACE, ("source_id", pa.string())])
+SCHEMA = pa.schema([*CAPTION, *((f"band{number}", pa.int64()) for number in range(minhash.BANDS))])
 ODDITIES = pa.schema(
     [
-        *PLACE,
+        *CAPTION,
         ("words", pa.int32()),
         ("language", pa.string()),
         ("certainty", pa.float32()),
