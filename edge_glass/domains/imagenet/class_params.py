@@ -81,11 +81,6 @@ class ClassChoice(CorpusConfig):
         """The wnids that the config keeps."""
         return frozenset(kept_wnids(self.classes, self.k, self.seed, self.draw))
 
-    @cached_property
-    def numbers(self) -> dict[str, int]:
-        """Wnid -> its place among those that the config keeps."""
-        return {wnid: number for number, wnid in enumerate(sorted(self.kept_classes))}
-
     def class_features(self) -> Features:
         """The columns that `class_columns` fills."""
         label = {"label": Value("int32")} | ({"label_ori": Value("int32")} if self.relabel else {})
@@ -105,7 +100,8 @@ class ClassChoice(CorpusConfig):
             "class_name": [synset.name for synset in imagenet()],
         }
         if self.relabel:
-            values |= {"label": [*map(self.numbers.get, labels())], "label_ori": values["label"]}
+            places = {wnid: place for place, wnid in enumerate(sorted(self.kept_classes))}
+            values |= {"label": [*map(places.get, labels())], "label_ori": values["label"]}
         features = self.class_features()
         return {name: pa.array(values[name], arrow_type(features[name])) for name in features}
 
@@ -264,9 +260,9 @@ class MatchParams(ClassChoice):
         """Columns of rows, with those of the classes that captions name; others are dropped."""
         texts, match = columns["caption"], matcher(self.match)
         named = [match(text) if text and text.strip() else () for text in texts]
-        kept = named
-        if len(self._labels) < len(labels()):
-            kept = [tuple(label for label in each if label in self._labels) for each in named]
+        kept, wanted = named, {labels()[wnid] for wnid in self.kept_classes}
+        if len(wanted) < len(labels()):
+            kept = [tuple(label for label in each if label in wanted) for each in named]
         outcomes, details = (columns.get(mark, [None] * len(texts)) for mark in (OUTCOME, DETAIL))
         for row, classes in enumerate(kept):
             if not classes and outcomes[row] is None:
@@ -278,10 +274,6 @@ class MatchParams(ClassChoice):
             for name, each in zip(self.match_features(), self.by_label.values(), strict=True)
         }
         return columns | lists | {OUTCOME: outcomes, DETAIL: details}
-
-    @cached_property
-    def _labels(self) -> frozenset[int]:
-        return frozenset(labels()[wnid] for wnid in self.kept_classes)
 
 
 def _no_class(text: str | None, named: Labels) -> tuple[Outcome, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress
-from edge_glass.domains.slides import decks, llm_session, prompts, vision_model
+from edge_glass.domains.slides import decks, llm_session, prompts
 from edge_glass.domains.slides.call_log import Answer, Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.domains.slides.llm_session import Wish
@@ -86,8 +86,7 @@ def _wish(key: Key, deck: Deck, data: bytes, options: Options) -> Wish:
     probe, wanted = images.probe(data), options.language or deck.language
     prompt = prompts.prompt(key.task, wanted, options.prompts)
     text = prompt.filled(count=options.pairs, language=prompts.name(wanted))
-    messages = vision_model.message(text, data)
-    return Wish(key, prompt, messages, prompts.Pairs, probe.width * probe.height, wanted)
+    return Wish(key, prompt, text, prompts.Pairs, [data], probe.width * probe.height, wanted)
 
 
 def _pairs(key: Key, answer: Answer) -> list[Pair]:

@@ -17,7 +17,7 @@ from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.manifest import AuditedBuild, Captions, Inputs, Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import Revisions
-from edge_glass.domains.slides import llm_session, prompts, vision_model
+from edge_glass.domains.slides import llm_session, prompts
 from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.llm_session import Wish
 from edge_glass.domains.slides.model_run import FAILED, LEFT, Asked, Item, Run
@@ -115,18 +115,15 @@ class _Rows:
         return Key(row["id"], 0, TASK, item)
 
     def _wish(self, key: Key, row: Row) -> Wish:
-        media = self._media(row)
-        sent, pixels = [], 0
-        for data in media:
-            file, size = _jpeg(data) if self._kind == "image" else _wav(data)
+        convert, sent, pixels = _jpeg if self._kind == "image" else _wav, [], 0
+        for file, size in map(convert, self._media(row)):
             sent.append(file)
             pixels += size
         what = "a sound" if self._kind == "audio" else "an image"
         if len(sent) > 1:
             what = f"{len(sent)} {'sounds' if self._kind == 'audio' else 'frames of one clip'}"
         text = self._prompt.filled(what=what, language=prompts.name(self._language))
-        messages = vision_model.message(text, *sent)
-        return Wish(key, self._prompt, messages, prompts.Caption, pixels, self._language)
+        return Wish(key, self._prompt, text, prompts.Caption, sent, pixels, self._language)
 
     def _caption(self, row: Row) -> str | None:
         answer = self._run.calls.answer(self._key(row)) if self._media(row) else None

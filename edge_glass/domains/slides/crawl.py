@@ -99,15 +99,14 @@ def _read(site: Site, url: str, answer: Answer) -> tuple[Page, Dropped | None]:
 async def _deck(
     sheet: Sheet, page: Page, drop: Dropped | None, answer: Answer, patient: _Patient
 ) -> None:
-    if drop or not page.deck:
-        assert drop
-        return sheet.drop(drop.outcome, drop.detail, answer)
-    for number, slide in enumerate(page.slides, 1):
-        if not sheet.has(number):
-            put(sheet, number, await patient.get(slide))
-    page.deck.id = sheet.id
-    sheet.finish(page.deck)
-    return None
+    if drop:
+        sheet.drop(drop.outcome, drop.detail, answer)
+    elif page.deck:
+        for number, slide in enumerate(page.slides, 1):
+            if not sheet.has(number):
+                put(sheet, number, await patient.get(slide))
+        page.deck.id = sheet.id
+        sheet.finish(page.deck)
 
 
 def _unwanted(page: Page, wanted: Wanted) -> Dropped | None:

@@ -155,10 +155,8 @@ class Sheet:
         self._slides.append(entry)
 
     def _entry(self, number: int, outcome: Outcome, detail: str, answer: Answer | None) -> Entry:
-        entry = Entry(
-            self._desk.source, f"{self._row}#{number}", f"{self.id}_{number}", SLIDES, outcome
-        )
-        entry.detail = detail
+        row, id = f"{self._row}#{number}", f"{self.id}_{number}"
+        entry = Entry(self._desk.source, row, id, SLIDES, outcome, detail)
         if answer:
             entry.url, entry.status, entry.final_url = answer.url, answer.status, answer.final_url
             entry.etag, entry.last_modified = answer.etag, answer.last_modified

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from edge_glass.domains.slides import prompts, replies
+from edge_glass.domains.slides import prompts, replies, vision_model
 from edge_glass.domains.slides.call_log import Answer, Calls, Key, Use
 from edge_glass.domains.slides.prompts import Form, Prompt
 from edge_glass.domains.slides.rate_limits import BACK_OFF, Gate, sleep
@@ -32,13 +32,14 @@ OVERHEAD = 500  # tokens a picture and a schema may take beside that
 
 @dataclass
 class Wish:
-    """What is wanted: a form filled in by a model that is told `messages`."""
+    """What is wanted: a form filled in by a model that is told a text, with JPEGs or WAVs."""
 
     key: Key
     prompt: Prompt
-    messages: Messages
+    text: str
     form: type[Form]
-    pixels: int = 0  # of all pictures in it
+    media: list[bytes] = field(default_factory=list)
+    pixels: int = 0  # of all pictures among them
     language: str | None = None  # to be written in; any if not set
     note: dict[str, int] = field(default_factory=dict)  # kept with the answer
 
@@ -67,9 +68,9 @@ class Talker:
         """
         if (known := self._calls.answer(wish.key)) is not None:
             return known
-        messages = wish.messages
+        more: Messages = []
         for last in (False, True):
-            reply, call, use, seconds = await self._tried(wish, messages)
+            reply, call, use, seconds = await self._tried(wish, more)
             content, problem, outcome = _read(reply, wish)
             fit = problem is None or (last and outcome == WRONG_LANGUAGE)
             if outcome == REFUSED or fit:
@@ -78,23 +79,22 @@ class Talker:
                 return Answer(kept, content, wish.prompt.version, self.endpoint.model)
             self._calls.end(call, outcome, use, seconds, reply.status, problem or "")
             mend = prompts.prompt("repair", None).filled(problem=problem)
-            messages = [
-                *wish.messages,
+            more = [
                 {"role": "assistant", "content": reply.text or "{}"},
                 {"role": "user", "content": mend},
             ]
         raise FailedError(Reply(INVALID, detail=problem or ""))
 
-    async def _tried(self, wish: Wish, messages: Messages) -> tuple[Reply, int, Use, float]:
+    async def _tried(self, wish: Wish, more: Messages) -> tuple[Reply, int, Use, float]:
         """A reply that says something; its call is begun and not yet ended."""
         attempt = 1
         while True:
             room = self.endpoint.max_tokens
-            most = self._most(wish, messages, room)
+            most = self._most(wish, more, room)
             async with self._gate.turn(most):
                 if room != self.endpoint.max_tokens:  # it changed: so does what is reserved
                     continue
-                reply, call, use, seconds = await self._called(wish, messages, attempt, most)
+                reply, call, use, seconds = await self._called(wish, more, attempt, most)
                 self._pace(reply, most)
                 if reply.outcome in (replies.OK, replies.REFUSED):
                     return reply, call, use, seconds
@@ -114,10 +114,11 @@ class Talker:
         return reply.outcome == replies.UNSUPPORTED or attempt < TRIES.get(reply.outcome, 1)
 
     async def _called(
-        self, wish: Wish, messages: Messages, attempt: int, most: Use
+        self, wish: Wish, more: Messages, attempt: int, most: Use
     ) -> tuple[Reply, int, Use, float]:
         version, model = wish.prompt.version, self.endpoint.model
         call = self._calls.begin(wish.key, attempt, version, model, most)
+        messages = [vision_model.message(wish.text, *wish.media), *more]
         start = time.monotonic()
         reply = await self.endpoint.ask(messages, prompts.schema(wish.form), call)
         seconds = time.monotonic() - start
@@ -142,10 +143,10 @@ class Talker:
         elif reply.outcome == replies.LOADING:
             self._gate.rest(LOAD_REST)
 
-    def _most(self, wish: Wish, messages: Messages, room: int) -> Use:
+    def _most(self, wish: Wish, more: Messages, room: int) -> Use:
         """The most that a call can cost, by the size of what is sent."""
-        texts = [part for message in messages for part in _texts(message["content"])]
-        tokens = sum(map(len, texts)) // CHARACTERS + wish.pixels // PIXELS + OVERHEAD
+        characters = len(wish.text) + sum(len(message["content"]) for message in more)
+        tokens = characters // CHARACTERS + wish.pixels // PIXELS + OVERHEAD
         known = self._calls.largest.get(wish.key.task, 0)
         return self._prices.use(max(tokens, known + known // 10), room, estimated=True)
 
@@ -153,13 +154,6 @@ class Talker:
         if reply.tokens_in is not None and reply.tokens_out is not None:
             return self._prices.use(reply.tokens_in, reply.tokens_out)
         return most if reply.outcome in replies.PAID else Use(0, 0, 0.0)
-
-
-def _texts(content: object) -> list[str]:
-    if isinstance(content, str):
-        return [content]
-    assert isinstance(content, list)
-    return [part["text"] for part in content if part["type"] == "text"]
 
 
 def _read(reply: Reply, wish: Wish) -> tuple[object, str | None, str]:

@@ -15,7 +15,7 @@ from edge_glass.vectors.text_encoders import normal
 
 AT_ONCE = 32  # queries
 Array = np.ndarray[Any, Any]
-Run = dict[str, dict[str, float]]
+Run = dict[str, dict[str, float]]  # the documents of each query, with their scores
 
 
 def ranked(found: RetrievalSet, split: str, name: str, indexed: bool, depth: int) -> Run:

@@ -14,12 +14,12 @@ from edge_glass.core.errors import DataError
 from edge_glass.core.extras import needs
 from edge_glass.domains.slides import page_search
 from edge_glass.domains.slides.bm25 import Index
+from edge_glass.domains.slides.page_search import Run
 from edge_glass.domains.slides.retrieval_set import RetrievalSet, built, remedy, rows
 
 THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth nothing
 DEPTH = 100  # documents of a query that a search gives
 PAGES = ("_pages",)  # ends of configs' names
-Run = dict[str, dict[str, float]]
 Measures = dict[str, str | float]
 
 

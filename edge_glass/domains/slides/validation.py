@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edge_glass.core.key_digests import digest
-from edge_glass.domains.slides import decks, llm_session, prompts, vision_model
+from edge_glass.domains.slides import decks, llm_session, prompts
 from edge_glass.domains.slides.bm25 import Index
 from edge_glass.domains.slides.call_log import Calls, Key
 from edge_glass.domains.slides.decks import Deck, Pair
@@ -60,7 +60,7 @@ class Seconds:
         prompt = prompts.prompt(BLIND, deck.language, self._own)
         text = prompt.filled(question=pair.question, answer=pair.answer)
         key = Key(deck.id, pair.slide, BLIND, pair.id)
-        return Wish(key, prompt, vision_model.message(text), prompts.Blind)
+        return Wish(key, prompt, text, prompts.Blind)
 
     def _among(self, pair: Pair, deck: Deck, slide: bytes, others: Others) -> Wish:
         prompt = prompts.prompt(PICK, deck.language, self._own)
@@ -71,8 +71,7 @@ class Seconds:
         text = prompt.filled(question=pair.question, count=len(candidates))
         key = Key(deck.id, pair.slide, PICK, pair.id)
         pixels = sum(size.width * size.height for size in sizes)
-        messages = vision_model.message(text, *candidates)
-        return Wish(key, prompt, messages, prompts.Pick, pixels, note={"place": place})
+        return Wish(key, prompt, text, prompts.Pick, candidates, pixels, note={"place": place})
 
     @staticmethod
     def seen(pair: Pair, calls: Calls, deck: str) -> Pair:

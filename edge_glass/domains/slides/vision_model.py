@@ -155,9 +155,9 @@ class Endpoint:
         await self._client.close()
 
 
-def message(text: str, *media: bytes) -> Messages:
+def message(text: str, *media: bytes) -> dict[str, Any]:
     """A message of a text and media, each a JPEG or a WAV."""
-    return [{"role": "user", "content": [{"type": "text", "text": text}, *map(_part, media)]}]
+    return {"role": "user", "content": [{"type": "text", "text": text}, *map(_part, media)]}
 
 
 def _part(medium: bytes) -> dict[str, Any]:
