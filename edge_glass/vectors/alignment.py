@@ -11,7 +11,7 @@ from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from edge_glass.core import manifest, outputs, pages, parquet, records
+from edge_glass.core import manifest, outputs, parquet, plots, records
 from edge_glass.core.errors import DataError
 from edge_glass.core.key_digests import digest
 from edge_glass.core.names import file_name
@@ -29,6 +29,8 @@ MOST = (100_000, 10_000, 10_000)  # rows of each that are used, by a seeded draw
 LEAST = 2  # rows of each part
 DRAWS = 1000  # of the bootstrap
 WITHIN = (1, 5, 10)  # recall@k
+FILLS = (plots.DIM, *plots.COLOURS)  # of chance, probe, control, and no probe
+INTERVAL = ("low", "mean", "high")
 WAYS = ("left_to_right", "right_to_left")
 Measures = dict[str, dict[str, float]]  # recall@k and median_rank: mean, low and high
 Figures = dict[str, Measures]  # by way
@@ -175,7 +177,26 @@ def _ranked(sides: Pairs) -> Array:
 
 def draw(reports: list[Alignment], path: Path) -> None:
     """Recalls with their intervals as an SVG, beside control and chance."""
-    pages.write(path, "vectors", "alignment.svg", reports=reports, ways=WAYS, within=WITHIN)
+    plots.write_svg(path, [_plot(report, way) for report in reports for way in WAYS])
+
+
+def _plot(report: Alignment, way: str) -> plots.Plot:
+    one, other = report["left"], report["right"]
+    if way != WAYS[0]:
+        one, other = other, one
+    shapes, y, room = list[plots.Shape](), 0, plots.WIDTH - plots.LABEL - plots.NUMBER
+    for k in WITHIN:
+        for (name, figures), fill in zip(report["results"].items(), FILLS, strict=False):
+            recall, base = figures[way][f"recall@{k}"], y + plots.BAR - 2
+            low, mean, high = (room * recall.get(key, recall["mean"]) for key in INTERVAL)
+            shapes += [
+                plots.Words(plots.LABEL - 8, base, f"{name} @{k}", "end"),
+                plots.Box(plots.LABEL, y, mean, plots.BAR, fill),
+                plots.Box(plots.LABEL + low, y + plots.BAR / 2 - 1, high - low, 2, plots.INK),
+                plots.Words(plots.LABEL + max(mean, high) + 6, base, f"{recall['mean']:.3f}"),
+            ]
+            y += plots.LINE
+    return plots.Plot(f"{report['config']}: {one} finds {other}, recall", y, tuple(shapes))
 
 
 def _chance(rows: int) -> Figures:

@@ -27,9 +27,7 @@ def dim(model: Model, modality: Modality) -> int:
     return int(model.config["text_config"]["d_model"])
 
 
-def prepare(model: Model, modality: Modality) -> Callable[[Any], Any]:
-    """What makes a row ready for a batch, without weights."""
-    return auto.prepare(model, modality)
+prepare = auto.prepare
 
 
 def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[Any]], Any]:

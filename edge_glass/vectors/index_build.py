@@ -108,11 +108,11 @@ def _write(
     outputs.check_replaceable(folder, _inventory(folder))
     work = Work(stored, facts, folder, earlier)
     start, steps = time.monotonic(), work.steps(parts, progress)
-    written = [known for step in steps.values() for known in step["files"].items()]
+    written = [known for step in steps.values() for known in step.files.items()]
     facts["files"], facts["bytes"] = dict(written), sum(size for _, (size, _) in written)
-    facts["vectors"] = {label: steps[label]["rows"] for label in facts["parts"]}
+    facts["vectors"] = {label: steps[label].rows for label in facts["parts"]}
     facts["rows"] = sum(facts["vectors"].values())
-    facts["changed"] = sum(step["changed"] for step in steps.values())
+    facts["changed"] = sum(step.changed for step in steps.values())
     if earlier:
         facts["changed"] += earlier["changed"]
         timed = records.read(folder / MEASURED) or {}

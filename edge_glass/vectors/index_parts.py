@@ -6,6 +6,7 @@ which are known again by a digest of the vector; those that came are encoded.
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole, link
 from edge_glass.core.progress import Progress, Tally
+from edge_glass.core.schema import Plain
 from edge_glass.vectors import arrays, recall
 from edge_glass.vectors.stored_vectors import Part, Stored
 from edge_glass.vectors.text_encoders import normal
@@ -24,7 +26,16 @@ from edge_glass.vectors.vector_index import FILE, LISTS, library, listed_ids, ma
 PER_LIST = 40  # vectors that a list is found from; faiss warns below 39
 Array = np.ndarray[Any, Any]
 Facts = dict[str, Any]  # what index.json says
-Step = dict[str, Any]  # files of a part by name, with bytes and sha256, and counts of vectors
+File = tuple[int, str]  # bytes and sha256
+
+
+@dataclass(frozen=True)
+class Step(Plain):
+    """What was written of a part, or of the lists: files by name, and counts of vectors."""
+
+    files: dict[str, File]
+    rows: int
+    changed: int  # that came or went
 
 
 def _unit(stored: Stored, files: slice | None = None) -> Iterator[tuple[Array, Array]]:
@@ -65,18 +76,18 @@ class Work:
 
     def _step(self, name: str, files: list[str], same: bool, write: Callable[[], Step]) -> Step:
         """Write the files of a part, or take those that are there if they are the same."""
-        step = records.read(self.folder / f"{name}.json")
-        if step and not any(records.fault(self.final / n, *step["files"][n]) for n in files):
+        step = records.parsed(self.folder / f"{name}.json", Step)
+        if step and not any(records.fault(self.final / n, *step.files[n]) for n in files):
             return step
         if same and self._earlier:
             for file in files:
                 (self.final / file).unlink(missing_ok=True)
                 link(self._there / file, self.final / file)
             known = {file: self._earlier["files"][file] for file in files}
-            step = {"files": known, "rows": self._earlier["vectors"].get(name, 0), "changed": 0}
+            step = Step(known, self._earlier["vectors"].get(name, 0), 0)
         else:
             step = write()
-        records.write(self.folder / f"{name}.json", step)
+        records.write(self.folder / f"{name}.json", step.plain())
         return step
 
     def _copy(self, part: Part, tally: Tally) -> Step:
@@ -84,16 +95,14 @@ class Work:
         blocks = [*tally.over(_unit(self._stored, part.files))]
         none = [(np.empty(0, np.int64), np.empty((0, self._stored.dim), np.float32))]
         rows, vectors = (np.concatenate(some) for some in zip(*none, *blocks, strict=True))
-        files = dict(
-            self._array(f"{part.label}.{kind}", array)
-            for kind, array in (("rows.npy", rows), ("npy", vectors))
-        )
-        return {"files": files, "rows": len(rows), "changed": 0}
+        arrays_ = {f"{part.label}.rows.npy": rows, f"{part.label}.npy": vectors}
+        files = {name: self._array(name, array) for name, array in arrays_.items()}
+        return Step(files, len(rows), 0)
 
-    def _array(self, name: str, array: Array) -> tuple[str, list[object]]:
+    def _array(self, name: str, array: Array) -> File:
         with Whole(self.final / name) as file:
             np.save(file, array)
-        return name, [file.size, file.sha256]
+        return file.size, file.sha256
 
     def _train(self, tally: Tally) -> Step:
         faiss, facts, stored = library(), self._facts, self._stored
@@ -108,8 +117,7 @@ class Work:
         index = faiss.index_factory(stored.dim, factory, faiss.METRIC_INNER_PRODUCT)
         index.cp.max_points_per_centroid = 2 * PER_LIST  # all of them: they are a sample already
         index.train(sample)
-        known = self._faiss(LISTS, faiss.write_index, index)
-        return {"files": {LISTS: known}, "rows": 0, "changed": 0}
+        return Step({LISTS: self._faiss(LISTS, faiss.write_index, index)}, 0, 0)
 
     def _encode(self, part: Part, tally: Tally) -> Step:
         """Codes in lists; of vectors that were there before those that they had."""
@@ -123,16 +131,16 @@ class Work:
             index.add_sa_codes(codes, rows)
             new += int(lacking.sum())
         count = int(index.ntotal)
-        files = dict([self._array(f"{part.label}.keys.npy", keys)])
-        name = f"{part.label}.faiss"
-        files[name] = self._faiss(name, faiss.write_InvertedLists, index.invlists)
+        own, coded = f"{part.label}.keys.npy", f"{part.label}.faiss"
+        lists = self._faiss(coded, faiss.write_InvertedLists, index.invlists)
         gone = len(known) - (count - new)
-        return {"files": files, "rows": count, "changed": new + gone if self._earlier else 0}
+        changed = new + gone if self._earlier else 0
+        return Step({own: self._array(own, keys), coded: lists}, count, changed)
 
-    def _faiss(self, name: str, write: Callable[[Any, Any], None], what: Any) -> list[object]:
+    def _faiss(self, name: str, write: Callable[[Any, Any], None], what: Any) -> File:
         with Whole(self.final / name) as file:
             write(what, library().PyCallbackIOWriter(file.write))
-        return [file.size, file.sha256]
+        return file.size, file.sha256
 
 
 def encoded(index: Any, vectors: Array) -> Array:

@@ -5,7 +5,8 @@ the same space (captions beside images) too, for such vectors lie elsewhere and 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -124,22 +125,26 @@ def recall(index: Exact | Inverted, rows: Array, vectors: Array, truth: Array) -
 
 def _timed(index: Exact | Inverted, queries: Queries) -> dict[str, Any]:
     """Milliseconds of a query by itself on one core, the median and the slowest of twenty."""
-    threads = None
-    if isinstance(index, Inverted):
-        threads = library().omp_get_max_threads()
-        library().omp_set_num_threads(1)
-    taken: dict[str, Any] = {}
-    for column, (_, vectors) in queries.items():
-        index.search(vectors[:1], K)
-        times = []
-        for query in vectors[:TIMED]:
-            start = time.perf_counter()
-            index.search(query[None], K)
-            times.append(1000 * (time.perf_counter() - start))
-        taken[column] = {
-            "median": round(float(np.median(times)), 3),
-            "slowest_of_20": round(float(np.quantile(times, 0.95)), 3),
-        }
-    if threads:
+    with _one_core() if isinstance(index, Inverted) else nullcontext():
+        return {"ms_a_query": {c: _ms(index, vectors) for c, (_, vectors) in queries.items()}}
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    threads = library().omp_get_max_threads()
+    library().omp_set_num_threads(1)
+    try:
+        yield
+    finally:  # where torch was imported first, they are its threads, too
         library().omp_set_num_threads(threads)
-    return {"ms_a_query": taken}
+
+
+def _ms(index: Exact | Inverted, vectors: Array) -> dict[str, float]:
+    index.search(vectors[:1], K)
+    times = []
+    for query in vectors[:TIMED]:
+        start = time.perf_counter()
+        index.search(query[None], K)
+        times.append(1000 * (time.perf_counter() - start))
+    slowest = round(float(np.quantile(times, 0.95)), 3)
+    return {"median": round(float(np.median(times)), 3), "slowest_of_20": slowest}

@@ -15,7 +15,7 @@ from kit import Cli, kill
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Silent
-from edge_glass.vectors import embed, index_build, index_parts, vector_index
+from edge_glass.vectors import embed, index_build, index_parts, recall, vector_index
 from edge_glass.vectors.numbered_rows import Filter, Table
 from edge_glass.vectors.query import Finder, Query
 from edge_glass.vectors.stored_vectors import stored
@@ -162,6 +162,24 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env=env)
     assert files(place) == files(vector_index.place(searchkit.only(inverted)))
     assert not work.exists() and (place / "train-00000.faiss").stat().st_mtime_ns == first
+
+
+def test_threads_are_what_they_were_after_ctrl_c(
+    inverted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    stored, faiss = searchkit.only(inverted), vector_index.library()
+    index, queries = vector_index.opened(stored), recall.queries(stored, [])
+    monkeypatch.setattr(recall.time, "perf_counter", stopped)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    with pytest.raises(KeyboardInterrupt):
+        recall._timed(index, queries)
+    found = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(before)
+    assert found == 3
 
 
 @pytest.mark.parametrize("name", [vector_index.FILE, "train-00000.rows.npy", "train-00000.npy"])
