@@ -52,13 +52,19 @@ class Difference:
 
 def diff(old: Path, new: Path) -> Iterator[Difference]:
     """Compare every config of both builds. Raises DataError if one is in one of them alone."""
-    before, after = manifest.built(old), manifest.built(new)
-    if len(before) == len(after) == 1:
-        after = dict(zip(before, after.values(), strict=True))
+    before, after = folders(old, new)
     if alone := sorted(before.keys() ^ after.keys()):
         raise DataError(f"{old} and {new} do not both have {', '.join(alone)}")
     for config, folder in before.items():
         yield compare(config, folder, after[config])
+
+
+def folders(old: Path, new: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Config -> folder of two places; an only config of each is the same, whatever it is called."""
+    before, after = manifest.built(old), manifest.built(new)
+    if len(before) == len(after) == 1:
+        after = dict(zip(before, after.values(), strict=True))
+    return before, after
 
 
 def compare(config: str, old: Path, new: Path) -> Difference:

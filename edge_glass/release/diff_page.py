@@ -1,7 +1,6 @@
 """What changed between two builds as a page to review: rows as they were and as they are."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from edge_glass.audit import row_preview
 from edge_glass.core import manifest, pages
 from edge_glass.core.manifest import Manifest
-from edge_glass.release.diff import Difference, compare
+from edge_glass.release.diff import Difference, compare, folders
 
 MOST = 1_700_000  # bytes of rows that are shown; the page is of at most 2 MB with what is around
 EACH = 20  # rows of a kind of difference
@@ -32,26 +31,20 @@ def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> by
     diffs = [compare(name, there[name], folder) for name, folder in both.items()]
     if all(each.identical for each in diffs):
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder, "page.html")
-        write(diffs, place, next(iter(builds)).parent, page, (f"{repo} as it is", f"{repo} {tag}"))
-        return page.read_bytes()
+    called = {"old": f"{repo} as it is", "new": f"{repo} {tag}"}
+    shown = _configs(diffs, place, next(iter(builds)).parent)
+    return pages.render("release", "diff.html", configs=shown, **called).encode()
 
 
-def write(
-    differences: list[Difference],
-    old: Path,
-    new: Path,
-    path: Path,
-    called: tuple[str, str] | None = None,
-) -> None:
-    """Write the page of the differences of two places to `path`, at most 2 MB.
+def write(differences: list[Difference], old: Path, new: Path, path: Path) -> None:
+    """Write the page of the differences of two places to `path`, at most 2 MB."""
+    shown = _configs(differences, old, new)
+    pages.write(path, "release", "diff.html", configs=shown, old=str(old), new=str(new))
 
-    `called`: what the page calls the two, if not by their places.
-    """
-    before, after = manifest.built(old), manifest.built(new)
-    if len(before) == len(after) == 1:
-        after = dict(zip(before, after.values(), strict=True))
+
+def _configs(differences: list[Difference], old: Path, new: Path) -> list[dict[str, Any]]:
+    """What the page shows of each config: rows until it is full."""
+    before, after = folders(old, new)
     left, configs = MOST, []
     for one in differences:
         kinds = []
@@ -66,8 +59,7 @@ def write(
             kinds.append({"name": kind, "rows": one.rows[kind], "pairs": pairs})
         inputs = {name: [_short(value) for value in pair] for name, pair in one.inputs.items()}
         configs.append({"found": one, "kinds": kinds, "inputs": inputs})
-    names = called or (str(old), str(new))
-    pages.write(path, "release", "diff.html", configs=configs, old=names[0], new=names[1])
+    return configs
 
 
 def _pairs(before: Path, after: Path, ids: list[str]) -> Iterator[Pair]:
