@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from edge_glass.core import manifest
 from edge_glass.core.errors import DataError
-from edge_glass.core.manifest import Manifest
 
 BITS = 32  # of a row's number inside its shard: position = shard * 2**BITS + row
 
@@ -40,7 +39,9 @@ def shards(folders: Sequence[Path]) -> list[Shard]:
     domain = 0
     for corpus, folder in enumerate(folders):
         build = manifest.read(folder)
-        _check(build, folder)
+        names = [shard.file for shard in build.shards()]
+        if names and not (folder / names[0]).is_file():
+            raise DataError(f"{folder}: {names[0]} is not here: give the place of the shards")
         for split, facts in build.splits.items():
             for shard in facts.shards:
                 path, known = folder / shard.file, (shard.sha256, shard.rows)
@@ -67,9 +68,3 @@ def table(shards: Sequence[Shard], paths: Sequence[Path]) -> pa.Table:
             "several": [shard.several for shard in shards],
         }
     )
-
-
-def _check(build: Manifest, folder: Path) -> None:
-    names = [shard.file for shard in build.shards()]
-    if names and not (folder / names[0]).is_file():
-        raise DataError(f"{folder}: {names[0]} is not here: give the place of the shards")

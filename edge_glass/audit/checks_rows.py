@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow
-from edge_glass.audit.decoded_media import Decoded
 from edge_glass.core.units import DURATION_SLACK
 
 
@@ -72,18 +71,15 @@ def other_duration(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 def other_pixels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """An image or a clip has another size than the columns `width` and `height`, or its own."""
-    for file in filter(_has_columns, row.media):
+    for file in row.media:
         its_own = f"{file.name}_width" in row.example
         names = [f"{file.name}_{side}" if its_own else side for side in ("width", "height")]
-        if not {*names} <= row.example.keys():
+        alone = file.kind in ("image", "video") and "[" not in file.name  # of no list
+        if not alone or not {*names} <= row.example.keys():
             continue
         promised = row.example[names[0]], row.example[names[1]]
         if file.pixels not in (None, promised):
             yield f"{'x'.join(map(str, file.pixels or ()))} pixels where the columns say {promised}"
-
-
-def _has_columns(file: Decoded) -> bool:
-    return file.kind in ("image", "video") and "[" not in file.name
 
 
 def altered_text(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:

@@ -81,7 +81,8 @@ def render(
     about columns that align.
     Raises EdgeGlassError if the header of `previous` cannot be read.
     """
-    data, text = _parts(previous) if previous else ({}, _head(repo, manifests[0].config))
+    head = HEAD.format(name=repo.rpartition("/")[2], repo=repo, config=manifests[0].config)
+    data, text = _parts(previous) if previous else ({}, head)
     configs = _by_name(data.get("configs"))
     default = next((name for name, config in configs.items() if config.get("default")), None)
     configs |= _by_name([entry for m in manifests for entry in _configs(m)])
@@ -156,10 +157,6 @@ def _parts(previous: str) -> tuple[dict[str, Any], str]:
     except (ValueError, TypeError, yaml.YAMLError) as error:
         what = " ".join(str(error).split())
         raise DataError(f"{FILE}: its header cannot be read: {what}. Mend it first") from None
-
-
-def _head(repo: str, config: str) -> str:
-    return HEAD.format(name=repo.rsplit("/", maxsplit=1)[-1], repo=repo, config=config)
 
 
 def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
