@@ -3,7 +3,7 @@
 Shards and ledger are read once, side by side; memory is a row group and a stretch of the ledger.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import fsum
@@ -48,7 +48,6 @@ class Finding:
 class SourceRow:
     """A row of the ledger that is kept, and how many of its examples were seen."""
 
-    split: str
     entry: dict[str, Any]
     seen: int = 0
 
@@ -115,9 +114,8 @@ class CheckedBuild:
         self.same_sounds: set[str] = set()  # rows that were noted for their sound
         self.unpaired: list[tuple[str, str, str]] = []  # split, id and shard ("" for the ledger)
         self.incomplete: list[tuple[str, str]] = []  # where, what: rows without all their examples
-        self._kept: deque[SourceRow] = deque()
         self._current: SourceRow | None = None
-        self._rows_of_ledger = KeptRows(self._ledger())
+        self._kept = KeptRows(self._ledger())
 
     def error(self, where: str, what: str) -> Finding:
         """A fault of the build."""
@@ -172,9 +170,9 @@ class CheckedBuild:
 
     def _pair_all(self, split: str, rows: pa.Table) -> int:
         """Of how many of the next rows it is seen at once that there is nothing to find."""
-        if not self._text_alone or self._kept:
+        if not self._text_alone:
             return 0
-        kept = self._rows_of_ledger.peek(len(rows))
+        kept = self._kept.peek(len(rows))
         count, ends = examples(len(rows), kept)
         kept, rows = kept.slice(0, count), rows.slice(0, ends)
         if not count or not all(printed(rows[name]) for name in ("id", *self.captions)):
@@ -182,8 +180,8 @@ class CheckedBuild:
         if not alike(rows, split, kept, self.digests):
             return 0
         self._leave()
-        self._rows_of_ledger.skip(count)
-        self._current = SourceRow(split, kept.slice(count - 1).to_pylist()[0])
+        self._kept.skip(count)
+        self._current = SourceRow(kept.slice(count - 1).to_pylist()[0])
         self._current.seen = self._current.promised
         self.ids.extend(digests(0, rows["id"].combine_chunks()))
         return len(rows)
@@ -191,7 +189,7 @@ class CheckedBuild:
     def pair(self, split: str, shard: str, example: dict[str, Any]) -> tuple[Any, int]:
         """The ledger's row of the next example, None if it has none, and the example's number."""
         id = str(example["id"])
-        if self._current is None or not self._is_of(self._current, split, id):
+        if self._current is None or not self._is_of(self._current.entry, split, id):
             self._current = self._next(split, id)
         if self._current is None:
             self._unpaired(split, id, shard)
@@ -212,9 +210,8 @@ class CheckedBuild:
     def finish(self) -> None:
         """Read the rest of the ledger."""
         self._leave()
-        while self._fill(1):
-            left = self._kept.popleft()
-            self._unpaired(left.split, left.entry["id"], "")
+        while rows := self._kept.ahead(AHEAD):
+            self._miss(rows)
 
     # The ledger
 
@@ -241,33 +238,32 @@ class CheckedBuild:
             yield kept
 
     @staticmethod
-    def _is_of(row: SourceRow, split: str, id: str) -> bool:
-        return row.split == split and replay.of(id, row.entry["id"])
-
-    def _fill(self, rows: int) -> bool:
-        while len(self._kept) < rows and (entry := self._rows_of_ledger.take()):
-            self._kept.append(SourceRow(entry["split"], entry))
-        return bool(self._kept)
+    def _is_of(entry: dict[str, Any], split: str, id: str) -> bool:
+        return entry["split"] == split and replay.of(id, entry["id"])
 
     def _next(self, split: str, id: str) -> SourceRow | None:
         """The ledger's next row of this id; those before it have no example."""
         self._leave()
-        if not self._fill(1) or not self._is_of(self._kept[0], split, id):
-            self._fill(AHEAD)
-        places = (n for n, row in enumerate(self._kept) if self._is_of(row, split, id))
-        place = next(places, None)
-        if place is None:
-            return None
-        for _ in range(place):
-            missed = self._kept.popleft()
-            self._unpaired(missed.split, missed.entry["id"], "")
-        return self._kept.popleft()
+        for rows in map(self._kept.ahead, (1, AHEAD)):
+            for place, entry in enumerate(rows):
+                if self._is_of(entry, split, id):
+                    self._miss(rows[:place])
+                    self._kept.skip(1)
+                    return SourceRow(entry)
+        return None
+
+    def _miss(self, entries: list[dict[str, Any]]) -> None:
+        """Pass over the next rows of the ledger, which have no example."""
+        for entry in entries:
+            self._unpaired(entry["split"], entry["id"], "")
+        self._kept.skip(len(entries))
 
     def _leave(self) -> None:
         row, self._current = self._current, None
         if row and row.left and len(self.incomplete) < MOST:
             what = f"{row.seen} of its {row.promised} examples are there"
-            self.incomplete.append((f"{ledger.FILE}: {row.split} {row.entry['id']}", what))
+            where = f"{ledger.FILE}: {row.entry['split']} {row.entry['id']}"
+            self.incomplete.append((where, what))
 
     def _unpaired(self, split: str, id: str, shard: str) -> None:
         if ledger.FILE not in self.damaged and len(self.unpaired) < MOST:
@@ -276,8 +272,9 @@ class CheckedBuild:
     def _pass_over(self, rows: int) -> None:
         """The rows of the ledger that a shard was made of which cannot be read."""
         self._current = None
-        while rows > 0 and self._fill(1):
-            rows -= self._kept.popleft().promised
+        while rows > 0 and (entries := self._kept.ahead(1)):
+            rows -= SourceRow(entries[0]).promised
+            self._kept.skip(1)
 
 
 def repeated(groups: Iterable[list[int]], rows: Iterator[Row]) -> Iterable[list[Row]]:

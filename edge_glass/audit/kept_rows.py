@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,26 +24,26 @@ class KeptRows:
         self._tables, self._table, self._at = tables, pa.table({}), 0
         self._listed: deque[dict[str, Any]] = deque()
 
-    def take(self) -> dict[str, Any] | None:
-        """The next row, None at the end."""
-        if not self._listed:
-            self._listed.extend(self.peek(STEP).to_pylist())
-        if not self._listed:
-            return None
-        self._at += 1
-        return self._listed.popleft()
+    def ahead(self, rows: int) -> list[dict[str, Any]]:
+        """The next rows, which are not taken, as Python's; fewer at the end."""
+        if (listed := len(self._listed)) < rows:
+            more = self.peek(max(rows, STEP)).slice(listed)
+            self._listed.extend(more.to_pylist())
+        return [*islice(self._listed, rows)]
 
     def peek(self, rows: int) -> pa.Table:
         """The next rows, which are not taken; fewer at the end."""
         while len(self._table) - self._at < rows and (more := next(self._tables, None)) is not None:
             left = self._table.slice(self._at)
             self._table, self._at = pa.concat_tables([left, more], promote_options="default"), 0
-        return self._table.slice(self._at, rows)
+        # a slice of what has no columns is as long as it is asked to be
+        return self._table.slice(self._at, rows) if self._table.num_columns else self._table
 
     def skip(self, rows: int) -> None:
         """Take rows that were looked at."""
         self._at += rows
-        self._listed.clear()
+        for _ in range(min(rows, len(self._listed))):
+            self._listed.popleft()
 
 
 def examples(rows: int, kept: pa.Table) -> tuple[int, int]:
