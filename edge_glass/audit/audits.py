@@ -127,7 +127,7 @@ def audit(
     """Audit the config in `folder`; findings go to `out/audit/<config>/<group>.parquet`.
 
     `folder` and those it is held `against` are configs that were built, here or behind a URL
-    (`places.at`). Returns what `FILE` beside the findings says. A group of checks that was done
+    (`locations.at`). Returns what `FILE` beside the findings says. A group of checks that was done
     over the same shards is not done again. Raises EdgeGlassError if a library or model is missing.
     """
     options, progress = options or Options(), progress or Silent()
