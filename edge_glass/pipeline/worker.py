@@ -31,6 +31,7 @@ from edge_glass.pipeline.shard_plan import Order
 from edge_glass.sources import prefetch
 from edge_glass.sources.fields import Columns
 from edge_glass.sources.raw import Raw
+from edge_glass.sources.row_fetch import Fetched
 from edge_glass.sources.row_media import Media
 
 LEDGER_BATCH = 10_000
@@ -241,7 +242,8 @@ def _examples(
 ) -> Iterator[Example]:
     """Examples of an order's rows; on the side what became of each row goes into the book."""
     for row, media in rows:
-        known = replays[task.name].take(row, media.status) if task.before else None
+        status = media.fetched.status if media.fetched else None
+        known = replays[task.name].take(row, status) if task.before else None
         entry, examples = known or _worked(corpus, task.order.split, row, media)
         if task.revisions:
             examples = task.revisions.applied(entry, examples)
@@ -255,6 +257,7 @@ def _examples(
 def _worked(corpus: Corpus, split: str, row: Row, media: Media) -> tuple[Entry, list[Example]]:
     """The ledger's entry of a row, and its examples."""
     outcome, detail, examples = _outcome(corpus, row, media)
+    far = media.fetched or Fetched("")
     entry = Entry(
         source=row.source,
         row=_clean(row.row),
@@ -263,12 +266,12 @@ def _worked(corpus: Corpus, split: str, row: Row, media: Media) -> tuple[Entry, 
         outcome=outcome,
         detail=_clean(detail),
         url=None if media.url is None else _clean(media.url),
-        status=media.status,
+        status=far.status,
         bytes=media.size or None,
         sha256=media.sha256,
-        final_url=media.final_url,
-        etag=media.etag,
-        last_modified=media.last_modified,
+        final_url=far.final_url,
+        etag=far.etag,
+        last_modified=far.last_modified,
         caption=_caption(row) if media.url and outcome != Outcome.KEPT else None,
         media=_files(row),
     )

@@ -67,7 +67,7 @@ def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir()
-        _open(archive, _Writer(archive, aside, tick))
+        _open(archive, Writer(archive, aside, tick))
         if hasattr(os, "sync"):  # not on Windows
             os.sync()
         aside.rename(folder)
@@ -84,7 +84,7 @@ def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-class _Writer:
+class Writer:
     """Where the members of one archive go, and what they may not do."""
 
     def __init__(self, archive: Path, folder: Path, tick: Tick) -> None:
@@ -147,7 +147,7 @@ class _Writer:
             self.refuse(f"unpacks to more than {MAX_GROWTH} times its size")
 
 
-def _open(archive: Path, writer: _Writer) -> None:
+def _open(archive: Path, writer: Writer) -> None:
     if archive.name.endswith(".7z"):
         from edge_glass.sources import seven_zip
 
@@ -161,7 +161,7 @@ def _open(archive: Path, writer: _Writer) -> None:
             writer.copy(stream, archive.stem, regular=True)
 
 
-def _unzip(archive: Path, writer: _Writer) -> None:
+def _unzip(archive: Path, writer: Writer) -> None:
     with zipfile.ZipFile(archive) as file:
         writer.expect(sum(member.file_size for member in file.infolist()))
         for member in file.infolist():
@@ -171,7 +171,7 @@ def _unzip(archive: Path, writer: _Writer) -> None:
                     writer.copy(stream, member.filename, kind in (0, stat.S_IFREG))
 
 
-def _untar(archive: Path, writer: _Writer) -> None:
+def _untar(archive: Path, writer: Writer) -> None:
     with tarfile.open(archive, tarinfo=_Header) as file:
         while (member := file.next()) is not None:
             file.members = []  # type: ignore[attr-defined] # it would remember all of them

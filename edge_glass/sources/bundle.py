@@ -4,26 +4,19 @@ They go through the same fetcher as anything from outside: `http://photos.exampl
 `photos.example/a.jpg`. Whatever a list names, nothing leaves this machine.
 """
 
-import asyncio
 import hashlib
 import socket
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from edge_glass.sources.addresses import PrivateAddress
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 HOST = "127.0.0.1"
-MAX_REQUEST = 2**14
-ENDS = (  # of a connection; asyncio prints a traceback for one that the loop's end cancels
-    ConnectionError,
-    asyncio.IncompleteReadError,
-    asyncio.LimitOverrunError,
-    asyncio.CancelledError,
-)
 
 
 class Bundle(AbstractResolver):
@@ -34,8 +27,12 @@ class Bundle(AbstractResolver):
 
     async def start(self) -> None:
         """Listen on a free port."""
-        self._server = await asyncio.start_server(self._client, HOST, 0, limit=MAX_REQUEST)
-        self._port = self._server.sockets[0].getsockname()[1]
+        from aiohttp import web
+
+        self._runner = web.ServerRunner(web.Server(self._answer, access_log=None))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, 0).start()
+        self._port = self._runner.addresses[0][1]
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """This server, for each name that has a folder."""
@@ -55,24 +52,14 @@ class Bundle(AbstractResolver):
 
     async def close(self) -> None:
         """Stop listening."""
-        self._server.close()
+        await self._runner.cleanup()
 
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(*ENDS):
-            while True:
-                request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                writer.write(self._answer(request))
-                await writer.drain()
-        writer.close()
+    async def _answer(self, request: "web.BaseRequest") -> "web.StreamResponse":
+        from aiohttp import web
 
-    def _answer(self, request: str) -> bytes:
-        first, *lines = request.strip().split("\r\n")
-        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
-        path = unquote(first.split(" ")[1].partition("?")[0]).lstrip("/")
-        file = (self._folder / headers.get("host", "").partition(":")[0] / path).resolve()
+        file = (self._folder / (request.url.host or "") / request.path.lstrip("/")).resolve()
         if not (file.is_relative_to(self._folder) and file.is_file()):
-            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+            return web.Response(status=404)
         body = file.read_bytes()
         tag = hashlib.sha256(body).hexdigest()[:16]
-        head = f'HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nETag: "{tag}"\r\n\r\n'
-        return head.encode() + body
+        return web.Response(body=body, headers={"ETag": f'"{tag}"'})

@@ -101,7 +101,7 @@ async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, Sou
         trust_env=True,
         requote_redirect_url=False,
     ) as session:
-        tasks = [_one(session, gate, job, tick) for job in jobs]
+        tasks = [_Download(session, job, tick).run(gate) for job in jobs]
         results = await asyncio.gather(*tasks, return_exceptions=True)
     problems = [problem for r in results if isinstance(r, EdgeGlassError) for problem in r.problems]
     if failed := [result for result in results if isinstance(result, _Failed)]:
@@ -112,18 +112,6 @@ async def _fetch(jobs: list[Job], tick: ByteTick, at_once: int) -> dict[str, Sou
         raise broken[0]
     arrived = [result for result in results if isinstance(result, SourceFacts)]
     return {job.name: facts for job, facts in zip(jobs, arrived, strict=True)}
-
-
-async def _one(
-    session: aiohttp.ClientSession, gate: asyncio.Semaphore, job: Job, tick: ByteTick
-) -> SourceFacts:
-    async with gate:
-        with disk_full(job.path.parent, REMEDY):
-            job.path.parent.mkdir(parents=True, exist_ok=True)
-            async with AsyncFileLock(f"{job.path}.lock"):  # another process may be fetching it
-                if (facts := stored(job.path, job.source)) is not None:
-                    return facts
-                return await _from_any(session, job, tick)
 
 
 def stored(path: Path, source: Source) -> SourceFacts | None:
@@ -137,63 +125,131 @@ def stored(path: Path, source: Source) -> SourceFacts | None:
     return facts if untouched and (not wanted or facts.digest(wanted[0]) == wanted[1]) else None
 
 
-class _Part:
-    """What has arrived of a file so far, and its checksums."""
+class _Download:
+    """One file on its way: what has arrived of it so far, with its checksums."""
 
-    def __init__(self, job: Job) -> None:
-        path, self.path = job.path, job.path.with_name(job.path.name + ".part")
-        if path.exists() and not self.path.exists():
-            path.rename(self.path)  # of no record, or of another version: let the checksum tell
+    def __init__(self, session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> None:
+        self._session, self._job, self._tick = session, job, tick
+        self._part = _part(job.path)
+
+    async def run(self, gate: asyncio.Semaphore) -> SourceFacts:
+        """Fetch the file, unless it is there; raises _Failed if no URL gives it."""
+        job = self._job
+        async with gate:
+            with disk_full(job.path.parent, REMEDY):
+                job.path.parent.mkdir(parents=True, exist_ok=True)
+                async with AsyncFileLock(f"{job.path}.lock"):  # another process may fetch it
+                    if (facts := stored(job.path, job.source)) is not None:
+                        return facts
+                    return await self._from_any()
+
+    async def _from_any(self) -> SourceFacts:
+        await asyncio.to_thread(self._open)
+        reasons = []
+        try:
+            for url in self._job.urls:
+                try:
+                    await self._from(url)
+                    return await asyncio.to_thread(self._store)
+                except (_Again, _Refused) as error:
+                    reasons.append((url, str(error)))
+        finally:
+            self._file.close()
+        raise _Failed(self._job.name, reasons)
+
+    def _open(self) -> None:
+        path = self._job.path
+        if path.exists() and not self._part.exists():
+            path.rename(self._part)  # of no record, or of another version: let the checksum tell
         # unbuffered, so that a killed download leaves all that it was given
-        self._file = self.path.open("r+b" if self.path.exists() else "w+b", buffering=0)
-        self._hash = Checksums()
+        self._file = self._part.open("r+b" if self._part.exists() else "w+b", buffering=0)
+        self._sums = Checksums()
         while chunk := self._file.read(2**20):
-            self._hash.update(chunk)
+            self._sums.update(chunk)
 
-    @property
-    def size(self) -> int:
-        return self._hash.bytes
-
-    def write(self, chunk: bytes) -> None:
-        left = memoryview(chunk)
-        while left:
-            left = left[self._file.write(left) :]
-        self._hash.update(chunk)
-
-    def restart(self) -> None:
+    def _restart(self) -> None:
         self._file.seek(0)
         self._file.truncate()
-        self._hash = Checksums()
+        self._sums = Checksums()
 
-    def facts(self) -> SourceFacts:
-        return self._hash.facts()
-
-    def store(self, path: Path) -> None:
+    def _store(self) -> SourceFacts:
         """Move the file to its place. Its record comes first: killed between them, it is whole."""
         os.fsync(self._file.fileno())
-        facts, time = self.facts(), self.path.stat().st_mtime_ns
+        facts, time = self._sums.facts(), self._part.stat().st_mtime_ns
         known = {"bytes": facts.bytes, "md5": facts.md5, "sha256": facts.sha256, "mtime_ns": time}
-        records.write(_record(path), known)
-        self.path.rename(path)
-        sync_folder(path.parent)
+        records.write(_record(self._job.path), known)
+        self._part.rename(self._job.path)
+        sync_folder(self._job.path.parent)
+        return facts
 
-    def close(self) -> None:
-        self._file.close()
-
-
-async def _from_any(session: aiohttp.ClientSession, job: Job, tick: ByteTick) -> SourceFacts:
-    part, reasons = await asyncio.to_thread(_Part, job), []
-    try:
-        for url in job.urls:
+    async def _from(self, url: str) -> None:
+        """Fetch from one URL until the file is whole, or while attempts bring something new."""
+        vain, most, start = 0, self._sums.bytes, self._sums.bytes
+        while True:
             try:
-                await _from(session, url, job, part, tick)
-                await asyncio.to_thread(part.store, job.path)
-                return part.facts()
-            except (_Again, _Refused) as error:
-                reasons.append((url, str(error)))
-    finally:
-        part.close()
-    raise _Failed(job.name, reasons)
+                return await self._attempt(url)
+            except _Again as error:
+                vain = 0 if self._sums.bytes >= most + CHUNK else vain + 1
+                most = max(most, self._sums.bytes)
+                hopeless = isinstance(error, _Unknown) and most == start
+                most_vain = UNKNOWN if hopeless else ATTEMPTS
+                wait = retries.pause(vain, most_vain, BACKOFF, error.after)
+                if wait is None:
+                    raise
+                await sleep(wait)
+
+    async def _attempt(self, url: str) -> None:
+        wanted = self._job.source.checksum
+        if wanted is None:
+            self._restart()  # nobody could tell whether the rest belongs to what is here
+        resumed = self._sums.bytes > 0
+        if not resumed or self._sums.bytes != self._job.source.bytes:
+            try:
+                await self._receive(url)
+            except LASTS as error:
+                raise _Refused(f"{type(error).__name__}: {error}") from error
+            except aiohttp.ClientConnectorDNSError as error:
+                raise _Unknown(f"{error.host} is not known here: is there a network?") from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise _Again(f"{type(error).__name__}: {error}") from error
+        if wanted is not None and (digest := self._sums.facts().digest(wanted[0])) != wanted[1]:
+            self._restart()
+            reason = f"{wanted[0]} {digest}, upstream publishes {wanted[1]}"
+            raise (_Again if resumed else _Refused)(reason)  # what was here may be at fault
+
+    async def _receive(self, url: str) -> None:
+        size = self._sums.bytes
+        headers = {"Range": f"bytes={size}-"} if size else {}
+        get = self._session.get(_as_written(url), headers=headers, max_redirects=5)
+        async with get as answer:
+            first, total = _range(answer)
+            if answer.status == 416 and total == size:
+                return
+            if answer.status in retries.STATUSES:
+                after = retry_after(answer.headers.get("Retry-After"))
+                raise _Again(f"HTTP {answer.status}", after)
+            if answer.status not in (200, 206, 416):
+                raise _Refused(f"HTTP {answer.status}")
+            if answer.status != 416:
+                _examine(answer, self._job, total)
+            if first != size:
+                self._restart()
+                if answer.status != 200:
+                    sent = answer.headers.get("Content-Range")
+                    raise _Again(f"HTTP {answer.status} with Content-Range {sent}")
+            await self._stream(answer, self._job.source.bytes or total)
+
+    async def _stream(self, answer: aiohttp.ClientResponse, total: int | None) -> None:
+        async for chunk in answer.content.iter_chunked(CHUNK):
+            if self._sums.bytes + len(chunk) > (total or MOST):
+                raise _Refused(f"more than the {total or MOST} bytes that it should have")
+            left = memoryview(chunk)
+            while left:
+                left = left[self._file.write(left) :]
+            self._sums.update(chunk)
+            self._tick(self._job.name, self._sums.bytes, total)
+        if total is not None and self._sums.bytes < total:
+            raise _Again(f"ended after {self._sums.bytes} of {total} bytes")
 
 
 def _failures(failed: list[_Failed]) -> str:
@@ -219,69 +275,6 @@ def _failures(failed: list[_Failed]) -> str:
 def _several(names: list[str], most: int) -> str:
     more = len(names) - most
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more:,} more"
-
-
-async def _from(
-    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
-) -> None:
-    """Fetch from one URL until the file is whole, or as long as attempts bring something new."""
-    vain, most, start = 0, part.size, part.size
-    while True:
-        try:
-            return await _attempt(session, url, job, part, tick)
-        except _Again as error:
-            vain = 0 if part.size >= most + CHUNK else vain + 1
-            most = max(most, part.size)
-            hopeless = isinstance(error, _Unknown) and most == start
-            most_vain = UNKNOWN if hopeless else ATTEMPTS
-            wait = retries.pause(vain, most_vain, BACKOFF, error.after)
-            if wait is None:
-                raise
-            await sleep(wait)
-
-
-async def _attempt(
-    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
-) -> None:
-    wanted = job.source.checksum
-    if wanted is None:
-        part.restart()  # nobody could tell whether the rest belongs to what is here
-    resumed = part.size > 0
-    if not resumed or part.size != job.source.bytes:
-        try:
-            await _receive(session, url, job, part, tick)
-        except LASTS as error:
-            raise _Refused(f"{type(error).__name__}: {error}") from error
-        except aiohttp.ClientConnectorDNSError as error:
-            raise _Unknown(f"{error.host} is not known here: is there a network?") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _Again(f"{type(error).__name__}: {error}") from error
-    if wanted is not None and (digest := part.facts().digest(wanted[0])) != wanted[1]:
-        part.restart()
-        reason = f"{wanted[0]} {digest}, upstream publishes {wanted[1]}"
-        raise (_Again if resumed else _Refused)(reason)  # what was here may have been the fault
-
-
-async def _receive(
-    session: aiohttp.ClientSession, url: str, job: Job, part: _Part, tick: ByteTick
-) -> None:
-    headers = {"Range": f"bytes={part.size}-"} if part.size else {}
-    async with session.get(_as_written(url), headers=headers, max_redirects=5) as answer:
-        first, total = _range(answer)
-        if answer.status == 416 and total == part.size:
-            return
-        if answer.status in retries.STATUSES:
-            raise _Again(f"HTTP {answer.status}", retry_after(answer.headers.get("Retry-After")))
-        if answer.status not in (200, 206, 416):
-            raise _Refused(f"HTTP {answer.status}")
-        if answer.status != 416:
-            _examine(answer, job, total)
-        if first != part.size:
-            part.restart()
-            if answer.status != 200:
-                sent = answer.headers.get("Content-Range")
-                raise _Again(f"HTTP {answer.status} with Content-Range {sent}")
-        await _stream(answer, job, part, total, tick)
 
 
 def _as_written(url: str) -> URL | str:
@@ -312,23 +305,13 @@ def _examine(answer: aiohttp.ClientResponse, job: Job, total: int | None) -> Non
         raise _Refused("a web page instead of the file")
 
 
-async def _stream(
-    answer: aiohttp.ClientResponse, job: Job, part: _Part, total: int | None, tick: ByteTick
-) -> None:
-    total = job.source.bytes or total
-    async for chunk in answer.content.iter_chunked(CHUNK):
-        if part.size + len(chunk) > (total or MOST):
-            raise _Refused(f"more than the {total or MOST} bytes that it should have")
-        part.write(chunk)
-        tick(job.name, part.size, total)
-    if total is not None and part.size < total:
-        raise _Again(f"ended after {part.size} of {total} bytes")
-
-
 def begun(path: Path) -> bool:
     """Whether some of a file has arrived that is not whole yet."""
-    part = path.with_name(path.name + ".part")
-    return part.exists() and part.stat().st_size > 0
+    return (part := _part(path)).exists() and part.stat().st_size > 0
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _record(path: Path) -> Path:

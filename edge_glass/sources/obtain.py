@@ -68,7 +68,7 @@ def obtain(
     `facts` folders are not read to learn what they hold. What is fetched row by row (asked for as
     `network` says) is fetched where rows are worked on.
     """
-    progress, network = progress or Silent(), network or Network()
+    network = network or Network()
     folder = request.samples or raw or request.home
     if folder is not None and folder == request.home:
         gone = (path for path in request.own_places() if not path.exists())
@@ -79,56 +79,145 @@ def obtain(
     remote = {name: _remote(request, source, network) for name, source in rows.items()}
     for each in remote.values() if facts else ():
         prefetch.fetcher(each).close()  # now, not after an hour, it says what is not installed
+    asked = _Asked(request, remote, progress or Silent())
     if folder is None:
-        return _fetched(request, mirror, remote, progress)
-    return _raw(request, folder, unverified or bool(request.samples), facts, remote, progress)
-
-
-def _fetched(
-    request: Request, mirror: str | None, remote: dict[str, Remote], progress: Progress
-) -> Raw:
-    from edge_glass.sources import download, hub_files, link_index
-
-    if mirror is None:
-        raise_all(_by_hand(request), SourceError)
-    root, sources = store() / "downloads" / request.corpus, request.sources
-    listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
-    linked = {n: link_index.files(s, root / n) for n, s in sources.items() if s.index}
-    jobs = [
-        download.Job(name, root / name, source, list(_urls(name, source, mirror)))
-        for name, source in sources.items()
-        if name not in {**listed, **linked, **remote}
-    ]
-    jobs += [
-        hub_files.job(sources[n], root / n, file) for n, files in listed.items() for file in files
-    ]
-    with progress.bytes("fetch") as tick:
-        fetched_facts = download.fetch(jobs, tick)
-        for name, urls in linked.items():
-            many, seen = link_index.jobs(root / name, urls, mirror), link_index.together(name, tick)
-            arrived = download.fetch(many, seen, link_index.AT_ONCE)
-            fetched_facts[name] = link_index.facts([arrived[job.name] for job in many], urls)
-    fetched_facts |= {name: hub_files.facts(files) for name, files in listed.items()}
-    fetched_facts |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
-    places = {name: root / name for name in sources if name not in remote}
-    facts = {name: fetched_facts[name] for name in sources}
-    return _opened(request, places, facts, progress, remote, _records(sources))
+        return asked.fetched(mirror)
+    return asked.given(folder, unverified or bool(request.samples), facts)
 
 
 def _remote(request: Request, source: Source, network: Network) -> Remote:
     assert source.fetch and source.row_bytes
-    folder = store() / ("clips" if source.fetch in CLIPS else "bodies")
-    remote = Remote(source.template, source.fetch, source.row_bytes, folder.absolute(), network)
-    remote = replace(remote, ignored=request.ignored)
-    if request.max_bytes is not None:
-        remote = replace(remote, max_bytes=request.max_bytes)
-    if request.samples:
-        remote = replace(remote, bundle=request.samples / "web")
-    return remote
+    remote = Remote(
+        source.template,
+        source.fetch,
+        source.row_bytes,
+        store().absolute() / ("clips" if source.fetch in CLIPS else "bodies"),
+        network,
+        ignored=request.ignored,
+        bundle=request.samples and request.samples / "web",
+    )
+    most = request.max_bytes
+    return remote if most is None else replace(remote, max_bytes=most)
 
 
-def _records(sources: dict[str, Source]) -> dict[str, int]:
-    return {name: source.rows for name, source in sources.items() if source.rows is not None}
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked for, the part of it that is fetched row by row, and who waits for the rest."""
+
+    request: Request
+    remote: dict[str, Remote]
+    progress: Progress
+
+    def fetched(self, mirror: str | None) -> Raw:
+        """All that is not fetched row by row, in the store."""
+        from edge_glass.sources import download, hub_files, link_index
+
+        if mirror is None:
+            raise_all(_by_hand(self.request), SourceError)
+        root = store() / "downloads" / self.request.corpus
+        sources = {n: s for n, s in self.request.sources.items() if n not in self.remote}
+        listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
+        linked = {n: link_index.files(s, root / n) for n, s in sources.items() if s.index}
+        jobs = [
+            download.Job(name, root / name, source, list(_urls(name, source, mirror)))
+            for name, source in sources.items()
+            if name not in {**listed, **linked}
+        ]
+        jobs += [hub_files.job(sources[n], root / n, f) for n, fs in listed.items() for f in fs]
+        with self.progress.bytes("fetch") as tick:
+            facts = download.fetch(jobs, tick)
+            for name, urls in linked.items():
+                many = link_index.jobs(root / name, urls, mirror)
+                together = link_index.together(name, tick)
+                arrived = download.fetch(many, together, link_index.AT_ONCE)
+                facts[name] = link_index.facts([arrived[job.name] for job in many], urls)
+        facts |= {name: hub_files.facts(files) for name, files in listed.items()}
+        return self._opened({name: root / name for name in sources}, facts, expect=True)
+
+    def given(self, folder: Path, unverified: bool, with_facts: bool) -> Raw:
+        """All that is not fetched row by row, out of a folder."""
+        request = self.request
+        if not folder.exists():
+            raise SourceError(f"{request.config}: --raw {folder} is not a folder")
+        sources = {n: s for n, s in request.sources.items() if n not in self.remote}
+        places = {name: find(folder, name, source) for name, source in sources.items()}
+        raise_all(_lacking(request, folder, places), SourceError)
+        present = {n: self._plain(n, place) for n, place in places.items() if place is not None}
+        facts = {
+            name: self._folder_facts(place, sources[name], with_facts)
+            if place.is_dir()
+            else self._file_facts(place)
+            for name, place in present.items()
+        }
+        if not unverified:
+            raise_all(_differing(request, present, facts), SourceError)
+        return self._opened(present, facts, expect=not unverified)
+
+    def _plain(self, name: str, place: Path) -> Path:
+        """What was found of a source; a file that is packed there, unpacked into the store."""
+        if place.is_dir() or place.name not in (f"{name}{packed}" for packed in PACKED):
+            return place
+        return self._unpacked(place, records.sha256(place)) / name
+
+    def _folder_facts(self, place: Path, source: Source, with_facts: bool) -> SourceFacts:
+        """What is told of a folder: its name is the user's affair, what it holds is not."""
+        facts = SourceFacts(folder=source.folder or ".")
+        if with_facts:
+            listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
+            with self.progress.bytes(f"checksum {place.name}") as tick:
+                seen = contents(place, listing, partial(tick, place.name), self.request.beside)
+            facts = replace(facts, files=seen.files, bytes=seen.bytes, content=seen.sha256)
+        return facts
+
+    def _file_facts(self, place: Path) -> SourceFacts:
+        with self.progress.bytes(f"checksum {place.name}"):
+            return checksums(place)
+
+    def _opened(
+        self, located: dict[str, Path], facts: dict[str, SourceFacts], expect: bool
+    ) -> Raw:
+        """Make what was found ready to be read: tars are indexed, other archives unpacked.
+
+        `expect`: text files must have as many rows as upstream says.
+        """
+        paths, places, sources = dict(located), dict[str, Place](), self.request.sources
+        for name, path in located.items():
+            source, digest = sources[name], facts[name].sha256 or ""
+            if source.hub or source.tables:
+                places[name] = Tables(path, nested=source.path is not None)
+            elif source.packed:
+                places[name] = Packed(path, store() / "index")
+            elif path.is_file() and tars.is_tar(path.name):
+                places[name] = self._indexed(path, digest, source)
+            elif path.is_file() and archives.is_archive(path.name):
+                paths[name] = self._inside(path, digest, source)
+        facts |= {name: SourceFacts(fetch=remote.want) for name, remote in self.remote.items()}
+        rows = {name: s.rows for name, s in sources.items() if expect and s.rows is not None}
+        return Raw(self.request.corpus, paths, facts, places, self.remote, rows)
+
+    def _indexed(self, path: Path, digest: str, source: Source) -> tars.Tar:
+        folder = store() / "index" / digest
+        with self.progress.bytes(f"index {path.name}") as tick:
+            tars.index(path, folder, partial(tick, path.name))
+        tar = tars.Tar(path, folder, source.folder or "")
+        if next(tar.names(), None) is None:
+            _no_folder(path, source, tars.Tar(path, folder).names())
+        return tar
+
+    def _inside(self, path: Path, digest: str, source: Source) -> Path:
+        if not (store() / "unpacked" / digest).is_dir():
+            _make_room(path)
+        folder = self._unpacked(path, digest)
+        inner = folder / source.folder if source.folder else folder
+        if not inner.is_dir():
+            _no_folder(path, source, sorted(entry.name for entry in folder.iterdir()))
+        return inner
+
+    def _unpacked(self, path: Path, digest: str) -> Path:
+        folder = store() / "unpacked" / digest
+        with self.progress.bytes(f"unpack {path.name}") as tick:
+            archives.unpack(path, folder, partial(tick, path.name))
+        return folder
 
 
 def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
@@ -150,33 +239,6 @@ def _by_hand(request: Request) -> Iterable[str]:
             + ["  Get them there, put them into one folder and pass it as --raw DIR"]
             + ["  (with --fetch-clips if the clips are not there, too)."]
         )
-
-
-def _raw(
-    request: Request,
-    folder: Path,
-    unverified: bool,
-    with_facts: bool,
-    remote: dict[str, Remote],
-    progress: Progress,
-) -> Raw:
-    if not folder.exists():
-        raise SourceError(f"{request.config}: --raw {folder} is not a folder")
-    sources = {name: source for name, source in request.sources.items() if name not in remote}
-    places = {name: find(folder, name, source) for name, source in sources.items()}
-    raise_all(_lacking(request, folder, places), SourceError)
-    present = {n: _plain(n, place, progress) for n, place in places.items() if place is not None}
-    facts = {
-        name: _folder_facts(request, place, sources[name], with_facts, progress)
-        if place.is_dir()
-        else _file_facts(place, progress)
-        for name, place in present.items()
-    }
-    if not unverified:
-        raise_all(_differing(request, present, facts, sources), SourceError)
-    checked = not unverified and not request.samples
-    facts |= {name: SourceFacts(fetch=fetched.want) for name, fetched in remote.items()}
-    return _opened(request, present, facts, progress, remote, _records(sources) if checked else {})
 
 
 def find(folder: Path, name: str, source: Source) -> Path | None:
@@ -206,16 +268,6 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
     return folder if together or folder.name in unpacked else None
 
 
-def _plain(name: str, place: Path, progress: Progress) -> Path:
-    """What was found of a source; a file that is packed there, unpacked into the store."""
-    if place.is_dir() or place.name not in (f"{name}{packed}" for packed in PACKED):
-        return place
-    folder = store() / "unpacked" / records.sha256(place)
-    with progress.bytes(f"unpack {place.name}") as tick:
-        archives.unpack(place, folder, lambda done, total: tick(place.name, done, total))
-    return folder / name
-
-
 def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
     missing = [name for name, place in places.items() if place is None]
     if not missing:
@@ -231,84 +283,18 @@ def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> 
     return ["\n".join(lines)]
 
 
-def _folder_facts(
-    request: Request, place: Path, source: Source, with_facts: bool, progress: Progress
-) -> SourceFacts:
-    """What is told of a folder: its name is the user's affair, what it holds is not."""
-    folder = source.folder or "."
-    if not with_facts:
-        return SourceFacts(folder=folder)
-    listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
-    with progress.bytes(f"checksum {place.name}") as tick:
-        listed = contents(place, listing, partial(tick, place.name), request.beside)
-    return SourceFacts(folder=folder, files=listed.files, bytes=listed.bytes, content=listed.sha256)
-
-
-def _file_facts(place: Path, progress: Progress) -> SourceFacts:
-    with progress.bytes(f"checksum {place.name}"):
-        return checksums(place)
-
-
 def _differing(
-    request: Request,
-    places: dict[str, Path],
-    facts: dict[str, SourceFacts],
-    sources: dict[str, Source],
+    request: Request, places: dict[str, Path], facts: dict[str, SourceFacts]
 ) -> Iterable[str]:
     for name, place in places.items():
-        wanted = sources[name].checksum
+        source, wanted = request.sources[name], request.sources[name].checksum
         digest = facts[name].digest(wanted[0]) if wanted and place.is_file() else None
         if wanted and digest not in (None, wanted[1]):
             yield (
                 f"{request.config}: {place}: {wanted[0]} is {digest}, upstream "
-                f"publishes {wanted[1]}. Get the file again from {sources[name].url}, or, if you "
+                f"publishes {wanted[1]}. Get the file again from {source.url}, or, if you "
                 "changed it on purpose, pass --unverified (the manifest will say so)."
             )
-
-
-def _opened(
-    request: Request,
-    located: dict[str, Path],
-    facts: dict[str, SourceFacts],
-    progress: Progress,
-    remote: dict[str, Remote],
-    expected: dict[str, int],
-) -> Raw:
-    """Make what was found ready to be read: tars are indexed, other archives unpacked."""
-    paths, places = dict(located), dict[str, Place]()
-    for name, path in located.items():
-        source, sha256 = request.sources[name], facts[name].sha256 or ""
-        if source.hub or source.tables:
-            places[name] = Tables(path, nested=source.path is not None)
-        elif source.packed:
-            places[name] = Packed(path, store() / "index")
-        elif path.is_file() and tars.is_tar(path.name):
-            places[name] = _indexed(path, sha256, source, progress)
-        elif path.is_file() and archives.is_archive(path.name):
-            paths[name] = _unpacked(path, sha256, source, progress)
-    return Raw(request.corpus, paths, facts, places, remote, expected)
-
-
-def _indexed(path: Path, sha256: str, source: Source, progress: Progress) -> tars.Tar:
-    folder = store() / "index" / sha256
-    with progress.bytes(f"index {path.name}") as tick:
-        tars.index(path, folder, lambda done, total: tick(path.name, done, total))
-    tar = tars.Tar(path, folder, source.folder or "")
-    if next(tar.names(), None) is None:
-        _no_folder(path, source, tars.Tar(path, folder).names())
-    return tar
-
-
-def _unpacked(path: Path, sha256: str, source: Source, progress: Progress) -> Path:
-    folder = store() / "unpacked" / sha256
-    if not folder.is_dir():
-        _make_room(path, folder.parent)
-    with progress.bytes(f"unpack {path.name}") as tick:
-        archives.unpack(path, folder, lambda done, total: tick(path.name, done, total))
-    inner = folder / source.folder if source.folder else folder
-    if not inner.is_dir():
-        _no_folder(path, source, sorted(entry.name for entry in folder.iterdir()))
-    return inner
 
 
 def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
@@ -316,7 +302,8 @@ def _no_folder(path: Path, source: Source, names: Iterable[str]) -> NoReturn:
     raise SourceError(f"{path}: no folder {source.folder}/ in it; found {some or 'nothing'}")
 
 
-def _make_room(archive: Path, folder: Path) -> None:
+def _make_room(archive: Path) -> None:
+    folder = store() / "unpacked"
     folder.mkdir(parents=True, exist_ok=True)
     free, size = shutil.disk_usage(folder).free, archive.stat().st_size
     if free < size:

@@ -12,6 +12,7 @@ from yarl import URL
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.sources.addresses import PrivateAddress
+from edge_glass.sources.row_fetch import Fetched
 
 STATUSES = {
     **dict.fromkeys((401, 402, 403), Outcome.FORBIDDEN),
@@ -32,20 +33,14 @@ ERRORS: list[tuple[tuple[type[Exception], ...], Outcome]] = [  # the first that 
 
 
 @dataclass(slots=True)
-class Answer:
-    """What became of a URL, or is known so far. `final_url` is where redirects led, if they did.
+class Answer(Fetched):
+    """What became of a URL, or is known so far.
 
     `cookies` are those of the redirects, for hosts that send nobody on without one.
     """
 
-    url: str
-    status: int | None = None
-    final_url: str | None = None
-    etag: str | None = None
-    last_modified: str | None = None
     kind: str | None = None
     body: bytes = b""
-    dropped: tuple[Outcome, str] | None = None
     cookies: aiohttp.CookieJar | None = None
 
     def cookie(self, url: URL) -> dict[str, str]:

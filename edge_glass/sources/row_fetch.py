@@ -68,7 +68,7 @@ class Remote:
         return self.template.replace("{id}", quote(id, safe=""))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fetched:
     """What became of one item: a file (or bytes) under a name, or the reason why there is none."""
 

@@ -15,13 +15,9 @@ class Media:
     """The bytes that belong to one row, and what is to be said of them in the ledger."""
 
     def __init__(self, raw: Raw, row: Row, fetched: Fetched | None = None) -> None:
-        self._raw, self._row, self._fetched = raw, row, fetched
+        self._raw, self._row, self.fetched = raw, row, fetched
         self.name = fetched.name if fetched else row.media[1] if row.media else ""
         self.url = fetched.url if fetched else None
-        self.status = fetched.status if fetched else None
-        self.final_url = fetched.final_url if fetched else None
-        self.etag = fetched.etag if fetched else None
-        self.last_modified = fetched.last_modified if fetched else None
         self._hash = (fetched and fetched.hash) or hashlib.sha256()
         self.size = 0
         self.notes: list[str] = []
@@ -29,8 +25,8 @@ class Media:
     def read(self) -> bytes:
         """The row's media file, whole."""
         assert self._row.media is not None
-        data = self._fetched.read() if self._fetched else self._named(self._row.media[1])
-        if not (self._fetched and self._fetched.hash):
+        data = self.fetched.read() if self.fetched else self._named(self._row.media[1])
+        if not (self.fetched and self.fetched.hash):
             self._hash.update(data)
         self.size += len(data)
         return data

@@ -1,33 +1,17 @@
 """What is in a 7z archive, handed to whoever writes it: a library that only such archives need."""
 
-from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING
 
 import py7zr
 from py7zr.io import Py7zIO, WriterFactory
 
-
-class Writer(Protocol):
-    """What writes the members of an archive, and refuses those that it should not."""
-
-    folder: Path
-
-    def path(self, name: str, regular: bool) -> Path:
-        """Where a member goes."""
-
-    def expect(self, size: int) -> None:
-        """So many bytes are to come."""
-
-    def open(self, name: str) -> IO[bytes]:
-        """The file of a member."""
-
-    def count(self, size: int) -> None:
-        """So many bytes came."""
+if TYPE_CHECKING:
+    from edge_glass.sources.archives import Writer
 
 
-def unpack(archive: Path, writer: Writer) -> None:
+def unpack(archive: Path, writer: "Writer") -> None:
     """Write what a 7z archive holds."""
     factory = _Factory(writer)
     with closing(factory), py7zr.SevenZipFile(archive) as file:
@@ -42,7 +26,7 @@ def unpack(archive: Path, writer: Writer) -> None:
 class _Factory(WriterFactory):  # type: ignore[misc]
     """Hands py7zr our files instead of letting it make its own."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: "Writer") -> None:
         self._writer = writer
         self._open: set[IO[bytes]] = set()
 
@@ -50,7 +34,7 @@ class _Factory(WriterFactory):  # type: ignore[misc]
         name = Path(filename).relative_to(self._writer.folder).as_posix()
         file = self._writer.open(name)
         self._open.add(file)
-        return _Member(self._writer, file, self._open.discard)
+        return _Member(self._writer, file, self._open)
 
     def close(self) -> None:
         """Close what py7zr left open when it failed."""
@@ -60,10 +44,8 @@ class _Factory(WriterFactory):  # type: ignore[misc]
 
 
 class _Member(Py7zIO):  # type: ignore[misc]
-    def __init__(
-        self, writer: Writer, file: IO[bytes], closed: Callable[[IO[bytes]], None]
-    ) -> None:
-        self._writer, self._file, self._closed = writer, file, closed
+    def __init__(self, writer: "Writer", file: IO[bytes], open_files: set[IO[bytes]]) -> None:
+        self._writer, self._file, self._open = writer, file, open_files
 
     def write(self, s: bytes | bytearray) -> int:
         self._writer.count(len(s))
@@ -74,7 +56,7 @@ class _Member(Py7zIO):  # type: ignore[misc]
 
     def close(self) -> None:
         self._file.close()
-        self._closed(self._file)
+        self._open.discard(self._file)
 
     def size(self) -> int:
         return self._file.tell()

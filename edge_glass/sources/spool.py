@@ -10,8 +10,6 @@ IN_MEMORY = 32_000_000  # bytes
 class Body:
     """The bytes of one answer. Memory and disk are given back when nobody holds it any more."""
 
-    __slots__ = ("_bodies", "_data", "_offset", "size")
-
     def __init__(self, bodies: "Bodies", data: bytes | None, offset: int, size: int) -> None:
         self._bodies, self._data, self._offset, self.size = bodies, data, offset, size
 

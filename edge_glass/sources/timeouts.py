@@ -15,18 +15,6 @@ class Request:
     If it breaks a limit, its task is cancelled and the block raises Dropped.
     """
 
-    __slots__ = (
-        "_cancelled",
-        "_task",
-        "_watch",
-        "answered",
-        "began",
-        "content",
-        "heard",
-        "size",
-        "why",
-    )
-
     def __init__(self, watch: "Watch") -> None:
         self._watch = watch
         self.began = self.heard = watch.now

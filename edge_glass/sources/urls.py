@@ -31,16 +31,12 @@ WINDOW = 1024  # rows under way for each that is waited for, so that a slow one 
 class _Line:
     """The URLs of one host. Nothing is begun for those that wait: they would crowd the caches."""
 
-    __slots__ = ("under_way", "waiting")
-
     def __init__(self) -> None:
         self.under_way, self.waiting = 0, deque[_Url]()
 
 
 class _Url:
     """What a row asks for; who waits for it lets the others get on, too."""
-
-    __slots__ = ("_urls", "ask", "host", "task")
 
     def __init__(self, urls: "Urls", ask: Ask) -> None:
         self._urls, self.ask = urls, ask
@@ -163,15 +159,8 @@ class Urls:
         await self._web.__aexit__()
 
     async def _fetch(self, ask: Ask) -> Fetched:
-        url, want = ask["url"], self._remote.want
-        answer = await self._web.get(url, want, ask.get("etag"), ask.get("modified"))
-        return Fetched(
-            url=url,
-            content=self._bodies.keep(answer.body),
-            hash=sha256(answer.body),  # now that it is in the processor's cache
-            status=answer.status,
-            dropped=answer.dropped,
-            final_url=answer.final_url,
-            etag=answer.etag,
-            last_modified=answer.last_modified,
-        )
+        asked = ask["url"], self._remote.want, ask.get("etag"), ask.get("modified")
+        answer = await self._web.get(*asked)
+        answer.hash = sha256(answer.body)  # now that it is in the processor's cache
+        answer.content, answer.body = self._bodies.keep(answer.body), b""
+        return answer

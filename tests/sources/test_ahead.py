@@ -68,6 +68,6 @@ def test_order_is_that_of_the_rows_and_the_window_is_bounded(
     item = next(found)[1]
     with pytest.raises(Dropped, match="no"):
         item.read()
-    assert item.status == 403
+    assert item.fetched and item.fetched.status == 403
     found.close()  # type: ignore[attr-defined]
     assert slow.closed
