@@ -132,7 +132,8 @@ class _Asked:
                 arrived = download.fetch(many, together, link_index.AT_ONCE)
                 facts[name] = link_index.facts([arrived[job.name] for job in many], urls)
         facts |= {name: hub_files.facts(files) for name, files in listed.items()}
-        return self._opened({name: root / name for name in sources}, facts, expect=True)
+        own = {name: facts[name] for name in sources}  # without the single files of a folder
+        return self._opened({name: root / name for name in sources}, own, expect=True)
 
     def given(self, folder: Path, unverified: bool, with_facts: bool) -> Raw:
         """All that is not fetched row by row, out of a folder."""
@@ -173,9 +174,7 @@ class _Asked:
         with self.progress.bytes(f"checksum {place.name}"):
             return checksums(place)
 
-    def _opened(
-        self, located: dict[str, Path], facts: dict[str, SourceFacts], expect: bool
-    ) -> Raw:
+    def _opened(self, located: dict[str, Path], facts: dict[str, SourceFacts], expect: bool) -> Raw:
         """Make what was found ready to be read: tars are indexed, other archives unpacked.
 
         `expect`: text files must have as many rows as upstream says.
