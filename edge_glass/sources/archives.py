@@ -6,19 +6,20 @@ import shutil
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
-from typing import IO, NoReturn, Self
+from typing import IO, Any, NoReturn, Self
 
 from filelock import FileLock
 
 from edge_glass.core import records, units
-from edge_glass.core.atomic_files import FULL, disk_full
+from edge_glass.core.atomic_files import FULL, disk_full, sync_folder
 from edge_glass.core.errors import EdgeGlassError, SourceError, SpaceError
 from edge_glass.sources.chunk_text import PACKED
-from edge_glass.sources.contents import Contents, Tick, contents
+from edge_glass.sources.contents import Tick, contents
 
 SUFFIXES = (".7z", ".zip", ".tar.xz", ".tar.bz2")  # .tar and .tar.gz are read in place: tars.py
 MAX_MEMBERS = 5_000_000
@@ -43,45 +44,37 @@ def unpack(archive: Path, folder: Path, tick: Tick) -> None:
     Raises EdgeGlassError if the archive is damaged, holds links or members outside of itself,
     grows beyond all measure, or the disk is full; then nothing of it stays.
     """
+    record, listing = (folder.with_name(folder.name + end) for end in (".json", ".files"))
+
+    def inventory(place: Path) -> dict[str, Any]:
+        return asdict(contents(place, listing, lambda done, total: None))
+
+    def fill(aside: Path) -> None:
+        _unpack(archive, Writer(archive, aside, tick))
+        if hasattr(os, "sync"):  # not on Windows
+            os.sync()
+        records.write(record, inventory(aside))
+
+    make(folder, lambda: records.read(record) == inventory(folder), fill)
+
+
+def make(folder: Path, whole: Callable[[], bool], fill: Callable[[Path], None]) -> None:
+    """Fill a folder aside and move it to its place, unless it is there and `whole`."""
+    aside = folder.with_name(f"{folder.name}.partial")
     with disk_full(folder.parent, REMEDY):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
-            record = _beside(folder, ".json")
-            if not folder.is_dir() or records.read(record) != asdict(_inventory(folder)):
-                shutil.rmtree(folder, ignore_errors=True)
-                _unpack(archive, folder, tick)
-                records.write(record, asdict(_inventory(folder)))
-
-
-def _inventory(folder: Path) -> Contents:
-    """What an unpacked folder holds now, as its record says what it held."""
-    return contents(folder, _beside(folder, ".files"), lambda done, total: None)
-
-
-def _beside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(folder.name + suffix)
-
-
-def _unpack(archive: Path, folder: Path, tick: Tick) -> None:
-    aside = _beside(folder, ".partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir()
-        _open(archive, Writer(archive, aside, tick))
-        if hasattr(os, "sync"):  # not on Windows
-            os.sync()
-        aside.rename(folder)
-    except EdgeGlassError:
-        raise
-    except Exception as error:  # over hostile bytes a reader may raise anything
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise
-        raise SourceError(
-            f"{archive}: damaged ({type(error).__name__}: {error}): nothing of it is used. "
-            "Delete it and get it again from upstream."
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            if folder.is_dir() and whole():
+                return
+            for leftover in (folder, aside):
+                shutil.rmtree(leftover, ignore_errors=True)
+            try:
+                aside.mkdir()
+                fill(aside)
+                aside.rename(folder)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+            sync_folder(folder.parent)
 
 
 class Writer:
@@ -132,12 +125,14 @@ class Writer:
         self.tick(self.done, self.total)
 
     def copy(self, stream: IO[bytes], name: str, regular: bool) -> None:
+        """Write a member."""
         with self.open(name, regular) as file:
             while chunk := stream.read(2**20):
                 self.count(len(chunk))
                 file.write(chunk)
 
     def refuse(self, why: str) -> NoReturn:
+        """Raise the error of an archive that is not unpacked."""
         raise SourceError(
             f"{self.archive}: {why}: nothing of it is used. Get it again from upstream."
         )
@@ -145,6 +140,20 @@ class Writer:
     def _bound(self, size: int) -> None:
         if size > self.limit:
             self.refuse(f"unpacks to more than {MAX_GROWTH} times its size")
+
+
+def _unpack(archive: Path, writer: Writer) -> None:
+    try:
+        _open(archive, writer)
+    except EdgeGlassError:
+        raise
+    except Exception as error:  # over hostile bytes a reader may raise anything
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise SourceError(
+            f"{archive}: damaged ({type(error).__name__}: {error}): nothing of it is used. "
+            "Delete it and get it again from upstream."
+        ) from error
 
 
 def _open(archive: Path, writer: Writer) -> None:

@@ -7,7 +7,6 @@ from which inflating can begin, and `index.json`, the digests of both.
 
 import errno
 import os
-import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
@@ -17,10 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
-from filelock import FileLock
-
 from edge_glass.core import records
-from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.atomic_files import sync_folder as sync
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import archives
@@ -149,43 +145,31 @@ def index(archive: Path, folder: Path, tick: Tick) -> None:
     Raises EdgeGlassError if the archive is damaged or cut short, holds links or members outside of
     itself, grows beyond all measure, or the disk is full.
     """
-    with disk_full(folder.parent, archives.REMEDY):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):  # two builds may want the same archive at once
-            if not _current(folder):
-                _index(archive, folder, tick)
+    record = folder / _RECORD
+    archives.make(
+        folder,
+        lambda: records.read(record) == _described(folder),
+        lambda aside: _index(archive, aside, tick),
+    )
 
 
 def _index(archive: Path, folder: Path, tick: Tick) -> None:
-    aside = folder.with_name(f"{folder.name}.partial")
     _opened.cache_clear()
     Tar._find.cache_clear()
-    for leftover in (folder, aside):
-        shutil.rmtree(leftover, ignore_errors=True)
     try:
-        aside.mkdir()
-        with closing(sqlite3.connect(aside / _MEMBERS)) as db, closing(_file(archive)) as file:
+        with closing(sqlite3.connect(folder / _MEMBERS)) as db, closing(_file(archive)) as file:
             db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
             _Pass(archive, file, db, tick).run()
             db.executescript(_INDEXES)
             if not archive.name.endswith(".tar"):
-                cast(Any, file).export_index(str(aside / _SEEK))
-        records.write(aside / _RECORD, _described(aside))
-        for path in (*aside.iterdir(), aside):
-            sync(path)
-        aside.rename(folder)
+                cast(Any, file).export_index(str(folder / _SEEK))
     except sqlite3.OperationalError as error:
         if "full" not in str(error):
             raise
-        raise OSError(errno.ENOSPC, str(error), str(aside)) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    sync(folder.parent)
-
-
-def _current(folder: Path) -> bool:
-    """Whether the files of an index are there, byte for byte as they were made."""
-    return folder.is_dir() and records.read(folder / _RECORD) == _described(folder)
+        raise OSError(errno.ENOSPC, str(error), str(folder)) from error
+    records.write(folder / _RECORD, _described(folder))
+    for path in (*folder.iterdir(), folder):
+        sync(path)
 
 
 def _described(folder: Path) -> dict[str, int | dict[str, str]]:
