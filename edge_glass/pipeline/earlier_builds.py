@@ -199,14 +199,8 @@ def already(final: Path, described: Inputs) -> Manifest | None:
 def whole(folder: Path, described: Inputs) -> Manifest | None:
     """The manifest of a build that was stopped before it was moved to its place."""
     build = already(folder, described)
-    whole = (
-        build
-        and build.builder == described.builder
-        and not any(
-            records.fault(folder / file.file, file.bytes, file.sha256) for file in build.files()
-        )
-    )
-    return build if whole else None
+    ours = build and build.builder == described.builder
+    return build if build and ours and not finished.broken(folder, build.files(), True) else None
 
 
 def _tell_other_inputs(job: Job, progress: Progress) -> None:

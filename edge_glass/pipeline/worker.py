@@ -69,7 +69,7 @@ def make(tasks: Sequence[Task]) -> Iterator[WorkRecord]:
 
     What a shard needs of the network is asked for while the one before it waits for its last rows.
     """
-    first, corpus = tasks[0], _corpus(tasks[0])
+    first, corpus = tasks[0], tasks[0].variant.builder()
     if first.order.batched and corpus.whole and not (first.before or first.revisions):
         yield from map(_make_of_batches, tasks)
         return
@@ -94,7 +94,7 @@ def _shards(
 
 
 def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Replay]) -> WorkRecord:
-    corpus = _corpus(task)
+    corpus = task.variant.builder()
     schema = arrow_schema(corpus.columns())
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
         examples = _examples(task, corpus, rows, replays, book, RowDigests(schema))
@@ -105,21 +105,18 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
     return record
 
 
-def _corpus(task: Task) -> Corpus:
-    return task.variant.builder()
-
-
 def _make_of_batches(task: Task) -> WorkRecord:
-    corpus = _corpus(task)
+    corpus = task.variant.builder()
+    schema = arrow_schema(corpus.columns())
     with _book(task.ledger) as book:
-        tables = _kept(task, corpus, book)
-        written = write_text_shard(task.folder / task.name, tables, arrow_schema(corpus.columns()))
+        tables = _kept(task, corpus, schema, book)
+        written = write_text_shard(task.folder / task.name, tables, schema)
     return _recorded(task, File(**asdict(written), file=task.name), book)
 
 
-def _kept(task: Task, corpus: Corpus, book: "_Book") -> Iterator[pa.Table]:
+def _kept(task: Task, corpus: Corpus, schema: pa.Schema, book: "_Book") -> Iterator[pa.Table]:
     """Rows that are kept; on the side what became of each goes into the book."""
-    schema, several = arrow_schema(corpus.columns()), [*corpus.several()]
+    several = [*corpus.several()]
     check, digests = Columns(corpus.columns(), several), RowDigests(schema)
     for batch in shard_plan.read_batches(task.folder, task.order):
         rows = check.marked(batch)

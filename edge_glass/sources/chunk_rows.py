@@ -50,7 +50,7 @@ def read(
     try:
         kind = ending(path)
         reader = _parquet if kind == ".parquet" else _json if kind in LINES else _csv
-        for there, batch in filter(_any, reader(path, layout)):
+        for there, batch in (item for item in reader(path, layout) if item[1].num_rows):
             done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
             yield _aligned(batch, there, layout, connection, select)
     except (pa.ArrowException, OSError, EOFError, parquet.DamagedFile) as error:
@@ -145,7 +145,7 @@ def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
         values = values.dictionary_decode()
     kind = values.type
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        table, bad = _as_text(pa.table([values], names=[name]))
+        table, bad = as_text(pa.table([values], names=[name]))
         broken |= bad
         return table[name].combine_chunks()
     if pa.types.is_float16(kind):
@@ -172,7 +172,7 @@ def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
             count = np.arange(good, good + batch.num_rows)
             good += batch.num_rows
             rows = count + np.searchsorted(before, count, "right")
-            table, broken = _as_text(pa.Table.from_batches([batch]))
+            table, broken = as_text(pa.Table.from_batches([batch]))
             # no later ones: how far ahead the reader is depends on the machine
             due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
             yield from _malformed(wrong[given:due])
@@ -223,7 +223,7 @@ def _records(
             raise pa.ArrowInvalid(stream.fault)
 
 
-def _as_text(table: pa.Table) -> tuple[pa.Table, Broken]:
+def as_text(table: pa.Table) -> tuple[pa.Table, Broken]:
     """Bytes as text; the rows (by number in the table) that hold something else."""
     try:
         return table.cast(pa.schema([(name, pa.string()) for name in table.column_names])), {}
@@ -267,10 +267,6 @@ def _is_blank(column: str) -> str:
     """SQL: few texts are trimmed; one that begins with a visible letter of ASCII is not blank."""
     visible = f"{column} >= '!' AND {column} < chr(127)"
     return f"CASE WHEN {visible} THEN false ELSE trim(coalesce({column}, '')) = '' END"
-
-
-def _any(item: tuple[list[str], pa.Table]) -> bool:
-    return bool(item[1].num_rows)
 
 
 def _aligned(

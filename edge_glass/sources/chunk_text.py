@@ -61,6 +61,13 @@ class Text(io.RawIOBase):
         del self._lines[:end]
         return head
 
+    def lines(self) -> bytes:
+        """The next lines, about 16 MB of them; none at the end."""
+        while not self._ended and len(self._lines) < LONGEST:
+            self._more(LONGEST)
+        lines, self._lines = bytes(self._lines), bytearray()
+        return lines
+
     def _more(self, size: int) -> None:
         try:
             data = self._file.read1(size)  # not `read`: it forgets what it had at a fault
@@ -102,6 +109,15 @@ def lines(path: Path) -> Iterator[str]:
             cast("IO[bytes]", stream), "utf-8-sig", errors="surrogateescape", newline="\n"
         )
         yield from iter(lambda: file.readline(LONGEST), "")
+        if stream.fault:
+            raise OSError(stream.fault)
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Whole lines, many at a time. Raises OSError where the text cannot be unpacked on."""
+    with Text(path) as stream:
+        while block := stream.lines():
+            yield block
         if stream.fault:
             raise OSError(stream.fault)
 

@@ -6,9 +6,11 @@ in the names of columns inside others: `0000.parquet/17/audio.bytes`.
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,9 +147,7 @@ class _Column:
         root = next(f for f in file_names if f"{column}.".startswith(f"{f}."))
         self._inner = column[len(root) + 1 :]  # of a column's value, with dots in its own name
         groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
-        self._ends = [0]
-        for group in groups:
-            self._ends.append(self._ends[-1] + group.num_rows)
+        self._ends = [0, *accumulate(group.num_rows for group in groups)]
         self._sizes = [
             sum(group.column(leaf).total_uncompressed_size for leaf in leaves) for group in groups
         ]
@@ -183,7 +183,7 @@ class _Column:
         return self._values[number - self._start].as_py()
 
     def _group(self, number: int) -> int:
-        return next(g for g, end in enumerate(self._ends[1:]) if number < end)
+        return bisect_right(self._ends, number) - 1
 
 
 def bytes_of(value: Any) -> Iterator[bytes]:

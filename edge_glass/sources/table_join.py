@@ -19,16 +19,16 @@ from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import SourceError
 from edge_glass.core.shard_files import write_table
+from edge_glass.sources import chunk_text
+from edge_glass.sources.chunk_rows import as_text
 from edge_glass.sources.table_layout import quoted
 
 MEMORY = 2_000_000_000  # bytes
 ROWS = 50_000  # at a time
-BLOCK = 2**24  # bytes of text parsed at a time
 WRONG = "wrong"  # the column that says why a line cannot be read
 REMEDY = (
     "Make room there, or set EDGE_GLASS_CACHE to a larger disk, and run the same command again."
 )
-PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,12 @@ class Table:
         Raises EdgeGlassError if the first line has another number of fields than any layout.
         """
         width = 0
-        for block in self._blocks():
+        for block in chunk_text.blocks(self.path):
             text = block.replace(b"\r\n", b"\n").removesuffix(b"\n")
             lines = pa.array(text.split(b"\n"), pa.large_binary())
             fields = pc.split_pattern(lines, pattern="\t")
             width = width or self._width(len(fields[0]))
             yield self._batch(fields, width)
-
-    def _blocks(self) -> Iterator[bytes]:
-        with pa.input_stream(str(self.path), compression=PACKED.get(self.path.suffix)) as stream:
-            start = b""
-            while data := stream.read(BLOCK):
-                block = start + bytes(data)
-                cut = block.rfind(b"\n") + 1
-                start = block[cut:]
-                if cut:
-                    yield block[:cut]
-            if start:
-                yield start
 
     def _width(self, width: int) -> int:
         if width not in self.layouts:
@@ -86,26 +74,16 @@ class Table:
         columns = []
         for place, name in self.layouts[width].items():
             at = pa.array(starts + place, mask=starts < 0)
-            columns.append(_as_text(fields.values.take(at), name, wrong))
+            column, broken = as_text(pa.table([fields.values.take(at)], names=[name]))
+            for number, (_, detail) in broken.items():
+                wrong[number] = f"{name} is {detail}"
+            columns.append(column[name].combine_chunks())
         return pa.record_batch([*columns, pa.array(wrong, pa.string())], [*self.names, WRONG])
 
     def reader(self) -> pa.RecordBatchReader:
         """The same, for DuckDB."""
         schema = pa.schema([(name, pa.string()) for name in (*self.names, WRONG)])
         return pa.RecordBatchReader.from_batches(schema, self.batches())
-
-
-def _as_text(values: pa.Array, name: str, wrong: list[str | None]) -> pa.Array:
-    try:
-        return values.cast(pa.string())
-    except pa.ArrowInvalid:
-        texts: list[str | None] = []
-        for row, value in enumerate(values.to_pylist()):
-            text = None if value is None else value.decode(errors="replace")
-            texts.append(text)
-            if text is not None and text.encode() != value:
-                wrong[row] = f"{name} is not UTF-8: {value[:40]!a}"
-        return pa.array(texts, pa.string())
 
 
 def joined(listed: Table, table: Table, key: str, folder: Path, memory: int = MEMORY) -> Path:

@@ -120,7 +120,8 @@ def _pieces(task: Task, folder: Path) -> Record:
     faults: list[EdgeGlassError] = []  # raised inside DuckDB they would be another error's text
     run, half = task.run, task.run.memory // 2
     with duck.connected(half, folder) as source, duck.connected(half, folder) as sink:
-        sink.register("rows", _reader(_rows(task, source, damaged, faults), run.layout))
+        rows, schema = _rows(task, source, damaged, faults), run.layout.schema(position=pa.int64())
+        sink.register("rows", pa.RecordBatchReader.from_batches(schema, rows))
         hashed = ", ".join([*map(quoted, run.layout.keys), str(run.seed or 0)])
         sink.execute(f"SET partitioned_write_flush_threshold = {BUFFERED // run.parts + 1}")
         [(written,)] = sink.execute(f"""
@@ -153,7 +154,3 @@ def _rows(
                 yield pa.record_batch(columns, names=["position", *batch.schema.names[1:]])
     except EdgeGlassError as error:
         faults.append(error)
-
-
-def _reader(rows: Iterator[pa.RecordBatch], layout: Layout) -> pa.RecordBatchReader:
-    return pa.RecordBatchReader.from_batches(layout.schema(position=pa.int64()), rows)
