@@ -244,16 +244,12 @@ def _decoded(values: list[bytes | None], broken: Broken) -> pa.Array:
 
 
 def _numbered(table: pa.Table, rows: Any, broken: Broken) -> pa.Table:
-    dropped: list[str | None] = [None] * table.num_rows
-    details = [""] * table.num_rows
-    for number, (outcome, detail) in broken.items():
-        dropped[number], details[number] = outcome, detail
-    marks = [
-        pa.array(rows, pa.int64()),
-        pa.array(dropped, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
-        pa.array(details, pa.string()) if broken else pa.nulls(table.num_rows, pa.string()),
-    ]
-    return pa.table([*marks, *table.columns], names=[*MARKS, *table.column_names])
+    dropped = details = pa.nulls(table.num_rows, pa.string())
+    if broken:
+        marks = [broken.get(number, (None, "")) for number in range(table.num_rows)]
+        dropped, details = (pa.array(each, pa.string()) for each in zip(*marks, strict=True))
+    columns = [pa.array(rows, pa.int64()), dropped, details, *table.columns]
+    return pa.table(columns, names=[*MARKS, *table.column_names])
 
 
 def _marked(rows: list[int], outcome: str, details: list[str]) -> pa.Table:

@@ -38,11 +38,8 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
         for folder, name in _files(root):
             path = root.joinpath(*folder, name)
             stat, place = path.stat(), "/".join((*folder, name))
-            line: list[str | int] = [
-                place,
-                stat.st_size,
-                stat.st_ctime_ns,
-            ]  # no program can set that time back
+            # no program can set the time of the last change back
+            line: list[str | int] = [place, stat.st_size, stat.st_ctime_ns]
             digest = known.digest((folder, name), line) or _digest(path, stat.st_size)
             written.write(json.dumps([*line, digest]).encode() + b"\n")
             total.update(json.dumps([place, digest]).encode())

@@ -113,7 +113,7 @@ class _Asked:
         from edge_glass.sources import download, hub_files, link_index
 
         if mirror is None:
-            raise_all(_by_hand(self.request), SourceError)
+            _check_addresses(self.request)
         root = store() / "downloads" / self.request.corpus
         sources = {n: s for n, s in self.request.sources.items() if n not in self.remote}
         listed = {n: hub_files.files(s, root / n) for n, s in sources.items() if s.hub}
@@ -142,14 +142,10 @@ class _Asked:
             raise SourceError(f"{request.config}: --raw {folder} is not a folder")
         sources = {n: s for n, s in request.sources.items() if n not in self.remote}
         places = {name: find(folder, name, source) for name, source in sources.items()}
-        raise_all(_lacking(request, folder, places), SourceError)
+        if missing := [name for name, place in places.items() if place is None]:
+            raise SourceError(_lacking(request, folder, missing))
         present = {n: self._plain(n, place) for n, place in places.items() if place is not None}
-        facts = {
-            name: self._folder_facts(place, sources[name], with_facts)
-            if place.is_dir()
-            else self._file_facts(place)
-            for name, place in present.items()
-        }
+        facts = {n: self._facts(place, sources[n], with_facts) for n, place in present.items()}
         if not unverified:
             raise_all(_differing(request, present, facts), SourceError)
         return self._opened(present, facts, expect=not unverified)
@@ -160,19 +156,17 @@ class _Asked:
             return place
         return self._unpacked(place, records.sha256(place)) / name
 
-    def _folder_facts(self, place: Path, source: Source, with_facts: bool) -> SourceFacts:
-        """What is told of a folder: its name is the user's affair, what it holds is not."""
+    def _facts(self, place: Path, source: Source, with_facts: bool) -> SourceFacts:
+        """What is told of a file or folder: its name is the user's affair, what it holds is not."""
         facts = SourceFacts(folder=source.folder or ".")
-        if with_facts:
+        if place.is_dir() and not with_facts:
+            return facts
+        with self.progress.bytes(f"checksum {place.name}") as tick:
+            if not place.is_dir():
+                return checksums(place)
             listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
-            with self.progress.bytes(f"checksum {place.name}") as tick:
-                seen = contents(place, listing, partial(tick, place.name), self.request.beside)
-            facts = replace(facts, files=seen.files, bytes=seen.bytes, content=seen.sha256)
-        return facts
-
-    def _file_facts(self, place: Path) -> SourceFacts:
-        with self.progress.bytes(f"checksum {place.name}"):
-            return checksums(place)
+            seen = contents(place, listing, partial(tick, place.name), self.request.beside)
+        return replace(facts, files=seen.files, bytes=seen.bytes, content=seen.sha256)
 
     def _opened(self, located: dict[str, Path], facts: dict[str, SourceFacts], expect: bool) -> Raw:
         """Make what was found ready to be read: tars are indexed, other archives unpacked.
@@ -225,18 +219,19 @@ def _urls(name: str, source: Source, mirror: str | None) -> Iterator[str]:
     yield from map(str, source.mirrors if source.by_hand else (source.url, *source.mirrors))
 
 
-def _by_hand(request: Request) -> Iterable[str]:
+def _check_addresses(request: Request) -> None:
+    """Raise EdgeGlassError if there are sources that only a person can get."""
     pages = {
         name: f"see {source.url}" if source.url else "a folder or file of your own"
         for name, source in request.sources.items()
         if source.by_hand or not (source.url or source.hub or source.fetch)
     }
     if pages:
-        yield "\n".join(
-            [f"{request.config}: upstream gives no address to fetch these from"]
-            + [f"  {name}: {page}" for name, page in pages.items()]
-            + ["  Get them there, put them into one folder and pass it as --raw DIR"]
-            + ["  (with --fetch-clips if the clips are not there, too)."]
+        listed = "\n".join(f"  {name}: {page}" for name, page in pages.items())
+        raise SourceError(
+            f"{request.config}: upstream gives no address to fetch these from\n{listed}\n"
+            "  Get them there, put them into one folder and pass it as --raw DIR\n"
+            "  (with --fetch-clips if the clips are not there, too)."
         )
 
 
@@ -267,10 +262,7 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
     return folder if together or folder.name in unpacked else None
 
 
-def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> Iterable[str]:
-    missing = [name for name, place in places.items() if place is None]
-    if not missing:
-        return []
+def _lacking(request: Request, folder: Path, missing: list[str]) -> str:
     splits = [s for s in request.splits if not set(request.splits[s]) & set(missing)]
     sources = request.sources
     lines = [f"{request.config}: --raw {folder} lacks"]
@@ -279,7 +271,7 @@ def _lacking(request: Request, folder: Path, places: dict[str, Path | None]) -> 
         lines.append(f"  {name}{other}")
     without = f"; --set 'splits=[{', '.join(splits)}]' would do without" if splits else ""
     lines.append(f"  Get them from {request.homepage}{without}.")
-    return ["\n".join(lines)]
+    return "\n".join(lines)
 
 
 def _differing(

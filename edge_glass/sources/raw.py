@@ -258,39 +258,34 @@ class Raw:
             bytes_ = cast("IO[bytes]", file)
             text = io.TextIOWrapper(bytes_, encoding, errors="surrogateescape", newline="")
             reader = csv.reader(text, delimiter=delimiter, strict=True)
-            with self._readable(reader, source):
-                header = next(reader, [])
-            names = named(columns, header)
-            if missing := [name for name in columns if name not in names]:
+            count = 0
+            try:
+                header = self._header(source, columns, next(reader, []))
+                for fields in filter(None, reader):  # an empty line is no record
+                    count += 1
+                    whole = len(fields) == len(header)
+                    differ = Malformed(f"{len(fields)} fields where the header has {len(header)}")
+                    record = dict(zip(header, fields, strict=True)) if whole else differ
+                    yield reader.line_num, record
+            except csv.Error as error:
                 raise SourceError(
-                    f"{self.corpus}: {self.paths[source]}: no column {', '.join(missing)}; "
-                    f"found {', '.join(header) or 'an empty file'}. Is it the file that upstream "
-                    f"publishes as {source}?"
-                )
-            self.renamed[source], count = renamed(names), 0
-            ours = {theirs: name for name, theirs in names.items()}
-            header = [ours.get(name, name) for name in header]
-            for record in self._records(reader, header, source):
-                count += 1
-                yield record
+                    f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
+                    "Get the file again from upstream."
+                ) from None
             self._check_count(source, count)
 
-    def _records(self, reader: Any, header: list[str], source: str) -> Lines:
-        with self._readable(reader, source):
-            for fields in filter(None, reader):  # an empty line is no record
-                whole = len(fields) == len(header)
-                differ = Malformed(f"{len(fields)} fields where the header has {len(header)}")
-                yield reader.line_num, dict(zip(header, fields, strict=True)) if whole else differ
-
-    @contextmanager
-    def _readable(self, reader: Any, source: str) -> Iterator[None]:
-        try:
-            yield
-        except csv.Error as error:
+    def _header(self, source: str, columns: list[str], there: list[str]) -> list[str]:
+        """The names of the columns that are there, as ours where they are wanted."""
+        names = named(columns, there)
+        if missing := [name for name in columns if name not in names]:
             raise SourceError(
-                f"{self.corpus}: {self.paths[source]}, line {reader.line_num}: {error}. "
-                "Get the file again from upstream."
-            ) from None
+                f"{self.corpus}: {self.paths[source]}: no column {', '.join(missing)}; "
+                f"found {', '.join(there) or 'an empty file'}. Is it the file that upstream "
+                f"publishes as {source}?"
+            )
+        self.renamed[source] = renamed(names)
+        ours = {theirs: name for name, theirs in names.items()}
+        return [ours.get(name, name) for name in there]
 
     def tsv(self, source: str, width: int, span: Span = WHOLE, member: str = "") -> Lines:
         """Position and fields of each line between tabs, or `Malformed`; without header, quotes."""

@@ -10,6 +10,7 @@ from edge_glass.core.spec import CLIPS
 
 if TYPE_CHECKING:
     from edge_glass.core.row import Row
+    from edge_glass.sources.spool import Body
 
 BODIES = ("image", "sound", "file")  # what is the body of a URL that a row names
 
@@ -89,13 +90,6 @@ class Fetched:
         if isinstance(self.content, bytes):
             return self.content
         return self.content.read_bytes()
-
-
-class Body(Protocol):
-    """Bytes that are somewhere."""
-
-    def read_bytes(self) -> bytes:
-        """All of them."""
 
 
 class Awaited(Protocol):

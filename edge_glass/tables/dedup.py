@@ -96,7 +96,11 @@ def dedup(
             done = {task.part: each for task, each in pool.run(gather.make, tasks, wanted.jobs)}
         records = [done[number] for number in range(wanted.parts)]
         summary = _summary(layout, wanted, spans, records)
-        _check_balance(rows_read, summary)
+        if (accounted := sum(summary["outcomes"].values())) != rows_read:
+            raise DataError(
+                f"{rows_read} rows were read and {accounted} are in the ledger: this is a fault of "
+                "the program, please report it"
+            )
         stats.write(out, summary, [json.loads(record["stats"]) for record in records])
         parts.finish(out, FILE, state, summary)
         shutil.rmtree(work.parent)
@@ -150,12 +154,3 @@ def _fingerprint(chunks: str, layout: Layout, wanted: Wanted) -> str:
     inputs = [chunks, asdict(layout), wanted.parts, wanted.seed, wanted.skip_damaged]
     inputs += [VERSION, duck.libraries()]
     return sha256(json.dumps(inputs).encode()).hexdigest()[:16]
-
-
-def _check_balance(rows_read: int, summary: Summary) -> None:
-    accounted = sum(summary["outcomes"].values())
-    if accounted != rows_read:
-        raise DataError(
-            f"{rows_read} rows were read and {accounted} are in the ledger: this is a fault of the "
-            "program, please report it"
-        )
