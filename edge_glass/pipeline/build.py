@@ -84,7 +84,7 @@ def build(
         job = Job(variant, corpus, raw, options, described, folder, final, revisions)
         current, job = left_alone(job, progress)
         current = current or _put_anew(job, described, progress)
-        _clear(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what nobody will go on with
         if options.away:
             options.away.finish(current, final)
         tell_other_code(job, current, progress)
@@ -235,11 +235,6 @@ def put(folder: Path, final: Path) -> None:
         if not shard and path.name not in (manifest.FILE, ledger.FILE, *SCHEMAS):
             path.unlink()
     outputs.replace(folder, final, finished.inventory(final), _previous(folder))
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a stopped build left behind that nobody will go on with."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _previous(folder: Path) -> Path:

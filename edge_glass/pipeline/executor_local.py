@@ -132,10 +132,8 @@ def _context() -> Any:
 
 def _start_server() -> None:
     """Start the process that workers are forked from, deaf to Ctrl-C: it would moan of it."""
-    if threading.current_thread() is not threading.main_thread():
+    if not FORKS or threading.current_thread() is not threading.main_thread():
         return  # the first worker starts it
-    if not FORKS:
-        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     unsafe = "PYTHONSAFEPATH" not in os.environ
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # or sources in this folder come first

@@ -111,15 +111,9 @@ def is_public(address: str) -> bool:
     return ip.is_global and not special and not any(ip in net for net in RESERVED)
 
 
-def public_socket(address: tuple[Any, ...]) -> socket.socket:
-    """A socket for an address out of `getaddrinfo`. Raises PrivateAddress."""
+def opened(address: tuple[Any, ...], public: bool) -> socket.socket:
+    """A socket for an address out of `getaddrinfo`. Raises PrivateAddress for one not `public`."""
     family, kind, protocol, _, (host, *_) = address
-    if not is_public(host):
+    if public and not is_public(host):
         raise PrivateAddress
-    return socket.socket(family, kind, protocol)
-
-
-def any_socket(address: tuple[Any, ...]) -> socket.socket:
-    """A socket for any address: for tests, and for whoever fetches from a network of their own."""
-    family, kind, protocol, *_ = address
     return socket.socket(family, kind, protocol)

@@ -51,11 +51,11 @@ class Record(Plain):
     sha256: str | None = None
 
 
+@dataclass(frozen=True)
 class ClipStore:
     """A folder of clips that any number of processes share."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def find(self, section: Section, tool: str) -> Record | None:
         """What is known of a section and would not come out otherwise with `tool`, else None."""

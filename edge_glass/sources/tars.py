@@ -30,7 +30,6 @@ BUFFER = 2**24  # bytes inflated at a time: every piece starts again at the poin
 MAX_TEXT = 2**20  # bytes of a text file that is kept in the index
 MAX_HEADER = 2**20  # bytes of a member's header, long names included
 
-_BELOW = "(folder = ?1 OR folder >= ?2 AND (?3 IS NULL OR folder < ?3))"
 _MEMBERS, _SEEK, _RECORD = "members.sqlite", "seek.idx", "index.json"
 _TABLES = """
 CREATE TABLE members (position INTEGER PRIMARY KEY, folder BLOB, name BLOB, offset INT, size INT);
@@ -65,9 +64,11 @@ class Tar:
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder that holds files with their names, sorted; rows of a tree have this order."""
-        query = f"SELECT DISTINCT folder FROM members WHERE {_BELOW}"
+        root, every = os.fsencode(self.root), "SELECT DISTINCT folder FROM members"
         folders = {
-            self._inside(folder): folder for (folder,) in self._db().execute(query, self._below())
+            self._inside(folder): folder
+            for (folder,) in self._db().execute(every)
+            if not root or folder == root or folder.startswith(root + b"/")
         }
         for inside in sorted(folders, key=lambda name: name.split("/") if name else []):
             named = "SELECT name FROM members WHERE folder = ?"
@@ -112,10 +113,6 @@ class Tar:
 
     def _db(self) -> sqlite3.Connection:
         return _opened(self.archive, self.index, os.getpid())[0]
-
-    def _below(self) -> tuple[bytes, bytes, bytes | None]:
-        root = os.fsencode(self.root)
-        return (root, root + b"/", root + b"0") if root else (root, b"", None)
 
     def _inside(self, *parts: bytes) -> str:
         path = os.fsdecode(b"/".join(filter(None, parts)))

@@ -54,8 +54,7 @@ class Web:
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         if isinstance(self._resolver, Bundle):
             return self._resolver.socket(address)
-        check = addresses.any_socket if self.limits.intranet else addresses.public_socket
-        return check(address)
+        return addresses.opened(address, public=not self.limits.intranet)
 
     async def __aenter__(self) -> "Web":
         limits = self.limits
