@@ -1,6 +1,9 @@
 """Limits in time, for all requests under way: one look at them now and then, no timer for each."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
@@ -9,41 +12,17 @@ from edge_glass.sources.row_fetch import Limits
 PERIOD = 0.1  # seconds
 
 
+@dataclass(eq=False)
 class Request:
-    """A request under way, from the `with` to its end; times are the watch's.
+    """A request under way; times are the watch's."""
 
-    If it breaks a limit, its task is cancelled and the block raises Dropped.
-    """
-
-    def __init__(self, watch: "Watch") -> None:
-        self._watch = watch
-        self.began = self.heard = watch.now
-        self.content: Any = None  # aiohttp's StreamReader, once the headers are there
-        self.answered = 0.0  # when that was
-        self.size = 0
-        self.why = ""  # it was ended
-
-    def __enter__(self) -> "Request":
-        task = asyncio.current_task()
-        assert task is not None
-        self._task, self._cancelled = task, task.cancelling()
-        self._watch.requests.add(self)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._watch.requests.discard(self)
-        ended = bool(self.why) and self._task.uncancel() <= self._cancelled
-        if ended and kind is asyncio.CancelledError:
-            raise Dropped(Outcome.TIMED_OUT, self.why) from None
-
-    def begun(self, content: Any) -> None:
-        """Headers are there, `content` is to come."""
-        self.content, self.answered = content, self._watch.now
-
-    def end(self, why: str) -> None:
-        """It takes too long."""
-        self.why = why
-        self._task.cancel()
+    began: float
+    heard: float
+    timer: asyncio.Timeout
+    content: Any = None  # aiohttp's StreamReader, once the headers are there
+    answered: float = 0.0  # when that was
+    size: int = 0
+    why: str = ""  # it was ended
 
 
 class Watch:
@@ -57,9 +36,24 @@ class Watch:
         self.now = 0.0
         self.requests: set[Request] = set()
 
-    def request(self) -> Request:
-        """A request to be watched."""
-        return Request(self)
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[Request]:
+        """A request to be watched until the block ends; Dropped if it breaks a limit."""
+        request = Request(self.now, self.now, asyncio.timeout(None))
+        self.requests.add(request)
+        try:
+            async with request.timer:
+                yield request
+        except TimeoutError:
+            if not request.timer.expired():
+                raise
+            raise Dropped(Outcome.TIMED_OUT, request.why) from None
+        finally:
+            self.requests.discard(request)
+
+    def begun(self, request: Request, content: Any) -> None:
+        """Headers are there, `content` is to come."""
+        request.content, request.answered = content, self.now
 
     async def run(self) -> None:
         """Look at all of them again and again, until cancelled."""
@@ -72,7 +66,8 @@ class Watch:
             last = now
             for request in self.requests:
                 if not request.why and (why := self._look(request)):
-                    request.end(why)
+                    request.why = why
+                    request.timer.reschedule(now)
 
     def _look(self, request: Request) -> str:
         """Which limit a request breaks, in words that are the same every time."""

@@ -145,16 +145,15 @@ class Web:
         self, url: URL, origin: str, extra: Headers, answer: Answer, receive: Receive
     ) -> URL | None:
         """One request, in the host's turn and time: received, or the URL that it leads on to."""
-        async with self._hosts.turn(origin) as host:
-            with self._watch.request() as request:
-                headers = (extra or {}) | answer.cookie(url)
-                get = self._session.get(url, headers=headers, allow_redirects=False)
-                async with get as response:
-                    request.begun(response.content)
-                    onward = self._begin(response, host, answer)
-                    if onward is None:
-                        await receive(response)
-                    return onward
+        async with self._hosts.turn(origin) as host, self._watch.request() as request:
+            headers = (extra or {}) | answer.cookie(url)
+            get = self._session.get(url, headers=headers, allow_redirects=False)
+            async with get as response:
+                self._watch.begun(request, response.content)
+                onward = self._begin(response, host, answer)
+                if onward is None:
+                    await receive(response)
+                return onward
 
     def _begin(
         self, response: aiohttp.ClientResponse, host: hosts.Host, answer: Answer
