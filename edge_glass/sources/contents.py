@@ -1,4 +1,7 @@
-"""What a file or folder holds, as digests; files that did not change since are not read again."""
+"""What a file or folder holds: files by their names, and their digests.
+
+Files that did not change since are not read again for a digest.
+"""
 
 import hashlib
 import json
@@ -7,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import Protocol
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import Whole
@@ -16,6 +20,28 @@ from edge_glass.core.spec import SourceFacts
 Tick = Callable[[int, int | None], None]  # bytes done, bytes in all if known
 HEX = 64  # characters of a sha256
 UNREAD = 2**38  # bytes; no table or archive is so large, and no medium of that size is read
+
+
+class Place(Protocol):
+    """Where the files of a source are: a folder, a tar, a folder of Parquet files."""
+
+    def names(self) -> Iterator[str]:
+        """All files, sorted folder by folder."""
+        for _, names in self.folders():
+            yield from names
+
+    def folders(self) -> Iterator[tuple[str, list[str]]]:
+        """Each folder that holds files, with their names, sorted as those of an unpacked tree."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None if it is not there."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if it is not there."""
+
+    def beside(self) -> "Place":
+        """What lies around it. Raises FileNotFoundError if nothing there belongs to it."""
+        raise FileNotFoundError
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source, SourceFacts
 from edge_glass.sources import archives, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
-from edge_glass.sources.contents import checksums, contents
+from edge_glass.sources.contents import Place, checksums, contents
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
-from edge_glass.sources.raw import Place, Raw
+from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_fetch import BODIES, Network, Remote
 
 

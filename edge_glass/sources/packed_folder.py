@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import mds, tars
+from edge_glass.sources.contents import Place
 from edge_glass.sources.parquet_folder import bytes_of
 
 if TYPE_CHECKING:
@@ -25,16 +26,11 @@ TARS, UNPACKED = ("tar", "tgz"), "unpacked"
 
 
 @dataclass(frozen=True)
-class Packed:
+class Packed(Place):
     """The members of all tars below a folder, and the values in its other shards."""
 
     root: Path
     indexes: Path  # the folder that gets an index of each tar
-
-    def names(self) -> Iterator[str]:
-        """All members, tar by tar; other shards as they are."""
-        for _, names in self.folders():
-            yield from names
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder in each tar with its members, sorted; and the Arrow files."""
@@ -74,10 +70,6 @@ class Packed:
         if path is None or kind in TARS:
             return None
         return _value(path, kind, member, self.indexes.parent / UNPACKED)
-
-    def beside(self) -> "Packed":
-        """Nothing belongs to such a folder that lies beside it."""
-        raise FileNotFoundError(self.root.parent)
 
     def _found(self, name: str) -> tuple[Path | None, str, str]:
         if (parts := NAME.fullmatch(name)) and (path := self.root / parts["file"]).is_file():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_glass.core.errors import SourceError
+from edge_glass.sources.contents import Place
 from edge_glass.sources.table_layout import named, renamed
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ RECORDS, VALUES = 1000, 8  # rows decoded at a time: of plain columns, of media
 
 
 @dataclass(frozen=True)
-class Tables:
+class Tables(Place):
     """The Parquet files in one folder, in the order of their names; or one file."""
 
     root: Path
@@ -102,10 +103,6 @@ class Tables:
         """A value of any column; None if it is not there, or null."""
         cell = self._find(name)
         return cell[0].value(cell[1]) if cell else None
-
-    def beside(self) -> "Tables":
-        """Nothing belongs to such a folder that lies beside it."""
-        raise FileNotFoundError(self.root.parent)
 
     def _name(self, path: Path) -> str:
         return path.name if path == self.root else path.relative_to(self.root).as_posix()

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.spec import SourceFacts
 from edge_glass.sources import json_text, line_pieces
 from edge_glass.sources.chunk_text import Text, opened
+from edge_glass.sources.contents import Place
 from edge_glass.sources.fields import Fields, Malformed
 from edge_glass.sources.line_pieces import WHOLE, Span
 from edge_glass.sources.parquet_folder import SUFFIX, Tables
@@ -29,35 +30,11 @@ Lines = Iterator[tuple[int, Any]]  # with numbers or positions
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
 
 
-class Place(Protocol):
-    """Where the files of a source are: a folder, a tar, a folder of Parquet files."""
-
-    def names(self) -> Iterator[str]:
-        """All files, sorted folder by folder."""
-
-    def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder that holds files, with their names."""
-
-    def size(self, name: str) -> int | None:
-        """Bytes of a file, None if it is not there."""
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError if it is not there."""
-
-    def beside(self) -> "Place":
-        """What lies around it."""
-
-
 @dataclass(frozen=True)
-class Folder:
+class Folder(Place):
     """A folder on disk; names are relative to it, with `/`."""
 
     root: Path
-
-    def names(self) -> Iterator[str]:
-        """All files, sorted folder by folder."""
-        for _, names in self.folders():
-            yield from names
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder that holds files with their names, sorted; the folder itself is ``""``."""

@@ -20,7 +20,7 @@ from edge_glass.core import records
 from edge_glass.core.atomic_files import sync_folder as sync
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import archives
-from edge_glass.sources.contents import Tick
+from edge_glass.sources.contents import Place, Tick
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 FORMAT = 2  # of the index; one of another format is made again
@@ -47,7 +47,7 @@ def is_tar(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Tar:
+class Tar(Place):
     """The files of an indexed tar below its folder `root`, named relative to it with `/`.
 
     Where a name occurs twice the later file is read, as unpacking would leave it.
@@ -56,11 +56,6 @@ class Tar:
     archive: Path
     index: Path
     root: str = ""
-
-    def names(self) -> Iterator[str]:
-        """All files, sorted folder by folder as those of an unpacked tree are."""
-        for _, names in self.folders():
-            yield from names
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder that holds files with their names, sorted; rows of a tree have this order."""
