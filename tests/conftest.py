@@ -33,6 +33,7 @@ WANTED = {
         ("torch", "transformers", "onnx", "onnxruntime"),
         [
             "vectors/test_align.py",
+            "vectors/test_embed.py",
             "vectors/test_encode.py",
             "vectors/test_late.py",
             "train/test_loader_torch.py",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from kit import ROOT, Cli, build_raw, rows
-from owndata import put, tarred
+from ownfiles import put, tarred
 
 from edge_glass.builder import CaptionParams, Dropped, Raw, Row, Value, of_lines
 from edge_glass.core.errors import EdgeGlassError, SourceError

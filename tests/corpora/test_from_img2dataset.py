@@ -10,7 +10,9 @@ from pathlib import Path
 import datasets
 import pytest
 from kit import ROOT, rows
-from owndata import class_folders, kaldi, lhotse_cuts, ljspeech, metadata_csv, put, table
+from own_pictures import class_folders, metadata_csv
+from own_recordings import kaldi, lhotse_cuts, ljspeech
+from ownfiles import put, table
 from PIL import Image
 from server import Files
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from owndata import table
+from ownfiles import table
 
 from edge_glass.core.errors import SourceError
 from edge_glass.corpora import key_profile

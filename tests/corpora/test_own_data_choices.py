@@ -4,7 +4,6 @@ import bz2
 import gzip
 import json
 import pickle
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,12 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from kit import Cli, entries, rows
-from owndata import jpeg, put, table
+from ownfiles import jpeg, put, table
 from test_catalog import other_package
 
 import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.spec import read_spec
 from edge_glass.corpora import catalog, own
 from edge_glass.corpora.understand import Choices, understand
 from edge_glass.release.write_card import build
@@ -157,98 +155,6 @@ def test_what_init_writes_can_be_edited_and_built(
         e for e in entries(tmp_path / "data" / "talks_small").values() if e["outcome"] != "kept"
     )
     assert lost["outcome"] == "malformed_row" and "s3" in lost["detail"]
-
-
-def test_mistakes_in_a_yaml_are_told_with_their_line(tmp_path: Path, cli: Cli) -> None:
-    file = tmp_path / "talks.yaml"
-    columns = "columns:\n  a: {role: colour, key: b}\n"
-    file.write_text(f"{HEAD}layout: table\n{columns}configs: {{talks: {{}}}}\n")
-    told = cli("build", str(file))
-    assert told.code == 1 and "talks.yaml:8: columns.a.role" in told.err
-    file.write_text(
-        file.read_text().replace("role: colour", "role: text").replace(": table", ": tabel")
-    )
-    assert "no layout tabel; there are" in cli("build", str(file)).err
-
-
-PARTS = ["train", "test", "train"]
-WRONG = [  # columns, splits, and what is said
-    ("a: {role: text, key: b, pattern: '(x'}", "{}", "a.pattern: is no regular expression"),
-    ("a: {role: text, key: b, pattern: x}", "{}", "a.pattern: has no group"),
-    ("a: {role: id, key: b}, c: {role: id, key: d}", "{}", "two have role id"),
-    ("audio: {role: audio, key: b}, duration: {role: text, key: d}", "{}", "duration is a column"),
-    ("a: {role: label, key: b, names: [x, x]}", "{}", "a: two classes"),
-    ("a: {role: text, key: b}", "{names: {}}", "splits.names"),
-    ("a: {role: text, kye: b}", "{}", "columns.a: no key kye; there are role, key,"),
-    ("a: {role: text, key: b}", "{bye: key}", "splits: no key bye; there are by, names"),
-    ("a: {role: text, key: b}", "{by: folder, key: b}", "by: folder has no use for key"),
-    ("a: {role: text, key: b}", "{by: key, key: b, seed: 2}", "by: key has no use for seed"),
-    ("a: {role: text, key: b}", "{names: {train: [], test: []}}", "all is one split, not train"),
-    ("a: {role: text, key: b}", "{by: key}", "by: key needs key"),
-    ("a: {role: text, key: b}", "{by: pattern, pattern: x}", "splits.pattern: has no group"),
-    ("a: {role: text, key: b}", "{by: folder, names: {../x: []}}", "../x"),
-    ("a: {role: text, key: b}", "{by: share, shares: {dev: 1}}", "shares must be of train"),
-    ("a: {role: text, key: b}", "{by: share, shares: {train: 0.5}}", "be 1 in all, not 0.5"),
-]
-
-
-@pytest.mark.parametrize(("columns", "splits", "told"), WRONG, ids=[told for *_, told in WRONG])
-def test_a_yaml_is_held_against_what_it_needs(
-    columns: str, splits: str, told: str, tmp_path: Path
-) -> None:
-    text = f"layout: table\ncolumns: {{{columns}}}\nsplits: {splits}\nconfigs: {{talks: {{}}}}\n"
-    put(tmp_path / "talks.yaml", HEAD + text)
-    with pytest.raises(EdgeGlassError) as caught:
-        read_spec(tmp_path / "talks.yaml", "talks")
-    assert told in str(caught.value) and "Value error" not in str(caught.value)
-
-
-MISFITS = [  # what the YAML says, what is mistaken in it, and what is said of that
-    ("key: part", "key: prt", "no key prt; there are name, text, part: did you mean part?"),
-    ("by: key, key: part", "{shares}, by: share, key: prt", "no key prt; there are"),
-    ("key: text", "key: txt", "no key txt; there are name, text, part: did you mean text?"),
-    ("key: '{name}!'", "key: '{nmae%.jpg}!'", "no key nmae; there are name"),
-    ("train: []", "trian: []", "no record of split trian; there are test, train: did you mean"),
-    ("train: []", "train: [], dev: []", "no record of split dev; there are test, train"),
-    ("by: key, key: part", "by: folder", "no record of split train; there are none"),
-]
-
-
-@pytest.mark.parametrize(("said", "mistake", "told"), MISFITS, ids=[each[1] for each in MISFITS])
-@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
-def test_a_yaml_is_held_against_the_records(
-    name: str, said: str, mistake: str, told: str, tmp_path: Path, cli: Cli
-) -> None:
-    records = [{"name": f"{n}", "text": "A bird.", "part": p} for n, p in enumerate(PARTS)]
-    table(tmp_path / name, records)
-    columns = "columns: {a: {role: text, key: text}, b: {role: text, key: '{name}!'}}\n"
-    text = HEAD.replace("data: {}", f"data: {{path: {name}}}") + f"layout: table\n{columns}"
-    text += "splits: {by: key, key: part, names: {train: [], test: []}}\nconfigs: {talks: {}}\n"
-    put(tmp_path / "talks.yaml", text)
-    assert cli("build", tmp_path / "talks.yaml", "--out", tmp_path / "out").code == 0
-    mistake = mistake.replace("{shares}", "shares: {train: 0.5, test: 0.5}")
-    put(tmp_path / "talks.yaml", text.replace(said, mistake))
-    for verb in ("plan", "build"):
-        assert told in cli(verb, tmp_path / "talks.yaml", "--out", tmp_path / "new").err
-
-
-NOWHERE = [  # what the YAML says, and what is said of it
-    ("sources: {data: {path: gone}}", r"no .*/gone: mend the path"),
-    ("sources: {data: {path: lake}}\ntables: [a.csv]", r"no table a\.csv; there are list\.csv"),
-]
-
-
-@pytest.mark.parametrize(("where", "told"), NOWHERE, ids=["path", "tables"])
-def test_a_place_that_a_yaml_names_and_is_not_there(
-    where: str, told: str, tmp_path: Path, cli: Cli
-) -> None:
-    """Nor is anything else read in its stead, such as the folder around it."""
-    table(tmp_path / "lake" / "list.csv", [{"text": "A bird."}])
-    columns = "layout: table\ncolumns: {text: {role: text, key: text}}\nconfigs: {talks: {}}\n"
-    put(tmp_path / "talks.yaml", HEAD.replace("sources: {data: {}}", where) + columns)
-    for verb in ("plan", "build"):
-        assert re.search(told, cli(verb, tmp_path / "talks.yaml", "--out", tmp_path / "out").err)
-    assert not [*tmp_path.rglob("*-of-*.parquet")]
 
 
 @pytest.mark.parametrize(

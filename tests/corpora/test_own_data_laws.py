@@ -11,7 +11,8 @@ import yaml
 from hub import Hub
 from huggingface_hub import CommitOperationAdd, HfApi
 from kit import Cli, client, entries, rows
-from owndata import CASES, class_folders
+from own_pictures import class_folders
+from owndata import CASES
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub import Hub
 from kit import Cli, client, rows, sound
-from owndata import jpeg, put, table, tarred
+from ownfiles import jpeg, put, table, tarred
 from server import Files
 
 from edge_glass.audit.verify import verify
