@@ -164,7 +164,7 @@ class Place:
     def is_media(self, column: str) -> bool:
         """Whether values are media as `datasets` stores them: a struct with `bytes`."""
         name = self._names[column]
-        return name is not None and self._is_struct(name)
+        return name is not None and _holds_bytes(self.schema.field(name).type)
 
     def can_decode(self, column: str) -> bool:
         """Whether values are media, or lists of them."""
@@ -172,11 +172,9 @@ class Place:
         kind = self.schema.field(name).type if name else pa.null()
         return self.is_media(column) or (pa.types.is_list(kind) and _holds_bytes(kind.value_type))
 
-    def _is_struct(self, name: str) -> bool:
-        return _holds_bytes(self.schema.field(name).type)
-
     def _read(self, names: Sequence[str]) -> list[str]:
-        return [f"{name}.bytes" if self._is_struct(name) else name for name in names]
+        media = {name for name in names if _holds_bytes(self.schema.field(name).type)}
+        return [f"{name}.bytes" if name in media else name for name in names]
 
     def _file(self, shard: int) -> File:
         """The file of a shard, opened once for all row groups that are in use."""

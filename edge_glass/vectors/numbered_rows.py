@@ -103,9 +103,15 @@ class Table:
         safe: list[bool] = _is_safe(rows[self.unsafe].combine_chunks()).tolist()
         return safe
 
-    def row(self, number: int) -> dict[str, Any]:
-        """A row without its media, `split` with it. Raises EdgeGlassError if there is none."""
-        return self._read(number, self.columns)
+    def row(self, number: int, names: list[str] | None = None) -> dict[str, Any]:
+        """Columns of a row (all but media), `split` with them.
+
+        Raises EdgeGlassError if there is none.
+        """
+        if not 0 <= number < self.rows:
+            raise ConfigError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
+        [row] = self.some([number], self.columns if names is None else names)
+        return row
 
     def some(self, numbers: Sequence[int], names: list[str]) -> Iterator[dict[str, Any]]:
         """Columns of some rows by their numbers, ascending, `split` with them."""
@@ -123,7 +129,7 @@ class Table:
         """
         if column not in self.media:
             raise ConfigError(f"no media column {column}; there are {', '.join(self.media)}")
-        value = self._read(number, [column])[column]
+        value = self.row(number, [column])[column]
         values = value if isinstance(value, list) else [value]
         return [one.get("bytes") if isinstance(one, dict) else one for one in values]
 
@@ -134,7 +140,7 @@ class Table:
 
     def entry(self, number: int) -> dict[str, Any] | None:
         """What the ledger says of the source row that a row was made of."""
-        id_ = self._read(number, ["id"])["id"]
+        id_ = self.row(number, ["id"])["id"]
         with parquet.opened(self.folder / ledger.FILE) as file:
             for wanted in dict.fromkeys((id_, id_.rpartition("#")[0])):
                 for group in range(file.num_row_groups):
@@ -210,12 +216,6 @@ class Table:
                 raise ConfigError(
                     f"filter {one.column}{one.compare}{one.value}: the column holds {type_}"
                 ) from None
-
-    def _read(self, number: int, names: list[str]) -> dict[str, Any]:
-        if not 0 <= number < self.rows:
-            raise ConfigError(f"no row {number}: {self.folder} has 0 to {self.rows - 1}")
-        [row] = self.some([number], names)
-        return row
 
 
 @lru_cache(maxsize=64)

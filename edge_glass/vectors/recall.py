@@ -16,7 +16,7 @@ from edge_glass.core.progress import Progress, Tally
 from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
-from edge_glass.vectors.vector_index import Exact, Inverted, library
+from edge_glass.vectors.vector_index import Exact, Index, Inverted, library
 
 QUERIES = 256
 K = 10
@@ -51,7 +51,7 @@ def _vectors(stored: Stored, numbers: Array) -> tuple[Array, Array]:
 
 
 def measure(
-    index: Exact | Inverted, stored: Stored, queries: Queries, progress: Progress
+    index: Index, stored: Stored, queries: Queries, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What depends on the index alone (recall, lists that are read), and what it took here.
 
@@ -116,14 +116,14 @@ def _others(places: Array, rows: Array) -> Array:
     return others
 
 
-def recall(index: Exact | Inverted, rows: Array, vectors: Array, truth: Array) -> float:
+def recall(index: Index, rows: Array, vectors: Array, truth: Array) -> float:
     """The share of the true neighbours that an index finds."""
     places, _ = index.search(vectors, K + 1)
     pairs = zip(_others(places, rows), truth, strict=True)
     return float(np.mean([len(set(a) & set(b) - {-1}) / max(1, (b >= 0).sum()) for a, b in pairs]))
 
 
-def _timed(index: Exact | Inverted, queries: Queries) -> dict[str, Any]:
+def _timed(index: Index, queries: Queries) -> dict[str, Any]:
     """Milliseconds of a query by itself on one core, the median and the slowest of twenty."""
     with _one_core() if isinstance(index, Inverted) else nullcontext():
         return {"ms_a_query": {c: _ms(index, vectors) for c, (_, vectors) in queries.items()}}
@@ -139,7 +139,7 @@ def _one_core() -> Iterator[None]:
         library().omp_set_num_threads(threads)
 
 
-def _ms(index: Exact | Inverted, vectors: Array) -> dict[str, float]:
+def _ms(index: Index, vectors: Array) -> dict[str, float]:
     index.search(vectors[:1], K)
     times = []
     for query in vectors[:TIMED]:

@@ -48,6 +48,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+KEPT = {"Cache-Control": "private, max-age=3600"}  # by the browser
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -212,7 +213,7 @@ class Site:
 
     async def _small_media(self, request: web.Request) -> web.Response:
         data = await asyncio.to_thread(self._small, *_which(request))
-        return web.Response(body=data, content_type="image/jpeg", headers=_kept())
+        return web.Response(body=data, content_type="image/jpeg", headers=KEPT)
 
     def _shrunk(self, row: int, column: str, place: int) -> bytes:
         data = self._finder.table.file(row, column, place) or b""
@@ -295,7 +296,7 @@ def _ranged(request: web.Request, data: bytes, kind: str) -> web.Response:
         part = data[request.http_range] if request.http_range != slice(None, None, 1) else None
     except ValueError:
         part = b""
-    headers = _kept() | {"Accept-Ranges": "bytes"}
+    headers = KEPT | {"Accept-Ranges": "bytes"}
     if part is None:
         return web.Response(body=data, content_type=kind, headers=headers)
     if not part:
@@ -303,10 +304,6 @@ def _ranged(request: web.Request, data: bytes, kind: str) -> web.Response:
     start, _, _ = request.http_range.indices(len(data))
     headers["Content-Range"] = f"bytes {start}-{start + len(part) - 1}/{len(data)}"
     return web.Response(status=206, body=part, content_type=kind, headers=headers)
-
-
-def _kept() -> dict[str, str]:
-    return {"Cache-Control": "private, max-age=3600"}
 
 
 def _file(path: Path) -> Handler:

@@ -177,7 +177,8 @@ class Stored:
         array = arrays.loaded(path)
         for at in range(0, len(array), ROWS):
             piece = array[at : at + ROWS]
-            yield len(piece), lambda piece=piece: _numbers(piece)
+            there = np.ones(len(piece), dtype=bool)
+            yield len(piece), lambda piece=piece, there=there: (piece.astype(np.float32), there)
 
     def _groups(self, path: Path) -> Iterator[tuple[int, Any]]:
         name = f"{self.column}_embedding"
@@ -244,10 +245,6 @@ class Tokens(Stored):
                         sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
                         flat = pc.list_flatten(pc.list_flatten(column)).to_numpy()
                         yield first, sizes.astype(np.int64), flat.reshape(-1, self.dim)
-
-
-def _numbers(piece: Array) -> tuple[Array, Array]:
-    return piece.astype(np.float32), np.ones(len(piece), dtype=bool)
 
 
 def _listed(column: pa.ChunkedArray, dim: int) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,18 +39,6 @@ class Neighbours:
     rows: Array  # int64 (n,)
     scores: Array  # cosine similarities, float32 (n,)
     vectors: Array  # as the index knows them, float32 (n, dim)
-
-
-class Index(Protocol):
-    """Finds the nearest rows of vectors of length 1."""
-
-    facts: dict[str, Any]  # what index.json says
-
-    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
-        """Rows, int64 (queries, k), -1 where there are fewer, and their similarities."""
-
-    def find(self, query: Array, k: int, among: Array | None = None) -> Neighbours:
-        """The nearest of one query (dim,); with `among`, bool over all rows, of those only."""
 
 
 class Exact:
@@ -174,6 +162,9 @@ class Inverted:
         return vectors
 
 
+Index = Exact | Inverted
+
+
 def mapped(path: Path) -> Any:
     """The lists in a file, mapped into memory."""
     faiss = library()
@@ -226,7 +217,7 @@ def opened(stored: Stored) -> Index:
     return searched(folder, facts, parts)
 
 
-def searched(folder: Path, facts: dict[str, Any], parts: list[Part]) -> Exact | Inverted:
+def searched(folder: Path, facts: dict[str, Any], parts: list[Part]) -> Index:
     """The index in a folder whose files are whole."""
     kind = Exact if facts["kind"] == "exact" else Inverted
     return kind(folder, facts, parts)

@@ -21,8 +21,8 @@ from edge_glass.core import manifest, outputs, schema
 from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped
-from edge_glass.domains.mm_imdb import labels, paper_views, views
-from edge_glass.domains.mm_imdb.originals import Originals
+from edge_glass.domains.mm_imdb import paper_views, views
+from edge_glass.domains.mm_imdb.originals import Originals, multi_hot
 from edge_glass.media import images
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import THREADS, fingerprint, modality_of
@@ -186,7 +186,7 @@ class _Export:
             arrays.save_stats(self._file(f"_{name}.stats.npz"), mu, sigma)
 
     def _noisy_labels(self) -> None:
-        clean, count = labels.multi_hot(self._folder, self._originals), self._options.count
+        clean, count = multi_hot(self._folder, self._originals), self._options.count
         path = self._work / "labels.npy"
         out = arrays.opened(path, (len(clean) * count, clean.shape[1]))
         for place, row in enumerate(clean):

@@ -1,16 +1,23 @@
-"""The examples of a build in one order for all splits: sorted by id, as the paper's arrays are."""
+"""The examples of a build in one order for all splits: sorted by id, as the paper's arrays are.
 
+Their labels in that order are `labels_all_<n>.npy`, `ids_all.txt` and `class_names_<n>.json`.
+"""
+
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pyarrow.parquet as pq
 
-from edge_glass.core import manifest, parquet
+from edge_glass.core import manifest, outputs, parquet
+from edge_glass.core.atomic_files import Whole, write_json
 from edge_glass.core.errors import DataError
 
+LABELS = "labels"  # the column
 UPSTREAM = {"validation": "dev"}  # our names of splits -> those of split.json
 
 
@@ -75,3 +82,36 @@ class Originals:
         for id, row in zip(ids, file.read_row_group(group, columns).to_pylist(), strict=True):
             if done is None or not done[places[id]]:
                 yield places[id], row
+
+
+def label_names(folder: Path) -> list[str]:
+    """The classes of a build's column `labels`. Raises EdgeGlassError if it has none."""
+    build = manifest.read(folder)
+    feature: Any = datasets.Features.from_dict(build.features).get(LABELS)
+    inner = getattr(feature, "feature", None)
+    if not isinstance(inner, datasets.ClassLabel):
+        raise DataError(f"{build.config}: no column {LABELS} of classes: none to export")
+    return list(inner.names)
+
+
+def multi_hot(folder: Path, originals: Originals) -> np.ndarray[Any, Any]:
+    """float32 (rows, classes), rows in the order of `originals`."""
+    encoded = np.zeros((len(originals), len(label_names(folder))), dtype=np.float32)
+    for place, row in originals.rows([LABELS]):
+        encoded[place, row[LABELS]] = 1
+    return encoded
+
+
+def export_labels(folder: Path, out: Path) -> None:
+    """Write the labels of all splits, sorted by id, and `split.json` with the ids of each split."""
+    classes, originals = label_names(folder), Originals.of(folder)
+    files = (f"labels_all_{len(classes)}.npy", "ids_all.txt", f"class_names_{len(classes)}.json")
+    outputs.claim(out, [*files, "split.json"])
+    data = io.BytesIO()
+    np.save(data, multi_hot(folder, originals))
+    with Whole(out / files[0]) as file:
+        file.write(data.getbuffer())
+    with Whole(out / files[1]) as file:
+        file.write("".join(f"{id}\n" for id in originals.ids).encode())
+    write_json(out / files[2], classes)
+    write_json(out / "split.json", originals.by_split())

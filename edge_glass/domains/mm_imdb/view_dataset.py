@@ -68,8 +68,8 @@ class ViewDataset(Dataset[dict[str, Any]]):
             raise IndexError(index)
         place, view = self._at(index % len(self))
         row = place * self.views + view
-        values = {name: array[row] for name, array in self._arrays.items()}
-        values.setdefault("labels", self._clean_labels[place])
+        at = dict.fromkeys(self._arrays, row) | ({} if self._noisy else {"labels": place})
+        values = {name: array[at[name]] for name, array in self._arrays.items()}
         item: dict[str, Any] = {n: torch.from_numpy(np.array(v)) for n, v in values.items()}
         return item | {"id": self._ids[place], "view": view}
 
@@ -89,16 +89,12 @@ class ViewDataset(Dataset[dict[str, Any]]):
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
-        paths = self._paths | ({"labels": self._noisy} if self._noisy else {})
+        paths = self._paths | {"labels": self._noisy or self._labels}
         return {name: arrays.loaded(path) for name, path in paths.items()}
-
-    @cached_property
-    def _clean_labels(self) -> Any:
-        return arrays.loaded(self._labels)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the arrays: a worker process maps them itself."""
-        return {n: v for n, v in self.__dict__.items() if n not in ("_arrays", "_clean_labels")}
+        return {name: value for name, value in self.__dict__.items() if name != "_arrays"}
 
 
 def _manifest(folder: Path, prefix: str) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_glass.core import outputs
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError
-from edge_glass.domains.mm_imdb import labels
+from edge_glass.domains.mm_imdb.originals import export_labels
 from edge_glass.release.export import class_table, media_folder, vidore, webdataset
 from edge_glass.release.export.built_rows import BuiltRows
 
@@ -35,7 +35,7 @@ def export(
         raise ConfigError(f"--name-by: {format} has names of its own; use files or tsv")
     outputs.check_apart(folder, out)
     if format in ("labels", "vidore"):
-        {"labels": labels.export, "vidore": vidore.write}[format](folder, out)
+        {"labels": export_labels, "vidore": vidore.write}[format](folder, out)
         return []
     build = BuiltRows.of(folder, name_by)
     outputs.claim(out, build.manifest.splits)
