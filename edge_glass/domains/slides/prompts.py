@@ -140,8 +140,9 @@ def parsed(text: str, form: type[Form]) -> Form:
     The last JSON in the text that has the form: models think aloud first, greet, put it into a
     fence, and end with marks of their own.
     """
-    problem = ""
-    for value in _values(THOUGHT.sub("", text)) or _values(text):
+    problem, thought = "", THOUGHT.match(text)
+    answer = text[thought.end() :] if thought else text
+    for value in _values(answer) or (_values(text) if thought else ()):
         named = dict.fromkeys(form.model_fields, value) if isinstance(value, list) else value
         try:
             return form.model_validate(named)

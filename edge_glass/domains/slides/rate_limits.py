@@ -103,7 +103,7 @@ class Gate:
 
 def seconds(text: str | None) -> float:
     """`6m0s`, `1.5s`, `20ms` or `7` in seconds; 0 for what is none of them."""
-    if not text or not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h|))+", text):
+    if not text or not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))*(\d+(\.\d+)?)?", text):
         return 0.0
     return sum(
         float(n) * UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)(ms|s|m|h|)", text)
