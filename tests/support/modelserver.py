@@ -294,18 +294,13 @@ def _read(body: dict[str, Any], request: web.Request) -> Asked:
                 size = f"{shown.kind} of {shown.width} by {shown.height} pixels"
                 body.setdefault("media", []).append(size)
                 slides.append(hashlib.sha256(data).hexdigest())
-                body.setdefault("pixels", []).append(_pixels(data))
+                body.setdefault("pixels", []).append(shown.width * shown.height)
     form = (body.get("response_format") or {}).get("json_schema", {}).get("name", "pairs")
     search = re.search("search box|buscador|moteur de recherche|Suchfeld", text)
     task = form if form != "pairs" else ("retrieval" if search else "docvqa")
     headers = {name.lower(): value for name, value in request.headers.items()}
     call = headers.get("x-client-request-id", "")
     return Asked(call, form, task, slides, text, time.monotonic(), headers=headers, body=body)
-
-
-def _pixels(data: bytes) -> int:
-    found = images.probe(data)
-    return found.width * found.height
 
 
 def _tokens_in(asked: Asked) -> int:

@@ -129,15 +129,11 @@ class Scored:
                 if SIMILARITY not in table.column_names:
                     table = table.append_column(SIMILARITY, self._similarity(table))
                 count = table.num_rows
-                marks = {
-                    "row": pa.array(np.arange(row, row + count)),
-                    "outcome": pa.array([Outcome.KEPT] * count, pa.string()),
-                    "detail": pa.array([""] * count),
-                }
-                for name, values in marks.items():
-                    table = table.append_column(name, values)
+                table = table.append_column("row", pa.array(np.arange(row, row + count)))
+                kept = pa.array([Outcome.KEPT] * count, pa.string())
+                table = table.append_column("outcome", kept)
+                yield table.append_column("detail", pa.array([""] * count, pa.string()))
                 row += count
-                yield table
 
     def libraries(self) -> dict[str, str]:
         """What encodes the texts."""

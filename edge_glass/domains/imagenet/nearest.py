@@ -112,18 +112,14 @@ class Chosen:
     def rows(self, path: Path, work: Path) -> Iterator[pa.Table]:
         """All rows of a chunk."""
         start = self.numbers[path.relative_to(self.raw).as_posix()] * scatter.ORDINAL
-        for table in tables(path, self.layout, work):
-            hits = [self.taken.get(start + row) for row in table["row"].to_pylist()]
-            pairs = zip(table["dropped"].to_pylist(), hits, strict=True)
+        for rows in tables(path, self.layout, work):
+            hits = [self.taken.get(start + row) for row in rows["row"].to_pylist()]
+            pairs = zip(rows["dropped"].to_pylist(), hits, strict=True)
             outcomes = [why or (Outcome.KEPT if hit else Outcome.NO_CLASS) for why, hit in pairs]
-            more = {
-                "wnid": pa.array([hit and hit[0] for hit in hits], pa.string()),
-                SIMILARITY: pa.array([hit and round(hit[1], 6) for hit in hits], pa.float64()),
-                "outcome": pa.array(outcomes, pa.string()),
-            }
-            for name, values in more.items():
-                table = table.append_column(name, values)  # noqa: PLW2901
-            yield table
+            wnids = pa.array([hit and hit[0] for hit in hits], pa.string())
+            scores = pa.array([hit and round(hit[1], 6) for hit in hits], pa.float64())
+            table = rows.append_column("wnid", wnids).append_column(SIMILARITY, scores)
+            yield table.append_column("outcome", pa.array(outcomes, pa.string()))
 
     def libraries(self) -> dict[str, str]:
         """What reads the chunks."""

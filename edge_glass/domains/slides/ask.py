@@ -29,8 +29,8 @@ def ask(root: Path, options: Options, progress: Progress | None = None) -> Asked
     folders, skipped, total = _with_slides(root)
     with closing(Calls(root)) as calls:
         try:
-            run = Run(calls, options)
-            asked = run.ask(_items(run, folders), total, "Collect the deck again.", progress)
+            run = Run(calls, options, "Collect the deck again.")
+            asked = run.ask(_items(run, folders), total, progress)
         finally:
             for folder in folders:
                 export(folder, calls)

@@ -56,9 +56,9 @@ def caption(
     book = out / FOLDER / build.config
     book.mkdir(parents=True, exist_ok=True)
     with closing(Calls(book)) as calls:
-        run = Run(calls, options)
+        run = Run(calls, options, "Run `edge-glass verify`.")
         rows = _Rows(folder, build, column, run)
-        asked = run.ask(rows.items(), build.rows, "Run `edge-glass verify`.", progress)
+        asked = run.ask(rows.items(), build.rows, progress)
         if asked.slides[LEFT] or asked.slides.get(FAILED):
             return asked, None
         return asked, rows.config(name)

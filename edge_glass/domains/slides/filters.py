@@ -81,14 +81,9 @@ def thumbnail(jpeg: bytes) -> np.ndarray:
     return np.asarray(small).ravel()
 
 
-def nearest(slide: np.ndarray, earlier: list[np.ndarray]) -> tuple[int, float] | None:
-    """The place of the earlier slide that differs least, and by how many grey levels on average."""
-    if not earlier:
-        return None
-    wide = slide.astype(np.int16)
-    differences = [float(np.abs(wide - other).mean()) for other in earlier]
-    place = int(np.argmin(differences))
-    return place, differences[place]
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """By how many grey levels two slides differ on average."""
+    return float(np.abs(one.astype(np.int16) - other).mean())
 
 
 def blank(work: Work) -> Iterator[Taken]:
@@ -103,10 +98,10 @@ def near(work: Work) -> Iterator[Taken]:
     kept: list[int] = []
     for number in work.slides:
         picture = work.picture(number)
-        recent = kept[-WINDOW:]
-        neighbour = nearest(picture, [work.picture(earlier) for earlier in recent])
-        if neighbour and neighbour[1] < ALIKE:
-            detail = f"as slide {recent[neighbour[0]]}, {neighbour[1]:.2f} grey levels apart"
+        recent = ((apart(picture, work.picture(earlier)), earlier) for earlier in kept[-WINDOW:])
+        difference, nearest = min(recent, default=(ALIKE, 0))
+        if difference < ALIKE:
+            detail = f"as slide {nearest}, {difference:.2f} grey levels apart"
             yield Taken(Outcome.NEAR_DUPLICATE, detail, number)
         else:
             kept.append(number)

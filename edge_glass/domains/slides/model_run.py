@@ -45,26 +45,22 @@ class Asked:
 class Run:
     """Items go through `at_once` workers; all that is asked of one is asked by one of them."""
 
-    def __init__(self, calls: Calls, options: Options) -> None:
+    def __init__(self, calls: Calls, options: Options, remedy: str) -> None:
         if options.prompts and not options.prompts.is_dir():
             raise ConfigError(f"{options.prompts}: no such folder of prompts")
         self.calls, self.options = calls, options
+        self._remedy = remedy  # where an item is damaged
         self.talker = Talker(calls, options)
         self._states: list[str] = []
         self._stopped: str | None = None
         self._failure: str | None = None
         self._in_a_row = 0
 
-    def ask(
-        self, items: Iterator[Item], total: int, remedy: str, progress: Progress | None
-    ) -> Asked:
-        """Ask about all items, `total` of them, and write the table of calls.
-
-        `remedy` is what helps where an item is damaged.
-        """
+    def ask(self, items: Iterator[Item], total: int, progress: Progress | None) -> Asked:
+        """Ask about all items, `total` of them, and write the table of calls."""
         try:
             with (progress or Silent()).rows("ask", total, self._count):
-                interrupts.run(self._all(items, remedy))
+                interrupts.run(self._all(items))
         finally:
             self.calls.write()
         states = Counter(self._states)
@@ -78,17 +74,17 @@ class Run:
         """Items that are dealt with, and that failed."""
         return len(self._states), self._states.count(FAILED)
 
-    async def _all(self, items: Iterator[Item], remedy: str) -> None:
+    async def _all(self, items: Iterator[Item]) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.options.at_once):
-                    group.create_task(self._work(items, remedy))
+                    group.create_task(self._work(items))
         except* EdgeGlassError as several:
             raise several.exceptions[0] from None
         finally:
             await self.talker.endpoint.close()
 
-    async def _work(self, items: Iterator[Item], remedy: str) -> None:
+    async def _work(self, items: Iterator[Item]) -> None:
         for where, ask in items:
             if self._stopped:
                 return
@@ -100,7 +96,8 @@ class Run:
                 self._stopped = "the budget is spent"
             except Dropped as drop:
                 self._states.append(FAILED)
-                raise SourceError(f"{where}: {drop.outcome}: {drop.detail}. {remedy}") from None
+                said = f"{where}: {drop.outcome}: {drop.detail}. {self._remedy}"
+                raise SourceError(said) from None
             except FailedError as failed:
                 self._states.append(FAILED)
                 self._check(failed)
