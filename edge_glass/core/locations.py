@@ -38,9 +38,9 @@ def _revision(version: str | None) -> str:
     return f"@v{version}" if re.match(r"\d+\.\d", version) else f"@{version}"
 
 
-def is_local(path: Path) -> bool:
+def is_local(path: str | Path) -> bool:
     """Whether a path is one of this machine."""
-    return isinstance(path, Path)
+    return isinstance(path, str | Path)
 
 
 @contextmanager

@@ -125,11 +125,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
     """
 
     def __init__(self, path: str | Path, source: Any = None, **options: Any) -> None:
-        local = (
-            isinstance(source, pa.NativeFile)
-            if source
-            else is_local(Path(path) if isinstance(path, str) else path)
-        )
+        local = isinstance(source, pa.NativeFile) if source else is_local(path)
         self._path, self._local, self._is_mine = path, local, source is None
         opened = source or (pa.OSFile(str(path)) if local else cast(Path, path).open("rb"))
         self._file = opened if local else Fetched(opened)

@@ -1,6 +1,5 @@
 """JSON of ours as frozen dataclasses: read field by field, and nothing is taken on trust."""
 
-from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, overload
@@ -23,26 +22,13 @@ class Plain:
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it; fields that may be left out are, where they say nothing."""
-        assert is_dataclass(self)
-        pairs = ((each, getattr(self, each.name)) for each in fields(self))
-        return {each.name: _plain(value) for each, value in pairs if value != _default(each)}
+        plain: dict[str, Any] = adapter(type(self)).dump_python(
+            self, mode="json", exclude_defaults=True, warnings=False
+        )
+        return plain
 
 
 Kind = TypeVar("Kind", bound=Plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Plain):
-        return value.plain()
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, set):
-        return sorted(value)
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
-
-
-def _default(each: Field[Any]) -> Any:
-    return each.default if each.default_factory is MISSING else each.default_factory()
 
 
 @overload

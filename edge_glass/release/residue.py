@@ -12,12 +12,13 @@ from functools import cached_property
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import pyarrow as pa
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
 from markupsafe import escape
+from pydantic import PlainSerializer
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
@@ -30,16 +31,17 @@ from edge_glass.release import card, citation, croissant
 SHORT = 6  # characters of an id that stands by chance in other files: it is looked for as a cell
 TEXT = 12  # characters of a text that is looked for
 CHUNK = 2**24  # bytes of a file that are read at a time
+Texts = Annotated[set[str], PlainSerializer(sorted)]  # in one order where they are noted
 
 
 @dataclass
 class Traces(Plain):
     """What could be left of rows."""
 
-    ids: set[str] = field(default_factory=set)
-    texts: set[str] = field(default_factory=set)
-    urls: set[str] = field(default_factory=set)
-    media: set[str] = field(default_factory=set)  # sha256
+    ids: Texts = field(default_factory=set)
+    texts: Texts = field(default_factory=set)
+    urls: Texts = field(default_factory=set)
+    media: Texts = field(default_factory=set)  # sha256
 
     def add_entry(self, entry: dict[str, Any]) -> None:
         """What the ledger says of a row."""
