@@ -29,6 +29,9 @@ class _Finished(Plain):
     places: list[str] = field(default_factory=list)
 
 
+UNKNOWN = _Finished({}, "", None)  # of a build that no record is of
+
+
 def mends(folder: Path) -> str:
     """What makes the broken files of a build again."""
     with suppress(EdgeGlassError):
@@ -63,14 +66,9 @@ def remember(
     """
     stamps = {each.file: _stamp(folder / each.file) for each in files}
     written = records.sha256(folder / manifest.FILE)
-    known = [str(place.absolute()) for place in places] or _places(folder)
+    known = [str(place.absolute()) for place in places] or _read(folder).places
     finished = _Finished(stamps, written, None if code is None else {**code}, known)
     records.write(_path(folder), finished.plain())
-
-
-def _places(folder: Path) -> list[str]:
-    record = _read(folder)
-    return record.places if record else []
 
 
 def check_places(folder: Path, places: Iterable[Path]) -> None:
@@ -78,7 +76,7 @@ def check_places(folder: Path, places: Iterable[Path]) -> None:
 
     Two folders of one name would replace each other's builds.
     """
-    known, now = _places(folder), [str(place.absolute()) for place in places]
+    known, now = _read(folder).places, [str(place.absolute()) for place in places]
     others = [place for place in known if place not in now and Path(place).exists()]
     if now and others and inventory(folder):
         raise DataError(
@@ -89,7 +87,7 @@ def check_places(folder: Path, places: Iterable[Path]) -> None:
 
 def suspect(folder: Path) -> None:
     """Note that a fault was found: the next build reads all of it, and writes its manifest anew."""
-    if is_local(folder) and (record := _read(folder)):
+    if is_local(folder) and (record := _read(folder)) != UNKNOWN:
         with suppress(OSError):  # a disk that is only read
             unknown = replace(record, files={name: [] for name in record.files}, manifest="")
             records.write(_path(folder), unknown.plain())
@@ -102,9 +100,9 @@ def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str
     """
     record = _read(folder)
     faults: dict[str, str] = {}
-    if record and record.manifest != records.sha256(folder / manifest.FILE):
+    if record != UNKNOWN and record.manifest != records.sha256(folder / manifest.FILE):
         faults[manifest.FILE] = "is not as it was written, or `verify` found a fault"
-    stamps = record.files if record and not (every or faults) else {}
+    stamps = {} if every or faults else record.files
     for each in files:
         path = folder / each.file
         if path.is_file() and stamps.get(each.file) == _stamp(path):
@@ -117,14 +115,13 @@ def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str
 def inventory(folder: Path) -> set[str] | None:
     """The names of all files of a build, though its manifest be damaged; None if it is none."""
     record = _read(folder)
-    noted = {manifest.FILE, *record.files} if record else set()
+    noted = set() if record == UNKNOWN else {manifest.FILE, *record.files}
     return (manifest.inventory(folder) or set()) | noted or None
 
 
 def code(folder: Path) -> dict[str, str] | None:
     """The digests of the code that made a build, if it was made on this machine."""
-    record = _read(folder)
-    return record.code if record else None
+    return _read(folder).code
 
 
 def other_inputs(build: Inputs, now: Inputs) -> list[str]:
@@ -167,8 +164,8 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_ctime_ns]  # no program can set that time back
 
 
-def _read(folder: Path) -> _Finished | None:
-    return records.parsed(_path(folder), _Finished)
+def _read(folder: Path) -> _Finished:
+    return records.parsed(_path(folder), _Finished) or UNKNOWN
 
 
 def _path(folder: Path) -> Path:

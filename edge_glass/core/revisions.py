@@ -91,11 +91,11 @@ class Revisions:
         every = {id: list(known) for id, known in self.edits.items()}
         for edit in edits:
             every.setdefault(edit.id, []).append(edit)
-        ids = {id: {id, source_id(id, self.several)} for id in every}
-        gone = {
-            id for id, own in ids.items() if any(self.reason("id", one) is not None for one in own)
-        }
-        return replace(self, edits={id: (*own,) for id, own in every.items() if id not in gone})
+        return replace(self, edits={id: (*own,) for id, own in every.items() if self._stays(id)})
+
+    def _stays(self, id: str) -> bool:
+        ids = (id, source_id(id, self.several))
+        return all(self.reason("id", one) is None for one in ids)
 
     def reason(self, kind: str, value: str | None) -> str | None:
         """Why the source row that has this was withdrawn, None if it was not."""

@@ -279,7 +279,7 @@ class VideoParams(AudioParams):
         Frames (JPEG bytes, or dicts of them) keep their bytes. `sound` is a file's bytes, a list of
         numbers at `rate` Hz, or None.
         """
-        from edge_glass.media import stills, waves
+        from edge_glass.media import audio, stills
 
         frames = [frame["bytes"] if isinstance(frame, dict) else frame for frame in jpegs or []]
         if not frames:
@@ -287,7 +287,7 @@ class VideoParams(AudioParams):
         checked = [stills.checked(frame) for frame in frames]
         notes += stills.warnings([still for still, _ in checked])
         width, height = checked[0][1]
-        samples = waves.samples(sound, rate)
+        samples = audio.listed(sound, rate)
         columns = self._sound(samples, name, notes) | {"image_jpegs": _shown(frames)}
         return columns | {"width": width, "height": height, "fps": None}
 

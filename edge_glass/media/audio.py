@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -19,6 +20,8 @@ SILENCE = 10 ** (-60 / 20)  # of full scale: a quiet room recorded with any micr
 APART = 0.5  # seconds; encoders pad a sound track by up to 0.1
 FLOATS = {"FLOAT", "DOUBLE"}
 DEEP = {"PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32"} | FLOATS  # more than 16 bits
+MOST_CHANNELS = 8  # of sound that is a list of numbers
+MOST_LEVEL = 4.0  # of full scale; beyond lie integers, which would want another scale
 EXACT = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"}  # integers that FLAC holds bit for bit
 
 
@@ -60,6 +63,38 @@ def decode(data: bytes, rate: int | None = None) -> tuple[np.ndarray, int]:
     sound = Sound.of(data)
     target = rate or sound.info.rate
     return _resample(sound.samples("float32"), sound.info.rate, target), target
+
+
+def listed(value: Any, rate: int | None) -> tuple[np.ndarray, int] | None:
+    """Samples as float32 of shape (frames, channels) and their rate in Hz; None for no sound.
+
+    `value` is the bytes of an audio file, a dict of them, or a list of numbers (one for each
+    channel if there are several) at `rate` Hz, which nothing but the user can know. Raises Dropped.
+    """
+    data = value.get("bytes") if isinstance(value, dict) else value
+    if data is None or len(data) == 0:
+        return None
+    if isinstance(data, bytes):
+        return decode(data)
+    if rate is None:
+        detail = f"{len(data)} numbers without a rate: state it with --set sound_rate=…"
+        raise Dropped(Outcome.UNSUITABLE_MEDIA, detail)
+    return _shaped(data), rate
+
+
+def _shaped(numbers: list[Any]) -> np.ndarray:
+    try:
+        sound = np.asarray(numbers, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise Dropped(
+            Outcome.UNDECODABLE_MEDIA, f"sound that is no list of numbers: {error}"
+        ) from None
+    sound = sound[:, None] if sound.ndim == 1 else sound.T if len(sound) <= MOST_CHANNELS else sound
+    if sound.ndim != 2 or sound.shape[1] > MOST_CHANNELS:
+        raise Dropped(Outcome.UNSUITABLE_MEDIA, f"sound of shape {sound.shape}")
+    if not (np.abs(sound) < MOST_LEVEL).all():
+        raise Dropped(Outcome.UNSUITABLE_MEDIA, "samples that are not between -1 and 1")
+    return sound
 
 
 def transcode(data: bytes | Sound, rate: int | None, channels: int | None, format: str) -> Clip:

@@ -16,7 +16,7 @@ import numpy as np
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.units import SLACK, START_SLACK, TIME_STEP
-from edge_glass.media import boxes, magic, riff
+from edge_glass.media import boxes, magic
 
 MAX_SECONDS = 20 * 60  # of audio
 MAX_SAMPLES = 2**26  # over all channels, before and after resampling: 256 MB as float32
@@ -111,11 +111,6 @@ def kind(data: bytes) -> tuple[str, str] | None:
     with _opened(data) as file:
         codec = _stream(file).codec_context.name
     return suffix(data)[1:].upper(), "ALAC_24" if codec == "alac" else codec.upper()
-
-
-def wav(data: bytes) -> bytes:
-    """The first audio track as a WAV file of float32 samples."""
-    return riff.wav(*decode(data))
 
 
 def _stream(file: Any) -> Any:

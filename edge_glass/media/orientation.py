@@ -43,12 +43,12 @@ def of_image(image: Image.Image, kind: str, data: bytes) -> int:
     if kind == "image/png":
         chunks = png.by_name(data)
         exif, xmp = exif or chunks.get(b"eXIf", b""), xmp + chunks.get(b"iTXt", b"")
-    elif kind == "image/jpeg" and (
-        header := jpeg.header(data)
-    ):  # Pillow before 11 has no XMP of it
+    elif kind == "image/jpeg" and (header := jpeg.header(data)):  # Pillow 10 has no XMP of it
         exif, xmp = header.exif, header.xmp
     elif kind == "image/tiff":
-        xmp = b"" if ORIENTATION in tags else xmp or _block(tags.get(TIFF_XMP))
+        block = tags.get(TIFF_XMP)
+        xmp = xmp or (block if isinstance(block, bytes) else b"")
+        xmp = b"" if ORIENTATION in tags else xmp
     elif kind == "image/avif":
         xmp = b""
     return of(exif, xmp)
@@ -77,10 +77,6 @@ def _by_exif(block: bytes) -> int | None:
     except Exception:  # Pillow may raise anything over hostile bytes
         return None
     return turn if isinstance(turn, int) and 1 <= turn <= 8 else None
-
-
-def _block(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""
 
 
 def _raw_profile(text: object) -> bytes:

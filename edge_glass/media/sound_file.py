@@ -162,7 +162,7 @@ def source_of(data: bytes) -> Source:
     if not data:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     if container.demuxer(data):
-        return Source(container.wav(data), container.kind(data) or (None, None))
+        return Source(riff.wav(*container.decode(data)), container.kind(data) or (None, None))
     if (start := magic.tags(data)) > len(data):
         detail = f"{start - len(data)} bytes fewer than its tags promise"
         raise Dropped(Outcome.TRUNCATED_MEDIA, detail)
