@@ -183,8 +183,7 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, Probe]]:
             image = _of_many_bits(data, kind) or Image.open(
                 io.BytesIO(_for_pillow(data, kind)), formats=FORMATS[kind]
             )
-        if image.width * image.height > MAX_PIXELS:
-            raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
+        _check_pixels(image.width, image.height)
         with image:
             turn = orientation.of_image(image, kind, data)
             yield image, _shown(kind, *orientation.size(image), turn)
@@ -202,8 +201,7 @@ def _of_many_bits(data: bytes, kind: str) -> Image.Image | None:
     form = tiff.layout(data) if kind == "image/tiff" else None
     if form is None:
         return None
-    if form.width * form.height > MAX_PIXELS:
-        raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(form.width, form.height))
+    _check_pixels(form.width, form.height)
     values, profile = tiff.numbers(data, form)
     pixels = colour.scaled(values)
     image = Image.fromarray(pixels[:, :, 0] if form.channels == 1 else pixels)
@@ -226,13 +224,14 @@ def _ended(data: bytes) -> bytes:
 
 def _decoded(data: bytes) -> bytes:
     with Image.open(io.BytesIO(data), formats=FORMATS["image/jpeg"]) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise Dropped(Outcome.OVERSIZED_MEDIA, _pixels(image.width, image.height))
+        _check_pixels(image.width, image.height)
         return image.tobytes()
 
 
-def _pixels(width: int, height: int) -> str:
-    return f"{width}x{height} pixels, the limit is {MAX_PIXELS}"
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        detail = f"{width}x{height} pixels, the limit is {MAX_PIXELS}"
+        raise Dropped(Outcome.OVERSIZED_MEDIA, detail)
 
 
 def _smaller(info: Probe, resize: Resize, side: int) -> tuple[int, int] | None:
