@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, cast, overload
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -22,10 +22,8 @@ class Plain:
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it; fields that may be left out are, where they say nothing."""
-        plain: dict[str, Any] = adapter(type(self)).dump_python(
-            self, mode="json", exclude_defaults=True, warnings=False
-        )
-        return plain
+        written: TypeAdapter[Any] = adapter(cast("Any", type(self)))
+        return dict(written.dump_python(self, mode="json", exclude_defaults=True, warnings=False))
 
 
 Kind = TypeVar("Kind", bound=Plain)
