@@ -13,6 +13,7 @@ from edge_glass.core import manifest, parquet
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.release.checks_papers import verify
+from edge_glass.release.residue import Traces
 from edge_glass.release.withdraw import Request
 from edge_glass.vectors import embed
 from edge_glass.vectors.embedding_files import Target
@@ -131,3 +132,8 @@ def test_a_bracket_of_an_address_is_one() -> None:
     entry = {"id": "a", "url": "https://example.com/a[1].jpg?size=2"}
     assert Request(url="https://example.com/a[1].jpg*").keys(entry, set())
     assert not Request(url="https://example.com/a[!2].jpg*").keys(entry, set())
+
+
+def test_what_is_looked_for_is_noted_in_one_order() -> None:
+    ids = {f"{number:02}" for number in range(30)}
+    assert Traces(ids).plain() == {"ids": sorted(ids)}
