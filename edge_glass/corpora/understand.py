@@ -22,7 +22,6 @@ from edge_glass.corpora.layouts import (
     media_columns,
     media_folders,
     table_batches,
-    table_records,
     tables,
     values,
 )
@@ -257,8 +256,7 @@ class _Reading:
 
     def _sample(self, name: str) -> Iterator[Record]:
         layout = "tsv" if self._choices.layout == "tsv" else "table"
-        with self._files.local(name) as path:
-            yield from islice(table_records.read(path, name, layout), SAMPLE)
+        return islice(tables.of_file(self._files, name, layout), SAMPLE)
 
     def _media(
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]

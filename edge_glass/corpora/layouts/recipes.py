@@ -7,8 +7,7 @@ from typing import Any
 
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.table_records import read
-from edge_glass.corpora.layouts.tables import split_word
+from edge_glass.corpora.layouts.tables import of_file, split_word
 
 LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")
 LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(\.gz)?")
@@ -106,25 +105,20 @@ def lhotse(files: Files) -> Iterator[Record]:
         if kind := LHOTSE.fullmatch(PurePosixPath(name).name):
             files_of.setdefault(kind[2], []).append(name)
     for name in files_of.get("cuts", ()):
-        for record in _lines(files, name):
+        for record in of_file(files, name):
             yield _cut(files, record, record.values)
     if "cuts" not in files_of:
         recordings = {
             record.values.get("id"): record.values
             for name in files_of.get("recordings", ())
-            for record in _lines(files, name)
+            for record in of_file(files, name)
         }
         for name in files_of.get("supervisions", ()):
-            for record in _lines(files, name):
+            for record in of_file(files, name):
                 said = record.values
                 recording = recordings.get(said.get("recording_id"), {})
                 cut = said | {"recording": recording, "supervisions": [said]}
                 yield _cut(files, record, cut)
-
-
-def _lines(files: Files, name: str) -> Iterator[Record]:
-    with files.local(name) as path:
-        yield from read(path, name)
 
 
 def _cut(files: Files, record: Record, cut: dict[str, Any]) -> Record:

@@ -11,7 +11,6 @@ from edge_glass.corpora.layouts import (
     media_folders,
     recipes,
     shards,
-    table_records,
     tables,
     tar_samples,
     timed,
@@ -35,12 +34,10 @@ LAYOUTS = {
     "media": Layout(
         "media files, in class folders or with texts beside them", media_folders.records
     ),
-    "table": Layout(
-        "tables whose columns name files or URLs, or hold bytes", table_records.records
-    ),
+    "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
     "tsv": Layout(
         "text between tabs, without a header: keys are 0, 1, …",
-        partial(table_records.records, layout="tsv"),
+        partial(tables.records, layout="tsv"),
     ),
     "webdataset": Layout("tars of samples", tar_samples.records),
     "mds": Layout("MDS shards", shards.mds_records),
@@ -70,4 +67,4 @@ def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
         return
     for name in tables.names(files):
         with files.local(name) as path:
-            yield from table_records.scan(path, name, layout)
+            yield from tables.scan(path, name, layout)

@@ -14,8 +14,7 @@ import numpy as np
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.table_records import read
-from edge_glass.corpora.layouts.tables import split_word
+from edge_glass.corpora.layouts.tables import of_file, split_word
 from edge_glass.sources import mds
 from edge_glass.sources.obtain import store
 from edge_glass.sources.packed_folder import UNPACKED
@@ -61,7 +60,7 @@ def clip_retrieval(files: Files) -> Iterator[Record]:
                 if file := arrays.get((kind, metadata[1])):
                     vectors[key] = _array(stack.enter_context(files.local(file)))
             number = -1
-            for number, record in enumerate(read(stack.enter_context(files.local(name)), name)):
+            for number, record in enumerate(of_file(files, name)):
                 rows = {key: each[number : number + 1] for key, each in vectors.items()}
                 record.values |= {key: row[0].tolist() for key, row in rows.items() if len(row)}
                 yield record
@@ -103,20 +102,19 @@ def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
         raise SourceError(f"{INFO}: LeRobot {version}: v2 and v3 are read")
     listed = groupby(_listed(files), lambda said: _filled(info["data_path"], _at(said, info)))
     for name, episodes in listed:
-        with files.local(name) as path:
-            steps = groupby((r.values for r in read(path, name)), itemgetter("episode_index"))
-            for episode, (index, of_one) in zip(episodes, steps, strict=True):
-                if index != episode["episode_index"]:
-                    raise ValueError(f"{name}: episode {index}, listed is {episode}")
-                yield _episode(name, episode, [*of_one], info, kinds)
+        every = (record.values for record in of_file(files, name))
+        steps = groupby(every, itemgetter("episode_index"))
+        for episode, (index, of_one) in zip(episodes, steps, strict=True):
+            if index != episode["episode_index"]:
+                raise ValueError(f"{name}: episode {index}, listed is {episode}")
+            yield _episode(name, episode, [*of_one], info, kinds)
 
 
 def _listed(files: Files) -> Iterator[dict[str, Any]]:
     """What is said of each episode: lines in v2, tables in v3."""
     for name in files.names():
         if name.startswith(("meta/episodes.jsonl", "meta/episodes/")):
-            with files.local(name) as path:
-                yield from (record.values for record in read(path, name))
+            yield from (record.values for record in of_file(files, name))
 
 
 def _at(episode: dict[str, Any], info: dict[str, Any], video: str = "") -> dict[str, int | str]:

@@ -1,4 +1,4 @@
-"""Tables: which there are and what they are called.
+"""Tables: which there are, and their records one by one; see `table_batches` for many at a time.
 
 Values are text in CSV, what JSON says in JSON. Of a Parquet column that holds files the value is
 the name under which its bytes are read (see `parquet_folder`).
@@ -13,13 +13,17 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.sources import json_text, table_chunks
+from edge_glass.sources import chunk_text, json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import check_text, preview
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.layouts.table_batches import Batch
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 JSON = (".json", *LINES)
@@ -71,6 +75,53 @@ def objects(path: Path, name: str) -> Iterator[tuple[int, Record]]:
                 why = f"expected an object, found {preview(item)}"
                 record.values, record.dropped = {}, (Outcome.MALFORMED_ROW, why)
             yield length, record
+
+
+def scan(path: Path, name: str, layout: str = "table") -> "Iterator[Batch]":
+    """The records of one table, in batches; `name`: what its source calls it.
+
+    Raises EdgeGlassError if it cannot be read on.
+    """
+    # with pyarrow, not wanted to tell of a corpus
+    from edge_glass.corpora.layouts import table_batches
+
+    return table_batches.READERS[layout](path, name)
+
+
+def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
+    """The records of one table, one at a time; see `scan`."""
+    if layout == "tsv":
+        yield from lines(path, name)
+    elif ending(name) in JSON:
+        yield from (record for _, record in objects(path, name))
+    else:
+        for batch in scan(path, name, layout):
+            yield from batch.records()
+
+
+def lines(path: Path, name: str) -> Iterator[Record]:
+    """The records of `table_batches.without_header`, read without pyarrow."""
+    folder, base = split_word(name), name.rpartition("/")[0]
+    keys: list[str] = []
+    with readable(path):
+        for number, line in enumerate(chunk_text.lines(path), 1):
+            fields = line.rstrip("\r\n").split("\t")
+            keys = keys or [str(place) for place in range(len(fields))]
+            lost = unfit(fields, len(keys))
+            said = dict.fromkeys(keys) if lost else dict(zip(keys, fields, strict=True))
+            yield Record(f"{name} line {number}", said, folder, base, lost)
+
+
+def of_file(files: Files, name: str, layout: str = "table") -> Iterator[Record]:
+    """The records of one table of a source."""
+    with files.local(name) as path:
+        yield from read(path, name, layout)
+
+
+def records(files: Files, layout: str = "table") -> Iterator[Record]:
+    """The records of all tables of a source."""
+    for name in names(files):
+        yield from of_file(files, name, layout)
 
 
 @contextmanager
