@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kit import ROOT, entries, rows
 
 from edge_glass.core import manifest
-from edge_glass.corpora.layouts import tables
+from edge_glass.corpora.layouts import table_batches, tables
 
 WEB = ROOT / "samples" / "cc3m" / "web" / "pictures.example"
 
@@ -32,6 +32,6 @@ def test_lines_say_the_same_one_by_one_and_in_batches(fields: list[list[str]]) -
     text = "\n".join(map("\t".join, fields)).encode(errors="surrogateescape")
     with NamedTemporaryFile(suffix=".tsv") as file:
         Path(file.name).write_bytes(text)
-        scanned = tables.scan(Path(file.name), "x.tsv", "tsv")
+        scanned = table_batches.without_header(Path(file.name), "x.tsv")
         batched = [record for batch in scanned for record in batch.records()]
         assert [*tables.lines(Path(file.name), "x.tsv")] == batched

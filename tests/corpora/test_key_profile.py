@@ -9,7 +9,7 @@ from ownfiles import table
 from edge_glass.core.errors import SourceError
 from edge_glass.corpora import key_profile
 from edge_glass.corpora.key_profile import KeyProfile, profiles
-from edge_glass.corpora.layouts import table_batches, tables
+from edge_glass.corpora.layouts import table_batches
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.sources import chunk_rows
 
@@ -34,7 +34,7 @@ def test_values_are_told_apart_up_to_a_bound_over_all_keys(
 
     def watched() -> Iterator[object]:
         nonlocal most
-        for each in tables.scan(tmp_path / name, name):
+        for each in table_batches.batches(tmp_path / name, name):
             most = max(most, sum(profile.told_apart for profile in seen.values()))
             yield each
 

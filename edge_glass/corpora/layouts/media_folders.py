@@ -1,8 +1,7 @@
-"""Folders of media: in folders of classes, with texts of the same stem, or both.
+"""Media in folders of classes, with texts of the same stem, or both; and in tars of samples.
 
 A record is the files of one stem in one folder. Its values are the media file under its kind, the
-texts under their suffixes (`txt`, `caption`), the keys of its JSON, and `folder`, the name of the
-folder around it.
+texts under their suffixes (`txt`, `caption`), the keys of its JSON, and the `folder` around it.
 """
 
 import json
@@ -101,3 +100,36 @@ def _stem(name: str) -> str:
     folder, slash, file = name.rpartition("/")
     extension = _extension(name)
     return folder + slash + file[: -len(extension) - 1]
+
+
+def tar_samples(files: Files) -> Iterator[Record]:
+    """The samples of WebDataset: members of a tar with one name up to its first dot.
+
+    A member that is neither media nor text is left out.
+    """
+    for folder, names in files.folders():
+        samples: dict[str, list[str]] = {}
+        for name in names:
+            samples.setdefault(_key(name), []).append(name)
+        split = split_word(folder.partition(".tar")[0].rpartition("/")[2] + ".txt")
+        for key, members in samples.items():
+            record = Record(key, {"__key__": key.rpartition("/")[2]}, split)
+            try:
+                for name in members:
+                    record.values |= _member(files, name, record.values)
+            except Dropped as drop:
+                record.dropped = drop.outcome, drop.detail
+            yield record
+
+
+def _member(files: Files, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    kind, extension = kind_of(name), name.rpartition("/")[2].partition(".")[2].lower()
+    if kind is None:
+        return texts(files, name) if extension in ("json", "txt", "cls", "caption") else {}
+    plain = "." not in extension and kind not in values
+    return {str(kind) if plain else extension.replace(".", "_"): name}
+
+
+def _key(name: str) -> str:
+    folder, slash, file = name.rpartition("/")
+    return folder + slash + file.partition(".")[0]

@@ -12,7 +12,6 @@ from edge_glass.corpora.layouts import (
     recipes,
     shards,
     tables,
-    tar_samples,
     timed,
 )
 from edge_glass.corpora.layouts.record import Files, Record
@@ -39,7 +38,7 @@ LAYOUTS = {
         "text between tabs, without a header: keys are 0, 1, …",
         partial(tables.records, layout="tsv"),
     ),
-    "webdataset": Layout("tars of samples", tar_samples.records),
+    "webdataset": Layout("tars of samples", media_folders.tar_samples),
     "mds": Layout("MDS shards", shards.mds_records),
     "lerobot": Layout("episodes of LeRobot v2 and v3", shards.lerobot, shards.is_lerobot),
     "kaldi": Layout("Kaldi: wav.scp, text, segments, …", recipes.kaldi, recipes.is_kaldi),
@@ -65,6 +64,8 @@ def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
     if layout not in tables.BATCHED:
         yield from LAYOUTS[layout].records(files)
         return
+    from edge_glass.corpora.layouts.table_batches import READERS
+
     for name in tables.names(files):
         with files.local(name) as path:
-            yield from tables.scan(path, name, layout)
+            yield from READERS[layout](path, name)

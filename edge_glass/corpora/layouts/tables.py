@@ -13,7 +13,6 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
@@ -21,9 +20,6 @@ from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.sources import chunk_text, json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import check_text, preview
-
-if TYPE_CHECKING:
-    from edge_glass.corpora.layouts.table_batches import Batch
 
 PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
 JSON = (".json", *LINES)
@@ -77,25 +73,20 @@ def objects(path: Path, name: str) -> Iterator[tuple[int, Record]]:
             yield length, record
 
 
-def scan(path: Path, name: str, layout: str = "table") -> "Iterator[Batch]":
-    """The records of one table, in batches; `name`: what its source calls it.
+def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
+    """The records of one table; `name`: what its source calls it.
 
     Raises EdgeGlassError if it cannot be read on.
     """
-    # with pyarrow, not wanted to tell of a corpus
-    from edge_glass.corpora.layouts import table_batches
-
-    return table_batches.READERS[layout](path, name)
-
-
-def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
-    """The records of one table, one at a time; see `scan`."""
     if layout == "tsv":
         yield from lines(path, name)
     elif ending(name) in JSON:
         yield from (record for _, record in objects(path, name))
     else:
-        for batch in scan(path, name, layout):
+        # with pyarrow, not wanted to tell of a corpus
+        from edge_glass.corpora.layouts import table_batches
+
+        for batch in table_batches.batches(path, name):
             yield from batch.records()
 
 
