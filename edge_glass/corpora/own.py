@@ -151,7 +151,7 @@ class OwnCorpus(Corpus):
     @override
     def parts(self, split: str, raw: Raw) -> "list[Part]":
         spec, unlike = self.spec(), self.config.bundled or self.of_folder  # few rows, or no table
-        if unlike or spec.layout not in tables.BATCHED or FILES in spec.sources:
+        if unlike or spec.layout not in tables.UNITS or FILES in spec.sources:
             return []
         from edge_glass.corpora.own_batches import table_parts
 

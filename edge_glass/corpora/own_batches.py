@@ -20,7 +20,7 @@ from edge_glass.core.spec import KINDS, Column, Spec
 from edge_glass.corpora.key_profile import FLOAT, WHOLE
 from edge_glass.corpora.layouts import tables, values
 from edge_glass.corpora.layouts.record import Files
-from edge_glass.corpora.layouts.table_batches import READERS, Batch, Broken, Said, pieces, values_of
+from edge_glass.corpora.layouts.table_batches import Batch, Broken, Said, batches, pieces, values_of
 from edge_glass.corpora.own_files import SPAN
 from edge_glass.media.features import Sequence, Value, arrow_type
 from edge_glass.sources.fields import Columns, fits, preview
@@ -43,10 +43,9 @@ class TablePart:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, marked."""
-        batches_of = READERS[str(self.spec.layout)]
         ours = [*self.spec.splits.names].index(self.split)
         with self.files.local(self.name) as path:
-            for batch in batches_of(path, self.name, self.groups):
+            for batch in batches(path, self.name, str(self.spec.layout), self.groups):
                 split = self._splits(batch)
                 taken = (split == ours) | ((split < 0) & (ours == 0))
                 if taken.all():

@@ -32,6 +32,6 @@ def test_lines_say_the_same_one_by_one_and_in_batches(fields: list[list[str]]) -
     text = "\n".join(map("\t".join, fields)).encode(errors="surrogateescape")
     with NamedTemporaryFile(suffix=".tsv") as file:
         Path(file.name).write_bytes(text)
-        scanned = table_batches.without_header(Path(file.name), "x.tsv")
+        scanned = table_batches.batches(Path(file.name), "x.tsv", "tsv")
         batched = [record for batch in scanned for record in batch.records()]
-        assert [*tables.lines(Path(file.name), "x.tsv")] == batched
+        assert [*tables.read(Path(file.name), "x.tsv", "tsv")] == batched

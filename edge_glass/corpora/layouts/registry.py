@@ -61,11 +61,11 @@ LAYOUTS = {
 
 def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
     """All records of a layout; those of tables in batches."""
-    if layout not in tables.BATCHED:
+    if layout not in tables.UNITS:
         yield from LAYOUTS[layout].records(files)
         return
-    from edge_glass.corpora.layouts.table_batches import READERS
+    from edge_glass.corpora.layouts.table_batches import batches
 
     for name in tables.names(files):
         with files.local(name) as path:
-            yield from READERS[layout](path, name)
+            yield from batches(path, name, layout)

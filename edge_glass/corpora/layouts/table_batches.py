@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, compress, islice, pairwise, repeat
+from itertools import chain, compress, pairwise, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -63,19 +63,21 @@ class Batch:
             yield Record(where, said, self.folder, self.base, self.lost.get(number))
 
 
-def batches(path: Path, name: str, groups: range | None = None) -> Iterator[Batch]:
+def batches(
+    path: Path, name: str, layout: str = "table", groups: range | None = None
+) -> Iterator[Batch]:
     """The records of a table; of a Parquet file those of some row groups.
 
     Raises EdgeGlassError if it cannot be read on.
     """
-    kind, (base, folder) = tables.ending(name), tables.place_of(name)
+    kind, (base, folder) = tables.ending(name), tables.place_of(name, layout)
     with tables.readable(path, pa.ArrowException):
-        if kind in (tables.PARQUET, tables.ARROW):
-            blocks = _columns(path, name, groups)
+        if layout == "tsv" or kind in (*tables.JSON, tables.TEXT):
+            blocks = _texts(path, name, layout)
         elif kind in tables.DELIMITED:
             blocks = _delimited(path, name)
         else:
-            blocks = _urls(path, name) if kind == tables.TEXT else _objects(path, name)
+            blocks = _columns(path, name, groups)
         for where, values, lost in blocks:
             yield Batch(where, values, lost, folder, base)
 
@@ -89,17 +91,6 @@ def _filtered(said: Said, mask: pa.Array) -> Said:
     if isinstance(said, list):
         return [*compress(said, mask.to_pylist())]
     return said.filter(mask)
-
-
-def without_header(path: Path, name: str, _: range | None = None) -> Iterator[Batch]:
-    """The lines of a TSV file whose columns have no names: their keys are their numbers."""
-    rows = (line.rstrip("\r\n").split("\t") for line in chunk_text.lines(path))
-    with tables.readable(path, pa.ArrowException):
-        for block in _texts(f"{name} line ", rows):
-            yield Batch(*block, tables.split_word(name), name.rpartition("/")[0])
-
-
-READERS = {"table": batches, "tsv": without_header}
 
 
 def cells(path: Path) -> dict[str, str]:
@@ -224,22 +215,25 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
         yield where, dict(zip(names, values, strict=True)), lost
 
 
-def _objects(path: Path, name: str) -> Iterator[Found]:
-    """Of JSON."""
-    for block in _blocks(tables.objects(path, name)):
-        keys = dict.fromkeys(chain.from_iterable(record.values for record in block))
-        values = {key: _plain([record.values.get(key) for record in block]) for key in keys}
-        lost = {at: record.dropped for at, record in enumerate(block) if record.dropped}
-        yield pa.array([record.where for record in block], pa.string()), values, lost
+def _texts(path: Path, name: str, layout: str) -> Iterator[Found]:
+    """Of JSON, and lines of text."""
+    start = 1
+    for block in _blocks(tables.texts(path, name, layout)):
+        records = [said for _, said, _ in block]
+        keys = dict.fromkeys(chain.from_iterable(records))
+        values = {key: _typed([said.get(key) for said in records]) for key in keys}
+        lost = {at: why for at, (*_, why) in enumerate(block) if why}
+        yield _numbered(f"{name} {tables.UNITS[layout]} ", start, len(block)), values, lost
+        start += len(block)
 
 
-def _blocks(sized: Iterator[tuple[int, Record]]) -> Iterator[list[Record]]:
+def _blocks(texts: Iterator[tables.Said]) -> Iterator[list[tables.Said]]:
     """So many records that neither they nor their columns are large."""
-    block, size, keys = list[Record](), 0, set[str]()
-    for length, record in sized:
-        block.append(record)
-        size += length
-        keys.update(record.values)
+    block, size, keys = list[tables.Said](), 0, set[str]()
+    for one in texts:
+        block.append(one)
+        size += one[0]
+        keys.update(one[1])
         if size > BLOCK or len(block) == ROWS or len(block) * len(keys) > CELLS:
             yield block
             block, size, keys = [], 0, set()
@@ -247,7 +241,7 @@ def _blocks(sized: Iterator[tuple[int, Record]]) -> Iterator[list[Record]]:
         yield block
 
 
-def _plain(values: list[Any]) -> Said:
+def _typed(values: list[Any]) -> Said:
     """Values of one type as Arrow has them, if it can hold them all."""
     kinds = {*map(type, values)} - {type(None)}
     if not kinds:
@@ -256,36 +250,3 @@ def _plain(values: list[Any]) -> Said:
         with suppress(UnicodeEncodeError, OverflowError, pa.ArrowInvalid):
             return pa.array(values, kind)
     return values
-
-
-def _urls(path: Path, name: str) -> Iterator[Found]:
-    rows = ([url] for line in chunk_text.lines(path) if (url := line.strip()))
-    yield from _texts(f"{name} row ", rows, ["url"])
-
-
-def _texts(
-    before: str, lines: Iterator[list[str]], keys: list[str] | None = None
-) -> Iterator[Found]:
-    """Fields of text, whose keys are their numbers if nothing is said."""
-    start = 1
-    while rows := list(islice(lines, ROWS)):
-        keys = keys or [str(place) for place in range(len(rows[0]))]
-        yield _of_fields(before, start, rows, keys)
-        start += len(rows)
-
-
-def _of_fields(before: str, start: int, rows: list[list[str]], keys: list[str]) -> Found:
-    """A batch of records; one that has not one field a key, or is not UTF-8, is lost."""
-    lost: Broken = {}
-    whole = "".join(chain.from_iterable(rows))
-    plain = whole.isascii() and "\0" not in whole
-    for at, row in enumerate(rows):
-        if (len(row) != len(keys) or not plain) and (why := tables.unfit(row, len(keys))):
-            rows[at], lost[at] = [""] * len(keys), why
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(column, pa.string()) for column in columns]
-    if lost:
-        whole_rows = np.ones(len(rows), bool)
-        whole_rows[[*lost]] = False
-        arrays = [pc.if_else(pa.array(whole_rows), array, None) for array in arrays]
-    return _numbered(before, start, len(rows)), dict(zip(keys, arrays, strict=True)), lost

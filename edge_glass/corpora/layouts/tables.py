@@ -13,6 +13,7 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
@@ -27,7 +28,9 @@ TEXT = ".txt"
 ENDINGS = (PARQUET, ARROW, *DELIMITED, *JSON, TEXT)
 DELIMITERS = (",", ";", "|", "\t")
 SHOWN = 10  # names in a message
-BATCHED = ("table", "tsv")  # layouts
+UNITS = {"table": "row", "tsv": "line"}  # layouts of tables, and what records are called
+Lost = tuple[Outcome, str] | None
+Said = tuple[int, dict[str, Any], Lost]
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
     "train": ("train", "training"),
@@ -52,25 +55,34 @@ def split_word(name: str) -> str:
     return word or (named[1] if named else "")
 
 
-def place_of(name: str) -> tuple[str, str]:
+def place_of(name: str, layout: str = "table") -> tuple[str, str]:
     """Where names of files in a table begin, and the word for its split, or its first folder."""
     base = name.rpartition("/")[0]
-    return base, split_word(name) or base.partition("/")[0]
+    return base, split_word(name) or ("" if layout == "tsv" else base.partition("/")[0])
 
 
-def objects(path: Path, name: str) -> Iterator[tuple[int, Record]]:
-    """The records of a table of JSON, each with how many characters it is written in.
+def texts(path: Path, name: str, layout: str = "table") -> Iterator[Said]:
+    """What each record of JSON, or of lines of text, says, in how many characters; or why none.
 
     Raises EdgeGlassError if it cannot be read on.
     """
-    base, folder = place_of(name)
     with readable(path):
-        for number, (length, item) in enumerate(json_text.sized(path), 1):
-            record = Record(f"{name} row {number}", item, folder, base)
-            if not isinstance(item, dict):
-                why = f"expected an object, found {preview(item)}"
-                record.values, record.dropped = {}, (Outcome.MALFORMED_ROW, why)
-            yield length, record
+        if ending(name) in JSON:
+            for length, item in json_text.sized(path):
+                if isinstance(item, dict):
+                    yield length, item, None
+                else:
+                    why = f"expected an object, found {preview(item)}"
+                    yield length, {}, (Outcome.MALFORMED_ROW, why)
+            return
+        lines, keys = chunk_text.lines(path), [] if layout == "tsv" else ["url"]
+        for line in lines if layout == "tsv" else filter(None, map(str.strip, lines)):
+            fields = line.rstrip("\r\n").split("\t") if layout == "tsv" else [line]
+            keys = keys or [str(place) for place in range(len(fields))]
+            plain = len(fields) == len(keys) and line.isascii() and "\0" not in line
+            lost = None if plain else unfit(fields, len(keys))
+            said = dict.fromkeys(keys) if lost else dict(zip(keys, fields, strict=True))
+            yield len(line), said, lost
 
 
 def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
@@ -78,29 +90,16 @@ def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
 
     Raises EdgeGlassError if it cannot be read on.
     """
-    if layout == "tsv":
-        yield from lines(path, name)
-    elif ending(name) in JSON:
-        yield from (record for _, record in objects(path, name))
-    else:
-        # with pyarrow, not wanted to tell of a corpus
-        from edge_glass.corpora.layouts import table_batches
+    if layout == "tsv" or ending(name) in (*JSON, TEXT):
+        base, folder = place_of(name, layout)
+        for number, (_, said, lost) in enumerate(texts(path, name, layout), 1):
+            yield Record(f"{name} {UNITS[layout]} {number}", said, folder, base, lost)
+        return
+    # with pyarrow, not wanted to tell of a corpus
+    from edge_glass.corpora.layouts import table_batches
 
-        for batch in table_batches.batches(path, name):
-            yield from batch.records()
-
-
-def lines(path: Path, name: str) -> Iterator[Record]:
-    """The records of `table_batches.without_header`, read without pyarrow."""
-    folder, base = split_word(name), name.rpartition("/")[0]
-    keys: list[str] = []
-    with readable(path):
-        for number, line in enumerate(chunk_text.lines(path), 1):
-            fields = line.rstrip("\r\n").split("\t")
-            keys = keys or [str(place) for place in range(len(fields))]
-            lost = unfit(fields, len(keys))
-            said = dict.fromkeys(keys) if lost else dict(zip(keys, fields, strict=True))
-            yield Record(f"{name} line {number}", said, folder, base, lost)
+    for batch in table_batches.batches(path, name):
+        yield from batch.records()
 
 
 def of_file(files: Files, name: str, layout: str = "table") -> Iterator[Record]:
@@ -145,7 +144,7 @@ def names(files: Files) -> Iterator[str]:
             yield name
 
 
-def unfit(fields: list[str], width: int) -> tuple[Outcome, str] | None:
+def unfit(fields: list[str], width: int) -> Lost:
     """Why a line of text cannot be a record; None if it can."""
     if len(fields) != width:
         return Outcome.MALFORMED_ROW, f"{len(fields)} fields where the first line has {width}"
