@@ -36,20 +36,23 @@ def rule(
             "--split folder", f"--split key={said[0]}", "--split all",
         )  # fmt: skip
     if said:
-        return Splits(by="key", key=said[0], names=_by_name(keys[said[0]].few))
+        return Splits(by="key", key=said[0], names=_names(keys[said[0]].few))
     if named and len(named) < len(folders):
         others = ", ".join(sorted(filter(None, set(folders) - set(named)))) or "files beside them"
         ways = ("--split folder  (each folder is one)", "--split all  (all is train)")
         raise stop(name, f"{', '.join(named)} are splits, {others} are not", *ways)
-    return Splits(by="folder", names=_by_name(named)) if named else Splits()
+    return Splits(by="folder", names=_names(named)) if named else Splits()
 
 
-def _by_name(words: Iterable[str]) -> dict[str, list[str]]:
-    """The splits that words speak of, in the usual order."""
+def _names(words: Iterable[str]) -> dict[str, list[str]]:
+    """The splits that words are, under names that `datasets` takes; the usual ones first."""
     ordered = sorted(words)
-    of = {word: WORDS[word.lower()] for word in ordered}
-    names = [name for name in tables.WORDS if name in of.values()]
-    return {name: [w for w in ordered if of[w] == name and w != name] for name in names}
+    usual = {word: WORDS[word.lower()] for word in ordered if word.lower() in WORDS}
+    named: dict[str, list[str]] = {n: [] for n in tables.WORDS if n in usual.values()}
+    for word in (*usual, *(word for word in ordered if word not in usual)):
+        name = usual.get(word) or re.sub(r"\W+", "_", word) or "_"
+        named.setdefault(name, []).extend([word] if name != word else [])
+    return named
 
 
 def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
@@ -58,9 +61,9 @@ def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Spl
     if rule == "all":
         return Splits()
     if rule == "folder":
-        return Splits(by="folder", names=_any_names(filter(None, folders)))
+        return Splits(by="folder", names=_names(filter(None, folders)))
     if kind == "key" and value in keys:
-        return Splits(by="key", key=value, names=_any_names(keys[value].few))
+        return Splits(by="key", key=value, names=_names(keys[value].few))
     shares, _, group = rule.partition(" by ")
     try:
         parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
@@ -73,13 +76,3 @@ def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Spl
             f"--split {rule}: use all, folder, key=NAME, or shares such as "
             f"'train:0.9,test:0.1 by speaker', which are 1 in all; there are {', '.join(keys)}"
         ) from None
-
-
-def _any_names(words: Iterable[str]) -> dict[str, list[str]]:
-    """The splits that words are, under names that `datasets` takes."""
-    ordered = sorted(words)
-    named = _by_name(word for word in ordered if word.lower() in WORDS)
-    for word in (word for word in ordered if word.lower() not in WORDS):
-        name = re.sub(r"\W+", "_", word) or "_"
-        named.setdefault(name, []).extend([word] if name != word else [])
-    return named

@@ -1,8 +1,7 @@
 """Questions about pages: DocVQA's JSON with pictures of pages, SlideVQA's lines with decks.
 
-Boxes on the slides of a deck, where there are lines of them, go with each question about it.
-
-What asks says it by its keys; a picture is found by its name, wherever it lies.
+What asks says it by its keys; a picture is found by its name, wherever it lies. Boxes on the slides
+of a deck, where there are lines of them, go with each question about it.
 """
 
 import json

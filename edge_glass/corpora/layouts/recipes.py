@@ -54,10 +54,9 @@ def kaldi(files: Files) -> Iterator[Record]:
 
 
 def _kaldi_folder(files: Files, folder: str, tables: dict[str, str]) -> Iterator[Record]:
-    more = {"utt2spk": "speaker"} | {n: n[4:] for n in tables if n.startswith("utt2") and n[4:]}
-    more["utt2spk"] = "speaker"
+    more = {n: n[4:] for n in tables if n.startswith("utt2") and n[4:]}
+    more = {"utt2spk": ""} | more | {"utt2spk": "speaker", "text": "text"}
     texts = {key: dict(_pairs(files, tables.get(name))) for name, key in more.items()}
-    texts["text"] = dict(_pairs(files, tables.get("text")))
     sounds = dict(_pairs(files, tables["wav.scp"]))
     segments = [*_pairs(files, tables.get("segments"))]
     segments = segments or [(id, id) for id, _ in _pairs(files, tables["wav.scp"])]
