@@ -24,7 +24,7 @@ PAGE = re.compile(r"(\d+)(?:-\d+)?\.\w+(?:\?.*)?$")  # title-12-1024.jpg is page
 def fits(files: Files) -> bool:
     """Whether there are pictures, and JSON that begins with a question about them."""
     names = [*files.names()]
-    asked = (n for n in names if tables.ending(n) in (".json", *tables.LINES))
+    asked = (n for n in names if tables.ending(n) in tables.JSON)
     return any(kind_of(n) == "image" for n in names) and any(_asks(files, n) for n in asked)
 
 

@@ -67,7 +67,7 @@ def texts(path: Path, name: str, layout: str = "table") -> Iterator[Said]:
     Raises EdgeGlassError if it cannot be read on.
     """
     with readable(path):
-        if ending(name) in JSON:
+        if layout != "tsv" and ending(name) in JSON:
             for length, item in json_text.sized(path):
                 if isinstance(item, dict):
                     yield length, item, None
