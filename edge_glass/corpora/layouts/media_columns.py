@@ -49,7 +49,6 @@ def media_of(
     """All keys that may be media; one key may name files of several kinds.
 
     `roles`: what the user says that keys are, which decides of URLs and bytes.
-
     Folders and suffixes are added to values only where none names a file of this kind as it is.
     """
     places = _Places(files)

@@ -48,7 +48,10 @@ class Batch:
         mask, places = pa.array(taken), np.cumsum(taken) - 1
         return Batch(
             self.where.filter(mask),
-            {key: _filtered(column, mask) for key, column in self.values.items()},
+            {
+                key: [*compress(said, taken)] if isinstance(said, list) else said.filter(mask)
+                for key, said in self.values.items()
+            },
             {int(places[at]): why for at, why in self.lost.items() if taken[at]},
             self.folder,
             self.base,
@@ -85,12 +88,6 @@ def batches(
 def values_of(said: Said) -> list[Any]:
     """Values, each as Python has it."""
     return said if isinstance(said, list) else said.to_pylist()
-
-
-def _filtered(said: Said, mask: pa.Array) -> Said:
-    if isinstance(said, list):
-        return [*compress(said, mask.to_pylist())]
-    return said.filter(mask)
 
 
 def cells(path: Path) -> dict[str, str]:

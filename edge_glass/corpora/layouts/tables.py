@@ -22,9 +22,8 @@ from edge_glass.sources import chunk_text, json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import check_text, preview
 
-PARQUET, ARROW, LINES, DELIMITED = ".parquet", ".arrow", (".jsonl", ".ndjson"), (".csv", ".tsv")
-JSON = (".json", *LINES)
-TEXT = ".txt"
+PARQUET, ARROW, TEXT = ".parquet", ".arrow", ".txt"
+DELIMITED, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
 ENDINGS = (PARQUET, ARROW, *DELIMITED, *JSON, TEXT)
 DELIMITERS = (",", ";", "|", "\t")
 SHOWN = 10  # names in a message
