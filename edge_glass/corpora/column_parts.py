@@ -1,7 +1,4 @@
-"""Parts of sources whose records Python reads: a builder says the columns of many at a time.
-
-Where a text is not UTF-8, or has NUL in it, the row is dropped as `check_text` would drop it.
-"""
+"""Parts of sources whose records Python reads: a builder says the columns of many at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""A corpus without code: its YAML says the layout, and what each column is read from.
-
-It may be published with a package, or be nobody's but the user's.
-"""
+"""A corpus without code: its YAML says the layout, and what each column is read from."""
 
 import hashlib
 from collections import defaultdict

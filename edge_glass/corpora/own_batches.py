@@ -1,7 +1,4 @@
-"""Rows of tables as batches: what `own` says of a record, said of many at a time in Arrow.
-
-A value is looked at by itself only where Arrow and Python may read it differently.
-"""
+"""Rows of tables as batches: what `own` says of a record, said of many at a time in Arrow."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Data that nobody has described -> the YAML that says how they are read, or what is to be decided.
-
-Evidence alone counts: names of files and keys, and all values. Where two readings are possible
-nothing is guessed: an error lists them, with the option that decides.
-"""
+"""Data that nobody has described -> the YAML that says how they are read, or what to decide."""
 
 import os
 import re
@@ -22,6 +18,7 @@ from edge_glass.corpora.layouts import (
     media_columns,
     media_folders,
     table_batches,
+    table_records,
     tables,
     values,
 )
@@ -256,7 +253,7 @@ class _Reading:
 
     def _sample(self, name: str) -> Iterator[Record]:
         layout = "tsv" if self._choices.layout == "tsv" else "table"
-        return islice(tables.of_file(self._files, name, layout), SAMPLE)
+        return islice(table_records.of_file(self._files, name, layout), SAMPLE)
 
     def _media(
         self, layout: str, files: Files, sample: list[Record], keys: dict[str, KeyProfile]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kit import ROOT, entries, rows
 
 from edge_glass.core import manifest
-from edge_glass.corpora.layouts import table_batches, tables
+from edge_glass.corpora.layouts import table_batches, table_records
 
 WEB = ROOT / "samples" / "cc3m" / "web" / "pictures.example"
 
@@ -34,4 +34,4 @@ def test_lines_say_the_same_one_by_one_and_in_batches(fields: list[list[str]]) -
         Path(file.name).write_bytes(text)
         scanned = table_batches.batches(Path(file.name), "x.tsv", "tsv")
         batched = [record for batch in scanned for record in batch.records()]
-        assert [*tables.read(Path(file.name), "x.tsv", "tsv")] == batched
+        assert [*table_records.read(Path(file.name), "x.tsv", "tsv")] == batched

@@ -1,7 +1,4 @@
-"""Pictures with annotations in one JSON a split: COCO's, VQA's, and Karpathy's splits of captions.
-
-The lists of a file refer to each other: they are read as a stream, and joined on the disk.
-"""
+"""Pictures with annotations in one JSON a split: COCO's, VQA's, and Karpathy's splits."""
 
 import json
 import re

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from edge_glass.core.ledger import Outcome
-from edge_glass.corpora.layouts import tables
+from edge_glass.corpora.layouts import table_records, tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 
@@ -41,7 +41,7 @@ def records(files: Files) -> Iterator[Record]:
     with tempfile.TemporaryFile() as shelf:  # there may be too many boxes for memory
         places = _boxes(files, shelf)
         for name in (name for name in tables.names(files) if _asks(files, name)):
-            for record in tables.of_file(files, name):
+            for record in table_records.of_file(files, name):
                 begin, length = places.get(str(record.values.get("deck_name")), (0, 0))
                 shelf.seek(begin)
                 record.values |= json.loads(shelf.read(length) or "{}")
@@ -52,7 +52,7 @@ def _boxes(files: Files, shelf: IO[bytes]) -> dict[str, tuple[int, int]]:
     """Where the boxes and the category of each deck are written, and how long that is."""
     places: dict[str, tuple[int, int]] = {}
     for name in (name for name in tables.names(files) if "bbox" in name):
-        for said in (record.values for record in tables.of_file(files, name)):
+        for said in (record.values for record in table_records.of_file(files, name)):
             if isinstance(pages := said.get("bboxes"), list):
                 text = json.dumps({"boxes": pages, "category": said.get("category")})
                 places[str(said.get("deck_name"))] = shelf.tell(), len(text)

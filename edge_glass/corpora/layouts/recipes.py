@@ -7,7 +7,8 @@ from typing import Any
 
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.tables import of_file, split_word
+from edge_glass.corpora.layouts.table_records import of_file
+from edge_glass.corpora.layouts.tables import split_word
 
 LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")
 LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(\.gz)?")

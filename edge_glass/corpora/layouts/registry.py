@@ -11,6 +11,7 @@ from edge_glass.corpora.layouts import (
     media_folders,
     recipes,
     shards,
+    table_records,
     tables,
     timed,
 )
@@ -33,10 +34,12 @@ LAYOUTS = {
     "media": Layout(
         "media files, in class folders or with texts beside them", media_folders.records
     ),
-    "table": Layout("tables whose columns name files or URLs, or hold bytes", tables.records),
+    "table": Layout(
+        "tables whose columns name files or URLs, or hold bytes", table_records.records
+    ),
     "tsv": Layout(
         "text between tabs, without a header: keys are 0, 1, …",
-        partial(tables.records, layout="tsv"),
+        partial(table_records.records, layout="tsv"),
     ),
     "webdataset": Layout("tars of samples", media_folders.tar_samples),
     "mds": Layout("MDS shards", shards.mds_records),

@@ -14,7 +14,8 @@ import numpy as np
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.tables import of_file, split_word
+from edge_glass.corpora.layouts.table_records import of_file
+from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.sources import mds
 from edge_glass.sources.obtain import store
 from edge_glass.sources.packed_folder import UNPACKED

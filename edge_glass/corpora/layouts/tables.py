@@ -17,7 +17,7 @@ from typing import Any
 
 from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources import chunk_text, json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import check_text, preview
@@ -82,35 +82,6 @@ def texts(path: Path, name: str, layout: str = "table") -> Iterator[Said]:
             lost = None if plain else unfit(fields, len(keys))
             said = dict.fromkeys(keys) if lost else dict(zip(keys, fields, strict=True))
             yield len(line), said, lost
-
-
-def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
-    """The records of one table; `name`: what its source calls it.
-
-    Raises EdgeGlassError if it cannot be read on.
-    """
-    if layout == "tsv" or ending(name) in (*JSON, TEXT):
-        base, folder = place_of(name, layout)
-        for number, (_, said, lost) in enumerate(texts(path, name, layout), 1):
-            yield Record(f"{name} {UNITS[layout]} {number}", said, folder, base, lost)
-        return
-    # with pyarrow, not wanted to tell of a corpus
-    from edge_glass.corpora.layouts import table_batches
-
-    for batch in table_batches.batches(path, name):
-        yield from batch.records()
-
-
-def of_file(files: Files, name: str, layout: str = "table") -> Iterator[Record]:
-    """The records of one table of a source."""
-    with files.local(name) as path:
-        yield from read(path, name, layout)
-
-
-def records(files: Files, layout: str = "table") -> Iterator[Record]:
-    """The records of all tables of a source."""
-    for name in names(files):
-        yield from of_file(files, name, layout)
 
 
 @contextmanager

@@ -1,0 +1,36 @@
+"""Tables record by record: read as they are, or out of batches where that takes pyarrow."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_glass.corpora.layouts import tables
+from edge_glass.corpora.layouts.record import Files, Record
+
+
+def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
+    """The records of one table; `name`: what its source calls it.
+
+    Raises EdgeGlassError if it cannot be read on.
+    """
+    if layout == "tsv" or tables.ending(name) in (*tables.JSON, tables.TEXT):
+        base, folder = tables.place_of(name, layout)
+        for number, (_, said, lost) in enumerate(tables.texts(path, name, layout), 1):
+            yield Record(f"{name} {tables.UNITS[layout]} {number}", said, folder, base, lost)
+        return
+    # with pyarrow, not wanted to tell of a corpus
+    from edge_glass.corpora.layouts import table_batches
+
+    for batch in table_batches.batches(path, name):
+        yield from batch.records()
+
+
+def of_file(files: Files, name: str, layout: str = "table") -> Iterator[Record]:
+    """The records of one table of a source."""
+    with files.local(name) as path:
+        yield from read(path, name, layout)
+
+
+def records(files: Files, layout: str = "table") -> Iterator[Record]:
+    """The records of all tables of a source."""
+    for name in tables.names(files):
+        yield from of_file(files, name, layout)
