@@ -46,16 +46,15 @@ def links(page: str, url: str) -> list[str]:
 
 def jobs(folder: Path, urls: list[str], mirror: str | None) -> list[download.Job]:
     """The downloads of these files into `folder`; `mirror` (the URL of a folder) is tried first."""
-    first = f"{mirror.rstrip('/')}/{folder.name}/" if mirror else None
-    return [
-        download.Job(
-            f"{folder.name}/{name}",
-            folder / name,
-            Source.model_validate({"url": url}),
-            [first + name, url] if first else [url],
+    downloads = []
+    for url in urls:
+        name = name_of(url)
+        before = [f"{mirror.rstrip('/')}/{folder.name}/{name}"] if mirror else []
+        source = Source.model_validate({"url": url})
+        downloads.append(
+            download.Job(f"{folder.name}/{name}", folder / name, source, [*before, url])
         )
-        for name, url in ((name_of(url), url) for url in urls)
-    ]
+    return downloads
 
 
 def together(name: str, tick: ByteTick) -> ByteTick:
