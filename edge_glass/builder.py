@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         unclaimed,
         unlisted,
     )
+    from edge_glass.domains.imagenet import INDEX, SIMILARITY
     from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
     from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
     from edge_glass.domains.imagenet.classes import frequencies, labels
-    from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
     from edge_glass.domains.mm_imdb.genres import BY_FREQUENCY, label_of
     from edge_glass.domains.slides import deck_params, decks, raw_decks
     from edge_glass.domains.slides.deck_params import DeckParams

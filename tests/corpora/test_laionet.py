@@ -12,8 +12,7 @@ from kit import Cli, entries, rows
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.domains.imagenet import classes, classify
-from edge_glass.domains.imagenet.classify import INDEX, SIMILARITY
+from edge_glass.domains.imagenet import INDEX, SIMILARITY, classes, classify
 from edge_glass.pipeline.build import Options
 from edge_glass.release.write_card import build
 from edge_glass.tables import steps

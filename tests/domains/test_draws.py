@@ -16,8 +16,7 @@ from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora import catalog
-from edge_glass.domains.imagenet import class_sample, classes
-from edge_glass.domains.imagenet.classify import SIMILARITY
+from edge_glass.domains.imagenet import SIMILARITY, class_sample, classes
 from edge_glass.pipeline.build import Options
 from edge_glass.release.export import export
 from edge_glass.release.write_card import build

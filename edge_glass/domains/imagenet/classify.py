@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from edge_glass.core import duck, parquet
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
-from edge_glass.domains.imagenet import caption_match
+from edge_glass.domains.imagenet import INDEX, SIMILARITY, caption_match
 from edge_glass.domains.imagenet.classes import imagenet, labels
 from edge_glass.sources import chunk_rows, table_chunks
 from edge_glass.sources.table_layout import Layout
@@ -29,10 +29,8 @@ from edge_glass.sources.table_layout import Layout
 if TYPE_CHECKING:
     from edge_glass.vectors.text_encoders import Vectors
 
-INDEX = "__index_level_0__"  # of a row in its release, as pandas calls an index without a name
 RELEASED = re.compile(r"part-(\d{5})-[0-9a-f]{8}-.*\.parquet")  # as Spark names the parts
 ROWS_OF_PART = 100_000_000  # what the index of a part's first row is a multiple of
-SIMILARITY = "text_to_name_def_wnid_similarity"
 ROWS = 20_000  # at a time
 OUTCOMES = pa.array(map(str, (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)))
 REMEDY = "Get the file again from upstream, or take it out of the folder."
