@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from platform import python_version
@@ -19,40 +19,39 @@ import typer
 from edge_glass.core.errors import ConfigError, EdgeGlassError, redacted
 from edge_glass.core.visible import visible
 
-PANEL = "Messages"
 alone = False  # whether this process is one of a command, not of a program that calls `main`
 _given: list[str] = []  # options that are on the command line
 LOG = logging.getLogger("edge_glass")
-OPTIONS: dict[str, Any] = {
-    "quiet": Annotated[
-        bool, typer.Option("--quiet", "-q", rich_help_panel=PANEL, help="Print nothing but errors.")
-    ],
-    "verbose": Annotated[
+TOPIC = re.compile(  # of an option, in its help
+    r"(Messages|Clips|URLs|PDFs|Site|Your own data|Complete builds): (.*)"
+)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What every command takes."""
+
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Messages: print nothing but errors.")
+    ] = False
+    verbose: Annotated[
         bool,
-        typer.Option(
-            "--verbose", "-v", rich_help_panel=PANEL, help="Say each step, and where errors arise."
-        ),
-    ],
-    "log": Annotated[
+        typer.Option("--verbose", "-v", help="Messages: say each step, and where errors arise."),
+    ] = False
+    log: Annotated[
         Path | None,
-        typer.Option(
-            "--log", metavar="FILE", rich_help_panel=PANEL, help="Append each step to this file."
-        ),
-    ],
-}
-DEFAULTS = {"quiet": False, "verbose": False, "log": None}
-
-
-TOPIC = re.compile(
-    r"(Clips|URLs|PDFs|Site|Your own data|Complete builds): (.*)"
-)  # of an option, in its help
+        typer.Option("--log", metavar="FILE", help="Messages: append each step to this file."),
+    ] = None
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function of a command, with the options that all commands take."""
-    signature = inspect.signature(function)
-    groups = {p.name: p.annotation for p in signature.parameters.values() if _is_group(p)}
-    parameters = [each for p in signature.parameters.values() for each in _parameters(p)]
+    own = inspect.signature(function).parameters.values()
+    context = inspect.Parameter(
+        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    messages = inspect.Parameter("messages", inspect.Parameter.KEYWORD_ONLY, annotation=Messages)
+    parameters = [each for p in (context, *own, messages) for each in _parameters(p)]
     for option in (data for p in parameters for data in getattr(p.annotation, "__metadata__", ())):
         if topic := TOPIC.fullmatch(option.help or ""):
             option.rich_help_panel, option.help = topic[1], topic[2][:1].upper() + topic[2][1:]
@@ -60,26 +59,13 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(ctx: typer.Context, **given: Any) -> Any:
         _given[:] = _on_the_command_line(ctx)
-        said = {name: given.pop(name) for name in OPTIONS}
+        said = _group(Messages, given)
         apart("--ray", "--jobs")  # which takes the processors of all nodes
-        with _session(function.__name__.strip("_"), given, **said):
-            for name, group in groups.items():
-                given[name] = group(
-                    **{field.name: given.pop(field.name) for field in fields(group)}
-                )
-            return function(**given)
+        with _session(function.__name__.strip("_"), given, said):
+            groups = {p.name: _group(p.annotation, given) for p in own if _is_group(p)}
+            return function(**given, **groups)
 
-    context = inspect.Parameter(
-        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-    )
-    parameters = [context, *parameters]
-    parameters += [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=annotation
-        )
-        for name, annotation in OPTIONS.items()
-    ]
-    run.__dict__["__signature__"] = signature.replace(parameters=parameters)
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
 
@@ -98,6 +84,11 @@ def _parameters(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
         yield parameter.replace(name=field.name, default=field.default, annotation=field.type)
 
 
+def _group(kind: Any, given: dict[str, Any]) -> Any:
+    """The options of a group, out of all that are given."""
+    return kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+
+
 def ignored(why: str, *options: str) -> None:
     """Raise ConfigError if any of these options was given: it would do nothing, for `why`."""
     if given := [option for option in options if option in _given]:
@@ -106,7 +97,7 @@ def ignored(why: str, *options: str) -> None:
 
 def only(why: str, *options: str) -> None:
     """Raise ConfigError if any option was given but these, and those of every command."""
-    known = {"", *options, *(f"--{name}" for name in OPTIONS)}
+    known = {"", *options, *(f"--{field.name}" for field in fields(Messages))}
     ignored(why, *(option for option in _given if option not in known))
 
 
@@ -146,17 +137,15 @@ def _on_the_command_line(context: typer.Context) -> Iterator[str]:
 
 
 @contextmanager
-def _session(
-    verb: str, given: dict[str, Any], quiet: bool, verbose: bool, log: Path | None
-) -> Iterator[None]:
+def _session(verb: str, given: dict[str, Any], said: Messages) -> Iterator[None]:
     from edge_glass.cli import terminal
 
-    if quiet and verbose:
+    if said.quiet and said.verbose:
         raise ConfigError("--quiet and --verbose: give one of them")
-    handlers = [*_handlers(verbose, log)]
+    handlers = [*_handlers(said.verbose, said.log)]
     LOG.handlers, LOG.propagate = handlers, False
     LOG.setLevel(logging.INFO if handlers else logging.CRITICAL)
-    terminal.console.quiet = quiet
+    terminal.console.quiet = said.quiet
     words = " ".join(f"{key}={value}" for key, value in given.items() if value)
     if handlers:  # to ask for the version takes as long as a list
         from edge_glass.core.version import VERSION
@@ -168,7 +157,7 @@ def _session(
     except BaseException as error:
         code = getattr(error, "exit_code", None)
         LOG.info("ended: %s", visible(str(error)) if code is None else f"exit code {code}")
-        if verbose and isinstance(error, EdgeGlassError):
+        if said.verbose and isinstance(error, EdgeGlassError):
             LOG.exception("where it arose:")
         raise
     else:

@@ -96,16 +96,9 @@ def views(
         spec = catalog.of(manifest.read(folder))
         prefix = (spec and spec.arrays) or f"{config}_globals"
         options = Options(
-            pairs,
-            prefix,
-            count,
-            fit,  # type: ignore[arg-type]
-            noisy_labels,
-            as_paper,
-            image,
-            text,
-            jobs or processes(),
-        )
+            pairs, prefix, count, fit, noisy_labels, as_paper,  # type: ignore[arg-type]
+            image, text, jobs or processes(),
+        )  # fmt: skip
         target = out if len(folders) == 1 else out / config
         export(folder, target, options)
         written.append(target / f"{options.base}_manifest.json")
