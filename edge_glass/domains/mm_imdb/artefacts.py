@@ -117,7 +117,6 @@ class _Export:
 
     def _settings(self) -> dict[str, Any]:
         """The manifest: the keys of the paper's, and what else the arrays depend on."""
-        shards = self._made.digests()
         models = {
             name: {"name": one.model.name, "revision": one.model.revision or fingerprint(one.model)}
             for name, one in self._encoders.items()
@@ -140,7 +139,7 @@ class _Export:
             "as_paper": self._options.as_paper,
             "columns": {"image": self._options.image, "text": self._options.text},
             "config": self._made.config,
-            "data": shards,
+            "data": self._made.digests(),
         }
 
     def _embedded(self) -> dict[str, Array]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import datasets
 import numpy as np
-import pyarrow.parquet as pq
 
 from edge_glass.core import manifest, outputs, parquet
 from edge_glass.core.atomic_files import Whole, write_json
@@ -62,26 +61,16 @@ class Originals:
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Place and columns of every original that is not `done`, in the order of the shards."""
         places = {id: place for place, id in enumerate(self.ids)}
-        build = manifest.read(self.folder)
-        for shard in build.shards():
+        for shard in manifest.read(self.folder).shards():
             with parquet.opened(self.folder / shard.file) as file:
                 for group in range(file.num_row_groups):
-                    yield from self._group(file, group, columns, places, done)
-
-    def _group(
-        self,
-        file: pq.ParquetFile,
-        group: int,
-        columns: list[str],
-        places: dict[str, int],
-        done: np.ndarray[Any, Any] | None,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        ids = file.read_row_group(group, columns=["id"])["id"].to_pylist()
-        if done is not None and all(done[places[id]] for id in ids):
-            return
-        for id, row in zip(ids, file.read_row_group(group, columns).to_pylist(), strict=True):
-            if done is None or not done[places[id]]:
-                yield places[id], row
+                    ids = file.read_row_group(group, ["id"])["id"].to_pylist()
+                    numbers = [places[id] for id in ids]
+                    left = {n for n in numbers if done is None or not done[n]}
+                    if left:
+                        rows = file.read_row_group(group, columns).to_pylist()
+                        pairs = zip(numbers, rows, strict=True)
+                        yield from ((number, row) for number, row in pairs if number in left)
 
 
 def label_names(folder: Path) -> list[str]:
