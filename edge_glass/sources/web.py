@@ -147,7 +147,9 @@ class Web:
         """One request, in the host's turn and time: received, or the URL that it leads on to."""
         async with self._hosts.turn(origin) as host, self._watch.request() as request:
             headers = (extra or {}) | answer.cookie(url)
-            get = self._session.get(url, headers=headers, allow_redirects=False)
+            bundled = isinstance(self._resolver, Bundle)  # which answers for both schemes
+            at = url.with_scheme("http") if bundled else url
+            get = self._session.get(at, headers=headers, allow_redirects=False)
             async with get as response:
                 self._watch.begun(request, response.content)
                 onward = self._begin(response, host, answer)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from webkit import JPEG, LIMITS, fetch, outcome
 from wildsite import Site, in_turn, moved, page
 
 from edge_glass.core.ledger import Outcome
+from edge_glass.sources.bundle import Bundle
 from edge_glass.sources.responses import Answer
 from edge_glass.sources.row_fetch import Limits
 from edge_glass.sources.web import Web
@@ -22,6 +24,26 @@ def test_sounds_and_other_files_by_url() -> None:
         urls = [site.url + path for path in pages]
         assert [outcome(a) for a in fetch(*urls, want="sound")] == ["kept", *["wrong_kind"] * 2]
         assert [a.body for a in fetch(*urls, want="file")] == [wave, JPEG, text]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_bundled_web_answers_for_both_schemes(scheme: str, tmp_path: Path) -> None:
+    """As CONTRIBUTING.md promises to who writes a corpus: most lists name https."""
+    (tmp_path / "photos.example" / "a").mkdir(parents=True)
+    (tmp_path / "photos.example" / "a" / "b.jpg").write_bytes(JPEG)
+
+    async def asked() -> list[Answer]:
+        bundle = Bundle(tmp_path)
+        await bundle.start()
+        paths = "photos.example/a/b.jpg?size=1", "photos.example/c.jpg", "other.example/a.jpg"
+        async with Web(resolver=bundle) as web:
+            answers = [await web.get(f"{scheme}://{path}", "image") for path in paths]
+        await bundle.close()
+        return answers
+
+    answers = asyncio.run(asked())
+    assert [outcome(a) for a in answers] == ["kept", "removed", "host_not_found"]
+    assert answers[0].body == JPEG and answers[0].final_url in (None, answers[0].url)
 
 
 def test_redirects_and_what_is_known_of_an_answer() -> None:
