@@ -336,11 +336,12 @@ class Corpus(ABC):
         return Columns(self.columns())
 
     def source_rows(self, split: str, raw: "Raw") -> Iterator[Row]:
-        """`rows`, as far as they can be written down: the others are malformed_row."""
+        """`rows`, as far as they have an id and can be written down: others are malformed_row."""
         try:
             for row in self.rows(split, raw):
-                if not isinstance(row.id, str):
-                    detail = f"id: expected text, found {preview(row.id)}"
+                if not isinstance(row.id, str) or not row.id.strip():
+                    odd = None if isinstance(row.id, str) else row.id
+                    detail = f"id: expected text, found {preview(odd)}"
                     row.dropped = (Outcome.MALFORMED_ROW, detail)
                     row.id, row.fields = f"{split}/{row.row}", {}
                 yield row

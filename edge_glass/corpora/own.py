@@ -259,7 +259,7 @@ class OwnCorpus(Corpus):
         elif self.media and not any(fields.get(name) for name in self.media):
             raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
         for name in self._by_role["id"]:
-            row.id = row.id if fields[name] is None else fields[name]
+            row.id = fields[name] if (fields[name] or "").strip() else row.id
             if row.id.startswith("/") and row.media:  # no place of the user's
                 row.id = row.media[1] if row.media[0] == FILES else record.where
         return row

@@ -82,7 +82,9 @@ class TablePart:
                 lost.setdefault(at, (Outcome.MISSING_MEDIA, "the record names none"))
             media, ids = {MEDIA: urls}, _digests(urls, fields.get("caption"))
         for name in self._named("id"):
-            ids = pc.coalesce(fields.pop(name), ids)
+            named = fields.pop(name)
+            nameless = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(named), ""), True)
+            ids = pc.if_else(nameless, ids, named)
         if self.url:  # no place of the user's
             ids = pc.if_else(pc.starts_with(ids, "/"), where, ids)
         for name in self._named("caption") if self.whole else ():

@@ -98,10 +98,11 @@ def _keyed(batch: pa.RecordBatch, reading: Reading) -> pa.RecordBatch:
 
 
 def _with_ids(batch: pa.RecordBatch, reading: Reading) -> pa.RecordBatch:
-    """A row without an id is malformed."""
-    if not batch["id"].null_count:
+    """A row without an id, or with a blank one, is malformed."""
+    blank = pc.equal(pc.utf8_trim_whitespace(batch["id"]), "")
+    lack, at = pc.fill_null(blank, True), batch.schema.get_field_index("id")
+    if lack.true_count == 0:
         return batch
-    lack, at = batch["id"].is_null(), batch.schema.get_field_index("id")
     place = pc.binary_join_element_wise(reading.split, batch[PLACE], "/")
     batch = batch.set_column(at, "id", pc.if_else(lack, place, batch["id"]))
     return marked(batch, lack, Outcome.MALFORMED_ROW, "id: expected text, found nothing")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit
-KINDS = {dict: "an object", list: "a list", str: "text", type(None): "nothing"}
+KINDS = {dict: "an object", list: "a list", str: "text", int: "a number", type(None): "nothing"}
 TEXTS, FLOATS = ("string", "large_string"), ("halffloat", "float", "double", "float32", "float64")
 INTEGER = re.compile(r"(u?)int(8|16|32|64)")
 Test = Callable[[Any], bool]

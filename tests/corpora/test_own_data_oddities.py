@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub import Hub
 from kit import Cli, client, rows, sound
-from ownfiles import jpeg, put, table, tarred
+from ownfiles import jpeg, lines, put, table, tarred
 from server import Files
 
 from edge_glass.audit.verify import verify
@@ -44,6 +44,19 @@ def test_one_tar_of_pictures_and_texts_is_built(at: Path, cli: Cli) -> None:
     tarred(at.with_suffix(".tar"), {"0.jpg": jpeg(0), "0.txt": "A bird.", "1.jpg": jpeg(1)})
     assert cli("build", "d.tar").code == 0
     assert outcomes(Path("data/d")) == ["blank_caption", "kept"]
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_a_blank_id_is_none(pictures: bool, at: Path, cli: Cli) -> None:
+    """Such a row is called by its place, whether a table is read in batches or row by row."""
+    records = [{"id": id, "caption": f"Bird {n}."} for n, id in enumerate(["", "b", " \u2003"])]
+    for number, record in enumerate(records if pictures else []):
+        record["file_name"] = f"{number}.jpg"
+        put(at / f"{number}.jpg", jpeg(number))
+    put(at / "metadata.jsonl", lines(records))
+    assert cli("build", "d").code == 0
+    assert sorted(rows(Path("data/d"))) == ["b", "metadata.jsonl row 1", "metadata.jsonl row 3"]
+    assert list(verify(Path("data"))) == []
 
 
 def test_a_row_may_lack_one_of_its_media(at: Path, cli: Cli) -> None:

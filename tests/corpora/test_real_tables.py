@@ -4,8 +4,10 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from chunk_records import records
 from edge_glass.builders import librispeech
 from kit import Cli
@@ -20,6 +22,17 @@ def read(config: str, paths: dict[str, Path], folder: Path, **overrides: object)
     """The source rows of the first split of a config."""
     corpus = catalog.variant(config, overrides, "real" if overrides else None).builder()
     return list(corpus.source_rows(corpus.splits()[0], Raw(corpus.corpus, paths)))
+
+
+@pytest.mark.parametrize("id", [None, 7, "", " \u2003\x1f"])
+def test_a_row_without_an_id_is_malformed(id: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = catalog.variant("clotho").builder()
+    rows = [Row("a", "x", "line 1"), Row(id, "x", "line 2")]
+    monkeypatch.setattr(corpus, "rows", lambda *_: iter(rows))
+    [whole, odd] = corpus.source_rows("evaluation", Raw("clotho", {}))
+    assert whole.dropped is None and odd.id == "evaluation/line 2"
+    found = "a number: 7" if id == 7 else "nothing"
+    assert odd.dropped == ("malformed_row", f"id: expected text, found {found}")
 
 
 def test_musiccaps(real: Path, tmp_path: Path) -> None:

@@ -178,11 +178,12 @@ def keyed(folder: Path, ids: list[str | None], **columns: Any) -> list[dict[str,
 
 
 def test_a_row_without_an_id_is_malformed(tmp_path: Path) -> None:
-    rows = keyed(tmp_path, ["a", None], n=pa.array([1, 2]))
-    assert [row["id"] for row in rows] == ["a", "train/1"]
+    rows = keyed(tmp_path, ["a", None, "", " \u2003\x1f"], n=pa.array([1, 2, 3, 4]))
+    assert [row["id"] for row in rows] == ["a", "train/1", "train/2", "train/3"]
     assert rows[0]["row.outcome"] is None
-    assert rows[1]["row.outcome"] == Outcome.MALFORMED_ROW
-    assert rows[1]["row.detail"] == "id: expected text, found nothing"
+    for row in rows[1:]:
+        assert row["row.outcome"] == Outcome.MALFORMED_ROW
+        assert row["row.detail"] == "id: expected text, found nothing"
 
 
 def test_columns_are_those_that_are_promised(tmp_path: Path) -> None:
