@@ -110,7 +110,8 @@ class Keys:
     def _column(self, key: str, profile: KeyProfile) -> Column:
         name, said = key.lower(), self.roles.get(key)
         ways = [media.stored_as for media in self.media]
-        alone = ways in (["url"], ["file"])  # of several media a digest may be any one's
+        # of several media a digest may be any one's; img2dataset's is of what it resized
+        alone = ways == ["url"] or (ways == ["file"] and "original_width" not in self.profiles)
         hexes = [e for e in profile.examples if re.fullmatch("[0-9a-fA-F]+", str(e))]
         if said in DIGESTS or (
             said is None and alone and len(str((hexes or [""])[0])) == HEX.get(name)
@@ -123,8 +124,7 @@ class Keys:
             names = sorted(profile.few) if profile.type == "string" else None
             return Column(role="label", key=key, type=profile.type, names=names)
         number = profile.type in NUMBERS and said != "text"
-        role: Role = "number" if number else "text"
-        role = self._spans.get(key, role)
+        role: Role = self._spans.get(key, "number" if number else "text")
         type_ = "string" if said == "text" else profile.type or "json"
         return Column(role=role, key=key, type=type_)
 

@@ -158,7 +158,8 @@ def img2dataset(at: Path, url: str) -> None:
     members: dict[str, bytes | str] = {}
     for n in (0, 2):
         meta = {"url": f"http://a/{n}", "key": f"00000000{n}", "status": "success", "width": 40 + n}
-        meta |= {"sha256": hashlib.sha256(jpeg(n)).hexdigest(), "caption": f"No. {n}"}
+        meta |= {"original_width": 80 + 2 * n, "caption": f"No. {n}"}
+        meta |= {"sha256": hashlib.sha256(b"as it was downloaded").hexdigest()}
         key = f"00000000{n}"
         members |= {
             f"{key}.jpg": jpeg(n),

@@ -144,7 +144,7 @@ CASES = {
     ),
     "img2dataset": Case(
         "what img2dataset wrote", "output", img2dataset, {"train": 2},
-        ("image", "caption", "url", "status", "listed_width"), {"id": "000000000"},
+        ("image", "caption", "url", "status", "listed_width", "sha256"), {"id": "000000000"},
     ),
     "ljspeech": Case(
         "LJSpeech", "LJSpeech-1.1", ljspeech, {"train": 2},
