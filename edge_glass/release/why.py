@@ -116,7 +116,8 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
     for row, before in _entries(folder / ledger.FILE, ids, build.each_example):
         kept = row["outcome"] == Outcome.KEPT
         places = [*_places(folder, build, row, before)] if kept else []
-        licence = next((one.licence for one in places if one.licence), _licence(build))
+        spec = catalog.of(build)
+        licence = next((one.licence for one in places if one.licence), spec and spec.licence_tag)
         named = {row["id"], *(one.id for one in places)}
         yield Origin(
             id, build.config, row["split"], row["outcome"], row["detail"] or "",
@@ -214,11 +215,6 @@ def _media(row: dict[str, Any]) -> str:
     if row.get("text_digests") is None:
         return "not known: an earlier release made it"
     return "the source's bytes" if row["media_digests"] is None else "converted, see parameters"
-
-
-def _licence(build: Manifest) -> str | None:
-    known = build.corpus in catalog.corpora()
-    return catalog.corpus(build.corpus).spec().licence_tag if known else None
 
 
 def _consent(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:

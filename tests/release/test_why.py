@@ -7,6 +7,7 @@ import planted
 import pytest
 from hub import Hub
 from kit import Cli, build_clotho, entries, rows
+from ownfiles import jpeg, put
 from releases import REPO, SAMPLE, api
 
 import edge_glass as eg
@@ -38,6 +39,17 @@ def test_rows_of_a_caption_each(clotho: Path, tmp_path: Path) -> None:
         assert id in [place.id for place in origin.places]
         assert len(origin.places) == 5 and origin.media.startswith("converted")
         assert origin.parameters["caption_mode"] == "each"
+
+
+def test_the_licence_that_was_stated_of_own_data(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that of a corpus of ours that is called as their folder is."""
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "clotho" / "1.jpg", jpeg(1))
+    assert cli("build", "./clotho", "--out", "data", "--licence", "cc-by-4.0").code == 0
+    (origin,) = eg.why(tmp_path / "data", "1.jpg")
+    assert origin.licence == "cc-by-4.0"
 
 
 def test_rows_that_were_dropped_withdrawn_or_never_there(clotho: Path, tmp_path: Path) -> None:
