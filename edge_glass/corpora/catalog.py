@@ -5,7 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -70,7 +70,18 @@ def _passed_over(what: str) -> Iterator[None]:
 
 
 def _configs(package: str) -> list[str]:
-    return sorted(path.stem for path in room(package, "configs").glob("*.yaml"))
+    if names := sorted(path.stem for path in room(package, "configs").glob("*.yaml")):
+        return names
+    raise ConfigError("no configs/*.yaml is installed: name it in package-data")
+
+
+def loaded() -> dict[str, "type[Corpus]"]:
+    """Corpus -> its class; of others' packages, what cannot be imported is passed over."""
+    classes = {}
+    for name, package in corpora().items():
+        with nullcontext() if package == "edge_glass" else _passed_over(f"{package}: {name}"):
+            classes[name] = corpus(name)
+    return classes
 
 
 @cache
@@ -81,13 +92,10 @@ def corpus(name: str) -> "type[Corpus]":
     if spec(name).layout:
         return _without_builder(Own.of(name, spec(name), package=_package(name)))
     module = importlib.import_module(f"{_package(name)}.builders.{name}")
-    return next(
-        thing
-        for thing in vars(module).values()
-        if isinstance(thing, type)
-        and issubclass(thing, Corpus)
-        and thing.__module__ == module.__name__
-    )
+    for kind in (each for each in vars(module).values() if isinstance(each, type)):
+        if issubclass(kind, Corpus) and kind.__module__ == module.__name__:
+            return kind
+    raise ConfigError(f"{module.__file__}: no class in it that inherits from Corpus")
 
 
 def _without_builder(mine: Own) -> "type[Corpus]":
@@ -147,14 +155,12 @@ def recipe(build: "Inputs") -> Variant:
 
 def configs() -> Iterator[tuple[str, str]]:
     """Every corpus with each of its published configs."""
-    for name in corpora():
-        for config in spec(name).configs:
-            yield name, config
+    yield from ((name, config) for name in corpora() for config in spec(name).configs)
 
 
 def samples() -> list[str]:
-    """The sample config of every corpus."""
-    return [f"{name}_sample" for name in corpora()]
+    """The sample config of every corpus that has one."""
+    return [sample for name in loaded() if (sample := f"{name}_sample") in spec(name).configs]
 
 
 def owner(config: str) -> str | None:
@@ -165,10 +171,8 @@ def owner(config: str) -> str | None:
 
 def is_our_sample(config: str) -> bool:
     """Whether all that a config reads, and all code that reads it, comes with us."""
-    name = owner(config)
-    if name is None or _package(name) != "edge_glass":
-        return False
-    return bool(spec(name).configs[config].get("bundled"))
+    ours = (name := owner(config)) and _package(name) == "edge_glass"
+    return bool(name and ours and spec(name).configs[config].get("bundled"))
 
 
 def variant(
@@ -219,8 +223,9 @@ def at(place: str) -> Own:
 
 def is_data(base: str) -> bool:
     """Whether this is a place of data that no YAML describes."""
-    described = ".yaml:" in base or base.endswith(YAMLS)
-    return owner(base) is None and _is_place(base) and not described
+    return (
+        owner(base) is None and _is_place(base) and not (".yaml:" in base or base.endswith(YAMLS))
+    )
 
 
 def _is_place(base: str) -> bool:

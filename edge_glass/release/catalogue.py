@@ -27,7 +27,7 @@ def write(out: Path, progress: Progress | None = None) -> Path:
     outputs.claim(out, [FILE], {FILE: b"<title>Edge Glass: the catalogue<"})
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temp:
-        corpora = [_corpus(catalog.corpus(n), Path(temp), progress) for n in catalog.corpora()]
+        corpora = [_corpus(each, Path(temp), progress) for each in catalog.loaded().values()]
     pages.write(out / FILE, "release", "catalogue.html", corpora=corpora)
     return out / FILE
 

@@ -139,7 +139,8 @@ class _Asked:
         """All that is not fetched row by row, out of a folder."""
         request = self.request
         if not folder.exists():
-            raise SourceError(f"{request.config}: --raw {folder} is not a folder")
+            what = "its package is installed without its data:" if request.samples else "--raw"
+            raise SourceError(f"{request.config}: {what} {folder} is not a folder")
         sources = {n: s for n, s in request.sources.items() if n not in self.remote}
         places = {name: find(folder, name, source) for name, source in sources.items()}
         if missing := [name for name, place in places.items() if place is None]:

@@ -1,5 +1,6 @@
 """Finding corpora and naming variants."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,19 @@ class Birds(Corpus):
             yield Row(record["name"], "birds.csv", f"line {line}", fields=record)
     def examples(self, row, media):
         yield {"id": row.id, "song": row.fields["song"]}
+"""
+
+
+TALKS = """\
+title: Talks
+version: 1.0.0
+licence: x
+licence_tag: other
+sources: {data: {}}
+layout: table
+columns:
+  said: {role: text, key: text}
+configs: {talks: {}}
 """
 
 
@@ -141,6 +155,53 @@ def test_a_package_without_init_is_passed_over_in_plain_words(tmp_path: Path) ->
     listed = subprocess.run(run, capture_output=True, check=True, env=env, text=True)
     assert "put an empty __init__.py into lab/configs" in " ".join(listed.stderr.split())
     assert '"clotho"' in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("builders/birds.py", "def (:", "birds: passed over, it cannot be read: invalid syntax"),
+        ("builders/birds.py", "", "no class in it that inherits from Corpus"),
+        ("configs/birds.yaml", None, "no configs/*.yaml is installed: name it in package-data"),
+    ],
+)
+def test_what_another_package_lacks_costs_nobody_else_a_sample(
+    file: str, text: str | None, told: str, tmp_path: Path
+) -> None:
+    path = other_package(tmp_path / "site") / "lab" / file
+    path.unlink() if text is None else path.write_text(text)
+    code = "from edge_glass.corpora import catalog; print(*catalog.samples())"
+    env = {"PYTHONPATH": str(tmp_path / "site"), "HOME": str(tmp_path)}
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, capture_output=True, check=True, env=env, text=True)
+    assert "lab" in done.stderr and told in done.stderr
+    assert done.stdout.split() == catalog.samples()
+
+
+def test_a_package_without_its_samples_says_so(tmp_path: Path) -> None:
+    site = other_package(tmp_path / "site")
+    shutil.rmtree(site / "lab" / "samples" / "birds")
+    env = {"PYTHONPATH": str(site), "HOME": str(tmp_path)}
+    run = [sys.executable, "-m", "edge_glass", "build", "birds_sample"]
+    done = subprocess.run(run, capture_output=True, check=False, env=env, cwd=tmp_path, text=True)
+    assert done.returncode == 1 and "its package is installed without its data" in done.stderr
+
+
+def test_a_corpus_without_a_sample_is_none_of_the_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that a YAML alone describes it may be left out."""
+    known = [*catalog.samples()]
+    path = other_package(tmp_path) / "lab" / "configs" / "talks.yaml"
+    path.write_text(TALKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalog.corpora.cache_clear()
+    try:
+        assert {"talks", "birds"} <= catalog.corpora().keys()
+        assert sorted(catalog.samples()) == sorted([*known, "birds_sample"])
+    finally:
+        monkeypatch.undo()
+        catalog.corpora.cache_clear()
 
 
 def test_a_table_that_is_not_in_chunks_is_refused_with_what_to_do(
