@@ -223,9 +223,8 @@ def at(place: str) -> Own:
 
 def is_data(base: str) -> bool:
     """Whether this is a place of data that no YAML describes."""
-    return (
-        owner(base) is None and _is_place(base) and not (".yaml:" in base or base.endswith(YAMLS))
-    )
+    described = ".yaml:" in base or base.endswith(YAMLS)
+    return owner(base) is None and _is_place(base) and not described
 
 
 def _is_place(base: str) -> bool:

@@ -125,8 +125,9 @@ class Keys:
             return Column(role="label", key=key, type=profile.type, names=names)
         number = profile.type in NUMBERS and said != "text"
         role: Role = self._spans.get(key, "number" if number else "text")
-        type_ = "string" if said == "text" else profile.type or "json"
-        return Column(role=role, key=key, type=type_)
+        return Column(
+            role=role, key=key, type="string" if said == "text" else profile.type or "json"
+        )
 
     def _captions(self) -> list[str]:
         """The keys that are captions of a record."""

@@ -116,8 +116,8 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
     for row, before in _entries(folder / ledger.FILE, ids, build.each_example):
         kept = row["outcome"] == Outcome.KEPT
         places = [*_places(folder, build, row, before)] if kept else []
-        spec = catalog.of(build)
-        licence = next((one.licence for one in places if one.licence), spec and spec.licence_tag)
+        tag = spec.licence_tag if (spec := catalog.of(build)) else None
+        licence = next((one.licence for one in places if one.licence), tag)
         named = {row["id"], *(one.id for one in places)}
         yield Origin(
             id, build.config, row["split"], row["outcome"], row["detail"] or "",
