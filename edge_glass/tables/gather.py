@@ -43,7 +43,8 @@ class Record(parts.PartRecord):
 
 def make(task: Task) -> Record:
     """Write a part and its ledger, then a record of both."""
-    return parts.recorded(task.run.work / f"{task.name}.json", lambda: _part(task))
+    run = task.run
+    return parts.recorded(run.work / f"{task.name}.json", run.out, lambda: _part(task))
 
 
 def _part(task: Task) -> Record:

@@ -73,10 +73,10 @@ def name(number: int, of: int) -> str:
     return f"part-{number:05d}-of-{of:05d}.parquet"
 
 
-def recorded(record: Path, make: Callable[[], AnyRecord]) -> AnyRecord:
-    """What the record of a part says; the part is made if it has none yet."""
+def recorded(record: Path, out: Path, make: Callable[[], AnyRecord]) -> AnyRecord:
+    """What the record of a part says; it is made if it has none, or is not what was written."""
     known = records.read(record)
-    if known is None:
+    if known is None or not _are_whole(out, [known["part"], known["ledger"]]):
         records.write(record, known := dict(make()))
     return cast("AnyRecord", known)
 
@@ -162,11 +162,23 @@ def finished(out: Path, file: str, state: str, kind: type[AnySummary]) -> AnySum
     """The summary `file` of a finished run that had the same inputs."""
     try:
         summary: AnySummary = schema.read(out / file, kind, "")
-        same = json.loads(_state(out, file).read_text()) == state
+        known, stamps = json.loads(_state(out, file).read_text())
+        files = summary["parts"] + summary["ledger"]
+        if known != state or not (stamps == _stamps(out, files) or _are_whole(out, files)):
+            return None
     except (FileNotFoundError, ValueError, RecursionError, EdgeGlassError):
         return None
-    whole = all((out / part["file"]).is_file() for part in summary["parts"] + summary["ledger"])
-    return summary if same and whole else None
+    return summary
+
+
+def _are_whole(out: Path, files: list[FileRecord]) -> bool:
+    return not any(records.fault(out / f["file"], f["bytes"], f["sha256"]) for f in files)
+
+
+def _stamps(out: Path, files: list[FileRecord]) -> list[list[int]]:
+    """What changes with a file that is written to: no program can set the second one back."""
+    stats = ((out / file["file"]).stat() for file in files)
+    return [[stat.st_size, stat.st_ctime_ns] for stat in stats]
 
 
 def claim(raw: Path, out: Path, *files: str) -> None:
@@ -183,7 +195,7 @@ def finish(out: Path, file: str, state: str, summary: Summary) -> None:
             if path.name not in wanted and PART.fullmatch(path.name):
                 path.unlink()
     write_json(out / file, summary)
-    write_json(_state(out, file), state)
+    write_json(_state(out, file), [state, _stamps(out, summary["parts"] + summary["ledger"])])
 
 
 def _state(out: Path, file: str) -> Path:

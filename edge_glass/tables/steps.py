@@ -103,7 +103,7 @@ def run(
 
 def make(task: Task) -> parts.PartRecord:
     """Write a part and its ledger, then a record of both."""
-    return parts.recorded(task.work / f"{task.name}.json", lambda: _part(task))
+    return parts.recorded(task.work / f"{task.name}.json", task.out, lambda: _part(task))
 
 
 def _part(task: Task) -> parts.PartRecord:

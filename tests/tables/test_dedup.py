@@ -6,12 +6,14 @@ import io
 import json
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from test_kept_bytes import cut, flip
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.sources import table_chunks
@@ -171,6 +173,36 @@ def test_a_stopped_run_goes_on(raw: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert files(tmp_path / "out") == files(tmp_path / "whole")
     made(raw, tmp_path / "out")
     assert calls == [0, 1, 1, 2] and not list((tmp_path / "out").rglob("span-*"))
+
+
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
+@pytest.mark.parametrize("part", ["metadata", "ledger"])
+def test_a_part_that_was_damaged_is_made_again(
+    damage: Callable[[Path], None], part: str, raw: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out, write, again = tmp_path / "out", gather._part, list[int]()
+    name = f"{part}/part-00001-of-00003.parquet"
+
+    def stop(*_: object) -> None:
+        damage(out / name)
+        raise EdgeGlassError("stopped")
+
+    def noted(task: gather.Task) -> Any:
+        again.append(task.part)
+        return write(task)
+
+    with monkeypatch.context() as patch, pytest.raises(EdgeGlassError, match="stopped"):
+        patch.setattr(dedup, "_summary", stop)
+        made(raw, out)
+    made(raw, tmp_path / "whole")
+    monkeypatch.setattr(gather, "_part", noted)
+    for _ in range(2):
+        made(raw, out)
+        assert again == [1] and files(out) == files(tmp_path / "whole")
+    damage(out / name)
+    made(raw, out)
+    assert again == [1, 0, 1, 2] and files(out) == files(tmp_path / "whole")
 
 
 def test_a_ledger_that_loses_a_row_does_not_balance(
