@@ -24,6 +24,15 @@ def test_no_two_modules_have_one_name() -> None:
     assert not [name for name, count in names.items() if count > 1]
 
 
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.name)
+def test_names_say_what_a_thing_is_and_not_what_happened_to_it(path: Path) -> None:
+    words = {"found", "made", "told", "held", "drawn", "shown"}
+    tree = ast.walk(ast.parse(path.read_text("utf-8")))
+    kinds = {ast.arg: "arg", ast.FunctionDef: "name", ast.AsyncFunctionDef: "name"}
+    names = [getattr(node, kinds.get(type(node), "id"), "") for node in tree]
+    assert not {name.strip("_") for name in names} & words
+
+
 def told_apart(tree: ast.AST) -> set[int]:
     """Strings that are prose: docstrings, and examples in the help of a command."""
     prose = set()

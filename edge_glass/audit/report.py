@@ -49,9 +49,9 @@ def write(out: Path) -> list[str]:
         )
     values = {"configs": configs, "balances": balances, "overlaps": balance.overlaps(balances)}
     pages.write(out / FILE, "audit", "report.html", **values, units=units, listed_shards=SHARDS)
-    for name, drawn in plotted.items():
+    for name, pictures in plotted.items():
         with Whole(out / picture(name)) as file:
-            file.write(plots.png(name, drawn))
+            file.write(plots.png(name, pictures))
     return [FILE, *map(picture, plotted)]
 
 

@@ -91,7 +91,7 @@ def stored(file: Source, chunk: pq.ColumnChunkMetaData, level: int) -> Stored | 
     if not is_plain(chunk):
         return None
     start = chunk.data_page_offset
-    return _found(file, start, start + chunk.total_compressed_size, chunk.num_values, level)
+    return _located(file, start, start + chunk.total_compressed_size, chunk.num_values, level)
 
 
 def in_page(
@@ -106,7 +106,7 @@ def in_page(
     is_inside = start <= page.at <= page.end <= start + chunk.total_compressed_size
     if not (is_plain(chunk) and is_inside and 0 <= page.first < page.last <= chunk.num_values):
         return None
-    return _found(file, page.at, end, page.last - page.first, level)
+    return _located(file, page.at, end, page.last - page.first, level)
 
 
 def is_plain(chunk: pq.ColumnChunkMetaData) -> bool:
@@ -119,7 +119,7 @@ def is_unpacked(chunk: pq.ColumnChunkMetaData) -> bool:
     return chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
 
 
-def _found(file: Source, at: int, end: int, rows: int, level: int) -> Stored | None:
+def _located(file: Source, at: int, end: int, rows: int, level: int) -> Stored | None:
     try:
         return Stored(file, *_walk(file, at, end, rows, level))
     except UNLIKE:

@@ -139,10 +139,10 @@ def _bound(profile_of: dict[str, KeyProfile]) -> None:
         raise SourceError(
             f"over {KEYS} keys, such as {[*profile_of][-1]}: are names of rows keys here?"
         )
-    told = {key: profile for key, profile in profile_of.items() if profile.told_apart}
-    for key in sorted(told, key=lambda key: (key.lower() in IDS, -[*told].index(key))):
-        if sum(profile.told_apart for profile in told.values()) > IN_ALL:
-            told[key].give_up()
+    distinct = {key: profile for key, profile in profile_of.items() if profile.told_apart}
+    for key in sorted(distinct, key=lambda key: (key.lower() in IDS, -[*distinct].index(key))):
+        if sum(profile.told_apart for profile in distinct.values()) > IN_ALL:
+            distinct[key].give_up()
 
 
 def _type(value: Any, text: bool) -> str:

@@ -37,12 +37,12 @@ def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
 
 def _keys(spec: Spec) -> set[str]:
     """What columns and splits are read from, by what a record calls it."""
-    found = set[str]()
+    keys = set[str]()
     for key in (spec.splits.key, *(column.key for column in spec.columns.values())):
         for each in key if isinstance(key, list) else [key or FOLDER]:
             places = values.PLACE.findall(each) or [each]
-            found.update(place.partition("%")[0] for place in places)
-    return found - {FOLDER}
+            keys.update(place.partition("%")[0] for place in places)
+    return keys - {FOLDER}
 
 
 def not_built(path: Path) -> None:

@@ -256,7 +256,7 @@ class VideoParams(AudioParams):
         columns |= {"width": clip.width, "height": clip.height}
         if self.whole_video:
             return columns | {"video": {"bytes": data, "path": name}}
-        return columns | sound | {"image_jpegs": _shown(still.jpeg for still in clip.stills)}
+        return columns | sound | {"image_jpegs": _as_images(still.jpeg for still in clip.stills)}
 
     def _sound(
         self, decoded: tuple[np.ndarray, int] | None, name: str, notes: list[str]
@@ -288,7 +288,7 @@ class VideoParams(AudioParams):
         notes += stills.warnings([still for still, _ in checked])
         width, height = checked[0][1]
         samples = audio.listed(sound, rate)
-        columns = self._sound(samples, name, notes) | {"image_jpegs": _shown(frames)}
+        columns = self._sound(samples, name, notes) | {"image_jpegs": _as_images(frames)}
         return columns | {"width": width, "height": height, "fps": None}
 
     def audio_size(self, source_bytes: int) -> int:
@@ -334,7 +334,7 @@ class TranscriptParams(CorpusConfig):
         return written
 
 
-def _shown(jpegs: Iterable[bytes]) -> list[dict[str, Any]]:
+def _as_images(jpegs: Iterable[bytes]) -> list[dict[str, Any]]:
     return [{"bytes": jpeg, "path": None} for jpeg in jpegs]
 
 

@@ -68,12 +68,12 @@ def probe(data: bytes) -> Probe:
     header = jpeg.header(data) if is_jpeg else None
     if header and header.width * header.height <= MAX_PIXELS:
         turn = orientation.of(header.exif, header.xmp)
-        return _shown("image/jpeg", header.width, header.height, turn, header.icc)
+        return _upright("image/jpeg", header.width, header.height, turn, header.icc)
     with _open(data) as (_, probe):
         return probe
 
 
-def _shown(kind: str, width: int, height: int, turn: int, profile: bytes = b"") -> Probe:
+def _upright(kind: str, width: int, height: int, turn: int, profile: bytes = b"") -> Probe:
     size = (height, width) if turn in TURNED else (width, height)
     return Probe(kind, *size, turn, bool(profile) and colour.changes(profile))
 
@@ -186,7 +186,7 @@ def _open(data: bytes) -> Iterator[tuple[Image.Image, Probe]]:
         _check_pixels(image.width, image.height)
         with image:
             turn = orientation.of_image(image, kind, data)
-            yield image, _shown(kind, *orientation.size(image), turn)
+            yield image, _upright(kind, *orientation.size(image), turn)
     except Image.DecompressionBombError:
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"more than {MAX_PIXELS} pixels") from None
     except BROKEN as error:

@@ -45,12 +45,12 @@ def render(
     )
     spec = kind.spec()
     columns = _columns(manifests, examples)
-    drawn = [
+    pictures = [
         f"\n![What `{name}` holds, and what became of its rows]({PLOTS}/{name}.png)"
         for name in (build.config for build in manifests)
         if name in plots
     ]
-    tables = "\n".join([_tables(manifests), *columns, *drawn])
+    tables = "\n".join([_tables(manifests), *columns, *pictures])
     prose = template.render(tables=tables, spec=spec, manifests=manifests)
     title = f"[{spec.title}]({spec.homepage})" if spec.homepage else _cell(spec.title)
     return f"## {title}\n\n{prose.strip()}"

@@ -202,10 +202,10 @@ def _digest(value: Any) -> str:
 
 def plot(differences: list[Difference], path: Path) -> None:
     """Write an SVG with a pair of bars, old and new, for each outcome of each config."""
-    drawn = []
+    charts = []
     for one in differences:
         bars = []
         for name, (before, after) in one.outcomes.items():
             bars += [(f"{name}, old", before, 0), (f"{name}, new", after, 0)]
-        drawn.append(plots.bars(f"{one.config}: old and new", bars))
-    plots.write_svg(path, drawn)
+        charts.append(plots.bars(f"{one.config}: old and new", bars))
+    plots.write_svg(path, charts)

@@ -32,14 +32,14 @@ def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> by
     if all(each.identical for each in diffs):
         return None
     called = {"old": f"{repo} as it is", "new": f"{repo} {tag}"}
-    shown = _configs(diffs, place, next(iter(builds)).parent)
-    return pages.render("release", "diff.html", configs=shown, **called).encode()
+    configs = _configs(diffs, place, next(iter(builds)).parent)
+    return pages.render("release", "diff.html", configs=configs, **called).encode()
 
 
 def write(differences: list[Difference], old: Path, new: Path, path: Path) -> None:
     """Write the page of the differences of two places to `path`, at most 2 MB."""
-    shown = _configs(differences, old, new)
-    pages.write(path, "release", "diff.html", configs=shown, old=str(old), new=str(new))
+    configs = _configs(differences, old, new)
+    pages.write(path, "release", "diff.html", configs=configs, old=str(old), new=str(new))
 
 
 def _configs(differences: list[Difference], old: Path, new: Path) -> list[dict[str, Any]]:

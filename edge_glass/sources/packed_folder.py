@@ -44,7 +44,7 @@ class Packed(Place):
 
     def size(self, name: str) -> int | None:
         """Bytes of a member or value, None if it is not there."""
-        path, kind, member = self._found(name)
+        path, kind, member = self._located(name)
         if path is None:
             return None
         if kind in TARS:
@@ -54,7 +54,7 @@ class Packed(Place):
 
     def read(self, name: str) -> bytes:
         """The bytes of a member or value. Raises FileNotFoundError if it is not there."""
-        path, kind, member = self._found(name)
+        path, kind, member = self._located(name)
         if path is None:
             raise FileNotFoundError(name)
         if kind in TARS:
@@ -66,12 +66,12 @@ class Packed(Place):
 
     def value(self, name: str) -> Any:
         """A value of a shard: bytes, or a list of such or of structs; None if it is not there."""
-        path, kind, member = self._found(name)
+        path, kind, member = self._located(name)
         if path is None or kind in TARS:
             return None
         return _value(path, kind, member, self.indexes.parent / UNPACKED)
 
-    def _found(self, name: str) -> tuple[Path | None, str, str]:
+    def _located(self, name: str) -> tuple[Path | None, str, str]:
         if (parts := NAME.fullmatch(name)) and (path := self.root / parts["file"]).is_file():
             return path, parts["kind"], parts["member"]
         return None, "", ""

@@ -164,10 +164,10 @@ def write(out: Path, summary: Mapping[str, object], parts: Iterable[PartStats]) 
 
 def _plots(total: Stats) -> Iterable[plots.Plot]:
     for name, values in total["counts"].items():
-        shown = list(values.items())[:SHOWN]
-        if rest := sum(values.values()) - sum(rows for _, rows in shown):
-            shown.append((f"{len(values) - SHOWN:,} others", rest))
-        yield plots.bars(name, plots.lines(shown))
+        listed = list(values.items())[:SHOWN]
+        if rest := sum(values.values()) - sum(rows for _, rows in listed):
+            listed.append((f"{len(values) - SHOWN:,} others", rest))
+        yield plots.bars(name, plots.lines(listed))
     for name, values in total["bins"].items():
         edges = {float(edge): rows for edge, rows in values.items() if edge != NOTHING}
         if edges:

@@ -81,11 +81,11 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     return forward(model, modality, device, "AutoModel", _pooled)
 
 
-def _pooled(found: Any) -> Any:
-    if not hasattr(found, "last_hidden_state"):
-        return found
-    pooled = getattr(found, "pooler_output", None)
-    return found.last_hidden_state.mean(1) if pooled is None else pooled
+def _pooled(output: Any) -> Any:
+    if not hasattr(output, "last_hidden_state"):
+        return output
+    pooled = getattr(output, "pooler_output", None)
+    return output.last_hidden_state.mean(1) if pooled is None else pooled
 
 
 def forward(

@@ -47,8 +47,8 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
     kind = auto.config(model).problem_type
     alone = kind == "multi_label_classification" or dim(model, modality) == 1
 
-    def probabilities(found: Any) -> Any:
-        logits = found.logits.float()
+    def probabilities(output: Any) -> Any:
+        logits = output.logits.float()
         if kind == "regression":
             return logits
         return logits.sigmoid() if alone else logits.softmax(-1)

@@ -53,7 +53,7 @@ def of(folder: Path, root: Path | None = None) -> list[EmbeddingMap]:
     safe = np.arange(table.rows) if passing is None else np.flatnonzero(passing)
     draw = np.random.default_rng(0)
     numbers = np.sort(draw.choice(safe, min(POINTS, len(safe)), replace=False))
-    return [found for one in all_ if (found := _map(one, table, numbers))]
+    return [projection for one in all_ if (projection := _map(one, table, numbers))]
 
 
 def _map(one: Stored, table: Table, numbers: Array) -> EmbeddingMap | None:

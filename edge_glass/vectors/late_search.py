@@ -49,8 +49,8 @@ def top(
         rows = np.arange(first, first + len(sizes))
         kept = np.full(len(rows), True) if among is None else np.isin(rows, among)
         scores = maxsim(queries, sizes[kept], vectors[np.repeat(kept, sizes)])
-        found = np.where(np.isneginf(scores), -1, rows[kept])
-        places, best = merged((places, best), (found, scores), k)
+        pages = np.where(np.isneginf(scores), -1, rows[kept])
+        places, best = merged((places, best), (pages, scores), k)
     return places, best
 
 

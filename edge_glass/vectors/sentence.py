@@ -48,10 +48,10 @@ def load(model: Model, modality: Modality, device: str) -> Callable[[Sequence[An
         encode = net.encode_document if modality == "image" else net.encode_query
 
         def run(rows: Sequence[Any]) -> Any:
-            found = np.empty(len(rows), dtype=object)
+            vectors = np.empty(len(rows), dtype=object)
             for number, row in enumerate(encode(list(rows), batch_size=len(rows))):
-                found[number] = row.float().cpu().numpy()
-            return found
+                vectors[number] = row.float().cpu().numpy()
+            return vectors
 
         return run
     return lambda rows: net.encode(list(rows), batch_size=len(rows), show_progress_bar=False)

@@ -199,14 +199,14 @@ def _built(vectors: Array) -> Index:
     among = np.repeat(rows, groups.shape[1])
     order = np.argsort(groups.ravel(), kind="stable")
     cuts = np.searchsorted(groups.ravel()[order], np.arange(1, count))
-    found = [
+    cells = [
         _lists(among[part], vectors, middle)
         for part, middle in zip(np.split(order, cuts), middles, strict=True)
     ]
-    of_lists = np.repeat(np.arange(count), [len(left) for left, _ in found])
-    left = np.concatenate([left for left, _ in found])
+    of_lists = np.repeat(np.arange(count), [len(left) for left, _ in cells])
+    left = np.concatenate([left for left, _ in cells])
     lists = _coded(left[:TRAINED], [left])
-    members = [one for _, parts in found for one in parts]
+    members = [one for _, parts in cells for one in parts]
     flat, starts = np.concatenate(members), np.cumsum([0, *map(len, members)])
     firsts = np.sort(np.unique(flat, return_index=True)[1])  # a vector is where it stands first
     ranks = np.zeros(len(vectors), dtype=np.int64)

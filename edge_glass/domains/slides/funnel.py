@@ -161,7 +161,7 @@ def _write(work: Work, folder: Path) -> None:
 
 def plot(funnel: Funnel, path: Path) -> None:
     """Draw what is left after each filter."""
-    drawn = [
+    charts = [
         plots.bars(
             f"{kind} after each filter",
             [(f"{funnel.share(s):.1f}% {s.name}", getattr(s, kind), 0) for s in funnel.steps],
@@ -169,4 +169,4 @@ def plot(funnel: Funnel, path: Path) -> None:
         for kind in KINDS
     ]
     reasons = [(reason, n) for step in funnel.steps for reason, n in step.reasons.items()]
-    plots.write_svg(path, [*drawn, plots.bars("What filters took", plots.lines(reasons))])
+    plots.write_svg(path, [*charts, plots.bars("What filters took", plots.lines(reasons))])

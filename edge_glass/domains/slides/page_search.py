@@ -18,21 +18,21 @@ Array = np.ndarray[Any, Any]
 Run = dict[str, dict[str, float]]  # the documents of each query, with their scores
 
 
-def ranked(found: RetrievalSet, split: str, name: str, indexed: bool, depth: int) -> Run:
+def ranked(qa_set: RetrievalSet, split: str, name: str, indexed: bool, depth: int) -> Run:
     """The `depth` best pages of each query by an embedded column, `column:encoder`.
 
     All pages of the split are compared, or with `indexed` those that the column's index gives.
     Raises EdgeGlassError if the column is not embedded, or by a model that takes no texts.
     """
-    column = chosen(stored(found.corpus), name, late=True)
+    column = chosen(stored(qa_set.corpus), name, late=True)
     if not takes(column, "text"):
         raise ConfigError(f"{column.name}: its model takes no texts: embed with one that does")
     column.check()
-    among = Table(found.corpus).passing([Filter(SPLIT, "=", split)], unsafe=True)
+    among = Table(qa_set.corpus).passing([Filter(SPLIT, "=", split)], unsafe=True)
     assert among is not None
     pages = np.flatnonzero(among).tolist()
-    ids = dict(zip(pages, (row["page"] for row in rows(found.corpus, split, "page")), strict=True))
-    asked = found.questions(split)
+    ids = dict(zip(pages, (row["page"] for row in rows(qa_set.corpus, split, "page")), strict=True))
+    asked = qa_set.questions(split)
     hits = (_by_index if indexed else _exactly)(column, [*asked.values()], among, depth)
     return {
         query: {ids[n]: s for n, s in zip(rows_.tolist(), scores.tolist(), strict=True) if n >= 0}

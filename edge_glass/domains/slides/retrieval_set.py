@@ -106,8 +106,8 @@ def rows(folder: Path, split: str, *names: str) -> Iterator[dict[str, Any]]:
 def spelled(build: Manifest, *names: str) -> dict[str, str]:
     """The columns that a build has of these, each by how it is spelled there."""
     spellings = ((name, SPELLINGS.get(name, (name,))) for name in names)
-    found = ((name, next((s for s in some if s in build.features), "")) for name, some in spellings)
-    return {name: spelling for name, spelling in found if spelling}
+    pairs = ((name, next((s for s in some if s in build.features), "")) for name, some in spellings)
+    return {name: spelling for name, spelling in pairs if spelling}
 
 
 def built(out: Path, ends: tuple[str, ...]) -> dict[str, Path]:

@@ -97,24 +97,24 @@ def retrieval(
     import ir_measures
     from ir_measures import R, nDCG
 
-    found = RetrievalSet.of(out)
-    qrels = found.relevant(split)
+    qa_set = RetrievalSet.of(out)
+    qrels = qa_set.relevant(split)
     if run:
         name, ranked = str(run), read_run(run)
     elif column:
-        name, ranked = column, page_search.ranked(found, split, column, indexed, DEPTH)
+        name, ranked = column, page_search.ranked(qa_set, split, column, indexed, DEPTH)
     else:
-        name, ranked = "BM25", bm25(found, split)
+        name, ranked = "BM25", bm25(qa_set, split)
     if save:
         _save(ranked, save, name)
     # a query without a document counts as 0, which trec_eval would leave out of the mean
     whole = {query: ranked.get(query) or {"": 0.0} for query in qrels}
     names = {nDCG @ 5: "nDCG@5", nDCG @ 10: "nDCG@10", R @ 1: "recall@1", R @ 5: "recall@5"}
     scores = ir_measures.calc_aggregate(list(names), qrels, whole)
-    pages = sum(1 for _ in rows(found.corpus, split, "page"))
+    pages = sum(1 for _ in rows(qa_set.corpus, split, "page"))
     measures: Measures = {"run": name, "queries": len(qrels), "documents": pages}
     measures |= {said: float(scores[measure]) for measure, said in names.items()}
-    spoken = rows(found.queries, split, "query", "language")
+    spoken = rows(qa_set.queries, split, "query", "language")
     languages = {row["query"]: row["language"] or "" for row in spoken}
     each = {m.query_id: m.value for m in ir_measures.iter_calc([nDCG @ 10], qrels, whole)}
     for language in sorted(set(languages.values())) if len(set(languages.values())) > 1 else ():
@@ -123,13 +123,13 @@ def retrieval(
     return measures
 
 
-def bm25(found: RetrievalSet, split: str) -> Run:
+def bm25(qa_set: RetrievalSet, split: str) -> Run:
     """The best documents of each query by BM25."""
-    texts = found.texts(split)
+    texts = qa_set.texts(split)
     index, ids = Index([*texts.values()]), [*texts]
     return {
         query: {ids[at]: score for at, score in index.top(question, DEPTH)}
-        for query, question in found.questions(split).items()
+        for query, question in qa_set.questions(split).items()
     }
 
 

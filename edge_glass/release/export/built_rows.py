@@ -72,8 +72,8 @@ class BuiltRows:
     @property
     def left_out(self) -> list[str]:
         """What is said of columns that no export holds: files deep inside structs."""
-        held = {*self.plain, *self.manifest.with_role(ColumnRole.MEDIA)}
-        deep = [name for name in self.manifest.roles if name not in held]
+        exported = {*self.plain, *self.manifest.with_role(ColumnRole.MEDIA)}
+        deep = [name for name in self.manifest.roles if name not in exported]
         return [f"column {name} is left out: it holds files inside structs" for name in deep]
 
     def _is_plain(self, field: pa.Field) -> bool:

@@ -46,11 +46,11 @@ def write(folder: Path, out: Path) -> None:
     name = folder.name.removesuffix("-corpus")
     if name == folder.name:
         raise ConfigError(f"{folder}: vidore wants the folder of a <config>-corpus: give that one")
-    found = RetrievalSet.of(folder.parent, name)
+    qa_set = RetrievalSet.of(folder.parent, name)
     outputs.claim(out, ["README.md", *PARTS])
     configs: dict[str, dict[str, list[str]]] = {}
     for split in manifest.read(folder).splits:
-        for config, path in _split(found, split, out):
+        for config, path in _split(qa_set, split, out):
             configs.setdefault(config, {}).setdefault(split, []).append(path)
     files = [
         {"config_name": config, "data_files": [{"split": s, "path": p} for s, p in parts.items()]}
@@ -60,26 +60,26 @@ def write(folder: Path, out: Path) -> None:
         file.write(f"---\n{yaml.safe_dump({'configs': files}, sort_keys=False)}---\n".encode())
 
 
-def _split(found: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, str]]:
+def _split(qa_set: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, str]]:
     """Write a split; gives each config that it is in, with the files of that."""
-    pages = _numbers([row["page"] for row in rows(found.corpus, split, "page")])
-    asked = [*rows(found.queries, split, "query", "question", "language", *OF_QUERIES)]
+    pages = _numbers([row["page"] for row in rows(qa_set.corpus, split, "page")])
+    asked = [*rows(qa_set.queries, split, "query", "question", "language", *OF_QUERIES)]
     queries = _numbers([row["query"] for row in asked])
-    relevant = [*rows(found.qrels, split, "query", "page", "score", "content_type", "boxes")]
+    relevant = [*rows(qa_set.qrels, split, "query", "page", "score", "content_type", "boxes")]
     for row in relevant:
         if row["page"] not in pages:
             raise DataError(
-                f"{found.qrels}: query {row['query']} is judged by page {row['page']}, which "
-                f"{found.corpus} does not have: withdraw those rows of the former, or build both"
+                f"{qa_set.qrels}: query {row['query']} is judged by page {row['page']}, which "
+                f"{qa_set.corpus} does not have: withdraw those rows of the former, or build both"
             )
     corpus = f"corpus/{split}.parquet"
-    _pages(found, split, pages, out / corpus)
+    _pages(qa_set, split, pages, out / corpus)
     yield "corpus", corpus
     by_language: dict[str, list[dict[str, Any]]] = {}
     for row in asked:
         language = LANGUAGES.get(row["language"] or "", row["language"] or "und")
         by_language.setdefault(language, []).append(row | {"language": language})
-    others = spelled(manifest.read(found.queries), *OF_QUERIES)
+    others = spelled(manifest.read(qa_set.queries), *OF_QUERIES)
     query = QUERY | {name: OF_QUERIES[name] for name in others}
     for spoken, own in sorted(by_language.items()):
         language, known = names.file_name(spoken), {row["query"] for row in own}
@@ -101,15 +101,15 @@ def _numbers(ids: list[str]) -> dict[str, int]:
     return {id: place for place, id in enumerate(ids)}
 
 
-def _pages(found: RetrievalSet, split: str, numbers: dict[str, int], path: Path) -> None:
-    columns = spelled(manifest.read(found.corpus), *OF_PAGES)
+def _pages(qa_set: RetrievalSet, split: str, numbers: dict[str, int], path: Path) -> None:
+    columns = spelled(manifest.read(qa_set.corpus), *OF_PAGES)
     columns = PAGE | {OF_PAGES[name]: NUMBER if name == "number" else TEXT for name in columns}
 
     def examples() -> Iterator[dict[str, Any]]:
-        for row in rows(found.corpus, split, "page", found.image, *OF_PAGES):
+        for row in rows(qa_set.corpus, split, "page", qa_set.image, *OF_PAGES):
             others = {new: row[name] for name, new in OF_PAGES.items()}
             ids = {"corpus_id": numbers[row["page"]], "id": row["page"]}
-            yield _filled(others | ids | {"image": row[found.image]}, columns)
+            yield _filled(others | ids | {"image": row[qa_set.image]}, columns)
 
     write_shard(path, examples(), arrow_schema(columns))
 
