@@ -10,10 +10,12 @@ from markupsafe import Markup, escape
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from edge_glass.core import outputs
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.visible import visible
 
 WIDTH = 460  # pixels
+SVG = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} '  # as each one begins
 LINE, BAR = 22, 14
 LABEL, NUMBER = 150, 90  # room left and right of a bar
 HEIGHT = 120  # of the columns of a histogram
@@ -153,14 +155,17 @@ def words(title: str, text: str) -> Plot:
 def svg(plot: Plot) -> Markup:
     """The plot as an element of a page; all text is escaped."""
     inner = Markup("").join(map(_element, plot.shapes))
-    return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-        "{}</svg>"
-    ).format(WIDTH, f"{plot.height:g}", _in_words(plot), inner)
+    return Markup(SVG + '{}" role="img" aria-label="{}">{}</svg>').format(
+        f"{plot.height:g}", _in_words(plot), inner
+    )
 
 
 def write_svg(path: Path, plotted: Sequence[Plot]) -> None:
-    """Write plots one below another, each under its title, as a file that any viewer shows."""
+    """Write plots one below another, each under its title, as a file that any viewer shows.
+
+    Raises DataError if a file is there that is none of ours.
+    """
+    outputs.check_marked(path, SVG.encode())
     shapes, y = list[Shape](), 0.0
     for plot in plotted:
         shapes.append(Words(0, y + 24, plot.title, fill=INK))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.audit import row_preview
-from edge_glass.core import manifest, pages
+from edge_glass.core import manifest, outputs, pages
 from edge_glass.core.manifest import Manifest
 from edge_glass.release.diff import Difference, compare, folders
 
@@ -37,7 +37,11 @@ def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> by
 
 
 def write(differences: list[Difference], old: Path, new: Path, path: Path) -> None:
-    """Write the page of the differences of two places to `path`, at most 2 MB."""
+    """Write the page of the differences of two places to `path`, at most 2 MB.
+
+    Raises DataError if a file is there that is none of ours.
+    """
+    outputs.check_marked(path, b"<title>Edge Glass: what changed<")
     configs = _configs(differences, old, new)
     pages.write(path, "release", "diff.html", configs=configs, old=str(old), new=str(new))
 

@@ -26,11 +26,6 @@ class Task:
     part: int
 
     def __str__(self) -> str:
-        return self.name
-
-    @property
-    def name(self) -> str:
-        """The name of its file."""
         return parts.name(self.part, self.run.parts)
 
 
@@ -44,13 +39,13 @@ class Record(parts.PartRecord):
 def make(task: Task) -> Record:
     """Write a part and its ledger, then a record of both."""
     run = task.run
-    return parts.recorded(run.work / f"{task.name}.json", run.out, lambda: _part(task))
+    return parts.recorded(run.work / f"{task}.json", run.out, lambda: _part(task))
 
 
 def _part(task: Task) -> Record:
     run, flagged = task.run, 0
     with duck.connected(run.memory, run.work) as connection:
-        with parts.pair(run.out, task.name, run.layout.published()) as pair:
+        with parts.pair(run.out, str(task), run.layout.published()) as pair:
             for batch in _rows(task, connection):
                 kept = pair.write(batch)
                 flagged += pc.sum(pc.not_equal(kept["detail"], "")).as_py() or 0

@@ -106,6 +106,11 @@ def test_bm25_runs_out_of_the_box(data: Path, tmp_path: Path, cli: Cli) -> None:
     }  # fmt: skip
     again = cli("eval", data, "--run", saved, "--json").json
     assert again == found | {"run": str(saved)}
+    mine = tmp_path / "notes"
+    mine.write_text("mine")
+    refused = cli("eval", data, "--save", mine)
+    assert refused.code == 1 and "move it away" in refused.err and mine.read_text() == "mine"
+    assert cli("eval", data, "--save", saved).code == 0
     assert "nDCG@5" in cli("eval", data).out
 
 

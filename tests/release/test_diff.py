@@ -134,6 +134,20 @@ def test_long_lists_are_cut_and_counted(
     assert len(found.ids["changed caption"]) == 2
 
 
+def test_a_file_of_the_users_is_no_place_for_a_picture_or_a_page(
+    in_pieces: Path, tmp_path: Path, cli: Cli
+) -> None:
+    for option, name in (("--plot", "a.svg"), ("--page", "a.html")):
+        mine = tmp_path / name
+        mine.write_text("<svg>mine</svg>")
+        refused = cli("diff", in_pieces, in_pieces, option, mine)
+        assert refused.code == 1 and name in refused.err and "move it away" in refused.err
+        assert mine.read_text() == "<svg>mine</svg>"
+        mine.unlink()
+        for _ in range(2):  # what we wrote is ours to write again
+            assert cli("diff", in_pieces, in_pieces, option, mine).code == 0
+
+
 def test_exit_codes_and_json(
     before: Path, built: Path, clotho: Path, tmp_path: Path, cli: Cli
 ) -> None:

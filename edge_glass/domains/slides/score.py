@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_glass.core import manifest, schema
+from edge_glass.core import manifest, outputs, schema
 from edge_glass.core.atomic_files import Whole
 from edge_glass.core.errors import DataError
 from edge_glass.core.extras import needs
@@ -158,6 +158,7 @@ def read_run(path: Path) -> Run:
 
 def _save(run: Run, path: Path, name: str) -> None:
     tag = "-".join(name.lower().split())
+    outputs.check_marked(path, f" {tag}\n".encode())
     with Whole(path) as file:
         for query, scores in run.items():
             for rank, (document, score) in enumerate(scores.items(), 1):
