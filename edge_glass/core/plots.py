@@ -161,10 +161,7 @@ def svg(plot: Plot) -> Markup:
 
 
 def write_svg(path: Path, plotted: Sequence[Plot]) -> None:
-    """Write plots one below another, each under its title, as a file that any viewer shows.
-
-    Raises DataError if a file is there that is none of ours.
-    """
+    """Write plots one below another, each titled. Raises DataError over a file of somebody's."""
     outputs.check_marked(path, SVG.encode())
     shapes, y = list[Shape](), 0.0
     for plot in plotted:

@@ -1,7 +1,6 @@
 """What changed between two builds as a page to review: rows as they were and as they are."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,10 +36,7 @@ def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> by
 
 
 def write(differences: list[Difference], old: Path, new: Path, path: Path) -> None:
-    """Write the page of the differences of two places to `path`, at most 2 MB.
-
-    Raises DataError if a file is there that is none of ours.
-    """
+    """Write the page of differences, at most 2 MB. Raises DataError over a file of somebody's."""
     outputs.check_marked(path, b"<title>Edge Glass: what changed<")
     configs = _configs(differences, old, new)
     pages.write(path, "release", "diff.html", configs=configs, old=str(old), new=str(new))
@@ -66,13 +62,10 @@ def _configs(differences: list[Difference], old: Path, new: Path) -> list[dict[s
     return configs
 
 
-def _pairs(before: Path, after: Path, ids: list[str]) -> Iterator[Pair]:
+def _pairs(before: Path, after: Path, ids: list[str]) -> list[Pair]:
     """The rows of these ids on both sides; those that neither shows are left out."""
-    sides = [_named(before, ids), _named(after, ids)]
-    for id in ids:
-        old, new = (side.get(id) for side in sides)
-        if old or new:
-            yield Pair(id, old, new)
+    old, new = _named(before, ids), _named(after, ids)
+    return [Pair(id, old.get(id), new.get(id)) for id in ids if id in old or id in new]
 
 
 def _named(folder: Path, ids: list[str]) -> dict[str, dict[str, Any]]:

@@ -38,8 +38,7 @@ class Record(parts.PartRecord):
 
 def make(task: Task) -> Record:
     """Write a part and its ledger, then a record of both."""
-    run = task.run
-    return parts.recorded(run.work / f"{task}.json", run.out, lambda: _part(task))
+    return parts.recorded(task.run.work / f"{task}.json", task.run.out, lambda: _part(task))
 
 
 def _part(task: Task) -> Record:

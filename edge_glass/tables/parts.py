@@ -164,11 +164,10 @@ def finished(out: Path, file: str, state: str, kind: type[AnySummary]) -> AnySum
         summary: AnySummary = schema.read(out / file, kind, "")
         known, stamps = json.loads(_state(out, file).read_text())
         files = summary["parts"] + summary["ledger"]
-        if known != state or not (stamps == _stamps(out, files) or _are_whole(out, files)):
-            return None
-    except (FileNotFoundError, ValueError, RecursionError, EdgeGlassError):
+        same = known == state and (stamps == _stamps(out, files) or _are_whole(out, files))
+    except (FileNotFoundError, TypeError, ValueError, RecursionError, EdgeGlassError):
         return None
-    return summary
+    return summary if same else None
 
 
 def _are_whole(out: Path, files: list[FileRecord]) -> bool:
@@ -176,9 +175,8 @@ def _are_whole(out: Path, files: list[FileRecord]) -> bool:
 
 
 def _stamps(out: Path, files: list[FileRecord]) -> list[list[int]]:
-    """What changes with a file that is written to: no program can set the second one back."""
     stats = ((out / file["file"]).stat() for file in files)
-    return [[stat.st_size, stat.st_ctime_ns] for stat in stats]
+    return [[stat.st_size, stat.st_ctime_ns] for stat in stats]  # no program sets that time back
 
 
 def claim(raw: Path, out: Path, *files: str) -> None:

@@ -125,7 +125,7 @@ def merged(parts: Iterable[PartStats]) -> Stats:
             for name, column in _added(each["counts"] for each in every)
         },
         "bins": {
-            name: dict(sorted(column.items(), key=_edge))
+            name: dict(sorted(column.items(), key=lambda b: float(b[0].replace(NOTHING, "-inf"))))
             for name, column in _added(each["bins"] for each in every)
         },
         "sizes": dict(_added(each["sizes"] for each in every)),
@@ -148,10 +148,6 @@ def _quantiles(counts: dict[str, int]) -> dict[str, float]:
     ends = list(accumulate(rows for _, rows in ordered))
     places = {q: bisect_left(ends, q * ends[-1]) for q in QUANTILES if ends}
     return {str(q): ordered[place][0] for q, place in places.items()}
-
-
-def _edge(item: tuple[str, int]) -> float:
-    return float("-inf") if item[0] == NOTHING else float(item[0])
 
 
 def write(out: Path, summary: Mapping[str, object], parts: Iterable[PartStats]) -> None:

@@ -47,16 +47,11 @@ class Task:
     out: Path
     work: Path
     number: int
-    of: int
+    name: str  # of its file
     step: Step
 
     def __str__(self) -> str:
         return self.chunk
-
-    @property
-    def name(self) -> str:
-        """The name of its file."""
-        return parts.name(self.number, self.of)
 
 
 class Summary(parts.Summary):
@@ -87,7 +82,10 @@ def run(
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
         names = [path.relative_to(raw).as_posix() for path in files]
-        tasks = [Task(raw, name, out, work, n, len(names), step) for n, name in enumerate(names)]
+        tasks = [
+            Task(raw, chunk, out, work, n, parts.name(n, len(names)), step)
+            for n, chunk in enumerate(names)
+        ]
         sizes = [path.stat().st_size for path in files]
         total = sum(sizes)
         with progress.bytes("read chunks") as tick:
