@@ -1,6 +1,7 @@
 """Verify a folder of builds: each of them, and what is said of them beside: card, citation, DOI."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from edge_glass.core.version import VERSION
 from edge_glass.corpora import catalog
 from edge_glass.release import card, card_section, citation, croissant
 
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 REMEDY = "push it again, or write the card anew with `edge-glass report`"
 
 
@@ -116,10 +118,8 @@ def outdated_citation(release: Release) -> Iterator[Finding]:
     yield from _outdated(release, citation.FILE, citation.render)
 
 
-def _outdated(
-    release: Release, file: str, render: Callable[[list[Manifest], str, str, str | None], str]
-) -> Iterator[Finding]:
-    """A release says its address and version in croissant.json, and has both files or none."""
+def _outdated(release: Release, file: str, render: Callable[..., str]) -> Iterator[Finding]:
+    """A release says address, version and day in croissant.json, and has both files or none."""
     text, said = release.text(file), release.text(croissant.FILE)
     if (text or said) and release.known == release.manifests:
         try:
@@ -128,8 +128,12 @@ def _outdated(
         except (ValueError, KeyError, TypeError):
             yield release.finding(croissant.FILE, f"is missing or damaged: {REMEDY}")
             return
-        doi = card.doi(release.text(card.FILE))
-        if text != render(release.manifests, *about, doi):
+        doi, day = (
+            card.doi(release.text(card.FILE)),
+            DAY.fullmatch(str(stated.get("datePublished"))),
+        )
+        more = {"published": day[0]} if day and file == croissant.FILE else {}
+        if text != render(release.manifests, *about, doi, **more):
             yield release.finding(file, f"does not say what the manifests give: {REMEDY}")
 
 

@@ -325,12 +325,8 @@ def _certificate(edition: Edition, request: Request, targets: Targets, scan: Sca
         before, after = targets.build(name), manifest.read(edition.out / name)
         digests = {digest(before.corpus, "id", id) for id in targets.ids(name)}
         configs[name] = certificate.of_config(before, after, digests)
-    asked = {
-        "ids": len(request.ids),
-        "sha256": len(request.sha256),
-        "url": int(request.url is not None),
-        "where": int(request.where is not None),
-    }
+    asked = {"ids": len(request.ids), "sha256": len(request.sha256)}
+    asked |= {"url": int(request.url is not None), "where": int(request.where is not None)}
     return Certificate(
         edge_glass=VERSION,
         reason=request.reason,

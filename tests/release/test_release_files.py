@@ -14,6 +14,7 @@ from cffconvert import Citation
 from etils.epath import Path as EPath
 from hub import Hub
 from huggingface_hub import DatasetCard, DatasetCardData, snapshot_download
+from kit import Cli
 from mlcroissant._src.operation_graph.operations import download as mlcroissant_download
 from releases import REPO, commit, push
 
@@ -50,6 +51,18 @@ def test_croissant_lacks_nothing_once_the_date_of_the_first_version_is_known(
     assert metadata["datePublished"] == eg.history(REPO)[0].date[:10]
     issues = mlcroissant.Dataset(metadata).metadata.ctx.issues
     assert not issues.errors and not issues.warnings
+
+
+def test_a_later_version_is_verified_with_the_day_of_the_first(
+    hub: Hub, built: Path, cli: Cli
+) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        push(hub, built, version)
+        assert cli("verify", f"{REPO}@{version}").code == 0
+    wrong = json.loads(hub.read(REPO, croissant.FILE, "v1.1.0")) | {"datePublished": "yesterday"}
+    commit(hub, {croissant.FILE: (json.dumps(wrong, indent=0) + "\n").encode()})
+    (found,) = cli("verify", f"{REPO}@main", "--json").json
+    assert found["where"] == croissant.FILE
 
 
 def test_croissant_of_a_first_version_lacks_its_date_alone(described: Any) -> None:
