@@ -11,7 +11,7 @@ import encoders
 import pytest
 from kit import Cli
 from PIL import Image
-from slidekit import LINES, deck, pair, pdf, real_pdf, slide
+from slidekit import LINES, deck, pair, pdf, pdf_of, real_pdf, slide
 from webkit import JPEG
 from wildsite import Site, page
 
@@ -131,6 +131,29 @@ def test_a_pdf_that_kills_the_renderer_is_a_row(
     result = cli("collect", talks, "--out", tmp_path / "decks", "--json")
     assert result.json["decks"] == {"undecodable_media": 4}
     assert "not rendered in" in entry(tmp_path / "decks", "ciencia")["detail"]
+
+
+def test_a_pdf_of_a_hundred_thousand_pages_is_bounded(
+    talks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    kids = [f"[{f'{number} 0 R ' * times}]" for number, times in ((4, 100), (3, 1000))]
+    small = pdf_of([
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count 100000 /Kids {kids[0]} >>",
+        "<< /Type /Page /Parent 4 0 R /MediaBox [0 0 9 9] >>",
+        f"<< /Type /Pages /Parent 2 0 R /Count 1000 /Kids {kids[1]} >>",
+        "<< >>",
+    ])  # fmt: skip
+    (tmp_path / "many.pdf").write_bytes(small)
+    rendered = pdfs.Rendered(tmp_path / "many.pdf", tmp_path, 36)
+    assert len(small) < 10_000 and (rendered.pages, rendered.more) == (5000, 95_000)
+    assert len(list(tmp_path.glob("*.jpg"))) == 5000
+    monkeypatch.setattr(pdfs, "MAX_PAGES", 2)
+    assert cli("collect", talks, "--out", tmp_path / "decks").code == 0
+    rows = [
+        r for r in ledger.read(tmp_path / "decks" / ledger.FILE) if "more than the 2" in r["detail"]
+    ]
+    assert {row["outcome"] for row in rows} == {"oversized_media"} and rows
 
 
 def test_a_huge_page_gets_fewer_dots(tmp_path: Path, cli: Cli) -> None:

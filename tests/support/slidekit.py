@@ -100,7 +100,11 @@ def pdf(lines: list[str], **info: str) -> bytes:
         )
         objects.append(f"<< /Length {len(text.encode('cp1252'))} >>\nstream\n{text}\nendstream")
     known = " ".join(f"/{name} ({value})" for name, value in info.items())
-    objects.append(f"<< {known} >>")
+    return pdf_of([*objects, f"<< {known} >>"])
+
+
+def pdf_of(objects: list[str]) -> bytes:
+    """A PDF of these objects: the first one is its catalogue, the last one says what it is."""
     out, places = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
         places.append(len(out))
