@@ -270,6 +270,28 @@ def test_what_is_left_out_is_said(cli: Cli, built: Path, tmp_path: Path) -> None
     assert shown.code == 0 and "1 rows without audio are left out" in shown.err
 
 
+def test_names_out_of_a_strangers_build_lead_nowhere(tmp_path: Path) -> None:
+    """A class, a name of a file and an id that are paths are names all the same."""
+    odd = ("../../lib", "/etc", "..", "a/b")
+    named = [
+        {"id": f"{value}/x", "image": picture(), "caption": "a", "wnid": value, "filename": name}
+        for value, name in zip(odd, ("../../pwn.pth", "", "..", "/x.jpg"), strict=True)
+    ]
+    folder = planted.corpus(tmp_path / "in", "theirs", {"train": named})
+    before = {*tmp_path.rglob("*")}
+    for format in ("files", "webdataset", "tsv"):
+        export(folder, tmp_path / "out" / format, format)
+    written = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert {path.relative_to(tmp_path).parts[0] for path in written} == {"out"}
+    images = {path.relative_to(tmp_path / "out/files/train") for path in written if
+              path.parent.parent == tmp_path / "out/files/train"}  # fmt: skip
+    assert {path.parent.name for path in images} == {"%2E.%2F..%2Flib", "%2Fetc", "%2E%2E", "a%2Fb"}
+    assert {path.suffix for path in images} == {".jpg"}
+    assert not [name for name in members(tmp_path / "out" / "webdataset") if "/" in name]
+    paths = (tmp_path / "out/tsv/train/theirs.tsv").read_text().splitlines()[1:]
+    assert {line.partition("\t")[0] for line in paths} == {*map(str, images)}
+
+
 def test_files_named_by_a_column(tmp_path: Path, cli: Cli) -> None:
     features = Features({
         "id": TEXT, "image": datasets.Image(), "caption": TEXT, "wnid": TEXT,
