@@ -27,7 +27,7 @@ def test_from_sources_to_rows(tmp_path: Path) -> None:
     made = eg.build("clotho_sample", tmp_path, progress=False, splits=["test"], name="mine")
     assert made.folder == tmp_path / "mine"
     assert planned.config == "clotho_sample"
-    assert "test: 3 rows" in str(planned)
+    assert "test: 3 rows" in repr(planned) and "Plan(" not in repr(planned)
     assert made.ledger().num_rows == made.manifest.splits["test"].total
     assert "test" in str(made)
     assert f"<td>{made.manifest.rows}</td>" in made._repr_html_()

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge_glass.core import units
 from edge_glass.core.visible import json_visible, visible
 
 if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
@@ -256,10 +255,7 @@ def _some(ids: list[str], total: int) -> str:
 
 def release(done: "Release", dry_run: bool) -> None:
     """What a push did or would do."""
-    verb = "would send" if dry_run else "sent"
-    files = f"{len(done.send)} files ({units.size(done.send_bytes)})"
-    rest = f"{len(done.already_there)} were there already, {len(done.delete)} deleted"
-    lines = [f"{done.repo} {done.tag}: {verb} {files}, {rest}", *done.kept]
+    lines = [str(done), *done.kept]
     if done.unreached:
         lines.append(f"The Hub was not asked what it has: {done.unreached}")
     if dry_run:

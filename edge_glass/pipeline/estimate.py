@@ -26,7 +26,7 @@ class SourcePlan:
     state: str  # "to fetch", "row by row", "partly here", "here", "missing", "by hand"
 
 
-@dataclass
+@dataclass(repr=False)
 class Plan:
     """What a build of one config will read and make. Unknown numbers are None."""
 
@@ -41,7 +41,7 @@ class Plan:
     columns: dict[str, dict[str, str]] = field(default_factory=dict)  # read under another name
     free_bytes: int = 0
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         size = "an unknown number of" if self.fetch_bytes is None else f"{self.fetch_bytes:,}"
         rows = (f"  {s}: {'?' if n is None else f'{n:,}'} rows" for s, n in self.rows.items())
         sources = (f"  {source.file}: {source.state}" for source in self.sources)

@@ -13,7 +13,7 @@ from huggingface_hub import (
     HfApi,
 )
 
-from edge_glass.core import ledger, locations, manifest
+from edge_glass.core import ledger, locations, manifest, units
 from edge_glass.core.errors import ConfigError, DataError, HubError
 from edge_glass.core.manifest import WITHDRAWN, Manifest
 from edge_glass.core.names import PLOTS, picture
@@ -29,7 +29,7 @@ SHARD = re.compile(r"[\w.]+-\d{5,}-of-\d{5,}\.parquet")
 Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 
-@dataclass
+@dataclass(repr=False)
 class Release:
     """What a push did, or (`dry_run`) would do."""
 
@@ -45,6 +45,12 @@ class Release:
     pull_request: str | None = None
     tagged: bool = False
     unreached: str | None = None  # why a dry run could not ask the Hub what it has
+
+    def __repr__(self) -> str:
+        verb = "sent" if self.commit else "would send"
+        files = f"{len(self.send)} files ({units.size(self.send_bytes)})"
+        rest = f"{len(self.already_there)} were there already, {len(self.delete)} deleted"
+        return f"{self.repo} {self.tag}: {verb} {files}, {rest}"
 
 
 def push(
