@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import planted
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub import Hub
+from kit import tones
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.release import publish
@@ -177,6 +179,19 @@ def test_a_state_names_its_data_by_more_than_names_and_counts(tmp_path: Path) ->
     other = loader(tiny(tmp_path / "c", 100, first=1), batch_size=8)
     with pytest.raises(EdgeGlassError, match="not the shards that the state was taken of"):
         other.load_state_dict(state)
+
+
+def test_a_state_tells_media_apart_that_a_footer_does_not(tmp_path: Path) -> None:
+    one, other = (
+        planted.corpus(tmp_path, name, {"train": [{"id": "0", "audio": planted.wav(sound, 8000)}]})
+        for name, sound in (("a", tones(1, 8000, 440)), ("b", tones(1, 8000, 880)))
+    )
+    state = loader(one, batch_size=1).state_dict()
+    loader(one, batch_size=1).load_state_dict(state)
+    footers = [pq.read_metadata(next(folder.glob("train-*"))).to_dict() for folder in (one, other)]
+    assert footers[0] == footers[1]
+    with pytest.raises(EdgeGlassError, match="not the shards that the state was taken of"):
+        loader(other, batch_size=1).load_state_dict(state)
 
 
 @pytest.mark.parametrize(
