@@ -95,7 +95,7 @@ def list_(json: Json = False) -> None:
 
 
 @app.command(epilog="Example: edge-glass info clotho")
-def info(corpus: str, json: Json = False) -> None:
+def info(corpus: Annotated[str, typer.Argument(help="See `list`.")], json: Json = False) -> None:
     """A corpus: licence, configs, parameters, sources."""
     from edge_glass.cli import terminal
     from edge_glass.corpora import catalog

@@ -75,8 +75,8 @@ def views(
     as_paper: Annotated[
         bool, typer.Option("--as-paper", help="Masks and crops drawn as the paper's code does.")
     ] = False,
-    image: Annotated[str, typer.Option("--image-column")] = "image",
-    text: Annotated[str, typer.Option("--text-column")] = "plot",
+    image: Annotated[str, typer.Option("--image-column", help="The images.")] = "image",
+    text: Annotated[str, typer.Option("--text-column", help="The texts.")] = "plot",
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:

@@ -80,9 +80,10 @@ def _loaded(model: Model) -> Any:
     try:
         if model.kind != "multimodal":  # raises where weights would be left at random
             torch_encoder.weights(getattr(transformers, bare), model, "cpu")
-        return getattr(sentence_transformers, kind)(
-            str(model.folder), device="cpu", trust_remote_code=False, local_files_only=True,
-            model_kwargs={"use_safetensors": True},
-        ).eval()  # fmt: skip
+        with torch_encoder.quietly():
+            return getattr(sentence_transformers, kind)(
+                str(model.folder), device="cpu", trust_remote_code=False, local_files_only=True,
+                model_kwargs={"use_safetensors": True},
+            ).eval()  # fmt: skip
     except (ValueError, KeyError, AttributeError, OSError) as error:
         raise ConfigError(f"{model.name}: {' '.join(str(error).split())[:200]}") from None

@@ -22,22 +22,20 @@ def weights(kind: Any, model: Model, device: str, optional: str = "pooler") -> A
     import torch
 
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    with _quietly():
+    with quietly():
         net, info = kind.from_pretrained(
             model.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False,
             local_files_only=True, output_loading_info=True,
         )  # fmt: skip
     # what is left at random would give embeddings all the same
-    if missing := sorted(
-        key for key in info["missing_keys"] if not optional or optional not in key
-    ):
+    if missing := sorted(k for k in info["missing_keys"] if not optional or optional not in k):
         raise ConfigError(f"{model.name}: its weights lack {', '.join(missing[:5])}")
     return net.eval().to(device)
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Without a table of the weights of the other half of a model."""
+def quietly() -> Iterator[None]:
+    """Without a bar, and a table of the weights of the other half of a model."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()

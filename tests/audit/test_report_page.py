@@ -49,6 +49,11 @@ def test_report(built: Path, page: Page) -> None:
     assert page.eval_on_selector_all("td a, .whole", whole)
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    fits = "all => all.every(one => one.scrollWidth <= one.clientWidth)"
+    assert page.eval_on_selector_all(".wide:has(.facts)", fits)  # checksums beside their files
+    lines = "td => { const r = new Range(); r.selectNodeContents(td); return r.getClientRects() }"
+    wnids = page.locator("td.whole").all()
+    assert wnids and {len(one.evaluate(lines)) for one in wnids} == {1}
 
 
 def test_no_barrier(built: Path, page: Page) -> None:

@@ -13,6 +13,7 @@ from kit import ROOT
 from PIL import Image
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.vectors import sentence
 from edge_glass.vectors.encode_ahead import Workers
 from edge_glass.vectors.encoder import Encoder, open_encoder
 
@@ -95,8 +96,10 @@ def minilm() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def test_a_real_sentence_encoder_knows_what_is_alike() -> None:
+def test_a_real_sentence_encoder_knows_what_is_alike(capfd: pytest.CaptureFixture[str]) -> None:
+    sentence._loaded.cache_clear()
     found = vectors(open_encoder(str(minilm())), list(TEXTS))
+    assert "Loading" not in capfd.readouterr().err  # no bar of another library, with -q neither
     assert found.shape == (3, 384)
     alike = found @ found.T
     np.testing.assert_allclose(np.diag(alike), 1, atol=1e-5)
@@ -258,7 +261,6 @@ def test_what_sentence_transformers_loads_is_run_by_it(models: Path, tmp_path: P
         open_encoder(str(tmp_path / "st"), "audio")
     path = tmp_path / "st" / "modules.json"
     path.write_text(path.read_text().replace("sentence_transformers.base", "own.code"))
-    from edge_glass.vectors import sentence
 
     sentence._loaded.cache_clear()
     with pytest.raises(EdgeGlassError, match=r"its modules own\.code.* are code of its own"):

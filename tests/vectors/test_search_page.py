@@ -282,6 +282,9 @@ def test_a_page_without_a_server(pictured: Path, cli: Cli, page: Page) -> None:
         page.locator(".map").first.press("Enter")  # opens a row, and no button of it
         expect(page.locator("dialog[open]")).to_contain_text("Row 0: row 0")
         page.keyboard.press("Escape")
+        link = page.evaluate_handle("document.body.appendChild(document.createElement('a'))")
+        assert link.evaluate("a => getComputedStyle(a).color") == "rgb(34, 105, 79)"
+        link.evaluate("a => a.remove()")
         page.fill("#text", "a dog with a document.title")
         page.press("#text", "Enter")
         expect(page.locator("#said")).to_contain_text("5 rows by image")
