@@ -229,12 +229,12 @@ def build(
     from edge_glass.sources.row_fetch import Limits, Network
 
     if raw is not None and not names:
-        raise ConfigError(
-            "--raw: say which config is built out of it: edge-glass build NAME --raw …"
-        )
+        raise ConfigError("--raw: say which config is built out of it: build NAME --raw …")
     if where is None:
-        names_ = names or catalog.samples()
-        wanted, chosen = variants(names_, set_, name, own.choices(), licences), []
+        wanted, chosen = (
+            variants(names or catalog.samples(), set_, name, own.choices(), licences),
+            [],
+        )
     else:
         wanted, chosen = [], [built_verbs.filtered(names or [], out, name, where, jobs)]
     if cookies is not None and not cookies.is_file():
@@ -296,9 +296,12 @@ def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) ->
         session.ignored("these configs name no URLs", *urls)
     session.apart("--rebuild", "--keep", "--check")
     session.apart("--refresh", "--retry-failed")
-    if raw:
-        session.ignored("with --raw nothing is fetched from upstream", "--mirror")
-    else:
+    requests = [variant.builder().request() for variant in wanted]
+    if requests and all(each.samples for each in requests):
+        session.ignored("bundled files are read, no others", "--raw")
+    if raw or (requests and all(each.samples or each.home for each in requests)):
+        session.ignored("nothing is fetched from upstream", "--mirror")
+    if not raw:
         session.ignored("it is about the files of --raw", "--unverified", "--fetch-clips")
 
 

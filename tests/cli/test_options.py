@@ -85,6 +85,9 @@ REFUSED = [  # the last option of each line would do nothing
     f"build {SAMPLE} --rebuild --check",
     "build cc3m_sample --refresh BUILT --retry-failed",
     "build clotho --raw samples/clotho --mirror http://127.0.0.1:9",
+    f"build {SAMPLE} --mirror http://127.0.0.1:9",
+    f"build {SAMPLE} --raw samples/clotho",
+    "build ./samples/ljspeech/LJSpeech-1.1 --mirror http://127.0.0.1:9",
     "build musiccaps --raw samples/musiccaps --cookies README.md",
     f"plan {SAMPLE} --licences commercial --set licences=[permissive]",
     "plan clotho --limit 5",
@@ -253,7 +256,7 @@ def panels(verb: str) -> dict[str, str]:
     return {p.opts[0]: p.rich_help_panel for p in command.params if p.param_type_name == "option"}
 
 
-@pytest.mark.parametrize("config", catalog.samples())
+@pytest.mark.parametrize("config", [*catalog.corpora(), *catalog.samples()])
 def test_each_option_of_build_is_used_by_a_config_or_refused(
     config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +274,7 @@ def test_each_option_of_build_is_used_by_a_config_or_refused(
             "URLs": bool(fetched - {*CLIPS, None}),
         }.get(about[option], True)
         is_used &= raw is None or option != "--mirror"
+        is_used &= not (config.endswith("_sample") and {"--raw", "--mirror"} & {*given})
         is_used &= raw is not None or option not in ("--unverified", "--fetch-clips")
         is_used &= not clips or (raw is not None and bool(fetched & {*CLIPS}))
         try:
