@@ -47,10 +47,9 @@ class Release:
     unreached: str | None = None  # why a dry run could not ask the Hub what it has
 
     def __repr__(self) -> str:
-        verb = "sent" if self.commit else "would send"
         files = f"{len(self.send)} files ({units.size(self.send_bytes)})"
         rest = f"{len(self.already_there)} were there already, {len(self.delete)} deleted"
-        return f"{self.repo} {self.tag}: {verb} {files}, {rest}"
+        return f"{self.repo} {self.tag}: {'sent' if self.commit else 'would send'} {files}, {rest}"
 
 
 def push(
