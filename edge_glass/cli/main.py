@@ -360,9 +360,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _tell(*problems: str) -> None:
-    console = Console(stderr=True)
     for problem in problems:
-        console.print(Text(f"error: {visible(problem)}", style="red"), soft_wrap=True)
+        Console(stderr=True).print(Text(f"error: {visible(problem)}", style="red"), soft_wrap=True)
     sys.exit(1)
 
 

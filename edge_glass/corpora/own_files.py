@@ -102,5 +102,4 @@ def params_of(roles: frozenset[str], fetched: bool) -> type[CorpusConfig]:
     if VideoParams in bases and AudioParams in bases:
         bases.remove(AudioParams)  # which the other has
     bases += [FetchParams] if fetched else []
-    kind = type("OwnConfig", tuple(bases) or (CorpusConfig,), {"__module__": __name__})
-    return dataclass(kind)
+    return dataclass(type("OwnConfig", tuple(bases) or (CorpusConfig,), {"__module__": __name__}))

@@ -69,8 +69,7 @@ def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Spl
         parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
         if group and group not in keys:
             raise ValueError
-        names: dict[str, list[str]] = {name: [] for name in parts}
-        return Splits(by="share", names=names, shares=parts, key=group or None)
+        return Splits(by="share", names={n: [] for n in parts}, shares=parts, key=group or None)
     except ValueError:
         raise ConfigError(
             f"--split {rule}: use all, folder, key=NAME, or shares such as "

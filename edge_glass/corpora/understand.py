@@ -166,7 +166,9 @@ class _Reading:
             elif tables.ending(name):
                 listed.append(name)
             elif not PurePosixPath(name).name.upper().startswith(PROSE):
-                self._left_out[f"*.{_suffix(name)}"] = "neither media nor a table"
+                last = name.rpartition("/")[2]
+                pattern = f"*.{_suffix(last)}" if "." in last else f"*/{last}"
+                self._left_out[pattern] = "neither media nor a table"
         endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
         beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
         chosen = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]

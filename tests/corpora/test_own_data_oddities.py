@@ -247,6 +247,15 @@ def test_a_table_whose_first_rows_are_broken_is_read(at: Path, cli: Cli) -> None
     assert outcomes(Path("data/d")) == ["kept", "malformed_row", "missing_caption"]
 
 
+def test_files_of_one_name_that_are_not_read_are_listed_once(at: Path) -> None:
+    """As the prompts of VoxForge's speakers."""
+    for speaker in ("anna-2010.1", "bob"):
+        put(at / speaker / "prompted" / "1.jpg", jpeg(1))
+        put(at / speaker / "etc" / "PROMPTS", "1 THE QUICK FOX")
+    assert understand(at).left_out["*/PROMPTS"] == "neither media nor a table"
+    assert not [name for name in understand(at).left_out if "etc" in name]
+
+
 def test_digests_in_metadata_are_held_against_the_files(at: Path, cli: Cli) -> None:
     digests = [hashlib.md5(jpeg(1)).hexdigest(), "0" * 32]
     records = [{"file_name": f"{n}.jpg", "md5": digest} for n, digest in enumerate(digests, 1)]

@@ -117,6 +117,14 @@ def test_a_row_that_is_still_there_is_residue(built: Path) -> None:
     assert any("-of-" in one and one.endswith(": media") for one in left)
 
 
+def test_an_id_in_what_is_said_of_another_row_is_residue() -> None:
+    traces, done = Traces({"the leak itself"}), residue.Scan()
+    said = {"id": "the second one", "detail": "like_sound: test the leak itself", "caption": "x"}
+    finder = residue.Finder(traces)
+    residue._rows(done, finder, traces, Path("clean/ledger.parquet"), [said])
+    assert done.residue == ["clean/ledger.parquet: ids"]
+
+
 def test_a_later_build_obeys(clotho: Path, tmp_path: Path) -> None:
     folder = build_clotho(clotho, tmp_path / "a", splits=["train", "test"])
     id = first(folder)

@@ -56,10 +56,9 @@ def grouped(files: Files, names: list[str]) -> Iterator[Record]:
 def _alone(names: list[str]) -> Iterator[Record]:
     """Texts without media are lost, if they are no README."""
     for name in names:
-        if _extension(name) != "json" and PurePosixPath(name).stem.isupper():
-            continue
-        dropped = (Outcome.MISSING_MEDIA, "no media file of this stem")
-        yield Record(name, {}, _split(name), dropped=dropped)
+        if _extension(name) == "json" or not PurePosixPath(name).stem.isupper():
+            dropped = (Outcome.MISSING_MEDIA, "no media file of this stem")
+            yield Record(name, {}, _split(name), dropped=dropped)
 
 
 def _record(files: Files, where: str, media: list[str], beside: list[str]) -> Record:
@@ -98,8 +97,7 @@ def _extension(name: str) -> str:
 
 def _stem(name: str) -> str:
     folder, slash, file = name.rpartition("/")
-    extension = _extension(name)
-    return folder + slash + file[: -len(extension) - 1]
+    return folder + slash + file[: -len(_extension(name)) - 1]
 
 
 def tar_samples(files: Files) -> Iterator[Record]:

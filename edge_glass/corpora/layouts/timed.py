@@ -97,8 +97,7 @@ def _ctm(text: str) -> Iterator[Stretch]:
 def _stretch(line: str, start: str, length: str, file: str, **said: str | None) -> Stretch:
     """What a line says, or its fault."""
     try:
-        end = round(float(start) + float(length), 6)
-        return Stretch(float(start), end, stem=file, **said)
+        return Stretch(float(start), round(float(start) + float(length), 6), stem=file, **said)
     except ValueError:
         return Stretch(0, 0, stem=file, fault=f"no times: {line:.60}")
 
