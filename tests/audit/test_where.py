@@ -4,6 +4,8 @@ import json
 import shutil
 from math import isnan
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,7 @@ from kit import Cli, entries, rows
 
 import edge_glass as eg
 from edge_glass.audit.verify import verify
-from edge_glass.audit.where import ROW, filtered
+from edge_glass.audit.where import ROW, Unmet, filtered
 from edge_glass.core import extras, parquet
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.vectors import scores
@@ -47,6 +49,17 @@ def plant(folder: Path) -> None:
 def fits(folder: Path) -> dict[str, float | None]:
     files = sorted(scores.place(folder, "fit").glob("*.parquet"), reverse=True)
     return {row["id"]: row["fit"] for file in files for row in parquet.rows(file)}
+
+
+def test_scores_stay_beside_their_rows_in_every_row_group(tmp_path: Path) -> None:
+    ids = [f"row {n}" for n in range(7)]
+    shard, home = tmp_path / "train.parquet", tmp_path / "scores"
+    home.mkdir()
+    pq.write_table(pa.table({"id": ids, "weight": range(7)}), shard, row_group_size=2)
+    pq.write_table(pa.table({"fit": [0.0, 1, 1, 0, 0, 1, 0]}), home / shard.name)
+    part: Any = SimpleNamespace(paths=[shard], split="train")
+    gone = Unmet("fit > .5 OR weight > 5", ("weight",), (("fit", home),)).of(part)
+    assert list(gone) == ["row 0", "row 3", "row 4"] and "weight is 4" in gone["row 4"]
 
 
 def test_a_row_without_a_score_goes_whatever_is_asked(data: Path, tmp_path: Path) -> None:
