@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from edge_glass.audit import audited_shards
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.core import duck, parquet, records
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.progress import Progress
 from edge_glass.pipeline.executor import Pool
 
@@ -106,11 +106,11 @@ def make(task: Task) -> None:
     """Write the trace of one shard."""
     if _whole(task):
         return
-    schemas, files = task.trace.schemas, dict[str, Whole]()
+    schemas, files = task.trace.schemas, dict[str, AtomicFile]()
     with ExitStack() as stack:
         writers = {}
         for name, file in task.files.items():
-            files[name] = stack.enter_context(Whole(file))
+            files[name] = stack.enter_context(AtomicFile(file))
             writer = pq.ParquetWriter(files[name], schemas[name], compression="zstd")
             writers[name] = stack.enter_context(writer)
         for tables in task.trace.tables(task.shard):

@@ -7,7 +7,7 @@ import duckdb
 
 from edge_glass.audit import audits, report_stats, row_preview
 from edge_glass.core import duck, manifest, pages, parquet, plots, units
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import HIDDEN, picture
 from edge_glass.core.names import REPORT as FILE
@@ -50,7 +50,7 @@ def write(out: Path) -> list[str]:
     values = {"configs": configs, "balances": balances, "overlaps": balance.overlaps(balances)}
     pages.write(out / FILE, "audit", "report.html", **values, units=units, listed_shards=SHARDS)
     for name, pictures in plotted.items():
-        with Whole(out / picture(name)) as file:
+        with AtomicFile(out / picture(name)) as file:
             file.write(plots.png(name, pictures))
     return [FILE, *map(picture, plotted)]
 

@@ -22,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON to `path`, whole or not at all."""
-    with Whole(path) as file:
+    with AtomicFile(path) as file:
         file.write(json_bytes(value))
 
 
@@ -31,7 +31,7 @@ def json_bytes(value: Any) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-class Whole:
+class AtomicFile:
     """A file for writing that appears under its name, fsynced, if the `with` block ends well.
 
     Counts and hashes what is written. What a killed process of this machine left of such a file is
@@ -46,7 +46,7 @@ class Whole:
         self.closed = False
         self._failure: BaseException | None = None
 
-    def __enter__(self) -> "Whole":
+    def __enter__(self) -> "AtomicFile":
         self._path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(self._path.parent)
         self._file = _locked(self._aside)
@@ -108,7 +108,7 @@ class ArrowSink:
 
     closed = False
 
-    def __init__(self, file: Whole) -> None:
+    def __init__(self, file: AtomicFile) -> None:
         self.write, self.tell = file.write_later_failing, file.tell
         self.flush, self.close = file.flush, file.close
 

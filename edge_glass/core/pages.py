@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.visible import visible
 
 ROWS = [Path(__file__).with_name(f"rows.{kind}") for kind in ("js", "css")]  # of every page
@@ -48,7 +48,7 @@ def render(room: str, template: str, **values: Any) -> str:
 
 def write(path: Path, room: str, template: str, **values: Any) -> None:
     """Write it to a file, whole or not at all."""
-    with Whole(path) as file:
+    with AtomicFile(path) as file:
         file.write(render(room, template, **values).encode())
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from edge_glass.core import outputs
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.visible import visible
 
 WIDTH = 460  # pixels
@@ -169,7 +169,7 @@ def write_svg(path: Path, plotted: Sequence[Plot]) -> None:
         shapes += [replace(shape, y=y + 36 + shape.y) for shape in plot.shapes]
         y += plot.height + 60
     whole = Plot(", ".join(plot.title for plot in plotted), y, tuple(shapes))
-    with Whole(path) as file:
+    with AtomicFile(path) as file:
         file.write(svg(whole).encode())
 
 

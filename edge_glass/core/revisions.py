@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edge_glass.core import parquet, records
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import is_list
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Entry, Outcome
@@ -164,7 +164,7 @@ class Revisions:
     def write(self, folder: Path) -> None:
         """Write the tables into the folder of a build."""
         for name, data in self.files().items():
-            with Whole(folder / name) as file:
+            with AtomicFile(folder / name) as file:
                 file.write(data)
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.core import parquet
 from edge_glass.core.arrow_columns import column, has_media, leaves
-from edge_glass.core.atomic_files import ArrowSink, Whole
+from edge_glass.core.atomic_files import ArrowSink, AtomicFile
 from edge_glass.core.key_digests import digests, second_rank, second_ranks
 from edge_glass.core.manifest import Figures
 
@@ -44,7 +44,7 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
     """
     rows = 0
     group = _Group(schema)
-    with Whole(path) as file, _writer(file, schema) as writer:
+    with AtomicFile(path) as file, _writer(file, schema) as writer:
         for example in examples:
             weight = sum(map(_weight, example.values()))
             if not group.has_room(weight):
@@ -59,7 +59,7 @@ def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schem
 def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> Written:
     """Write rows without media to `path`, as `write_shard` would write the same rows."""
     rows = 0
-    with Whole(path) as file, _writer(file, schema) as writer:
+    with AtomicFile(path) as file, _writer(file, schema) as writer:
         for group in _groups(tables, schema):
             writer.write_table(group.combine_chunks())
             file.check()
@@ -110,7 +110,7 @@ def write_table(
     """
     rows = 0
     with (
-        Whole(path) as file,
+        AtomicFile(path) as file,
         pq.ParquetWriter(
             file,
             schema,
@@ -134,7 +134,7 @@ def shard_figures(shard: Path) -> Figures:
     return Figures(seconds, {c["values"] or "": c["counts"] for c in counts})
 
 
-def _writer(file: Whole, schema: pa.Schema) -> pq.ParquetWriter:
+def _writer(file: AtomicFile, schema: pa.Schema) -> pq.ParquetWriter:
     stored = [leaf for field in schema for leaf in leaves(field.name, field.type)]
     media = [path for path, type_ in stored if pa.types.is_binary(type_)]
     text = [path for path, type_ in stored if not pa.types.is_binary(type_)]

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import fsspec
 
 from edge_glass.core import ledger, locations, manifest, names, records
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.manifest import Manifest, WorkRecord
 from edge_glass.pipeline import shard_plan, worker
@@ -53,7 +53,7 @@ class Away:
     def get(self, name: str, path: Path) -> None:
         """Fetch a file. Raises FileNotFoundError."""
         fs, root = fsspec.core.url_to_fs(self.url)
-        with fs.open(f"{root}/{name}") as there, Whole(path) as here:
+        with fs.open(f"{root}/{name}") as there, AtomicFile(path) as here:
             copyfileobj(there, here)
 
     def forget(self, config: str) -> None:

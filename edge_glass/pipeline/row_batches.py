@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import records, row_counts
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.errors import DataError
 from edge_glass.core.key_digests import KEY, digests
 from edge_glass.core.ledger import Outcome
@@ -52,11 +52,11 @@ def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
 
 def write_part(reading: Reading) -> None:
     """Read a part and write down its rows; nobody goes on with it after a stop."""
-    with Whole(reading.file) as file:  # on a cluster two nodes may be at it
+    with AtomicFile(reading.file) as file:  # on a cluster two nodes may be at it
         write(file, (_keyed(batch, reading) for batch in reading.part.batches() if batch.num_rows))
 
 
-def write(file: Whole, batches: Iterable[pa.RecordBatch]) -> int:
+def write(file: AtomicFile, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches of one schema; returns the number of rows."""
     rows, writer = 0, None
     # Arrow writes a few bytes at a time

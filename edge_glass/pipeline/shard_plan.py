@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_glass.core import records
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.key_digests import KEY, second_rank, second_ranks
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
@@ -265,11 +265,11 @@ class _Cutter:
         return max(weight, least) if weight else 0
 
     def _write(self, split: str, number: int, rows: Iterable[Any]) -> Order:
-        with Whole(path(self.folder, f"{split}-{number:05d}")) as file:
+        with AtomicFile(path(self.folder, f"{split}-{number:05d}")) as file:
             count = self._write_rows(file, rows)
         return Order(split, number, count, file.sha256, isinstance(self, _BatchCutter))
 
-    def _write_rows(self, file: Whole, rows: Iterable[Any]) -> int:
+    def _write_rows(self, file: AtomicFile, rows: Iterable[Any]) -> int:
         count, left = 0, iter(rows)
         while block := list(islice(left, BLOCK)):
             file.write(gzip.compress(_text(block).encode() + b"\n", 1, mtime=0))
@@ -304,7 +304,7 @@ class _BatchCutter(_Cutter):
                 if last > first:
                     yield number + at, rows.slice(first, last - first)
 
-    def _write_rows(self, file: Whole, rows: "Iterable[pa.RecordBatch]") -> int:
+    def _write_rows(self, file: AtomicFile, rows: "Iterable[pa.RecordBatch]") -> int:
         from edge_glass.pipeline import row_batches
 
         return row_batches.write(file, rows)

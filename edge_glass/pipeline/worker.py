@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.core import interrupts, ledger, ledger_tables, records, row_counts
-from edge_glass.core.atomic_files import Whole, link
+from edge_glass.core.atomic_files import AtomicFile, link
 from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
@@ -188,7 +188,7 @@ def forget_damaged(task: Task, shard: bool) -> None:
 class _Book:
     """The ledger of one shard while it is written: a batch of entries in memory at a time."""
 
-    def __init__(self, whole: Whole, writer: pa.ipc.RecordBatchStreamWriter) -> None:
+    def __init__(self, whole: AtomicFile, writer: pa.ipc.RecordBatchStreamWriter) -> None:
         self._whole, self._writer = whole, writer
         self._entries: list[Entry] = []
         self.outcomes: Counter[str] = Counter()
@@ -221,7 +221,7 @@ class _Book:
 @contextmanager
 def _book(path: Path) -> Iterator[_Book]:
     with (
-        Whole(path) as whole,
+        AtomicFile(path) as whole,
         pa.ipc.new_stream(whole, ledger.schema()) as writer,
     ):
         book = _Book(whole, writer)

@@ -12,7 +12,7 @@ import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, constants
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import media_kinds
 from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import EDITS, Manifest
@@ -61,7 +61,7 @@ def write(out: Path, shards: Path | None = None) -> None:
     rows = {m.config: card_section.example((shards or out) / m.config, m) for m in manifests}
     aligned = alignments(out / m.config for m in manifests)
     text = render(manifests, str(out.name), None, plots, rows, aligned)
-    with Whole(out / FILE) as file:
+    with AtomicFile(out / FILE) as file:
         file.write(text.encode())
 
 

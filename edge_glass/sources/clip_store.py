@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from edge_glass.core import records
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.retries import WITH_OTHER_TOOL
 from edge_glass.core.schema import Plain
@@ -72,7 +72,7 @@ class ClipStore:
         if clip is not None:
             digest = hashlib.sha256(clip).hexdigest()
             record = replace(record, bytes=len(clip), sha256=digest)
-            with Whole(self.path(record)) as file:
+            with AtomicFile(self.path(record)) as file:
                 file.write(clip)
         if record.outcome in FINAL | WITH_OTHER_TOOL:
             records.write(self._record(record.section), asdict(record))

@@ -13,7 +13,7 @@ from stat import S_ISREG
 from typing import Protocol
 
 from edge_glass.core import records
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.spec import SourceFacts
 
@@ -60,7 +60,7 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
     change is another. Folders that builds were written into are left out.
     """
     known, files, size, total = _Known(listing), 0, 0, hashlib.sha256()
-    with Whole(listing) as written:
+    with AtomicFile(listing) as written:
         for folder, name in _files(root):
             path = root.joinpath(*folder, name)
             stat, place = path.stat(), "/".join((*folder, name))

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from typing_extensions import TypedDict
 
 from edge_glass.core import outputs, records, row_counts, schema
-from edge_glass.core.atomic_files import ArrowSink, Whole, write_json
+from edge_glass.core.atomic_files import ArrowSink, AtomicFile, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
@@ -117,7 +117,7 @@ def pair(out: Path, name: str, schema: pa.Schema) -> Iterator[Pair]:
 @contextmanager
 def _file(out: Path, name: str, schema: pa.Schema) -> Iterator["_File"]:
     with (
-        Whole(out / name) as whole,
+        AtomicFile(out / name) as whole,
         pq.ParquetWriter(
             ArrowSink(whole),
             schema,
@@ -132,7 +132,7 @@ def _file(out: Path, name: str, schema: pa.Schema) -> Iterator["_File"]:
 @dataclass
 class _File:
     name: str
-    whole: Whole
+    whole: AtomicFile
     writer: pq.ParquetWriter
     rows: int = 0
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from edge_glass.core.atomic_files import Whole, sync_folder
+from edge_glass.core.atomic_files import AtomicFile, sync_folder
 from edge_glass.core.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -78,5 +78,5 @@ def save_stats(path: Path, mu: Array, sigma: Array) -> None:
     """`mu` and `sigma` as an .npz, whole or not at all."""
     data = io.BytesIO()
     np.savez(data, mu=mu, sigma=sigma)
-    with Whole(path) as file:
+    with AtomicFile(path) as file:
         file.write(data.getbuffer())

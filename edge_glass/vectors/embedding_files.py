@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from edge_glass.core import parquet
 from edge_glass.core.arrow_columns import is_media
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import upstream_names
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped
@@ -104,7 +104,7 @@ class Target:
     def _array(self, kind: str, array: Array) -> None:
         data = io.BytesIO()
         np.save(data, normal(np.nan_to_num(array)).astype(np.float16))  # zeros where a row has none
-        with Whole(self.out / kind / f"{kind}_{_padded(self.number, self.count)}.npy") as file:
+        with AtomicFile(self.out / kind / f"{kind}_{_padded(self.number, self.count)}.npy") as file:
             file.write(data.getbuffer())
 
 

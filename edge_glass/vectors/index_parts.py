@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edge_glass.core import records
-from edge_glass.core.atomic_files import Whole, link
+from edge_glass.core.atomic_files import AtomicFile, link
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.core.schema import Plain
 from edge_glass.vectors import arrays, recall
@@ -100,7 +100,7 @@ class Work:
         return Step(files, len(rows), 0)
 
     def _array(self, name: str, array: Array) -> File:
-        with Whole(self.final / name) as file:
+        with AtomicFile(self.final / name) as file:
             np.save(file, array)
         return file.size, file.sha256
 
@@ -138,7 +138,7 @@ class Work:
         return Step({own: self._array(own, keys), coded: lists}, count, changed)
 
     def _faiss(self, name: str, write: Callable[[Any, Any], None], what: Any) -> File:
-        with Whole(self.final / name) as file:
+        with AtomicFile(self.final / name) as file:
             write(what, library().PyCallbackIOWriter(file.write))
         return file.size, file.sha256
 

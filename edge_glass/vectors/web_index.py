@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.vectors import recall
 from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
@@ -163,15 +163,15 @@ def write(stored: Stored, vectors: Array, turn: Array, places: Array, path: Path
     index = _built(vectors)
     coded = [(codes.words, codes.scale) for codes in (index.lists, index.vectors)]
     scaled = [(index.middles, index.scale), *coded]
-    with Whole(path.with_suffix(".lists")) as file:
+    with AtomicFile(path.with_suffix(".lists")) as file:
         for array, scale in scaled:
             file.write(np.rint(array / scale).astype(np.int8).tobytes())
         file.write(index.lists.codes.tobytes())
-    with Whole(path.with_suffix(".codes")) as file:
+    with AtomicFile(path.with_suffix(".codes")) as file:
         for start, end in zip(index.starts, index.starts[1:], strict=False):
             file.write(index.vectors.codes[start:end].tobytes())
             file.write(index.ranks[start:end].astype("<u4").tobytes())
-    with Whole(path.with_suffix(".vectors")) as file:
+    with AtomicFile(path.with_suffix(".vectors")) as file:
         for rows in _parts(index.rows):
             begin, until = places[rows].T
             starts = (begin << np.uint64(24) | until - begin).astype("<u8")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from edge_glass.core import outputs, pages, parquet, schema
-from edge_glass.core.atomic_files import Whole, scratch, write_json
+from edge_glass.core.atomic_files import AtomicFile, scratch, write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.core.visible import visible
@@ -148,7 +148,7 @@ def _vectors(one: Stored, rows: int) -> tuple[Array, Array]:
 def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> Array:
     """Write the records, and where each begins; gives their starts and ends, uint64 (rows, 2)."""
     ends, tally = np.zeros(table.rows + 1, dtype="<u8"), Tally()
-    with progress.rows("rows", table.rows, tally), Whole(out / "rows") as file:
+    with progress.rows("rows", table.rows, tally), AtomicFile(out / "rows") as file:
         at = 0
         for number, record in enumerate(_records(table)):
             text = pages.browser_json(visible(record)).encode()
@@ -157,7 +157,7 @@ def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> 
             ends[number + 1] = at = at + sum(map(len, parts))
             file.write(b"".join(parts))
             tally.add()
-    with Whole(out / "places") as file:
+    with AtomicFile(out / "places") as file:
         file.write(ends.tobytes())
     return np.stack([ends[:-1], ends[1:]], axis=1)
 
@@ -211,7 +211,7 @@ def _words(
     tally = Tally()
     with (
         progress.rows(f"{one.name}: words", len(common), tally),
-        Whole(path) as file,
+        AtomicFile(path) as file,
     ):
         for at in range(0, len(common), AT_ONCE):
             some = [encoder.prepare(word) for word in common[at : at + AT_ONCE]]

@@ -14,15 +14,15 @@ import pyarrow as pa
 import pytest
 from kit import kill
 
-from edge_glass.core.atomic_files import Whole, scratch, write_json
+from edge_glass.core.atomic_files import AtomicFile, scratch, write_json
 from edge_glass.core.shard_files import write_shard, write_table, write_text_shard
 from edge_glass.tables.parts import LEDGER, pair
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from edge_glass.core.atomic_files import Whole
-with Whole(Path(sys.argv[1])) as file:
+from edge_glass.core.atomic_files import AtomicFile
+with AtomicFile(Path(sys.argv[1])) as file:
     file.write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -71,7 +71,7 @@ def test_a_kill_that_comes_too_late_is_told() -> None:
 
 
 def test_what_another_still_writes_stays(tmp_path: Path) -> None:
-    with Whole(tmp_path / "shard.parquet") as file:
+    with AtomicFile(tmp_path / "shard.parquet") as file:
         file.write(b"first ")
         assert run(WRITES, tmp_path / "other.json") == 0
         file.write(b"last")
@@ -92,7 +92,7 @@ def test_bytes_are_on_disk_before_the_name_is_and_the_name_before_it_is_told(
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", noted)
-    with Whole(tmp_path / "shard.parquet") as file:
+    with AtomicFile(tmp_path / "shard.parquet") as file:
         file.write(b"all of it")
     (aside, size, before), (folder, _, after) = synced
     assert before == [aside] and aside.endswith(".tmp") and size == len(b"all of it")
@@ -129,14 +129,14 @@ TEXTS = pa.schema([*LEDGER, ("text", pa.string())])
 @pytest.fixture
 def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> BaseException:
     """What a file of ours raises once 300 kB are written."""
-    write, fault = Whole.write, request.param
+    write, fault = AtomicFile.write, request.param
 
-    def failing(self: Whole, data: bytes) -> int:
+    def failing(self: AtomicFile, data: bytes) -> int:
         if self.size > 300_000:
             raise fault
         return write(self, data)
 
-    monkeypatch.setattr(Whole, "write", failing)
+    monkeypatch.setattr(AtomicFile, "write", failing)
     return cast(BaseException, fault)
 
 

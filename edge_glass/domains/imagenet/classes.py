@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.errors import ConfigError, raise_all
 
 TEMPLATES = {"cname": ("{}",), "a+cname": ("a {}",), "photo": ("a photo of a {}",)}
@@ -152,7 +152,7 @@ def write_frequencies(
         (f"{stem}_ori.txt", rows),
         (f"{stem}.txt", sorted(rows, key=lambda row: -row[1])),
     ):
-        with Whole(folder / name) as file:
+        with AtomicFile(folder / name) as file:
             file.write("".join(f"{name}\t{count}\n" for name, count in lines).encode())
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from edge_glass.core import duck, manifest, outputs, parquet
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
@@ -78,7 +78,7 @@ def search(task: Search) -> None:
     if task.hits.is_file():
         return
     places, scores = top(np.load(task.work / "queries.npy"), _blocks(task), task.k)
-    with Whole(task.hits) as file:
+    with AtomicFile(task.hits) as file:
         np.save(file, places)
         np.save(file, scores)
 
@@ -150,7 +150,7 @@ def retrieve(
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "queries.npy").is_file():
         vectors = text_encoders.encoded(encoder, texts)
-        with Whole(work / "queries.npy") as file:
+        with AtomicFile(work / "queries.npy") as file:
             np.save(file, vectors)
     names = [path.relative_to(raw).as_posix() for path in files]
     tasks = [Search(raw, name, n, work, layout, encoder, k) for n, name in enumerate(names)]

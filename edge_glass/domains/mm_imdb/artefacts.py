@@ -18,7 +18,7 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 
 from edge_glass.core import manifest, outputs, schema
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped
 from edge_glass.domains.mm_imdb import paper_views, views
@@ -196,7 +196,7 @@ class _Export:
 
     def _index(self) -> None:
         lengths, names = self._lengths(), self._originals.paths(self._options.image)
-        with Whole(self._file("_aug_index.csv")) as file:
+        with AtomicFile(self._file("_aug_index.csv")) as file:
             file.write(_lines([INDEX]))
             for place, (id, name) in enumerate(zip(self._originals.ids, names, strict=True)):
                 first = place * self._options.count

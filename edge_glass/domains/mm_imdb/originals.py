@@ -13,7 +13,7 @@ import datasets
 import numpy as np
 
 from edge_glass.core import manifest, outputs, parquet
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.errors import DataError
 
 LABELS = "labels"  # the column
@@ -98,9 +98,9 @@ def export_labels(folder: Path, out: Path) -> None:
     outputs.claim(out, [*files, "split.json"])
     data = io.BytesIO()
     np.save(data, multi_hot(folder, originals))
-    with Whole(out / files[0]) as file:
+    with AtomicFile(out / files[0]) as file:
         file.write(data.getbuffer())
-    with Whole(out / files[1]) as file:
+    with AtomicFile(out / files[1]) as file:
         file.write("".join(f"{id}\n" for id in originals.ids).encode())
     write_json(out / files[2], classes)
     write_json(out / "split.json", originals.by_split())

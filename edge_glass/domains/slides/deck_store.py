@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.core import ledger, outputs, records
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.retries import HEALS
@@ -135,7 +135,7 @@ class Sheet:
         except Dropped as drop:
             self.lost(number, drop.outcome, drop.detail, answer)
             return
-        with Whole(self._aside / decks.slide_file(number)) as file:
+        with AtomicFile(self._aside / decks.slide_file(number)) as file:
             file.write(data)
         self._kept(number, data, answer)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_glass.core import manifest, outputs, schema
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.errors import DataError
 from edge_glass.core.extras import needs
 from edge_glass.domains.slides import page_search
@@ -159,7 +159,7 @@ def read_run(path: Path) -> Run:
 def _save(run: Run, path: Path, name: str) -> None:
     tag = "-".join(name.lower().split())
     outputs.check_marked(path, f" {tag}\n".encode())
-    with Whole(path) as file:
+    with AtomicFile(path) as file:
         for query, scores in run.items():
             for rank, (document, score) in enumerate(scores.items(), 1):
                 file.write(f"{query} Q0 {document} {rank} {score:.6f} {tag}\n".encode())

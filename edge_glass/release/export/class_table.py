@@ -8,7 +8,7 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import ColumnRole, is_list
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.names import Distinct
@@ -39,7 +39,7 @@ def write(build: BuiltRows, out: Path) -> list[str]:
     labels, without = [name for name in LABELS if name in columns], 0
     for split in build.manifest.splits:
         counts, distinct = Counter[str](), Distinct()
-        with Whole(out / split / f"{config}.tsv") as file:
+        with AtomicFile(out / split / f"{config}.tsv") as file:
             text = codecs.getwriter("utf-8")(file)  # type: ignore[arg-type] # it seeks nothing
             table = csv.writer(text, delimiter="\t", lineterminator="\n")
             table.writerow(["filepath", *labels, "caption"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from edge_glass.core import names
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.names import Distinct, below
 from edge_glass.release.export import media_files
@@ -35,7 +35,7 @@ def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
 def _written(build: BuiltRows, split: str, column: str, folder: Path, jpeg: bool) -> int:
     """Write a column's files; gives the number of rows without any."""
     without, distinct = 0, Distinct()
-    with Whole(folder / METADATA) as lines:
+    with AtomicFile(folder / METADATA) as lines:
         for number, example in enumerate(build.examples(split)):
             files = media_files.of_row(example, [column], jpeg)
             if not files:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import yaml
 
 from edge_glass.core import manifest, names, outputs
-from edge_glass.core.atomic_files import Whole
+from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.domains.slides.retrieval_set import PARTS, RetrievalSet, rows, spelled
@@ -56,7 +56,7 @@ def write(folder: Path, out: Path) -> None:
         {"config_name": config, "data_files": [{"split": s, "path": p} for s, p in parts.items()]}
         for config, parts in configs.items()
     ]
-    with Whole(out / "README.md") as file:
+    with AtomicFile(out / "README.md") as file:
         file.write(f"---\n{yaml.safe_dump({'configs': files}, sort_keys=False)}---\n".encode())
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from edge_glass.core import names
-from edge_glass.core.atomic_files import Whole, write_json
+from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.columns import ColumnRole, upstream_names
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.shard_files import write_table
@@ -133,7 +133,7 @@ def _member(file: MediaFile, single: bool) -> str:
 
 
 def _opened(path: Path, stack: ExitStack) -> tarfile.TarFile:
-    whole = stack.enter_context(Whole(path))
+    whole = stack.enter_context(AtomicFile(path))
     return stack.enter_context(tarfile.open(fileobj=whole, mode="w"))  # type: ignore[call-overload,no-any-return]
 
 
