@@ -69,6 +69,7 @@ class Record(TypedDict):
 
     rows: int
     damaged: list[tuple[str, str]]  # chunks, and where each ends
+    pieces: dict[str, list[int]]  # the size of each, and when it was last written to
 
 
 def spans(raw: Path, files: Sequence[Path]) -> list[Span]:
@@ -100,8 +101,8 @@ def state(raw: Path, files: Iterable[Path]) -> str:
 def make(task: Task) -> Record:
     """Write the pieces of a span, then a record: its rows, and the chunks that are damaged."""
     record = task.folder / "done.json"
-    if records.read(record) is None:
-        shutil.rmtree(task.folder, ignore_errors=True)  # a record that is damaged
+    if not _is_whole(record):
+        shutil.rmtree(task.folder, ignore_errors=True)
         with TemporaryDirectory(dir=task.run.work, prefix="aside-") as temp:
             aside = Path(temp) / "span"
             aside.mkdir()
@@ -109,10 +110,24 @@ def make(task: Task) -> Record:
             try:
                 aside.rename(task.folder)
             except OSError:
-                if records.read(record) is None:  # of a node that was thought lost, and was not
+                if not _is_whole(record):  # of a node that was thought lost, and was not
                     raise
         sync_folder(task.run.work)
     return cast("Record", records.read(record))
+
+
+def _is_whole(record: Path) -> bool:
+    """Whether a span has its record, and its pieces are as they were when it was written."""
+    known = records.read(record)
+    return known is not None and known.get("pieces") == _stamps(record.parent)
+
+
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    stats = {path: path.stat() for path in sorted(folder.glob("pieces/**/*.parquet"))}
+    return {
+        path.relative_to(folder).as_posix(): [stat.st_size, stat.st_mtime_ns]
+        for path, stat in stats.items()
+    }
 
 
 def _pieces(task: Task, folder: Path) -> Record:
@@ -134,7 +149,7 @@ def _pieces(task: Task, folder: Path) -> Record:
         """).fetchall()
     if faults:
         raise faults[0]
-    return {"rows": written, "damaged": damaged}
+    return {"rows": written, "damaged": damaged, "pieces": _stamps(folder)}
 
 
 def _rows(

@@ -205,6 +205,30 @@ def test_a_part_that_was_damaged_is_made_again(
     assert again == [1, 0, 1, 2] and files(out) == files(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
+def test_a_piece_that_was_damaged_is_made_again(
+    damage: Callable[[Path], None], raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, write, again = tmp_path / "out", scatter._pieces, list[int]()
+
+    def stop(task: gather.Task) -> Any:
+        damage(next(task.run.work.glob("span-000001/pieces/bucket=2/*.parquet")))
+        raise EdgeGlassError("stopped")
+
+    def noted(task: scatter.Task, folder: Path) -> scatter.Record:
+        again.append(task.span.number)
+        return write(task, folder)
+
+    monkeypatch.setattr(scatter, "SPAN_BYTES", 1)
+    with monkeypatch.context() as patch, pytest.raises(EdgeGlassError, match="stopped"):
+        patch.setattr(gather, "_part", stop)
+        made(raw, out)
+    made(raw, tmp_path / "whole")
+    monkeypatch.setattr(scatter, "_pieces", noted)
+    made(raw, out)
+    assert again == [1] and files(out) == files(tmp_path / "whole")
+
+
 def test_a_ledger_that_loses_a_row_does_not_balance(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
