@@ -115,7 +115,8 @@ def _wrong_rows(
 def _wrong_row(table: Table, change: Change, row: dict[str, Any]) -> Iterator[str]:
     outcome, detail = row["outcome"], row["detail"]
     if outcome == Outcome.MALFORMED_ROW:
-        says_which = change.field in detail or "fields where" in detail or detail.startswith("''")
+        by_column = detail.startswith(("''", "id: "))  # an id may be of several fields
+        says_which = change.field in detail or "fields where" in detail or by_column
         if table.has_names and not says_which:
             yield f"{change}: the detail does not name it: {detail:.100}"
     elif outcome != Outcome.KEPT and table.typed and change.kind in NEVER_RIGHT:
