@@ -115,9 +115,10 @@ def _wrong_rows(
 def _wrong_row(table: Table, change: Change, row: dict[str, Any]) -> Iterator[str]:
     outcome, detail = row["outcome"], row["detail"]
     if outcome == Outcome.MALFORMED_ROW:
-        by_column = detail.startswith(("''", "id: "))  # an id may be of several fields
-        says_which = change.field in detail or "fields where" in detail or by_column
-        if table.has_names and not says_which:
+        says_which = change.field in detail or "fields where" in detail or detail.startswith("''")
+        # of which field an id is, the builder alone knows; null is empty text in CSV
+        blank = change.kind in ("null", "empty") and detail == "id: expected text, found nothing"
+        if table.has_names and not (says_which or blank):
             yield f"{change}: the detail does not name it: {detail:.100}"
     elif outcome != Outcome.KEPT and table.typed and change.kind in NEVER_RIGHT:
         yield f"{change}: is {outcome}, not {Outcome.MALFORMED_ROW}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +50,12 @@ def sha256(path: Path) -> str:
             return str(stored["sha256"])
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamps(files: Iterable[Path]) -> list[list[int]]:
+    """What changes with files that are written to: sizes, and times that no program sets back."""
+    stats = (path.stat() for path in files)
+    return [[stat.st_size, stat.st_ctime_ns] for stat in stats]
 
 
 def fault(path: Path, recorded_bytes: int | None, recorded_sha256: str | None) -> str | None:

@@ -175,8 +175,7 @@ def _are_whole(out: Path, files: list[FileRecord]) -> bool:
 
 
 def _stamps(out: Path, files: list[FileRecord]) -> list[list[int]]:
-    stats = ((out / file["file"]).stat() for file in files)
-    return [[stat.st_size, stat.st_ctime_ns] for stat in stats]  # no program sets that time back
+    return records.stamps(out / file["file"] for file in files)
 
 
 def claim(raw: Path, out: Path, *files: str) -> None:

@@ -69,7 +69,7 @@ class Record(TypedDict):
 
     rows: int
     damaged: list[tuple[str, str]]  # chunks, and where each ends
-    pieces: dict[str, list[int]]  # the size of each, and when it was last written to
+    pieces: list[list[int]]  # their stamps
 
 
 def spans(raw: Path, files: Sequence[Path]) -> list[Span]:
@@ -122,12 +122,8 @@ def _is_whole(record: Path) -> bool:
     return known is not None and known.get("pieces") == _stamps(record.parent)
 
 
-def _stamps(folder: Path) -> dict[str, list[int]]:
-    stats = {path: path.stat() for path in sorted(folder.glob("pieces/**/*.parquet"))}
-    return {
-        path.relative_to(folder).as_posix(): [stat.st_size, stat.st_mtime_ns]
-        for path, stat in stats.items()
-    }
+def _stamps(folder: Path) -> list[list[int]]:
+    return records.stamps(sorted(folder.glob("pieces/**/*.parquet")))
 
 
 def _pieces(task: Task, folder: Path) -> Record:
