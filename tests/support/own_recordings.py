@@ -24,6 +24,26 @@ def ljspeech(at: Path, url: str) -> None:
         put(at / "LJSpeech-1.1" / "wavs" / f"LJ001-000{number}.wav", WAV)
 
 
+def voxforge(at: Path, url: str) -> None:
+    """Its shapes: an old README, prompts not recorded, an unknown speaker, FLAC; and Festival's."""
+    for speaker, sex, kind, ids in (
+        ("anna-20080426-adv", "[female];", "flac", ("a1", "a2")),
+        ("anonymous-20170321-czb", "Weiblich", "wav", ("de11-095",)),
+    ):
+        folder = at / "voxforge" / speaker
+        who = f"User Name:{speaker[:4]}\n\nSpeaker Characteristics:\n\nGender: {sex}\nO/S:\n"
+        put(folder / "etc" / "README", f"{who}Microphone make: n/a\nLanguage: [DE]; \n")
+        said = [f"{speaker}/mfc/{id} THE QUICK FOX\n" for id in (*ids, "b7")]
+        put(folder / "etc" / "PROMPTS", "".join(said))
+        put(folder / "etc" / "prompts-original", "".join(f"{id} The quick fox. \n" for id in ids))
+        for id in ids:
+            put(folder / kind / f"{id}.{kind}", sound(format=kind.upper()))
+    put(at / "voxforge" / "anna-20080426-adv" / "flac" / "a9.flac", sound(format="FLAC"))
+    arctic = at / "voxforge" / "cmu_us_awb_arctic"
+    put(arctic / "etc" / "txt.done.data", "( arctic_a0001 \"Author of the 'danger' trail.\" )\n")
+    put(arctic / "wav" / "arctic_a0001.wav", WAV)
+
+
 def common_voice(at: Path, url: str) -> None:
     head = (
         "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment\n"

@@ -50,6 +50,7 @@ from own_recordings import (
     textgrid,
     turns,
     videos,
+    voxforge,
     words,
 )
 
@@ -150,6 +151,14 @@ CASES = {
         "LJSpeech", "LJSpeech-1.1", ljspeech, {"train": 2},
         ("audio", "caption", "normalized_text"),
         {"id": "LJ001-0001", "caption": "Printing, in 1890"}, {"missing_media": 1},
+    ),
+    "voxforge": Case(
+        "VoxForge, CMU Arctic: etc/PROMPTS, prompts-original or txt.done.data beside wav/ or flac/",
+        "voxforge", voxforge, {"train": 4},
+        ("audio", "caption", "normalized_text", "speaker", "gender", "language"),
+        {"id": "anna-20080426-adv/a1", "caption": "The quick fox.", "speaker": "anna",
+         "normalized_text": "THE QUICK FOX", "gender": "female", "language": "DE"},
+        {"missing_media": 2, "missing_caption": 1},
     ),
     "common_voice": Case(
         "Common Voice: TSV and clips/", "nl", common_voice,

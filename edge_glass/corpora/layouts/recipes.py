@@ -1,4 +1,4 @@
-"""Folders of speech as recipes for it are fed: LJSpeech, Kaldi and ESPnet, Lhotse."""
+"""Folders of speech as recipes for it are fed: LJSpeech, VoxForge, Kaldi and ESPnet, Lhotse."""
 
 import re
 from collections.abc import Iterator
@@ -6,12 +6,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.table_records import of_file
 from edge_glass.corpora.layouts.tables import split_word
 
 LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")
 LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(\.gz)?")
+PROMPTS = {"PROMPTS": "normalized_text", "prompts-original": "text", "txt.done.data": "text"}
+DONE = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')  # of Festival: ( arctic_a0001 "Author of …" )
+OF_SPEAKER = re.compile(r"(\w[\w /]*):[ \t]*(\S.*)")
 COMMAND = (Outcome.UNSUITABLE_MEDIA, "its place is a command, and none is run")
 
 
@@ -39,6 +43,64 @@ def ljspeech(files: Files) -> Iterator[Record]:
                 sound = str(PurePosixPath(base, "wavs", f"{id}.wav"))
                 said = {"id": id, "audio": sound, "text": raw, "normalized_text": normalized}
                 yield Record(id, {key: value or None for key, value in said.items()})
+
+
+def is_voxforge(files: Files) -> bool:
+    """Whether a folder `etc` has prompts of sounds, as VoxForge's and Festival's speakers do."""
+    names = [*files.names()]
+    return any(map(_is_prompts, names)) and any(kind_of(name) == "audio" for name in names)
+
+
+def _is_prompts(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parent.name == "etc" and path.name in PROMPTS
+
+
+def voxforge(files: Files) -> Iterator[Record]:
+    """A record a prompt in the `etc` of each speaker, whose sounds are in the folders beside it.
+
+    What `etc/README` says of the speaker are further keys.
+    """
+    recordings, speakers = dict[tuple[str, str], str](), dict[str, list[str]]()
+    for name in files.names():
+        path = PurePosixPath(name)
+        speaker = str(path.parent.parent)
+        if kind_of(name) == "audio":
+            recordings[speaker, path.stem] = name
+        elif _is_prompts(name):
+            speakers.setdefault(speaker, []).append(name)
+    for speaker, names in speakers.items():
+        texts, said = dict[str, dict[str, str]](), _of_speaker(files, speaker)
+        for name in names:
+            for id, text in _prompts(files, name):
+                texts.setdefault(id, {})[PROMPTS[PurePosixPath(name).name]] = text
+        for id, prompts in texts.items():
+            where, sound = str(PurePosixPath(speaker, id)), recordings.get((speaker, id))
+            values: dict[str, Any] = {"id": where, "audio": sound} | said
+            values |= {"text": next(iter(prompts.values()))} | prompts
+            lost = None if sound else (Outcome.MISSING_MEDIA, f"no recording of prompt {id}")
+            yield Record(where, values, split_word(f"{speaker}/x"), dropped=lost)
+
+
+def _prompts(files: Files, name: str) -> Iterator[tuple[str, str]]:
+    """Id and text of each prompt; of `speaker/mfc/a0001` the last part is the id."""
+    for first, rest in _pairs(files, name):
+        done = DONE.fullmatch(f"{first} {rest}")
+        yield (done[1], done[2]) if done else (first.rpartition("/")[2], rest)
+
+
+def _of_speaker(files: Files, speaker: str) -> dict[str, str]:
+    """What the README says, under its words; and who it is, which `anonymous` does not tell."""
+    folder = PurePosixPath(speaker).name
+    name = folder.rsplit("-", 2)[0]
+    said = {"speaker": folder if name.lower().startswith("anonymous") else name}
+    readme = str(PurePosixPath(speaker, "etc", "README"))
+    for line in files.text(readme).splitlines() if files.there(readme) else ():
+        if pair := OF_SPEAKER.fullmatch(line.strip()):
+            value = pair[2].strip(" ;.[]")  # Gender: [female];
+            if value.lower() not in ("n/a", "unknown", ""):
+                said[re.sub(r"\W+", "_", pair[1].strip().lower())] = value
+    return said
 
 
 def is_kaldi(files: Files) -> bool:

@@ -47,6 +47,7 @@ LAYOUTS = {
     "kaldi": Layout("Kaldi: wav.scp, text, segments, …", recipes.kaldi, recipes.is_kaldi),
     "lhotse": Layout("Lhotse manifests", recipes.lhotse, recipes.is_lhotse),
     "ljspeech": Layout("LJSpeech: metadata.csv and wavs/", recipes.ljspeech, recipes.is_ljspeech),
+    "voxforge": Layout("VoxForge: etc/PROMPTS and wav/", recipes.voxforge, recipes.is_voxforge),
     "annotations": Layout(
         "pictures with COCO's or VQA's JSON", annotations.records, annotations.fits
     ),
