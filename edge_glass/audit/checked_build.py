@@ -18,7 +18,7 @@ from edge_glass.audit.decoded_media import Decoded, Sound
 from edge_glass.audit.kept_rows import KeptRows, alike, examples, printed
 from edge_glass.core import ledger, parquet
 from edge_glass.core.arrow_columns import has_media
-from edge_glass.core.columns import media_kinds
+from edge_glass.core.columns import media_kinds, promised_captions
 from edge_glass.core.key_digests import Keys, digests
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
@@ -28,7 +28,6 @@ from edge_glass.pipeline import replay
 
 AHEAD = 1000  # rows of the ledger among which a row is looked for
 MOST = 1000  # rows that are named as missing or too many
-TEXTS = (pa.string(), pa.list_(pa.string()))
 Row = TypeVar("Row")
 LEDGER_TEXTS = ("source", "row", "id", "split", "outcome", "detail")  # no null, unless it is forged
 
@@ -103,8 +102,8 @@ class CheckedBuild:
         self.digests = RowDigests(self.schema)
         self.media_kinds = media_kinds(manifest.features)
         types = dict(zip(self.schema.names, self.schema.types, strict=True))
-        names = ("caption", "captions", "text")
-        self.captions = [name for name in names if types.get(name) in TEXTS]
+        described = (manifest.own or {}).get("columns", {})
+        self.captions = promised_captions(manifest.roles, described)
         self._text_alone = not any(map(has_media, types.values()))
         self.hears = any(kind in ("audio", "samples") for kind, _ in self.media_kinds.values())
         self.splits = defaultdict[str, SplitSeen](SplitSeen)  # what was counted in each

@@ -13,7 +13,7 @@ def empty_id(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
 
 
 def blank_caption(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
-    """A caption is missing or blank, or a list of captions is empty."""
+    """A caption is missing or blank, or a list of captions is empty; not text of own data."""
     for name in build.captions:
         value = row.example[name]
         texts = value if isinstance(value, list) else [value]

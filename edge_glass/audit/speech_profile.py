@@ -14,6 +14,7 @@ import pyarrow as pa
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.profiles import PLACE, Trace
 from edge_glass.core import parquet, row_counts
+from edge_glass.core.columns import speech
 from edge_glass.core.errors import ConfigError, of_the_hub
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
@@ -80,33 +81,30 @@ class Speech(Trace):
 
     def tables(self, shard: Shard) -> Iterator[dict[str, pa.Table]]:
         """Rows for each file, a few at a time."""
-        if not hears(shard.features):
+        if (heard := speech(shard.features)) is None:
             return
+        sound, text = heard
         named = [name for name in SPEAKERS if name in shard.features][:1]
         row = 0
-        for group in parquet.groups(shard.path, ["id", "audio", "text", *named]):
+        for group in parquet.groups(shard.path, ["id", sound, text, *named]):
             measured = []
             for example in group.to_pylist():
                 speaker = str(example[named[0]]) if named else None
-                known = {"row": row, "item": row, "id": example["id"], "column": "text"}
-                measured.append(known | {"speaker": speaker} | self._heard(example))
+                known = {"row": row, "item": row, "id": example["id"], "column": text}
+                scores = self._heard(example[sound], example[text] or "")
+                measured.append(known | {"speaker": speaker} | scores)
                 row += 1
                 row_counts.count(1, 0)
             yield {"speech": pa.Table.from_pylist(measured, schema=SCHEMA)}
 
-    def _heard(self, example: dict[str, Any]) -> dict[str, Any]:
+    def _heard(self, sound: dict[str, Any] | None, text: str) -> dict[str, Any]:
         try:
-            samples, _ = audio.decode((example["audio"] or {}).get("bytes") or b"", RATE)
+            samples, _ = audio.decode((sound or {}).get("bytes") or b"", RATE)
         except Dropped:
             return {}  # verify says so
         mono = samples.mean(axis=1, dtype=np.float32)
         heard, embedding = hear(self.folder, mono)
-        return score(example["text"] or "", heard) | {"embedding": embedding.tolist()}
-
-
-def hears(features: dict[str, Any]) -> bool:
-    """Whether a config has speech with its text."""
-    return "audio" in features and "text" in features
+        return score(text, heard) | {"embedding": embedding.tolist()}
 
 
 def score(reference: str, hypothesis: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ TEXT = {"dtype": "string", "_type": "Value"}  # the feature of a text
 # names of the text that says what a row shows or what is said in it, the likeliest one first
 CAPTIONS = (MODEL_CAPTION, "caption", "captions", "text", "plot", "plots", "transcript", "title")
 LISTS = ("caption", "captions", "plots")  # of those that may be lists of texts
+SPOKEN = ("text", "transcript")  # those that say what is said
+MAY_LACK = (MODEL_CAPTION, "title")  # those that a row need not have
 LABELS = ("label", "label_ori", "labels")
 RATE = "sampling_rate"  # beside a column `audio` that is a list of samples
 # what LAION's tables call these, and img2dataset and clip-retrieval after them
@@ -72,6 +74,7 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
     if RATE in features and role_of.get("audio") is ColumnRole.NUMBER:
         role_of["audio"] = ColumnRole.MEDIA
     texts = [name for name, role in role_of.items() if role is ColumnRole.TEXT]
+    texts = [name for name in texts if item_of(features[name])["dtype"].endswith("string")]
     single = [name for name in texts if not is_list(features[name])]
     named = [name for name in CAPTIONS if name in (texts if name in LISTS else single)]
     if captions := named or (single if len(single) == 1 else []):
@@ -93,6 +96,29 @@ def media_kinds(features: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
         name: (_kind(item_of(features[name])), is_list(features[name]))
         for name in with_role(features, ColumnRole.MEDIA)
     }
+
+
+def promised_captions(roles: Mapping[str, str], described: Mapping[str, Any]) -> list[str]:
+    """The captions that no row lacks: one that is blank drops its row.
+
+    Args:
+        roles: of the columns of a build.
+        described: column -> what the description of own data says of it, where there is one: its
+            captions are promised, texts that serve as such are as the source has them.
+    """
+    named = [name for name, role in roles.items() if role == ColumnRole.CAPTION]
+    texts = {name for name in named if described.get(name, {}).get("role") == "text"}
+    return [name for name in named if name not in texts.union(MAY_LACK)]
+
+
+def speech(features: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The column of sound and that of what is said in it; None where rows have no such two."""
+    kinds = media_kinds(features).items()
+    sounds = [name for name, (kind, listed) in kinds if kind == "audio" and not listed]
+    said = (ColumnRole.CAPTION, ColumnRole.TEXT)
+    texts = [name for name, role in roles(features).items() if role in said and name in SPOKEN]
+    texts = [name for name in texts if not is_list(features[name])]
+    return (sounds[0], texts[0]) if sounds and texts else None
 
 
 def upstream_names(names: list[str]) -> dict[str, str]:

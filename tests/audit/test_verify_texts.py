@@ -204,6 +204,14 @@ def test_a_column_called_text_may_hold_numbers(tmp_path: Path, cli: Cli) -> None
     assert list(verify(tmp_path / "out")) == []
 
 
+def test_text_of_own_data_may_be_missing(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "t.jsonl").write_text('{"text": null, "word": "one"}\n{"text": "two"}\n')
+    choice = ("--column", "text=text")
+    assert cli("build", tmp_path / "mine", *choice, "--out", tmp_path / "out").code == 0
+    assert list(verify(tmp_path / "out")) == []
+
+
 BLANK = ["", None, *filter(str.isspace, map(chr, range(sys.maxunicode)))]
 LISTS: list[list[str | None] | None] = [None, [], ["a", None], ["a", " "]]
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edge_glass.core import parquet
+from edge_glass.core.columns import ColumnRole
 from edge_glass.core.key_digests import rank
 from edge_glass.core.manifest import Manifest
 from edge_glass.domains.imagenet.classes import imagenet, labels
@@ -75,7 +76,7 @@ class Balance:
 def of(folder: Path, manifest: Manifest) -> Balance | None:
     """The balance of a build, None if its rows have no classes."""
     name = next((n for n in ("wnid", "wnids") if n in manifest.features), None)
-    if name is None or "caption" not in manifest.features:
+    if name is None or not manifest.with_role(ColumnRole.CAPTION):
         return None
     counts, ids = Counter[str](), array("Q")
     for path in (folder / shard.file for shard in manifest.shards()):

@@ -19,7 +19,6 @@ from edge_glass.release.export.built_rows import BuiltRows, Example
 from edge_glass.release.export.media_folder import file_name
 
 BREAKS = str.maketrans("\n\r\t\0", "    ")
-LABELS = ("label", "label_ori")
 NAMES = {"filepath", "filename", "wnid"}  # columns that name files
 
 
@@ -36,7 +35,8 @@ def write(build: BuiltRows, out: Path) -> list[str]:
             f"{config}: tsv wants a caption and one file a row, or names of files; "
             f"there are {', '.join(columns)}"
         )
-    labels, without = [name for name in LABELS if name in columns], 0
+    labels = build.manifest.with_role(ColumnRole.LABEL)
+    labels, without = [name for name in labels if not is_list(columns[name])], 0
     for split in build.manifest.splits:
         counts, distinct = Counter[str](), Distinct()
         with AtomicFile(out / split / f"{config}.tsv") as file:
