@@ -315,7 +315,7 @@ def load(
 
     Args:
         config: its name.
-        repo: `org/name`, or the folder.
+        repo: `org/name`, `org/name@1.0.0`, or the folder.
         version: of the dataset; the last one if it is not given.
         split: all of them if it is not given.
         streaming: read rows as they are asked for, and keep nothing.
@@ -344,7 +344,7 @@ def export(
     """Write a build in a layout that others read.
 
     Args:
-        place: the folder of a config that `build` made.
+        place: the folder of a config, here or behind a URL.
         out: gets `<split>/`.
         format: tars as img2dataset writes them; media files in folders; a table of files with
             captions and labels; arrays of labels; a retrieval set as ViDoRe v3 has it.
@@ -357,7 +357,8 @@ def export(
     """
     from edge_glass.release.export import export as write
 
-    write(Path(place), Path(out), format)
+    with locations.errors_explained(str(place)):
+        write(locations.at(str(place)), Path(out), format)
 
 
 def _own(place: str, choices: "Choices | None") -> "Own | None":

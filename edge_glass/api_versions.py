@@ -43,16 +43,17 @@ def diff(old: StrPath, new: StrPath) -> list["Difference"]:
 
 
 def history(repo: str) -> list["Version"]:
-    """The versions of the dataset `org/name` on the Hub, and what each changed in its configs.
+    """The versions of a dataset on the Hub, and what each changed in its configs.
 
     Args:
-        repo: the dataset.
+        repo: the dataset, `org/name`; `org/name@1.1.0` for those up to that one.
 
     Returns:
         The versions, in their order.
 
     Raises:
-        HubError: there is no such dataset.
+        ConfigError: it is a folder.
+        HubError: there is no such dataset or version.
 
     Examples:
         >>> [version.tag for version in edge_glass.history("org/edge-glass")]

@@ -86,7 +86,7 @@ def report(directory: Built, json: Json = False) -> None:
 
 @app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
 def export(
-    directory: Built,
+    directory: Place,
     out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
     format: Annotated[
         str,
@@ -104,14 +104,15 @@ def export(
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass.cli import terminal
-    from edge_glass.core import manifest
+    from edge_glass.core import locations, manifest
     from edge_glass.release.export import export as write
 
-    folders = manifest.built(directory)
-    targets = {name: out if len(folders) == 1 else out / name for name in folders}
-    for name, folder in folders.items():
-        for left_out in write(folder, targets[name], format, jpeg, name_by):
-            terminal_progress().say(f"{name}: {left_out}")
+    with locations.errors_explained(directory):
+        folders = manifest.built(locations.at(directory))
+        targets = {name: out if len(folders) == 1 else out / name for name in folders}
+        for name, folder in folders.items():
+            for left_out in write(folder, targets[name], format, jpeg, name_by):
+                terminal_progress().say(f"{name}: {left_out}")
     terminal.paths(targets.values(), json)
 
 

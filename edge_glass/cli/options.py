@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 from rich.console import Console
 
+from edge_glass.core import locations
 from edge_glass.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ Place = Annotated[
 ]
 Memory = Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")]
 Intranet = Annotated[bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")]
-Built = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")]
+Built = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A folder that `build` made.", parser=locations.here)
+]
 
 Embeddings = Annotated[
     Path | None,

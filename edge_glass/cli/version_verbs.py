@@ -44,7 +44,9 @@ def diff(
 
 @app.command(epilog="Example: edge-glass history org/edge-glass")
 def history(
-    repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
+    repo: Annotated[
+        str, typer.Argument(metavar="REPO", help="org/name on the Hub; with @1.1.0 up to that.")
+    ],
     json: Json = False,
 ) -> None:
     """The versions of a dataset, when each was made, what it changed: rows, withdrawals, edits."""

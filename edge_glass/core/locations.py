@@ -4,13 +4,47 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from huggingface_hub import constants
 
-from edge_glass.core.errors import EdgeGlassError, NetworkError
+from edge_glass.core.errors import ConfigError, EdgeGlassError, NetworkError
 
-REPO = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<version>[\w.-]+))?")
+REPO = re.compile(r"(hf://datasets/)?(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<version>[\w.-]+))?")
+
+
+class Published(NamedTuple):
+    """A dataset on the Hub, and one of its versions or branches."""
+
+    repo: str
+    version: str | None
+
+    @property
+    def revision(self) -> str:
+        """The tag of the version, or what it is if it is no number: a branch, a commit."""
+        version = self.version or "main"
+        return f"v{version}" if re.match(r"\d+\.\d", version) else version
+
+
+def published(where: str | Path) -> Published | None:
+    """What `org/name`, `org/name@1.0.0` or `hf://datasets/org/name` is; a folder comes first."""
+    named = REPO.fullmatch(str(where))
+    if named is None or Path(where).exists():
+        return None
+    return Published(named["repo"], named["version"])
+
+
+def here(where: str) -> Path:
+    """A folder of this machine. Raises ConfigError for any other place."""
+    if hub := published(where):
+        revision = f" --revision {hub.revision}" if hub.version else ""
+        raise ConfigError(
+            f"{where}: is on the Hub, and this reads a folder: get it first, with `hf download "
+            f"{hub.repo} --repo-type dataset{revision} --local-dir DIR`"
+        )
+    if "://" in where:
+        raise ConfigError(f"{where}: this reads a folder of this machine: copy it there first")
+    return Path(where)
 
 
 def at(where: str | Path) -> Path:
@@ -20,22 +54,15 @@ def at(where: str | Path) -> Path:
     EdgeGlassError if there is no such place.
     """
     text = str(where)
+    if hub := published(text):
+        text = f"hf://datasets/{hub.repo}{f'@{hub.revision}' if hub.version else ''}"
     if "://" not in text:
-        named = REPO.fullmatch(text)
-        if Path(text).exists() or not named:
-            return Path(text)
-        text = f"hf://datasets/{named['repo']}{_revision(named['version'])}"
+        return Path(text)
     with errors_explained(where):
         from upath import UPath
 
         options = {"endpoint": constants.ENDPOINT} if text.startswith("hf://") else {}
         return cast(Path, UPath(text.rstrip("/"), **options))
-
-
-def _revision(version: str | None) -> str:
-    if version is None:
-        return ""
-    return f"@v{version}" if re.match(r"\d+\.\d", version) else f"@{version}"
 
 
 def is_local(path: str | Path) -> bool:
@@ -51,8 +78,9 @@ def errors_explained(where: str | Path) -> Iterator[None]:
     except EdgeGlassError:
         raise
     except Exception as error:  # each storage's plug-in for fsspec raises classes of its own
-        named = REPO.fullmatch(str(where)) and not Path(where).exists()  # perhaps of the Hub
-        if "://" not in str(where) and not named:
+        address = "://" in str(where)
+        named = not address and published(where)  # perhaps of the Hub
+        if not address and not named:
             raise
         what = "no such folder here; on the Hub: " if named else ""
         what += " ".join(str(error).split())[:300]

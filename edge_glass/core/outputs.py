@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_glass.core.atomic_files import sync_folder
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.locations import is_local
 
 CLAIMS = ".edge_glass.txt"  # in a folder that others may use as well: the names of what is ours
 SHOWN = 5
@@ -17,6 +18,8 @@ SHOWN = 5
 
 def check_apart(source: Path, target: Path) -> None:
     """Raise EdgeGlassError if what is read and what is written are not two folders apart."""
+    if not is_local(source):
+        return
     one, other = source.resolve(), target.resolve()
     if one == other:
         raise ConfigError(f"{target}: is what is read, too: give another folder for the output")

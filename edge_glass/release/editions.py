@@ -111,13 +111,13 @@ def opened(place: str, version: str | None) -> Iterator[Edition]:
                 pass
         yield Edition(there, out)
         return
-    named = locations.REPO.fullmatch(place)
-    if named is None or named["version"] or version is None:
+    hub = locations.published(place)
+    if hub is None or hub.version or version is None:
         raise ConfigError(
             f"{place}: give a folder, or org/name of a dataset on the Hub and the --version that "
             "the change makes"
         )
-    repo, tag = named["repo"], publish.tag_name(version)
+    repo, tag = hub.repo, publish.tag_name(version)
     head, tags = publish.versions(repo)
     earlier = {name: commit for name, commit in tags.items() if name != tag}
     # what a run that was stopped left on the main branch is no version: it is made once more

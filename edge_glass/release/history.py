@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from huggingface_hub import HfApi
 
 from edge_glass.core import locations, manifest
+from edge_glass.core.errors import ConfigError, HubError, absent
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import EDITS, Manifest
 from edge_glass.release import publish
@@ -35,14 +36,24 @@ class Version:
     configs: dict[str, State] = field(default_factory=dict)
 
 
-def history(repo: str) -> Iterator[Version]:
+def history(place: str) -> Iterator[Version]:
     """The versions of `org/name`, the oldest first; of each its manifests are read.
 
-    Raises EdgeGlassError if there is no such dataset.
+    Of `org/name@1.1.0` those up to that one. Raises EdgeGlassError if there is no such dataset or
+    version.
     """
     before: dict[str, Manifest] = {}
     dates: dict[str, str] = {}
-    hub, tags = Repository(repo, HfApi()), publish.versions(repo)[1]
+    named = locations.published(place)
+    if named is None:
+        raise ConfigError(f"{place}: org/name on the Hub has versions, a folder has none")
+    repo, tags = named.repo, publish.versions(named.repo)[1]
+    if named.version:
+        if named.revision not in tags:
+            raise HubError(f"{repo}: {absent('version', named.revision, tags)}")
+        last = [*tags].index(named.revision)
+        tags = dict([*tags.items()][: last + 1])
+    hub = Repository(repo, HfApi())
     for commit in reversed(tags.values()):
         if commit not in dates:  # of a version and of all that it came after
             commits = hub.call("list_repo_commits", revision=commit)

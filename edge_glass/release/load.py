@@ -1,7 +1,6 @@
 """What training calls: a published version or a local build as plain `datasets` objects."""
 
 import os
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,9 @@ def load(
     split: str | None = None,
     streaming: bool = False,
 ) -> Any:
-    """Load the config `name` of a dataset on the Hub (`org/name`) or of a local build folder.
+    """Load the config `name` of a dataset on the Hub or of a local build folder.
+
+    The dataset is `org/name`, `org/name@1.0.0` or `hf://datasets/org/name`.
 
     The same version gives the same rows online and offline: it is read from the snapshot of its
     tag, which `datasets` alone does not do offline. Without `version` the main branch is taken.
@@ -53,10 +54,8 @@ def load(
             raise ConfigError(f"{repo} is a folder, which has no versions: leave version out")
         place, commit = str(repo), None
         _check_config(name, Path(repo, card.FILE), str(repo))
-    elif re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(repo)):
-        place, commit = _Hub(str(repo), version).place(name, streaming)
     else:
-        raise ConfigError(f"{repo}: no such folder, and no dataset's name on the Hub (org/name)")
+        place, commit = _Hub(str(repo), version).place(name, streaming)
     loaded = datasets.load_dataset(place, name, split=split, revision=commit, streaming=streaming)
     if not isinstance(loaded, dict):
         return decodable(loaded)
@@ -86,14 +85,12 @@ def addressed(place: str, config: str | None, page: Path) -> tuple[Path, str]:
         ConfigError: it is not said which config.
         EdgeGlassError: as `load` does.
     """
-    published = None if Path(place).exists() else locations.REPO.fullmatch(place)
-    if published:
+    if hub := locations.published(place):
         if config is None:
             raise ConfigError(f"{place}: which of its configs? Say so with --config")
-        repo, version = published["repo"], published["version"]
-        revision = f"v{version.removeprefix('v')}" if version else "main"
-        file = hf_hub_url(repo, f"{config}/manifest.json", repo_type="dataset", revision=revision)
-        return snapshot(config, repo, version), file.rpartition("/")[0]
+        named = {"repo_type": "dataset", "revision": hub.revision}
+        file = hf_hub_url(hub.repo, f"{config}/{manifest.FILE}", **named)
+        return snapshot(config, place), file.rpartition("/")[0]
     folders = manifest.built(Path(place))
     name = config or next(iter(folders))
     if name not in folders or (config is None and len(folders) > 1):
@@ -114,8 +111,14 @@ class _Hub:
     """One version of a dataset on the Hub, or what is cached of it."""
 
     def __init__(self, repo: str, version: str | None) -> None:
-        self._repo, self._what = repo, f"{repo}: version {version or 'main'}"
-        self._revision = f"v{version.removeprefix('v')}" if version else "main"
+        hub = locations.published(repo)
+        if hub is None:
+            raise ConfigError(f"{repo}: no such folder, and no dataset on the Hub (org/name)")
+        if version and hub.version:
+            raise ConfigError(f"{repo} names a version: leave version out")
+        hub = hub._replace(version=version or hub.version)
+        self._repo, self._revision = hub.repo, hub.revision
+        self._what = f"{hub.repo}: version {hub.version or 'main'}"
 
     def place(self, name: str, streaming: bool) -> tuple[str, str | None]:
         """Where `datasets` finds the config `name`: a folder, or the dataset and its commit."""

@@ -1,6 +1,6 @@
 """History that holds withdrawn rows is removed from the Hub: versions, commits, files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from huggingface_hub import HfApi
@@ -53,8 +53,13 @@ def _is_in(known: Revisions) -> Callable[[str], bool]:
     return lambda id: known.reason("id", id) is not None
 
 
-def plan(repo: str, gone: dict[str, Callable[[str], bool]], keep: str) -> Purge:
-    """What a purge of rows (config -> whether an id goes) removes; `keep` is without them."""
+def plan(
+    repo: str, gone: dict[str, Callable[[str], bool]], keep: str, replaced: Collection[str] = ()
+) -> Purge:
+    """What a purge of rows (config -> whether an id goes) removes; `keep` is without them.
+
+    While it is not made yet, `replaced` are the files of the main branch that it has no more.
+    """
     hub = Repository(repo, HfApi())
     refs = hub.call("list_repo_refs", include_pull_requests=True)
     tags = {ref.name: ref.target_commit for ref in refs.tags if ref.name != keep}
@@ -62,7 +67,8 @@ def plan(repo: str, gone: dict[str, Callable[[str], bool]], keep: str) -> Purge:
     others.pop("refs/heads/main", None)
     holding = tuple(sorted(tag for tag, commit in tags.items() if _holds(repo, commit, gone)))
     left = tuple(sorted(ref for ref, commit in others.items() if _holds(repo, commit, gone)))
-    used = _used(hub, ["main", *sorted(tags.keys() - {*holding}), *others.values()])
+    used = _used(hub, [*sorted(tags.keys() - {*holding}), *others.values()])
+    used |= {digest for path, digest in hub.tree("main").items() if path not in replaced}
     files = {file.file_oid: file.size for file in hub.call("list_lfs_files")}
     unused = {digest: size for digest, size in files.items() if digest not in used}
     return Purge(holding, (*sorted(unused),), sum(unused.values()), left)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from edge_glass.core import duck, finished, ledger, locations, manifest, parquet, records
+from edge_glass.core import duck, finished, ledger, locations, manifest, names, parquet, records
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.key_digests import Ids
@@ -188,7 +188,21 @@ def plan_purge(place: str, request: Request, config: str | None, version: str | 
         _find(edition, request, config, targets := Targets())
         if not targets.keys:
             raise DataError(f"{place}: {EARLIER}")
-        return purge.plan(edition.repo, targets.gone, publish.tag_name(version or ""))
+        replaced = [*_replaced(edition, targets)]
+        return purge.plan(edition.repo, targets.gone, publish.tag_name(version or ""), replaced)
+
+
+def _replaced(edition: Edition, targets: Targets) -> Iterator[str]:
+    """The files of a dataset in whose place a withdrawal puts others."""
+    for name, folder in edition.folders(None).items():
+        if name in targets.keys:
+            yield names.picture(name)  # it has figures of all rows
+            build = targets.build(name)
+            gone = Gone(targets.ids(name), build.each_example)
+            shards = [shard.file for shard in build.shards()]
+            tables = [each.file for each in build.files() if each.file not in shards]
+            for file in [*tables, *(one for one in shards if touched(folder / one, gone))]:
+                yield f"{name}/{file}"
 
 
 def _find(edition: Edition, request: Request, config: str | None, targets: Targets) -> None:

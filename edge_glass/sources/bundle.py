@@ -57,9 +57,12 @@ class Bundle(AbstractResolver):
     async def _answer(self, request: "web.BaseRequest") -> "web.StreamResponse":
         from aiohttp import web
 
-        file = (self._folder / (request.url.host or "") / request.path.lstrip("/")).resolve()
-        if not (file.is_relative_to(self._folder) and file.is_file()):
+        try:
+            file = (self._folder / (request.url.host or "") / request.path.lstrip("/")).resolve()
+            body = file.read_bytes() if file.is_relative_to(self._folder) else None
+        except (OSError, ValueError):  # none, a folder, or a name that no file can have
+            body = None
+        if body is None:
             return web.Response(status=404)
-        body = file.read_bytes()
         tag = hashlib.sha256(body).hexdigest()[:16]
         return web.Response(body=body, headers={"ETag": f'"{tag}"'})

@@ -47,6 +47,9 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(
     assert "v1.0.0: would be gone" in done.out and "v1.1.0: would be gone" in done.out
     assert hub.store.repos[REPO].refs == refs
     assert cli("withdraw", REPO, "--ids", gone, "--purge").code == 1
+    planned = cli(*words, "--dry-run", "--json").json
+    purged = cli(*words, "--certificate", tmp_path / "papers", "--json").json["purged"]
+    assert planned == purged and purged["bytes"] > 100_000
 
 
 @pytest.mark.parametrize("fault", ["", "/super-squash/", "/tag/", "/lfs-files/batch"])

@@ -46,6 +46,25 @@ def test_a_bundled_web_answers_for_both_schemes(scheme: str, tmp_path: Path) -> 
     assert answers[0].body == JPEG and answers[0].final_url in (None, answers[0].url)
 
 
+@pytest.mark.parametrize("path", ["a%00b.jpg", "%2e%2e/secret.jpg", "x" * 300, "a", "%ff.jpg"])
+def test_a_bundled_web_lacks_what_no_file_can_be_called(
+    path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "web" / "photos.example" / "a").mkdir(parents=True)
+    (tmp_path / "secret.jpg").write_bytes(JPEG)
+
+    async def asked() -> Answer:
+        bundle = Bundle(tmp_path / "web")
+        await bundle.start()
+        async with Web(resolver=bundle) as web:
+            answer = await web.get(f"http://photos.example/{path}", "image")
+        await bundle.close()
+        return answer
+
+    answer = asyncio.run(asked())
+    assert (outcome(answer), answer.status, caplog.text) == ("removed", 404, "")
+
+
 def test_redirects_and_what_is_known_of_an_answer() -> None:
     facts = ['ETag: "v1"', "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT"]
     pages = {"/a": moved("b"), "/b": moved("/c.jpg", 308), "/c.jpg": page(JPEG, 200, *facts)}
