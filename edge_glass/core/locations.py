@@ -39,8 +39,8 @@ def here(where: str) -> Path:
     if hub := published(where):
         revision = f" --revision {hub.revision}" if hub.version else ""
         raise ConfigError(
-            f"{where}: is on the Hub, and this reads a folder: get it first, with `hf download "
-            f"{hub.repo} --repo-type dataset{revision} --local-dir DIR`"
+            f"{where}: no such folder here. A dataset on the Hub must be a folder first: "
+            f"`hf download {hub.repo} --repo-type dataset{revision} --local-dir DIR`"
         )
     if "://" in where:
         raise ConfigError(f"{where}: this reads a folder of this machine: copy it there first")
