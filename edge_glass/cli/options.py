@@ -89,7 +89,7 @@ SplitRule = Annotated[
     typer.Option(
         "--split",
         metavar="RULE",
-        help=f"{OWN}how they are split: all, folder, key=NAME, or 'train:0.9,test:0.1 by KEY'.",
+        help=f"{OWN}all, folder, key=NAME, list=FILE,FILE, or 'train:0.9,test:0.1 by KEY'.",
     ),
 ]
 Licence = Annotated[

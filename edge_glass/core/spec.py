@@ -38,7 +38,12 @@ def _with_group(pattern: str | None) -> str | None:
     return pattern
 
 
-USED = {"key": ("key",), "pattern": ("pattern", "key"), "share": ("key", "shares", "seed")}
+USED = {
+    "key": ("key",),
+    "list": ("key",),
+    "pattern": ("pattern", "key"),
+    "share": ("key", "shares", "seed"),
+}
 Pattern = Annotated[str | None, AfterValidator(_with_group)]
 SplitName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # as `datasets` takes them
 
@@ -163,12 +168,15 @@ class Column(BaseModel, extra="forbid"):
 class Splits(BaseModel, extra="forbid"):
     """How the records of a corpus that needs no code come into splits."""
 
-    by: Literal["all", "folder", "key", "pattern", "share"] = "all"
+    by: Literal["all", "folder", "key", "list", "pattern", "share"] = "all"
     names: dict[SplitName, list[str]] = Field(
-        default={"train": []}, min_length=1, description="split -> folders or values"
+        default={"train": []},
+        min_length=1,
+        description="split -> folders, values, or lists; what no list names is in that without one",
     )
     key: str | None = Field(
-        default=None, description="that says the split, or the group that stays whole"
+        default=None,
+        description="that says the split, or what lists name, or the group that stays whole",
     )
     pattern: Pattern = Field(
         default=None, description="whose first group says it, of a record's name"
@@ -184,6 +192,8 @@ class Splits(BaseModel, extra="forbid"):
             raise ValueError(f"by: {self.by} has no use for {', '.join(unused)}: leave it out")
         if self.by == "all" and len(self.names) > 1:
             raise ValueError(f"by: all is one split, not {', '.join(self.names)}: say what by")
+        if self.by == "list" and len([n for n, lists in self.names.items() if not lists]) > 1:
+            raise ValueError("by: list has two splits without a list: say which records one has")
         if self.by == "share" and self.shares.keys() != self.names.keys():
             raise ValueError(f"shares must be of {', '.join(self.names)}, each")
         if self.by == "share" and abs(sum(self.shares.values()) - 1) > 1e-6:

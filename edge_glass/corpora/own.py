@@ -16,7 +16,7 @@ from edge_glass.core.row import Row
 from edge_glass.core.spec import KINDS, Column, Own, Spec, of_package, path_of
 from edge_glass.corpora import own_files
 from edge_glass.corpora.corpus import Corpus, Example
-from edge_glass.corpora.layouts import tables, values
+from edge_glass.corpora.layouts import split_lists, tables, values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
@@ -158,7 +158,8 @@ class OwnCorpus(Corpus):
         """The sources that records of a split are read from."""
         spec = self.spec()
         names = [n for n in self.sources(split) if n != FILES and spec.sources[n].fetch is None]
-        return tables.of_sources([Files(raw, name, tuple(spec.tables)) for name in names])
+        wanted, lists = tuple(spec.tables), split_lists.names(spec.splits)
+        return tables.of_sources([Files(raw, name, wanted, lists) for name in names])
 
     @property
     @override
@@ -175,13 +176,14 @@ class OwnCorpus(Corpus):
         files_claimed = first and listed and any(c.stored_as == "file" for c in self.media.values())
         listing = self._listing(split, raw)
         claimed = {self._place(files.source): set[bytes]() for files in listing}
+        split_of = split_lists.splitter(self.spec().splits, listing)
         for source, files in ((files.source, files) for files in listing):
             for record in LAYOUTS[str(self.spec().layout)].records(files):
                 if self.of_folder:
                     record.values.setdefault(own_files.FOLDER, PurePosixPath(record.base).name)
-                theirs = self._split(record)
+                theirs = split_of(values.said_of_split(self.spec().splits, record))
                 if theirs == split or (theirs is None and first):
-                    make = partial(self._row, record, source, raw)
+                    make = partial(self._row, record, source, raw, theirs)
                     yield parsed("", source, record.where, record.values, make)
                 if files_claimed:
                     with suppress(Dropped):
@@ -208,11 +210,6 @@ class OwnCorpus(Corpus):
         """The source of the media files that records of `source` name."""
         return FILES if FILES in self.spec().sources else source
 
-    def _split(self, record: Record) -> str | None:
-        """The split of a record, None if the rule has none for it."""
-        rule = self.spec().splits
-        return values.split_of(rule, values.said_of_split(rule, record))
-
     def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
         """The media of a record: column -> file or files, URL, or place in a table."""
         members_of: dict[str, Any] = {}
@@ -235,11 +232,13 @@ class OwnCorpus(Corpus):
                 members_of[name] = str(value)
         return members_of
 
-    def _row(self, record: Record, source: str, raw: Raw, said: dict[str, Any]) -> Row:
+    def _row(
+        self, record: Record, source: str, raw: Raw, split: str | None, said: dict[str, Any]
+    ) -> Row:
         if record.dropped:
             raise Dropped(*record.dropped)
-        if self._split(record) is None:
-            raise Dropped(Outcome.NOT_IN_CONFIG, f"no split has {record.folder or 'it'}")
+        if split is None:
+            raise Dropped(Outcome.NOT_IN_CONFIG, values.no_split(self.spec().splits, record.folder))
         fields = {n: values.cast(n, column, value(said)) for n, column, value in self._values}
         fields[own_files.NAMED] = names = self._named(record, source, raw)
         if cuts := own_files.sections_of(self.media, said):

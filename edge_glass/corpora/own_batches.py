@@ -1,6 +1,6 @@
 """Rows of tables as batches: what `own` says of a record, said of many at a time in Arrow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -15,7 +15,7 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, PLACE, SOURCE
 from edge_glass.core.spec import KINDS, Column, Spec
 from edge_glass.corpora.key_profile import FLOAT, WHOLE
-from edge_glass.corpora.layouts import tables, values
+from edge_glass.corpora.layouts import split_lists, tables, values
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.layouts.table_batches import Batch, Broken, Said, batches, pieces, values_of
 from edge_glass.corpora.own_files import SPAN
@@ -57,10 +57,14 @@ class TablePart:
             every = [batch.folder]
         else:
             every = values_of(_said(rule.key, batch) if rule.key else batch.where)
-        splits = {each: values.split_of(rule, each) for each in {*map(str, every)}}
+        splits = {each: self._split_of(each) for each in {*map(str, every)}}
         numbers = {e: -1 if split is None else names.index(split) for e, split in splits.items()}
         places = np.fromiter((numbers[str(each)] for each in every), np.int64, len(every))
         return np.broadcast_to(places, len(batch.where))
+
+    @cached_property
+    def _split_of(self) -> Callable[[str], str | None]:
+        return split_lists.splitter(self.spec.splits, [self.files])
 
     @cached_property
     def _columns(self) -> dict[str, Column]:
@@ -73,7 +77,8 @@ class TablePart:
     def _rows(self, batch: Batch, outside: np.ndarray) -> pa.RecordBatch:
         lost, where, blank, odd = dict(batch.lost), batch.where, Broken(), Broken()
         for at in map(int, np.flatnonzero(outside)):
-            lost.setdefault(at, (Outcome.NOT_IN_CONFIG, f"no split has {batch.folder or 'it'}"))
+            why = values.no_split(self.spec.splits, batch.folder)
+            lost.setdefault(at, (Outcome.NOT_IN_CONFIG, why))
         fields = {n: _cast(n, column, batch, lost, odd) for n, column in self._columns.items()}
         ids, media = where, dict[str, pa.Array]()
         if self.url:

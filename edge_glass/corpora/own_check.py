@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, absent
-from edge_glass.core.spec import Spec
+from edge_glass.core.spec import Spec, Splits
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import scan
+from edge_glass.corpora.layouts.split_lists import Lists
 from edge_glass.corpora.own_files import FOLDER
+
+if TYPE_CHECKING:
+    from edge_glass.corpora.layouts.table_batches import Batch
 
 MOST = 1000  # words that records say of splits, to tell them
 
@@ -20,7 +25,7 @@ def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
     `empty` are the splits without a row.
     """
     missing, known, words = _keys(spec), dict[str, None](), set[str]()
-    empty = empty if spec.splits.by in ("folder", "key", "pattern") else []
+    empty = empty if spec.splits.by in ("folder", "key", "list", "pattern") else []
     for each in (each for files in every for each in scan(str(spec.layout), files)):
         known |= dict.fromkeys(each.values)
         missing = {key for key in missing if not {key, key.partition(".")[0]} & known.keys()}
@@ -33,6 +38,21 @@ def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
     keys = [f"{spec.title}: {absent('key', key, known)}" for key in sorted(missing) if known]
     splits = [f"{spec.title}: {absent('record of split', s, there)}" for s in empty if words]
     return keys + splits
+
+
+def beside_lists(rule: Splits, files: Files, every: "Iterable[Record | Batch]") -> dict[str, str]:
+    """Names in lists of splits that no record has, and how many records no list names.
+
+    Raises ConfigError if a record is in lists of two splits.
+    """
+    lists, nowhere, told = Lists(rule, [files]), 0, dict[str, str]()
+    for each in every:
+        for record in (each,) if isinstance(each, Record) else each.records():
+            nowhere += lists.split_of(values.said_of_split(rule, record)) is None
+    for name, count, some in lists.unmatched():
+        more = ", …" if count > len(some) else ""
+        told[name] = f"{count:,} of its names are of no record: {', '.join(some)}{more}"
+    return told | ({f"{nowhere:,} records": "no list names them"} if nowhere else {})
 
 
 def _keys(spec: Spec) -> set[str]:

@@ -3,11 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby
+from pathlib import PurePosixPath
 
-from edge_glass.core.errors import ConfigError
+from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.spec import Splits
 from edge_glass.corpora.key_profile import KeyProfile
-from edge_glass.corpora.layouts import tables
+from edge_glass.corpora.layouts import split_lists, tables
+from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.own_columns import stop
 
 SPLITS = ("split", "subset", "partition", "set")
@@ -15,11 +18,19 @@ WORDS = {word: name for name, all_ in tables.WORDS.items() for word in all_}
 
 
 def rule(
-    name: str, asked: str | None, folders: Counter[str], keys: dict[str, KeyProfile]
+    name: str,
+    asked: str | None,
+    folders: Counter[str],
+    keys: dict[str, KeyProfile],
+    lists: list[str],
+    file_key: str | None = None,
 ) -> Splits:
-    """The rule for data called `name`. Raises ConfigError if it is to be said which one."""
+    """The rule for data called `name`. Raises ConfigError if it is to be said which one.
+
+    `lists`: those that were seen; `file_key`: of a table, that has the names of files.
+    """
     if asked:
-        return _asked(asked, folders, keys)
+        return _asked(asked, folders, keys, file_key)
     words = {k: {w.lower() for w in p.few} for k, p in keys.items() if k.lower() in SPLITS}
     said = [key for key, all_ in words.items() if all_ and all_ <= WORDS.keys()]
     for key in words if not said else ():
@@ -30,17 +41,25 @@ def rule(
                 f"--split key={key}  (each is one)", "--split all  (all is train)",
             )  # fmt: skip
     named = [folder for folder in folders if folder in WORDS]
-    if said and named:
-        raise stop(
-            name, "its folders and a key speak of splits",
-            "--split folder", f"--split key={said[0]}", "--split all",
-        )  # fmt: skip
+    ways = {"its folders": "--split folder"} if named else {}
+    ways |= {"a key": f"--split key={said[0]}"} if said else {}
+    ways |= {"lists": f"--split list={','.join(lists)}"} if lists else {}
+    if len(ways) > 1:
+        raise stop(name, f"{' and '.join(ways)} speak of splits", *ways.values(), "--split all")
+    if lists and not chosen(lists):
+        near = (chosen([*some]) for _, some in groupby(lists, key=lambda n: n.rpartition("/")[0]))
+        sets = (f"--split list={','.join(few or lists[:2])}" for few in near)
+        raise stop(name, f"there are {len(lists)} lists of splits", *sets, "--split all")
+    if lists:
+        return _by_lists(chosen(lists), file_key)
     if said:
         return Splits(by="key", key=said[0], names=_names(keys[said[0]].few))
     if named and len(named) < len(folders):
         others = ", ".join(sorted(filter(None, set(folders) - set(named)))) or "files beside them"
-        ways = ("--split folder  (each folder is one)", "--split all  (all is train)")
-        raise stop(name, f"{', '.join(named)} are splits, {others} are not", *ways)
+        raise stop(
+            name, f"{', '.join(named)} are splits, {others} are not",
+            "--split folder  (each folder is one)", "--split all  (all is train)",
+        )  # fmt: skip
     return Splits(by="folder", names=_names(named)) if named else Splits()
 
 
@@ -55,13 +74,59 @@ def _names(words: Iterable[str]) -> dict[str, list[str]]:
     return named
 
 
-def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Splits:
-    """`all`, `folder`, `key=NAME`, or shares: `train:0.9,test:0.1 by speaker`."""
+def lists_of(files: Files, asked: str | None) -> list[str]:
+    """The lists that the user names. Raises ConfigError if there is none of that name."""
+    if asked is None or not asked.startswith("list="):
+        return []
+    lists = asked.removeprefix("list=").partition(" by ")[0].split(",")
+    for each in lists:
+        if not files.there(each):
+            raise ConfigError(f"--split {asked}: no file {each} in {files.root}")
+    return lists
+
+
+def _of_splits(lists: list[str]) -> dict[str, list[str]]:
+    """Lists by the split that their names speak of, or by their names."""
+    splits: dict[str, list[str]] = {}
+    for each in lists:
+        word = WORDS.get(split_lists.word(each), PurePosixPath(each).stem)
+        splits.setdefault(word, []).append(each)
+    return splits
+
+
+def _by_lists(lists: list[str], key: str | None) -> Splits:
+    """The rule of these lists; what none names is `train`, where no list is of it."""
+    words = _of_splits(lists)
+    names = {split: [n for word in (split, *said) for n in words.get(word, ())]
+             for split, said in _names({"train", *words}).items()}  # fmt: skip
+    return Splits(by="list", names=names, key=key)
+
+
+def chosen(lists: list[str]) -> list[str]:
+    """Of lists that were seen one of each split; none if it is to be said which."""
+    lists = [each for each in lists if split_lists.word(each)]  # and not trainval
+    exact = [each for each in lists if PurePosixPath(each).stem.lower() in WORDS]
+    one_each = (some for some in (lists, exact) if {*map(len, _of_splits(some).values())} == {1})
+    return next(one_each, [])
+
+
+def _asked(
+    rule: str, folders: Counter[str], keys: dict[str, KeyProfile], file_key: str | None
+) -> Splits:
+    """`all`, `folder`, `key=NAME`, `list=FILE,FILE`, or shares: `train:0.9,test:0.1 by speaker`.
+
+    `file_key`: that has the names of files.
+    """
     kind, _, value = rule.partition("=")
     if rule == "all":
         return Splits()
     if rule == "folder":
         return Splits(by="folder", names=_names(filter(None, folders)))
+    if kind == "list":
+        lists, _, group = value.partition(" by ")
+        if group and group not in keys:
+            raise ConfigError(f"--split {rule}: {absent('key', group, keys)}")
+        return _by_lists(lists.split(","), group or file_key)
     if kind == "key" and value in keys:
         return Splits(by="key", key=value, names=_names(keys[value].few))
     shares, _, group = rule.partition(" by ")
@@ -72,6 +137,6 @@ def _asked(rule: str, folders: Counter[str], keys: dict[str, KeyProfile]) -> Spl
         return Splits(by="share", names={n: [] for n in parts}, shares=parts, key=group or None)
     except ValueError:
         raise ConfigError(
-            f"--split {rule}: use all, folder, key=NAME, or shares such as "
-            f"'train:0.9,test:0.1 by speaker', which are 1 in all; there are {', '.join(keys)}"
+            f"--split {rule}: use all, folder, key=NAME, list=FILE,FILE, or shares such "
+            f"as 'train:0.9,test:0.1 by speaker', which are 1 in all; there are {', '.join(keys)}"
         ) from None

@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,8 @@ from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import (
     media_columns,
     media_folders,
+    shards,
+    split_lists,
     table_batches,
     table_records,
     tables,
@@ -29,13 +31,11 @@ from edge_glass.corpora.layouts.table_batches import Batch
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop
 from edge_glass.corpora.own_splits import WORDS
-from edge_glass.sources import tars
 from edge_glass.sources.obtain import Request, obtain
 
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
-WANTED = {kind: f"files called as {kind}, URLs or bytes" for kind in WANT}
-WANTED["url"] = "URLs (http, https)"
+WANTED = {k: f"files called as {k}, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
 PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
 
 
@@ -89,6 +89,7 @@ class _Reading:
         title = hub.hub.repo if hub and hub.hub else place.name.partition(".")[0]
         self._name = re.sub(r"\W+", "_", title).strip("_") or "data"
         self._left_out: dict[str, str] = {}
+        self._lists: list[str] = []  # of splits
         self._packed = place.is_dir() and self._is_packed()
         self._home = None if hub else place.parent
         source = {DATA: hub or Source(path=place.name, packed=self._packed)}
@@ -96,24 +97,20 @@ class _Reading:
         self._files = Files(obtain(request, facts=False), DATA)
 
     def _is_packed(self) -> bool:
-        """Whether it is a folder of shards; tables beside tars say the same of each."""
-        suffixes = Counter[str]()
+        """Whether it is a folder of shards; links to folders in it are told."""
+        every = list[str]()
         for folder, folders, names in os.walk(self._place):
-            suffixes.update(map(_packing, names))
+            every += names
             for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
                 why = "a link to a folder, which is not followed: build that folder"
                 self._left_out[link.relative_to(self._place).as_posix()] = why
-        if suffixes[".mds"] or suffixes[".arrow"]:
-            return True
-        if not suffixes[".tar"] or any(media_folders.kind_of(f"x{each}") for each in suffixes):
-            return False
-        for suffix in suffixes.keys() - {".tar"}:
-            self._left_out[f"*{suffix}"] = "beside the tars, whose samples are read"
-        return True
+        packed, beside = shards.packing(every)
+        self._left_out |= beside
+        return packed
 
     def understood(self) -> Understood:
         layout, names, why = self._layout()
-        files = Files(self._files.raw, DATA, tuple(names))
+        files = replace(self._files, tables=tuple(names))
         sample = [*islice(LAYOUTS[layout].records(files), SAMPLE)]
         if not sample:
             raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
@@ -134,7 +131,11 @@ class _Reading:
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        splits, label = own_splits.rule(self._name, self._choices.split, folders, by_key), None
+        naming = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
+        asked, lists, label = self._choices.split, self._lists, None
+        splits = own_splits.rule(self._name, asked, folders, by_key, lists, *naming[:1])
+        if splits.by == "list":
+            self._left_out |= own_check.beside_lists(splits, files, scan(layout, files))
         if layout == "media" and "folder" not in roles:
             label = self._classes(parents, splits, by_key["folder"])
         if layout == "table" and splits == Splits() and not self._choices.split:
@@ -153,7 +154,8 @@ class _Reading:
                 return "table", names, "Arrow files, as save_to_disk writes them"
             tarred = next(self._files.names(), None) is not None
             return ("webdataset" if tarred else "mds"), [], "a folder of shards"
-        asked = self._choices.layout
+        if (asked := self._choices.layout) in (None, "media", "ljspeech"):
+            self._see_lists()
         for name, one in LAYOUTS.items():
             if one.fits and (name == asked or (asked is None and one.fits(self._files))):
                 return name, [], one.title
@@ -171,6 +173,7 @@ class _Reading:
                 self._left_out[pattern] = "neither media nor a table"
         endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
         beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
+        beside |= {*self._lists}
         chosen = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]
         what = ", ".join(f"{n:,} {kind} files" for kind, n in media.items())
         if media and chosen:
@@ -183,6 +186,15 @@ class _Reading:
             raise ConfigError(f"{self._place}: no media and no rows in it: {there or 'empty'}")
         said = [what, *chosen[:3], "…" if len(chosen) > 3 else ""]
         return layout, chosen, ", ".join(filter(None, said))
+
+    def _see_lists(self) -> None:
+        """The lists of splits, which are no tables; those of the rule are not read as texts."""
+        asked = self._choices.split
+        found, said = split_lists.found(self._files), own_splits.lists_of(self._files, asked)
+        self._lists = [*dict.fromkeys([*said, *found])]
+        self._left_out |= dict.fromkeys(self._lists, "names the files of a split")
+        read = said or ([] if asked else own_splits.chosen(found))
+        self._files = replace(self._files, lists=tuple(read))
 
     def _naming(self, chosen: list[str]) -> list[str]:
         """Of tables beside media those that name them are what there is to read."""
@@ -371,14 +383,6 @@ class _Reading:
 
 def _suffix(name: str) -> str:
     return name.rpartition(".")[2].lower()
-
-
-def _packing(name: str) -> str:
-    """The suffix, that of its packing left out where the file is a shard."""
-    if tars.is_tar(name):
-        return ".tar"
-    suffixes = PurePosixPath(name).suffixes
-    return ".mds" if ".mds" in suffixes[-2:] else "".join(suffixes[-1:])
 
 
 def _counted(

@@ -44,6 +44,15 @@ def voxforge(at: Path, url: str) -> None:
     put(arctic / "wav" / "arctic_a0001.wav", WAV)
 
 
+def speech_commands(at: Path, url: str) -> None:
+    for word in ("bed", "one"):
+        for number in range(3):
+            put(at / "speech_commands" / word / f"0c40e71{number}_nohash_0.wav", WAV)
+    for list_, number in (("validation", 0), ("testing", 1)):
+        names = [f"{word}/0c40e71{number}_nohash_0.wav\n" for word in ("bed", "one")]
+        put(at / "speech_commands" / f"{list_}_list.txt", "".join(names))
+
+
 def common_voice(at: Path, url: str) -> None:
     head = (
         "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment\n"

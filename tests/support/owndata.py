@@ -46,6 +46,7 @@ from own_recordings import (
     lhotse_manifests,
     ljspeech,
     nemo,
+    speech_commands,
     subtitles,
     textgrid,
     turns,
@@ -159,6 +160,11 @@ CASES = {
         {"id": "anna-20080426-adv/a1", "caption": "The quick fox.", "speaker": "anna",
          "normalized_text": "THE QUICK FOX", "gender": "female", "language": "DE"},
         {"missing_media": 2, "missing_caption": 1},
+    ),
+    "speech_commands": Case(
+        "lists of the files of each split: `validation_list.txt`, `ImageSets/Main/val.txt`, …",
+        "speech_commands", speech_commands, {"train": 2, "validation": 2, "test": 2},
+        ("audio", "label"), {"id": "bed/0c40e710_nohash_0.wav", "label": 0},
     ),
     "common_voice": Case(
         "Common Voice: TSV and clips/", "nl", common_voice,

@@ -31,6 +31,7 @@ class Files:
     raw: Raw
     source: str
     tables: tuple[str, ...] = ()  # patterns of the tables that are read, if not all are
+    lists: tuple[str, ...] = ()  # files that say splits and no more
 
     @property
     def root(self) -> Path:
@@ -38,12 +39,13 @@ class Files:
         return self.raw.paths[self.source]
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder with the files in it, sorted, but for hidden ones; names from the root on."""
+        """Each folder with the files in it, sorted, but for hidden ones and lists; full names."""
         if self.root.is_file() and not self.archived:
             yield "", [self.root.name]
             return
         for folder, names in self.raw.folders(self.source):
-            if not _hidden(folder) and (seen := [name for name in names if not _hidden(name)]):
+            seen = [name for name in names if not _hidden(name) and name not in self.lists]
+            if seen and not _hidden(folder):
                 yield folder, seen
 
     def names(self) -> Iterator[str]:

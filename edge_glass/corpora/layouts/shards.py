@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import groupby
 from operator import itemgetter
@@ -13,12 +13,33 @@ import numpy as np
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
+from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.table_records import of_file
 from edge_glass.corpora.layouts.tables import split_word
-from edge_glass.sources import mds
+from edge_glass.sources import mds, tars
 from edge_glass.sources.obtain import store
 from edge_glass.sources.packed_folder import UNPACKED
+
+
+def packing(names: Iterable[str]) -> tuple[bool, dict[str, str]]:
+    """Whether these are files of shards, and what of them lies beside tars, and why it is not read.
+
+    Tables beside tars say the same of each sample.
+    """
+    suffixes = {_suffix(name) for name in names}
+    tarred = ".tar" in suffixes and not any(kind_of(f"x{each}") for each in suffixes)
+    others = suffixes - {".tar"} if tarred else set()
+    beside = {f"*{each}": "beside the tars, whose samples are read" for each in others}
+    return tarred or bool(suffixes & {".mds", ".arrow"}), beside
+
+
+def _suffix(name: str) -> str:
+    """The suffix, that of its packing left out where the file is a shard."""
+    if tars.is_tar(name):
+        return ".tar"
+    suffixes = PurePosixPath(name).suffixes
+    return ".mds" if ".mds" in suffixes[-2:] else "".join(suffixes[-1:])
 
 
 def mds_records(files: Files) -> Iterator[Record]:

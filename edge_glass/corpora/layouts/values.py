@@ -176,6 +176,11 @@ def said_of_split(rule: Splits, record: Record) -> str:
     return record.where if rule.key is None else str(at(rule.key, record.values))
 
 
+def no_split(rule: Splits, folder: str) -> str:
+    """Why a record of a folder is in no split."""
+    return "no list names it" if rule.by == "list" else f"no split has {folder or 'it'}"
+
+
 def split_of(rule: Splits, said: str) -> str | None:
     """The split of a record, out of what the rule looks at; None if it has none for it."""
     if rule.by == "all":

@@ -1,0 +1,159 @@
+"""Splits of data of one's own by lists of names, as image sets and speech commands have them."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from kit import Cli, entries
+from ownfiles import WAV, jpeg, put, table
+
+from edge_glass.audit.verify import verify
+from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora.understand import Choices, understand
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "d"
+
+
+def splits(folder: str = "d") -> dict[str, str]:
+    """The split of each row that was kept."""
+    every = entries(Path("data") / folder).items()
+    return {id: entry["split"] for id, entry in every if entry["outcome"] == "kept"}
+
+
+def pictures(at: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        put(at / f"{name}.jpg", jpeg(number))
+
+
+def voc(at: Path) -> None:
+    pictures(at / "JPEGImages", *(f"00000{n}" for n in range(1, 6)))
+    for task in ("Main", "Segmentation"):
+        sets = at / "ImageSets" / task
+        put(sets / "train.txt", "000001\n000002\n")
+        put(sets / "val.txt", "000003\n")
+        put(sets / "trainval.txt", "000001\n000002\n000003\n")
+    put(at / "ImageSets" / "Main" / "cat_train.txt", "000001  1\n000002 -1\n")
+
+
+def test_of_several_sets_of_lists_one_is_to_be_chosen(at: Path, cli: Cli) -> None:
+    voc(at)
+    lists = "ImageSets/Main/train.txt,ImageSets/Main/val.txt"
+    with pytest.raises(EdgeGlassError, match=f"--split list={lists}"):
+        understand(at)
+    assert cli("build", "d", "--split", f"list={lists}").code == 0
+    assert Counter(splits().values()) == {"train": 2, "validation": 1}
+    lost = [e for e in entries(Path("data/d")).values() if e["outcome"] == "not_in_config"]
+    assert [e["detail"] for e in lost] == ["no list names it"] * 2
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["apple_pie/1", "images/apple_pie/1.jpg", "./images/apple_pie/1.jpg 0",
+     "{at}/images/apple_pie/1.jpg", "d/images/apple_pie/1.jpg", "apple_pie/1.jpg|A pie.",
+     "apple_pie/1\t7"],
+)  # fmt: skip
+def test_a_line_names_a_file_with_or_without_folders_suffix_and_more(
+    line: str, at: Path, cli: Cli
+) -> None:
+    """As Food-101, YOLO, ImageNet and text-to-speech write them."""
+    pictures(at / "images", "apple_pie/1", "apple_pie/11", "waffles/2")
+    put(at / "meta" / "test.txt", line.replace("{at}", str(at)) + "\n")
+    assert cli("build", "d").code == 0
+    assert splits() == {
+        "images/apple_pie/1.jpg": "test", "images/apple_pie/11.jpg": "train",
+        "images/waffles/2.jpg": "train",
+    }  # fmt: skip
+
+
+def test_of_other_lists_beside_those_of_splits_each_is_told(at: Path, cli: Cli) -> None:
+    voc(at)
+    shutil.rmtree(at / "ImageSets" / "Segmentation")
+    assert cli("build", "d").code == 0
+    every = entries(Path("data/d"))
+    assert Counter(splits().values()) == {"train": 2, "validation": 1}
+    others = {"ImageSets/Main/cat_train.txt", "ImageSets/Main/trainval.txt"}
+    assert {id for id, e in every.items() if e["outcome"] == "missing_media"} == others
+    assert understand(at).rows == len(every)
+
+
+def test_lists_name_the_files_of_a_table_or_a_key(at: Path, cli: Cli) -> None:
+    table(at / "metadata.csv", [{"file_name": f"{n}.wav", "who": f"s{n}"} for n in range(3)])
+    for number in range(3):
+        put(at / f"{number}.wav", WAV)
+    put(at / "val.txt", "1\n")
+    put(at / "people.txt", "s2\n")
+    assert cli("build", "d").code == 0
+    assert splits() == {"0.wav": "train", "1.wav": "validation", "2.wav": "train"}
+    assert cli("build", "d", "--split", "list=people.txt by who", "--name", "d_2").code == 0
+    assert splits("d_2") == {"0.wav": "train", "1.wav": "train", "2.wav": "people"}
+
+
+def test_lists_split_a_table_that_is_read_in_batches(at: Path, cli: Cli) -> None:
+    table(at / "all.csv", [{"key": f"k{n}", "text": f"No. {n}"} for n in range(4)])
+    put(at / "ids" / "dev.lst", "k1\nk3\n")
+    assert cli("build", "d", "--split", "list=ids/dev.lst by key").code == 0
+    assert splits() == {"k0": "train", "k1": "validation", "k2": "train", "k3": "validation"}
+
+
+def test_ljspeech_with_file_lists(at: Path, cli: Cli) -> None:
+    put(at / "metadata.csv", "LJ001-0001|One|One\nLJ001-0002|Two|Two\n")
+    for number in (1, 2):
+        put(at / "wavs" / f"LJ001-000{number}.wav", WAV)
+    put(at / "filelists" / "val.txt", "wavs/LJ001-0002.wav|Two\n")
+    assert cli("build", "d", "--split", "list=filelists/val.txt by audio").code == 0
+    assert splits() == {"LJ001-0001": "train", "LJ001-0002": "validation"}
+
+
+def test_names_of_no_record_and_records_of_no_list_are_told(at: Path) -> None:
+    pictures(at, "1", "2", "3")
+    put(at / "train.txt", "1\nnone.jpg\n")
+    put(at / "test.txt", "2\n")
+    seen = understand(at)
+    assert seen.left_out == {
+        "train.txt": "1 of its names are of no record: none.jpg",
+        "test.txt": "names the files of a split",
+        "1 records": "no list names them",
+    }
+    assert seen.spec.splits.names == {"train": ["train.txt"], "test": ["test.txt"]}
+
+
+@pytest.mark.parametrize("line", ["2.jpg", "b/2"])
+def test_a_record_in_two_lists_is_an_error(line: str, at: Path, cli: Cli) -> None:
+    pictures(at / "b", "1", "2")
+    put(at / "train.txt", "1\n2\n")
+    put(at / "test.txt", f"{line}\n")
+    told = cli("build", "d")
+    assert told.code == 1 and "train.txt" in told.err and "test.txt" in told.err
+    written = cli("init", "d", "--split", "all").out
+    spec = yaml.safe_load(written)
+    spec["splits"] = {"by": "list", "names": {"train": ["train.txt"], "test": ["test.txt"]}}
+    Path("d.yaml").write_text(yaml.safe_dump(spec))
+    told = cli("build", "d.yaml")
+    assert told.code == 1 and "train.txt" in told.err and "test.txt" in told.err
+    assert not list(Path("data").rglob("*.parquet"))
+
+
+def test_what_init_writes_of_lists_is_built(at: Path, cli: Cli) -> None:
+    pictures(at, "1", "2")
+    put(at / "val.txt", "2.jpg\n")
+    Path("d.yaml").write_text(cli("init", "d").out)
+    assert cli("build", "d.yaml").code == 0
+    assert splits() == {"1.jpg": "train", "2.jpg": "validation"}
+    (at / "val.txt").unlink()
+    assert "no list val.txt" in cli("build", "d.yaml", "--rebuild").err
+
+
+def test_lists_and_folders_that_both_say_splits_stop(at: Path) -> None:
+    pictures(at, "train/1", "test/2")
+    put(at / "val.txt", "1\n")
+    with pytest.raises(EdgeGlassError, match=r"its folders and lists speak of splits"):
+        understand(at)
+    assert understand(at, Choices(split="folder")).spec.splits.by == "folder"
