@@ -45,14 +45,14 @@ def beside_lists(rule: Splits, files: Files, every: "Iterable[Record | Batch]") 
 
     Raises ConfigError if a record is in lists of two splits.
     """
-    lists, nowhere, told = Lists(rule, [files]), 0, dict[str, str]()
+    lists, nowhere, lost = Lists(rule, [files]), 0, dict[str, str]()
     for each in every:
         for record in (each,) if isinstance(each, Record) else each.records():
             nowhere += lists.split_of(values.said_of_split(rule, record)) is None
     for name, count, some in lists.unmatched():
         more = ", …" if count > len(some) else ""
-        told[name] = f"{count:,} of its names are of no record: {', '.join(some)}{more}"
-    return told | ({f"{nowhere:,} records": "no list names them"} if nowhere else {})
+        lost[name] = f"{count:,} of its names are of no record: {', '.join(some)}{more}"
+    return lost | ({f"{nowhere:,} records": "no list names them"} if nowhere else {})
 
 
 def _keys(spec: Spec) -> set[str]:

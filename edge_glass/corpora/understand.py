@@ -190,10 +190,10 @@ class _Reading:
     def _see_lists(self) -> None:
         """The lists of splits, which are no tables; those of the rule are not read as texts."""
         asked = self._choices.split
-        found, said = split_lists.found(self._files), own_splits.lists_of(self._files, asked)
-        self._lists = [*dict.fromkeys([*said, *found])]
+        near, said = split_lists.seen(self._files), own_splits.lists_of(self._files, asked)
+        self._lists = [*dict.fromkeys([*said, *near])]
         self._left_out |= dict.fromkeys(self._lists, "names the files of a split")
-        read = said or ([] if asked else own_splits.chosen(found))
+        read = said or ([] if asked else own_splits.chosen(near))
         self._files = replace(self._files, lists=tuple(read))
 
     def _naming(self, chosen: list[str]) -> list[str]:

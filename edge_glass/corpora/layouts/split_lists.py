@@ -58,12 +58,14 @@ class Lists:
     def split_of(self, said: str) -> str | None:
         """The split of the list that has this record; of one that none has that without a list."""
         names = [*accumulate(reversed(_stem(said).split("/")), lambda end, part: f"{part}/{end}")]
-        found = {int(self._of[at]) for name in names if (at := self._at(_digest(name))) is not None}
-        if len(found) > 1:
+        numbers = {
+            int(self._of[at]) for name in names if (at := self._at(_digest(name))) is not None
+        }
+        if len(numbers) > 1:
             lists = [*self._splits.values()]
-            there = ", ".join(name for number in sorted(found) for name in lists[number])
+            there = ", ".join(name for at in sorted(numbers) for name in lists[at])
             raise ConfigError(f"{said} stands in lists of two splits: {there}: mend one of them")
-        return [*self._splits][found.pop()] if found else self._rest
+        return [*self._splits][numbers.pop()] if numbers else self._rest
 
     def unmatched(self) -> Iterator[tuple[str, int, list[str]]]:
         """Of each list with names that no record has had until now how many, and the first."""
@@ -105,7 +107,7 @@ def names(rule: Splits) -> tuple[str, ...]:
     return tuple(chain.from_iterable(rule.names.values())) if rule.by == "list" else ()
 
 
-def found(files: Files) -> list[str]:
+def seen(files: Files) -> list[str]:
     """Text files that name media files, in folders where one of them is called as a split."""
     every = [*files.names()]
     texts = [name for name in every if name.lower().endswith(ENDINGS)]
