@@ -48,7 +48,14 @@ class Build:
         return self.folder.parent / names.REPORT
 
     def load(self, split: str | None = None) -> Any:
-        """The rows as a Dataset, or a DatasetDict without `split`."""
+        """The rows, without a copy of them.
+
+        Args:
+            split: one of the config's; all of them without it.
+
+        Returns:
+            A `datasets.Dataset`, or without `split` a `DatasetDict`.
+        """
         return load(self.manifest.config, self.folder.parent, split=split)
 
     def _counts(self) -> list[tuple[str, int, int, int]]:
@@ -117,6 +124,7 @@ def build(
 
     Raises:
         ChoiceError: data of your own can be read in several ways; its `choices` are the options.
+        ConfigError: there is no such config or parameter, or arguments do not go together.
         EdgeGlassError: what is wrong, and what to do.
 
     Examples:

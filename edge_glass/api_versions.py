@@ -278,6 +278,7 @@ def withdraw(
         What was changed, and what was read to see that nothing is left.
 
     Raises:
+        ConfigError: `ids` or `sha256` is a text and no list.
         EdgeGlassError: no such row is there, or something of them is left.
 
     Examples:

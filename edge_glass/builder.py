@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         CaptionParams,
         CorpusConfig,
         TranscriptParams,
-        VideoParams,
     )
     from edge_glass.corpora.rows import (
         matched,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         unclaimed,
         unlisted,
     )
+    from edge_glass.corpora.video_params import VideoParams
     from edge_glass.domains.imagenet import INDEX, SIMILARITY
     from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
     from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from edge_glass.media.features import ClassLabel, Features, Sequence, Value
     from edge_glass.sources import table_chunks
     from edge_glass.sources.fields import check_text, strings
+    from edge_glass.sources.folder import nfc
     from edge_glass.sources.obtain import store
-    from edge_glass.sources.raw import Raw, nfc
+    from edge_glass.sources.raw import Raw
     from edge_glass.sources.row_media import Media
     from edge_glass.sources.table_join import Table, joined
     from edge_glass.sources.table_layout import Layout

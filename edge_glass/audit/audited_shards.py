@@ -34,7 +34,10 @@ class Shard:
 
 
 def shards(folders: Sequence[Path]) -> list[Shard]:
-    """All shards of some builds, those of the first one first."""
+    """All shards of some builds, those of the first one first.
+
+    Raises DataError where they are elsewhere.
+    """
     listed: list[Shard] = []
     domain = 0
     for corpus, folder in enumerate(folders):

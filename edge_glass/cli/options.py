@@ -168,7 +168,10 @@ def _own(place: str, said: "Choices | None") -> "Own | None":
 
 
 def one_build(directory: Path) -> Path:
-    """The folder of the only config that is built there."""
+    """The folder of the only config that is built there.
+
+    Raises ConfigError where there are several.
+    """
     from edge_glass.core import manifest
 
     built = manifest.built(directory)

@@ -167,7 +167,7 @@ def _beside(lock: Path) -> Path:
 
 @contextmanager
 def disk_full(place: Path, remedy: str) -> Iterator[None]:
-    """Say where the disk is full and what to do, in place of the OSError."""
+    """Say where the disk is full and what to do, in place of the OSError. Raises SpaceError."""
     try:
         yield
     except OSError as error:

@@ -50,7 +50,14 @@ def digests(seed: int, keys: "pa.Array") -> "pa.Array":
 
 
 def text_digests(texts: Iterable[str]) -> list[str]:
-    """An id out of each text, of 32 digits; what is not UTF-8 counts as `?`."""
+    """An id out of each text.
+
+    Args:
+        texts: what tells rows apart; what is not UTF-8 in them counts as `?`.
+
+    Returns:
+        Of each the first 32 hexadecimal digits of its sha256.
+    """
     return [sha256(text.encode(errors="replace")).hexdigest()[:32] for text in texts]
 
 

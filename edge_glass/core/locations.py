@@ -72,7 +72,10 @@ def is_local(path: str | Path) -> bool:
 
 @contextmanager
 def errors_explained(where: str | Path) -> Iterator[None]:
-    """Errors of the network and of storage as what they mean to who asked."""
+    """Errors of the network and of storage as what they mean to who asked.
+
+    Raises NetworkError, or as they are.
+    """
     try:
         yield
     except EdgeGlassError:

@@ -389,7 +389,10 @@ def _is_build(folder: Path) -> bool:
 
 
 def built(out: Path) -> dict[str, Path]:
-    """Config -> folder of everything that is built under `out` (or is `out` itself)."""
+    """Config -> folder of everything that is built under `out` (or is `out` itself).
+
+    Raises DataError if nothing is.
+    """
     with errors_explained(out):
         places = [out] if _is_build(out) else [path.parent for path in out.glob(f"*/{FILE}")]
         folders = sorted(filter(_is_build, places), key=lambda folder: folder.name)

@@ -33,7 +33,10 @@ WIDTH = 8  # bytes of a value, or of its place where it is a text
 
 
 def limit() -> int:
-    """The bytes that a row group may take in memory."""
+    """The bytes that a row group may take in memory.
+
+    Raises ConfigError if the setting is no number.
+    """
     text = os.environ.get(SETTING, "")
     if text and not text.isdecimal():
         raise ConfigError(f"{SETTING}={text}: give a number of bytes")

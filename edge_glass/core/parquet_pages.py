@@ -146,7 +146,10 @@ def signed(data: bytes, at: int) -> tuple[int, int]:
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned number of Thrift's compact protocol, and where it ends."""
+    """An unsigned number of Thrift's compact protocol, and where it ends.
+
+    Raises ValueError if it does not end.
+    """
     value = shift = 0
     while (byte := data[at]) >= 128:
         if shift > 56:

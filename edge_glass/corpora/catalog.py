@@ -206,7 +206,10 @@ def variant(
 
 
 def at(place: str) -> Own:
-    """The corpus that a YAML of one's own tells of, or that data without one are."""
+    """The corpus that a YAML of one's own tells of, or that data without one are.
+
+    Raises ConfigError where there is none.
+    """
     if is_data(place):
         from edge_glass.corpora.understand import understand
 
@@ -241,7 +244,10 @@ def _config(place: str, mine: Own) -> str:
 
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
-    """YAML values by name: `["subset=500", "splits=[train]"]`."""
+    """YAML values by name: `["subset=500", "splits=[train]"]`.
+
+    Raises ConfigError for what is none.
+    """
     overrides = {}
     for setting in settings:
         key, equals, value = setting.partition("=")

@@ -100,7 +100,18 @@ def _fault(texts: Iterable[str]) -> str | None:
 
 
 def of_lines(corpus: "Corpus", raw: Raw, source: str, width: int, columns: Columns) -> list[Part]:
-    """The lines of a text file without a header, of so many fields between tabs."""
+    """The lines of a text file without a header.
+
+    Args:
+        corpus: whose rows they are.
+        raw: its sources.
+        source: the file's name in the YAML.
+        width: fields of a line, between tabs.
+        columns: makes columns of the fields of many lines at once.
+
+    Returns:
+        Pieces of the file, each read by one process.
+    """
     spans = _spans(raw, source, "", empty=True)
     readers = [partial(raw.tsv, source, width, span) for span in spans]
     return [ColumnPart(source, "line", reader, columns, corpus.row_schema) for reader in readers]
@@ -116,7 +127,20 @@ def of_objects(
     *,
     required: Sequence[str],
 ) -> list[Part]:
-    """The objects of a JSON file (see `Raw.objects`): one process reads a list, all read lines."""
+    """The objects of a JSON file, see `Raw.objects`.
+
+    Args:
+        corpus: whose rows they are.
+        raw: its sources.
+        source: the file's name in the YAML, or that of an archive or folder that has it.
+        name: of the file; `.jsonl` has an object a line.
+        kinds: key -> feature that its values fit.
+        columns: makes columns of the values of many objects at once.
+        required: keys whose values are never null.
+
+    Returns:
+        Pieces of the file, each read by one process; a list is one piece.
+    """
     unit = "line" if name.endswith(".jsonl") else "item"
     spans = _spans(raw, source, name, empty=False) if unit == "line" else (WHOLE,)
     readers = [partial(raw.objects, source, name, kinds, required, span) for span in spans]
@@ -132,7 +156,17 @@ def _spans(raw: Raw, source: str, name: str, *, empty: bool) -> tuple[Span, ...]
 
 
 def of_table(corpus: "Corpus", source: str, path: Path, columns: Columns) -> list[Part]:
-    """The rows of a Parquet file that stands for the lines of a source."""
+    """The rows of a Parquet file that stands for the lines of a source.
+
+    Args:
+        corpus: whose rows they are.
+        source: the name of those lines in the YAML.
+        path: of the Parquet file.
+        columns: makes columns of many rows at once.
+
+    Returns:
+        Its row groups, each read by one process.
+    """
     with parquet.opened(path) as file:
         rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     starts = zip(range(len(rows)), accumulate(rows, initial=0), strict=False)

@@ -10,17 +10,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from pydantic import ValidationError
-
 from edge_glass.core import interrupts
-from edge_glass.core.errors import ConfigError, DataError, SourceError, absent, raise_all
+from edge_glass.core.errors import ConfigError, DataError, SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import allows
 from edge_glass.core.row import MEDIA, Batches, Part, Row, rows_of_batch
 from edge_glass.core.spec import Spec, line_of, of_package, path_of, room
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
-from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, model, own_fields
+from edge_glass.corpora.params import (
+    AudioParams,
+    CaptionParams,
+    CorpusConfig,
+    checked,
+    own_fields,
+)
 from edge_glass.media import features
 from edge_glass.media.features import Features, Value, arrow_schema
 from edge_glass.sources.fields import Columns, preview
@@ -81,7 +85,14 @@ class Corpus(ABC):
 
     @abstractmethod
     def sources(self, split: str) -> list[str]:
-        """The names (as in the YAML) of the files that `split` is made of."""
+        """The files that a split is made of.
+
+        Args:
+            split: one of `splits`.
+
+        Returns:
+            Their names in the YAML.
+        """
 
     @abstractmethod
     def columns(self) -> Features:
@@ -93,6 +104,13 @@ class Corpus(ABC):
         A config without media is then built out of the batches as they are: nothing is done for a
         row by itself, and `rows` and `examples` are not asked. Of one whose rows each have an
         image, the batches say which, and `examples` is asked.
+
+        Args:
+            split: one of `splits`.
+            raw: the sources.
+
+        Returns:
+            Pieces of the split, each read by one process.
         """
         return ()
 
@@ -104,22 +122,56 @@ class Corpus(ABC):
         return {}
 
     def sampled(self, batches: Batches, raw: "Raw") -> Batches:
-        """The batches of a split as the config takes them: its order, what it leaves out marked."""
+        """The rows of a split as the config takes them.
+
+        Args:
+            batches: those of `parts`.
+            raw: the sources.
+
+        Returns:
+            The same rows in the config's order, those marked that it leaves out.
+        """
         return batches
 
     def rows(self, split: str, raw: "Raw") -> Iterator[Row]:
-        """Every row of the source, in its order, without reading media; here those of `parts`."""
+        """Every row of the source, in its order, without reading media; here those of `parts`.
+
+        Args:
+            split: one of `splits`.
+            raw: the sources.
+
+        Returns:
+            Rows; those known to be bad say why in `dropped`.
+        """
         parts, archive = self.parts(split, raw), self.fetched or self.sources(split)[-1]
         batches = self.sampled(lambda: (batch for part in parts for batch in part.batches()), raw)
         for batch in batches():
             yield from rows_of_batch(batch, archive, asked=bool(self.fetched))
 
     def examples(self, row: Row, media: "Media") -> Iterator[Example]:
-        """The examples of a row (mostly one). Raise Dropped if it cannot be kept."""
+        """The examples of a row, mostly one.
+
+        Args:
+            row: one of `rows`.
+            media: its files.
+
+        Returns:
+            Dictionaries with the columns of `columns`.
+
+        Raises:
+            Dropped: the row cannot be kept; its outcome and detail go into the ledger.
+        """
         yield {"id": row.id} | row.fields
 
     def row_bytes(self, source_bytes: int) -> int:
-        """About how many bytes of Parquet a row with so many bytes of media makes."""
+        """About how large a row gets, by which shards are cut.
+
+        Args:
+            source_bytes: of the row's media.
+
+        Returns:
+            Bytes of Parquet.
+        """
         size = source_bytes
         if isinstance(self.config, AudioParams):
             size = self.config.audio_size(size)
@@ -216,24 +268,10 @@ class Corpus(ABC):
         """The published config `base`, with parameters overridden, under `name`."""
         spec = cls.spec()
         values = spec.configs[base] | overrides
-        where = f"{base} with {_said(overrides)}" if overrides else None
-        values = cls._check(cls.BUILDER_CONFIG_CLASS, base, values, where)
+        said = ", ".join(f"{name}={value}" for name, value in overrides.items())
+        where = f"{base} with {said}" if overrides else cls.said_at(base)
+        values = checked(cls.BUILDER_CONFIG_CLASS, base, values, where)
         return cls.BUILDER_CONFIG_CLASS(name=name, version=spec.version, **values)
-
-    @classmethod
-    def _check(
-        cls, kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str | None = None
-    ) -> dict[str, Any]:
-        clean: dict[str, Any] = {}
-        try:
-            clean = model(kind)(**values).model_dump()
-            problems = [*kind(name=name, **clean).problems()]
-        except ValidationError as error:
-            problems = [*_explain(error, kind)]
-        if problems:
-            where = where or cls.said_at(name)
-        raise_all((f"{where}: {problem}" for problem in problems), ConfigError)
-        return clean
 
     @classmethod
     def code(cls) -> dict[str, str]:
@@ -259,7 +297,10 @@ class Corpus(ABC):
         return {name: values[name] for name in own_fields(type(self.config)) if name in values}
 
     def chosen_splits(self) -> list[str]:
-        """The splits that the config asks for, in published order."""
+        """The splits that the config asks for, in published order.
+
+        Raises ConfigError for one that is none.
+        """
         present, asked = self.splits(), self.config.splits
         if unknown := sorted(set(asked or []) - set(present)):
             said = absent("split", ", ".join(unknown), present)
@@ -336,7 +377,10 @@ class Corpus(ABC):
         return Columns(self.columns())
 
     def source_rows(self, split: str, raw: "Raw") -> Iterator[Row]:
-        """`rows`, as far as they have an id and can be written down: others are malformed_row."""
+        """`rows`, as far as they have an id and can be written down: others are malformed_row.
+
+        Raises SourceError where a builder gives no row for a record.
+        """
         try:
             for row in self.rows(split, raw):
                 if not isinstance(row.id, str) or not row.id.strip():
@@ -354,20 +398,3 @@ class Corpus(ABC):
 
 def _digest(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _said(overrides: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in overrides.items())
-
-
-def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:
-    """One sentence a parameter, though each type that it could have had says why it has not."""
-    reasons: dict[str, list[Any]] = {}
-    for reason in error.errors():
-        reasons.setdefault(str(reason["loc"][0]), []).append(reason)
-    for name, its_reasons in reasons.items():
-        if its_reasons[0]["type"] == "extra_forbidden":
-            yield absent("parameter", name, own_fields(kind))
-        else:
-            why = " or ".join(dict.fromkeys(reason["msg"] for reason in its_reasons))
-            yield f"{name}: {why}, found {its_reasons[0]['input']!r}"

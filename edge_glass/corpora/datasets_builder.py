@@ -12,6 +12,7 @@ from edge_glass.core import interrupts
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.corpora.params import checked
 from edge_glass.corpora.selection import Selection
 from edge_glass.media.decoding import decodable, published
 from edge_glass.sources import prefetch
@@ -31,7 +32,9 @@ class DatasetsBuilder(datasets.GeneratorBasedBuilder):
         kwargs["hash"] = kwargs.get("hash") or self.code_hash()
         name = dataset_name or self.corpus
         datasets.GeneratorBasedBuilder.__init__(self, *args, dataset_name=name, **kwargs)
-        self._check(type(self.config), self.config.name, self.parameters())
+        checked(
+            type(self.config), self.config.name, self.parameters(), self.said_at(self.config.name)
+        )
 
     def __reduce__(self) -> Any:
         """By the corpus's own class, which other processes can import."""

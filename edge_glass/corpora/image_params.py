@@ -89,7 +89,18 @@ class ImageParams(CorpusConfig):
         return {"image": Image(), "width": Value("int32"), "height": Value("int32")}
 
     def image_of(self, media: "Media", stem: str) -> dict[str, Any]:
-        """`image_columns` of a row's media; the ledger says what was mended. Raises Dropped."""
+        """The columns of a row's image.
+
+        Args:
+            media: of the row; its notes say what was mended.
+            stem: of the name that the image gets.
+
+        Returns:
+            What `image_columns` gives.
+
+        Raises:
+            Dropped: there is no such file, or it is no image.
+        """
         return self.image_columns(media.read(), stem, media.notes)
 
     def image_columns(
@@ -130,9 +141,18 @@ class BrokenImageParams(ImageParams):
     ] = "drop"
 
     def image_or_black(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
-        """As `image_columns`; a broken image is black if the config says so, and noted.
+        """As `image_columns`; a broken image is black if the config says so.
 
-        `name`: of the image's file, kept where it ends in `.jpeg` as JPEGs may.
+        Args:
+            data: the image's bytes.
+            name: of its file, kept where it ends in `.jpeg` as JPEGs may.
+            notes: get what the ledger should say of a row that is kept.
+
+        Returns:
+            What `image_columns` gives.
+
+        Raises:
+            Dropped: it is broken, and the config takes no black one.
         """
         from edge_glass.media import images
 

@@ -16,8 +16,9 @@ from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
-from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig, VideoParams
-from edge_glass.sources.raw import nfc
+from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig
+from edge_glass.corpora.video_params import VideoParams
+from edge_glass.sources.folder import nfc
 
 SPAN = ("start", "end", "length")  # roles of what says the seconds of a recording
 NAMED, CUTS = "row.named", "row.cuts"  # fields of a row that are no columns, as marks of a batch

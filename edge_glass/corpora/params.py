@@ -1,6 +1,6 @@
 """The parameters that configs set: one dataclass a kind of media, mixed into a corpus's config."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from typing import Annotated, Any, Literal, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from edge_glass.core import extras
+from edge_glass.core.errors import ConfigError, absent, raise_all
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import Use
-from edge_glass.media import MAX_FRAMES
-from edge_glass.media.features import Audio, Features, Image, Sequence, Value, Video
+from edge_glass.media.features import Audio, Features, Sequence, Value
 
 NORMALISER = "whisper_normalizer"
 _OF_DATASETS = ("name", "version", "data_dir", "data_files", "description")
@@ -98,9 +98,18 @@ class AudioParams(CorpusConfig):
         return {"audio": Audio(sampling_rate=self.sample_rate)}
 
     def audio_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
-        """Columns `audio` (and `sampling_rate`), and `duration` in seconds, out of a media file.
+        """The columns of a sound.
 
-        `notes` gets what the ledger should say of a row that is kept. Raises Dropped.
+        Args:
+            data: bytes of a media file.
+            name: that the sound gets.
+            notes: get what the ledger should say of a row that is kept.
+
+        Returns:
+            `audio` (and `sampling_rate`, in Hz), and `duration` in seconds.
+
+        Raises:
+            Dropped: it does not decode to its end, or is not what the config takes.
         """
         from edge_glass.media import audio
         from edge_glass.media.sound_file import Sound
@@ -168,10 +177,18 @@ class CaptionParams(CorpusConfig):
     def with_captions(
         self, example: dict[str, Any], captions: list[str], skip_blank: bool = False
     ) -> Iterator[Any]:
-        """The example with its captions: once, or once a caption with `#n` after its id.
+        """The example with its captions, as `caption_mode` asks.
 
-        A blank caption drops the row; with `skip_blank` it is left out, and the others keep their
-        numbers. Raises Dropped.
+        Args:
+            example: all its other columns.
+            captions: in upstream's order.
+            skip_blank: leave out a blank one, and let the others keep their numbers.
+
+        Returns:
+            The example once, or once a caption with `#n` after its id.
+
+        Raises:
+            Dropped: a caption is blank.
         """
         blank = [number for number, text in enumerate(captions, 1) if not text.strip()]
         if blank and not (skip_blank and len(blank) < len(captions)):
@@ -187,118 +204,6 @@ class CaptionParams(CorpusConfig):
             random = self.caption_mode == "random"
             chosen = rank(self.seed, example["id"]) % len(captions) if random else 0
             yield example | {"caption": captions[chosen]}
-
-
-@dataclass
-class VideoParams(AudioParams):
-    """How clips of video are written: frames and sound, or the clip as it is."""
-
-    frames: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_FRAMES)] | Literal["keyframes"],
-        Field(description="evenly spaced frames a clip, or the keyframes"),
-    ] = 8
-    frame_rate: Annotated[
-        float | None, Field(gt=0, le=60, description="so many frames a second instead")
-    ] = None
-    frame_side: Annotated[
-        int | None, Field(ge=16, le=8192, description="longest side in pixels; never enlarged")
-    ] = 480
-    whole_video: Annotated[
-        bool, Field(description="the clip's own bytes instead of frames and sound")
-    ] = False
-    require_audio: Annotated[bool, Field(description="drop clips without a sound track")] = False
-
-    @property
-    def format(self) -> str:
-        """`audio_format`, or FLAC: sound inside a clip is no file that could be kept."""
-        return self.audio_format or "flac"
-
-    def problems(self) -> Iterator[str]:
-        """Parameters that contradict each other."""
-        yield from super().problems()
-        if self.audio_format == "source":
-            yield "audio_format source: sound inside a clip is no file; use flac, wav or waveform"
-        if self.frame_rate is not None and self.frames == "keyframes":
-            yield "frame_rate and frames keyframes ask for different frames: unset one of them"
-
-    def made_with(self) -> dict[str, str]:
-        """What decodes clips and writes frames."""
-        from edge_glass.media import video
-
-        return super().made_with() | video.libraries()
-
-    def video_features(self) -> Features:
-        """The columns that `video_columns` fills."""
-        numbers = {"duration": "float64", "width": "int32", "height": "int32", "fps": "float64"}
-        sizes = {name: Value(kind) for name, kind in numbers.items()}
-        if self.whole_video:
-            return {"video": Video()} | sizes
-        return {"image_jpegs": Sequence(Image())} | self.audio_features() | sizes
-
-    def video_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
-        """The columns of a clip: frames or the clip itself, sound, size; duration in seconds.
-
-        A clip without a sound track has None for audio. `notes` gets what the ledger should say of
-        a row that is kept. Raises Dropped.
-        """
-        from edge_glass.media import audio, container, video
-
-        count = 8 if self.frames == "keyframes" else self.frames
-        keyframes = self.frames == "keyframes"
-        clip = video.read(data, video.Choice(count, self.frame_rate, keyframes, self.frame_side))
-        notes += clip.notes
-        start = float(clip.probe.start)
-        track = container.beside(data, start, notes) if clip.probe.has_audio else None
-        sound = self._sound(track, name, notes)
-        if track:
-            notes += audio.apart(*track, clip.probe.seconds)
-        columns = {"duration": round(clip.probe.seconds, 6), "fps": clip.probe.fps}
-        columns |= {"width": clip.width, "height": clip.height}
-        if self.whole_video:
-            return columns | {"video": {"bytes": data, "path": name}}
-        return columns | sound | {"image_jpegs": _as_images(still.jpeg for still in clip.stills)}
-
-    def _sound(
-        self, decoded: tuple[np.ndarray, int] | None, name: str, notes: list[str]
-    ) -> dict[str, Any]:
-        if decoded:
-            from edge_glass.media import audio
-
-            notes += audio.silence(decoded[0])
-            return self.sample_columns(*decoded, name, notes)
-        if self.require_audio:
-            raise Dropped(Outcome.NO_AUDIO, "no sound track")
-        notes.append("no sound track")
-        return self.no_audio()
-
-    def parts_columns(
-        self, jpegs: list[Any], sound: Any, rate: int | None, name: str, notes: list[str]
-    ) -> dict[str, Any]:
-        """The same columns out of frames and sound that are apart already, but for `duration`.
-
-        Frames (JPEG bytes, or dicts of them) keep their bytes. `sound` is a file's bytes, a list of
-        numbers at `rate` Hz, or None.
-        """
-        from edge_glass.media import audio, stills
-
-        frames = [frame["bytes"] if isinstance(frame, dict) else frame for frame in jpegs or []]
-        if not frames:
-            raise Dropped(Outcome.EMPTY_MEDIA, "no frames")
-        checked = [stills.checked(frame) for frame in frames]
-        notes += stills.warnings([still for still, _ in checked])
-        width, height = checked[0][1]
-        samples = audio.listed(sound, rate)
-        columns = self._sound(samples, name, notes) | {"image_jpegs": _as_images(frames)}
-        return columns | {"width": width, "height": height, "fps": None}
-
-    def audio_size(self, source_bytes: int) -> int:
-        """About how many bytes frames and sound of ten seconds will take, to cut shards by."""
-        if self.whole_video:
-            return source_bytes
-        frames = 10 * self.frame_rate if self.frame_rate else self.frames
-        frames = 5 if isinstance(frames, str) else frames
-        side = min(self.frame_side or 1280, 1280)
-        return int(frames * 0.2 * side**2) + super().audio_size(10 * 44100 * 2)
 
 
 @dataclass
@@ -324,7 +229,17 @@ class TranscriptParams(CorpusConfig):
         )
 
     def transcript(self, text: str) -> str:
-        """The text in the config's mode. Raises Dropped if nothing is left of it."""
+        """A text in the config's `caption_mode`.
+
+        Args:
+            text: as upstream has it.
+
+        Returns:
+            It as it is published.
+
+        Raises:
+            Dropped: nothing is left of it.
+        """
         if self.caption_mode == "lower":
             written = text.lower()
         else:
@@ -332,10 +247,6 @@ class TranscriptParams(CorpusConfig):
         if not written.strip():
             raise Dropped(Outcome.BLANK_CAPTION, f"{text!r} in mode {self.caption_mode}")
         return written
-
-
-def _as_images(jpegs: Iterable[bytes]) -> list[dict[str, Any]]:
-    return [{"bytes": jpeg, "path": None} for jpeg in jpegs]
 
 
 @cache
@@ -361,3 +272,30 @@ def _model(config: type[CorpusConfig]) -> type[BaseModel]:
     defaults = {field.name: field.default for field in fields(config)}
     parameters: Any = {name: (hints[name], defaults[name]) for name in own_fields(config)}
     return create_model(config.__name__, __config__=ConfigDict(extra="forbid"), **parameters)
+
+
+def checked(
+    kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str
+) -> dict[str, Any]:
+    """All parameters of a config. Raises ConfigError for those that cannot be, `where` they are."""
+    clean: dict[str, Any] = {}
+    try:
+        clean = model(kind)(**values).model_dump()
+        problems = [*kind(name=name, **clean).problems()]
+    except ValidationError as error:
+        problems = [*_explain(error, kind)]
+    raise_all((f"{where}: {problem}" for problem in problems), ConfigError)
+    return clean
+
+
+def _explain(error: ValidationError, kind: type[CorpusConfig]) -> Iterator[str]:
+    """One sentence a parameter, though each type that it could have had says why it has not."""
+    reasons: dict[str, list[Any]] = {}
+    for reason in error.errors():
+        reasons.setdefault(str(reason["loc"][0]), []).append(reason)
+    for name, its_reasons in reasons.items():
+        if its_reasons[0]["type"] == "extra_forbidden":
+            yield absent("parameter", name, own_fields(kind))
+        else:
+            why = " or ".join(dict.fromkeys(reason["msg"] for reason in its_reasons))
+            yield f"{name}: {why}, found {its_reasons[0]['input']!r}"

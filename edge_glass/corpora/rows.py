@@ -10,13 +10,18 @@ from typing import Any
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Row
 from edge_glass.sources.fields import Malformed
-from edge_glass.sources.raw import Raw, spelled
+from edge_glass.sources.folder import spelled
+from edge_glass.sources.raw import Raw
 
 
 def section_of(name: str) -> dict[str, Any] | None:
-    """What an id of the kind `<video id>_<start>_<end>` says (times in seconds); None for others.
+    """What an id of the kind `<video id>_<start>_<end>` says; a video id may hold `_` itself.
 
-    A video id may hold `_` itself.
+    Args:
+        name: the id.
+
+    Returns:
+        `id`, `start` and `end` (seconds) for a `fetch_request`; None for another kind of id.
     """
     try:
         video_id, *times = name.rsplit("_", 2)
@@ -34,10 +39,17 @@ def parsed(
     record: dict[str, Any],
     make: Callable[[dict[str, Any]], Row],
 ) -> Row:
-    """The row that `make` makes of a record.
+    """The row that a record is, a dropped one if it is `Malformed` or `make` raises Dropped.
 
-    A dropped one if the record is `Malformed`, or `make` raises Dropped. `where`: the number of its
-    line, or what else names it in its source, which the row has as its `row` if it has none.
+    Args:
+        split: that the row's id begins with, if it has none of its own.
+        source: the name in the YAML of what has the record.
+        where: the number of its line, or what else names it there.
+        record: as a reader of `raw` gives it.
+        make: gives the row; its `row` is `where` if it says nothing.
+
+    Returns:
+        A row.
     """
     where = f"line {where}" if isinstance(where, int) else where
     try:
@@ -58,9 +70,17 @@ def of_lines(
     pattern: re.Pattern[str],
     make: Callable[[dict[str, Any]], Row],
 ) -> Iterator[Row]:
-    """The rows that `make` makes of the named groups of lines; those that do not fit are malformed.
+    """The rows of a text file, by a pattern; lines that do not fit are malformed, empty ones none.
 
-    `lines` are numbered, as `raw.lines` gives them; empty ones are none.
+    Args:
+        split: as of `parsed`.
+        source: the name of the file in the YAML.
+        lines: with their numbers, as `raw.lines` gives them.
+        pattern: of a whole line.
+        make: makes a row of the pattern's named groups.
+
+    Returns:
+        A row for each line.
     """
     for number, line in lines:
         match = pattern.fullmatch(line)
@@ -76,11 +96,19 @@ def matched(
     split: str = "",
     split_of: Callable[[str], str] = lambda name: "",
 ) -> Iterator[Row]:
-    """The rows of a few media files (a folder's), in the order of these files, `names`.
+    """The rows of a few media files (a folder's), in the order of these files.
 
     A file that no row has as its media is a row of its own, dropped; rows without a file come last.
-    Where an archive has the files of several splits, `split_of` says the split of a file, and those
-    that are not of `split` are passed over.
+
+    Args:
+        rows: those that records make.
+        archive: the name in the YAML of what has the files.
+        names: of the files, in their order.
+        split: that files are taken of, where an archive has those of several.
+        split_of: the split of a file; others are passed over.
+
+    Returns:
+        A row for each file, and those without.
     """
     waiting: dict[str | None, list[Row]] = {}
     files = [name for name in names if split_of(name) == split]
@@ -99,9 +127,16 @@ def matched(
 
 
 def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator[Row]:
-    """Rows for the files of an archive or folder that no record names, in any spelling.
+    """Rows, dropped, for the files of an archive or folder that no record names, in any spelling.
 
-    Where several splits read it one of them asks, with all that any of them claims.
+    Args:
+        split: the one that asks, where several read it.
+        archive: its name in the YAML.
+        raw: the sources.
+        claimed: files that records of any split name.
+
+    Returns:
+        A row for each other file.
     """
     claimed = claimed.copy()
     for name in [name for name in claimed if not name.isascii()]:
@@ -116,7 +151,18 @@ def unclaimed(split: str, archive: str, raw: Raw, claimed: set[str]) -> Iterator
 def unlisted(
     raw: Raw, archive: str, folder: str, suffixes: tuple[str, ...], listed: set[str]
 ) -> Iterator[Row]:
-    """Rows, left out, for the stems of files in a folder of an archive that no list of it names."""
+    """Rows, left out, for files in a folder of an archive that no list of it names.
+
+    Args:
+        raw: the sources.
+        archive: its name in the YAML.
+        folder: inside it.
+        suffixes: of the files that rows are made of.
+        listed: stems that some list has.
+
+    Returns:
+        A row for each other stem.
+    """
     names = map(PurePosixPath, raw.names(archive))
     stems = {n.stem for n in names if n.parent.name == folder and n.suffix in suffixes}
     for stem in sorted(stems - listed):

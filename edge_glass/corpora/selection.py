@@ -52,6 +52,8 @@ class Selection:
         """Read through all rows once. `limit`: only the first so many of each split.
 
         `batches` gives the rows of a split with the digest of each id (`KEY`), if it is known.
+
+        Raises ConfigError where a source fits no row of its description.
         """
         seed, subset = corpus.config.seed, corpus.config.hashed_subset
         what, progress = f"read {corpus.config.name}", progress or Silent()

@@ -165,7 +165,10 @@ def _opened(data: bytes) -> Iterator[Any]:
 
 @contextmanager
 def opened(data: bytes, name: str, options: dict[str, str] | None = None) -> Iterator[Any]:
-    """The container open by a demuxer; whatever FFmpeg finds wrong is an undecodable file."""
+    """The container open by a demuxer; whatever FFmpeg finds wrong is an undecodable file.
+
+    Raises Dropped.
+    """
     av = pyav()
     try:
         with av.open(

@@ -17,19 +17,40 @@ ALIASES = {"float": "float32", "double": "float64"}
 
 
 def Value(dtype: str) -> Features:
-    """A plain value, of an Arrow type."""
+    """A plain value.
+
+    Args:
+        dtype: the name of an Arrow type.
+
+    Returns:
+        The feature as a manifest has it.
+    """
     return {"dtype": ALIASES.get(dtype, dtype), "_type": "Value"}
 
 
 def Sequence(feature: Any) -> Features:
-    """A list of any length; of a struct, a struct of lists."""
+    """A list of any length; of a struct, a struct of lists.
+
+    Args:
+        feature: of its items.
+
+    Returns:
+        The feature as a manifest has it.
+    """
     if isinstance(feature, dict) and "_type" not in feature:
         return {name: Sequence(each) for name, each in feature.items()}
     return {"feature": feature, "_type": "Sequence"}
 
 
 def ClassLabel(names: Names[str]) -> Features:
-    """One of so many classes, by its number."""
+    """One of so many classes, by its number.
+
+    Args:
+        names: of the classes, in the order of their numbers.
+
+    Returns:
+        The feature as a manifest has it.
+    """
     return {"names": [*names], "_type": "ClassLabel"}
 
 

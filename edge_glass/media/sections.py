@@ -15,11 +15,20 @@ SEEKABLE = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF")
 
 
 def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> tuple[bytes, str]:
-    """Bytes and name of seconds `start` to `end` of a track.
+    """A section of a track. What is as long as the section is the clip already and keeps its bytes.
 
-    What is as long as the section is the clip already and keeps its bytes. What reaches to `end` is
-    the whole track: it is cut, as FLAC, and `notes` says so. Raises Dropped: anything else is
-    wrong_duration.
+    Args:
+        data: the track's bytes.
+        name: of its file.
+        start: of the section, in seconds.
+        end: of the section, in seconds.
+        notes: say if a whole track was cut, as FLAC.
+
+    Returns:
+        Bytes and name of the clip.
+
+    Raises:
+        Dropped: it is not as long as the section and does not reach to `end`, or does not decode.
     """
     sound = Sound.of(data)
     info = sound.info

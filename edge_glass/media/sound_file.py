@@ -249,7 +249,7 @@ def read_into(file: sf.SoundFile, out: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def damage_told() -> Iterator[None]:
-    """What libsndfile finds wrong, as Dropped."""
+    """What libsndfile finds wrong: raises Dropped."""
     try:
         yield
     except sf.LibsndfileError as error:

@@ -50,7 +50,10 @@ class Choice:
     side: int | None = None
 
     def times(self, start: Fraction, seconds: Fraction) -> list[Fraction]:
-        """The moments that are asked for: the middles of equal parts of the clip."""
+        """The moments that are asked for: the middles of equal parts of the clip.
+
+        Raises Dropped for too many.
+        """
         if self.keyframes:
             return []
         count = self.count if self.rate is None else max(1, round(float(seconds) * self.rate))
@@ -119,9 +122,17 @@ def probe(data: bytes) -> Probe:
 
 
 def read(data: bytes, choice: Choice) -> Clip:
-    """Decode a clip from end to end and keep the chosen frames; raises Dropped as `probe` does.
+    """Decode a clip from end to end and keep the chosen frames; memory is one frame and the JPEGs.
 
-    Memory is one frame and the JPEGs.
+    Args:
+        data: the clip's bytes.
+        choice: which frames are kept, and how large.
+
+    Returns:
+        The frames, and what was seen on the way.
+
+    Raises:
+        Dropped: as `probe` does, or it has too many frames to keep.
     """
     clip = Clip(probe(data))
     targets = choice.times(clip.probe.start, clip.probe.length)
@@ -152,9 +163,18 @@ def frame(data: bytes, at: float, side: int | None = None) -> bytes:
 
 
 def section(data: bytes, start: float, end: float) -> bytes:
-    """The pictures from `start` to `end` (s) as an MP4 of their own, none of them coded again.
+    """The pictures of a section as an MP4 of their own, none of them coded again.
 
-    Raises Dropped as `probe` does, and if they do not begin with a keyframe.
+    Args:
+        data: the clip's bytes.
+        start: of the section, in seconds.
+        end: of the section, in seconds.
+
+    Returns:
+        The MP4's bytes.
+
+    Raises:
+        Dropped: as `probe` does, or the pictures do not begin with a keyframe.
     """
     out, first = io.BytesIO(), None
     options = {"fflags": "+bitexact"}
@@ -181,7 +201,15 @@ def section(data: bytes, start: float, end: float) -> bytes:
 def length_warnings(seconds: float, promised: float) -> list[str]:
     """What the ledger should say of a clip that is not as long as its section.
 
-    Raises Dropped if it cannot be that section.
+    Args:
+        seconds: of the clip.
+        promised: seconds of the section.
+
+    Returns:
+        A warning, or none.
+
+    Raises:
+        Dropped: it cannot be that section.
     """
     detail = f"{seconds:.2f} s where {promised:g} s are promised"
     if not promised / FACTOR <= seconds <= promised * FACTOR:

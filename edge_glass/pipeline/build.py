@@ -250,7 +250,7 @@ def _settle(previous: Path, final: Path) -> None:
 
 @contextmanager
 def lock(hidden: Path, name: str) -> Iterator[None]:
-    """Nobody else makes the config of this name meanwhile."""
+    """Nobody else makes the config of this name meanwhile. Raises DataError if somebody does."""
     hidden.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(hidden / f"{name}.lock", timeout=0):

@@ -41,7 +41,10 @@ def parts() -> list[Part]:
 
 
 def clear(name: str) -> list[Path]:
-    """Remove what Edge Glass put into a part. Returns what lies there besides, and stays."""
+    """Remove what Edge Glass put into a part. Returns what lies there besides, and stays.
+
+    Raises ConfigError for a part that is none.
+    """
     if name not in PARTS:
         raise ConfigError(f"--clear: {absent('part', name, PARTS)}")
     ours, others = _entries(name)

@@ -78,7 +78,10 @@ class Job:
 
 
 def revised(described: Inputs, final: Path, options: Options) -> tuple[Inputs, Revisions]:
-    """The inputs with the withdrawals and edits that a build obeys: those of earlier builds."""
+    """The inputs with the withdrawals and edits that a build obeys: those of earlier builds.
+
+    Raises DataError where rows were appended to the build that is there.
+    """
     every, build = Revisions.none(described), None
     ours = every
     try:
@@ -103,7 +106,10 @@ def revised(described: Inputs, final: Path, options: Options) -> tuple[Inputs, R
 
 
 def left_alone(job: Job, progress: Progress) -> tuple[Manifest | None, Job]:
-    """The complete build if it stays as it is; the job, with what is taken from earlier builds."""
+    """The complete build if it stays as it is; the job, with what is taken from earlier builds.
+
+    Raises DataError where other code made it and it is to be mended.
+    """
     options, final = job.options, job.final
     refreshed = _refreshed(options.refresh, job) if options.refresh else None
     current = None if options.rebuild else already(final, job.described)

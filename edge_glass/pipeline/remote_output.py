@@ -106,7 +106,10 @@ class Away:
                 self.get(_under_way(path), path)
 
     def finish(self, build: Manifest, final: Path) -> None:
-        """Move the shards of a build to their place, then its ledger, and last the manifest."""
+        """Move the shards of a build to their place, then its ledger, and last the manifest.
+
+        Raises DataError if one is not there as it was sent.
+        """
         fs, root = fsspec.core.url_to_fs(self.url)
         config = final.name
         below, place = f"{root}/{WORK}/{config}", f"{root}/{config}"

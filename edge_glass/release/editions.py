@@ -88,7 +88,7 @@ class Edition:
 
 
 def folders(place: Path, names: list[str]) -> dict[str, Path]:
-    """Config -> folder of these that are built in a place, or of all; ConfigError if one is not."""
+    """Config -> folder of these that are built, or of all. Raises ConfigError if one is not."""
     built = manifest.built(place)
     if absent := [name for name in names if name not in built]:
         raise ConfigError(f"{place}: no config {', '.join(absent)}; there are {', '.join(built)}")

@@ -87,7 +87,10 @@ class Writer:
         self.total: int | None = None
 
     def expect(self, total: int) -> None:
-        """Told of the bytes that the archive says it holds."""
+        """Told of the bytes that the archive says it holds.
+
+        Raises SpaceError if the disk has no room for them.
+        """
         self._bound(total)
         free = shutil.disk_usage(self.folder).free
         if total > free:

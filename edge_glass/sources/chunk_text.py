@@ -123,7 +123,10 @@ def blocks(path: Path) -> Iterator[bytes]:
 
 
 def opened(path: Path, delimiter: str) -> tuple[list[str], Quoting]:
-    """The header of a text table, and how its quotes are meant."""
+    """The header of a text table, and how its quotes are meant.
+
+    Raises SourceError if it has none.
+    """
     with Text(path) as stream:
         head = stream.read(HEADER)
     text = head.decode("utf-8-sig", errors="replace")

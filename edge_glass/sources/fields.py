@@ -228,7 +228,14 @@ def _is_unicode(text: str) -> bool:
 
 
 def check_text(*texts: str) -> None:
-    """Raise Dropped if a text holds bytes that its encoding could not explain, or NUL."""
+    """Let pass what is text.
+
+    Args:
+        texts: of a row.
+
+    Raises:
+        Dropped: one holds bytes that its encoding could not explain, or NUL.
+    """
     for text in texts:
         if "\0" in text:
             raise Dropped(Outcome.BAD_ENCODING, f"byte {bytes(1)!r} in {text[:40]!a}")
@@ -242,7 +249,17 @@ def check_text(*texts: str) -> None:
 
 
 def strings(text: str) -> list[str]:
-    """A list of strings that is written as Python would write it. Raises Dropped if it is none."""
+    """A list of strings that is written as Python would write it.
+
+    Args:
+        text: such as `['a', 'b']`.
+
+    Returns:
+        The list.
+
+    Raises:
+        Dropped: it is none.
+    """
     try:
         texts = ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -67,6 +67,8 @@ def obtain(
     being tried before upstream. `unverified` takes raw files whose checksum differs. Without
     `facts` folders are not read to learn what they hold. What is fetched row by row (asked for as
     `network` says) is fetched where rows are worked on.
+
+    Raises SourceError for all that is missing or differs.
     """
     network = network or Network()
     folder = request.samples or raw or request.home

@@ -3,13 +3,10 @@
 import csv
 import io
 import json
-import os
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import IO, Any, cast
 
@@ -20,50 +17,15 @@ from edge_glass.sources import json_text, line_pieces
 from edge_glass.sources.chunk_text import Text, opened
 from edge_glass.sources.contents import Place
 from edge_glass.sources.fields import Fields, Malformed
+from edge_glass.sources.folder import Folder, inside, numbered, spelled
 from edge_glass.sources.line_pieces import WHOLE, Span
-from edge_glass.sources.parquet_folder import SUFFIX, Tables
+from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.row_fetch import Remote
 from edge_glass.sources.table_layout import named, renamed
 
 MAX_FIELD = 2**24  # characters in one CSV field
 Lines = Iterator[tuple[int, Any]]  # with numbers or positions
 MAX_BYTES = 2**30  # of one media file: all of it is in memory at once
-
-
-@dataclass(frozen=True)
-class Folder(Place):
-    """A folder on disk; names are relative to it, with `/`."""
-
-    root: Path
-
-    def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder that holds files with their names, sorted; the folder itself is ``""``."""
-        for folder, folders, files in os.walk(self.root):
-            folders.sort()
-            base = Path(folder).relative_to(self.root)
-            if files:
-                names = [(base / name).as_posix() for name in sorted(files)]
-                yield "" if base == Path() else base.as_posix(), names
-
-    def size(self, name: str) -> int | None:
-        """Bytes of a file, or of a value in a Parquet file; None if it is not there."""
-        if f"{SUFFIX}/" in name:
-            return Tables(self.root).size(name)
-        try:
-            stat = self.root.joinpath(name).stat()
-        except OSError:
-            return None
-        return stat.st_size if S_ISREG(stat.st_mode) else None
-
-    def read(self, name: str) -> bytes:
-        """The bytes of such. Raises FileNotFoundError if it is not there."""
-        if f"{SUFFIX}/" in name:
-            return Tables(self.root).read(name)
-        return self.root.joinpath(name).read_bytes()
-
-    def beside(self) -> "Folder":
-        """The folder around this one."""
-        return Folder(self.root.parent)
 
 
 @dataclass(frozen=True)
@@ -80,32 +42,51 @@ class Raw:
     renamed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def names(self, source: str) -> Iterator[str]:
-        """The files in an archive or folder, relative to it with `/`, sorted folder by folder.
+        """The files in an archive or folder; there are none of what is fetched row by row.
 
-        There are none of what is fetched row by row.
+        Args:
+            source: its name in the YAML.
+
+        Returns:
+            Paths in it with `/`, sorted folder by folder.
         """
         return iter(()) if source in self.remote else self._place(source).names()
 
     def folders(self, source: str) -> Iterator[tuple[str, list[str]]]:
-        """Each folder in an archive or folder that holds files, with their names, sorted."""
+        """The folders in an archive or folder that hold files.
+
+        Args:
+            source: its name in the YAML.
+
+        Returns:
+            Each with the names of its files, sorted.
+        """
         return self._place(source).folders()
 
     def size(self, source: str, name: str) -> int | None:
-        """Bytes of a file in an archive or folder, None if it is not there.
-
-        About as many where it is fetched row by row, whether it is here already or not.
-        """
+        """Bytes of a file, None if it is not there; about as many of what is fetched row by row."""
         if source in self.remote:
             return self.remote[source].row_bytes
         return self._place(source).size(self.spelled(source, name))
 
     def spelled(self, source: str, name: str) -> str:
-        """The name of a file in an archive or folder as it is spelled there; see `spelled`."""
+        """The name of a file in an archive or folder as it is spelled there."""
         place = self._place(source)
-        return spelled(_inside(source, name), lambda other: place.size(other) is not None)
+        return spelled(inside(source, name), lambda other: place.size(other) is not None)
 
     def read(self, source: str, name: str) -> bytes:
-        """The bytes of a file in an archive or folder."""
+        """A file in an archive or folder.
+
+        Args:
+            source: its name in the YAML.
+            name: of the file in it.
+
+        Returns:
+            Its bytes.
+
+        Raises:
+            Dropped: it is not there, or too large.
+        """
         place, name = self._place(source), self.spelled(source, name)
         if (size := place.size(name)) is not None and size > MAX_BYTES:
             raise Dropped(Outcome.OVERSIZED_MEDIA, f"{size} bytes, the limit is {MAX_BYTES}")
@@ -117,10 +98,18 @@ class Raw:
     def record(
         self, source: str, name: str, kinds: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The JSON object that a file of an archive or folder holds. Raises Dropped if it is none.
+        """The JSON object that is a row's own file; see `check_text` for bytes that are not UTF-8.
 
-        `kinds`: name -> feature that its values fit, or are null; Dropped names one that does not.
-        A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
+        Args:
+            source: the name in the YAML of the archive or folder.
+            name: of the file in it.
+            kinds: name -> feature that its values fit, or are null.
+
+        Returns:
+            The object.
+
+        Raises:
+            Dropped: there is none, or a value does not fit.
         """
         try:
             text = self.read(source, name)
@@ -136,9 +125,18 @@ class Raw:
         return value
 
     def listed(self, source: str, name: str, key: str) -> list[str]:
-        """The list of names under `key` of a JSON file in an archive or folder.
+        """A list of names in a JSON file.
 
-        Raises EdgeGlassError if there is none: no single row can be dropped for it.
+        Args:
+            source: the name in the YAML of the archive or folder.
+            name: of the file in it.
+            key: of the list.
+
+        Returns:
+            The names.
+
+        Raises:
+            SourceError: there is no such list; no single row can be dropped for it.
         """
         try:
             names = self.record(source, name).get(key)
@@ -153,11 +151,16 @@ class Raw:
         return names
 
     def lines(self, source: str, name: str) -> Iterator[tuple[int, str]]:
-        """Number and text of each line of a text file in an archive or folder.
+        """The lines of a text file; what is no UTF-8 is a lone surrogate (see `check_text`).
 
-        A byte that is not UTF-8 stays in the text as a lone surrogate (see `check_text`).
+        Args:
+            source: the name in the YAML of the archive or folder.
+            name: of the file in it.
+
+        Returns:
+            Number and text of each line.
         """
-        yield from _numbered(self._whole(source, name).decode(errors="surrogateescape"))
+        yield from numbered(self._whole(source, name).decode(errors="surrogateescape"))
 
     def beside(self, source: str, name: str) -> Iterator[tuple[int, str]]:
         """The lines of a text file that lies beside the folder of a source; none if it does not.
@@ -165,16 +168,21 @@ class Raw:
         A byte that is not UTF-8 is replaced: what lies beside is shared, no row can be dropped.
         """
         try:
-            text = self._place(source).beside().read(_inside(source, name))
+            text = self._place(source).beside().read(inside(source, name))
         except FileNotFoundError:
             return
-        yield from _numbered(text.decode(errors="replace"))
+        yield from numbered(text.decode(errors="replace"))
 
     def table_beside(self, source: str, name: str, fields: int) -> Iterator[list[str]]:
-        """The records of a text file beside the folder of a source, stripped fields between `|`.
+        """The records of a text file beside the folder of a source, fields between `|`.
 
-        The last field may hold a `|` of its own; comments (`;`) and lines with fewer fields are
-        left out.
+        Args:
+            source: the name in the YAML.
+            name: of the file.
+            fields: of a record; the last may hold a `|` of its own.
+
+        Returns:
+            Stripped fields; comments (`;`) and lines with fewer fields are left out.
         """
         for _, line in self.beside(source, name):
             values = [field.strip() for field in line.split("|", fields - 1)]
@@ -184,10 +192,15 @@ class Raw:
     def records(
         self, source: str, columns: Mapping[str, Any], prefix: str = ""
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Name and columns of each row of those Parquet files of a folder that begin with `prefix`.
+        """The rows of a folder's Parquet files; `read(source, f"{name}/image.bytes")` gives media.
 
-        `columns`: name -> feature that its values fit; the record is `Malformed` where one does
-        not. `read(source, f"{name}/image.bytes")` gives the media in one of its columns.
+        Args:
+            source: its name in the YAML.
+            columns: name -> feature that its values fit.
+            prefix: that the names of the files begin with.
+
+        Returns:
+            Name and columns of each row; the record is `Malformed` where a value does not fit.
         """
         place, fields = self._place(source), Fields(columns)
         assert isinstance(place, Tables)
@@ -201,20 +214,32 @@ class Raw:
         return self.paths[source] / self.spelled(source, name)
 
     def value(self, source: str, name: str) -> Any:
-        """A value in a folder of Parquet files or shards, `<row>/<column>`; None if null."""
+        """A value in a folder of Parquet files.
+
+        Args:
+            source: its name in the YAML.
+            name: `<row>/<column>`.
+
+        Returns:
+            The value; None if it is null.
+        """
         place: Any = self._place(source)
-        return place.value(_inside(source, name))
+        return place.value(inside(source, name))
 
     def named(self, source: str, stem: str, suffixes: Sequence[str]) -> str:
-        """The file of a folder that has this stem, the first of `suffixes` that is there.
+        """The file of a folder that has this stem.
 
-        Just the stem if there is none, or if the source is fetched row by row.
+        Args:
+            source: its name in the YAML.
+            stem: of the file, with its folder.
+            suffixes: of which the first counts that is there.
+
+        Returns:
+            The name; just the stem if there is none, or the source is fetched row by row.
         """
-        if source not in self.remote:
-            for suffix in suffixes:
-                if self.size(source, f"{stem}{suffix}") is not None:
-                    return f"{stem}{suffix}"
-        return stem
+        names = (f"{stem}{suffix}" for suffix in suffixes)
+        there = (name for name in names if self.size(source, name) is not None)
+        return stem if source in self.remote else next(there, stem)
 
     def csv(
         self,
@@ -224,11 +249,20 @@ class Raw:
         delimiter: str = ",",
         member: str = "",
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """Line number and record of a CSV file with a header, `Malformed` if it is none.
+        """The records of a CSV file with a header.
 
-        `member`: the file of this name in an archive or a folder.
-        A byte that is not in `encoding` stays in the text as a lone surrogate, for the row to be
-        dropped by (`check_text`). Raises EdgeGlassError if a column is missing, or records are.
+        Args:
+            source: the file's name in the YAML, or that of an archive or folder that has it.
+            columns: that must be there.
+            encoding: a byte that is not in it is a lone surrogate (see `check_text`).
+            delimiter: between fields.
+            member: the name of the file in an archive or folder.
+
+        Returns:
+            Line number and record, `Malformed` if it is none.
+
+        Raises:
+            SourceError: a column is missing, or records are.
         """
         csv.field_size_limit(MAX_FIELD)
         with self.file(source, member) as path, Text(path, opened(path, delimiter)[1]) as file:
@@ -265,7 +299,17 @@ class Raw:
         return [ours.get(name, name) for name in there]
 
     def tsv(self, source: str, width: int, span: Span = WHOLE, member: str = "") -> Lines:
-        """Position and fields of each line between tabs, or `Malformed`; without header, quotes."""
+        """The lines of a text file, fields between tabs, without header and quotes.
+
+        Args:
+            source: as of `csv`.
+            width: fields of a line.
+            span: the bytes of the file that are read.
+            member: as of `csv`.
+
+        Returns:
+            Position and fields of each line, or `Malformed`.
+        """
         number = 0
         with self.file(source, member) as path:
             for number, line in line_pieces.lines(path, span, True):
@@ -282,11 +326,20 @@ class Raw:
         required: Sequence[str] = (),
         span: Span = WHOLE,
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Position and object of each item of JSON in a source that is a file or has it inside.
+        """The objects of a JSON file: a list of them, or (`.jsonl`) one a line, of any length.
 
-        A list of objects, or (`.jsonl`) one a line, of any length. `kinds`: name -> feature that
-        its values fit or are null, but for `required`; `Malformed` for what is no such object.
-        Raises EdgeGlassError if the file is not there or not JSON, or items are missing.
+        Args:
+            source: as of `csv`.
+            name: of the file.
+            kinds: name -> feature that its values fit or are null.
+            required: names whose values are not null.
+            span: the bytes of the file that are read, of lines.
+
+        Returns:
+            Position and object, `Malformed` for what is no such object.
+
+        Raises:
+            SourceError: the file is not there or not JSON, or items are missing.
         """
         number, fields = 0, Fields(kinds, required)
         with self.file(source, name) as path:
@@ -297,9 +350,17 @@ class Raw:
 
     @contextmanager
     def file(self, source: str, name: str = "") -> Iterator[Path]:
-        """A source that is a file, or the file of this name in it, at most two folders down.
+        """A source that is a file, or a file in it; out of a tar it is copied for a while.
 
-        What is in a tar is copied out of it for a while.
+        Args:
+            source: the name in the YAML.
+            name: of the file in it, at most two folders down.
+
+        Returns:
+            Its path, in a `with`.
+
+        Raises:
+            SourceError: there is no such file.
         """
         root, place = self.paths[source], self.places.get(source)
         if root.is_dir():
@@ -336,37 +397,3 @@ class Raw:
 
     def _place(self, source: str) -> Place:
         return self.places.get(source) or Folder(self.paths[source])
-
-
-def nfc(text: str) -> str:
-    """Text in Unicode's composed spelling: that of records, and of most disks but a Mac's."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def spelled(name: str, there: Callable[[str], bool]) -> str:
-    """A file's name, composed (NFC) or decomposed (NFD) as the one that is there; else as it is.
-
-    Folder and file may be spelled differently: one was made here, the other came out of an archive.
-    """
-    if name.isascii() or there(name):
-        return name
-    folder, slash, file = name.rpartition("/")
-    folders, files = (
-        dict.fromkeys([part, nfc(part), unicodedata.normalize("NFD", part)])
-        for part in (folder + slash, file)
-    )
-    return next((one + other for one in folders for other in files if there(one + other)), name)
-
-
-def _inside(source: str, name: str) -> str:
-    parts = PurePosixPath(name).parts
-    if not parts or ".." in parts or name.startswith("/") or "\0" in name:
-        raise Dropped(Outcome.MALFORMED_ROW, f"{name!r} is no file name inside {source}")
-    return "/".join(parts)
-
-
-def _numbered(text: str) -> Iterator[tuple[int, str]]:
-    lines = text.removeprefix("\ufeff").split("\n")
-    if not lines[-1]:
-        lines.pop()
-    yield from ((number, line.removesuffix("\r")) for number, line in enumerate(lines, 1))

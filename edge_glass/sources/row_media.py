@@ -43,7 +43,17 @@ class Media:
         return self._raw.on_disk(self._row.media[0], name) if self._row.media else None
 
     def file(self, name: str) -> bytes:
-        """One of its further files."""
+        """One of the row's further files.
+
+        Args:
+            name: of the file.
+
+        Returns:
+            Its bytes.
+
+        Raises:
+            Dropped: it is not there.
+        """
         return self.embedded(self._named(name))
 
     def embedded(self, data: bytes) -> bytes:
@@ -60,7 +70,14 @@ class Media:
         return self._raw.read(self._row.media[0], name)
 
     def value(self, column: str) -> Any:
-        """A column of a row that stands in a Parquet file: bytes, numbers, or a list of them."""
+        """A column of a row that stands in a Parquet file.
+
+        Args:
+            column: its name.
+
+        Returns:
+            Bytes, numbers, or a list of them.
+        """
         assert self._row.media is not None
         stored = self._raw.value(self._row.media[0], f"{self._row.row}/{column}")
         for data in bytes_of(stored):

@@ -29,9 +29,16 @@ REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 
 def files(folder: Path) -> list[Path]:
-    """The chunks in a folder and those below it, in source order: that of their names.
+    """The chunks in a folder and those below it.
 
-    Raises EdgeGlassError if there is none.
+    Args:
+        folder: of the chunks.
+
+    Returns:
+        Their paths in source order, that of their names.
+
+    Raises:
+        SourceError: there is none.
     """
     chunks: list[Path] = []
     for place, folders, names in os.walk(folder):
@@ -103,13 +110,31 @@ def chunks(
     left_out: str = "NULL",
     then: "Changed | None" = None,
 ) -> list[Chunk]:
-    """The chunks of a folder, in source order."""
+    """The chunks of a folder, in source order.
+
+    Args:
+        folder: of the chunks.
+        layout: what they hold.
+        columns: those that rows get -> SQL over the layout's, in which `place` is the row's own.
+        left_out: SQL that says why a row is left out, or null.
+        then: changes the rows of a batch.
+
+    Returns:
+        Pieces, each read by one process.
+    """
     names = (path.relative_to(folder).as_posix() for path in files(folder))
     return [Chunk(folder, name, layout, columns, left_out, then) for name in names]
 
 
 def digest_of(*columns: str) -> str:
-    """SQL: an id out of columns that tell rows apart; of a row that is dropped, of its place."""
+    """SQL: an id for each row; of a row that is dropped, of its place.
+
+    Args:
+        columns: that tell rows apart.
+
+    Returns:
+        An expression for `chunks`.
+    """
     key = " || chr(10) || ".join(map(quoted, columns))
     return f"left(sha256(CASE WHEN dropped IS NULL THEN {key} ELSE place END), 32)"
 

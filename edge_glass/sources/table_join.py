@@ -87,11 +87,20 @@ class Table:
 
 
 def joined(listed: Table, table: Table, key: str, folder: Path, memory: int = MEMORY) -> Path:
-    """A Parquet file of the rows of `listed`, each with the columns of `table` of the same `key`.
+    """The rows of a table, each with those of another of the same key; joined once and kept.
 
-    They are joined once and kept in `folder`; where the table has a key twice, the first counts.
-    `wrong` says why a row of either cannot be read, null if it can.
-    Raises EdgeGlassError for a file that cannot be read.
+    Args:
+        listed: the rows that are wanted.
+        table: what is known of them; where it has a key twice, the first counts.
+        key: the column that both have.
+        folder: that keeps the join.
+        memory: bytes.
+
+    Returns:
+        A Parquet file; its column `wrong` says why a row of either cannot be read, or is null.
+
+    Raises:
+        SourceError: a file cannot be read.
     """
     path = folder / f"{_state(listed, table)}.parquet"
     with disk_full(folder, REMEDY):

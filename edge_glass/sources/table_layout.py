@@ -29,7 +29,14 @@ class Layout:
     caption: str = ""  # the column of texts that classes are looked for in
 
     def named(self, there: list[str]) -> dict[str, str]:
-        """The columns that are there: our name -> theirs; see `named`."""
+        """The columns that are there.
+
+        Args:
+            there: the names in a chunk.
+
+        Returns:
+            Our name -> theirs; see `named`.
+        """
         return named(self.columns, there)
 
     def schema(self, **first: "pa.DataType") -> "pa.Schema":
@@ -40,7 +47,14 @@ class Layout:
         return pa.schema([*marks.items(), *self.published()])
 
     def value(self, name: str) -> str:
-        """The type of a column as `datasets.Value` calls it."""
+        """The type of a column.
+
+        Args:
+            name: of the column.
+
+        Returns:
+            It as `Value` calls it.
+        """
         return {"VARCHAR": "string", "DOUBLE": "float64"}.get(
             self.columns[name], ARROW[self.columns[name]]
         )

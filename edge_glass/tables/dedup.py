@@ -75,6 +75,8 @@ def dedup(
 
     Which part a row goes to follows from its keys, the order within a part from the source or the
     seed: the same chunks give the same bytes. A run that was stopped goes on where it was.
+
+    Raises DataError if the chunks changed meanwhile.
     """
     raw, out = raw.absolute(), out.absolute()
     parts.claim(raw, out, FILE, stats.FILE, stats.PAGE)

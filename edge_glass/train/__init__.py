@@ -69,38 +69,60 @@ def loader(
 ) -> "Loader":
     """Batches of a split, read from Parquet by row groups, in an order that can be gone on with.
 
-    `sources` is the folder of a config (`data/clotho`; `cached` fetches one from the Hub), its URL
-    (`hf://datasets/org/name@v1.0.0/clotho`, `s3://…`: only what is needed is read), or Parquet
-    files (`data/*.parquet`). Several in a list are one corpus. A mapping to weights is a mixture:
-    the weights are shares of each batch, and an epoch ends with the first corpus that ends,
-    (`until="last"`) when each was given whole, the smaller ones several times, or after so many
-    batches. With a `temperature` T, weights are multiplied by rows ** (1 / T): 1 is as large as the
-    corpora are, and infinity what the weights alone say. Where columns have other names, `columns`
-    says what they are called: `{"text": ["caption", "transcript", None]}` is the first that a
-    corpus has, and None where it has none.
-
     Batches are dictionaries: numbers are arrays of shape (batch,), media that `decode` has a
-    function for (`Picture`, `Sound`, or yours: bytes and a Generator -> array) arrays of shape
-    (batch, …), media otherwise bytes, all else lists. `Sound(None, rate)` and `Padded` give arrays
-    that end in zeros, and `<column>_length` beside them. A row for whose media it raises Dropped,
-    ValueError or OSError is left out of its batch and counted in `skipped`; where none is left,
-    the batch is empty. Only `columns` are read. `transform` is given a whole row, decoded, and a
-    Generator, and gives the row as it shall be (tokens of its text, say), where batches are made;
-    `collate_fn` makes the batch of a list of rows.
+    function for arrays of shape (batch, …), media otherwise bytes, all else lists.
+    `Sound(None, rate)` and `Padded` give arrays that end in zeros, and `<column>_length` beside.
 
     The order depends on data, `seed`, epoch, `world` and what says how to shuffle; not on workers
-    and threads. A row moves among the `buffer` rows (by default what 64 MB hold, at most 4,000)
-    that a rank has at hand: in memory, unless their file is local and holds media uncompressed.
-    They are cut into `lanes`: workers whose number divides that of the
-    lanes read row groups of their own, others read some of them, too. Ranks are those of
-    torch.distributed unless `rank` and `world` say otherwise; some get a batch less than others,
-    unless `drop_last` leaves out what is uneven, or `even` gives the first ones again.
+    and threads. Ranks get a batch less than others where rows do not suffice.
 
-    `max_seconds` puts sounds together that are about as long: a batch has `batch_size` rows at
-    most, and so many seconds with its padding, by the column `duration`; a longer sound comes
-    alone. Then epochs differ a little in their number of batches.
+    Args:
+        sources: the folder of a config (`data/clotho`; `cached` fetches one from the Hub), its URL
+            (`hf://datasets/org/name@v1.0.0/clotho`, `s3://…`: only what is needed is read), or
+            Parquet files (`data/*.parquet`). Several in a list are one corpus. A mapping to weights
+            is a mixture: the weights are shares of each batch.
+        split: of each source.
+        batch_size: rows of a batch, on one rank.
+        columns: that are read, all by default. Where corpora call them otherwise, a mapping says
+            how: `{"text": ["caption", "transcript", None]}` is the first that a corpus has, and
+            None where it has none.
+        decode: column -> `Picture`, `Sound`, or yours: bytes and a Generator -> array. A row for
+            which it raises Dropped, ValueError or OSError is left out of its batch and counted in
+            `skipped`; where none is left, the batch is empty.
+        shuffle: or the order of the source.
+        seed: of the order, and of what decoding draws.
+        buffer: rows among which a row moves that a rank has at hand, by default what 64 MB hold, at
+            most 4,000: in memory, unless their file is local and holds media uncompressed.
+        lanes: into which they are cut: workers whose number divides it read row groups of their
+            own, others read some of them, too.
+        until: of a mixture an epoch ends with the first corpus that ends, when each was given whole
+            (`last`), the smaller ones several times, or after so many batches.
+        temperature: T multiplies weights by rows ** (1 / T): 1 is as large as the corpora are,
+            infinity what the weights alone say.
+        max_seconds: puts sounds together that are about as long: a batch has so many seconds with
+            its padding, by the column `duration`, and `batch_size` rows at most; a longer sound
+            comes alone. Then epochs differ a little in their number of batches.
+        drop_last: leave out what is uneven.
+        even: or give the first ones again.
+        transform: is given a whole row, decoded, and a Generator, and gives the row as it shall be
+            (tokens of its text, say), where batches are made.
+        collate_fn: makes the batch of a list of rows.
+        rank: of this process, by default that of torch.distributed.
+        world: how many ranks there are, likewise.
+        threads: that make batches, by default one a core.
+        prefetch: batches that are made ahead.
 
-    Raises EdgeGlassError if there are no such shards or columns, or a number makes no sense.
+    Returns:
+        A loader: a `for` over it is an epoch, `batches.torch(workers=2)` gives tensors.
+
+    Raises:
+        ConfigError: there are no such columns, or a number makes no sense.
+        DataError: there are no such shards.
+
+    Examples:
+        >>> batches = loader("data/pixmo_cap", columns=["image"], decode={"image": Picture(224)})
+        >>> next(iter(batches))["image"].shape
+        (64, 224, 224, 3)
     """
     from edge_glass.train.batch import Recipe
     from edge_glass.train.row_groups import Place
@@ -144,11 +166,20 @@ def loader(
 def rows(source: Source, split: str = "train", columns: "Columns | None" = None) -> "Rows":
     """The rows of a split by number, to look at: a row's text without its media, part of a sound.
 
+    Args:
+        source: as of `loader`.
+        split: of the config.
+        columns: as of `loader`; all of them without it.
+
+    Returns:
+        A sequence of rows that reads what is asked for.
+
+    Raises:
+        EdgeGlassError: as `loader` does.
+
     Examples:
         >>> row = rows("data/librispeech", "test.clean")[7]
         >>> samples, rate = row["audio"].sound(start=2, seconds=1)
-
-    Raises EdgeGlassError as `loader` does.
     """
     from edge_glass.train.lazy_rows import Rows
     from edge_glass.train.row_groups import Place
@@ -157,9 +188,18 @@ def rows(source: Source, split: str = "train", columns: "Columns | None" = None)
 
 
 def cached(name: str, repo: str, version: str | None = None) -> Path:
-    """The folder of a config of a dataset on the Hub (`org/name`), fetched unless it is here.
+    """The folder of a config of a dataset on the Hub, fetched unless it is here.
 
-    Raises EdgeGlassError as `edge_glass.load` does.
+    Args:
+        name: of the config.
+        repo: `org/name`.
+        version: such as `1.0.0`; the latest without it.
+
+    Returns:
+        A folder for `loader`.
+
+    Raises:
+        EdgeGlassError: as `edge_glass.load` does.
     """
     from edge_glass.release.load import snapshot
 

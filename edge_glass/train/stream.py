@@ -99,15 +99,22 @@ class Loader:
         self.ended()
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next `for`: from its beginning, or from a state of that epoch."""
+        """Choose the epoch of the next `for`: from its beginning, or from a state of that epoch.
+
+        Args:
+            epoch: its number, from 0.
+        """
         if epoch != self.epoch:
             self.epoch, self._start = epoch, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the epoch stands, after the batch that was received last; plain JSON.
+        """Where the epoch stands, after the batch that was received last.
 
-        The same on every rank that has received as many batches. Raises EdgeGlassError if another
-        DataLoader takes the batches: then its state is what is to be kept.
+        Returns:
+            Plain JSON, the same on every rank that has received as many batches.
+
+        Raises:
+            ConfigError: another DataLoader takes the batches: then its state is what is to be kept.
         """
         if self._elsewhere:
             raise ConfigError(
@@ -118,7 +125,14 @@ class Loader:
         return self.state_at(self.given)
 
     def state_at(self, given: int) -> dict[str, Any]:
-        """The state after so many batches of the epoch, those of all ranks."""
+        """The state after some batches.
+
+        Args:
+            given: batches of the epoch, those of all ranks.
+
+        Returns:
+            What `state_dict` gives then.
+        """
         return {
             "epoch": self.epoch,
             "batches": given,
@@ -130,7 +144,11 @@ class Loader:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next `for` go on where a state was taken, here or with other ranks and workers.
 
-        Raises EdgeGlassError if data, batch size, seed or mixture are not those of the state.
+        Args:
+            state: of `state_dict`.
+
+        Raises:
+            DataError: data, batch size, seed or mixture are not those of the state.
         """
         state = _checked(state)
         order = state["order"]
@@ -153,11 +171,20 @@ class Loader:
         self.skipped = Counter(state["skipped"])
 
     def torch(self, workers: int = 0, **options: Any) -> "TorchLoader":
-        """This loader as a DataLoader of torch: tensors, made in `workers` processes.
+        """This loader as a DataLoader of torch: tensors, made in other processes.
 
-        It has the same order, `state_dict`, `set_epoch` and `skipped`, whatever `workers` is.
-        `options` are the DataLoader's: pin_memory, persistent_workers, prefetch_factor,
-        multiprocessing_context, timeout, …. Raises ConfigError if torch is not installed.
+        It has the same order, `state_dict`, `set_epoch` and `skipped`, however many they are.
+
+        Args:
+            workers: processes; 0 makes them in this one.
+            options: the DataLoader's: pin_memory, persistent_workers, prefetch_factor,
+                multiprocessing_context, timeout, ….
+
+        Returns:
+            The DataLoader.
+
+        Raises:
+            ConfigError: torch is not installed.
         """
         needs("A DataLoader", "encoders", "torch", instead=", or `pip install torch`")
         from edge_glass.train.torch_loader import TorchLoader
@@ -165,9 +192,13 @@ class Loader:
         return TorchLoader(self, workers, options)
 
     def begin(self, elsewhere: bool = False) -> range:
-        """The numbers of the batches that this rank is to be given from here on.
+        """The batches that this rank is to be given from here on.
 
-        `elsewhere` says that nobody will tell how many of them were received.
+        Args:
+            elsewhere: nobody will tell how many of them were received.
+
+        Returns:
+            Their numbers.
         """
         self.given, self._start, self._elsewhere = self._start, 0, elsewhere
         if not self.given:
@@ -176,7 +207,14 @@ class Loader:
         return self._numbers(self.given)
 
     def received(self, batch: Made) -> Batch:
-        """Count a batch that the consumer gets."""
+        """Count a batch that the consumer gets.
+
+        Args:
+            batch: as `run` makes it.
+
+        Returns:
+            What the consumer sees of it.
+        """
         self.given += self.world
         for skipped in batch.skipped:
             self.skipped[skipped.outcome] += 1
@@ -193,7 +231,14 @@ class Loader:
             place.begin()
 
     def picked(self, keys: Sequence[tuple[int, int, int]]) -> Made:
-        """The batch of any rows, each by its epoch, batch and place; nothing is read ahead."""
+        """The batch of any rows; nothing is read ahead.
+
+        Args:
+            keys: of each row its epoch, batch and place.
+
+        Returns:
+            The batch.
+        """
         with ThreadPoolExecutor(self._readers, "edge-glass-read") as readers:
             windows = {epoch: _Window(self._places, readers) for epoch, _, _ in keys}
             rows = {
@@ -207,7 +252,16 @@ class Loader:
     def run(
         self, numbers: Iterable[int], beside: int = 1, epoch: int | None = None
     ) -> Generator[Made, None, None]:
-        """Make batches in this order, some ahead; `beside` processes share cores and prefetch."""
+        """Make batches, some ahead.
+
+        Args:
+            numbers: of the batches, in their order.
+            beside: processes that share cores and prefetch.
+            epoch: this one by default.
+
+        Returns:
+            The batches.
+        """
         threads = self._threads or max(1, cores() // beside)
         depth = max(self._prefetch // beside, threads)
         readers = ThreadPoolExecutor(self._readers, "edge-glass-read")
@@ -258,7 +312,14 @@ class Loader:
         return range(start + self._rank, end, self.world)
 
     def planned(self, epoch: int | None = None) -> Plan:
-        """The plan of an epoch, this one if none is given."""
+        """The plan of an epoch.
+
+        Args:
+            epoch: this one by default.
+
+        Returns:
+            Which rows each batch has.
+        """
         epoch = self.epoch if epoch is None else epoch
         if self._plan is None or self._plan.epoch != epoch:
             shapes = [place.shape for place in self._places]

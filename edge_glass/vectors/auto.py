@@ -143,7 +143,10 @@ def _texts(model: Model) -> Callable[[Sequence[str]], Inputs]:
 
 @cache
 def processor(model: Model, kind: str) -> Any:
-    """What reads images or sounds for a model: `kind` is a class of `transformers`."""
+    """What reads images or sounds for a model: `kind` is a class of `transformers`.
+
+    Raises ConfigError if it cannot be loaded.
+    """
     import transformers
 
     try:

@@ -22,7 +22,10 @@ OURS = "sentence_transformers."  # modules of other packages would be code of th
 
 
 def modalities(model: Model) -> tuple[Modality, ...]:
-    """What the model says it takes, of images, texts and sounds."""
+    """What the model says it takes, of images, texts and sounds.
+
+    Raises ConfigError for late interaction without images.
+    """
     taken = _loaded(model).modalities
     if model.kind == "late" and "image" not in taken:
         raise ConfigError(f"{model.name}: late interaction of texts alone: take one of pages")

@@ -12,7 +12,7 @@ from encoders import ffmpeg, run
 from PIL import Image
 
 from edge_glass.core.ledger import Dropped
-from edge_glass.corpora.params import VideoParams
+from edge_glass.corpora.video_params import VideoParams
 from edge_glass.media import audio, container, video
 
 SIZE = (64, 48)

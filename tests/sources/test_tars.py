@@ -18,7 +18,7 @@ from rawlibri import chapter, clips, pack
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.sources import archives, tars
-from edge_glass.sources.raw import Folder
+from edge_glass.sources.folder import Folder
 from edge_glass.sources.tars import Tar
 
 KINDS = ["a.tar", "a.tar.gz"]

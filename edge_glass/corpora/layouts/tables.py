@@ -86,7 +86,7 @@ def texts(path: Path, name: str, layout: str = "table") -> Iterator[Said]:
 
 @contextmanager
 def readable(path: Path, *others: type[Exception]) -> Iterator[None]:
-    """What a damaged table ends in, and the others, as a SourceError."""
+    """What a damaged table ends in, and the others: raises SourceError."""
     kinds: tuple[type[Exception], ...] = (csv.Error, OSError, EOFError, zlib.error, *others)
     try:
         yield

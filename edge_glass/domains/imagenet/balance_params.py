@@ -71,7 +71,14 @@ class BalanceParams(ClassParams):
         return True
 
     def classed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows of a table with their classes; without class or similarity they are dropped."""
+        """The rows of a table with their classes.
+
+        Args:
+            rows: with `wnid` and `text_similarity`.
+
+        Returns:
+            Them with the columns of classes; without class or similarity they are dropped.
+        """
         names = [our_wnid(wnid) for wnid in rows["wnid"].to_pylist()]
         wnids = pa.array(names, pa.string())
         left, own = rows[OUTCOME].is_null(), pa.array(~_filling(rows))

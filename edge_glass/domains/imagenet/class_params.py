@@ -125,9 +125,14 @@ class ClassParams(ClassChoice):
             yield "lastk: the paper's code trims without a seed, nobody can draw that: unset draw"
 
     def sampled(self, batches: Batches, wanted: Counts | None = None) -> Batches:
-        """The rows in the config's order, those marked that it leaves out.
+        """The rows as the config takes them.
 
-        `wanted`: wnid -> rows, where the config takes after the frequencies of others.
+        Args:
+            batches: with the column `wnid`; asked for twice where rows are counted first.
+            wanted: wnid -> rows, where the config takes after the frequencies of others.
+
+        Returns:
+            The rows in the config's order, those marked that it leaves out.
         """
         mask: Numbers | None = None
         if self.draw == "original":
@@ -228,7 +233,15 @@ class ClassNameParams(CorpusConfig):
             yield "mode and use_synset say how the class is named: set append_cname, too"
 
     def named(self, id: str, wnid: str) -> str:
-        """The class of a row in its template."""
+        """The class of a row in its template.
+
+        Args:
+            id: of the row, which chooses among templates and names.
+            wnid: of the class.
+
+        Returns:
+            A caption.
+        """
         synset, prompts = imagenet()[labels()[wnid]], templates(self.mode)
         names = synset.lemmas if self.use_synset else (synset.name,)
         name = names[rank(self.seed, f"lemma {id}") % len(names)]
@@ -257,7 +270,14 @@ class MatchParams(ClassChoice):
         return self.class_features() if self.class_mode == "each" else {}
 
     def matched(self, columns: dict[str, Any]) -> dict[str, Any]:
-        """Columns of rows, with those of the classes that captions name; others are dropped."""
+        """The classes that captions name.
+
+        Args:
+            columns: of rows, with `caption`.
+
+        Returns:
+            The columns of the rows with those of their classes; rows that name none are dropped.
+        """
         texts, match = columns["caption"], matcher(self.match)
         named = [match(text) if text and text.strip() else () for text in texts]
         kept, wanted = named, {labels()[wnid] for wnid in self.kept_classes}

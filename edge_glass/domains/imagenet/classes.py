@@ -96,12 +96,20 @@ def our_wnid(wnid: str | None) -> str | None:
 
 
 def frequencies(path: Path) -> dict[str, int]:
-    """Wnid -> rows, out of a file of lines `name<TAB>count`, as `write_frequencies` makes.
+    """How many rows of each class a file asks for, as `write_frequencies` makes it.
 
     A name is a wnid or what a public list of the classes calls one. A file of all of them in class
     order is read by position, whatever a few are called. A name of two classes is the one's that
-    no other line names. Raises EdgeGlassError for a line that is none, a class that stands there
-    twice, and a name of two classes where nothing tells which.
+    no other line names.
+
+    Args:
+        path: of a file of lines `name<TAB>count`.
+
+    Returns:
+        Wnid -> rows.
+
+    Raises:
+        ConfigError: a line is none, a class stands there twice, or may be one of two.
     """
     lines = [line.rpartition("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     names = [name.strip().replace("_", " ") for name, _, _ in lines]

@@ -10,7 +10,14 @@ BY_FREQUENCY = [
 
 
 def label_of(genre: str) -> str | None:
-    """The label that a genre is, whatever its case, hyphens and spaces; None if it is none."""
+    """The label that a genre is.
+
+    Args:
+        genre: in whatever case, with hyphens or spaces.
+
+    Returns:
+        One of `BY_FREQUENCY`; None if it is none.
+    """
     return _LABELS.get(_folded(genre))
 
 

@@ -57,7 +57,14 @@ class DeckParams(ImageParams):
             yield "test and validation are shares of one whole: together at most 1"
 
     def split_of(self, deck: str) -> str:
-        """The split of a deck, by its id and `seed` alone: more decks change nothing of it."""
+        """The split of a deck, by its id and `seed` alone: more decks change nothing of it.
+
+        Args:
+            deck: its id.
+
+        Returns:
+            train, validation or test.
+        """
         place = rank(self.seed, f"split {deck}") / 2**64
         if place < self.test:
             return "test"
@@ -80,10 +87,17 @@ class DeckParams(ImageParams):
         return columns | (self.image_features() if self.rows_are in ("pages", "corpus") else {})
 
     def slides_columns(self, slides: list[list[Any]], media: "Media") -> dict[str, Any]:
-        """Columns `slides` (numbers), `images` and what is known of each slide, aligned.
+        """The columns of a deck's slides, aligned; what cannot be read is left out and noted.
 
-        `slides` are number, transcript, what read it and whether it is among the most read, a slide
-        of `media` each; what cannot be read is noted. Raises Dropped if there is no slide left.
+        Args:
+            slides: of each its number, transcript, what read it, whether it is among the most read.
+            media: of the row, a file a slide in the same order.
+
+        Returns:
+            `slides` (numbers), `images` and what is known of each slide.
+
+        Raises:
+            Dropped: no slide is left.
         """
         names = ("slides", "transcript", "transcript_by", "mostRead")
         columns: dict[str, list[Any]] = {name: [] for name in (*names, "images")}
@@ -101,7 +115,15 @@ class DeckParams(ImageParams):
         return columns
 
     def not_a_query(self, pair: Pair, slides: dict[int, str]) -> tuple[str, str] | None:
-        """Why a question is no query of a retrieval set, None if it is one."""
+        """Why a question is no query of a retrieval set.
+
+        Args:
+            pair: the question with its answer.
+            slides: of its deck, number -> file.
+
+        Returns:
+            Outcome and detail; None if it is one.
+        """
         if pair.task and pair.task != self.query_task:
             return Outcome.NOT_IN_CONFIG, f"asked for {pair.task}"
         if pair.slide not in slides:

@@ -20,7 +20,7 @@ from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import SourceError
 from edge_glass.core.names import file_name
 from edge_glass.domains.slides import numbering
-from edge_glass.sources.raw import Folder, nfc, spelled
+from edge_glass.sources.folder import Folder, nfc, spelled
 
 SLIDE = re.compile(r"slide_(\d{1,6})\.jpe?g", re.IGNORECASE)
 DOCVQA, RETRIEVAL = TASKS = ("docvqa", "retrieval")
@@ -76,12 +76,26 @@ class Deck:
         return [*numbered(self.images)]
 
     def text(self, number: int) -> str:
-        """The transcript of a slide, empty if there is none."""
+        """The transcript of a slide.
+
+        Args:
+            number: of the slide.
+
+        Returns:
+            Its text, empty if there is none.
+        """
         place = number - self.first
         return self.transcript[place] if 0 <= place < len(self.transcript) else ""
 
     def text_by(self, number: int) -> str | None:
-        """What read the transcript of a slide off its picture; None for one of the deck's own."""
+        """What read the transcript of a slide off its picture.
+
+        Args:
+            number: of the slide.
+
+        Returns:
+            Name and version of a program; None where the text is the deck's own.
+        """
         place = number - self.first
         return (self.transcript_by[place] or None) if 0 <= place < len(self.transcript_by) else None
 
@@ -93,7 +107,14 @@ class Deck:
             texts[lack - 1] = one
 
     def most_read(self, number: int) -> bool | None:
-        """Whether a slide is among the most read of its deck, None if nobody says."""
+        """Whether a slide is among the most read of its deck.
+
+        Args:
+            number: of the slide.
+
+        Returns:
+            What upstream says; None if it does not.
+        """
         place = number - self.first
         return self.mostRead[place] if 0 <= place < len(self.mostRead) else None
 
@@ -125,7 +146,14 @@ def slide_file(number: int) -> str:
 
 
 def numbered(names: Iterable[str]) -> dict[int, str]:
-    """The slides among file names by number, in the order of their numbers."""
+    """The slides among files.
+
+    Args:
+        names: of files.
+
+    Returns:
+        Number -> name, in the order of the numbers.
+    """
     slides = {number: name for name in names if (number := slide_number(name)) is not None}
     return dict(sorted(slides.items()))
 
@@ -263,9 +291,16 @@ def _pair(value: dict[str, Any], slide: int | None) -> Pair:
 
 
 def folders(root: Path) -> list[Path]:
-    """The folders of all decks under `root`, at any depth, sorted.
+    """The folders of all decks below a folder, at any depth.
 
-    Raises EdgeGlassError if there is none, or two have one name.
+    Args:
+        root: where to look.
+
+    Returns:
+        The folders, sorted.
+
+    Raises:
+        SourceError: there is none, or two have one name.
     """
     by_id: dict[str, Path] = {}
     for folder, id, _ in among(Folder(root).folders()):
@@ -328,7 +363,17 @@ def inventory(folder: Path) -> set[str]:
 
 
 def read(folder: Path) -> Deck:
-    """The deck in a folder. Raises what `read_noted` does."""
+    """The deck in a folder.
+
+    Args:
+        folder: of the deck.
+
+    Returns:
+        What its JSON says.
+
+    Raises:
+        DataError: as `read_noted` does.
+    """
     return read_noted(folder)[0]
 
 

@@ -14,7 +14,18 @@ from edge_glass.sources.raw import Raw
 
 
 def folders(raw: Raw, source: str) -> Iterator[tuple[str, str, list[str]]]:
-    """Path, id and files of each deck of a source. Raises EdgeGlassError if there is none."""
+    """The decks of a source.
+
+    Args:
+        raw: the sources.
+        source: the name in the YAML.
+
+    Returns:
+        Path, id and files of each deck.
+
+    Raises:
+        SourceError: there is none.
+    """
     none = True
     for deck in decks.among(raw.folders(source)):
         none = False
@@ -27,7 +38,21 @@ def folders(raw: Raw, source: str) -> Iterator[tuple[str, str, list[str]]]:
 def deck(
     raw: Raw, source: str, folder: str, id: str, files: list[str]
 ) -> tuple[Deck, list[Pair], list[str]]:
-    """A deck with its pairs and notes on both. Raises Dropped for what is none, or is no text."""
+    """A deck with its questions.
+
+    Args:
+        raw: the sources.
+        source: the name in the YAML.
+        folder: of the deck in it.
+        id: of the deck.
+        files: in the folder.
+
+    Returns:
+        The deck, its pairs of question and answer, and notes on both.
+
+    Raises:
+        Dropped: it is no deck, or no text.
+    """
     record, name = raw.record(source, f"{folder}/{id}.json"), f"{folder}/qa_{id}.json"
     try:
         said = json.loads(raw.read(source, name)) if raw.size(source, name) is not None else []

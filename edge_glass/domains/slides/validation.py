@@ -10,7 +10,7 @@ from edge_glass.domains.slides.decks import Deck, Pair
 from edge_glass.domains.slides.llm_session import Talker, Wish
 from edge_glass.domains.slides.vision_model import Options
 from edge_glass.media import images
-from edge_glass.sources.raw import nfc
+from edge_glass.sources.folder import nfc
 
 BLIND, PICK = "blind", "pick"
 POOL = 50  # slides that are looked through for others
