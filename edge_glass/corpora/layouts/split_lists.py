@@ -20,7 +20,7 @@ from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.layouts.tables import split_word
-from edge_glass.sources.raw import nfc
+from edge_glass.sources.folder import nfc
 
 ENDINGS = (".txt", ".lst", ".list")
 BEHIND = re.compile(r"[\s,|]")
