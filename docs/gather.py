@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import table_plots
 import typer
 
 import edge_glass.train
@@ -44,7 +45,7 @@ def main(out: Path) -> None:
     reference = out / "reference"
     reference.mkdir(parents=True, exist_ok=True)
     for name, source in COPIED.items():
-        text = (ROOT / source).read_text()
+        text = table_plots.drawn((ROOT / source).read_text())
         (reference / f"{name}.md").write_text(_moved(text, (ROOT / source).parent, reference, out))
     (reference / "commands.md").write_text("\n".join(commands()))
     (reference / "catalogue.md").write_text("\n".join(catalogue()))

@@ -18,6 +18,7 @@ from hub import Hub
 import edge_glass
 from edge_glass.cli.main import app
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.plots import DIM, GOOD
 from edge_glass.core.spec import Source
 
 ROOT = Path(__file__).parents[1]
@@ -90,6 +91,29 @@ def test_the_reference_has_every_command_and_function(gathered: Path) -> None:
     builders = (gathered / "reference" / "builders.md").read_text()
     keys = [*Outcome, *Source.model_fields, "audio_columns()", "with_captions()", "csv()"]
     assert [key for key in keys if f"| `{key}` |" not in builders] == ["kept"]
+
+
+def test_benchmarks_are_drawn_from_their_tables(gathered: Path) -> None:
+    page = (gathered / "reference" / "benchmarks.md").read_text()
+    assert "<!-- plot" not in page
+    drawn = re.findall(r'<div class="plots">(.*?)</div>\n\n((?:\|.*\n)+)', page)
+    for plots, table in drawn:
+        cells = {cell.strip("* ") for cell in re.split(r"[|\n]", table)}
+        for plot in plots.split("<svg")[1:]:
+            bars = re.findall(
+                rf'width="([\d.]+)"[^>]*fill="(?!{DIM})#\w+"/><text[^>]*>([\d,.]+)<', plot
+            )
+            figures = [(float(width), float(cell.replace(",", ""))) for width, cell in bars]
+            longest, most = max(figures)
+            assert {cell for _, cell in bars} <= cells
+            assert all(
+                abs(w - max(longest * value / most, 1)) < 0.2 for w, value in figures if w > 1
+            )
+            assert GOOD in plot and 'role="img"' in plot  # what is ours among them
+    tables = re.findall(r"(?:\|.*\n)+", page)
+    beside_peers = [one for one in tables if re.search(r"^\| \**Edge Glass", one, re.M)]
+    assert len(beside_peers) > 10
+    assert {*beside_peers} <= {table for _, table in drawn}
 
 
 def lines(page: Path) -> Iterator[list[str]]:

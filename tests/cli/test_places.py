@@ -28,7 +28,7 @@ READ = {
     "page": f"page {{place}} --out {{out}}/page --config {SAMPLE}",
     "history": "history {place}",
     "report": "report {place}",
-    "embed": "embed {place} --encoder none:none",
+    "embed": "embed {place} --encoder none:none --columns audio",
     "index": "index {place}",
     "search": "search {place} words",
     "serve": "serve {place}",

@@ -29,6 +29,12 @@ def test_no_barrier(name: str, site: str, page: Page) -> None:
     assert list(violations(page)) == []
 
 
+def test_no_barrier_in_plots(site: str, page: Page) -> None:
+    page.goto(f"{site}/reference/benchmarks.html")
+    assert page.locator(".plots").count() > 10
+    assert list(violations(page, ".plots")) == []
+
+
 def test_it_follows_the_colours_of_the_system(site: str, page: Page) -> None:
     page.goto(f"{site}/index.html")
     for scheme, shown in (("light", "default"), ("dark", "slate"), ("light", "default")):

@@ -10,14 +10,14 @@ ENDED = """() => document.getAnimations().filter(one => one instanceof CSSTransi
     .forEach(one => one.finish())"""
 
 
-def violations(page: Page) -> Iterator[str]:
-    """What axe-core finds on the page that is open, and what runs over its edge."""
+def violations(page: Page, within: str = "html") -> Iterator[str]:
+    """What axe-core finds on the page that is open, or in parts, and what runs over its edge."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 900})
             page.evaluate(ENDED)
-            for found in Axe().run(page).response["violations"]:
+            for found in Axe().run(page, within).response["violations"]:
                 yield f"{scheme} {width}: {found['id']}: {found['nodes'][0]['html'][:200]}"
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 yield f"{scheme} {width}: wider than the window"
