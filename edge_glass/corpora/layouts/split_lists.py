@@ -56,7 +56,10 @@ class Lists:
             self._must_be_one(int(self._digests[1:][twice][0]))
 
     def split_of(self, said: str) -> str | None:
-        """The split of the list that has this record; of one that none has that without a list."""
+        """The split of the list that has this record; of one that none has that without a list.
+
+        Raises Dropped if several have it.
+        """
         names = [*accumulate(reversed(_stem(said).split("/")), lambda end, part: f"{part}/{end}")]
         numbers = {
             int(self._of[at]) for name in names if (at := self._at(_digest(name))) is not None
