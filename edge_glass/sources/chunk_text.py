@@ -7,8 +7,9 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.sources.quoting import Quoting
@@ -30,6 +31,7 @@ PACKED: dict[str, Callable[[Any], Any]] = {
     ".zstd": _zstd,
 }
 LINES = (".jsonl", ".ndjson", ".json")  # an object a line
+BLOCK = 2**20  # bytes whose lines are given at a time
 LONGEST = 2**24  # bytes that are searched for the end of a line
 
 
@@ -100,15 +102,24 @@ class Text(io.RawIOBase):
 
 
 def lines(path: Path) -> Iterator[str]:
-    """The lines of a text, packed or not, each with its end; other bytes than UTF-8 as surrogates.
+    """The lines of a text, one at a time; see `line_blocks`."""
+    return chain.from_iterable(line_blocks(path))
 
-    Raises OSError where it cannot be unpacked on.
+
+def line_blocks(path: Path) -> Iterator[list[str]]:
+    """The lines of a text, packed or not, about a megabyte of them at a time.
+
+    Other bytes than UTF-8 are surrogates. Raises OSError where it cannot be unpacked on.
     """
+    decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
+    rest = ""
     with Text(path) as stream:
-        file = io.TextIOWrapper(
-            cast("IO[bytes]", stream), "utf-8-sig", errors="surrogateescape", newline="\n"
-        )
-        yield from iter(lambda: file.readline(LONGEST), "")
+        while block := stream.read(BLOCK):
+            *whole, rest = (rest + decode(block)).split("\n")
+            if len(rest) > LONGEST:
+                whole, rest = [*whole, rest], ""
+            yield whole
+        yield [rest] if rest else []
         if stream.fault:
             raise OSError(stream.fault)
 

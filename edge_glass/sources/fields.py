@@ -78,7 +78,7 @@ class Columns(Fields):
         for name in self._texts:
             value = record.get(name)
             for text in (value,) if type(value) is str else _texts(value):
-                if "\0" in text or not (text.isascii() or _is_unicode(text)):
+                if not is_text(text):
                     raise Dropped(Outcome.BAD_ENCODING, f"{name}: {text:.{SHOWN}}")
 
     def marked(self, rows: "pa.RecordBatch") -> "pa.RecordBatch":
@@ -219,12 +219,12 @@ def _texts(value: Any) -> Iterable[str]:
             yield from _texts(item)
 
 
-def _is_unicode(text: str) -> bool:
+def is_text(text: str) -> bool:
+    """Whether a text can be written as UTF-8, and holds no NUL."""
     try:
-        text.encode()
+        return "\0" not in text and (text.isascii() or bool(text.encode()))
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def check_text(*texts: str) -> None:

@@ -2,10 +2,11 @@
 
 import io
 import json
+import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -15,9 +16,14 @@ from edge_glass.sources.chunk_text import PACKED
 
 BLOCK = 2**20  # characters read at a time
 LONGEST = 2**24  # characters of one item
+LINES = 2000  # parsed at once
 DECODER = json.JSONDecoder()
 GAPS = re.compile(r"[ \t\r\n]*")
 LIST = re.compile(r"\[[ \t\r\n]*([^ \t\r\n])")
+BETWEEN, GAP = "-Infinity", object()  # a word of JSON that can be written in one way
+MANY = json.JSONDecoder(
+    parse_constant={"NaN": math.nan, "Infinity": math.inf, BETWEEN: GAP}.__getitem__
+)
 
 
 def items(path: Path) -> Iterator[Any]:
@@ -25,30 +31,25 @@ def items(path: Path) -> Iterator[Any]:
 
     Raises EdgeGlassError if there is none, or more than one.
     """
+    return chain.from_iterable(_items(path))
+
+
+def _items(path: Path) -> Iterator[list[Any]]:
     with _opened(path) as text:
-        yield from _items(text)
+        if text.next() == "[":
+            yield from text.items()
+        elif text.next() == "{":
+            yield from _under_a_key(text)
+        else:
+            text.refuse()
 
 
-def _items(text: "_Text") -> Iterator[Any]:
-    if text.next() == "[":
-        yield from text.list()
-    elif text.next() == "{":
-        yield from _under_a_key(text)
-    else:
-        text.refuse()
-
-
-def sized(path: Path) -> Iterator[tuple[int, Any]]:
-    """The items of a file of lines, or of a list, each with how many characters it is written in.
+def blocks(path: Path) -> Iterator[list[Any]]:
+    """The items of a file of lines, or of a list, about a megabyte of them at a time.
 
     Raises EdgeGlassError or OSError as `items` and `lines` do.
     """
-    if is_lines(path):
-        texts = filter(str.strip, chunk_text.lines(path))
-        yield from ((len(text), value(text)) for text in texts)
-    else:
-        with _opened(path) as text:
-            yield from ((text.length, item) for item in _items(text))
+    return of_lines(chunk_text.line_blocks(path)) if is_lines(path) else _items(path)
 
 
 def lists(path: Path) -> Iterator[tuple[str, Any]]:
@@ -59,7 +60,7 @@ def lists(path: Path) -> Iterator[tuple[str, Any]]:
     with _opened(path) as text:
         for key in text.entries() if text.next() == "{" else ():
             if text.next() == "[":
-                yield from ((key, item) for item in text.list())
+                yield from ((key, item) for items in text.items() for item in items)
             else:
                 text.item(",}")
 
@@ -72,7 +73,7 @@ def _opened(path: Path) -> Iterator["_Text"]:
         yield _Text(path, io.TextIOWrapper(bytes_, "utf-8-sig", errors="surrogateescape"))
 
 
-def _under_a_key(text: "_Text") -> Iterator[Any]:
+def _under_a_key(text: "_Text") -> Iterator[list[Any]]:
     listed = ""
     for key in text.entries():
         if not (text.next() == "[" and text.objects()):
@@ -82,7 +83,7 @@ def _under_a_key(text: "_Text") -> Iterator[Any]:
             raise SourceError(f"{text.path}: lists of objects under {both}: leave one in it")
         else:
             listed = key
-            yield from text.list()
+            yield from text.items()
     if not listed:
         text.refuse()
 
@@ -92,7 +93,7 @@ class _Text:
 
     def __init__(self, path: Path, file: IO[str]) -> None:
         self.path, self._file, self._text, self._at = path, file, "", 0
-        self.length = 0  # characters of the value that was taken last
+        self._apart = False  # whether items that are here are taken one by one
 
     def next(self) -> str:
         """The character that comes next, gaps passed over; none at the end."""
@@ -119,14 +120,28 @@ class _Text:
             self.take(",")
         self.take("}")
 
-    def list(self) -> Iterator[Any]:
-        """The items of the list that comes next."""
+    def items(self) -> Iterator[list[Any]]:
+        """The items of the list that comes next, many at a time."""
         self.take("[")
         while self.next() != "]":
-            yield self.item(",]")
+            yield self._objects() or [self.item(",]")]
             if self.next() == ",":
                 self.take(",")
         self.take("]")
+
+    def _objects(self) -> list[Any]:
+        """The next items, where that much is here of a list of objects; else none.
+
+        What is a list with a bracket at its end began with whole items.
+        """
+        end = 0 if self._apart else self._text.rfind("},", self._at) + 1
+        if end > self._at:
+            with suppress(ValueError, RecursionError):
+                items: list[Any] = DECODER.decode(f"[{self._text[self._at : end]}]")
+                self._at = end
+                return items
+        self._apart = True
+        return []
 
     def objects(self) -> bool:
         """Whether the list that comes next is one of objects."""
@@ -149,7 +164,7 @@ class _Text:
                     self._damaged(error)
                 more *= 2
                 continue
-            self.length, self._at = end - self._at, end
+            self._at = end
             return item
 
     def refuse(self) -> NoReturn:
@@ -158,7 +173,7 @@ class _Text:
 
     def _more(self, size: int) -> bool:
         block = self._file.read(size)
-        self._text, self._at = self._text[self._at :] + block, 0
+        self._text, self._at, self._apart = self._text[self._at :] + block, 0, False
         return bool(block)
 
     def _damaged(self, why: object) -> NoReturn:
@@ -189,7 +204,32 @@ def lines(path: Path) -> Iterator[Any]:
 
     Empty lines are none. Raises OSError where it cannot be unpacked on.
     """
-    return map(value, filter(str.strip, chunk_text.lines(path)))
+    return chain.from_iterable(of_lines(chunk_text.line_blocks(path)))
+
+
+def of_lines(blocks: Iterable[list[str]]) -> Iterator[list[Any]]:
+    """What each line that is not empty says in JSON, some at a time; None if it is none."""
+    for block in blocks:
+        for at in range(0, len(block), LINES):
+            yield _values([*filter(str.strip, block[at : at + LINES])])
+
+
+def _values(lines: list[str]) -> list[Any]:
+    """What each line says; None if it is no JSON.
+
+    They are parsed at once, with a word between any two that none of them has. Where these words
+    alone stand in every other place of the list that comes out, each line is one value.
+    """
+    text, gaps = f",{BETWEEN},".join(lines), len(lines) - 1
+    if text.count(BETWEEN) == gaps > 0:
+        with suppress(ValueError, RecursionError):
+            items: list[Any] = MANY.decode(f"[{text}]")
+            if len(items) == 2 * gaps + 1 and items[1::2].count(GAP) == gaps:
+                return items[::2]
+    if gaps < 1:
+        return [*map(value, lines)]
+    half = len(lines) // 2
+    return _values(lines[:half]) + _values(lines[half:])
 
 
 def value(line: str) -> Any:

@@ -27,8 +27,7 @@ Said: TypeAlias = "pa.Array | list[Any]"  # a list where Arrow has no one type f
 Broken = dict[int, tuple[Outcome, str]]
 Found = tuple[pa.Array, dict[str, Said], Broken]
 ROWS = 10_000  # in a batch
-BLOCK = 2**20  # characters of JSON in a batch
-CELLS = 2**22  # records times keys in it
+CELLS = 2**22  # records times keys in one of JSON
 PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 PIECE = 100_000  # rows of a Parquet file that one process reads, about
 
@@ -215,27 +214,15 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
 def _texts(path: Path, name: str, layout: str) -> Iterator[Found]:
     """Of JSON, and lines of text."""
     start = 1
-    for block in _blocks(tables.texts(path, name, layout)):
-        records = [said for _, said, _ in block]
-        keys = dict.fromkeys(chain.from_iterable(records))
-        values = {key: _typed([said.get(key) for said in records]) for key in keys}
-        lost = {at: why for at, (*_, why) in enumerate(block) if why}
-        yield _numbered(f"{name} {tables.UNITS[layout]} ", start, len(block)), values, lost
+    for block, lost in tables.texts(path, name, layout):
+        keys = dict.fromkeys(chain.from_iterable(block))
+        many = min(ROWS, CELLS // max(1, len(keys))) or 1
+        for at in range(0, len(block), many):
+            records = block[at : at + many]
+            values = {key: _typed([said.get(key) for said in records]) for key in keys}
+            where = _numbered(f"{name} {tables.UNITS[layout]} ", start + at, len(records))
+            yield where, values, {n - at: why for n, why in lost.items() if 0 <= n - at < many}
         start += len(block)
-
-
-def _blocks(texts: Iterator[tables.Said]) -> Iterator[list[tables.Said]]:
-    """So many records that neither they nor their columns are large."""
-    block, size, keys = list[tables.Said](), 0, set[str]()
-    for one in texts:
-        block.append(one)
-        size += one[0]
-        keys.update(one[1])
-        if size > BLOCK or len(block) == ROWS or len(block) * len(keys) > CELLS:
-            yield block
-            block, size, keys = [], 0, set()
-    if block:
-        yield block
 
 
 def _typed(values: list[Any]) -> Said:

@@ -14,8 +14,11 @@ def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
     """
     if layout == "tsv" or tables.ending(name) in (*tables.JSON, tables.TEXT):
         base, folder = tables.place_of(name, layout)
-        for number, (_, said, lost) in enumerate(tables.texts(path, name, layout), 1):
-            yield Record(f"{name} {tables.UNITS[layout]} {number}", said, folder, base, lost)
+        unit, start = f"{name} {tables.UNITS[layout]}", 1
+        for block, lost in tables.texts(path, name, layout):
+            for at, said in enumerate(block):
+                yield Record(f"{unit} {start + at}", said, folder, base, lost.get(at))
+            start += len(block)
         return
     # with pyarrow, not wanted to tell of a corpus
     from edge_glass.corpora.layouts import table_batches

@@ -20,7 +20,7 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources import chunk_text, json_text, table_chunks
 from edge_glass.sources.chunk_text import PACKED
-from edge_glass.sources.fields import check_text, preview
+from edge_glass.sources.fields import check_text, is_text, preview
 
 PARQUET, ARROW, TEXT = ".parquet", ".arrow", ".txt"
 DELIMITED, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
@@ -29,7 +29,7 @@ DELIMITERS = (",", ";", "|", "\t")
 SHOWN = 10  # names in a message
 UNITS = {"table": "row", "tsv": "line"}  # layouts of tables, and what records are called
 Lost = tuple[Outcome, str] | None
-Said = tuple[int, dict[str, Any], Lost]
+Said = tuple[list[dict[str, Any]], dict[int, tuple[Outcome, str]]]  # records, those that are none
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
     "train": ("train", "training"),
@@ -61,27 +61,41 @@ def place_of(name: str, layout: str = "table") -> tuple[str, str]:
 
 
 def texts(path: Path, name: str, layout: str = "table") -> Iterator[Said]:
-    """What each record of JSON, or of lines of text, says, in how many characters; or why none.
+    """What records of JSON, or of lines of text, say, and why some are none; many at a time.
 
     Raises EdgeGlassError if it cannot be read on.
     """
     with readable(path):
         if layout != "tsv" and ending(name) in JSON:
-            for length, item in json_text.sized(path):
-                if isinstance(item, dict):
-                    yield length, item, None
-                else:
-                    why = f"expected an object, found {preview(item)}"
-                    yield length, {}, (Outcome.MALFORMED_ROW, why)
+            yield from map(_objects, json_text.blocks(path))
             return
-        lines, keys = chunk_text.lines(path), [] if layout == "tsv" else ["url"]
-        for line in lines if layout == "tsv" else filter(None, map(str.strip, lines)):
-            fields = line.rstrip("\r\n").split("\t") if layout == "tsv" else [line]
-            keys = keys or [str(place) for place in range(len(fields))]
-            plain = len(fields) == len(keys) and line.isascii() and "\0" not in line
-            lost = None if plain else unfit(fields, len(keys))
-            said = dict.fromkeys(keys) if lost else dict(zip(keys, fields, strict=True))
-            yield len(line), said, lost
+        keys = [] if layout == "tsv" else ["url"]
+        for lines in chunk_text.line_blocks(path):
+            if layout == "tsv":
+                rows = [line.rstrip("\r\n").split("\t") for line in lines]
+            else:
+                rows = [[line] for line in map(str.strip, lines) if line]
+            keys = keys or [str(place) for fields in rows[:1] for place in range(len(fields))]
+            if {*map(len, rows)} <= {len(keys)} and is_text("".join(lines)):
+                yield [dict(zip(keys, fields, strict=True)) for fields in rows], {}
+            else:
+                yield _fitting(rows, keys)
+
+
+def _objects(items: list[Any]) -> Said:
+    wrong = [at for at, item in enumerate(items) if not isinstance(item, dict)]
+    kinds = ((at, f"expected an object, found {preview(items[at])}") for at in wrong)
+    lost = {at: (Outcome.MALFORMED_ROW, why) for at, why in kinds}
+    return [{} if at in lost else item for at, item in enumerate(items)] if lost else items, lost
+
+
+def _fitting(rows: list[list[str]], keys: list[str]) -> Said:
+    """Lines as records, but for those that are not of so many fields, or no text."""
+    every = ((at, unfit(fields, len(keys))) for at, fields in enumerate(rows))
+    lost = {at: why for at, why in every if why}
+    none = [None] * len(keys)
+    fitting = (none if at in lost else fields for at, fields in enumerate(rows))
+    return [dict(zip(keys, fields, strict=True)) for fields in fitting], lost
 
 
 @contextmanager
