@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -114,6 +115,12 @@ def test_benchmarks_are_drawn_from_their_tables(gathered: Path) -> None:
     beside_peers = [one for one in tables if re.search(r"^\| \**Edge Glass", one, re.M)]
     assert len(beside_peers) > 10
     assert {*beside_peers} <= {table for _, table in drawn}
+
+
+def test_the_picture_is_what_its_code_draws() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    assert drawn["PICTURE"].read_text() == drawn["picture"]()
+    assert f"![{drawn['SAID']}](docs/picture.svg)" in (ROOT / "README.md").read_text()
 
 
 def lines(page: Path) -> Iterator[list[str]]:

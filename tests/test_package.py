@@ -1,6 +1,8 @@
 """What pip installs: a wheel and an sdist with all that a build wants, samples included."""
 
 import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -77,3 +79,30 @@ def test_a_build_from_the_wheel_alone(dist: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert (done.stdout, (tmp_path / "data" / "report.html").is_file()) == ("[]\n", True)
+
+
+@pytest.mark.parametrize("home", ["", "https://example.com/edge-glass"])
+def test_the_text_for_the_index_leads_to_no_file_beside_it(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pyproject.toml", "README.md", "setup.py"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    if home:
+        with (tmp_path / "pyproject.toml").open("a") as file:
+            file.write(f'[project.urls]\nRepository = "{home}/"\n')
+    said = dict[str, str]()
+    monkeypatch.setattr("setuptools.setup", lambda **words: said.update(words))
+    runpy.run_path(str(tmp_path / "setup.py"))
+    text = said["long_description"]
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert "Your own data" in text and all(re.match(r"https?://|#", link) for link in links)
+    assert (f"{home}/blob/v" in text) == (f"({home}/raw/v" in text) == bool(home)
+
+
+def test_the_wheel_says_that_text(dist: Path) -> None:
+    [wheel] = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        [name] = [name for name in file.namelist() if name.endswith("/METADATA")]
+        text = file.read(name).decode()
+    assert "Description-Content-Type: text/markdown" in text and "## Who it is for" in text
+    assert "](docs/" not in text
