@@ -4,7 +4,7 @@ The command line does the same with the same code; nothing here prints but progr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from edge_glass.core import ledger, locations, manifest, names, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress, Shown
-from edge_glass.core.visible import html_table
+from edge_glass.core.visible import Result, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ StrPath = str | PathLike[str]
 
 
 @dataclass(frozen=True, repr=False)
-class Build:
+class Build(Result):
     """A config that is built: its folder, and the manifest that says what lies in it."""
 
     folder: Path
@@ -58,23 +58,9 @@ class Build:
         """
         return load(self.manifest.config, self.folder.parent, split=split)
 
-    def _counts(self) -> list[tuple[str, int, int, int]]:
-        return [
-            (name, split.rows, split.kept, split.total - split.kept)
-            for name, split in self.manifest.splits.items()
-        ]
-
-    def __repr__(self) -> str:
-        lines = [f"{self.manifest.config} in {self.folder}"]
-        lines += [
-            f"  {name}: {rows:,} rows of {kept + dropped:,} in the source, {dropped:,} dropped"
-            for name, rows, kept, dropped in self._counts()
-        ]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        heads = ("split", "rows", "kept", "dropped")
-        return html_table(f"{self.manifest.config} in {self.folder}", heads, self._counts())
+    def _summary(self) -> Summary:
+        summary = self.manifest._summary()
+        return replace(summary, title=f"{summary.title} in {self.folder}")
 
 
 def build(

@@ -1,13 +1,25 @@
 """`import edge_glass`: each verb as a function, quick to import, seen by completion and help."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import edge_glass as eg
+from edge_glass import api
+from edge_glass.audit.audits import AuditResult
+from edge_glass.core.manifest import Manifest, Score
+from edge_glass.core.visible import Result
+from edge_glass.pipeline.estimate import Plan
+from edge_glass.release.certificate import Certificate
+from edge_glass.release.diff import Difference
+from edge_glass.release.history import Version
+from edge_glass.release.publish import Release
+from edge_glass.release.why import Origin
 
 
 def test_each_name_is_there_and_says_what_it_is() -> None:
@@ -42,9 +54,29 @@ def test_from_sources_to_rows(tmp_path: Path) -> None:
 def test_the_audit_is_a_function_and_a_room(tmp_path: Path) -> None:
     eg.build("clotho_sample", tmp_path, progress=False)
     [(config, result)] = eg.audit(tmp_path, checks=["silence"], progress=False).items()
-    assert config == "clotho_sample" and repr(result).startswith("clotho_sample, 11 rows: ")
+    assert config == "clotho_sample" and "clotho_sample, 11 rows\n  silence: 0 rows" in repr(result)
     assert "<td>silence</td><td>0</td>" in result._repr_html_()
     assert (tmp_path / "audit" / "clotho_sample").is_dir()
+
+
+def test_each_result_prints_as_lines_and_as_a_table() -> None:
+    """Or it is a sentence, a path or plain JSON of itself."""
+    kinds = [Plan, Manifest, Score, AuditResult, Difference, Release, Origin, Version, Certificate]
+    results = {kind.__name__ for kind in [eg.Build, *kinds] if issubclass(kind, Result)}
+    for name in eg.__all__:
+        if isinstance(function := getattr(api, name, getattr(eg, name)), FunctionType):
+            said = inspect.signature(function).return_annotation
+            kind = re.findall(r"\w+", str(said))[-1]  # of a list or dict, what it holds
+            assert kind in results | {"None", "Path", "Any", "Finding", "Alignment"}, name
+
+
+def test_what_is_printed_of_a_result_steers_no_terminal_and_no_page() -> None:
+    sent = Release("org/<x>", "v1\x1b[31m", ["a"], send=["f"] * 1200, commit="c")
+    assert repr(sent).splitlines()[:2] == ["org/<x> v1\\x1b[31m", "  sent: 1200 files (0 bytes)"]
+    assert "<b>org/&lt;x&gt; v1\\x1b[31m</b>" in sent._repr_html_()
+    row = Origin("<i>", "c", "train", "kept", "", {"file": "<u>"}, {}, "", None, {}, {}, {})
+    assert "<td>&lt;i&gt;</td>" in row._repr_html_() and "&lt;u&gt;" in row._repr_html_()
+    assert "  id: <i>" in repr(row) and "served" not in repr(row)
 
 
 def test_a_wrong_name_is_one_clear_error() -> None:

@@ -33,7 +33,7 @@ from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.schema import Plain
 from edge_glass.core.shard_files import write_table
 from edge_glass.core.version import VERSION
-from edge_glass.core.visible import html_table
+from edge_glass.core.visible import Result, Summary
 from edge_glass.corpora import catalog
 from edge_glass.pipeline.executor import started
 
@@ -82,7 +82,7 @@ class CheckGroup(Plain):
 
 
 @dataclass(frozen=True, repr=False)
-class AuditResult(Plain):
+class AuditResult(Result, Plain):
     """What is known of a config by all audits of the same shards."""
 
     config: str
@@ -96,13 +96,8 @@ class AuditResult(Plain):
         """Check -> findings, over all groups."""
         return {check: n for group in self.groups.values() for check, n in group.checks.items()}
 
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{n:,} {check}" for check, n in self.checks.items() if n) or "nothing"
-        return f"{self.config}, {self.rows:,} rows: {counts}"
-
-    def _repr_html_(self) -> str:
-        title = f"{self.config}, {self.rows:,} rows"
-        return html_table(title, ("check", "rows"), self.checks.items())
+    def _summary(self) -> Summary:
+        return Summary(f"{self.config}, {self.rows:,} rows", ("check", "rows"), self.checks.items())
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import errors_explained
 from edge_glass.core.schema import Plain
+from edge_glass.core.visible import Result, Summary
 
 FILE = "manifest.json"
 WITHDRAWN, EDITS = "withdrawn.parquet", "edits.parquet"  # see `core.revisions`
@@ -132,8 +133,8 @@ class Audit(Plain):
     findings: dict[str, Digest]  # by group of checks
 
 
-@dataclass(frozen=True)
-class Score(Plain):
+@dataclass(frozen=True, repr=False)
+class Score(Result, Plain):
     """A number for each row of a build, in a file a shard, and what gave it."""
 
     config: Name
@@ -227,8 +228,8 @@ class Inputs(Plain):
         return "each" in map(self.parameters.get, ("caption_mode", "class_mode"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Manifest(Inputs):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Manifest(Result, Inputs):
     """A build that is whole."""
 
     _read_as: ClassVar[str | None] = None  # sha256 of the file that it was read from
@@ -267,15 +268,15 @@ class Manifest(Inputs):
 
     def outcomes(self) -> Counter[str]:
         """Source rows by outcome, over all splits."""
-        return _counted(split.outcomes for split in self.splits.values())
+        return counted(split.outcomes for split in self.splits.values())
 
     def warnings(self) -> Counter[str]:
         """Source rows that are kept by what is noted on them, over all splits."""
-        return _counted(split.warnings for split in self.splits.values())
+        return counted(split.warnings for split in self.splits.values())
 
     def licences(self) -> Counter[str]:
         """Rows by licence, over all splits."""
-        return _counted(split.figures.licences for split in self.splits.values())
+        return counted(split.figures.licences for split in self.splits.values())
 
     @property
     def rows(self) -> int:
@@ -291,6 +292,10 @@ class Manifest(Inputs):
     def heals(self) -> bool:
         """Whether rows were dropped for a reason that another run may not meet."""
         return bool(retries.HEALS & self.outcomes().keys())
+
+    def _summary(self) -> Summary:
+        rows = [(name, s.rows, s.kept, s.total - s.kept) for name, s in self.splits.items()]
+        return Summary(self.config, ("split", "rows", "source rows kept", "dropped"), rows)
 
     def check_balance(self, expected: Mapping[str, int]) -> None:
         """Raise if a split's ledger does not account for all the rows that were read."""
@@ -315,41 +320,9 @@ class Manifest(Inputs):
         write_json(folder / FILE, self.plain())
 
 
-def complete(
-    described: Inputs,
-    records: Iterable[ShardRecord],
-    ledger: File,
-    planned: Mapping[str, int | None],
-) -> Manifest:
-    """The whole manifest, out of the records of all shards and the rows of the splits' sources."""
-    by_split: dict[str, list[ShardRecord]] = {}
-    for record in records:
-        by_split.setdefault(record.split, []).append(record)
-    splits = {name: _split(of_split, planned[name]) for name, of_split in by_split.items()}
-    return Manifest(**vars(described.inputs), splits=splits, ledger=ledger)
-
-
-def _split(records: list[ShardRecord], planned: int | None) -> Split:
-    shards = tuple(record.shard for record in records)
-    seconds = sum(record.figures.seconds or 0 for record in records)
-    licences = _counted(record.figures.licences for record in records)
-    return Split(
-        rows=sum(shard.rows for shard in shards),
-        bytes=sum(shard.bytes for shard in shards),
-        shards=shards,
-        outcomes=_sorted(_counted(record.outcomes for record in records)),
-        warnings=_sorted(_counted(record.warnings for record in records)),
-        figures=Figures(round(seconds, 3) if seconds else None, _sorted(licences)),
-        planned=planned,
-    )
-
-
-def _counted(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+def counted(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """The sums over some counts."""
     return sum(map(Counter, counts), Counter[str]())
-
-
-def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
 
 
 def read(folder: Path) -> Manifest:

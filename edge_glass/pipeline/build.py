@@ -37,6 +37,7 @@ from edge_glass.pipeline.earlier_builds import (
 from edge_glass.pipeline.executor import Pool, elsewhere, started
 from edge_glass.pipeline.remote_output import Away
 from edge_glass.pipeline.replay import Before
+from edge_glass.pipeline.totals import complete
 from edge_glass.sources.obtain import obtain
 
 __all__ = ["Options", "already", "build", "lock", "put"]
@@ -219,7 +220,7 @@ def _finish(
     groups = ledger_tables.regrouped(batches)
     revisions.write(folder)
     written = write_table(folder / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
-    build = manifest.complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
+    build = complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
     build.check_balance(rows)
     build.write(folder)
     return build

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_glass.core.progress import Progress
 from edge_glass.core.spec import Source
+from edge_glass.core.visible import Result, Summary
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan
@@ -27,7 +28,7 @@ class SourcePlan:
 
 
 @dataclass(repr=False)
-class Plan:
+class Plan(Result):
     """What a build of one config will read and make. Unknown numbers are None."""
 
     config: str
@@ -41,11 +42,11 @@ class Plan:
     columns: dict[str, dict[str, str]] = field(default_factory=dict)  # read under another name
     free_bytes: int = 0
 
-    def __repr__(self) -> str:
+    def _summary(self) -> Summary:
         size = "an unknown number of" if self.fetch_bytes is None else f"{self.fetch_bytes:,}"
-        rows = (f"  {s}: {'?' if n is None else f'{n:,}'} rows" for s, n in self.rows.items())
-        sources = (f"  {source.file}: {source.state}" for source in self.sources)
-        return "\n".join([f"{self.config}: {size} bytes to fetch", *sources, *rows])
+        rows = [(s, f"{'?' if n is None else f'{n:,}'} rows") for s, n in self.rows.items()]
+        sources = [(source.file, source.state) for source in self.sources]
+        return Summary(f"{self.config}: {size} bytes to fetch", rows=[*sources, *rows])
 
     @property
     def fetch_bytes(self) -> int | None:

@@ -24,6 +24,7 @@ from edge_glass.core.shard_files import shard_figures, write_shard, write_table
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import executor
 from edge_glass.pipeline.build import REMEDY, already, lock, put
+from edge_glass.pipeline.totals import complete
 
 Row = dict[str, Any]
 Digests = Mapping[tuple[str, str], str]  # split and digest of a row's text as it was: as it is
@@ -121,7 +122,7 @@ def make(
     table = write_table(work / ledger.FILE, book.tables(), ledger.schema(), ledger_tables.WORDS)
     file = File(**asdict(table), file=ledger.FILE)
     described = revisions.described(described)
-    build = manifest.complete(described, book.counted(records), file, planned)
+    build = complete(described, book.counted(records), file, planned)
     build.check_balance({name: n for name, n in planned.items() if n is not None})
     build.write(work)
     return build

@@ -11,6 +11,7 @@ from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.schema import Plain
+from edge_glass.core.visible import Result
 from edge_glass.release.purge import Purge
 from edge_glass.release.residue import Scan, Traces
 
@@ -46,8 +47,8 @@ class Search(Plain):
     residue: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Certificate(Plain):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Certificate(Result, Plain):
     """What a withdrawal did."""
 
     edge_glass: str

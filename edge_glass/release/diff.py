@@ -14,7 +14,7 @@ from edge_glass.core import finished, ledger, manifest, parquet, plots
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
-from edge_glass.core.visible import html_table
+from edge_glass.core.visible import Result, Summary
 
 BUCKET = 50_000  # rows that are compared at a time
 BUCKETS = 200  # files that are open at a time
@@ -24,8 +24,8 @@ ABSENT = "absent"
 Record = tuple[str, dict[str, Any]]  # split and id, what is compared
 
 
-@dataclass
-class Difference:
+@dataclass(repr=False)
+class Difference(Result):
     """One config in two builds.
 
     Kinds of difference are `added`, `removed`, `changed COLUMN`, `REASON -> REASON` (of rows in the
@@ -39,9 +39,9 @@ class Difference:
     inputs: dict[str, list[Any]] = field(default_factory=dict)  # name -> old and new value
     outcomes: dict[str, list[int]] = field(default_factory=dict)  # how many rows, old and new
 
-    def _repr_html_(self) -> str:
+    def _summary(self) -> Summary:
         title = f"{self.config}: {'identical' if self.identical else 'not the same'}"
-        return html_table(title, ("difference", "rows"), self.rows.items())
+        return Summary(title, ("difference", "rows"), self.rows.items())
 
     def note(self, kind: str, key: str) -> None:
         """One more row of this kind."""

@@ -9,6 +9,7 @@ from edge_glass.core import locations, manifest
 from edge_glass.core.errors import ConfigError, HubError, absent
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import EDITS, Manifest
+from edge_glass.core.visible import Result
 from edge_glass.release import publish
 from edge_glass.release.repository import Repository
 
@@ -26,8 +27,8 @@ class State:
     appended: int  # builds
 
 
-@dataclass(frozen=True)
-class Version:
+@dataclass(frozen=True, repr=False)
+class Version(Result):
     """A tag of a dataset."""
 
     tag: str

@@ -18,6 +18,7 @@ from edge_glass.core.errors import ConfigError, DataError, HubError
 from edge_glass.core.manifest import WITHDRAWN, Manifest
 from edge_glass.core.names import PLOTS, picture
 from edge_glass.core.revisions import SCHEMAS, Revisions
+from edge_glass.core.visible import Result, Summary
 from edge_glass.release import card, card_section, citation, croissant, write_card
 from edge_glass.release.repository import OutOfReachError, Repository
 
@@ -30,7 +31,7 @@ Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 
 @dataclass(repr=False)
-class Release:
+class Release(Result):
     """What a push did, or (`dry_run`) would do."""
 
     repo: str
@@ -46,10 +47,14 @@ class Release:
     tagged: bool = False
     unreached: str | None = None  # why a dry run could not ask the Hub what it has
 
-    def __repr__(self) -> str:
-        files = f"{len(self.send)} files ({units.size(self.send_bytes)})"
-        rest = f"{len(self.already_there)} were there already, {len(self.delete)} deleted"
-        return f"{self.repo} {self.tag}: {'sent' if self.commit else 'would send'} {files}, {rest}"
+    def _summary(self) -> Summary:
+        size = units.size(self.send_bytes)
+        rows = [
+            ("sent" if self.commit else "to be sent", f"{len(self.send)} files ({size})"),
+            ("there already", f"{len(self.already_there)} files"),
+            ("deleted" if self.commit else "to be deleted", f"{len(self.delete)} files"),
+        ]
+        return Summary(f"{self.repo} {self.tag}", rows=rows)
 
 
 def push(

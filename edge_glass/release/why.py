@@ -20,6 +20,7 @@ from edge_glass.core.manifest import Manifest
 from edge_glass.core.parquet import BoundedFile
 from edge_glass.core.revisions import Revisions, digest
 from edge_glass.core.row import source_id
+from edge_glass.core.visible import Result
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import replay
 from edge_glass.release import publish
@@ -48,8 +49,8 @@ class Place:
     licence: str | None = None
 
 
-@dataclass(frozen=True)
-class Origin:
+@dataclass(frozen=True, repr=False)
+class Origin(Result):
     """All that is known of a row and how it came to be."""
 
     id: str

@@ -18,6 +18,7 @@ from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import Figures, File, ShardRecord
 from edge_glass.media.features import portable
+from edge_glass.pipeline.totals import complete
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_a_whole_manifest_is_the_sum_of_its_records(small: Path) -> None:
         record(2, "test", Figures(None, {"MIT": 5})),
         record(3, "train", Figures(2.0006, {"CC0": 2, "MIT": 1})),
     ]
-    made = manifest.complete(found.inputs, records, found.ledger, {"train": 8, "test": None})
+    made = complete(found.inputs, records, found.ledger, {"train": 8, "test": None})
     assert list(made.splits) == ["train", "test"] and made.inputs == found.inputs
     train, test = made.splits.values()
     assert (train.rows, train.bytes, train.total, train.kept) == (4, 40, 8, 4)

@@ -58,7 +58,7 @@ class Lists:
     def split_of(self, said: str) -> str | None:
         """The split of the list that has this record; of one that none has that without a list.
 
-        Raises Dropped if several have it.
+        Raises ConfigError if several have it.
         """
         names = [*accumulate(reversed(_stem(said).split("/")), lambda end, part: f"{part}/{end}")]
         numbers = {
