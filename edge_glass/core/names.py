@@ -5,7 +5,9 @@
 """
 
 import re
+from functools import cache
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -75,6 +77,22 @@ class Distinct:
                 self._taken.add(key)
                 return name
         raise DataError(f"{plain}: two rows are called {value!r}, and one file cannot be both")
+
+
+@cache
+def glob(pattern: str) -> re.Pattern[str]:
+    """The paths that a pattern means: `*` is any part of a name, `**` folders as well.
+
+    Raises BadName if it is no pattern.
+    """
+    means = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^]]+\])", pattern)
+    wild = ((means.get(each) or each.replace("[!", "[^")) for each in parts[1::2])
+    try:
+        pairs = zip_longest(map(re.escape, parts[::2]), wild, fillvalue="")
+        return re.compile("".join(map("".join, pairs)))
+    except re.error as error:
+        raise BadName(f"{pattern!r} is no pattern of files: {error}") from None
 
 
 def below(folder: Path, *names: str) -> Path:

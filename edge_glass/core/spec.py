@@ -89,6 +89,9 @@ class Source(BaseModel, extra="forbid"):
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     packed: bool = Field(default=False, description="a folder of tars, read as if unpacked")
     hub: Hub | None = None
+    files: list[str] = Field(
+        default=[], description="patterns of the files of `hub` that are read like one's own folder"
+    )
     fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
         default=None,
         description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
@@ -108,8 +111,12 @@ class Source(BaseModel, extra="forbid"):
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
-        if self.hub and not self.folder:
-            raise ValueError("a source on the Hub needs `folder`, the folder of its Parquet files")
+        if self.hub and not (self.folder or self.files):
+            raise ValueError(
+                "a source on the Hub needs `folder`, that of its Parquet files; or `files`"
+            )
+        if self.files and not self.hub:
+            raise ValueError("files are patterns of what is on the Hub, and there is no hub")
         if (self.fetch is None) != (self.row_bytes is None) or (
             self.fetch in CLIPS and "{id}" not in self.template
         ):
@@ -168,11 +175,12 @@ class Column(BaseModel, extra="forbid"):
 class Splits(BaseModel, extra="forbid"):
     """How the records of a corpus that needs no code come into splits."""
 
-    by: Literal["all", "folder", "key", "list", "pattern", "share"] = "all"
+    by: Literal["all", "file", "folder", "key", "list", "pattern", "share"] = "all"
     names: dict[SplitName, list[str]] = Field(
         default={"train": []},
         min_length=1,
-        description="split -> folders, values, or lists; what no list names is in that without one",
+        description="split -> folders, values, patterns of files, or lists; what no list names is "
+        "in the one without a list",
     )
     key: str | None = Field(
         default=None,

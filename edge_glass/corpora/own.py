@@ -108,7 +108,9 @@ class OwnCorpus(Corpus):
     @classmethod
     @override
     def home(cls) -> Path | None:
-        return cls.own.home
+        sources = cls.spec().sources.values()
+        elsewhere = all(source.hub or source.url or source.fetch for source in sources)
+        return None if elsewhere else cls.own.home
 
     @override
     def splits(self) -> list[str]:

@@ -25,7 +25,7 @@ def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
     `empty` are the splits without a row.
     """
     missing, known, words = _keys(spec), dict[str, None](), set[str]()
-    empty = empty if spec.splits.by in ("folder", "key", "list", "pattern") else []
+    empty = empty if spec.splits.by not in ("all", "share") else []
     for each in (each for files in every for each in scan(str(spec.layout), files)):
         known |= dict.fromkeys(each.values)
         missing = {key for key in missing if not {key, key.partition(".")[0]} & known.keys()}

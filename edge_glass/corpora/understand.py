@@ -76,7 +76,7 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
     if not path.exists() and not own_hub.is_repository(str(place)):
         raise ConfigError(f"{place}: no config is called so, and no file or folder is there")
     own_check.not_built(path)
-    hub = None if path.exists() else own_hub.source(str(place))
+    hub = None if path.exists() else own_hub.dataset(str(place))
     try:
         return _Reading(path.absolute(), choices or Choices(), hub).understood()
     except Dropped as drop:  # of a file that no row is dropped for
@@ -84,15 +84,15 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
 
 
 class _Reading:
-    def __init__(self, place: Path, choices: Choices, hub: Source | None) -> None:
+    def __init__(self, place: Path, choices: Choices, hub: own_hub.Dataset | None) -> None:
         self._place, self._choices, self._hub = place, choices, hub
-        title = hub.hub.repo if hub and hub.hub else place.name.partition(".")[0]
+        title = hub.title if hub else place.name.partition(".")[0]
         self._name = re.sub(r"\W+", "_", title).strip("_") or "data"
-        self._left_out: dict[str, str] = {}
+        self._left_out: dict[str, str] = {**hub.left_out} if hub else {}
         self._lists: list[str] = []  # of splits
-        self._packed = place.is_dir() and self._is_packed()
+        self._packed = hub.source.packed if hub else place.is_dir() and self._is_packed()
         self._home = None if hub else place.parent
-        source = {DATA: hub or Source(path=place.name, packed=self._packed)}
+        source = {DATA: hub.source if hub else Source(path=place.name, packed=self._packed)}
         request = Request(self._name, self._name, "", source, {}, home=self._home)
         self._files = Files(obtain(request, facts=False), DATA)
 
@@ -125,15 +125,15 @@ class _Reading:
         classes = self._class_names(names)
         whole = folders.total()
         keys = Keys(self._name, by_key, whole, media, roles, sample, classes, self._left_out)
-        lines = {tables.ending(name) for name in names} == {".txt"}
-        if lines and not media and "url" not in roles:
+        if {tables.ending(n) for n in names} == {".txt"} and not media and "url" not in roles:
             raise stop(
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
         naming = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
         asked, lists, label = self._choices.split, self._lists, None
-        splits = own_splits.rule(self._name, asked, folders, by_key, lists, *naming[:1])
+        said = self._hub.splits if self._hub and not asked else None
+        splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *naming[:1])
         if splits.by == "list":
             self._left_out |= own_check.beside_lists(splits, files, scan(layout, files))
         if layout == "media" and "folder" not in roles:
@@ -347,8 +347,8 @@ class _Reading:
     ) -> Spec:
         stored = {each.stored_as for each in media}
         by_row = "bytes" in stored and not self._packed
-        here = Source(path=self._place.name, tables=by_row, packed=self._packed)
-        sources = {DATA: self._hub or here}
+        here = self._hub.source if self._hub else Source(path=self._place.name, packed=self._packed)
+        sources = {DATA: here.model_copy(update={"tables": by_row})}
         if root := self._root([m for m in media if m.stored_as == "file"], keys):
             sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))
         if "url" in stored:
@@ -356,7 +356,7 @@ class _Reading:
             sources[FETCHED] = Source(fetch=want, row_bytes=200_000)
         licence = self._choices.licence
         return Spec(
-            title=self._hub.hub.repo if self._hub and self._hub.hub else self._place.name,
+            title=self._hub.title if self._hub else self._place.name,
             version="1.0.0",
             licence=licence or "not stated",
             licence_tag=licence or "unknown",

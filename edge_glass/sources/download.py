@@ -1,6 +1,7 @@
 """Resumable downloads: ranges, mirrors in turn, checksum while streaming."""
 
 import asyncio
+import hashlib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,7 @@ class Job:
     path: Path
     source: Source
     urls: list[str]
+    git: str | None = None  # the digest by which Git knows the file, where it has no checksum
 
 
 def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, SourceFacts]:
@@ -216,6 +218,13 @@ class _Download:
             self._restart()
             reason = f"{wanted[0]} {digest}, upstream publishes {wanted[1]}"
             raise (_Again if resumed else _Refused)(reason)  # what was here may be at fault
+        if self._job.git is not None and (digest := self._git()) != self._job.git:
+            raise _Refused(f"Git knows the file as {digest}, the Hub lists {self._job.git}")
+
+    def _git(self) -> str:
+        digest = hashlib.sha1(b"blob %d\0" % self._sums.bytes, usedforsecurity=False)
+        digest.update(self._part.read_bytes())  # of files that are small, as others have checksums
+        return digest.hexdigest()
 
     async def _receive(self, url: str) -> None:
         size = self._sums.bytes

@@ -1,8 +1,15 @@
-"""Parquet files of a dataset repository of the Hub, fetched at one commit like any other file."""
+"""Files of a dataset repository of the Hub, fetched at one commit like any other file.
+
+Those of a folder of Parquet files lie side by side. Those that patterns say lie as in the
+repository, in a folder for each commit and selection, into which they are linked from where they
+are fetched: records of downloads are not to be read as data.
+"""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
@@ -22,7 +29,8 @@ class File(Plain):
     path: str
     commit: str
     bytes: int
-    sha256: str
+    sha256: str | None  # of one that Git itself has it is not told
+    git: str | None = None  # the digest by which Git knows such a file
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,10 @@ class _Listing(Plain):
 
 
 def files(source: Source, folder: Path) -> list[File]:
-    """The Parquet files of a source, in order; asked for once, then read from beside `folder`.
+    """The files of a source, in order; asked for once, then read from beside `folder`.
 
     Raises EdgeGlassError if the repository, the commit or the files are not there.
     """
-    assert source.hub and source.folder
     listing = _listing(source, folder)
     known = records.parsed(listing, _Listing)
     if known is None:
@@ -49,14 +56,40 @@ def job(source: Source, folder: Path, file: File) -> download.Job:
     assert source.hub
     repo, commit, endpoint = source.hub.repo, file.commit, HfApi().endpoint
     url = hf_hub_url(repo, file.path, repo_type="dataset", revision=commit, endpoint=endpoint)
+    name = _name(source, file) if source.files else Path(file.path).name
+    path = names.below(folder / f"{commit}.fetched" if source.files else folder, name)
     source = Source.model_validate({"url": url, "bytes": file.bytes, "sha256": file.sha256})
-    path = names.below(folder, Path(file.path).name)
-    return download.Job(f"{folder.name}/{path.name}", path, source, [url])
+    return download.Job(f"{folder.name}/{name}", path, source, [url], file.git)
+
+
+def laid_out(source: Source, folder: Path, files: list[File]) -> Path:
+    """The folder that the files of a source lie in, once they are fetched."""
+    if not source.files:
+        return folder
+    place = folder / f"{files[0].commit}{_selection(source)}"
+    for file in files:
+        fetched, path = job(source, folder, file).path, names.below(place, _name(source, file))
+        if not (path.exists() and path.samefile(fetched)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.hardlink_to(fetched)
+    return place
+
+
+def _name(source: Source, file: File) -> str:
+    """The name of a file below the folder of its source."""
+    return file.path.removeprefix(f"{source.folder}/" if source.folder else "")
+
+
+def _selection(source: Source) -> str:
+    """What tells the folders of several sources of a repository apart."""
+    said = json.dumps([source.folder, source.files]) if source.files else ""
+    return said and f"-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
 def facts(files: list[File]) -> SourceFacts:
     """What the manifest says of a source whose files were fetched; one checksum over them all."""
-    sums = "".join(f"{file.sha256}  {file.path}\n" for file in files)
+    sums = "".join(f"{file.sha256 or file.git}  {file.path}\n" for file in files)
     return SourceFacts(
         revision=files[0].commit,
         files=len(files),
@@ -78,28 +111,36 @@ def state(source: Source, folder: Path) -> tuple[int | None, str]:
 
 def _listing(source: Source, folder: Path) -> Path:
     assert source.hub
-    return folder / f"{source.hub.revision}.json"
+    return folder / f"{source.hub.revision}{_selection(source)}.json"
 
 
 def _asked(source: Source) -> list[File]:
-    assert source.hub and source.folder
+    assert source.hub
     repo, revision = source.hub.repo, source.hub.revision
-    where = f"{repo} at {revision}, folder {source.folder}"
+    where = f"{repo} at {revision}, folder {source.folder or '.'}"
     try:
         # main is whatever it is today: the commit is what the manifest names, and what stays
         commit = HfApi().dataset_info(repo, revision=revision).sha if revision == MAIN else revision
-        tree = list(
-            HfApi().list_repo_tree(repo, source.folder, revision=commit, repo_type="dataset")
-        )
+        place: Any = {"path_in_repo": source.folder, "recursive": bool(source.files)}
+        tree = HfApi().list_repo_tree(repo, **place, revision=commit, repo_type="dataset")
+        listed = sorted((each for each in tree if isinstance(each, RepoFile)), key=lambda f: f.path)
     except of_the_hub() as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise NetworkError(
             f"{where}: the Hub does not list it ({detail}). Run the same command again, or get the "
             "files by other means and pass their folder as --raw."
         ) from None
-    files = [item for item in tree if isinstance(item, RepoFile) and item.path.endswith(SUFFIX)]
-    sums = {item.path: item.lfs.sha256 for item in files if item.lfs}
-    if not files or len(sums) < len(files):
-        raise SourceError(f"{where}: no {SUFFIX} file with a checksum there")
-    files = sorted(files, key=lambda item: item.path)
-    return [File(item.path, str(commit), item.size, sums[item.path]) for item in files]
+    sums = {file.path: file.lfs.sha256 if file.lfs else None for file in listed}
+    files = [
+        File(file.path, str(commit), file.size, sums[file.path], None if file.lfs else file.blob_id)
+        for file in listed
+    ]
+    if source.files:
+        wanted = [*map(names.glob, source.files)]
+        files = [f for f in files if any(each.fullmatch(_name(source, f)) for each in wanted)]
+    else:
+        files = [file for file in files if file.path.endswith(SUFFIX)]
+    if not files or not (source.files or all(file.sha256 for file in files)):
+        kind = ", ".join(source.files) or f"{SUFFIX} file with a checksum"
+        raise SourceError(f"{where}: no {kind} there")
+    return files

@@ -125,9 +125,14 @@ class _Asked:
             for name, source in sources.items()
             if name not in {**listed, **linked}
         ]
-        jobs += [hub_files.job(sources[n], root / n, f) for n, fs in listed.items() for f in fs]
+        trees = {name: files for name, files in listed.items() if sources[name].files}
+        beside = ((n, each) for n, files in listed.items() if n not in trees for each in files)
+        jobs += [hub_files.job(sources[name], root / name, each) for name, each in beside]
         with self.progress.bytes("fetch") as tick:
             facts = download.fetch(jobs, tick)
+            for name, files in trees.items():
+                many = [hub_files.job(sources[name], root / name, each) for each in files]
+                download.fetch(many, link_index.together(name, tick), link_index.AT_ONCE)
             for name, urls in linked.items():
                 many = link_index.jobs(root / name, urls, mirror)
                 together = link_index.together(name, tick)
@@ -135,7 +140,9 @@ class _Asked:
                 facts[name] = link_index.facts([arrived[job.name] for job in many], urls)
         facts |= {name: hub_files.facts(files) for name, files in listed.items()}
         own = {name: facts[name] for name in sources}  # without the single files of a folder
-        return self._opened({name: root / name for name in sources}, own, expect=True)
+        places = {name: root / name for name in sources}
+        places |= {n: hub_files.laid_out(sources[n], root / n, fs) for n, fs in listed.items()}
+        return self._opened(places, own, expect=True)
 
     def given(self, folder: Path, unverified: bool, with_facts: bool) -> Raw:
         """All that is not fetched row by row, out of a folder."""
@@ -179,8 +186,8 @@ class _Asked:
         paths, places, sources = dict(located), dict[str, Place](), self.request.sources
         for name, path in located.items():
             source, digest = sources[name], facts[name].sha256 or ""
-            if source.hub or source.tables:
-                places[name] = Tables(path, nested=source.path is not None)
+            if source.tables or (source.hub and not source.files):
+                places[name] = Tables(path, nested=bool(source.path or source.files))
             elif source.packed:
                 places[name] = Packed(path, store() / "index")
             elif path.is_file() and tars.is_tar(path.name):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from kit import Cli, entries
-from ownfiles import WAV, jpeg, put, table
+from ownfiles import WAV, jpeg, png, put, table
 
 from edge_glass.audit.verify import verify
 from edge_glass.core.errors import EdgeGlassError
@@ -149,6 +149,22 @@ def test_what_init_writes_of_lists_is_built(at: Path, cli: Cli) -> None:
     assert splits() == {"1.jpg": "train", "2.jpg": "validation"}
     (at / "val.txt").unlink()
     assert "no list val.txt" in cli("build", "d.yaml", "--rebuild").err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [("a/1.jpg", "1"), ("a/*.jpg", "12"), ("**/*.jpg", "1234"), ("*.jpg", "4"), ("a/**", "123"),
+     ("?/[!1].jpg", "2"), ("*.*", "45")],
+)  # fmt: skip
+def test_patterns_of_files_say_the_split(pattern: str, numbers: str, at: Path, cli: Cli) -> None:
+    pictures(at, "a/1", "a/2", "a/b/3", "4")
+    put(at / "5.png", png(5))
+    spec = yaml.safe_load(cli("init", "d").out)
+    spec["splits"] = {"by": "file", "names": {"test": [pattern], "train": ["**"]}}
+    Path("d.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    assert cli("build", "d.yaml").code == 0
+    chosen = [Path(id).stem for id, split in splits().items() if split == "test"]
+    assert sorted(chosen) == [*numbers]
 
 
 def test_lists_and_folders_that_both_say_splits_stop(at: Path) -> None:

@@ -41,6 +41,7 @@ WRONG = [  # columns, splits, and what is said
     ("a: {role: text, key: b}", "{by: key, key: b, seed: 2}", "by: key has no use for seed"),
     ("a: {role: text, key: b}", "{names: {train: [], test: []}}", "all is one split, not train"),
     ("a: {role: text, key: b}", "{by: key}", "by: key needs key"),
+    ("a: {role: text, key: b}", "{by: list, names: {a: [], b: []}}", "two splits without a list"),
     ("a: {role: text, key: b}", "{by: pattern, pattern: x}", "splits.pattern: has no group"),
     ("a: {role: text, key: b}", "{by: folder, names: {../x: []}}", "../x"),
     ("a: {role: text, key: b}", "{by: share, shares: {dev: 1}}", "shares must be of train"),

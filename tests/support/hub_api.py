@@ -137,8 +137,21 @@ def info(call: Call) -> Any:
         "likes": 0,
         "createdAt": DATE,
         "lastModified": DATE,
+        "cardData": card(call, commit),
         "siblings": [b.sibling(path) if blobs else {"rfilename": path} for path, b in files],
     }
+
+
+def card(call: Call, commit: Commit) -> Any:
+    """What stands at the top of the README."""
+    if "README.md" not in commit.files:
+        return None
+    text = call.store.path(commit.blob("README.md").sha256).read_text()
+    head = re.match(r"---\s*\n(.*?)^---\s*$", text, re.DOTALL | re.MULTILINE)
+    try:
+        return yaml.safe_load(head[1]) if head else None
+    except yaml.YAMLError:
+        return None
 
 
 @route("GET", "/api/datasets/{repo}/refs")

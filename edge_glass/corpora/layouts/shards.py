@@ -34,6 +34,11 @@ def packing(names: Iterable[str]) -> tuple[bool, dict[str, str]]:
     return tarred or bool(suffixes & {".mds", ".arrow"}), beside
 
 
+def is_shard(name: str) -> bool:
+    """Whether a file is a shard, or the index of such."""
+    return _suffix(name) in (".tar", ".mds", ".arrow") or PurePosixPath(name).name == mds.INDEX
+
+
 def _suffix(name: str) -> str:
     """The suffix, that of its packing left out where the file is a shard."""
     if tars.is_tar(name):

@@ -12,11 +12,15 @@ from typing import Any
 
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.spec import Column, Splits
+from edge_glass.core.names import glob
+from edge_glass.core.spec import KINDS, Column, Splits
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources.fields import preview
 
+OF_FILE = re.compile(  # of what names a record
+    r"(.+?\.(?:tar|tgz|parquet|arrow|mds)(?:\.\w+)?)/.*|(.+) (?:row|line) \d+|(.+?)#.*", re.DOTALL
+)
 PLACE = re.compile(r"\{([^{}]+)\}")
 SECTION = re.compile(r"#t=([\d.]+),([\d.]+)$")  # of a video, as the web's Media Fragments say it
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
@@ -173,6 +177,9 @@ def said_of_split(rule: Splits, record: Record) -> str:
     """What the rule looks at: the record's folder, the value of a key, or what names it."""
     if rule.by == "folder":
         return record.folder
+    if rule.by == "file":  # media are called by their files without the suffix
+        media = (str(record.values.get(kind)) for kind in KINDS)
+        return next((f for f in media if f.rpartition(".")[0] == record.where), record.where)
     return record.where if rule.key is None else str(at(rule.key, record.values))
 
 
@@ -195,4 +202,12 @@ def split_of(rule: Splits, said: str) -> str | None:
     if rule.by == "pattern":
         match = re.search(str(rule.pattern), said)
         said = match[1] if match else ""
+    if rule.by == "file":
+        parts = OF_FILE.fullmatch(said)
+        file = next(filter(None, parts.groups())) if parts else said
+        return next((n for n, all_ in rule.names.items() if _is_one(file, all_)), None)
     return next((n for n, words in rule.names.items() if said in (n, *words)), None)
+
+
+def _is_one(file: str, patterns: list[str]) -> bool:
+    return any(glob(each).fullmatch(file) for each in patterns)

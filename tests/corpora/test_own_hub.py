@@ -1,0 +1,195 @@
+"""Datasets on the Hub in any form: Parquet, tables, media, tars; as their READMEs say or not."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from hub import Hub
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from kit import Cli, entries, rows, sound
+from ownfiles import jpeg, lines, png, put, table, tarred
+
+from edge_glass.audit.verify import verify
+from edge_glass.core import manifest
+
+Write = Callable[[Path], None]
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "repo"
+
+
+def sent(hub: Hub, folder: Path, gone: tuple[str, ...] = ()) -> str:
+    """The commit of a folder's files in org/birds."""
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("org/birds", repo_type="dataset", exist_ok=True)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    adds = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
+    steps = [*adds, *map(CommitOperationDelete, gone)]
+    return api.create_commit("org/birds", steps, repo_type="dataset", commit_message="all").oid
+
+
+def readme(at: Path, *configs: dict[str, object]) -> None:
+    put(at / "README.md", f"---\n{yaml.safe_dump({'configs': [*configs]})}---\n# Birds\n")
+
+
+def parquet(path: Path, *numbers: int) -> None:
+    images = [{"bytes": jpeg(n), "path": f"{n}.jpg"} for n in numbers]
+    put(path, b"")
+    pq.write_table(pa.table({"image": images, "text": [f"No. {n}" for n in numbers]}), path)
+
+
+def parquet_at_the_root(at: Path) -> None:
+    parquet(at / "train-00000-of-00001.parquet", 1, 2)
+    parquet(at / "test-00000-of-00001.parquet", 3)
+    put(at / "README.md", "# Birds\n")
+    put(at / "cover.jpg", jpeg(9))
+
+
+def parquet_in_folders_of_splits(at: Path) -> None:
+    parquet(at / "data" / "train" / "0000.parquet", 1, 2)
+    parquet(at / "data" / "test" / "0000.parquet", 3)
+
+
+def parquet_as_the_readme_says(at: Path) -> None:
+    parquet(at / "part0" / "a.parquet", 1)
+    parquet(at / "part1" / "b.parquet", 2)
+    parquet(at / "held" / "c.parquet", 3)
+    parquet(at / "old.parquet", 4)
+    files = [{"split": "train", "path": ["part0/*.parquet", "part1/*"]},
+             {"split": "test", "path": "held/c.parquet"}]  # fmt: skip
+    readme(at, {"config_name": "default", "data_files": files})
+
+
+def imagefolder(at: Path) -> None:
+    for split, number in (("train", 1), ("train", 2), ("test", 3)):
+        put(at / split / f"{number}.jpg", jpeg(number))
+    for split, numbers in (("train", (1, 2)), ("test", (3,))):
+        records = [{"file_name": f"{n}.jpg", "text": f"No. {n}"} for n in numbers]
+        table(at / split / "metadata.csv", records)
+    put(at / "birds.py", "raise SystemExit('a script')\n")
+
+
+def audiofolder(at: Path) -> None:
+    for number in (1, 2, 3):
+        put(at / "clips" / f"{number}.wav", sound())
+    records = [{"file_name": f"clips/{n}.wav", "text": f"No. {n}"} for n in (1, 2, 3)]
+    put(at / "metadata.jsonl", lines(records[:2]))
+    put(at / "held" / "metadata.jsonl", lines([records[2] | {"file_name": "../clips/3.wav"}]))
+    files = [{"split": "train", "path": "metadata.jsonl"},
+             {"split": "test", "path": "held/metadata.jsonl"}]  # fmt: skip
+    readme(at, {"config_name": "default", "data_files": files})
+
+
+def webdataset(at: Path) -> None:
+    for split, numbers in (("train", (1, 2)), ("test", (3,))):
+        members: dict[str, bytes | str] = {f"{n}.png": png(n) for n in numbers}
+        members |= {f"{n}.json": json.dumps({"caption": f"No. {n}"}) for n in numbers}
+        tarred(at / f"{split}-0000.tar", members)
+    put(at / "sizes.json", "{}")
+
+
+def tables_as_the_readme_says(at: Path) -> None:
+    """As datasets-examples/doc-yaml-2 on the Hub."""
+    table(at / "data" / "abc.csv", [{"kind": "dog", "text": "No. 1"}])
+    table(at / "data" / "def.csv", [{"kind": "cat", "text": "No. 2"}])
+    table(at / "holdout" / "ghi.csv", [{"kind": "horse", "text": "No. 3"}])
+    files = [{"split": "train", "path": ["data/abc.csv", "data/def.csv"]},
+             {"split": "test", "path": "holdout/ghi.csv"}]  # fmt: skip
+    readme(at, {"config_name": "default", "data_files": files})
+
+
+FORMS = [
+    parquet_at_the_root, parquet_in_folders_of_splits, parquet_as_the_readme_says, imagefolder,
+    audiofolder, webdataset, tables_as_the_readme_says,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", FORMS)
+def test_a_dataset_in_any_form_is_built_by_its_name(
+    write: Write, at: Path, hub: Hub, cli: Cli
+) -> None:
+    write(at)
+    commit = sent(hub, at)
+    assert cli("build", "org/birds", "--jobs", "1").code == 0
+    folder = Path("data/org_birds")
+    made = manifest.read(folder)
+    assert {name: split.rows for name, split in made.splits.items()} == {"train": 2, "test": 1}
+    assert made.outcomes() == {"kept": 3}
+    assert {row["caption"] for row in rows(folder).values()} == {"No. 1", "No. 2", "No. 3"}
+    assert made.sources[0].revision == commit and made.sources[0].as_published
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+    Path("birds.yaml").write_text(cli("init", "org/birds").out)
+    hub.reset_log()
+    spec = yaml.safe_load(Path("birds.yaml").read_text())
+    spec["configs"] = {"birds": {}}
+    Path("birds.yaml").write_text(yaml.safe_dump(spec))
+    assert cli("build", "birds.yaml", "--jobs", "1").code == 0
+    assert rows(Path("data/birds")).keys() == rows(folder).keys()
+
+
+def test_a_later_commit_is_read_without_what_it_took_away(at: Path, hub: Hub, cli: Cli) -> None:
+    imagefolder(at)
+    sent(hub, at)
+    assert cli("build", "org/birds").code == 0
+    (at / "train" / "2.jpg").unlink()
+    table(at / "train" / "metadata.csv", [{"file_name": "1.jpg", "text": "Once more."}])
+    later = sent(hub, at, ("train/2.jpg",))
+    assert cli("build", "org/birds", "--rebuild").code == 0
+    folder = Path("data/org_birds")
+    assert manifest.read(folder).sources[0].revision == later
+    assert rows(folder)["1.jpg"]["caption"] == "Once more."
+    assert Counter(entry["outcome"] for entry in entries(folder).values()) == {"kept": 2}
+
+
+def test_bytes_that_are_not_what_git_knows_are_refused(at: Path, hub: Hub, cli: Cli) -> None:
+    tables_as_the_readme_says(at)
+    sent(hub, at)
+    blob = hub.store.repos["org/birds"].find("main").blob("data/abc.csv")
+    path = hub.store.path(blob.sha256)
+    path.write_bytes(path.read_bytes().replace(b"dog", b"dig"))
+    told = cli("build", "org/birds")
+    assert told.code == 1 and "data/abc.csv" in told.err and "Git knows" in told.err
+
+
+def test_several_configs_are_a_choice(at: Path, hub: Hub, cli: Cli) -> None:
+    table(at / "a.csv", [{"text": "One."}])
+    table(at / "b.csv", [{"text": "Two."}])
+    readme(at, {"config_name": "one", "data_files": "a.csv"},
+           {"config_name": "two", "data_files": ["b.csv"]})  # fmt: skip
+    sent(hub, at)
+    told = cli("build", "org/birds").err
+    assert "edge-glass build org/birds:one" in told and "org/birds:two" in told
+    assert cli("build", "org/birds:two").code == 0
+    (row,) = rows(Path("data/org_birds_two")).values()
+    assert row["caption"] == "Two."
+
+
+@pytest.mark.parametrize(
+    ("configs", "told"),
+    [
+        ([{"config_name": "a", "data_files": "gone.csv"}], "names gone.csv, and there is no such"),
+        ([{"config_name": "a", "data_files": 7}], "its README's configs cannot be read"),
+        ([{"config_name": "a", "data_files": [{"split": "a-b", "path": "*"}]}], "splits are a-b"),
+    ],
+)  # fmt: skip
+def test_a_readme_that_cannot_be_right_is_one_error(
+    configs: list[dict[str, object]], told: str, at: Path, hub: Hub, cli: Cli
+) -> None:
+    table(at / "a.csv", [{"text": "One."}])
+    readme(at, *configs)
+    sent(hub, at)
+    shown = cli("build", "org/birds")
+    assert shown.code == 1 and told in shown.err
+    put(at / "README.md", "# Nothing\n")
+    (at / "a.csv").unlink()
+    sent(hub, at, ("a.csv",))
+    assert "there are no data in it" in cli("build", "org/birds").err
