@@ -38,7 +38,7 @@ function say(text, wrong = false) {
 
 async function search() {
   const text = $("text").value.trim(), mine = ++turn;
-  if (!file && row === null && !text) return say($("text").placeholder);
+  if (!file && row === null && !text) return say($("text").dataset.hint);
   const wanted = new URLSearchParams();
   if (!file) wanted.set(row === null ? "text" : "row", row ?? text);
   if ($("in").value) wanted.set("in", $("in").value);
@@ -69,7 +69,7 @@ async function some() {
     const { rows } = await source.some();
     if (mine !== turn) return;
     show(rows, "as they stand");
-    say(`${rows.length} rows from all over the data. ${$("text").placeholder}.`);
+    say(`${rows.length} rows from all over the data. ${$("text").dataset.hint}.`);
   } catch (error) {
     if (mine === turn) say(error.message, true);
   }
