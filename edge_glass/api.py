@@ -130,7 +130,7 @@ def build(
             )
         rest = write_card.filtered(Path(config), Path(out), name, where, jobs)
         return Build(Path(out) / rest.config, rest)
-    variant = catalog.variant(str(config), parameters, name, _own(str(config), choices))
+    variant = catalog.variant(str(config), parameters, name, _own(str(config), choices, raw))
     options = Options(
         raw=_path(raw),
         jobs=jobs,
@@ -181,7 +181,7 @@ def plan(
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate
 
-    variant = catalog.variant(str(config), parameters, name, _own(str(config), choices))
+    variant = catalog.variant(str(config), parameters, name, _own(str(config), choices, raw))
     return estimate.plan(variant, Path(out), _path(raw), limit, _progress(False))
 
 
@@ -355,9 +355,12 @@ def export(
         write(locations.at(str(place)), Path(out), format)
 
 
-def _own(place: str, choices: "Choices | None") -> "Own | None":
+def _own(place: str, choices: "Choices | None", raw: StrPath | None) -> "Own | None":
+    from edge_glass.corpora import catalog
     from edge_glass.corpora.understand import understand
 
+    if raw is not None and catalog.is_data(place):
+        raise ConfigError(f"raw: {place} is where the data are; leave it out")
     return understand(place, choices).own if choices else None
 
 

@@ -299,10 +299,13 @@ def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) ->
     requests = [variant.builder().request() for variant in wanted]
     if requests and all(each.samples for each in requests):
         session.ignored("bundled files are read, no others", "--raw")
-    if raw or (requests and all(each.samples or each.home for each in requests)):
-        session.ignored("nothing is fetched from upstream", "--mirror")
+    if raw or (requests and not any(each.has_addresses for each in requests)):
+        session.ignored("nothing is fetched from addresses of upstream", "--mirror")
     if not raw:
         session.ignored("it is about the files of --raw", "--unverified", "--fetch-clips")
+    sources = [source for each in requests for source in each.sources.values()]
+    if not any(source.checksum or source.rows is not None for source in sources):
+        session.ignored("upstream says no checksums and no numbers of rows", "--unverified")
 
 
 EXAMPLES: dict[Callable[..., None], str] = {  # each begins with the name of its verb

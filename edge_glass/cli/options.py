@@ -154,10 +154,11 @@ def variants(
 
 def _own(place: str, said: "Choices | None") -> "Own | None":
     """Data of one's own that no YAML describes: what was understood of them is shown."""
-    from edge_glass.cli import terminal
+    from edge_glass.cli import session, terminal
     from edge_glass.corpora import catalog
 
     if catalog.is_data(place):
+        session.ignored(f"{place} is where the data are", "--raw", "--unverified", "--fetch-clips")
         from edge_glass.corpora.understand import understand
 
         terminal.understood(seen := understand(place, said))

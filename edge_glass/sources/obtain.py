@@ -43,6 +43,12 @@ class Request:
     max_bytes: int | None = None  # of one file that is fetched by URL
     home: Path | None = None  # the folder that paths of one's own data begin from
 
+    @property
+    def has_addresses(self) -> bool:
+        """Whether there are files to fetch from URLs of upstream, or a mirror of them."""
+        by_url = (each for each in self.sources.values() if not (each.hub or each.fetch))
+        return not (self.samples or self.home) and any(each.url for each in by_url)
+
     def own_places(self) -> list[Path]:
         """Where one's own data lie."""
         paths = [source.path for source in self.sources.values() if source.path is not None]

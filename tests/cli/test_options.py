@@ -11,15 +11,20 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from hub import Hub
+from huggingface_hub import HfApi
 from kit import ROOT, Cli
+from ownfiles import jpeg, put
 from releases import REPO, SAMPLE
 
 from edge_glass.cli import main, session
+from edge_glass.cli import options as options_of
 from edge_glass.cli.main import app
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.spec import CLIPS
 from edge_glass.corpora import catalog
+from edge_glass.corpora.understand import Choices, understand
 
 COMMON = {"--help", "--quiet", "--verbose", "--log"}  # of all commands, tested once
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -88,6 +93,7 @@ REFUSED = [  # the last option of each line would do nothing
     f"build {SAMPLE} --mirror http://127.0.0.1:9",
     f"build {SAMPLE} --raw samples/clotho",
     "build ./samples/ljspeech/LJSpeech-1.1 --mirror http://127.0.0.1:9",
+    *(f"{verb} ./samples/ljspeech/LJSpeech-1.1 --raw samples" for verb in ("build", "plan")),
     "build musiccaps --raw samples/musiccaps --cookies README.md",
     f"plan {SAMPLE} --licences commercial --set licences=[permissive]",
     "plan clotho --limit 5",
@@ -262,7 +268,9 @@ def test_each_option_of_build_is_used_by_a_config_or_refused(
 ) -> None:
     """The help says what an option is about: clips, URLs, or any config."""
     variant = catalog.variant(config)
+    sources = variant.builder().request().sources.values()
     fetched = {source.fetch for source in variant.kind.spec().sources.values()}
+    stated = any(source.checksum or source.rows is not None for source in sources)
     about = panels("build")
     assert {"Clips", "URLs"} <= set(about.values())
     for raw, fetches, option in product((None, Path("raw")), (False, True), about):
@@ -273,7 +281,9 @@ def test_each_option_of_build_is_used_by_a_config_or_refused(
             "Clips": bool(fetched & {*CLIPS}) and (raw is None or clips),
             "URLs": bool(fetched - {*CLIPS, None}),
         }.get(about[option], True)
-        is_used &= raw is None or option != "--mirror"
+        by_url = any(source.url and not (source.hub or source.fetch) for source in sources)
+        is_used &= (raw is None and by_url) or option != "--mirror"
+        is_used &= stated or option != "--unverified"
         is_used &= not (config.endswith("_sample") and {"--raw", "--mirror"} & {*given})
         is_used &= raw is not None or option not in ("--unverified", "--fetch-clips")
         is_used &= not clips or (raw is not None and bool(fetched & {*CLIPS}))
@@ -283,6 +293,43 @@ def test_each_option_of_build_is_used_by_a_config_or_refused(
             assert not is_used, given
         else:
             assert is_used, given
+
+
+def own_data(kind: str, at: Path, hub: Hub) -> str:
+    """What is typed for data of one's own of a kind."""
+    put(at / "birds" / "1.jpg", jpeg(1))
+    put(at / "list.csv", "url,caption\nhttps://photos.example/1.jpg,a cat\n")
+    spec = understand(at / "birds").spec.model_dump(mode="json", exclude_defaults=True)
+    put(at / "birds.yaml", yaml.safe_dump(spec))
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("org/birds", repo_type="dataset", exist_ok=True)
+    api.upload_file(path_or_fileobj=jpeg(1), path_in_repo="1.jpg", repo_id="org/birds",
+                    repo_type="dataset")  # fmt: skip
+    return "org/birds" if kind == "hub" else str(at / kind)
+
+
+@pytest.mark.parametrize("kind", ["birds", "list.csv", "birds.yaml", "hub"])
+def test_each_option_is_used_by_own_data_or_refused(
+    kind: str, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    place, described = own_data(kind, tmp_path, hub), kind == "birds.yaml"
+    for verb, raw in product(("build", "plan"), (None, tmp_path)):
+        for option, panel in panels(verb).items():
+            given = [option, *(["--raw"] if raw else [])]
+            is_used = panel not in ("Clips", *(["URLs"] if kind != "list.csv" else []))
+            is_used &= option not in ("--mirror", "--unverified") and "--fetch-clips" not in given
+            is_used &= described or "--raw" not in given
+            is_used &= not (described and panel == "Your own data")
+            said = Choices(split="all") if panel == "Your own data" else None
+            monkeypatch.setattr(session, "_given", given)
+            try:
+                (variant,) = options_of.variants([place], None, None, said)
+                main._check_used([variant], raw or (tmp_path if "--raw" in given else None), False)
+            except ConfigError:
+                assert not is_used, (verb, given)
+            else:
+                assert is_used, (verb, given)
 
 
 def test_a_variant_of_a_few_rows(tmp_path: Path, cli: Cli) -> None:

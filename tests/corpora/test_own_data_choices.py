@@ -198,6 +198,10 @@ def test_splits_have_names_that_datasets_takes(
 def test_raw_without_a_name_is_an_error(tmp_path: Path, cli: Cli) -> None:
     told = cli("build", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
     assert told.code == 1 and "say which config" in told.err
+    put(tmp_path / "d" / "1.jpg", jpeg(1))
+    for verb in (eg.plan, eg.build):
+        with pytest.raises(EdgeGlassError, match="is where the data are"):
+            verb(str(tmp_path / "d"), raw=tmp_path)
 
 
 def test_a_package_of_yamls_and_a_broken_one(tmp_path: Path) -> None:
