@@ -10,12 +10,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge_glass.core.atomic_files import FULL
+from edge_glass.core.lazy_names import libraries
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 KEY = "row.key"  # the column of a batch that holds the digest of each id
 _BLOCK = 2**20  # digests read at a time
@@ -40,9 +43,6 @@ def digest(seed: int, key: str) -> bytes:
 
 def digests(seed: int, keys: "pa.Array") -> "pa.Array":
     """The digest of each of many keys."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     seeded = pc.binary_join_element_wise(f"{seed}\0", keys, "").cast(pa.binary()).to_pylist()
     hashes = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
     halves = pa.py_buffer(hashes.reshape(-1, 32)[:, :16].tobytes())
@@ -61,12 +61,12 @@ def text_digests(texts: Iterable[str]) -> list[str]:
     return [sha256(text.encode(errors="replace")).hexdigest()[:32] for text in texts]
 
 
-def ranks(digests: "pa.Array") -> np.ndarray:
+def ranks(digests: "pa.Array") -> "np.ndarray":
     """The rank of each key, out of its digest."""
     return _pairs(_whole(digests))[:, 0]
 
 
-def second_ranks(digests: "pa.Array") -> np.ndarray:
+def second_ranks(digests: "pa.Array") -> "np.ndarray":
     """The second rank of each key, out of its digest."""
     return _pairs(_whole(digests))[:, 1]
 
@@ -76,7 +76,7 @@ def _whole(digests: "pa.Array") -> memoryview:
     return memoryview(digests.buffers()[1])[start : start + 16 * len(digests)]
 
 
-def _pairs(data: bytes | memoryview) -> np.ndarray:
+def _pairs(data: bytes | memoryview) -> "np.ndarray":
     return np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
 
@@ -108,7 +108,7 @@ Ids = AbstractSet[str] | KeySet
 
 
 @lru_cache(4)
-def _mapped(path: Path) -> np.ndarray:
+def _mapped(path: Path) -> "np.ndarray":
     return np.memmap(path, "S16", "r") if path.stat().st_size else np.empty(0, "S16")
 
 
@@ -156,7 +156,7 @@ class Keys:
                 yield positions[run[0] : run[-1] + 2].tolist()
 
     @staticmethod
-    def _repeated(positions: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _repeated(positions: "np.ndarray", pairs: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
         """Without the keys whose first half no other has: mostly all of them."""
         ranks = np.sort(pairs[:, 0])
         among = np.isin(pairs[:, 0], ranks[1:][ranks[1:] == ranks[:-1]])
@@ -178,7 +178,7 @@ class Keys:
         left = n - int(below[top] - histogram[top])
         return int(np.sort(np.concatenate(inside))[left - 1])
 
-    def _bucket(self, bucket: int, buckets: int) -> tuple[np.ndarray, np.ndarray]:
+    def _bucket(self, bucket: int, buckets: int) -> "tuple[np.ndarray, np.ndarray]":
         positions, blocks = [], []
         for start, block in self._blocks():
             inside = np.flatnonzero(block[:, 1] % buckets == bucket)
@@ -186,7 +186,7 @@ class Keys:
             blocks.append(block[inside])
         return np.concatenate(positions), np.concatenate(blocks)
 
-    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+    def _blocks(self) -> "Iterator[tuple[int, np.ndarray]]":
         self._file.flush()
         for start in range(0, max(1, self.count), _BLOCK):
             data = os.pread(self._file.fileno(), _BLOCK * 16, start * 16)

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from huggingface_hub import constants
-
 from edge_glass.core.errors import ConfigError, EdgeGlassError, NetworkError
 
 REPO = re.compile(r"(hf://datasets/)?(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<version>[\w.-]+))?")
@@ -59,6 +57,7 @@ def at(where: str | Path) -> Path:
     if "://" not in text:
         return Path(text)
     with errors_explained(where):
+        from huggingface_hub import constants
         from upath import UPath
 
         options = {"endpoint": constants.ENDPOINT} if text.startswith("hf://") else {}

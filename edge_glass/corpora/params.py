@@ -6,9 +6,8 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from edge_glass.core import extras
@@ -17,6 +16,9 @@ from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import Use
 from edge_glass.media.features import Audio, Features, Sequence, Value
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NORMALISER = "whisper_normalizer"
 _OF_DATASETS = ("name", "version", "data_dir", "data_files", "description")
@@ -132,7 +134,7 @@ class AudioParams(CorpusConfig):
         return {"audio": {"bytes": clip.data, "path": path}} | duration
 
     def sample_columns(
-        self, samples: np.ndarray, rate: int, name: str, notes: list[str]
+        self, samples: "np.ndarray", rate: int, name: str, notes: list[str]
     ) -> dict[str, Any]:
         """Columns `audio` (and `sampling_rate`) out of samples that are decoded already.
 

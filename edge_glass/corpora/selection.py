@@ -9,24 +9,26 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge_glass.core.errors import ConfigError, raise_all
 from edge_glass.core.key_digests import KEY, Keys, rank, ranks
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.row import OUTCOME, Row
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from edge_glass.corpora.corpus import Corpus
+else:
+    np, pc = libraries("numpy", "pyarrow.compute")
 
 EVERY = 2**64 - 1  # the largest rank
 DUPLICATE = (Outcome.DUPLICATE_ID, "an earlier row has this id")
 NOT_OF_SPLIT = (Outcome.NOT_IN_CONFIG, Outcome.MISSING_CAPTION)  # but of the first, or of none
-NONE = np.empty(0, np.int64)
 BEYOND = (Outcome.BEYOND_LIMIT, "")
 
 
@@ -37,7 +39,7 @@ class Selection:
     rows: dict[str, int]
     seed: int
     threshold: int
-    duplicates: dict[str, np.ndarray]  # of a split: positions of ids that stand before
+    duplicates: "dict[str, np.ndarray]"  # of a split: positions of ids that stand before
     limit: int | None = None
 
     @classmethod
@@ -95,7 +97,7 @@ class Selection:
             yield row
 
     def _outcome(self, row: Row, split: str, position: int) -> tuple[str, str] | None:
-        repeated = self.duplicates.get(split, NONE)
+        repeated = self.duplicates[split]
         if len(repeated) and position in repeated[bisect_left(repeated, position) :][:1]:
             return DUPLICATE
         if _outside(row):
@@ -115,7 +117,7 @@ class Selection:
 
         outside = ~_are_inside(batch).to_numpy(zero_copy_only=False)
         end, taken = start + batch.num_rows, np.ones(batch.num_rows, bool)
-        places, repeated = self.duplicates.get(split, NONE), np.zeros(batch.num_rows, bool)
+        places, repeated = self.duplicates[split], np.zeros(batch.num_rows, bool)
         low, high = np.searchsorted(places, [start, end])
         repeated[places[low:high] - start] = True
         reasons = [
@@ -133,8 +135,6 @@ class Selection:
 
 def _are_inside(batch: "pa.RecordBatch") -> "pa.Array":
     """Of each row whether the config does not leave it out."""
-    import pyarrow.compute as pc
-
     return pc.not_equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(True)
 
 

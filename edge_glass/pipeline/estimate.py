@@ -78,14 +78,18 @@ def plan(
         )
         if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
             files = obtain(corpus.request(), raw, unverified=True, facts=False)
-            planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
+            rows = shard_plan.few(corpus, files) if corpus.config.bundled else None
+            if rows is None:
+                planned = shard_plan.plan(corpus, files, Path(temp), limit, progress)
+                estimate.rows, estimate.shards = {**planned.rows}, dict(planned.shards)
+            else:
+                estimate.rows, estimate.shards = {**rows}, dict.fromkeys(rows, 1)
             estimate.columns = {name: others for name, others in files.renamed.items() if others}
             if (table := corpus.TABLE) and table.source in files.paths:
                 from edge_glass.sources import table_chunks
 
                 others = table_chunks.renamed(files.paths[table.source], table)
                 estimate.columns |= {table.source: others} if others else {}
-            estimate.rows, estimate.shards = dict(planned.rows), dict(planned.shards)
             estimate.exact = True
     return estimate
 

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
 from itertools import groupby, islice, pairwise
@@ -17,21 +18,23 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge_glass.core import records
 from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.key_digests import KEY, second_rank, second_ranks
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.lazy_names import libraries
+from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.progress import Progress, Silent, Tally
-from edge_glass.core.row import OUTCOME, Row, rows_of_batch
+from edge_glass.core.row import OUTCOME, Part, Row, rows_of_batch
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import Selection
 from edge_glass.sources.fields import marked, preview
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+else:
+    (np,) = libraries("numpy")
 
 PLAN = "plan.json"
 SHARD_BYTES = 500_000_000  # on average; none but the last has less than half, none twice as many
@@ -97,6 +100,33 @@ def plan(
             planned = _cut(_Cutter(corpus, raw, selection, folder, Tally()), progress)
         records.write(file, asdict(planned))
     return planned
+
+
+def few(corpus: Corpus, raw: Raw) -> dict[str, int] | None:
+    """How many rows each split has, if they are one shard even where none is dropped; else None.
+
+    Rows are counted then, and what becomes of each is left to a build.
+    """
+    rows, batched = dict[str, int](), corpus.batched(raw)
+    for split in corpus.chosen_splits():
+        if batched:
+            rows[split] = sum(map(_count, corpus.parts(split, raw)))
+            size = rows[split] * _batch_weight(corpus, raw)
+        else:
+            rows[split] = size = 0
+            for row in corpus.source_rows(split, raw):
+                rows[split] += 1
+                with suppress(Dropped):
+                    size += _weight(corpus, raw, row)
+        if _chance(size, 1) > 0:
+            return None
+    return rows
+
+
+def _count(part: Part) -> int:
+    """The rows of a part; some can tell without working out what is in their columns."""
+    count = getattr(part, "count", None)
+    return count() if count else sum(batch.num_rows for batch in part.batches())
 
 
 def _of_batches(
@@ -205,7 +235,7 @@ class _Shard:
             self.ended = chance > 0 and rank() / 2**64 < chance
         return self.number
 
-    def put_all(self, weight: int, ranks: np.ndarray) -> list[int]:
+    def put_all(self, weight: int, ranks: "np.ndarray") -> list[int]:
         """Put rows of one weight; gives the positions of those that begin a shard."""
         begun, at = list[int](), 0
         while at < len(ranks):
@@ -252,17 +282,10 @@ class _Cutter:
         """Each row with the number of its shard."""
         shard, seed = _Shard(), self.corpus.config.seed
         for row in self.selection.rows_of(self.corpus, split, self.raw):
-            yield shard.put(self._weight(row), partial(second_rank, seed, row.id)), row
-
-    def _weight(self, row: Row) -> int:
-        """Bytes of Parquet, about; a row that is fetched weighs at least its part of a shard."""
-        if row.dropped is not None:
-            return 0
-        names = [row.media[1], *row.extra_members] if row.media else []
-        sizes = [self.raw.size(row.media[0], name) for name in names] if row.media else []
-        weight = self.corpus.row_weight(row, sum(filter(None, sizes)))
-        least = SHARD_BYTES // FETCHED_ROWS if row.fetch_request else 0
-        return max(weight, least) if weight else 0
+            yield (
+                shard.put(_weight(self.corpus, self.raw, row), partial(second_rank, seed, row.id)),
+                row,
+            )
 
     def _write(self, split: str, number: int, rows: Iterable[Any]) -> Order:
         with AtomicFile(path(self.folder, f"{split}-{number:05d}")) as file:
@@ -286,10 +309,7 @@ class _BatchCutter(_Cutter):
 
     def _numbered(self, split: str) -> "Iterator[tuple[int, pa.RecordBatch]]":
         """Pieces of batches, each with the number of its shard: all rows weigh the same."""
-        remote = self.raw.remote.get(self.corpus.fetched)
-        weight = self.corpus.row_bytes(remote.row_bytes if remote else 0)
-        weight = max(weight, SHARD_BYTES // FETCHED_ROWS) if remote else weight
-        shard, start = _Shard(), 0
+        shard, start, weight = _Shard(), 0, _batch_weight(self.corpus, self.raw)
         for batch in self.batches(split):
             ranks, number, end = second_ranks(batch[KEY]), shard.number, batch.num_rows
             rows = self.selection.marked(batch, split, start)
@@ -308,6 +328,24 @@ class _BatchCutter(_Cutter):
         from edge_glass.pipeline import row_batches
 
         return row_batches.write(file, rows)
+
+
+def _weight(corpus: Corpus, raw: Raw, row: Row) -> int:
+    """Bytes of Parquet, about; a row that is fetched weighs at least its part of a shard."""
+    if row.dropped is not None:
+        return 0
+    names = [row.media[1], *row.extra_members] if row.media else []
+    sizes = [raw.size(row.media[0], name) for name in names] if row.media else []
+    weight = corpus.row_weight(row, sum(filter(None, sizes)))
+    least = SHARD_BYTES // FETCHED_ROWS if row.fetch_request else 0
+    return max(weight, least) if weight else 0
+
+
+def _batch_weight(corpus: Corpus, raw: Raw) -> int:
+    """The same of each row that comes in batches."""
+    remote = raw.remote.get(corpus.fetched)
+    weight = corpus.row_bytes(remote.row_bytes if remote else 0)
+    return max(weight, SHARD_BYTES // FETCHED_ROWS) if remote else weight
 
 
 def _text(rows: list[Row]) -> str:

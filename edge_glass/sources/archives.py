@@ -13,8 +13,6 @@ from pathlib import Path, PurePosixPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
 from typing import IO, Any, NoReturn, Self
 
-from filelock import FileLock
-
 from edge_glass.core import records, units
 from edge_glass.core.atomic_files import FULL, disk_full, sync_folder
 from edge_glass.core.errors import EdgeGlassError, SourceError, SpaceError
@@ -60,6 +58,8 @@ def unpack(archive: Path, folder: Path, tick: Tick) -> None:
 
 def make(folder: Path, whole: Callable[[], bool], fill: Callable[[Path], None]) -> None:
     """Fill a folder aside and move it to its place, unless it is there and `whole`."""
+    from filelock import FileLock
+
     aside = folder.with_name(f"{folder.name}.partial")
     with disk_full(folder.parent, REMEDY):
         folder.parent.mkdir(parents=True, exist_ok=True)

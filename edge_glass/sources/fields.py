@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME
 from edge_glass.media.features import arrow_type, described, portable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+else:
+    np, pa = libraries("numpy", "pyarrow")
 
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit
@@ -101,8 +103,6 @@ def marked(
     dropped: Callable[[Mapping[str, Any]], tuple[str, str] | None],
 ) -> "pa.RecordBatch":
     """Rows, with outcome and detail of those that `dropped` gives them for, by these columns."""
-    import pyarrow as pa
-
     outcomes, details = rows[OUTCOME].to_pylist(), rows[DETAIL].to_pylist()
     for number, record in enumerate(rows.select(names).to_pylist()):
         if outcomes[number] is None and (drop := dropped(record)):
@@ -114,8 +114,6 @@ def marked(
 
 
 def _may_hold_nul(values: "pa.Array") -> bool:
-    import pyarrow as pa
-
     from edge_glass.core.arrow_columns import text_bytes
 
     if not pa.types.is_string(values.type):
@@ -160,33 +158,36 @@ def _parts(kind: Any) -> Any:
             return _parts(arrow_type(kind))
         case dict() | list():
             return kind
-    import pyarrow as pa
-
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return [kind.value_type]
     return {each.name: each.type for each in kind} if pa.types.is_struct(kind) else str(kind)
 
 
-def _is(kinds: tuple[type, ...], value: Any) -> bool:
-    return value is None or isinstance(value, kinds)
+def _is(kind: type, of_numpy: tuple[str, ...], value: Any) -> bool:
+    """Whether a value is null or of a kind; NumPy is asked about those of no kind of Python's."""
+    return value is None or isinstance(value, kind) or _of_numpy(of_numpy, value)
+
+
+def _of_numpy(names: tuple[str, ...], value: Any) -> bool:
+    return isinstance(value, tuple(getattr(np, name) for name in names))
 
 
 def _is_integer(low: int, high: int, value: Any) -> bool:
     if value is None:
         return True
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and low <= int(value) < high
+    whole = isinstance(value, int) or _of_numpy(("integer",), value)
+    return whole and not isinstance(value, bool) and low <= int(value) < high
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) < 2**1023
-    return _is((float, np.floating, np.integer), value)
+    return _is(float, ("floating", "integer"), value)
 
 
 OTHERS: dict[str, Test] = {
-    "bool": partial(_is, (bool, np.bool_)),
-    **dict.fromkeys(TEXTS, partial(_is, (str,))),
+    "bool": partial(_is, bool, ("bool_",)),
+    **dict.fromkeys(TEXTS, partial(_is, str, ())),
     **dict.fromkeys(FLOATS, _is_number),
 }
 PLAIN = {*OTHERS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
@@ -195,7 +196,7 @@ PLAIN = {*OTHERS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16,
 def _is_list(item: Test, value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(item, value))
-    return _is((np.ndarray,), value)
+    return value is None or _of_numpy(("ndarray",), value)
 
 
 def _is_struct(parts: dict[str, Test], value: Any) -> bool:

@@ -14,14 +14,16 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge_glass.core.errors import SourceError
+from edge_glass.core.lazy_names import libraries
 from edge_glass.sources.contents import Place
 from edge_glass.sources.table_layout import named, renamed
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+else:
+    np, pa = libraries("numpy", "pyarrow")
 
 SUFFIX = ".parquet"
 VALUE = re.compile(r"(?P<file>.+?\.parquet)/(?P<row>\d{1,18})/(?P<column>.+)", re.DOTALL)
@@ -53,8 +55,6 @@ class Tables(Place):
 
         Raises EdgeGlassError if a column is missing.
         """
-        import pyarrow as pa
-
         from edge_glass.core import parquet
 
         for path in self.files(prefix):

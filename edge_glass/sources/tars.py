@@ -7,20 +7,25 @@ from which inflating can begin, and `index.json`, the digests of both.
 
 import errno
 import os
-import sqlite3
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import sync_folder as sync
 from edge_glass.core.errors import SourceError
+from edge_glass.core.lazy_names import libraries
 from edge_glass.sources import archives
 from edge_glass.sources.contents import Place, Tick
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    (sqlite3,) = libraries("sqlite3")
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 FORMAT = 2  # of the index; one of another format is made again
@@ -106,7 +111,7 @@ class Tar(Place):
         )
         return member
 
-    def _db(self) -> sqlite3.Connection:
+    def _db(self) -> "sqlite3.Connection":
         return _opened(self.archive, self.index, os.getpid())[0]
 
     def _inside(self, *parts: bytes) -> str:
@@ -115,7 +120,7 @@ class Tar(Place):
 
 
 @lru_cache(maxsize=4)
-def _opened(archive: Path, index: Path, pid: int) -> tuple[sqlite3.Connection, IO[bytes]]:
+def _opened(archive: Path, index: Path, pid: int) -> "tuple[sqlite3.Connection, IO[bytes]]":
     """Index and archive, opened once a process: a forked one does not share its parent's files."""
     db = sqlite3.connect(f"{(index / _MEMBERS).absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     return db, _file(archive, index / _SEEK)
@@ -172,7 +177,9 @@ def _described(folder: Path) -> dict[str, int | dict[str, str]]:
 class _Pass:
     """One reading of a tar from end to end."""
 
-    def __init__(self, archive: Path, file: IO[bytes], db: sqlite3.Connection, tick: Tick) -> None:
+    def __init__(
+        self, archive: Path, file: IO[bytes], db: "sqlite3.Connection", tick: Tick
+    ) -> None:
         self._archive, self._file, self._db, self._tick = archive, file, db, tick
         self._limit = archive.stat().st_size * archives.MAX_GROWTH + archives.SPARE
 

@@ -11,8 +11,10 @@ from kit import Recorded
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.row import Row
+from edge_glass.corpora import catalog
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.pipeline import shard_plan
+from edge_glass.sources.obtain import obtain
 from edge_glass.sources.raw import Raw
 
 MB = 1_000_000
@@ -110,6 +112,39 @@ def test_all_files_of_a_row_have_weight_and_a_row_without_any_has_none(tmp_path:
     corpus.rows[0].extra_members, corpus.rows[1].media = ["1", "none"], None
     planned = shard_plan.plan(corpus, Raw("sized", {"files": tmp_path / "files"}), tmp_path)
     assert [order.rows for order in planned.orders] == [2, 1, 0]
+
+
+def bundled() -> list[str]:
+    """All configs whose sources come with us."""
+    named = catalog.configs()
+    return [name for corpus, name in named if catalog.spec(corpus).configs[name].get("bundled")]
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_few_rows_are_counted_as_a_plan_has_them(name: str, tmp_path: Path) -> None:
+    corpus = catalog.variant(name).builder()
+    raw = obtain(corpus.request(), None, unverified=True, facts=False)
+    planned = shard_plan.plan(corpus, raw, tmp_path)
+    assert shard_plan.few(corpus, raw) == planned.rows
+    assert planned.shards == dict.fromkeys(planned.rows, 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "fetched", "few"),
+    [
+        ([100 * MB, 150 * MB, None], False, True),
+        ([100 * MB, 150 * MB, 1], False, False),
+        ([1] * 5000, True, True),
+        ([1] * 5001, True, False),
+    ],
+)
+def test_rows_are_few_if_a_shard_holds_them_whatever_their_ids(
+    sizes: list[int | None], fetched: bool, few: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    corpus: Any = Sized(tmp_path / "files", sizes, fetched)
+    counted = shard_plan.few(corpus, Raw("sized", {"files": tmp_path / "files"}))
+    assert counted == ({"train": len(sizes), "empty": 0} if few else None)
 
 
 def test_the_list_of_a_shard_has_no_time_in_it(tmp_path: Path) -> None:
