@@ -1,17 +1,21 @@
 """Batches of rows: outcomes for some of them, and the examples that they make."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.row import DETAIL, OUTCOME
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 
 def marked(
-    rows: pa.RecordBatch, which: Any, outcome: str, detail: str | pa.Array
-) -> pa.RecordBatch:
+    rows: "pa.RecordBatch", which: Any, outcome: str, detail: "str | pa.Array"
+) -> "pa.RecordBatch":
     """A batch, some rows of it (a mask) with this outcome and detail instead of theirs."""
     mask = pa.array(which)
     for name, value in ((OUTCOME, str(outcome)), (DETAIL, detail)):
@@ -20,7 +24,7 @@ def marked(
     return rows
 
 
-def spread(rows: pa.RecordBatch, several: list[str]) -> tuple[pa.RecordBatch, np.ndarray]:
+def spread(rows: "pa.RecordBatch", several: list[str]) -> "tuple[pa.RecordBatch, np.ndarray]":
     """The examples of rows, one for each item of the lists `several`, and how many each makes."""
     if not several:
         return rows, np.ones(len(rows), np.int64)

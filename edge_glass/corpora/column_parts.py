@@ -7,29 +7,30 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from edge_glass.core import parquet
-from edge_glass.core.arrow_columns import text_bytes
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE, Part
 from edge_glass.core.row_marks import marked
+from edge_glass.media.features import Features, arrow_schema
 from edge_glass.sources import line_pieces
 from edge_glass.sources.fields import Malformed, check_text
 from edge_glass.sources.line_pieces import WHOLE, Span
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from edge_glass.corpora.corpus import Corpus
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 ROWS = 10_000  # in a batch
 Values = dict[str, Any]  # column -> text in a list, or an Arrow array
 Columns = Callable[[list[Any]], Values]  # of records
 Records = Iterator[tuple[int, Any]]  # each with its position in the source
 FIRST = {"line": 1, "item": 0}  # what the first one is called
-TEXT = pa.string()
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,35 @@ class ColumnPart:
     unit: str
     read: Callable[[], Records]
     columns: Columns
-    schema: pa.Schema
+    features: Features
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(1 for _ in self.read())
+
+    def batches(self) -> "Iterator[pa.RecordBatch]":
         """The rows, marked."""
         records, first = self.read(), FIRST[self.unit]
         while block := [*islice(records, ROWS)]:
-            where = pa.array([f"{self.unit} {at + first}" for at, _ in block], TEXT)
+            where = pa.array([f"{self.unit} {at + first}" for at, _ in block], pa.string())
             rows = self._rows([record for _, record in block], where)
             marks = {SOURCE: pa.repeat(pa.scalar(self.source), len(block)), PLACE: where}
             arrays = [*marks.values(), *rows.columns]
             yield pa.RecordBatch.from_arrays(arrays, names=[*marks, *rows.schema.names])
 
-    def _rows(self, records: list[Any], where: pa.Array) -> pa.RecordBatch:
+    def _rows(self, records: list[Any], where: "pa.Array") -> "pa.RecordBatch":
         broken = np.array([isinstance(record, Malformed) for record in records])
         good = [record for record in records if not isinstance(record, Malformed)]
-        rows = _batch(self.columns(good), self.schema, len(good))
+        rows = _batch(self.columns(good), arrow_schema(self.features).remove_metadata(), len(good))
         if broken.any():
             why = [r.reason if isinstance(r, Malformed) else None for r in records]
             rows = rows.take(pa.array(np.cumsum(~broken) - 1, mask=broken))
-            rows = marked(rows, broken, Outcome.MALFORMED_ROW, pa.array(why, TEXT))
+            rows = marked(rows, broken, Outcome.MALFORMED_ROW, pa.array(why, pa.string()))
         at = rows.schema.get_field_index("id")
         return rows.set_column(at, "id", pc.coalesce(rows["id"], where))
 
 
-def _batch(said: Values, schema: pa.Schema, count: int) -> pa.RecordBatch:
+def _batch(said: Values, schema: "pa.Schema", count: int) -> "pa.RecordBatch":
     """Columns, outcomes and details; a text that cannot be written is one of a dropped row."""
     marks = {name: _texts(said.get(name, [None] * count))[0] for name in (OUTCOME, DETAIL)}
     texts = {f.name: said[f.name] for f in schema if isinstance(said[f.name], list)}
@@ -76,18 +81,22 @@ def _batch(said: Values, schema: pa.Schema, count: int) -> pa.RecordBatch:
     rows = pa.RecordBatch.from_arrays([*marks.values(), *every], names=[*marks, *schema.names])
     if all(plain for _, plain in written.values()):
         return rows
-    why = pa.array([_fault(filter(None, row)) for row in zip(*texts.values(), strict=True)], TEXT)
+    why = pa.array(
+        [_fault(filter(None, row)) for row in zip(*texts.values(), strict=True)], pa.string()
+    )
     bad = pc.and_(why.is_valid(), rows[OUTCOME].is_null())
     return marked(rows, bad, Outcome.BAD_ENCODING, why)
 
 
-def _texts(values: list[str | None]) -> tuple[pa.Array, bool]:
+def _texts(values: list[str | None]) -> "tuple[pa.Array, bool]":
     """Texts as they can be written, and whether all of them can without a change."""
+    from edge_glass.core.arrow_columns import text_bytes
+
     try:
-        texts = pa.array(values, TEXT)
+        texts = pa.array(values, pa.string())
     except UnicodeEncodeError:
         cleaned = (v and v.encode(errors="backslashreplace").decode() for v in values)
-        return pa.array([*cleaned], TEXT), False
+        return pa.array([*cleaned], pa.string()), False
     return texts, bool(text_bytes(texts)[1].all())
 
 
@@ -114,7 +123,7 @@ def of_lines(corpus: "Corpus", raw: Raw, source: str, width: int, columns: Colum
     """
     spans = _spans(raw, source, "", empty=True)
     readers = [partial(raw.tsv, source, width, span) for span in spans]
-    return [ColumnPart(source, "line", reader, columns, corpus.row_schema) for reader in readers]
+    return [ColumnPart(source, "line", reader, columns, corpus.row_features) for reader in readers]
 
 
 def of_objects(
@@ -144,7 +153,7 @@ def of_objects(
     unit = "line" if name.endswith(".jsonl") else "item"
     spans = _spans(raw, source, name, empty=False) if unit == "line" else (WHOLE,)
     readers = [partial(raw.objects, source, name, kinds, required, span) for span in spans]
-    return [ColumnPart(source, unit, reader, columns, corpus.row_schema) for reader in readers]
+    return [ColumnPart(source, unit, reader, columns, corpus.row_features) for reader in readers]
 
 
 def _spans(raw: Raw, source: str, name: str, *, empty: bool) -> tuple[Span, ...]:
@@ -167,14 +176,18 @@ def of_table(corpus: "Corpus", source: str, path: Path, columns: Columns) -> lis
     Returns:
         Its row groups, each read by one process.
     """
+    from edge_glass.core import parquet
+
     with parquet.opened(path) as file:
         rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     starts = zip(range(len(rows)), accumulate(rows, initial=0), strict=False)
     readers = [partial(_group, path, *start) for start in starts]
-    return [ColumnPart(source, "line", reader, columns, corpus.row_schema) for reader in readers]
+    return [ColumnPart(source, "line", reader, columns, corpus.row_features) for reader in readers]
 
 
 def _group(path: Path, group: int, start: int) -> Records:
+    from edge_glass.core import parquet
+
     with parquet.opened(path) as file:
         for batch in file.iter_batches(ROWS, [group]):
             yield from enumerate(batch.to_pylist(), start)

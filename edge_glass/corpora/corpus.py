@@ -199,20 +199,23 @@ class Corpus(ABC):
         return not self._has_media
 
     @cached_property
-    def row_schema(self) -> "pa.Schema":
+    def row_features(self) -> Features:
         """The columns that a batch has of each row: those of examples that are no media."""
         columns, media = self.columns(), {}
         if self._has_media:
             columns = {n: c for n, c in columns.items() if n not in self.config.image_features()}
             media = {MEDIA: Value("string")}
         lists = {name: features.Sequence(feature) for name, feature in self.several().items()}
-        return arrow_schema(media | columns | lists).remove_metadata()
+        return media | columns | lists
+
+    @property
+    def row_schema(self) -> "pa.Schema":
+        """The same as Arrow has it."""
+        return arrow_schema(self.row_features).remove_metadata()
 
     @cached_property
     def _has_media(self) -> bool:
-        from edge_glass.core.arrow_columns import has_media
-
-        return any(map(has_media, arrow_schema(self.columns()).types))
+        return any(map(features.has_media, self.columns().values()))
 
     @cached_property
     def fetched(self) -> str:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.params import AudioParams
 from edge_glass.media import MAX_FRAMES
 from edge_glass.media.features import Features, Image, Sequence, Value, Video
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass
@@ -91,7 +93,7 @@ class VideoParams(AudioParams):
         return columns | sound | {"image_jpegs": _as_images(still.jpeg for still in clip.stills)}
 
     def _sound(
-        self, decoded: tuple[np.ndarray, int] | None, name: str, notes: list[str]
+        self, decoded: "tuple[np.ndarray, int] | None", name: str, notes: list[str]
     ) -> dict[str, Any]:
         if decoded:
             from edge_glass.media import audio

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Features = dict[str, Any]  # by the names of columns
+FLOATS = ("halffloat", "float", "double", "float16", "float32", "float64")
 ALIASES = {"float": "float32", "double": "float64"}
 
 
@@ -119,6 +120,23 @@ def arrow_type(feature: Any) -> "pa.DataType":
 
             return Published.from_dict({"feature": feature}).type.field("feature").type
     return pa.struct({name: arrow_type(each) for name, each in feature.items()})
+
+
+def has_media(feature: Any, in_list: bool = False) -> bool:
+    """Whether bytes, or samples (lists of floating point numbers), stand anywhere in a feature."""
+    match portable(feature):
+        case {"_type": "Audio" | "Image" | "Video"}:
+            return True
+        case {"_type": "Value", "dtype": str(dtype)}:
+            return dtype == "binary" or (in_list and dtype in FLOATS)
+        case {"_type": "Sequence", "feature": item, **length} if not length:
+            return has_media(item, True)
+        case [item]:
+            return has_media(item, True)
+        case {"_type": str()}:
+            return False
+        case parts:
+            return any(has_media(part, in_list) for part in parts.values())
 
 
 def described(feature: Any) -> str:

@@ -109,9 +109,10 @@ def few(corpus: Corpus, raw: Raw) -> dict[str, int] | None:
     """
     rows, batched = dict[str, int](), corpus.batched(raw)
     for split in corpus.chosen_splits():
-        if batched:
-            rows[split] = sum(map(_count, corpus.parts(split, raw)))
-            size = rows[split] * _batch_weight(corpus, raw)
+        if parts := corpus.parts(split, raw):
+            rows[split] = sum(map(_count, parts))
+            most = _batch_weight(corpus, raw) if batched else _most(corpus, raw, split)
+            size = rows[split] * most
         else:
             rows[split] = size = 0
             for row in corpus.source_rows(split, raw):
@@ -346,6 +347,13 @@ def _batch_weight(corpus: Corpus, raw: Raw) -> int:
     remote = raw.remote.get(corpus.fetched)
     weight = corpus.row_bytes(remote.row_bytes if remote else 0)
     return max(weight, SHARD_BYTES // FETCHED_ROWS) if remote else weight
+
+
+def _most(corpus: Corpus, raw: Raw, split: str) -> int:
+    """What a row that comes in batches weighs at most, if its media is a file of a folder."""
+    folder = corpus.sources(split)[-1]
+    sizes = (raw.size(folder, name) or 0 for name in raw.names(folder))
+    return corpus.row_bytes(max(sizes, default=0))
 
 
 def _text(rows: list[Row]) -> str:

@@ -3,26 +3,30 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
+from itertools import count as counting
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
 from edge_glass.sources import json_text
-from edge_glass.sources.chunk_text import LINES, Text, ending, labelled, opened
+from edge_glass.sources.chunk_text import LINES, REMEDY, Text, ending, labelled, opened
 from edge_glass.sources.fields import preview
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
+    import pyarrow.compute as pc
+else:
+    np, pc = libraries("numpy", "pyarrow.compute")
 
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
@@ -30,7 +34,10 @@ OBJECTS = 2000  # of JSON lines
 SHOWN = 200  # characters of the columns that a chunk has instead of ours
 
 Broken = dict[int, tuple[str, str]]  # row of a batch -> outcome and detail
+Record = tuple[int, list[str | None], tuple[str, str] | None]
 
+
+DAMAGE = (pa.ArrowException, OSError, EOFError, parquet.DamagedFile)
 MARKS = ("row", "dropped", "detail")  # what every batch has before the columns of the layout
 
 
@@ -53,12 +60,67 @@ def read(
         for there, batch in (item for item in reader(path, layout) if item[1].num_rows):
             done = max(done, (pc.max(batch["row"]).as_py() or 0) + 1)
             yield _aligned(batch, there, layout, connection, select)
-    except (pa.ArrowException, OSError, EOFError, parquet.DamagedFile) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        said = " ".join(f"{getattr(error, 'detail', error)}".split())[:200]
-        damaged = _marked([done], Outcome.DAMAGED_FILE, [f"from here on: {said}"])
+    except DAMAGE as error:
+        damaged = _marked([done], Outcome.DAMAGED_FILE, [_said(error)])
         yield _aligned(damaged, [], layout, connection, select)
+
+
+def count(path: Path, layout: Layout) -> int:
+    """How many records a chunk has, without what is in them. Raises what `read` tells in a row."""
+    kind = ending(path)
+    if kind == ".parquet":
+        with parquet.opened(path) as file:
+            _named(path, layout, file.schema_arrow.names)
+            rows: int = file.metadata.num_rows
+            return rows
+    if kind in LINES:
+        return sum(1 for _ in json_text.lines(path))
+    wrong = list[tuple[int, str]]()
+    _, batches = _delimited(path, layout, wrong)
+    good: int = sum(batch.num_rows for batch in batches)
+    return good + len(wrong)
+
+
+def records(path: Path, layout: Layout) -> Iterator[Record]:
+    """The same as `read` gives without a connection, one at a time: without Arrow's kernels.
+
+    Args:
+        path: of a text table.
+        layout: its columns.
+
+    Yields:
+        The number of a record, its texts, and why it is dropped.
+
+    Raises:
+        SourceError: it is damaged from here on.
+    """
+    wrong, given, done = list[tuple[int, str]](), 0, 0
+    names, batches = _delimited(path, layout, wrong)
+
+    def malformed(end: int) -> Iterator[Record]:
+        for number, detail in wrong[given:end]:
+            yield number, [None] * len(names), (Outcome.MALFORMED_ROW, detail)
+
+    try:
+        for batch in batches:
+            numbers = _numbers(done, batch.num_rows, {number for number, _ in wrong})
+            due = sum(number < numbers[-1] for number, _ in wrong)
+            yield from malformed(due)
+            given, done, broken = due, numbers[-1] + 1, Broken()
+            columns = [_decoded(column.to_pylist(), broken) for column in batch.columns]
+            for at, texts in enumerate(zip(*columns, strict=True)):
+                yield numbers[at], [text or None for text in texts], broken.get(at)
+    except DAMAGE as error:
+        if isinstance(error, pa.ArrowException):
+            yield from malformed(len(wrong))
+            done = max([done, *(number + 1 for number, _ in wrong)])
+        raise SourceError(f"{path}: row {done}: {_said(error)}. {REMEDY}") from None
+    yield from malformed(len(wrong))
+
+
+def _numbers(start: int, count: int, others: set[int]) -> list[int]:
+    """So many numbers from `start` on that are none of the others."""
+    return [*islice((number for number in counting(start) if number not in others), count)]
 
 
 def _named(path: Path, layout: Layout, there: list[str]) -> dict[str, str]:
@@ -159,15 +221,11 @@ def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
 
 
 def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    delimiter = "\t" if ending(path) == ".tsv" else layout.delimiter
-    header, quoting = opened(path, delimiter)
-    labels = labelled(header)
-    names = _named(path, layout, labels)
-    there = [header[labels.index(name)] for name in names.values()]
     wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
+    names, batches = _delimited(path, layout, wrong)
     good = given = 0
     try:
-        for batch in _records(path, delimiter, header, there or header[:1], wrong, quoting):
+        for batch in batches:
             before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
             count = np.arange(good, good + batch.num_rows)
             good += batch.num_rows
@@ -177,12 +235,25 @@ def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
             due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
             yield from _malformed(wrong[given:due])
             given = due
-            table = table.rename_columns([*names] or header[:1])
-            yield [*names], _numbered(table, rows, broken)
+            table = table.rename_columns(names or table.column_names)
+            yield names, _numbered(table, rows, broken)
     except pa.ArrowException:
         yield from _malformed(wrong[given:])
         raise
     yield from _malformed(wrong[given:])
+
+
+def _delimited(
+    path: Path, layout: Layout, wrong: list[tuple[int, str]]
+) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+    """Our names of the columns that are there, and the records; `wrong` gets what is none."""
+    delimiter = "\t" if ending(path) == ".tsv" else layout.delimiter
+    header, quoting = opened(path, delimiter)
+    labels = labelled(header)
+    names = _named(path, layout, labels)
+    there = [header[labels.index(name)] for name in names.values()]
+    records = _records(path, delimiter, header, there or header[:1], wrong, quoting)
+    return [*names], records
 
 
 def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Table]]:
@@ -229,18 +300,27 @@ def as_text(table: pa.Table) -> tuple[pa.Table, Broken]:
         return table.cast(pa.schema([(name, pa.string()) for name in table.column_names])), {}
     except pa.ArrowInvalid:
         broken: Broken = {}
-        columns = [_decoded(table[name].to_pylist(), broken) for name in table.column_names]
+        texts = (_decoded(table[name].to_pylist(), broken) for name in table.column_names)
+        columns = [pa.array(each, pa.string()) for each in texts]
         return pa.table(columns, names=table.column_names), broken
 
 
-def _decoded(values: list[bytes | None], broken: Broken) -> pa.Array:
+def _said(error: Exception) -> str:
+    """What is said of a chunk that is damaged; raises what is the disk's fault."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
+    said = " ".join(f"{getattr(error, 'detail', error)}".split())[:200]
+    return f"from here on: {said}"
+
+
+def _decoded(values: list[bytes | None], broken: Broken) -> list[str | None]:
     texts: list[str | None] = []
     for number, value in enumerate(values):
         text = None if value is None else value.decode(errors="replace")
         texts.append(text)
         if value is not None and text is not None and text.encode() != value:
             broken[number] = (Outcome.BAD_ENCODING, f"not UTF-8: {value[:40]!a}")
-    return pa.array(texts, pa.string())
+    return texts
 
 
 def _numbered(table: pa.Table, rows: Any, broken: Broken) -> pa.Table:

@@ -14,6 +14,7 @@ from typing import Any
 from edge_glass.core.errors import SourceError
 from edge_glass.sources.quoting import Quoting
 
+REMEDY = "Get the file again from upstream, or take it out of the folder."
 HEADER = 2**16  # bytes in which a header must end
 HEAD = 2**16  # bytes read at least, to see how lines end
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, OUTCOME
-from edge_glass.media.features import arrow_type, described, portable
+from edge_glass.media.features import FLOATS, arrow_type, described, portable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ else:
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit
 KINDS = {dict: "an object", list: "a list", str: "text", int: "a number", type(None): "nothing"}
-TEXTS, FLOATS = ("string", "large_string"), ("halffloat", "float", "double", "float32", "float64")
+TEXTS = ("string", "large_string")
 INTEGER = re.compile(r"(u?)int(8|16|32|64)")
 Test = Callable[[Any], bool]
 

@@ -13,7 +13,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE
 from edge_glass.sources import json_text, table_layout
-from edge_glass.sources.chunk_text import HEADER, LINES, PACKED, Text, ending, opened
+from edge_glass.sources.chunk_text import HEADER, LINES, PACKED, REMEDY, Text, ending, opened
 from edge_glass.sources.table_layout import Layout, quoted
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ SUFFIXES = (
 )
 MEMORY = 500_000_000  # bytes, for one reader
 Changed: TypeAlias = "Callable[[pa.RecordBatch], pa.RecordBatch]"
-REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 
 def files(folder: Path) -> list[Path]:
@@ -74,6 +73,15 @@ class Chunk:
     columns: dict[str, str]  # column -> SQL, `id` first
     left_out: str = "NULL"  # SQL: why the config leaves a row out, or null
     then: "Changed | None" = None  # what is done with the rows afterwards
+
+    def count(self) -> int:
+        """How many records there are. Raises EdgeGlassError for a chunk that is damaged."""
+        from edge_glass.sources import chunk_rows
+
+        try:
+            return chunk_rows.count(self.folder / self.name, self.layout)
+        except chunk_rows.DAMAGE:
+            return sum(batch.num_rows for batch in self.batches())  # which says where
 
     def batches(self) -> "Iterator[pa.RecordBatch]":
         """Every record, marked. Raises EdgeGlassError for a chunk that is damaged."""

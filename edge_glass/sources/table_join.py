@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import SourceError
-from edge_glass.core.shard_files import write_table
+from edge_glass.core.lazy_names import libraries
 from edge_glass.sources import chunk_text
-from edge_glass.sources.chunk_rows import as_text
 from edge_glass.sources.table_layout import quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 MEMORY = 2_000_000_000  # bytes
 ROWS = 50_000  # at a time
@@ -43,7 +45,7 @@ class Table:
         """The names of the wanted columns."""
         return list(next(iter(self.layouts.values())).values())
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> "Iterator[pa.RecordBatch]":
         """The wanted columns of each line, as text, and `wrong`: why it has none.
 
         Raises EdgeGlassError if the first line has another number of fields than any layout.
@@ -65,7 +67,9 @@ class Table:
             )
         return width
 
-    def _batch(self, fields: pa.ListArray, width: int) -> pa.RecordBatch:
+    def _batch(self, fields: "pa.ListArray", width: int) -> "pa.RecordBatch":
+        from edge_glass.sources.chunk_rows import as_text
+
         counts = fields.value_lengths().to_numpy()
         starts = np.where(counts == width, fields.offsets.to_numpy()[:-1], -1)
         wrong: list[str | None] = [None] * len(fields)
@@ -80,7 +84,7 @@ class Table:
             columns.append(column[name].combine_chunks())
         return pa.record_batch([*columns, pa.array(wrong, pa.string())], [*self.names, WRONG])
 
-    def reader(self) -> pa.RecordBatchReader:
+    def reader(self) -> "pa.RecordBatchReader":
         """The same, for DuckDB."""
         schema = pa.schema([(name, pa.string()) for name in (*self.names, WRONG)])
         return pa.RecordBatchReader.from_batches(schema, self.batches())
@@ -102,6 +106,8 @@ def joined(listed: Table, table: Table, key: str, folder: Path, memory: int = ME
     Raises:
         SourceError: a file cannot be read.
     """
+    from filelock import FileLock
+
     path = folder / f"{_state(listed, table)}.parquet"
     with disk_full(folder, REMEDY):
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +119,8 @@ def joined(listed: Table, table: Table, key: str, folder: Path, memory: int = ME
 
 def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> None:
     import duckdb
+
+    from edge_glass.core.shard_files import write_table
 
     more = [quoted(name) for name in table.names if name != key]
     with duck.connected(memory, path.parent) as connection:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kit import Recorded
+from kit import Recorded, bundled
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.row import Row
+from edge_glass.core.row import Part, Row
 from edge_glass.corpora import catalog
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.pipeline import shard_plan
@@ -41,6 +41,9 @@ class Sized:
 
     def unlicensed(self, fields: dict[str, Any]) -> None:
         pass
+
+    def parts(self, split: str, raw: Raw) -> list[Part]:
+        return []
 
     def batched(self, raw: Raw) -> bool:
         return False
@@ -112,12 +115,6 @@ def test_all_files_of_a_row_have_weight_and_a_row_without_any_has_none(tmp_path:
     corpus.rows[0].extra_members, corpus.rows[1].media = ["1", "none"], None
     planned = shard_plan.plan(corpus, Raw("sized", {"files": tmp_path / "files"}), tmp_path)
     assert [order.rows for order in planned.orders] == [2, 1, 0]
-
-
-def bundled() -> list[str]:
-    """All configs whose sources come with us."""
-    named = catalog.configs()
-    return [name for corpus, name in named if catalog.spec(corpus).configs[name].get("bundled")]
 
 
 @pytest.mark.parametrize("name", bundled())

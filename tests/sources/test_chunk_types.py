@@ -11,8 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.corpora.layouts import table_records
 from edge_glass.sources import chunk_rows
 from edge_glass.sources.table_layout import Layout
 
@@ -165,3 +168,33 @@ def test_no_column_of_the_table(name: str, data: bytes, tmp_path: Path) -> None:
     there = {"a.csv": data.decode(errors="replace").partition("\n")[0].replace("|", ", ")}
     found = there.get(name, "address")
     assert f"{tmp_path / name}: none of the columns URL, TEXT, N; found {found}" in str(error.value)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lines=st.lists(
+        st.lists(st.sampled_from(["a", "", '"b"', '"', '"d,\n"', " ", "zz"]), max_size=4)
+        | st.tuples(st.sampled_from(["a", "c\xe9"]), st.sampled_from(["", "\xe9", '"b"'])),
+        max_size=60,
+    ),
+    cut=st.integers(0, 3),
+    packed=st.booleans(),
+)
+def test_records_are_the_same_one_by_one_as_in_batches(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], cut: int, packed: bool
+) -> None:
+    text = "\n".join(map(",".join, [["x", "y"], *lines * 20])).encode("latin-1")
+    path = tmp_path_factory.mktemp("table") / ("a.csv.gz" if packed else "a.csv")
+    data = gzip.compress(text, mtime=0) if packed else text
+    path.write_bytes(data[: -cut or None])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunk_rows, "BLOCK", 1000)
+        try:
+            wanted: Any = [*chunk_records.in_batches(path, path.name)]
+        except EdgeGlassError as error:
+            wanted = str(error)
+        try:
+            alone: Any = [*table_records.read(path, path.name)]
+        except EdgeGlassError as error:
+            alone = str(error)
+    assert alone == wanted

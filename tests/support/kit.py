@@ -48,6 +48,12 @@ def sound(channels: int = 1, format: str = "WAV", subtype: str = "PCM_16") -> by
     return encoded(np.stack([mono * 0.9**n for n in range(channels)], 1), 44100, format, subtype)
 
 
+def bundled() -> list[str]:
+    """All configs whose sources come with us."""
+    named = catalog.configs()
+    return [name for corpus, name in named if catalog.spec(corpus).configs[name].get("bundled")]
+
+
 def build_raw(config: str, raw: Path, out: Path, jobs: int = 1, **overrides: Any) -> Path:
     """Build a config out of a raw folder, `<corpus>_test` if it is changed; its folder."""
     name = f"{config.partition('_')[0]}_test" if overrides else None

@@ -11,17 +11,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from typing_extensions import override
 
 from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.sources import chunk_rows, chunk_text, table_chunks
+from edge_glass.sources import chunk_rows, chunk_text
 from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import BUFFER
-from edge_glass.sources.table_layout import Layout
 
 Said: TypeAlias = "pa.Array | list[Any]"  # a list where Arrow has no one type for the values
 Broken = dict[int, tuple[Outcome, str]]
@@ -180,22 +178,8 @@ def _holds_bytes(type_: pa.DataType) -> bool:
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
 
 
-class _ByPlace(Layout):
-    """A table whose columns have numbers here, for they may be called as marks of rows are."""
-
-    @override
-    def named(self, there: list[str]) -> dict[str, str]:
-        return dict(zip(self.columns, there, strict=False))
-
-
 def _delimited(path: Path, name: str) -> Iterator[Found]:
-    headers = {each: chunk_text.opened(path, each)[0] for each in tables.DELIMITERS}
-    delimiter = max(tables.DELIMITERS, key=lambda each: len(headers[each]))
-    names = chunk_text.labelled([name.strip() for name in headers[delimiter]])
-    if repeated := {each for each in names if names.count(each) > 1}:
-        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
-    places = [str(place) for place in range(len(names))]
-    layout = _ByPlace("", dict.fromkeys(places, "VARCHAR"), (), delimiter)
+    names, layout = tables.delimited(path)
     for batch in chunk_rows.read(path, layout, None):
         row, dropped, detail = (batch[mark] for mark in chunk_rows.MARKS)
         lost = {
@@ -204,10 +188,10 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
         }
         for at, (outcome, why) in lost.items():
             if outcome == Outcome.DAMAGED_FILE:
-                raise SourceError(f"{path}: row {row[at]}: {why}. {table_chunks.REMEDY}")
+                raise SourceError(f"{path}: row {row[at]}: {why}. {chunk_text.REMEDY}")
         numbers = pc.add(row, 1).cast(pa.string())
         where = pc.binary_join_element_wise(f"{name} row ", numbers, "")
-        values = (batch[place] for place in places)
+        values = (batch[place] for place in layout.columns)
         yield where, dict(zip(names, values, strict=True)), lost
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
 
@@ -21,6 +22,18 @@ def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
             start += len(block)
         return
     # with pyarrow, not wanted to tell of a corpus
+    if tables.ending(name) in tables.DELIMITED:
+        import pyarrow as pa
+
+        from edge_glass.sources import chunk_rows
+
+        (base, folder), (names, places) = tables.place_of(name), tables.delimited(path)
+        with tables.readable(path, pa.ArrowException):
+            for row, texts, why in chunk_rows.records(path, places):
+                said = dict(zip(names, texts, strict=True))
+                lost = why and (Outcome(why[0]), why[1])
+                yield Record(f"{name} row {row + 1}", said, folder, base, lost)
+        return
     from edge_glass.corpora.layouts import table_batches
 
     for batch in table_batches.batches(path, name):

@@ -15,12 +15,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from typing_extensions import override
+
 from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.corpora.layouts.record import Files
-from edge_glass.sources import chunk_text, json_text, table_chunks
+from edge_glass.sources import chunk_text, json_text
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.fields import check_text, is_text, preview
+from edge_glass.sources.table_layout import Layout, Type
 
 PARQUET, ARROW, TEXT = ".parquet", ".arrow", ".txt"
 DELIMITED, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
@@ -98,6 +101,35 @@ def _fitting(rows: list[list[str]], keys: list[str]) -> Said:
     return [dict(zip(keys, fields, strict=True)) for fields in fitting], lost
 
 
+class _ByPlace(Layout):
+    """A table whose columns have numbers here, for they may be called as marks of rows are."""
+
+    @override
+    def named(self, there: list[str]) -> dict[str, str]:
+        return dict(zip(self.columns, there, strict=False))
+
+
+def delimited(path: Path) -> tuple[list[str], Layout]:
+    """How a CSV or TSV is read, whatever its delimiter.
+
+    Args:
+        path: of the table.
+
+    Returns:
+        The names of its columns, and their layout by places.
+
+    Raises:
+        SourceError: two columns have one name.
+    """
+    headers = {each: chunk_text.opened(path, each)[0] for each in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda each: len(headers[each]))
+    names = chunk_text.labelled([name.strip() for name in headers[delimiter]])
+    if repeated := {each for each in names if names.count(each) > 1}:
+        raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
+    columns: dict[str, Type] = {str(place): "VARCHAR" for place in range(len(names))}
+    return names, _ByPlace("", columns, (), delimiter)
+
+
 @contextmanager
 def readable(path: Path, *others: type[Exception]) -> Iterator[None]:
     """What a damaged table ends in, and the others: raises SourceError."""
@@ -107,7 +139,7 @@ def readable(path: Path, *others: type[Exception]) -> Iterator[None]:
     except kinds as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
             raise
-        raise SourceError(f"{path}: damaged ({error}). {table_chunks.REMEDY}") from None
+        raise SourceError(f"{path}: damaged ({error}). {chunk_text.REMEDY}") from None
 
 
 def of_sources(every: list[Files]) -> list[Files]:

@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from edge_glass.core.key_digests import text_digests
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import OUTCOME, PLACE, Batches
-from edge_glass.core.row_digests import json_numbers
 from edge_glass.core.row_marks import marked
 from edge_glass.domains.imagenet import class_sample
-from edge_glass.domains.imagenet.class_params import ClassParams, Counts, Numbers
-from edge_glass.domains.imagenet.class_sample import Ranks
+from edge_glass.domains.imagenet.class_params import ClassParams, Counts
+from edge_glass.domains.imagenet.class_sample import Ranks, Rows
 from edge_glass.domains.imagenet.classes import imagenet, our_wnid
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
 CLASSES = 1000
@@ -70,7 +74,7 @@ class BalanceParams(ClassParams):
         """Whether which row is kept depends on the others: a lost class comes back, too."""
         return True
 
-    def classed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def classed(self, rows: "pa.RecordBatch") -> "pa.RecordBatch":
         """The rows of a table with their classes.
 
         Args:
@@ -96,12 +100,14 @@ class BalanceParams(ClassParams):
             rows = rows.append_column(name, values)
         return rows
 
-    def undecided(self, rows: pa.RecordBatch) -> pa.Array:
+    def undecided(self, rows: "pa.RecordBatch") -> "pa.Array":
         """The rows that a sample decides about: those of a table that can be read."""
         return rows[OUTCOME].is_null()
 
-    def outside(self, rows: pa.RecordBatch) -> pa.Array:
+    def outside(self, rows: "pa.RecordBatch") -> "pa.Array":
         """Why the config leaves each row out; the similarity comes last."""
+        from edge_glass.core.row_digests import json_numbers
+
         scores = np.asarray(rows["text_similarity"].fill_null(0.0))
         low = scores < _as_precise(max(self.above, self.threshold), scores)
         texts = pc.binary_join_element_wise(f"{LOW} ", json_numbers(rows["text_similarity"]), "")
@@ -112,13 +118,13 @@ class BalanceParams(ClassParams):
         """The values that columns of a row must have, if a corpus asks for such."""
         return {}
 
-    def _unwanted(self, rows: pa.RecordBatch) -> Iterator[pa.Array]:
+    def _unwanted(self, rows: "pa.RecordBatch") -> "Iterator[pa.Array]":
         for column, value in self.wanted().items():
             there = rows[column].fill_null("None")
             why = pc.binary_join_element_wise(f"{column.upper()} is ", there, "")
             yield pc.if_else(pc.equal(there, value), None, why)
 
-    def standing(self, rows: pa.RecordBatch) -> Numbers:
+    def standing(self, rows: "pa.RecordBatch") -> Rows:
         """A row below the threshold comes back where its class would be lost."""
         scores = np.asarray(rows["text_similarity"].fill_null(0.0))
         above, threshold = (_as_precise(t, scores) for t in (self.above, self.threshold))
@@ -128,11 +134,11 @@ class BalanceParams(ClassParams):
         standings[near] = np.where(lost[near], class_sample.LOST, class_sample.OUT)
         return standings
 
-    def group(self, rows: pa.RecordBatch) -> Numbers:
+    def group(self, rows: "pa.RecordBatch") -> Rows:
         """A class's rows of its own and those that fill up are drawn apart."""
         return super().group(rows) + (CLASSES * _filling(rows)).astype(np.int16)
 
-    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Numbers:
+    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Rows:
         """What is kept of each class, and of what fills it up."""
         if self.match_freq:
             return self._filled(ranks, wanted or {})
@@ -140,12 +146,12 @@ class BalanceParams(ClassParams):
             return super().sample(ranks, wanted)
         return class_sample.share(ranks, 2 * CLASSES, self.n or self.fraction)
 
-    def paper_sample(self, batches: Batches) -> Numbers:
+    def paper_sample(self, batches: Batches) -> Rows:
         """What is kept where the paper's code draws, as `sample` describes it."""
         ranks = self.ranks(batches)
         return class_sample.original_share(ranks, CLASSES, self.n or self.fraction)
 
-    def _filled(self, ranks: Ranks, wanted: Counts) -> Numbers:
+    def _filled(self, ranks: Ranks, wanted: Counts) -> Rows:
         """As many rows as wanted, the rest out of what was retrieved."""
         own = ranks.labels < CLASSES
         again = ~own & np.isin(ranks.ranks, ranks.ranks[own & ranks.inside])
@@ -156,11 +162,11 @@ class BalanceParams(ClassParams):
         return class_sample.quotas(ranks, [*targets, *missing])
 
 
-def _as_precise(threshold: float, scores: Numbers) -> Numbers:
+def _as_precise(threshold: float, scores: Rows) -> Rows:
     """A threshold in 32 bits where a score has no more: .7 in such a table is not below .7."""
     narrow = scores.astype(np.float32) == scores
     return np.where(narrow, float(np.float32(threshold)), threshold)
 
 
-def _filling(rows: pa.RecordBatch) -> Numbers:
+def _filling(rows: "pa.RecordBatch") -> Rows:
     return np.asarray(pc.equal(rows["origin"], RETRIEVED).fill_null(False))

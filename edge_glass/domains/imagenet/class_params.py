@@ -4,26 +4,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import rank
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import DETAIL, OUTCOME, Batches
 from edge_glass.core.row_marks import marked
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.caption_match import Labels, Rule, matcher
-from edge_glass.domains.imagenet.class_sample import Ranks
+from edge_glass.domains.imagenet.class_sample import Ranks, Rows
 from edge_glass.domains.imagenet.classes import imagenet, labels, listed, templates
 from edge_glass.media.features import Features, Sequence, Value, arrow_type
 
-Numbers = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
+
 Counts = dict[str, int]
 PATH = ("wnid", "filename")
 
@@ -86,13 +90,13 @@ class ClassChoice(CorpusConfig):
         label = {"label": Value("int32")} | ({"label_ori": Value("int32")} if self.relabel else {})
         return {"wnid": Value("string")} | label | {"class_name": Value("string")}
 
-    def class_columns(self, wnids: Iterable[str | None]) -> dict[str, pa.Array]:
+    def class_columns(self, wnids: Iterable[str | None]) -> "dict[str, pa.Array]":
         """Label (its place among all 1,000 sorted wnids, or those kept) and name of each wnid."""
         at = pa.array([labels().get(wnid or "") for wnid in wnids], pa.int32())
         return {name: each.take(at) for name, each in self.by_label.items() if name != "wnid"}
 
     @cached_property
-    def by_label(self) -> dict[str, pa.Array]:
+    def by_label(self) -> "dict[str, pa.Array]":
         """What each of the 1,000 classes has in the columns of `class_features`."""
         values: dict[str, list[Any]] = {
             "wnid": [*labels()],
@@ -134,13 +138,13 @@ class ClassParams(ClassChoice):
         Returns:
             The rows in the config's order, those marked that it leaves out.
         """
-        mask: Numbers | None = None
+        mask: Rows | None = None
         if self.draw == "original":
             mask = self.paper_sample(batches)
         elif self.needs_sample:
             mask = self.sample(self.ranks(batches), wanted)
 
-        def taken() -> Iterator[pa.RecordBatch]:
+        def taken() -> "Iterator[pa.RecordBatch]":
             end = 0
             for rows in batches():
                 start, end = end, end + rows.num_rows
@@ -159,12 +163,12 @@ class ClassParams(ClassChoice):
         parts = ((self.group(b), ranks_of(b, self.seed), self.standing(b)) for b in batches())
         return Ranks.of(parts)
 
-    def group(self, rows: pa.RecordBatch) -> Numbers:
+    def group(self, rows: "pa.RecordBatch") -> Rows:
         """The number of what each row is drawn from: its label, 0 if it has none."""
         at = pc.index_in(rows["wnid"], self.by_label["wnid"]).fill_null(0)
         return np.asarray(at).astype(np.int16)
 
-    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Numbers:
+    def sample(self, ranks: Ranks, wanted: Counts | None = None) -> Rows:
         """What is kept of each class: here the tail is trimmed."""
         counts = ranks.counts(len(labels()))
         kept = [labels()[wnid] for wnid in sorted(self.kept_classes)]
@@ -174,7 +178,7 @@ class ClassParams(ClassChoice):
         quotas = [self.ceil if label in trimmed else None for label in range(len(counts))]
         return class_sample.quotas(ranks, quotas)
 
-    def paper_sample(self, batches: Batches) -> Numbers:
+    def paper_sample(self, batches: Batches) -> Rows:
         """What is kept where the papers' code draws: `subset` rows in the order of paths."""
         parts = ([rows[name].fill_null("None") for name in PATH] for rows in batches())
         texts = (pc.binary_join_element_wise(*part, "/").to_pylist() for part in parts)
@@ -182,18 +186,18 @@ class ClassParams(ClassChoice):
         positions = class_sample.original(ranks, self.subset, paths)
         return class_sample.mask_of(positions, len(paths))
 
-    def outside(self, rows: pa.RecordBatch) -> pa.Array:
+    def outside(self, rows: "pa.RecordBatch") -> "pa.Array":
         """Why the config leaves each row out, whatever others there are; null if it does not."""
         kept = pc.is_in(rows["wnid"], pa.array(sorted(self.kept_classes)))
         why = pc.binary_join_element_wise("class ", rows["wnid"].fill_null("None"), "")
         return pc.if_else(kept, None, why)
 
-    def standing(self, rows: pa.RecordBatch) -> Numbers:
+    def standing(self, rows: "pa.RecordBatch") -> Rows:
         """Whether a sample may take each row."""
         out = pc.or_(pc.invert(self.undecided(rows)), self.outside(rows).is_valid())
         return np.where(np.asarray(out), class_sample.OUT, class_sample.IN).astype(np.int8)
 
-    def undecided(self, rows: pa.RecordBatch) -> pa.Array:
+    def undecided(self, rows: "pa.RecordBatch") -> "pa.Array":
         """The rows that a sample decides about: a text that cannot be written is told after it."""
         return pc.equal(rows[OUTCOME], Outcome.BAD_ENCODING).fill_null(True)
 
@@ -202,7 +206,7 @@ class ClassParams(ClassChoice):
         """The subset that is taken by hashes of ids: none where the papers' code draws it."""
         return None if self.draw == "original" else self.subset
 
-    def _marked(self, rows: pa.RecordBatch, taken: Numbers | None) -> pa.RecordBatch:
+    def _marked(self, rows: "pa.RecordBatch", taken: "Rows | None") -> "pa.RecordBatch":
         why, left = self.outside(rows), self.undecided(rows)
         if taken is not None:
             if self.draw == "original" and self.subset:

@@ -7,17 +7,20 @@ the sample of a smaller number lies inside that of a larger one, whatever the or
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edge_glass.core.key_digests import KEY, digests, ranks
+from edge_glass.core.lazy_names import libraries
 from edge_glass.core.row import Batches
 
-Rows = np.ndarray[Any, np.dtype[Any]]
-NONE = np.empty(0, np.int16), np.empty(0, np.uint64), np.empty(0, np.int8)
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
+
+Rows: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 IN_MEMORY = 100_000  # rows that are shuffled at a time
 SEED = 42  # of the papers' draws
@@ -36,7 +39,8 @@ class Ranks:
     @classmethod
     def of(cls, parts: Iterable[tuple[Rows, Rows, Rows]]) -> "Ranks":
         """All of several parts."""
-        return cls(*map(np.concatenate, zip(NONE, *parts, strict=True)))
+        none = [np.empty(0, kind) for kind in (np.int16, np.uint64, np.int8)]
+        return cls(*map(np.concatenate, zip(none, *parts, strict=True)))
 
     @property
     def inside(self) -> Rows:
@@ -85,7 +89,7 @@ def share(rows: Ranks, classes: int, wanted: float | int | None) -> Rows:
     return taken
 
 
-def original(rows: Ranks, wanted: float | int | None, paths: Rows | None = None) -> Rows:
+def original(rows: Ranks, wanted: float | int | None, paths: "Rows | None" = None) -> Rows:
     """Positions of a fraction of the rows, or so many, as pandas draws them with seed 42.
 
     `paths`: what rows are sorted by before they are drawn.
@@ -136,13 +140,13 @@ def _first(ranks: Rows, number: int) -> Rows:
     return np.asarray(ranks <= np.partition(ranks, number - 1)[number - 1])
 
 
-def ranks_of(rows: pa.RecordBatch, seed: int) -> Rows:
+def ranks_of(rows: "pa.RecordBatch", seed: int) -> Rows:
     """The rank of each row."""
     known = KEY in rows.schema.names
     return ranks(rows[KEY] if known else digests(seed, rows["id"]))
 
 
-def shuffled(batches: Batches, seed: int) -> Iterator[pa.RecordBatch]:
+def shuffled(batches: Batches, seed: int) -> "Iterator[pa.RecordBatch]":
     """Rows in an order that follows from seed and ids; they are read once for each 100,000."""
     ids = (pc.binary_join_element_wise("shuffle ", rows["id"], "") for rows in batches())
     every = [ranks(digests(seed, each)) for each in ids]

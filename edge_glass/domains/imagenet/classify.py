@@ -24,6 +24,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.domains.imagenet import INDEX, SIMILARITY, caption_match
 from edge_glass.domains.imagenet.classes import imagenet, labels
 from edge_glass.sources import chunk_rows, table_chunks
+from edge_glass.sources.chunk_text import REMEDY
 from edge_glass.sources.table_layout import Layout
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ RELEASED = re.compile(r"part-(\d{5})-[0-9a-f]{8}-.*\.parquet")  # as Spark names
 ROWS_OF_PART = 100_000_000  # what the index of a part's first row is a multiple of
 ROWS = 20_000  # at a time
 OUTCOMES = pa.array(map(str, (Outcome.NO_CLASS, Outcome.KEPT, Outcome.SEVERAL_CLASSES)))
-REMEDY = "Get the file again from upstream, or take it out of the folder."
 
 
 def captions(layout: Layout) -> Layout:
