@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.models import CommandInfo
 
 from edge_glass.cli import (
     audit_verbs,
@@ -308,6 +309,10 @@ def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) ->
         session.ignored("upstream says no checksums and no numbers of rows", "--unverified")
 
 
+def _name(command: CommandInfo) -> str:
+    return str(command.name or getattr(command.callback, "__name__", ""))
+
+
 EXAMPLES: dict[Callable[..., None], str] = {  # each begins with the name of its verb
     own_verbs.init: "init ./birds > birds.yaml",
     own_verbs.new: "new birds",
@@ -331,7 +336,7 @@ for verb, example in EXAMPLES.items():
     app.command(example.split()[0], epilog=f"Example: edge-glass {example}")(verb)
 for each in app.registered_commands:
     assert each.callback is not None
-    each.rich_help_panel = PANELS.get(each.name or each.callback.__name__, "Builds")
+    each.rich_help_panel = PANELS.get(_name(each), "Builds")
     each.callback = session.command(each.callback)
 
 
@@ -341,6 +346,7 @@ def main(arguments: list[str] | None = None) -> None:
     if session.alone:
         # or pydantic looks into every library that is installed for plugins
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        _keep_alone(sys.argv[1:2])
     try:
         app(arguments)
     except SystemExit as end:
@@ -360,6 +366,13 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         limit = OUT_OF.get(error.errno or 0, "")
         _tell(f"{error.filename or ''}: {error.strerror}{limit}".removeprefix(": "))
+
+
+def _keep_alone(verbs: list[str]) -> None:
+    """Leave only the command that is asked for: to make them all takes a tenth of a short one."""
+    asked = [c for c in app.registered_commands if _name(c) in verbs]
+    if asked and not any(name.endswith("_COMPLETE") for name in os.environ):
+        app.registered_commands = asked
 
 
 def _tell(*problems: str) -> None:

@@ -65,6 +65,16 @@ def test_help_waits_for_no_form_of_a_corpus() -> None:
     assert "edge_glass.core.spec" not in out.splitlines()[-1].split()
 
 
+@pytest.mark.parametrize(
+    ("words", "alone"), [("list", True), ("--help list", False), ("--version", False)]
+)
+def test_a_command_that_is_named_first_is_made_alone(words: str, alone: bool) -> None:
+    code = f"{SCRIPT}\nfrom edge_glass.cli.main import app\nprint(len(app.registered_commands))"
+    line = [sys.executable, "-c", code, *words.split()]
+    out = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert (out.splitlines()[-1] == "1") is alone
+
+
 def test_a_ledger_is_read_by_pyarrow_alone(in_pieces: Path) -> None:
     assert imported("ledger", in_pieces) == set()  # no row of it is listed
     assert imported("ledger", in_pieces, "--reason", "kept") == {"pyarrow"}

@@ -31,8 +31,8 @@ def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
         with tables.readable(path, pa.ArrowException):
             for row, texts, why in chunk_rows.records(path, places):
                 said = dict(zip(names, texts, strict=True))
-                lost = why and (Outcome(why[0]), why[1])
-                yield Record(f"{name} row {row + 1}", said, folder, base, lost)
+                dropped = why and (Outcome(why[0]), why[1])
+                yield Record(f"{name} row {row + 1}", said, folder, base, dropped)
         return
     from edge_glass.corpora.layouts import table_batches
 
