@@ -374,3 +374,14 @@ def test_ranges(hub: Hub, api: HfApi) -> None:
     (request,) = hub.seen("GET", "/resolve/")
     assert request.status == 206
     assert request.sent < 2_000
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"[]", b"{}", b'{"files": 1}'])
+def test_a_body_that_no_client_sends(hub: Hub, api: HfApi, body: bytes) -> None:
+    """Whoever tries the small Hub of the examples by hand gets an answer, and no traceback."""
+    send(api, add("x.parquet", SHARD))
+    token = {"Authorization": f"Bearer {hub.token}"}
+    for path in ("preupload/main", "commit/main"):
+        url = f"{hub.url}/api/datasets/{REPO}/{path}"
+        answer = httpx2.post(url, content=body, headers=token, trust_env=False)
+        assert answer.status_code == 400 and answer.json()["error"]

@@ -244,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = function(call)
         except HubError as error:
             return Answer(_json({"error": str(error)}), error.status, error.headers)
+        except (KeyError, TypeError, ValueError) as error:  # a body that is not what a client sends
+            return Answer(_json({"error": f"{type(error).__name__}: {error}"}), 400)
         return found if isinstance(found, Answer) else Answer(_json(found))
 
     def _token(self) -> bool:
