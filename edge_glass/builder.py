@@ -10,9 +10,9 @@ from edge_glass.core import lazy_names
 if TYPE_CHECKING:
     from edge_glass.core.key_digests import text_digests
     from edge_glass.core.ledger import Dropped, Outcome
-    from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, Batches, Part, Row
+    from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, Batches, Example, Features, Part, Row
     from edge_glass.corpora import column_parts
-    from edge_glass.corpora.corpus import Corpus, Example
+    from edge_glass.corpora.corpus import Corpus
     from edge_glass.corpora.image_params import BrokenImageParams, FetchParams, ImageParams
     from edge_glass.corpora.params import (
         AudioParams,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from edge_glass.domains.slides.deck_params import DeckParams
     from edge_glass.domains.slides.decks import Deck, Pair
     from edge_glass.media import sections, video
-    from edge_glass.media.features import ClassLabel, Features, Sequence, Value
+    from edge_glass.media.features import ClassLabel, Sequence, Value
     from edge_glass.sources import table_chunks
     from edge_glass.sources.fields import check_text, strings
     from edge_glass.sources.folder import nfc

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from edge_glass.audit.changed_records import MARK, Change, Table, tables
 from edge_glass.core import ledger
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.ledger import EntryRow, Outcome
 from edge_glass.corpora import catalog
 from edge_glass.corpora.selection import Selection
 from edge_glass.pipeline.build import build
@@ -32,7 +32,7 @@ class _Built:
     """What a build of a changed sample came to."""
 
     error: Exception | None = None
-    rows: Sequence[dict[str, Any]] = ()  # of its ledger
+    rows: Sequence[EntryRow] = ()  # of its ledger
     text: str = ""  # of its shards, without media
 
 
@@ -112,7 +112,7 @@ def _wrong_rows(
             yield from _wrong_row(table, change, row)
 
 
-def _wrong_row(table: Table, change: Change, row: dict[str, Any]) -> Iterator[str]:
+def _wrong_row(table: Table, change: Change, row: EntryRow) -> Iterator[str]:
     outcome, detail = row["outcome"], row["detail"]
     if outcome == Outcome.MALFORMED_ROW:
         says_which = change.field in detail or "fields where" in detail or detail.startswith("''")
@@ -124,7 +124,7 @@ def _wrong_row(table: Table, change: Change, row: dict[str, Any]) -> Iterator[st
         yield f"{change}: is {outcome}, not {Outcome.MALFORMED_ROW}"
 
 
-def _place(row: dict[str, Any]) -> tuple[str, str]:
+def _place(row: EntryRow) -> tuple[str, str]:
     return row["source"], row["row"]
 
 

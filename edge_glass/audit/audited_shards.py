@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from edge_glass.core import manifest
 from edge_glass.core.errors import DataError
+from edge_glass.core.row import Features
 
 BITS = 32  # of a row's number inside its shard: position = shard * 2**BITS + row
 
@@ -26,7 +26,7 @@ class Shard:
     path: Path
     sha256: str
     rows: int
-    features: dict[str, Any]
+    features: Features
     several: bool  # rows of one source row have ids that end in #1, #2, …
 
     def __str__(self) -> str:

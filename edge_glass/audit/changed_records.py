@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from edge_glass.core.row import JsonObject
+
 MARK = "of any type"  # in lists and objects, to be seen where they became text
 ABSENT = object()
-VALUES: dict[str, Any] = {
+VALUES: JsonObject = {
     "null": None,
     "a number": 7,
     "a large number": 3e9,
@@ -78,7 +80,7 @@ class Table(ABC):
     def write(self, sample: Path, changes: list[Change]) -> None:
         """Put the changed records into a copy of the sample."""
 
-    def changed(self, change: Change) -> dict[str, Any]:
+    def changed(self, change: Change) -> JsonObject:
         """The first record with a field of another value."""
         value = change.value
         if isinstance(value, bytes):
@@ -238,5 +240,5 @@ def _delimiter(path: Path) -> str:
 
 
 def _opened(path: Path, mode: str) -> Any:
-    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
+    openers: JsonObject = {".gz": gzip.open, ".bz2": bz2.open}
     return openers.get(path.suffix, open)(path, mode)

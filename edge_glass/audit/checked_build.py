@@ -20,8 +20,9 @@ from edge_glass.core import ledger, parquet
 from edge_glass.core.arrow_columns import has_media
 from edge_glass.core.columns import media_kinds, promised_captions
 from edge_glass.core.key_digests import Keys, digests
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.ledger import EntryRow, Outcome
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import Example
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import replay
@@ -47,7 +48,7 @@ class Finding:
 class SourceRow:
     """A row of the ledger that is kept, and how many of its examples were seen."""
 
-    entry: dict[str, Any]
+    entry: EntryRow
     seen: int = 0
 
     @property
@@ -67,8 +68,8 @@ class CheckedRow:
 
     split: str
     shard: str
-    example: dict[str, Any]
-    entry: dict[str, Any] | None
+    example: Example
+    entry: EntryRow | None
     number: int
     media: list[Decoded]
     sound: Sound
@@ -185,7 +186,7 @@ class CheckedBuild:
         self.ids.extend(digests(0, rows["id"].combine_chunks()))
         return len(rows)
 
-    def pair(self, split: str, shard: str, example: dict[str, Any]) -> tuple[Any, int]:
+    def pair(self, split: str, shard: str, example: Example) -> tuple[Any, int]:
         """The ledger's row of the next example, None if it has none, and the example's number."""
         id = str(example["id"])
         if self._current is None or not self._is_of(self._current.entry, split, id):
@@ -237,7 +238,7 @@ class CheckedBuild:
             yield kept
 
     @staticmethod
-    def _is_of(entry: dict[str, Any], split: str, id: str) -> bool:
+    def _is_of(entry: EntryRow, split: str, id: str) -> bool:
         return entry["split"] == split and replay.of(id, entry["id"])
 
     def _next(self, split: str, id: str) -> SourceRow | None:
@@ -251,7 +252,7 @@ class CheckedBuild:
                     return SourceRow(entry)
         return None
 
-    def _miss(self, entries: list[dict[str, Any]]) -> None:
+    def _miss(self, entries: list[EntryRow]) -> None:
         """Pass over the next rows of the ledger, which have no example."""
         for entry in entries:
             self._unpaired(entry["split"], entry["id"], "")

@@ -1,6 +1,6 @@
 """Checks of one row: what its columns say against its media, and both against the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow
 from edge_glass.core.units import DURATION_SLACK
@@ -100,5 +100,5 @@ def altered_media(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
         yield f"its media are not {named}"
 
 
-def _nth(values: list[str], number: int) -> str | None:
+def _nth(values: Sequence[str | None], number: int) -> str | None:
     return values[number] if number < len(values) else None

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edge_glass.core.columns import RATE
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import Example
 from edge_glass.media import audio, images, stills, video
 
 
@@ -43,7 +43,7 @@ class Decoded:
 
 
 def decoded(
-    kinds: Mapping[str, tuple[str, bool]], example: dict[str, Any], sound: Sound
+    kinds: Mapping[str, tuple[str, bool]], example: Example, sound: Sound
 ) -> Iterator[Decoded]:
     """Every file of a row; `kinds` as of `media_kinds`, `sound` hears what is audio.
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
@@ -158,7 +158,7 @@ class _Book:
             yield example
             self._waiting[split] = next(self._examples[split], None)
 
-    def _outcome(self, row: dict[str, Any], examples: list[str]) -> dict[str, Any]:
+    def _outcome(self, row: Row, examples: list[str]) -> Row:
         """A source row goes if all of its examples do."""
         gone = [one for one in examples if one]
         if not gone:

@@ -3,12 +3,12 @@
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from edge_glass.core.ledger import EntryRow
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.pipeline.replay import of
 
@@ -22,9 +22,9 @@ class KeptRows:
 
     def __init__(self, tables: Iterator[pa.Table]) -> None:
         self._tables, self._table, self._at = tables, pa.table({}), 0
-        self._listed: deque[dict[str, Any]] = deque()
+        self._listed: deque[EntryRow] = deque()
 
-    def ahead(self, rows: int) -> list[dict[str, Any]]:
+    def ahead(self, rows: int) -> list[EntryRow]:
         """The next rows, which are not taken, as Python's; fewer at the end."""
         if (listed := len(self._listed)) < rows:
             more = self.peek(max(rows, STEP)).slice(listed)

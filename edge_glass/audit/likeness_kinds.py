@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from edge_glass.audit import audio_fingerprint, image_hash, minhash
 from edge_glass.audit.media_profile import PICTURES
+from edge_glass.core.row import JsonObject
 from edge_glass.media.stills import BLANK
 
 POSTINGS = 4_000_000  # words of sounds in one task
@@ -33,7 +33,7 @@ class Kind:
     meet: str = ""
     near: str = "true"
     candidates: str = ""
-    compare: Callable[[dict[str, Any]], float] | None = field(default=None, repr=False)
+    compare: Callable[[JsonObject], float] | None = field(default=None, repr=False)
     adds: bool = False  # whether what buckets say of two rows is added up
     inside: bool = True  # whether rows of one split are told of, too
 
@@ -52,11 +52,11 @@ class Kind:
         return f"band{band}", "true"
 
 
-def _texts(pair: dict[str, Any]) -> float:
+def _texts(pair: JsonObject) -> float:
     return minhash.distance(pair["one"], pair["other"])
 
 
-def _sounds(pair: dict[str, Any]) -> float:
+def _sounds(pair: JsonObject) -> float:
     one, other = (np.array(pair[name], dtype=np.uint32) for name in ("one", "other"))
     return audio_fingerprint.distance(one, other, pair["shift"])
 

@@ -16,6 +16,7 @@ from edge_glass.audit.profiles import PLACE, Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import media_kinds
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import Features, JsonObject
 from edge_glass.media import audio, images, stills, video
 
 LOOKED_AT = {  # kind of a column, whether it is a list -> what looks at it
@@ -42,10 +43,10 @@ PICTURES = pa.schema(
     + [(name, pa.int64()) for name in ("low", "h0", "h1", "h2", "h3")]
 )
 SOUNDS = pa.schema([("item", pa.int64()), ("word", pa.int64()), ("at", pa.int32())])
-Row = dict[str, Any]
+Row = JsonObject
 
 
-def columns(features: dict[str, Any]) -> dict[str, str]:
+def columns(features: Features) -> dict[str, str]:
     """Columns that hold media which are looked at, and how."""
     kinds = media_kinds(features)
     return {name: LOOKED_AT[kind] for name, kind in kinds.items() if kind in LOOKED_AT}

@@ -1,7 +1,6 @@
 """One page to look at: what was built, what was dropped and why, what audits found, and rows."""
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -12,6 +11,7 @@ from edge_glass.core.manifest import Manifest
 from edge_glass.core.names import HIDDEN, picture
 from edge_glass.core.names import REPORT as FILE
 from edge_glass.core.plots import Plot
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance
 from edge_glass.vectors import embedding_map
@@ -68,9 +68,9 @@ def _spoken(audited: audits.AuditResult | None) -> dict[str, int]:
 
 def _worst(
     out: Path, folder: Path, build: Manifest, audited: audits.AuditResult
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Of each check that found something the rows that are furthest beyond its threshold."""
-    worst: list[dict[str, Any]] = []
+    worst: list[JsonObject] = []
     with duckdb.connect() as connection:
         for group in audited.groups.values():
             path = out / audits.FOLDER / build.config / group.file
@@ -80,7 +80,7 @@ def _worst(
     wanted = {(one["split"], one["id"]) for one in worst}
     wanted |= {(one["other_split"], one["other_id"]) for one in inside}
     rows = row_preview.named(folder, build, wanted)
-    checks: dict[str, list[dict[str, Any]]] = {}
+    checks: dict[str, list[JsonObject]] = {}
     for flagged in worst:
         mine = flagged["other_config"] == build.config
         other = rows.get((flagged["other_split"], flagged["other_id"])) if mine else None
@@ -90,7 +90,7 @@ def _worst(
     return [{"check": check, "found": counts[check], "rows": f} for check, f in checks.items()]
 
 
-def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[dict[str, Any]]:
+def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[JsonObject]:
     names = ", ".join(f'"{name}"' for name in audits.FINDINGS.names)
     table = connection.sql(
         f"""
@@ -101,5 +101,5 @@ def _furthest(connection: duckdb.DuckDBPyConnection, path: Path) -> list[dict[st
         ORDER BY "check", abs(score - threshold) DESC, split, id
         """
     ).to_arrow_table()
-    rows: list[dict[str, Any]] = table.to_pylist()
+    rows: list[JsonObject] = table.to_pylist()
     return rows

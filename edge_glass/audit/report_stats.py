@@ -13,6 +13,7 @@ from edge_glass.core.columns import ColumnRole, is_list, with_role
 from edge_glass.core.ledger import LEFT_OUT, Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.plots import Plot
+from edge_glass.core.row import Features
 from edge_glass.sources.table_layout import quoted
 from edge_glass.tables import column_stats
 
@@ -61,7 +62,7 @@ def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
         }
 
 
-def _histograms(connection: duckdb.DuckDBPyConnection, columns: dict[str, Any]) -> list[Facts]:
+def _histograms(connection: duckdb.DuckDBPyConnection, columns: Features) -> list[Facts]:
     wanted = [("Bytes of a source file", "bytes", "ledger WHERE outcome = 'kept'")]
     if "duration" in columns:
         wanted.append(("Duration, seconds", "duration", "data"))

@@ -17,6 +17,7 @@ from edge_glass.core import parquet
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import Example
 from edge_glass.media import audio, images, magic, video
 
 SIDE, QUALITY = 240, 75  # pixels and quality of a thumbnail
@@ -25,7 +26,7 @@ SECONDS, RATE = 8, 16000  # of the excerpt of a sound that is larger
 FRAMES = 4  # of those of a row
 LETTERS = 1_500  # of a text
 ALT = 120  # letters of what stands for a picture or a sound
-Row = dict[str, Any]
+Row = Example
 Medium = dict[str, str]  # a data URL, and the tag that shows it
 
 

@@ -18,6 +18,7 @@ from edge_glass.core.columns import speech
 from edge_glass.core.errors import ConfigError, of_the_hub
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.params import normaliser
 from edge_glass.media import audio
 
@@ -97,7 +98,7 @@ class Speech(Trace):
                 row_counts.count(1, 0)
             yield {"speech": pa.Table.from_pylist(measured, schema=SCHEMA)}
 
-    def _heard(self, sound: dict[str, Any] | None, text: str) -> dict[str, Any]:
+    def _heard(self, sound: JsonObject | None, text: str) -> JsonObject:
         try:
             samples, _ = audio.decode((sound or {}).get("bytes") or b"", RATE)
         except Dropped:
@@ -107,7 +108,7 @@ class Speech(Trace):
         return score(text, heard) | {"embedding": embedding.tolist()}
 
 
-def score(reference: str, hypothesis: str) -> dict[str, Any]:
+def score(reference: str, hypothesis: str) -> JsonObject:
     """Both texts as Whisper's English normaliser writes them, and the error rates of the second.
 
     `wer` is of words, `cer` of letters without spaces; None where there is no reference.

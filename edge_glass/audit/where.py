@@ -21,6 +21,7 @@ from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import AuditedBuild, Manifest, Where
+from edge_glass.core.row import JsonObject
 from edge_glass.pipeline import revise
 from edge_glass.pipeline.revise import Part
 from edge_glass.vectors import scores
@@ -154,7 +155,7 @@ def _named(condition: str) -> Iterator[str]:
             yield part["column_names"][0]
 
 
-def _parts(node: Any) -> Iterator[dict[str, Any]]:
+def _parts(node: Any) -> Iterator[JsonObject]:
     """The parts of an expression as DuckDB's parser gives them."""
     if isinstance(node, dict) and "class" in node:
         yield node

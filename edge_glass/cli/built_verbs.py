@@ -60,7 +60,7 @@ def ledger(
         entries = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
         if json:
             for row in entries:
-                print(_json_line({"config": config} | row))
+                print(_json_line({"config": config, **row}))
             continue
         terminal.builds([build])
         # what lists no row need not wait for what reads one

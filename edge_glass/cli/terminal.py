@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edge_glass.core.row import JsonObject
 from edge_glass.core.visible import json_visible, visible
 
 if TYPE_CHECKING:  # a table of what a search found need not wait for what builds are made with
@@ -142,7 +143,7 @@ def parameters(kind: "type[CorpusConfig]") -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _values(schema: dict[str, Any]) -> str:
+def _values(schema: JsonObject) -> str:
     if "anyOf" in schema:
         return " | ".join(_values(option) for option in schema["anyOf"])
     if "enum" in schema:
@@ -225,7 +226,7 @@ def findings(problems: "list[Finding]") -> None:
         table("Findings", ["kind", "config", "where", "what"], rows)
 
 
-def ledger_rows(config: str, rows: list[dict[str, Any]], total: int) -> None:
+def ledger_rows(config: str, rows: Sequence[Mapping[str, Any]], total: int) -> None:
     """Rows of a ledger."""
     columns = ["split", "id", "outcome", "detail"]
     title = f"{config}: {len(rows):,} of {total:,} rows" if len(rows) < total else config
@@ -312,7 +313,7 @@ def deduplicated(out: Path, summary: "dedup.Summary") -> None:
     say(f"Statistics: {out / stats.PAGE}")
 
 
-def indexes(measured: list[dict[str, Any]]) -> None:
+def indexes(measured: list[JsonObject]) -> None:
     """Indexes with what was measured of them."""
     rows = []
     for one in measured:
@@ -326,7 +327,7 @@ def indexes(measured: list[dict[str, Any]]) -> None:
     table("Indexes", columns, rows)
 
 
-def hits(name: str, nearest: list[dict[str, Any]]) -> None:
+def hits(name: str, nearest: list[JsonObject]) -> None:
     """Rows that a search found, the nearest first."""
     rows = []
     for hit in nearest:

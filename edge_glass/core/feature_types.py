@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from edge_glass.core.row import Features
+
 UNIT = r"\[(s|ms|us|ns)\]"
 DTYPE = re.compile(
     r"null|bool|u?int(8|16|32|64)|float(16|32|64)|(large_)?(string|binary)|(string|binary)_view"
@@ -14,7 +16,7 @@ ARRAYS = ("Array2D", "Array3D", "Array4D", "Array5D")
 LISTS = ("Sequence", "List", "LargeList")
 
 
-def checked(features: dict[str, Any]) -> dict[str, Any]:
+def checked(features: Features) -> Features:
     """The features of a manifest. Raises ValueError that names the column which is none."""
     if "id" not in features:
         raise ValueError("there is no column id")
@@ -39,7 +41,7 @@ def _check(where: str, feature: Any) -> None:
             raise ValueError(f"{where}: {ascii(feature)[:80]} is no feature")
 
 
-def _fits(kind: str, feature: dict[str, Any]) -> bool:
+def _fits(kind: str, feature: Features) -> bool:
     """Whether a feature has what its type needs; other keys differ between releases."""
     match kind, feature:
         case "Value", {"dtype": str(dtype)}:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from edge_glass.core.errors import DataError
 
@@ -124,6 +124,28 @@ class Entry:
     media: list[str] | None = None  # its files: name of the source and of the file in it
 
 
+class EntryRow(TypedDict, total=False):
+    """An entry as it is read; a file of an earlier release lacks the last ones."""
+
+    source: str
+    row: str
+    id: str
+    split: str
+    outcome: str
+    detail: str
+    url: str | None
+    status: int | None
+    bytes: int | None
+    sha256: str | None
+    final_url: str | None
+    etag: str | None
+    last_modified: str | None
+    caption: str | None
+    text_digests: list[str] | None
+    media_digests: list[str | None] | None
+    media: list[str] | None
+
+
 @cache
 def schema() -> "pa.Schema":
     """The columns of a ledger file: the fields of an entry."""
@@ -142,7 +164,7 @@ def to_table(entries: list[Entry]) -> "pa.Table":
     return pa.Table.from_pydict(columns, schema=schema())
 
 
-def read(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+def read(path: Path, columns: list[str] | None = None) -> Iterator[EntryRow]:
     """The rows of a ledger file, a batch in memory at a time."""
     for batch in batches(path, columns):
         yield from batch.to_pylist()
@@ -159,7 +181,7 @@ def batches(path: Path, columns: list[str] | None = None) -> "Iterator[pa.Table]
             yield pa.Table.from_batches([batch])
 
 
-def dropped(path: Path) -> Iterator[dict[str, Any]]:
+def dropped(path: Path) -> Iterator[EntryRow]:
     """The rows of a ledger file that are not kept."""
     return (row for row in read(path) if row["outcome"] != Outcome.KEPT)
 
@@ -183,7 +205,7 @@ def warnings(detail: str) -> Iterator[str]:
         yield re.sub(r"-?\d+(\.\d+)?", "n", note.partition(":")[0])[:80]
 
 
-def with_outcome(path: Path, outcome: str) -> Iterator[dict[str, Any]]:
+def with_outcome(path: Path, outcome: str) -> Iterator[EntryRow]:
     """The rows of a ledger file with this outcome."""
     return (row for row in read(path) if row["outcome"] == outcome)
 

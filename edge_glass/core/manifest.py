@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, AliasChoices, StringConstraints
 from pydantic import Field as Bounds
@@ -20,6 +20,7 @@ from edge_glass.core.atomic_files import json_bytes, write_json
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.locations import errors_explained
+from edge_glass.core.row import Features, JsonObject, Parameters
 from edge_glass.core.schema import Plain
 from edge_glass.core.visible import Result, Summary
 
@@ -175,7 +176,7 @@ class Appended(Plain):
 
     manifest: Digest
     config: Name
-    parameters: dict[str, Any]
+    parameters: Parameters
     builder: str
     made_with: dict[str, str | None]
     sources: tuple[Source, ...]
@@ -189,17 +190,17 @@ class Inputs(Plain):
     config: Name
     corpus: Name
     version: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     limit: Count | None
     builder: str  # digest of its code
     made_with: dict[str, str | None]  # library -> version
     sources: tuple[Source, ...]
-    features: Annotated[dict[str, Any], AfterValidator(feature_types.checked)]
+    features: Annotated[Features, AfterValidator(feature_types.checked)]
     audit: Audit | None = None
     captions: Captions | None = None
     where: Where | None = None
     appended: tuple[Appended, ...] = ()
-    own: dict[str, Any] | None = None  # what says how a corpus without a builder is read
+    own: JsonObject | None = None  # what says how a corpus without a builder is read
     tables: tuple[File, ...] = ()  # of rows withdrawn and of edits, which a build obeys
     roles: dict[str, ColumnRole] = field(default_factory=dict)  # of the columns, by the features
 
@@ -306,7 +307,7 @@ class Manifest(Result, Inputs):
                     "this is a fault of the builder, please report it"
                 )
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         """As JSON holds it."""
         return super().plain() | {"ledger": {"file": self.ledger.file, **self.ledger.plain()}}
 

@@ -20,6 +20,7 @@ from edge_glass.core import stored_media, units
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.locations import is_local
 from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, index_places, location, pages
+from edge_glass.core.row import Example
 from edge_glass.core.stored_media import UNLIKE, Stored, is_unpacked
 
 MAGIC, MEDIA = b"PAR1", ".bytes"
@@ -168,7 +169,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
 
     def rows_at(
         self, numbers: Iterable[int], columns: Any = None
-    ) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    ) -> Iterator[tuple[int, int, Example]]:
         """Rows by their numbers, ascending: row group, number and row; one group is in memory.
 
         Where few rows of a group are asked for, of media that are stored plain no others are read.
@@ -186,7 +187,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
                 yield from ((group, start + n, row) for n, row in zip(inside, listed, strict=True))
             start = stop
 
-    def _rows(self, group: int, rows: list[int], columns: Any) -> list[dict[str, Any]]:
+    def _rows(self, group: int, rows: list[int], columns: Any) -> list[Example]:
         few = FEW * len(rows) <= self.metadata.row_group(group).num_rows
         wanted = [self._leaves[at] for at in self._wanted(columns)]
         media = [path for path in wanted if few and path.endswith(MEDIA) and path.count(".") == 1]
@@ -194,7 +195,7 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
         if not cells:
             return list(self.read_row_group(group, columns).take(rows).to_pylist())
         rest = [path for path in wanted if path not in cells]
-        listed: list[dict[str, Any]] = [{} for _ in rows]
+        listed: list[Example] = [{} for _ in rows]
         if rest:
             listed = self.read_row_group(group, rest).take(rows).to_pylist()
         for path, values in cells.items():
@@ -386,14 +387,14 @@ def count(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+def rows(path: Path, columns: list[str] | None = None) -> Iterator[Example]:
     """The rows of a file, one row group in memory."""
     for part in groups(path, columns):
         yield from listed(path, part)
 
 
-def listed(path: Path, rows: pa.Table) -> list[dict[str, Any]]:
+def listed(path: Path, rows: pa.Table) -> list[Example]:
     """Rows that were read of a file, as Python's. Raises EdgeGlassError if they are damaged."""
     with readable(path):
-        values: list[dict[str, Any]] = rows.to_pylist()
+        values: list[Example] = rows.to_pylist()
     return values

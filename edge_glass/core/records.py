@@ -10,17 +10,18 @@ from edge_glass.core import schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.locations import is_local
+from edge_glass.core.row import JsonObject
 from edge_glass.core.schema import Kind
 
 SEAL = "seal"  # the key of the digest over all others
 
 
-def write(path: Path, record: dict[str, Any]) -> None:
+def write(path: Path, record: JsonObject) -> None:
     """Write a record, sealed, whole or not at all."""
     write_json(path, record | {SEAL: _digest(record)})
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> JsonObject | None:
     """A record as it was written; None if it is not there, cut or changed since."""
     try:
         record = json.loads(path.read_bytes())
@@ -69,6 +70,6 @@ def fault(path: Path, recorded_bytes: int | None, recorded_sha256: str | None) -
     return None
 
 
-def _digest(record: dict[str, Any]) -> str:
+def _digest(record: JsonObject) -> str:
     record = json.loads(json.dumps(record))  # as it will be read back
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -20,7 +20,7 @@ from edge_glass.core.columns import is_list
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.manifest import EDITS, WITHDRAWN, File, Inputs
-from edge_glass.core.row import Row, source_id
+from edge_glass.core.row import Example, JsonObject, Row, source_id
 
 SCHEMAS = {
     WITHDRAWN: pa.schema([(name, pa.string()) for name in ("kind", "digest", "reason")]),
@@ -119,7 +119,7 @@ class Revisions:
                 row.media = row.fetch_request = None
             yield row
 
-    def applied(self, entry: Entry, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def applied(self, entry: Entry, examples: list[Example]) -> list[Example]:
         """The examples of a row as they are now; its entry is changed with them."""
         if self.withdrawn:
             reason = self.reason_of({kind: getattr(entry, kind) for kind in KINDS})
@@ -133,13 +133,13 @@ class Revisions:
             entry.text_digests = entry.media_digests = None  # they are taken anew
         return done
 
-    def tombstone(self, row: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    def tombstone(self, row: Mapping[str, Any], reason: str) -> JsonObject:
         """What the ledger keeps of a row: its place, its source and why it was withdrawn."""
         place = digest(self.corpus, "row", f"{row['id']}\0{row['row']}")
         id = digest(self.corpus, "id", row["id"])
         return asdict(Entry(row["source"], place, id, row["split"], Outcome.WITHDRAWN, reason))
 
-    def corrected(self, example: dict[str, Any]) -> dict[str, Any]:
+    def corrected(self, example: Example) -> Example:
         """An example with its edits."""
         for edit in self.edits.get(example["id"], ()):
             texts = edit.column in self.lists
@@ -174,7 +174,7 @@ def _parquet(rows: list[dict[str, str]], schema: pa.Schema) -> bytes:
     return bytes(out.getvalue())
 
 
-def _rows(folder: Path, file: File) -> list[dict[str, Any]]:
+def _rows(folder: Path, file: File) -> list[Example]:
     fault = records.fault(folder / file.file, file.bytes, file.sha256)
     if fault:
         raise DataError(
@@ -184,5 +184,5 @@ def _rows(folder: Path, file: File) -> list[dict[str, Any]]:
     table = parquet.table(folder / file.file)
     if not table.schema.equals(SCHEMAS[file.file]):
         raise DataError(f"{folder / file.file}: is no table of ours: get it again")
-    rows: list[dict[str, Any]] = table.to_pylist()
+    rows: list[Example] = table.to_pylist()
     return rows

@@ -13,6 +13,12 @@ MEDIA = "row.media"  # of rows with media: their URL, or file
 MARKS = (SOURCE, PLACE, OUTCOME, DETAIL)
 
 
+# dictionaries whose keys corpora, users and upstreams choose
+Example: TypeAlias = dict[str, Any]  # a row of a shard, by column
+Features: TypeAlias = dict[str, Any]  # of columns, as `datasets` writes them
+JsonObject: TypeAlias = dict[str, Any]  # a record of a source, or what a program says
+Parameters: TypeAlias = dict[str, Any]  # of a config
+
 Batches: TypeAlias = "Callable[[], Iterator[pa.RecordBatch]]"
 
 
@@ -26,7 +32,7 @@ class Row:
     media: tuple[str, str] | None = None  # archive or folder, member
     fields: dict[str, Any] = field(default_factory=dict)
     dropped: tuple[str, str] | None = None  # outcome, detail
-    fetch_request: dict[str, Any] | None = None  # what a fetcher is asked for
+    fetch_request: JsonObject | None = None  # what a fetcher is asked for
     extra_members: list[str] = field(default_factory=list)  # files that are read after its media
 
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from edge_glass.core.errors import DataError
+from edge_glass.core.row import JsonObject
 
 MAX_BYTES = 500_000_000  # of a file of ours, whoever wrote it
 SHOWN = 5  # faults of one file that are told
@@ -20,7 +21,7 @@ class Plain:
         extra="forbid", strict=True, allow_inf_nan=False
     )
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         """As JSON holds it; fields that may be left out are, where they say nothing."""
         written: TypeAdapter[Any] = adapter(cast("Any", type(self)))
         return dict(written.dump_python(self, mode="json", exclude_defaults=True, warnings=False))

@@ -17,6 +17,7 @@ from edge_glass.core.arrow_columns import column, has_media, leaves
 from edge_glass.core.atomic_files import ArrowSink, AtomicFile
 from edge_glass.core.key_digests import digests, second_rank, second_ranks
 from edge_glass.core.manifest import Figures
+from edge_glass.core.row import Example
 
 ROW_GROUP_ROWS = 100  # on average, at most half as many more
 TEXT_GROUP_ROWS = 10_000  # where no column is media: rows of 200 bytes, five times the speed
@@ -35,7 +36,7 @@ class Written:
     sha256: str
 
 
-def write_shard(path: Path, examples: Iterable[dict[str, Any]], schema: pa.Schema) -> Written:
+def write_shard(path: Path, examples: Iterable[Example], schema: pa.Schema) -> Written:
     """Write examples to `path`, which appears only when all of it is on disk.
 
     Row groups hold at most 10 MB, and about 100 rows or 10,000 without media: by the id of its last
@@ -185,7 +186,7 @@ class _Group:
         fits = self.rows < _most_rows(self._usual) and self._bytes + weight <= ROW_GROUP_BYTES
         return (fits and not self._ended) or not self.rows
 
-    def add(self, example: dict[str, Any], weight: int) -> None:
+    def add(self, example: Example, weight: int) -> None:
         if example.keys() != self._columns.keys():
             promised = sorted(self._columns)
             raise ValueError(f"columns {sorted(example)} where {promised} are promised")

@@ -11,6 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, ValidationError, model_validator
 
 from edge_glass.core.errors import ConfigError, absent
+from edge_glass.core.row import Parameters
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
@@ -236,7 +237,7 @@ class Spec(BaseModel, extra="forbid"):
     )
     columns: dict[str, Column] = {}
     splits: Splits = Splits()
-    configs: dict[str, dict[str, Any]]
+    configs: dict[str, Parameters]
 
     @model_validator(mode="after")
     def _columns_are_apart(self) -> Self:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from edge_glass.core.errors import ConfigError, meant
+from edge_glass.core.row import Parameters
 from edge_glass.core.spec import Own, Spec, of_package, read_spec, room
 
 if TYPE_CHECKING:  # what there is, is known from the YAML alone: no builder is imported for it
@@ -32,7 +33,7 @@ class Variant:
     corpus: str
     base: str
     name: str
-    overrides: dict[str, Any] = field(default_factory=dict)
+    overrides: Parameters = field(default_factory=dict)
     own: Own | None = None  # of a corpus without a builder
 
     @property
@@ -127,7 +128,7 @@ def specs(manifests: "Iterable[Inputs]") -> list[Spec]:
     return [of(build) or spec(name) for name, build in {m.corpus: m for m in manifests}.items()]
 
 
-def variant_of(build: "Inputs", base: str, overrides: dict[str, Any]) -> Variant:
+def variant_of(build: "Inputs", base: str, overrides: Parameters) -> Variant:
     """The config of a build, made of `base` and these overrides."""
     mine = None if build.own is None else Own(build.corpus, json.dumps(build.own))
     return Variant(build.corpus, base, build.config, overrides, mine)
@@ -177,7 +178,7 @@ def is_our_sample(config: str) -> bool:
 
 def variant(
     base: str,
-    overrides: dict[str, Any] | None = None,
+    overrides: Parameters | None = None,
     name: str | None = None,
     mine: Own | None = None,
 ) -> Variant:
@@ -243,7 +244,7 @@ def _config(place: str, mine: Own) -> str:
     return config
 
 
-def parse_overrides(settings: list[str]) -> dict[str, Any]:
+def parse_overrides(settings: list[str]) -> Parameters:
     """YAML values by name: `["subset=500", "splits=[train]"]`.
 
     Raises ConfigError for what is none.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE, Part
+from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE, Features, Part
 from edge_glass.core.row_marks import marked
-from edge_glass.media.features import Features, arrow_schema
+from edge_glass.media.features import arrow_schema
 from edge_glass.sources import line_pieces
 from edge_glass.sources.fields import Malformed, check_text
 from edge_glass.sources.line_pieces import WHOLE, Span

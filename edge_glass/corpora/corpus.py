@@ -14,7 +14,7 @@ from edge_glass.core import interrupts
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import allows
-from edge_glass.core.row import MEDIA, Batches, Part, Row, rows_of_batch
+from edge_glass.core.row import MEDIA, Batches, Example, Features, Part, Row, rows_of_batch
 from edge_glass.core.spec import Spec, line_of, of_package, path_of, room
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
@@ -26,7 +26,7 @@ from edge_glass.corpora.params import (
     own_fields,
 )
 from edge_glass.media import features
-from edge_glass.media.features import Features, Value, arrow_schema
+from edge_glass.media.features import Value, arrow_schema
 from edge_glass.sources.fields import Columns, preview
 
 if TYPE_CHECKING:  # what a corpus is can be told without what reads its sources
@@ -37,7 +37,6 @@ if TYPE_CHECKING:  # what a corpus is can be told without what reads its sources
     from edge_glass.sources.row_media import Media
     from edge_glass.sources.table_layout import Layout
 
-Example = dict[str, Any]
 CHECKED = {"mirrors", "bytes", "md5", "sha256", "rows", "hours", "path"}  # of a source, not read by
 READ = {"layout", "tables", "columns", "splits"}  # of a corpus without a builder
 

@@ -10,8 +10,8 @@ import datasets
 
 from edge_glass.core import interrupts
 from edge_glass.core.ledger import LEFT_OUT, Dropped, Outcome
-from edge_glass.core.row import Row
-from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.core.row import Example, Row
+from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.params import checked
 from edge_glass.corpora.selection import Selection
 from edge_glass.media.decoding import decodable, published

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Example, Features
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.media import Resize
-from edge_glass.media.features import Features, Image, Value
+from edge_glass.media.features import Image, Value
 
 if TYPE_CHECKING:
     from edge_glass.sources.row_media import Media
@@ -88,7 +89,7 @@ class ImageParams(CorpusConfig):
         """The columns that `image_columns` fills."""
         return {"image": Image(), "width": Value("int32"), "height": Value("int32")}
 
-    def image_of(self, media: "Media", stem: str) -> dict[str, Any]:
+    def image_of(self, media: "Media", stem: str) -> Example:
         """The columns of a row's image.
 
         Args:
@@ -103,9 +104,7 @@ class ImageParams(CorpusConfig):
         """
         return self.image_columns(media.read(), stem, media.notes)
 
-    def image_columns(
-        self, data: bytes, stem: str, notes: list[str] | None = None
-    ) -> dict[str, Any]:
+    def image_columns(self, data: bytes, stem: str, notes: list[str] | None = None) -> Example:
         """Columns `image`, `width` and `height` (pixels as shown) out of an image file.
 
         What is too small or too narrow is told by the header; what was mended is noted. Raises
@@ -140,7 +139,7 @@ class BrokenImageParams(ImageParams):
         Literal["drop", "black"], Field(description="black: 224x224 black pixels in their place")
     ] = "drop"
 
-    def image_or_black(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+    def image_or_black(self, data: bytes, name: str, notes: list[str]) -> Example:
         """As `image_columns`; a broken image is black if the config says so.
 
         Args:

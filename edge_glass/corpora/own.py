@@ -12,17 +12,17 @@ from typing_extensions import override
 
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import Row
+from edge_glass.core.row import Example, Features, JsonObject, Row
 from edge_glass.core.spec import KINDS, Column, Own, Spec, of_package, path_of
 from edge_glass.corpora import own_files
-from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.layouts import split_lists, tables, values
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
-from edge_glass.media.features import Features, Sequence, Value
+from edge_glass.media.features import Sequence, Value
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
@@ -126,7 +126,7 @@ class OwnCorpus(Corpus):
 
     @override
     def columns(self) -> Features:
-        features: dict[str, Any] = {"id": Value("string")}
+        features: Features = {"id": Value("string")}
         for name, column in self.spec().columns.items():
             if column.role in KINDS:
                 features |= own_files.renamed(name, column.role, self._features(column))
@@ -138,7 +138,7 @@ class OwnCorpus(Corpus):
                 features[name] = values.feature(column)
         return Features(features)
 
-    def _features(self, column: Column) -> dict[str, Any]:
+    def _features(self, column: Column) -> Features:
         if column.role == "image":
             features = self.config.image_features()
         elif column.role == "video":
@@ -212,9 +212,9 @@ class OwnCorpus(Corpus):
         """The source of the media files that records of `source` name."""
         return FILES if FILES in self.spec().sources else source
 
-    def _named(self, record: Record, source: str, raw: Raw) -> dict[str, Any]:
+    def _named(self, record: Record, source: str, raw: Raw) -> JsonObject:
         """The media of a record: column -> file or files, URL, or place in a table."""
-        members_of: dict[str, Any] = {}
+        members_of: JsonObject = {}
         places = raw.paths[source], raw.paths[self._place(source)]
         for name, column in self.media.items():
             value = values.getter(column.key)(record.values)
@@ -235,7 +235,7 @@ class OwnCorpus(Corpus):
         return members_of
 
     def _row(
-        self, record: Record, source: str, raw: Raw, split: str | None, said: dict[str, Any]
+        self, record: Record, source: str, raw: Raw, split: str | None, said: JsonObject
     ) -> Row:
         if record.dropped:
             raise Dropped(*record.dropped)
@@ -266,7 +266,7 @@ class OwnCorpus(Corpus):
         return row
 
     @cached_property
-    def _values(self) -> list[tuple[str, Column, Callable[[dict[str, Any]], Any]]]:
+    def _values(self) -> list[tuple[str, Column, Callable[[JsonObject], Any]]]:
         """The columns that are written into a plan, each with how its value is read."""
         return [
             (name, column, values.getter(column.key, column.pattern))
@@ -290,7 +290,7 @@ class OwnCorpus(Corpus):
 
     @override
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        example: dict[str, Any] = {"id": row.id}
+        example: Example = {"id": row.id}
         for name, column in self.media.items():
             if column.several:
                 columns = self._list(name, column, row, media)
@@ -312,7 +312,7 @@ class OwnCorpus(Corpus):
             captions = None
         yield from [example] if captions is None else self.config.with_captions(example, captions)
 
-    def _list(self, name: str, column: Column, row: Row, media: Media) -> dict[str, Any]:
+    def _list(self, name: str, column: Column, row: Row, media: Media) -> JsonObject:
         """The columns of a list of media, each a list of values. Raises Dropped if one is lost."""
         names, features = row.fields[own_files.NAMED].get(name), self._features(column)
         if names is None:
@@ -329,7 +329,7 @@ class OwnCorpus(Corpus):
         many = [self._of_file(column.role, PurePosixPath(n), data, media) for n, data in items]
         return {key: [one[key] for one in many] for key in features}
 
-    def _of_file(self, kind: str, file: PurePosixPath, data: bytes, media: Media) -> dict[str, Any]:
+    def _of_file(self, kind: str, file: PurePosixPath, data: bytes, media: Media) -> JsonObject:
         """The columns of one file of a kind."""
         if kind == "image":
             stem = file.stem if kind_of(file.name) else file.name
@@ -378,7 +378,7 @@ class OwnCorpus(Corpus):
 
     def _decoded(
         self, name: str, kind: str, data: bytes | None, row: Row, media: Media
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """The columns of a medium."""
         if data is None:
             return dict.fromkeys(self._features(self.media[name]))

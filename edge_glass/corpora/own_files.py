@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import Row
+from edge_glass.core.row import JsonObject, Row
 from edge_glass.core.spec import Column
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
@@ -31,21 +30,21 @@ PARAMS: dict[str, type[CorpusConfig]] = {
 }
 
 
-def renamed(name: str, kind: str, columns: dict[str, Any]) -> dict[str, Any]:
+def renamed(name: str, kind: str, columns: JsonObject) -> JsonObject:
     """What a medium gives, under its column's name: `left`, `left_width` for `image`, `width`."""
     if name == kind:
         return columns
     return {name if key == kind else f"{name}_{key}": value for key, value in columns.items()}
 
 
-def all_files(media: dict[str, Any]) -> list[str]:
+def all_files(media: JsonObject) -> list[str]:
     """All files of a record's media."""
     return [f for each in media.values() for f in (each if isinstance(each, list) else [each])]
 
 
-def names_of(row: Row, column: str) -> dict[str, Any]:
+def names_of(row: Row, column: str) -> JsonObject:
     """The media of a row, as its record names them; one of a batch has one medium at most."""
-    names: dict[str, Any] | None = row.fields.get(NAMED)
+    names: JsonObject | None = row.fields.get(NAMED)
     return names or ({column: row.media[1]} if row.media else {})
 
 
@@ -54,7 +53,7 @@ def speak_of(columns: dict[str, Column], key: str) -> bool:
     return any(re.search(rf"(^|\{{){key}\b", str(column.key)) for column in columns.values())
 
 
-def sections_of(media: dict[str, Column], said: dict[str, Any]) -> dict[str, list[float]]:
+def sections_of(media: dict[str, Column], said: JsonObject) -> dict[str, list[float]]:
     """The seconds that names of video files end in, where these hold more than a record's."""
     cuts: dict[str, list[float]] = {}
     for name, column in media.items():

@@ -15,7 +15,8 @@ from edge_glass.core.errors import ConfigError, absent, raise_all
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import Use
-from edge_glass.media.features import Audio, Features, Sequence, Value
+from edge_glass.core.row import Example, Features, Parameters
+from edge_glass.media.features import Audio, Sequence, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +100,7 @@ class AudioParams(CorpusConfig):
             return {"audio": Sequence(Value("float32")), "sampling_rate": Value("int32")}
         return {"audio": Audio(sampling_rate=self.sample_rate)}
 
-    def audio_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+    def audio_columns(self, data: bytes, name: str, notes: list[str]) -> Example:
         """The columns of a sound.
 
         Args:
@@ -135,7 +136,7 @@ class AudioParams(CorpusConfig):
 
     def sample_columns(
         self, samples: "np.ndarray", rate: int, name: str, notes: list[str]
-    ) -> dict[str, Any]:
+    ) -> Example:
         """Columns `audio` (and `sampling_rate`) out of samples that are decoded already.
 
         Samples are float32 of shape (frames, channels) at `rate` Hz; `name` is their file's.
@@ -150,7 +151,7 @@ class AudioParams(CorpusConfig):
         path = f"{name.rpartition('.')[0] or name}{clip.suffix}"
         return {"audio": {"bytes": clip.data, "path": path}}
 
-    def no_audio(self) -> dict[str, Any]:
+    def no_audio(self) -> Example:
         """The columns of `audio_features` where there is no sound."""
         return dict.fromkeys(self.audio_features())
 
@@ -177,7 +178,7 @@ class CaptionParams(CorpusConfig):
         return {"caption": Value("string")}
 
     def with_captions(
-        self, example: dict[str, Any], captions: list[str], skip_blank: bool = False
+        self, example: Example, captions: list[str], skip_blank: bool = False
     ) -> Iterator[Any]:
         """The example with its captions, as `caption_mode` asks.
 
@@ -276,11 +277,9 @@ def _model(config: type[CorpusConfig]) -> type[BaseModel]:
     return create_model(config.__name__, __config__=ConfigDict(extra="forbid"), **parameters)
 
 
-def checked(
-    kind: type[CorpusConfig], name: str, values: dict[str, Any], where: str
-) -> dict[str, Any]:
+def checked(kind: type[CorpusConfig], name: str, values: Parameters, where: str) -> Parameters:
     """All parameters of a config. Raises ConfigError for those that cannot be, `where` they are."""
-    clean: dict[str, Any] = {}
+    clean: Parameters = {}
     try:
         clean = model(kind)(**values).model_dump()
         problems = [*kind(name=name, **clean).problems()]

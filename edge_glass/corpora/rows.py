@@ -5,16 +5,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import Row
+from edge_glass.core.row import JsonObject, Row
 from edge_glass.sources.fields import Malformed
 from edge_glass.sources.folder import spelled
 from edge_glass.sources.raw import Raw
 
 
-def section_of(name: str) -> dict[str, Any] | None:
+def section_of(name: str) -> JsonObject | None:
     """What an id of the kind `<video id>_<start>_<end>` says; a video id may hold `_` itself.
 
     Args:
@@ -36,8 +35,8 @@ def parsed(
     split: str,
     source: str,
     where: int | str,
-    record: dict[str, Any],
-    make: Callable[[dict[str, Any]], Row],
+    record: JsonObject,
+    make: Callable[[JsonObject], Row],
 ) -> Row:
     """The row that a record is, a dropped one if it is `Malformed` or `make` raises Dropped.
 
@@ -68,7 +67,7 @@ def of_lines(
     source: str,
     lines: Iterable[tuple[int, str]],
     pattern: re.Pattern[str],
-    make: Callable[[dict[str, Any]], Row],
+    make: Callable[[JsonObject], Row],
 ) -> Iterator[Row]:
     """The rows of a text file, by a pattern; lines that do not fit are malformed, empty ones none.
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Example, Features
 from edge_glass.corpora.params import AudioParams
 from edge_glass.media import MAX_FRAMES
-from edge_glass.media.features import Features, Image, Sequence, Value, Video
+from edge_glass.media.features import Image, Sequence, Value, Video
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ class VideoParams(AudioParams):
             return {"video": Video()} | sizes
         return {"image_jpegs": Sequence(Image())} | self.audio_features() | sizes
 
-    def video_columns(self, data: bytes, name: str, notes: list[str]) -> dict[str, Any]:
+    def video_columns(self, data: bytes, name: str, notes: list[str]) -> Example:
         """The columns of a clip.
 
         Args:
@@ -107,7 +108,7 @@ class VideoParams(AudioParams):
 
     def parts_columns(
         self, jpegs: list[Any], sound: Any, rate: int | None, name: str, notes: list[str]
-    ) -> dict[str, Any]:
+    ) -> Example:
         """The same columns out of frames and sound that are apart already, but for `duration`.
 
         Args:
@@ -145,5 +146,5 @@ class VideoParams(AudioParams):
         return int(frames * 0.2 * side**2) + super().audio_size(10 * 44100 * 2)
 
 
-def _as_images(jpegs: Iterable[bytes]) -> list[dict[str, Any]]:
+def _as_images(jpegs: Iterable[bytes]) -> list[Example]:
     return [{"bytes": jpeg, "path": None} for jpeg in jpegs]

@@ -5,8 +5,9 @@ from typing import Any
 
 import datasets
 
+from edge_glass.core.row import Features
 from edge_glass.media import audio
-from edge_glass.media.features import Features, portable
+from edge_glass.media.features import portable
 
 Encoded = dict[str, bytes | str | None]
 

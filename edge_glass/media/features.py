@@ -8,11 +8,11 @@ from collections.abc import Sequence as Names
 from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.columns import is_list, item_of
+from edge_glass.core.row import Features
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Features = dict[str, Any]  # by the names of columns
 FLOATS = ("halffloat", "float", "double", "float16", "float32", "float64")
 ALIASES = {"float": "float32", "double": "float64"}
 

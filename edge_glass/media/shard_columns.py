@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from edge_glass.core import parquet
 from edge_glass.core.errors import DataError
-from edge_glass.media.features import Features, arrow_schema
+from edge_glass.core.row import Features
+from edge_glass.media.features import arrow_schema
 
 
 def check_shards(features: Features, shards: Iterable[Path]) -> None:

@@ -4,9 +4,9 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edge_glass.core.progress import Progress
+from edge_glass.core.row import Parameters
 from edge_glass.core.spec import Source
 from edge_glass.core.visible import Result, Summary
 from edge_glass.corpora.catalog import Variant
@@ -34,7 +34,7 @@ class Plan(Result):
     config: str
     title: str
     licence: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     sources: list[SourcePlan]
     rows: dict[str, int | None]  # source rows per split
     shards: dict[str, int] = field(default_factory=dict)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from itertools import accumulate, chain, groupby, islice
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 
@@ -15,10 +14,10 @@ from edge_glass.core import finished, ledger, manifest, parquet
 from edge_glass.core.ledger import Entry, Outcome
 from edge_glass.core.manifest import File
 from edge_glass.core.retries import HEALS
-from edge_glass.core.row import Row
+from edge_glass.core.row import Example, Row
 from edge_glass.pipeline.shard_plan import Order
 
-Examples = list[dict[str, Any]]
+Examples = list[Example]
 OK, UNCHANGED = 200, 304  # of HTTP
 
 
@@ -89,7 +88,7 @@ class Replay:
 
         `status` is what the server said now, if it was asked.
         """
-        entry, examples = self._known.popleft(), list[dict[str, Any]]()
+        entry, examples = self._known.popleft(), list[Example]()
         most = inf if entry.text_digests is None else len(entry.text_digests)
         while (
             entry.outcome == Outcome.KEPT

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,7 @@ from edge_glass.core.locations import is_local
 from edge_glass.core.manifest import File, Inputs, Manifest, ShardRecord
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.revisions import Revisions
+from edge_glass.core.row import Example
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.shard_files import shard_figures, write_shard, write_table
 from edge_glass.media.features import arrow_schema
@@ -26,7 +27,7 @@ from edge_glass.pipeline import executor
 from edge_glass.pipeline.build import REMEDY, already, lock, put
 from edge_glass.pipeline.totals import complete
 
-Row = dict[str, Any]
+Row = Example  # of a shard, or of a ledger
 Digests = Mapping[tuple[str, str], str]  # split and digest of a row's text as it was: as it is
 
 

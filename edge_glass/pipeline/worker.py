@@ -18,12 +18,12 @@ from edge_glass.core.columns import CAPTIONS
 from edge_glass.core.ledger import Dropped, Entry, Outcome
 from edge_glass.core.manifest import File, WorkRecord
 from edge_glass.core.revisions import Revisions
-from edge_glass.core.row import OUTCOME, Row
+from edge_glass.core.row import OUTCOME, Example, Row
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.row_marks import spread
 from edge_glass.core.shard_files import shard_figures, write_shard, write_text_shard
 from edge_glass.corpora.catalog import Variant
-from edge_glass.corpora.corpus import Corpus, Example
+from edge_glass.corpora.corpus import Corpus
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import replay, shard_plan
 from edge_glass.pipeline.replay import Before, Replay

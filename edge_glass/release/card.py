@@ -17,6 +17,7 @@ from edge_glass.core.columns import media_kinds
 from edge_glass.core.errors import DataError
 from edge_glass.core.manifest import EDITS, Manifest
 from edge_glass.core.names import PLOTS
+from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 from edge_glass.release import card_section
@@ -108,7 +109,7 @@ def alignments(folders: Iterable[Path]) -> str:
     return card_section.alignments(each for folder in folders for each in alignment.noted(folder))
 
 
-def seals(data: dict[str, Any]) -> dict[str, str]:
+def seals(data: JsonObject) -> dict[str, str]:
     """Config -> sha256 of its manifest, as the header of a card has them."""
     known = data.get(SEALS)
     return known if isinstance(known, dict) else {}
@@ -149,7 +150,7 @@ def doi(readme: str | None) -> str | None:
     return str(value).removeprefix("https://doi.org/") if value else None
 
 
-def _parts(previous: str) -> tuple[dict[str, Any], str]:
+def _parts(previous: str) -> tuple[JsonObject, str]:
     """The header of a card, and its text."""
     try:
         card = DatasetCard(previous)
@@ -159,7 +160,7 @@ def _parts(previous: str) -> tuple[dict[str, Any], str]:
         raise DataError(f"{FILE}: its header cannot be read: {what}. Mend it first") from None
 
 
-def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
+def _by_name(entries: Any) -> dict[str, JsonObject]:
     """Entries of a header by their config's name, which may be left out of an only one."""
     entries = entries if isinstance(entries, list) else [*filter(None, [entries])]
     if wrong := [entry for entry in entries if not isinstance(entry, dict)]:
@@ -167,7 +168,7 @@ def _by_name(entries: Any) -> dict[str, dict[str, Any]]:
     return {entry.get("config_name", "default"): entry for entry in entries}
 
 
-def _configs(build: Manifest) -> Iterable[dict[str, Any]]:
+def _configs(build: Manifest) -> Iterable[JsonObject]:
     """The config and its ledger's; `datasets` fails to load splits and configs without a row."""
     files = [
         {
@@ -189,16 +190,14 @@ def _is_amended(build: Manifest) -> bool:
     return EDITS in (table.file for table in build.tables)
 
 
-def _set_default(
-    configs: dict[str, dict[str, Any]], default: str | None, corpora: set[str]
-) -> None:
+def _set_default(configs: dict[str, JsonObject], default: str | None, corpora: set[str]) -> None:
     """The default stays what it was; if there was none, it is the first corpus's full config."""
     full = sorted(configs.keys() & (catalog.corpora().keys() | corpora))
     for name in [default] if default else full[:1]:
         configs[name]["default"] = True
 
 
-def _info(build: Manifest) -> dict[str, Any]:
+def _info(build: Manifest) -> JsonObject:
     features = datasets.Features.from_dict(build.features)
     splits = [
         {"name": split, "num_bytes": facts.bytes, "num_examples": facts.rows}
@@ -229,7 +228,7 @@ def _older(feature: Any) -> Any:
     return feature
 
 
-def _describe(data: dict[str, Any], manifests: list[Manifest], repo: str) -> None:
+def _describe(data: JsonObject, manifests: list[Manifest], repo: str) -> None:
     """The header's facts, in the Hub's words; what it has already stays, but for the sizes."""
     specs = catalog.specs(manifests)
     kinds = [kind for m in manifests for kind, _ in media_kinds(m.features).values()]
@@ -252,14 +251,14 @@ def _describe(data: dict[str, Any], manifests: list[Manifest], repo: str) -> Non
     data.setdefault("pretty_name", "Edge Glass")
 
 
-def _size(info: dict[str, Any]) -> int | None:
+def _size(info: JsonObject) -> int | None:
     """The number of a config's category of size."""
     splits = info.get("splits") or []
     rows = sum(split.get("num_examples") or 0 for split in splits)
     return next((n for n, most in enumerate(LESS) if rows < most), len(LESS)) if splits else None
 
 
-def _name_licence(data: dict[str, Any], specs: list[Spec], repo: str) -> None:
+def _name_licence(data: JsonObject, specs: list[Spec], repo: str) -> None:
     """The Hub wants a name and an address of what is none of the licences that it knows.
 
     Those that somebody wrote stay, and so do those of the only corpus that has such a licence.

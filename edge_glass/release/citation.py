@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora import catalog
 
 FILE = "CITATION.cff"
@@ -17,7 +18,7 @@ def render(manifests: list[Manifest], url: str, tag: str, doi: str | None) -> st
     """The citation of a release at `url`: its corpora are its references, from their BibTeX."""
     citations = dict.fromkeys(spec.citation for spec in catalog.specs(manifests))
     owner, name = url.split("/")[-2:]
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         "cff-version": "1.2.0",
         "type": "dataset",
         "title": name,
@@ -49,7 +50,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _reference(bibtex: str) -> dict[str, Any]:
+def _reference(bibtex: str) -> JsonObject:
     from bibtexparser import middlewares
     from bibtexparser.entrypoint import parse_string
 
@@ -60,7 +61,7 @@ def _reference(bibtex: str) -> dict[str, Any]:
     ]
     (entry,) = parse_string(bibtex, append_middleware=layers).entries
     fields = {f.key: " ".join(f.value.split()) for f in entry.fields if isinstance(f.value, str)}
-    reference: dict[str, Any] = {
+    reference: JsonObject = {
         "type": KINDS.get(entry.entry_type, "generic"),
         "title": fields["title"],
         "authors": [_author(name) for name in entry["author"]],

@@ -14,6 +14,7 @@ from typing import Any
 from edge_glass.core import licences
 from edge_glass.core.columns import is_list, item_of, media_kinds, note
 from edge_glass.core.manifest import Appended, File, Manifest
+from edge_glass.core.row import JsonObject, Parameters
 from edge_glass.core.spec import Spec
 from edge_glass.corpora import catalog
 from edge_glass.release import citation
@@ -59,7 +60,7 @@ MAINTENANCE = (
     "or amended, and why, is a table beside the shards of its config."
 )
 
-Node = dict[str, Any]
+Node = JsonObject
 
 
 def render(
@@ -185,7 +186,7 @@ def _responsible(specs: list[Spec], manifests: list[Manifest]) -> Node:
     }
 
 
-def _set(parameters: dict[str, Any]) -> str:
+def _set(parameters: Parameters) -> str:
     said = ", ".join(f"{n}={v}" for n, v in sorted(parameters.items()) if v not in (None, False))
     return said or "as the source has it"
 

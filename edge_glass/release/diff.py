@@ -14,6 +14,7 @@ from edge_glass.core import finished, ledger, manifest, parquet, plots
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import JsonObject
 from edge_glass.core.visible import Result, Summary
 
 BUCKET = 50_000  # rows that are compared at a time
@@ -21,7 +22,7 @@ BUCKETS = 200  # files that are open at a time
 SHOWN = 100  # ids of each kind of difference
 ABSENT = "absent"
 
-Record = tuple[str, dict[str, Any]]  # split and id, what is compared
+Record = tuple[str, JsonObject]  # split and id, what is compared
 
 
 @dataclass(repr=False)
@@ -117,16 +118,16 @@ def _ids(folder: Path, build: Manifest, unmoved: set[tuple[str, int, str]]) -> I
                 yield f"{place[0]}\0{row['id']}"
 
 
-def _inputs(build: Manifest) -> dict[str, Any]:
+def _inputs(build: Manifest) -> JsonObject:
     """What went into a build, and what made it, by name."""
-    flat: dict[str, Any] = {key: getattr(build, key) for key in ("version", "limit", "builder")}
+    flat: JsonObject = {key: getattr(build, key) for key in ("version", "limit", "builder")}
     for group in ("parameters", "features", "made_with"):
         flat |= {f"{group}.{name}": value for name, value in getattr(build, group).items()}
     named = {f"sources.{s.file}": s.sha256 or s.content or s.folder for s in build.sources}
     return flat | named
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
+def _changed(before: JsonObject, after: JsonObject) -> dict[str, list[Any]]:
     pairs = {name: [before.get(name), after.get(name)] for name in before | after}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -147,13 +148,14 @@ def _rows(folder: Path, build: Manifest, same: set[str]) -> Iterator[Record]:
 
 
 def _outcomes(folder: Path, build: Manifest, same: set[str]) -> Iterator[Record]:
+    # the rows themselves are compared, not their digests
+    others = {"split", "id", "text_digests", "media_digests"}
     for row in ledger.read(folder / ledger.FILE):
-        for name in ("text_digests", "media_digests"):
-            row.pop(name, None)  # the rows themselves are compared
-        yield f"{row.pop('split')}\0{row.pop('id')}", row
+        said = {name: value for name, value in row.items() if name not in others}
+        yield f"{row['split']}\0{row['id']}", said
 
 
-def _compare_rows(difference: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+def _compare_rows(difference: Difference, old: JsonObject, new: JsonObject) -> None:
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
             difference.note("removed", key)
@@ -164,7 +166,7 @@ def _compare_rows(difference: Difference, old: dict[str, Any], new: dict[str, An
                 difference.note(f"changed {column}", key)
 
 
-def _compare_outcomes(difference: Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+def _compare_outcomes(difference: Difference, old: JsonObject, new: JsonObject) -> None:
     absent = {"outcome": ABSENT}
     for key in sorted(old.keys() | new.keys()):
         changed = _changed(old.get(key, absent), new.get(key, absent))
@@ -176,7 +178,7 @@ def _compare_outcomes(difference: Difference, old: dict[str, Any], new: dict[str
                 difference.note(f"ledger {column}", key)
 
 
-def _spilled(folder: Path, count: int, records: Iterator[Record]) -> Iterator[dict[str, Any]]:
+def _spilled(folder: Path, count: int, records: Iterator[Record]) -> Iterator[JsonObject]:
     """Records in buckets that each fit in memory; on disk once the first one is asked for."""
     folder.mkdir()
     paths = [folder / str(number) for number in range(count)]
@@ -186,7 +188,7 @@ def _spilled(folder: Path, count: int, records: Iterator[Record]) -> Iterator[di
             number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % count
             files[number].write(json.dumps([key, value]) + "\n")
     for path in paths:
-        bucket: dict[str, Any] = {}
+        bucket: JsonObject = {}
         with path.open(encoding="utf-8") as file:
             for line in file:
                 key, value = json.loads(line)

@@ -8,6 +8,7 @@ from typing import Any
 from edge_glass.audit import row_preview
 from edge_glass.core import manifest, outputs, pages
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import Example
 from edge_glass.release.diff import Difference, compare, folders
 
 MOST = 1_700_000  # bytes of rows that are shown; the page is of at most 2 MB with what is around
@@ -19,8 +20,8 @@ class Pair:
     """A row in both builds, None where it is not."""
 
     id: str
-    old: dict[str, Any] | None
-    new: dict[str, Any] | None
+    old: Example | None
+    new: Example | None
 
 
 def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> bytes | None:
@@ -42,7 +43,7 @@ def write(differences: list[Difference], old: Path, new: Path, path: Path) -> No
     pages.write(path, "release", "diff.html", configs=configs, old=str(old), new=str(new))
 
 
-def _configs(differences: list[Difference], old: Path, new: Path) -> list[dict[str, Any]]:
+def _configs(differences: list[Difference], old: Path, new: Path) -> list[Example]:
     """What the page shows of each config: rows until it is full."""
     before, after = folders(old, new)
     left, configs = MOST, []
@@ -68,7 +69,7 @@ def _pairs(before: Path, after: Path, ids: list[str]) -> list[Pair]:
     return [Pair(id, old.get(id), new.get(id)) for id in ids if id in old or id in new]
 
 
-def _named(folder: Path, ids: list[str]) -> dict[str, dict[str, Any]]:
+def _named(folder: Path, ids: list[str]) -> dict[str, Example]:
     build = manifest.read(folder)
     wanted = [(split, id) for split in build.splits for id in ids]
     return {id: row for (_, id), row in row_preview.named(folder, build, wanted).items()}

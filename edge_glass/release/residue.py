@@ -6,7 +6,7 @@ residue, nor what is said of such a dataset whatever its rows are; both are coun
 
 import html
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -22,7 +22,9 @@ from pydantic import PlainSerializer
 
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
+from edge_glass.core.ledger import EntryRow
 from edge_glass.core.names import HIDDEN
+from edge_glass.core.row import Example
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.schema import Plain
 from edge_glass.corpora import catalog
@@ -43,14 +45,14 @@ class Traces(Plain):
     urls: Texts = field(default_factory=set)
     media: Texts = field(default_factory=set)  # sha256
 
-    def add_entry(self, entry: dict[str, Any]) -> None:
+    def add_entry(self, entry: EntryRow) -> None:
         """What the ledger says of a row."""
         self.ids.add(entry["id"])
         self.urls |= {*filter(None, (entry.get("url"), entry.get("final_url")))}
         self.media |= {*filter(None, [entry.get("sha256"), *(entry.get("media_digests") or [])])}
         self.texts |= {text for text in texts(entry.get("caption")) if len(text) >= TEXT}
 
-    def add_row(self, row: dict[str, Any]) -> None:
+    def add_row(self, row: Example) -> None:
         """What a shard says of it; without its media, of which the ledger has the digests."""
         self.ids.add(row["id"])
         values = [text for value in row.values() for text in texts(value)]
@@ -164,7 +166,7 @@ def _ordinary(folders: list[Path]) -> Iterator[str]:
         yield path.read_text(encoding="utf-8")
 
 
-def _shard(path: Path) -> Iterator[dict[str, Any]]:
+def _shard(path: Path) -> Iterator[Example]:
     """Rows with the digest of their media in the place of those."""
     schema = parquet.schema(path)
     digests = RowDigests(schema)
@@ -178,7 +180,7 @@ def _numbers(type_: pa.DataType) -> bool:
 
 
 def _rows(
-    done: Scan, finder: Finder, traces: Traces, path: Path, rows: Iterable[dict[str, Any]]
+    done: Scan, finder: Finder, traces: Traces, path: Path, rows: Iterable[Mapping[str, Any]]
 ) -> None:
     """Rows that stay: what they say themselves is theirs; an id in what is said of them is not."""
     for row in rows:

@@ -4,10 +4,10 @@ Ledger and shards are looked into where statistics say that the row can be, not 
 that is a few small ranges.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from edge_glass.audit import audits
 from edge_glass.core import ledger, locations, manifest, parquet
 from edge_glass.core.errors import DataError
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.ledger import EntryRow, Outcome
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.parquet import BoundedFile
 from edge_glass.core.revisions import Revisions, digest
-from edge_glass.core.row import source_id
+from edge_glass.core.row import JsonObject, Parameters, source_id
 from edge_glass.core.visible import Result
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import replay
@@ -49,6 +49,20 @@ class Place:
     licence: str | None = None
 
 
+class Consent(TypedDict):
+    """What owners said of a row, and what the config did not ask."""
+
+    refused: str | None
+    left_out: bool | None
+
+
+class Code(TypedDict):
+    """What made a row."""
+
+    builder: str
+    made_with: dict[str, str | None]  # library -> version
+
+
 @dataclass(frozen=True, repr=False)
 class Origin(Result):
     """All that is known of a row and how it came to be."""
@@ -58,16 +72,16 @@ class Origin(Result):
     split: str
     outcome: str
     detail: str
-    source: dict[str, Any]  # the file as it was read, and the record in it
-    served: dict[str, Any]  # what a server said, of a row that was fetched by itself
+    source: JsonObject  # the file as it was read, and the record in it
+    served: JsonObject  # what a server said, of a row that was fetched by itself
     media: str  # whether they are the source's bytes
     licence: str | None  # the row's own, else the corpus's
-    consent: dict[str, Any]  # a refusal that was met, and the checks that the config left out
-    parameters: dict[str, Any]
-    code: dict[str, Any]  # fingerprint of the builder and what it imports, and libraries
+    consent: Consent  # a refusal that was met, and the checks that the config left out
+    parameters: Parameters
+    code: Code  # fingerprint of the builder and what it imports, and libraries
     places: list[Place] = field(default_factory=list)
-    findings: list[dict[str, Any]] = field(default_factory=list)
-    edits: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[JsonObject] = field(default_factory=list)
+    edits: list[JsonObject] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)  # of the dataset on the Hub that keep it
 
 
@@ -123,7 +137,7 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
         yield Origin(
             id, build.config, row["split"], row["outcome"], row["detail"] or "",
             source=_source(build, row),
-            served={k: row[k] for k in SERVED if row.get(k) is not None},
+            served=_served(row),
             media=_media(row) if kept else "", licence=licence, consent=_consent(build, row),
             parameters=build.parameters,
             code={"builder": build.builder, "made_with": build.made_with}, places=places,
@@ -132,7 +146,7 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
         )  # fmt: skip
 
 
-def _entries(path: Path, ids: list[str], several: bool) -> Iterator[tuple[dict[str, Any], int]]:
+def _entries(path: Path, ids: list[str], several: bool) -> Iterator[tuple[EntryRow, int]]:
     """The ledger's rows of these ids, each with how many examples stand before its own."""
     with parquet.opened(path, AHEAD) as file:
         for group, at, row in _rows(file, ids):
@@ -141,7 +155,7 @@ def _entries(path: Path, ids: list[str], several: bool) -> Iterator[tuple[dict[s
 
 def _rows(
     file: BoundedFile, ids: list[str], columns: list[str] | None = None
-) -> Iterator[tuple[int, int, dict[str, Any]]]:
+) -> Iterator[tuple[int, int, EntryRow]]:
     """Row group, number in it and row, of these ids."""
     for group in range(file.num_row_groups):
         if not any(_can_hold(file, group, "id", one) for one in ids):
@@ -187,7 +201,7 @@ def _statistics(file: BoundedFile, group: int, column: str) -> Any:
     return file.metadata.row_group(group).column(file.schema_arrow.names.index(column)).statistics
 
 
-def _places(folder: Path, build: Manifest, row: dict[str, Any], before: int) -> Iterator[Place]:
+def _places(folder: Path, build: Manifest, row: EntryRow, before: int) -> Iterator[Place]:
     """Where the examples of a row lie: after those that the ledger has before it."""
     first, last = before, before + len(row.get("text_digests") or [0])  # in what is left of shards
     for shard in build.splits[row["split"]].shards:
@@ -203,7 +217,7 @@ def _places(folder: Path, build: Manifest, row: dict[str, Any], before: int) -> 
         first, last = first - shard.rows, last - shard.rows
 
 
-def _source(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:
+def _source(build: Manifest, row: EntryRow) -> JsonObject:
     name, mark, number = row["source"].rpartition("@")
     part = int(number) - 2 if mark and number.isdecimal() else -1
     sources = build.appended[part].sources if 0 <= part < len(build.appended) else build.sources
@@ -212,18 +226,22 @@ def _source(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:
     return used | {"file": row["source"], "record": row["row"]}
 
 
-def _media(row: dict[str, Any]) -> str:
+def _served(row: Mapping[str, Any]) -> JsonObject:
+    return {name: row[name] for name in SERVED if row.get(name) is not None}
+
+
+def _media(row: EntryRow) -> str:
     if row.get("text_digests") is None:
         return "not known: an earlier release made it"
     return "the source's bytes" if row["media_digests"] is None else "converted, see parameters"
 
 
-def _consent(build: Manifest, row: dict[str, Any]) -> dict[str, Any]:
+def _consent(build: Manifest, row: EntryRow) -> Consent:
     seen = row["outcome"] if row["outcome"] in CONSENT else None
     return {"refused": seen, "left_out": build.parameters.get("ignore_opt_outs")}
 
 
-def _findings(folder: Path, split: str, ids: set[str]) -> Iterator[dict[str, Any]]:
+def _findings(folder: Path, split: str, ids: set[str]) -> Iterator[JsonObject]:
     for path in sorted((folder.parent / audits.FOLDER / folder.name).glob("*.parquet")):
         for row in parquet.rows(path):
             if row["split"] == split and row["id"] in ids:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import DETAIL, OUTCOME
+from edge_glass.core.row import DETAIL, OUTCOME, JsonObject
 from edge_glass.media.features import FLOATS, arrow_type, described, portable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ INTEGER = re.compile(r"(u?)int(8|16|32|64)")
 Test = Callable[[Any], bool]
 
 
-class Malformed(dict[str, Any]):
+class Malformed(JsonObject):
     """A record that cannot be read as one: empty, so false, with the reason why."""
 
     def __init__(self, reason: str) -> None:
@@ -56,7 +56,7 @@ class Fields:
                 wanted = f"expected {self._words[name]}, found {preview(value)}"
                 raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {wanted}")
 
-    def read(self, record: Any) -> dict[str, Any]:
+    def read(self, record: Any) -> JsonObject:
         """The record; `Malformed` if it is no object, or a field of it does not fit."""
         if not isinstance(record, dict):
             return Malformed(f"expected an object, found {preview(record)}")

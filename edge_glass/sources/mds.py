@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.lazy_names import libraries
+from edge_glass.core.row import JsonObject
 from edge_glass.sources import archives
 from edge_glass.sources.chunk_text import PACKED
 
@@ -86,7 +87,7 @@ def shards(index: Path, unpacked: Path) -> list[Shard]:
         raise SourceError(f"{index}: no index of MDS shards ({error!r})") from None
 
 
-def _shard(index: Path, said: dict[str, Any], unpacked: Path) -> Shard:
+def _shard(index: Path, said: JsonObject, unpacked: Path) -> Shard:
     raw = path = index.parent / Path(str(said["raw_data"]["basename"])).name
     if not raw.is_file() and said.get("zip_data"):
         path = index.parent / Path(str(said["zip_data"]["basename"])).name

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.lazy_names import libraries
+from edge_glass.core.row import JsonObject
 from edge_glass.sources.contents import Place
 from edge_glass.sources.table_layout import named, renamed
 
@@ -50,7 +51,7 @@ class Tables(Place):
 
     def records(
         self, columns: list[str], prefix: str = "", others: dict[str, str] | None = None
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
+    ) -> Iterator[tuple[str, JsonObject]]:
         """Name and `columns` of each row; `others` gets the names of those that have another.
 
         Raises EdgeGlassError if a column is missing.

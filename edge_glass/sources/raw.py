@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import SourceFacts
 from edge_glass.sources import json_text, line_pieces
 from edge_glass.sources.chunk_text import Text, opened
@@ -95,9 +96,7 @@ class Raw:
         except FileNotFoundError:
             raise Dropped(Outcome.MISSING_MEDIA, f"{name} is not in {source}") from None
 
-    def record(
-        self, source: str, name: str, kinds: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def record(self, source: str, name: str, kinds: Mapping[str, Any] | None = None) -> JsonObject:
         """The JSON object that is a row's own file; see `check_text` for bytes that are not UTF-8.
 
         Args:
@@ -191,7 +190,7 @@ class Raw:
 
     def records(
         self, source: str, columns: Mapping[str, Any], prefix: str = ""
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
+    ) -> Iterator[tuple[str, JsonObject]]:
         """The rows of a folder's Parquet files; `read(source, f"{name}/image.bytes")` gives media.
 
         Args:
@@ -325,7 +324,7 @@ class Raw:
         kinds: Mapping[str, Any],
         required: Sequence[str] = (),
         span: Span = WHOLE,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    ) -> Iterator[tuple[int, JsonObject]]:
         """The objects of a JSON file: a list of them, or (`.jsonl`) one a line, of any length.
 
         Args:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from edge_glass.core.row import JsonObject
 from edge_glass.sources.bundle import Bundle
 from edge_glass.sources.row_fetch import Fetched, Remote
 from edge_glass.sources.spool import Bodies
@@ -24,7 +25,7 @@ except ImportError:  # there is none for Windows
 if TYPE_CHECKING:
     from edge_glass.core.row import Row
 
-Ask = dict[str, Any]
+Ask = JsonObject
 WINDOW = 1024  # rows under way for each that is waited for, so that a slow one holds up nobody
 
 

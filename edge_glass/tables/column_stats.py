@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_glass.core import duck, parquet
 from edge_glass.core.columns import ColumnRole, is_list, type_name, with_role
+from edge_glass.core.row import Features
 from edge_glass.media.shard_columns import check_shards
 from edge_glass.sources.table_layout import quoted
 
@@ -14,16 +15,14 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
-def view(
-    connection: "duckdb.DuckDBPyConnection", shards: list[Path], features: dict[str, Any]
-) -> None:
+def view(connection: "duckdb.DuckDBPyConnection", shards: list[Path], features: Features) -> None:
     """Let a connection know the rows of some shards, which have these features, as `data`."""
     check_shards(features, shards)
     files = ", ".join(duck.text(parquet.bounded(path)) for path in shards)
     connection.execute(f"CREATE TEMP VIEW data AS FROM read_parquet([{files}])")
 
 
-def of(connection: "duckdb.DuckDBPyConnection", columns: dict[str, Any]) -> list[Facts]:
+def of(connection: "duckdb.DuckDBPyConnection", columns: Features) -> list[Facts]:
     """Of each column but media: its type, nulls, values apart, and least and most.
 
     Of texts and lists these are lengths; of what has no order there are none.

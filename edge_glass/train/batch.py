@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Example
 from edge_glass.core.stored_media import Stored
 
-Batch = dict[str, Any]  # column -> array, or a list where values are no numbers of one shape
+Batch = Example  # column -> array, or a list where values are no numbers of one shape
 Decoder = Callable[[bytes, np.random.Generator], Any]
-Transform = Callable[[dict[str, Any], np.random.Generator], Any]
+Transform = Callable[[Example, np.random.Generator], Any]
 ELSEWHERE = (
     "a loader gives whole batches in an order of its own: iterate over it, or over its DataLoader, "
     "`loader.torch(workers)`, which trainers take as it is. Another class of DataLoader is made of "
@@ -166,7 +167,7 @@ def _load(row: Row, recipe: Recipe) -> Loaded:
     except Unreadable as error:
         return Skipped(*error.place, row.row, "", Outcome.DAMAGED_FILE, str(error))
     place = (group.file, group.number, row.row)
-    values: dict[str, Any] = {}
+    values: Example = {}
     for column in recipe.columns:
         single = column in group.media
         value: Any = group.take(column, row.row) if single else group.columns[column][row.row]
@@ -203,7 +204,7 @@ def _decoded(
 
 
 def _transformed(
-    transform: Transform, values: dict[str, Any], row: Row, place: tuple[str, int, int, str]
+    transform: Transform, values: Example, row: Row, place: tuple[str, int, int, str]
 ) -> Any:
     plain = {name: _item(value) for name, value in values.items()}
     try:  # any other error is one of the function, not of the row

@@ -10,6 +10,7 @@ import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.parquet import Cell
+from edge_glass.core.row import Example
 from edge_glass.media import sound_file, video
 from edge_glass.train.row_groups import Place
 
@@ -28,12 +29,12 @@ class Rows:
     def __len__(self) -> int:
         return self._place.rows
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, number: int) -> Example:
         number = range(len(self))[number]
         group = int(np.searchsorted(self._ends, number, side="right"))
         inside = number - int(self._ends[group] - self._place.shape.rows[group])
         texts = self._columns(group)
-        row: dict[str, Any] = {}
+        row: Example = {}
         for name in self._place.columns:
             if name not in self._media:
                 row[name] = texts[name][inside].as_py()
@@ -42,7 +43,7 @@ class Rows:
                 row[name] = Media(cell, partial(self._whole, group, name, inside))
         return row
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Example]:
         return (self[number] for number in range(len(self)))
 
     @lru_cache(maxsize=GROUPS)  # noqa: B019

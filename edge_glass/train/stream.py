@@ -13,6 +13,7 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.extras import needs
 from edge_glass.core.manifest import Count
 from edge_glass.core.processors import cores
+from edge_glass.core.row import JsonObject
 from edge_glass.train.batch import (
     ELSEWHERE,
     Batch,
@@ -107,7 +108,7 @@ class Loader:
         if epoch != self.epoch:
             self.epoch, self._start = epoch, 0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """Where the epoch stands, after the batch that was received last.
 
         Returns:
@@ -124,7 +125,7 @@ class Loader:
             )
         return self.state_at(self.given)
 
-    def state_at(self, given: int) -> dict[str, Any]:
+    def state_at(self, given: int) -> JsonObject:
         """The state after some batches.
 
         Args:
@@ -331,13 +332,13 @@ class Loader:
         return self._plan
 
 
-def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(state: Mapping[str, Any]) -> JsonObject:
     """A state with its values as they have to be."""
     try:
         data = json.dumps(state).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the state of a loader is JSON, this is none: {error}") from None
-    checked: dict[str, Any] = schema.parse(STATE, data, "the state of a loader", "begin anew")
+    checked: JsonObject = schema.parse(STATE, data, "the state of a loader", "begin anew")
     return checked
 
 

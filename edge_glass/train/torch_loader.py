@@ -20,6 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.core.row import JsonObject
 from edge_glass.train.batch import ELSEWHERE, Batch, Made
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class TorchLoader(DataLoader[Any]):
         """See `Loader.set_epoch`."""
         self.loader.set_epoch(epoch)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """See `Loader.state_dict`: it counts what was received, not what workers have made."""
         return self.loader.state_dict()
 
@@ -130,7 +131,7 @@ class Keys(Sampler[list[Key]]):
         """See `Loader.set_epoch`."""
         self._loader.set_epoch(epoch)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """See `Loader.state_dict`: after the batch whose keys were given last."""
         return self._loader.state_at(self._given)
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from edge_glass.core import columns, plots
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.row import Example
 from edge_glass.vectors.numbered_rows import SPLIT, Table, caption
 from edge_glass.vectors.stored_vectors import Stored, Tokens, stored
 from edge_glass.vectors.text_encoders import normal
@@ -94,5 +95,5 @@ def _groups(table: Table) -> tuple[str, dict[Any, str]]:
     return SPLIT, {}
 
 
-def _text(row: dict[str, Any], column: str) -> str:
+def _text(row: Example, column: str) -> str:
     return f"{row[SPLIT]} · {row['id']}: {caption(row[column])[:LETTERS]}"

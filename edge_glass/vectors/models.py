@@ -3,13 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from edge_glass.core.errors import ConfigError, HubError, NetworkError, of_the_hub
 from edge_glass.core.extras import needs
+from edge_glass.core.row import JsonObject
 
 Modality = Literal["image", "text", "audio"]
 ALIASES = {
@@ -40,16 +41,16 @@ class Model:
     folder: Path  # of an ONNX model: the file
     kind: str  # the module of `edge_glass.vectors` that knows it, see MODULES
 
-    def read(self, file: str) -> dict[str, Any]:
+    def read(self, file: str) -> JsonObject:
         """A JSON file of the model, `{}` if it has none."""
         path = self.folder / file
         if not path.is_file():
             return {}
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        settings: JsonObject = json.loads(path.read_text(encoding="utf-8"))
         return settings
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> JsonObject:
         """The model's own config.json."""
         return self.read("config.json")
 

@@ -18,6 +18,8 @@ from edge_glass.core import duck, ledger, manifest, parquet
 from edge_glass.core.arrow_columns import is_media
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError, DataError, absent
+from edge_glass.core.ledger import EntryRow
+from edge_glass.core.row import Example
 from edge_glass.sources.table_layout import quoted
 from edge_glass.tables import column_stats
 
@@ -103,7 +105,7 @@ class Table:
         safe: list[bool] = _is_safe(rows[self.unsafe].combine_chunks()).tolist()
         return safe
 
-    def row(self, number: int, names: list[str] | None = None) -> dict[str, Any]:
+    def row(self, number: int, names: list[str] | None = None) -> Example:
         """Columns of a row (all but media), `split` with them.
 
         Raises EdgeGlassError if there is none.
@@ -113,7 +115,7 @@ class Table:
         [row] = self.some([number], self.columns if names is None else names)
         return row
 
-    def some(self, numbers: Sequence[int], names: list[str]) -> Iterator[dict[str, Any]]:
+    def some(self, numbers: Sequence[int], names: list[str]) -> Iterator[Example]:
         """Columns of some rows by their numbers, ascending, `split` with them."""
         for start, (split, path) in zip(self._starts, self.shards, strict=False):
             metadata = _metadata(path)
@@ -138,7 +140,7 @@ class Table:
         files = self.files(number, column)
         return files[place] if place < len(files) else None
 
-    def entry(self, number: int) -> dict[str, Any] | None:
+    def entry(self, number: int) -> EntryRow | None:
         """What the ledger says of the source row that a row was made of."""
         id_ = self.row(number, ["id"])["id"]
         with parquet.opened(self.folder / ledger.FILE) as file:
@@ -147,8 +149,8 @@ class Table:
                     ids = file.read_row_group(group, ["id", "outcome"])
                     hit = pc.and_(pc.equal(ids["id"], wanted), pc.equal(ids["outcome"], "kept"))
                     if (at := pc.index(hit, True).as_py()) >= 0:
-                        [entry] = file.read_row_group(group).slice(at, 1).to_pylist()
-                        return dict(entry)
+                        entry: EntryRow = file.read_row_group(group).slice(at, 1).to_pylist()[0]
+                        return entry
         return None
 
     def passing(self, filters: Sequence[Filter], unsafe: bool) -> Array | None:

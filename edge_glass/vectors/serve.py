@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from edge_glass.core import interrupts, pages
 from edge_glass.core.errors import ConfigError, EdgeGlassError
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import JsonObject
 from edge_glass.core.visible import visible
 from edge_glass.media import images, magic
 from edge_glass.vectors import embedding_map
@@ -154,7 +155,7 @@ class Site:
         rows = await asyncio.to_thread(self._spread)
         return web.json_response({"rows": rows}, dumps=pages.browser_json)
 
-    def _spread(self) -> list[dict[str, Any]]:
+    def _spread(self) -> list[JsonObject]:
         passing = self._finder.passing((), False)
         rows = range(self._finder.table.rows) if passing is None else passing.nonzero()[0].tolist()
         many = min(FIRST, len(rows))
@@ -163,10 +164,10 @@ class Site:
 
     def _hit(
         self, number: int, score: float | None = None, like_it: tuple[int, ...] = ()
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         table = self._finder.table
         row = table.row(number)
-        page: dict[str, Any] = visible(
+        page: JsonObject = visible(
             {
                 "row": number,
                 "score": score,
@@ -198,7 +199,7 @@ class Site:
         row = await asyncio.to_thread(self._whole, number)
         return web.json_response(row, dumps=pages.browser_json)
 
-    def _whole(self, number: int) -> dict[str, Any]:
+    def _whole(self, number: int) -> JsonObject:
         table = self._finder.table
         row, media = table.row(number), self._previews(number, FRAMES)
         return {"row": visible(row), "media": media, "ledger": visible(table.entry(number))}

@@ -14,6 +14,7 @@ from typing import Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
@@ -27,7 +28,7 @@ KEPT = (  # of an annotation
 )  # fmt: skip
 OWNERS, ANNOTATIONS = ("images", "questions"), "annotations"
 ROWS = 5000  # on their way at a time
-Item = dict[str, Any]
+Item = JsonObject
 
 
 def fits(files: Files) -> bool:
@@ -183,7 +184,7 @@ def _question(split: str, question: Item, answers: list[Item], pictures: _Pictur
 
 
 def _record(
-    where: str, values: dict[str, Any], split: str, picture: str | None, name: str | None
+    where: str, values: JsonObject, split: str, picture: str | None, name: str | None
 ) -> Record:
     """Its `name` is that of a picture that must be there; where none are, URLs are fetched."""
     lost = (Outcome.MISSING_MEDIA, f"no picture {name}") if name and not picture else None

@@ -9,9 +9,10 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts import table_records, tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
@@ -71,7 +72,7 @@ def _question(
     said, lost = record.values, ""
     if "deck_name" in said:
         pages = sorted(decks.get(str(said["deck_name"]), ()))
-        media: dict[str, Any] = {"images": [name for _, name in pages] or None}
+        media: JsonObject = {"images": [name for _, name in pages] or None}
         media["pages"] = [number for number, _ in pages]  # slides may be gone from the web
         lost = "" if pages else f"deck {said['deck_name']}"
     elif isinstance(said.get("page_ids"), list):

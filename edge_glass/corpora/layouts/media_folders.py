@@ -7,9 +7,9 @@ texts under their suffixes (`txt`, `caption`), the keys of its JSON, and the `fo
 import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import MediaKind
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.tables import split_word
@@ -62,7 +62,7 @@ def _alone(names: list[str]) -> Iterator[Record]:
 
 
 def _record(files: Files, where: str, media: list[str], beside: list[str]) -> Record:
-    values: dict[str, Any] = {str(kind_of(name)): name for name in media}
+    values: JsonObject = {str(kind_of(name)): name for name in media}
     parent = PurePosixPath(media[0]).parent.name
     record = Record(where, values | {"folder": parent}, _split(media[0]))
     try:
@@ -74,7 +74,7 @@ def _record(files: Files, where: str, media: list[str], beside: list[str]) -> Re
     return record
 
 
-def texts(files: Files, name: str) -> dict[str, Any]:
+def texts(files: Files, name: str) -> JsonObject:
     """The values that a text says: itself, or the keys of its JSON. Raises Dropped."""
     if (extension := _extension(name)) != "json":
         return {extension.replace(".", "_"): files.text(name).strip()}
@@ -120,7 +120,7 @@ def tar_samples(files: Files) -> Iterator[Record]:
             yield record
 
 
-def _member(files: Files, name: str, values: dict[str, Any]) -> dict[str, Any]:
+def _member(files: Files, name: str, values: JsonObject) -> JsonObject:
     kind, extension = kind_of(name), name.rpartition("/")[2].partition(".")[2].lower()
     if kind is None:
         return texts(files, name) if extension in ("json", "txt", "cls", "caption") else {}

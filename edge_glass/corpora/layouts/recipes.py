@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.table_records import of_file
@@ -76,7 +76,7 @@ def voxforge(files: Files) -> Iterator[Record]:
                 texts.setdefault(id, {})[PROMPTS[PurePosixPath(name).name]] = text
         for id, prompts in texts.items():
             where, sound = str(PurePosixPath(speaker, id)), recordings.get((speaker, id))
-            values: dict[str, Any] = {"id": where, "audio": sound} | said
+            values: JsonObject = {"id": where, "audio": sound} | said
             values |= {"text": next(iter(prompts.values()))} | prompts
             lost = None if sound else (Outcome.MISSING_MEDIA, f"no recording of prompt {id}")
             yield Record(where, values, split_word(f"{speaker}/x"), dropped=lost)
@@ -126,7 +126,7 @@ def _kaldi_folder(files: Files, folder: str, tables: dict[str, str]) -> Iterator
     split = split_word(f"{folder}/x") or folder.rpartition("/")[2]
     for id, where in segments:
         recording, *times = where.split() or [""]
-        values: dict[str, Any] = {key: said[id] for key, said in texts.items() if id in said}
+        values: JsonObject = {key: said[id] for key, said in texts.items() if id in said}
         place = sounds.get(recording, "")
         values |= {"id": id, "audio": _there(files, folder, place) if place else None}
         lost = COMMAND if place.endswith("|") else None
@@ -183,7 +183,7 @@ def lhotse(files: Files) -> Iterator[Record]:
                 yield _cut(files, record, cut)
 
 
-def _cut(files: Files, record: Record, cut: dict[str, Any]) -> Record:
+def _cut(files: Files, record: Record, cut: JsonObject) -> Record:
     recording, said = cut.get("recording") or {}, cut.get("supervisions") or []
     (source, *_) = recording.get("sources") or [{}]
     values = {key: said[0].get(key) for key in ("speaker", "language", "gender") if said}

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.tars import Tar
 
@@ -18,7 +18,7 @@ class Record:
     """A record: its values by key. That of media is a file's name, a URL, or where bytes are."""
 
     where: str  # names it in its source
-    values: dict[str, Any]
+    values: JsonObject
     folder: str = ""  # the first folder of its file, or a word for a split in its name
     base: str = ""  # the folder that names of files in it begin from
     dropped: tuple[Outcome, str] | None = None

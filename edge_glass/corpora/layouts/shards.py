@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge_glass.core.errors import SourceError
 from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.table_records import of_file
@@ -86,7 +87,7 @@ def clip_retrieval(files: Files) -> Iterator[Record]:
         if not (metadata := METADATA.search(name)):
             continue
         with ExitStack() as stack:
-            vectors: dict[str, Any] = {}
+            vectors: JsonObject = {}
             for kind, key in (("img", "image_embedding"), ("text", "text_embedding")):
                 if file := arrays.get((kind, metadata[1])):
                     vectors[key] = _array(stack.enter_context(files.local(file)))
@@ -127,7 +128,7 @@ def lerobot(files: Files) -> Iterator[Record]:
         raise SourceError(f"{INFO}, or a file that it names, is not LeRobot's: {error!r}") from None
 
 
-def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
+def _episodes(files: Files, info: JsonObject) -> Iterator[Record]:
     kinds = {name: each.get("dtype") for name, each in info["features"].items()}
     if not (version := str(info["codebase_version"])).startswith(("v2", "v3")):
         raise SourceError(f"{INFO}: LeRobot {version}: v2 and v3 are read")
@@ -141,14 +142,14 @@ def _episodes(files: Files, info: dict[str, Any]) -> Iterator[Record]:
             yield _episode(name, episode, [*of_one], info, kinds)
 
 
-def _listed(files: Files) -> Iterator[dict[str, Any]]:
+def _listed(files: Files) -> Iterator[JsonObject]:
     """What is said of each episode: lines in v2, tables in v3."""
     for name in files.names():
         if name.startswith(("meta/episodes.jsonl", "meta/episodes/")):
             yield from (record.values for record in of_file(files, name))
 
 
-def _at(episode: dict[str, Any], info: dict[str, Any], video: str = "") -> dict[str, int | str]:
+def _at(episode: JsonObject, info: JsonObject, video: str = "") -> dict[str, int | str]:
     """What stands in the names of an episode's files."""
     number, of = int(episode["episode_index"]), f"videos/{video}" if video else "data"
     chunk = number // int(info.get("chunks_size") or 1000)
@@ -159,12 +160,12 @@ def _at(episode: dict[str, Any], info: dict[str, Any], video: str = "") -> dict[
 
 def _episode(
     name: str,
-    episode: dict[str, Any],
+    episode: JsonObject,
     steps: list[Any],
-    info: dict[str, Any],
-    kinds: dict[str, Any],
+    info: JsonObject,
+    kinds: JsonObject,
 ) -> Record:
-    values: dict[str, Any] = {key: [s[key] for s in steps] for key in {*steps[0]} - COUNTERS}
+    values: JsonObject = {key: [s[key] for s in steps] for key in {*steps[0]} - COUNTERS}
     values = dict(sorted(values.items())) | {"tasks": episode.get("tasks"), "steps": len(steps)}
     values["id"] = f"episode_{int(episode['episode_index']):06d}"
     for view in (view for view, kind in kinds.items() if kind == "image"):

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from edge_glass.core.errors import SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources import chunk_text, json_text
 from edge_glass.sources.chunk_text import PACKED
@@ -32,7 +33,7 @@ DELIMITERS = (",", ";", "|", "\t")
 SHOWN = 10  # names in a message
 UNITS = {"table": "row", "tsv": "line"}  # layouts of tables, and what records are called
 Lost = tuple[Outcome, str] | None
-Said = tuple[list[dict[str, Any]], dict[int, tuple[Outcome, str]]]  # records, those that are none
+Said = tuple[list[JsonObject], dict[int, tuple[Outcome, str]]]  # records, those that are none
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
     "train": ("train", "training"),

@@ -13,6 +13,7 @@ from typing import Any
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.names import glob
+from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import KINDS, Column, Splits
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.media.features import ClassLabel, Sequence, Value
@@ -27,7 +28,7 @@ TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 Key = str | list[str]
 
 
-def at(key: Key, values: dict[str, Any]) -> Any:
+def at(key: Key, values: JsonObject) -> Any:
     """What a record says under a key; None if there is nothing.
 
     Of a list of keys the values that are there, of a text with `{key}` in it that text, where
@@ -53,7 +54,7 @@ def at(key: Key, values: dict[str, Any]) -> Any:
     return inner
 
 
-def _without_end(place: str, values: dict[str, Any]) -> Any:
+def _without_end(place: str, values: JsonObject) -> Any:
     key, _, end = place.partition("%")
     value = at(key, values)
     return str(value).removesuffix(end) if end and value is not None else value
@@ -64,7 +65,7 @@ def is_plain(key: str) -> bool:
     return "." not in key and not PLACE.search(key)
 
 
-def section(key: Key, said: dict[str, Any], length: float | None) -> dict[str, Any]:
+def section(key: Key, said: JsonObject, length: float | None) -> JsonObject:
     """What is fetched of a video: its id, and seconds from start to end. Raises Dropped."""
     parts = at(key, said)
     try:
@@ -79,7 +80,7 @@ def section(key: Key, said: dict[str, Any], length: float | None) -> dict[str, A
     return {"id": str(id), "start": start, "end": end}
 
 
-def getter(key: Key, pattern: str | None = None) -> Callable[[dict[str, Any]], Any]:
+def getter(key: Key, pattern: str | None = None) -> Callable[[JsonObject], Any]:
     """`at` for one key and many records, and of it what a pattern's first group is.
 
     Most keys are a name and no more.

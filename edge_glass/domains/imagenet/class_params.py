@@ -12,14 +12,14 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import rank
 from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
-from edge_glass.core.row import DETAIL, OUTCOME, Batches
+from edge_glass.core.row import DETAIL, OUTCOME, Batches, Features
 from edge_glass.core.row_marks import marked
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.caption_match import Labels, Rule, matcher
 from edge_glass.domains.imagenet.class_sample import Ranks, Rows
 from edge_glass.domains.imagenet.classes import imagenet, labels, listed, templates
-from edge_glass.media.features import Features, Sequence, Value, arrow_type
+from edge_glass.media.features import Sequence, Value, arrow_type
 
 if TYPE_CHECKING:
     import numpy as np

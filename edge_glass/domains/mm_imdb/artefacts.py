@@ -21,6 +21,7 @@ from edge_glass.core import manifest, outputs, schema
 from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import Example
 from edge_glass.domains.mm_imdb import paper_views, views
 from edge_glass.domains.mm_imdb.originals import Originals, multi_hot
 from edge_glass.media import images
@@ -171,7 +172,7 @@ class _Export:
         shape = (len(self._originals), self._options.count)
         return arrays.opened(self._work / "lengths.npy", shape, np.int32)
 
-    def _left(self, done: Array) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    def _left(self, done: Array) -> Iterator[tuple[int, str, Example]]:
         for place, row in self._originals.rows([self._options.image, self._options.text], done):
             yield place, self._originals.ids[place], row
 
@@ -211,7 +212,7 @@ class _Export:
 def _prepared(
     prepares: dict[str, tuple[Modality, Callable[[Any], Any]]],
     options: Options,
-    item: tuple[int, str, dict[str, Any]],
+    item: tuple[int, str, Example],
 ) -> tuple[int, dict[str, list[Any]], list[int]]:
     """An original's place, all its views as each encoder takes them, and their texts' lengths."""
     place, id, row = item

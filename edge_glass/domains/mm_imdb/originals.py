@@ -15,6 +15,7 @@ import numpy as np
 from edge_glass.core import manifest, outputs, parquet
 from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.errors import DataError
+from edge_glass.core.row import Example
 
 LABELS = "labels"  # the column
 UPSTREAM = {"validation": "dev"}  # our names of splits -> those of split.json
@@ -58,7 +59,7 @@ class Originals:
 
     def rows(
         self, columns: list[str], done: np.ndarray[Any, Any] | None = None
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    ) -> Iterator[tuple[int, Example]]:
         """Place and columns of every original that is not `done`, in the order of the shards."""
         places = {id: place for place, id in enumerate(self.ids)}
         for shard in manifest.read(self.folder).shards():

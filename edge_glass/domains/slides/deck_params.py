@@ -8,9 +8,10 @@ from pydantic import Field
 
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import Example, Features
 from edge_glass.corpora.image_params import ImageParams
 from edge_glass.domains.slides.decks import Pair
-from edge_glass.media.features import Features, Image, Sequence, Value
+from edge_glass.media.features import Image, Sequence, Value
 
 if TYPE_CHECKING:
     from edge_glass.sources.row_media import Media
@@ -86,7 +87,7 @@ class DeckParams(ImageParams):
             return columns | {"pairs": [{"slide": NUMBER} | PAIR]}
         return columns | (self.image_features() if self.rows_are in ("pages", "corpus") else {})
 
-    def slides_columns(self, slides: list[list[Any]], media: "Media") -> dict[str, Any]:
+    def slides_columns(self, slides: list[list[Any]], media: "Media") -> Example:
         """The columns of a deck's slides, aligned; what cannot be read is left out and noted.
 
         Args:

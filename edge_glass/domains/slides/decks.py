@@ -19,6 +19,7 @@ from edge_glass.core import schema
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import SourceError
 from edge_glass.core.names import file_name
+from edge_glass.core.row import JsonObject
 from edge_glass.domains.slides import numbering
 from edge_glass.sources.folder import Folder, nfc, spelled
 
@@ -265,7 +266,7 @@ def pairs_of(
     return pairs, note
 
 
-def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[dict[str, Any], int | None]]:
+def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[JsonObject, int | None]]:
     """The objects that are pairs, with the number of their slide if they name one, or `slide`."""
     if isinstance(value, list):
         for item in value:
@@ -280,7 +281,7 @@ def _questions(value: Any, slide: int | None = None) -> Iterator[tuple[dict[str,
             yield from _questions(item, number) if number is not None else ()
 
 
-def _pair(value: dict[str, Any], slide: int | None) -> Pair:
+def _pair(value: JsonObject, slide: int | None) -> Pair:
     names = [each.name for each in fields(Pair)]
     given = {name: value[name] for name in names if value.get(name) is not None}
     pair: Pair = checked(Pair, given | {"slide": slide}, "a question's ")

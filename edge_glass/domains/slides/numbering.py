@@ -5,15 +5,14 @@ were left out, too) and questions in the order of the slides that are left; othe
 name the slide of each question. What the files do not tell is not guessed.
 """
 
-from typing import Any
-
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.row import JsonObject
 
 OURS = ("images", "lang_detected")  # keys that `collect` writes, which numbers from 1
 BY_ORDER = "questions belong to the slides in their order"
 
 
-def first_slide(record: dict[str, Any], numbers: set[int], by_others: bool) -> tuple[int, str]:
+def first_slide(record: JsonObject, numbers: set[int], by_others: bool) -> tuple[int, str]:
     """The number of a presentation's first slide (here or not), and how that is told.
 
     `record` is the deck's JSON, `numbers` are those of slide files and of slides that questions

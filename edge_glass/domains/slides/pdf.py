@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.row import JsonObject
 from edge_glass.domains.slides import decks, render
 from edge_glass.domains.slides.deck_store import Desk, Sheet
 from edge_glass.domains.slides.decks import Deck
@@ -35,7 +35,7 @@ class Rendered:
         except subprocess.TimeoutExpired as late:
             said, self.fault = late.stdout or b"", f"not rendered in {SECONDS:.0f} s"
         lines = [json.loads(line) for line in said.split(b"\n")[:-1]]
-        head: dict[str, Any] = lines[0] if lines else {"pages": 0, "facts": {}}
+        head: JsonObject = lines[0] if lines else {"pages": 0, "facts": {}}
         self.more = max(0, head["pages"] - MAX_PAGES)
         self.pages: int = head["pages"] - self.more
         self.facts: dict[str, str] = {k: plain(v) for k, v in head["facts"].items()}

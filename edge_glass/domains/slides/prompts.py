@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.core.row import JsonObject
 from edge_glass.core.schema import fault
 from edge_glass.domains.slides import language
 from edge_glass.domains.slides.render import plain
@@ -111,7 +112,7 @@ def language_fault(text: str, wanted: str | None) -> str | None:
     return f"it is in another language ({seen}) than {name(wanted)}"
 
 
-def schema(form: type[Form]) -> dict[str, Any]:
+def schema(form: type[Form]) -> JsonObject:
     """A form as the `response_format` of a call: strict JSON schema, without what that forbids."""
     return {
         "type": "json_schema",

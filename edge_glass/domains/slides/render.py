@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from edge_glass.core.row import JsonObject
+
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 MEMORY = 4 * 2**30  # bytes of address space
 MAX_PAGES = 5000
@@ -46,7 +48,7 @@ def main(pdf: str, folder: str, dpi: int) -> None:
             say({"page": number, "fault": type(error).__name__})
 
 
-def _page(document: Any, number: int, path: Path, dpi: int) -> dict[str, Any]:
+def _page(document: Any, number: int, path: Path, dpi: int) -> JsonObject:
     import pypdfium2 as pdfium
 
     page = document[number - 1]
@@ -72,7 +74,7 @@ def plain(text: str) -> str:
     return text.strip()
 
 
-def say(line: dict[str, Any]) -> None:
+def say(line: JsonObject) -> None:
     """Tell the parent in a line of JSON."""
     print(json.dumps(line), flush=True)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge_glass.core.row import JsonObject
+
 OK, REFUSED, RATE_LIMITED, CUT, UNREACHABLE, SERVER_ERROR, TIMED_OUT, REJECTED, DENIED = (
     "ok", "refused", "rate_limited", "cut", "unreachable", "server_error", "timed_out", "rejected",
     "denied",
@@ -80,7 +82,7 @@ def _error(error: object) -> Reply:
     return Reply(outcome(status, said), status=status or 200, detail=said)
 
 
-def _streamed(body: str) -> dict[str, Any]:
+def _streamed(body: str) -> JsonObject:
     """Events of a stream put together as the answer that was asked for."""
     text, finish, usage, error = "", None, None, None
     for line in body.splitlines():
@@ -109,14 +111,14 @@ def _parts(content: object) -> Iterator[str]:
             yield part["text"]
 
 
-def _count(usage: dict[str, Any], name: str) -> int | None:
+def _count(usage: JsonObject, name: str) -> int | None:
     """A number of tokens; None if it is not there or none."""
     said = str(usage.get(name))
     count = int(said) if said.isdecimal() and len(said) < 20 else None
     return count if count is not None and count <= MOST_TOKENS else None
 
 
-def _object(value: object) -> dict[str, Any]:
+def _object(value: object) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 

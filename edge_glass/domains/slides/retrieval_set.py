@@ -7,11 +7,11 @@ or as in ViDoRe v3, whose three folders are built as data of one's own.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_glass.core import columns, manifest, parquet
 from edge_glass.core.errors import DataError, EdgeGlassError
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import Example
 from edge_glass.corpora import catalog
 
 PARTS = ("corpus", "queries", "qrels")
@@ -85,7 +85,7 @@ class RetrievalSet:
         raise DataError(f"{self.corpus}: no column of images")
 
 
-def rows(folder: Path, split: str, *names: str) -> Iterator[dict[str, Any]]:
+def rows(folder: Path, split: str, *names: str) -> Iterator[Example]:
     """Columns of a split's rows, whatever their spelling; null where there is none; ids as text.
 
     Raises DataError if ids or questions are not there.

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+from edge_glass.core.row import JsonObject
 from edge_glass.domains.slides.decks import LARGEST as LARGEST_NUMBER
 from edge_glass.domains.slides.decks import Deck
 from edge_glass.domains.slides.render import plain
@@ -72,7 +73,7 @@ class _Reader(HTMLParser):
             self.data += data
 
 
-def _show(url: str, show: dict[str, Any]) -> Page:
+def _show(url: str, show: JsonObject) -> Page:
     deck = Deck(id=str(show.get("id") or ""), presentation_url=url)
     deck.title, deck.author = _text(show.get("title")), _text(show.get("username"))
     deck.description, deck.lang = _text(show.get("description")), _text(show.get("language"))
@@ -94,7 +95,7 @@ def _most_read(top: Any, count: int) -> list[bool]:
     return [place in places for place in range(count)]
 
 
-def _slides(url: str, slides: dict[str, Any], count: int) -> Iterator[str]:
+def _slides(url: str, slides: JsonObject, count: int) -> Iterator[str]:
     largest = max(slides["imageSizes"], key=lambda size: int(size["width"]))
     for number in range(1, count + 1):
         yield urljoin(

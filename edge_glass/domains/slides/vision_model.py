@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.extras import needs
+from edge_glass.core.row import JsonObject
 from edge_glass.domains.slides import decks, replies
 from edge_glass.domains.slides.call_log import Prices
 from edge_glass.domains.slides.replies import Reply
@@ -30,7 +31,7 @@ ABOUT_FORM = re.compile(
 )
 FORMS = ("json_schema", "json_object", "text")  # from the strictest on; text: the prompt alone
 GROWTH = 4  # times the room, once, where answers are cut
-Messages = list[dict[str, Any]]
+Messages = list[JsonObject]
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,11 @@ class Endpoint:
             api_key=self._key or "none", base_url=url, max_retries=0, timeout=self._seconds
         )
 
-    async def ask(self, messages: Messages, form: dict[str, Any], call: int) -> Reply:
+    async def ask(self, messages: Messages, form: JsonObject, call: int) -> Reply:
         """One call; nothing is raised for the far end."""
         create: Any = self._client.chat.completions.with_raw_response.create
         used = self._room, self._form
-        settings: dict[str, Any] = {self._room: (room := self.max_tokens)}
+        settings: JsonObject = {self._room: (room := self.max_tokens)}
         if self._form != "text":
             settings["response_format"] = form if self._form == FORMS[0] else {"type": self._form}
         try:
@@ -155,12 +156,12 @@ class Endpoint:
         await self._client.close()
 
 
-def message(text: str, *media: bytes) -> dict[str, Any]:
+def message(text: str, *media: bytes) -> JsonObject:
     """A message of a text and media, each a JPEG or a WAV."""
     return {"role": "user", "content": [{"type": "text", "text": text}, *map(_part, media)]}
 
 
-def _part(medium: bytes) -> dict[str, Any]:
+def _part(medium: bytes) -> JsonObject:
     data = base64.b64encode(medium).decode()
     if medium[:4] == b"RIFF":
         return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from edge_glass.core import ledger, manifest, parquet
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.errors import ConfigError
-from edge_glass.core.ledger import LEFT_OUT, Outcome
+from edge_glass.core.ledger import LEFT_OUT, EntryRow, Outcome
 from edge_glass.core.manifest import Manifest
+from edge_glass.core.row import Example
 from edge_glass.media.features import arrow_schema
 from edge_glass.media.shard_columns import check_shards
 from edge_glass.pipeline import replay
 
-Example = dict[str, Any]
-Pair = tuple[dict[str, Any], Example | None]  # of the ledger, and the example if it is kept
+Pair = tuple[EntryRow, Example | None]  # of the ledger, and the example if it is kept
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class BuiltRows:
             return None if first is None else str(first)
         return None
 
-    def others(self, example: Example) -> dict[str, Any]:
+    def others(self, example: Example) -> Example:
         """The values of all plain columns."""
         return {name: example[name] for name in self.plain}
 

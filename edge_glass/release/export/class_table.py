@@ -12,10 +12,11 @@ from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import ColumnRole, is_list
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.names import Distinct
+from edge_glass.core.row import Example
 from edge_glass.domains.imagenet.class_params import relabelled
 from edge_glass.domains.imagenet.classes import write_frequencies
 from edge_glass.release.export import media_files
-from edge_glass.release.export.built_rows import BuiltRows, Example
+from edge_glass.release.export.built_rows import BuiltRows
 from edge_glass.release.export.media_folder import file_name
 
 BREAKS = str.maketrans("\n\r\t\0", "    ")

@@ -10,6 +10,7 @@ from edge_glass.core import names
 from edge_glass.core.columns import RATE
 from edge_glass.core.errors import DataError
 from edge_glass.core.ledger import Dropped
+from edge_glass.core.row import Example
 from edge_glass.media import audio, images, magic
 
 SUFFIXES = images.SUFFIXES | {"audio/mpeg": ".mp3", "audio/mp4": ".m4a"}
@@ -27,7 +28,7 @@ class MediaFile:
     source: bytes  # before it was made a JPEG
 
 
-def of_row(example: dict[str, Any], columns: list[str], jpeg: bool = False) -> list[MediaFile]:
+def of_row(example: Example, columns: list[str], jpeg: bool = False) -> list[MediaFile]:
     """All files of a row that are there; with `jpeg` images of other kinds are made JPEG."""
     files = []
     for column in columns:
@@ -47,7 +48,7 @@ def suffix(data: bytes, path: str | None = None) -> str:
     return suffix or called or ".bin"
 
 
-def _values(example: dict[str, Any], column: str) -> Iterator[tuple[int | None, tuple[bytes, Any]]]:
+def _values(example: Example, column: str) -> Iterator[tuple[int | None, tuple[bytes, Any]]]:
     value = example[column]
     if isinstance(value, list) and value and isinstance(value[0], float):
         samples = np.array(value, dtype=np.float32)[:, None]

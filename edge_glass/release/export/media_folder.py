@@ -13,8 +13,9 @@ from edge_glass.core import names
 from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.names import Distinct, below
+from edge_glass.core.row import Example
 from edge_glass.release.export import media_files
-from edge_glass.release.export.built_rows import BuiltRows, Example, as_json
+from edge_glass.release.export.built_rows import BuiltRows, as_json
 from edge_glass.release.export.media_files import MediaFile
 
 METADATA = "metadata.jsonl"

@@ -8,7 +8,6 @@ subsets, are the same files.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import yaml
@@ -16,9 +15,10 @@ import yaml
 from edge_glass.core import manifest, names, outputs
 from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.row import Example, Features
 from edge_glass.core.shard_files import write_shard, write_table
 from edge_glass.domains.slides.retrieval_set import PARTS, RetrievalSet, rows, spelled
-from edge_glass.media.features import Features, Image, Sequence, Value, arrow_schema
+from edge_glass.media.features import Image, Sequence, Value, arrow_schema
 
 LANGUAGES = {"de": "german", "en": "english", "es": "spanish", "fr": "french", "it": "italian",
              "pt": "portuguese"}  # fmt: skip
@@ -75,7 +75,7 @@ def _split(qa_set: RetrievalSet, split: str, out: Path) -> Iterator[tuple[str, s
     corpus = f"corpus/{split}.parquet"
     _pages(qa_set, split, pages, out / corpus)
     yield "corpus", corpus
-    by_language: dict[str, list[dict[str, Any]]] = {}
+    by_language: dict[str, list[Example]] = {}
     for row in asked:
         language = LANGUAGES.get(row["language"] or "", row["language"] or "und")
         by_language.setdefault(language, []).append(row | {"language": language})
@@ -105,7 +105,7 @@ def _pages(qa_set: RetrievalSet, split: str, numbers: dict[str, int], path: Path
     columns = spelled(manifest.read(qa_set.corpus), *OF_PAGES)
     columns = PAGE | {OF_PAGES[name]: NUMBER if name == "number" else TEXT for name in columns}
 
-    def examples() -> Iterator[dict[str, Any]]:
+    def examples() -> Iterator[Example]:
         for row in rows(qa_set.corpus, split, "page", qa_set.image, *OF_PAGES):
             others = {new: row[name] for name, new in OF_PAGES.items()}
             ids = {"corpus_id": numbers[row["page"]], "id": row["page"]}
@@ -114,7 +114,7 @@ def _pages(qa_set: RetrievalSet, split: str, numbers: dict[str, int], path: Path
     write_shard(path, examples(), arrow_schema(columns))
 
 
-def _filled(row: dict[str, Any], columns: Features) -> dict[str, Any]:
+def _filled(row: Example, columns: Features) -> Example:
     """The columns of a row, nothing in the place of null, which `mteb` does not take."""
     nothing = {"string": "", "int64": -1}
     kinds = {name: kind["dtype"] for name, kind in columns.items() if "dtype" in kind}
@@ -124,12 +124,12 @@ def _filled(row: dict[str, Any], columns: Features) -> dict[str, Any]:
     }
 
 
-def _query(row: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
+def _query(row: Example, numbers: dict[str, int]) -> Example:
     ids = {"query_id": numbers[row["query"]], "id": row["query"]}
     return row | ids | dict.fromkeys(("query", "text"), row["question"])
 
 
-def _qrel(row: dict[str, Any], queries: dict[str, int], pages: dict[str, int]) -> dict[str, Any]:
+def _qrel(row: Example, queries: dict[str, int], pages: dict[str, int]) -> Example:
     boxes = json.loads(row["boxes"]) if isinstance(row["boxes"], str) else row["boxes"]
     ids = {"query_id": queries[row["query"]], "corpus_id": pages[row["page"]]}
     return row | ids | {

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from edge_glass.core import names
 from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.columns import ColumnRole, upstream_names
-from edge_glass.core.ledger import Outcome
+from edge_glass.core.ledger import EntryRow, Outcome
+from edge_glass.core.row import Example
 from edge_glass.core.shard_files import write_table
 from edge_glass.release.export import exif, media_files
 from edge_glass.release.export.built_rows import BuiltRows, Pair, as_json
@@ -38,7 +38,7 @@ OWN = pa.schema(
     + [(name, pa.string()) for name in ("exif", "sha256")]
 )
 SHARED = {"caption", "url", "width", "height"}  # what a build calls so is the same
-Row = dict[str, Any]
+Row = Example
 
 
 def write(build: BuiltRows, out: Path, jpeg: bool) -> list[str]:
@@ -78,7 +78,7 @@ class _Shard:
         write_json(self._stem.with_name(f"{self._stem.name}_stats.json"), _stats(rows))
 
     def _row(
-        self, key: str, entry: Row, example: dict[str, Any] | None, files: list[MediaFile]
+        self, key: str, entry: EntryRow, example: Example | None, files: list[MediaFile]
     ) -> Row:
         """A row; of an image that was resized nobody knows the size before."""
         others = self._build.others(example) if example else dict.fromkeys(self._names)
