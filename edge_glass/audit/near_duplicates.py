@@ -139,23 +139,28 @@ def _prepare(
     connection.execute(_standing(work))
     if earlier:
         earlier.load(connection)
-        lost = connection.execute("FROM lost").fetchall()
-        if kind.adds and lost:
-            connection.execute("DELETE FROM known; DELETE FROM near")
-        fewer = " ".join(f"WHEN {domain} THEN {rows}" for domain, rows in lost) or "WHEN -1 THEN 0"
         prints = profiles.sql(connection, shards, folder, kind.prints)
-        _copy(
-            connection,
-            f"""
-            SELECT {POSITION} AS position, domain, {POSITION} IN (FROM known) AS known,
-                {FIRST} - CASE domain {fewer} ELSE 0 END AS settled, {kind.columns}
-            FROM {prints} WHERE position IN (FROM standing)
-            """,
-            work / "prints.parquet",
-        )
-        _copy(connection, "FROM near", work / "known.parquet")
+        _copy_known(connection, kind, prints, work)
     [(count,)] = connection.execute("SELECT count(*) FROM standing").fetchall()
     return int(count)
+
+
+def _copy_known(connection: duckdb.DuckDBPyConnection, kind: Kind, prints: str, work: Path) -> None:
+    """What an earlier audit knows of the rows that stand for others, and the pairs it found."""
+    lost = connection.execute("FROM lost").fetchall()
+    if kind.adds and lost:
+        connection.execute("DELETE FROM known; DELETE FROM near")
+    fewer = " ".join(f"WHEN {domain} THEN {rows}" for domain, rows in lost) or "WHEN -1 THEN 0"
+    _copy(
+        connection,
+        f"""
+        SELECT {POSITION} AS position, domain, {POSITION} IN (FROM known) AS known,
+            {FIRST} - CASE domain {fewer} ELSE 0 END AS settled, {kind.columns}
+        FROM {prints} WHERE position IN (FROM standing)
+        """,
+        work / "prints.parquet",
+    )
+    _copy(connection, "FROM near", work / "known.parquet")
 
 
 def _standing(work: Path) -> str:

@@ -2,7 +2,6 @@
 
 import tempfile
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -65,21 +64,15 @@ class Selection:
             Keys(Path(folder) / "inside", seed) as inside,  # those that the subset is taken of
             progress.rows(what, 0, lambda: (keys.count, 0)),
         ):
-            rows, starts, own = {}, {}, Counter[str]()
+            some, rows, starts, empty = inside if subset is not None else None, {}, {}, []
             for split in corpus.chosen_splits():
                 starts[split] = keys.count
-                for batch in batches(split) if batches else ():
-                    keys.extend(batch[KEY])
-                    own[split] += _are_inside(batch).true_count
-                    if subset is not None:
-                        inside.extend(batch[KEY].filter(_are_inside(batch)))
-                for row in corpus.source_rows(split, raw) if not batches else ():
-                    keys.add(row.id)
-                    own[split] += not (row.dropped and row.dropped[0] in NOT_OF_SPLIT)
-                    if subset is not None and not _outside(row):
-                        inside.add(row.id)
+                if batches:
+                    own = _read_batches(batches(split), keys, some)
+                else:
+                    own = _read_rows(corpus.source_rows(split, raw), keys, some)
                 rows[split] = keys.count - starts[split]
-            empty = [split for split in rows if not own[split]]
+                empty += [] if own else [split]
             raise_all(corpus.misfits(empty, raw), ConfigError)
             wanted = round(subset * inside.count) if isinstance(subset, float) else subset
             threshold = EVERY if wanted is None else inside.threshold(max(1, wanted))
@@ -136,6 +129,28 @@ class Selection:
 def _are_inside(batch: "pa.RecordBatch") -> "pa.Array":
     """Of each row whether the config does not leave it out."""
     return pc.not_equal(batch[OUTCOME], Outcome.NOT_IN_CONFIG).fill_null(True)
+
+
+def _read_batches(batches: "Iterable[pa.RecordBatch]", keys: Keys, inside: Keys | None) -> int:
+    """Note the ids of a split; gives how many rows are its own."""
+    own = 0
+    for batch in batches:
+        keys.extend(batch[KEY])
+        own += _are_inside(batch).true_count
+        if inside is not None:
+            inside.extend(batch[KEY].filter(_are_inside(batch)))
+    return own
+
+
+def _read_rows(rows: Iterable[Row], keys: Keys, inside: Keys | None) -> int:
+    """Likewise, row by row."""
+    own = 0
+    for row in rows:
+        keys.add(row.id)
+        own += not (row.dropped and row.dropped[0] in NOT_OF_SPLIT)
+        if inside is not None and not _outside(row):
+            inside.add(row.id)
+    return own
 
 
 def _outside(row: Row) -> bool:

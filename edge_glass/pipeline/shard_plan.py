@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 else:
     (np,) = libraries("numpy")
 
+    from edge_glass.pipeline.row_batches import Reading
+
 PLAN = "plan.json"
 SHARD_BYTES = 500_000_000  # on average; none but the last has less than half, none twice as many
 BLOCK = 200  # rows on a line of a plan's file: a line each would take twice the time
@@ -141,16 +143,12 @@ def _of_batches(
     ray: str | None,
 ) -> Planned:
     from edge_glass.pipeline import row_batches
-    from edge_glass.pipeline.executor import elsewhere, started
 
     parts = folder / "parts"
     rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
     every = row_batches.readings(corpus, raw, parts)
-    with started(ray) as pool, progress.rows(f"read {corpus.config.name}", 0, pool.rows_done):
-        for reading, _ in pool.run(row_batches.write_part, every, jobs):
-            if not reading.file.is_file():
-                raise elsewhere(reading, parts)
+    _read_parts(every, corpus.config.name, progress, jobs=jobs, ray=ray)
 
     def batches(split: str, last: bool = False) -> "Iterator[pa.RecordBatch]":
         for reading in every:
@@ -170,6 +168,23 @@ def _of_batches(
     planned = _cut(cutter, progress)
     rmtree(parts)
     return planned
+
+
+def _read_parts(
+    every: "list[Reading]",
+    config: str,
+    progress: Progress,
+    *,
+    jobs: int,
+    ray: str | None,
+) -> None:
+    from edge_glass.pipeline import row_batches
+    from edge_glass.pipeline.executor import elsewhere, started
+
+    with started(ray) as pool, progress.rows(f"read {config}", 0, pool.rows_done):
+        for reading, _ in pool.run(row_batches.write_part, every, jobs):
+            if not reading.file.is_file():
+                raise elsewhere(reading, reading.file.parent)
 
 
 def _cut(cutter: "_Cutter", progress: Progress) -> Planned:

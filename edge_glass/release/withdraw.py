@@ -127,17 +127,9 @@ def withdraw(
             Path("certificates") if edition.repo else edition.out / "certificates"
         )
         note, name = edition.out / HIDDEN / "withdraw" / request.name, f"withdrawal-{request.name}"
-        targets = records.parsed(note, Targets)
-        if targets is None or not _holds(targets, edition, config):
-            targets = Targets()
-        _find(edition, request, config, targets)
+        targets = _targets(edition, request, config, note)
         if not targets.keys:
             return _known(edition, home, name, version, purge_history)
-        if Finder(targets.traces).within(request.reason):
-            raise ConfigError(
-                "the reason is published, and names what is withdrawn: say it without"
-            )
-        records.write(note, targets.plain())
         for one in targets.keys:
             _withdrawn(edition, one, targets, request.reason, jobs)
         release = edition.publish([*targets.keys], version)
@@ -155,6 +147,19 @@ def withdraw(
         done.check()
         note.unlink()
     return done
+
+
+def _targets(edition: Edition, request: Request, config: str | None, note: Path) -> Targets:
+    """What is withdrawn, those of a withdrawal that was stopped with it; it is noted down."""
+    targets = records.parsed(note, Targets)
+    if targets is None or not _holds(targets, edition, config):
+        targets = Targets()
+    _find(edition, request, config, targets)
+    if Finder(targets.traces).within(request.reason):
+        raise ConfigError("the reason is published, and names what is withdrawn: say it without")
+    if targets.keys:
+        records.write(note, targets.plain())
+    return targets
 
 
 def _with_purge(done: Certificate, targets: Targets, release: publish.Release) -> Certificate:

@@ -129,13 +129,8 @@ def loader(
     from edge_glass.train.stream import Loader
 
     rank, world = _rank(rank, world)
-    counts = {
-        "batch_size": batch_size,
-        "lanes": lanes,
-        "prefetch": prefetch,
-        "threads": threads or 1,
-    }
-    _check(counts, buffer, rank, world)
+    counts = {"batch_size": batch_size, "lanes": lanes, "prefetch": prefetch}
+    _check(counts | {"threads": threads or 1}, buffer, rank, world)
     _check_numbers(
         even and drop_last, until, isinstance(sources, Mapping), temperature, max_seconds
     )
@@ -155,12 +150,16 @@ def loader(
         threads=threads, prefetch=prefetch,
     )  # fmt: skip
     if not loaded.batches:
-        names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
-        raise ConfigError(
-            f"{names}: one ends before a batch of {batch_size} is full. Give a smaller batch_size, "
-            "or until='last'"
-        )
+        raise _no_batch(places, batch_size)
     return loaded
+
+
+def _no_batch(places: "list[Place]", batch_size: int) -> ConfigError:
+    names = ", ".join(f"{place.source} with {place.rows} rows" for place in places)
+    return ConfigError(
+        f"{names}: one ends before a batch of {batch_size} is full. Give a smaller batch_size, "
+        "or until='last'"
+    )
 
 
 def rows(source: Source, split: str = "train", columns: "Columns | None" = None) -> "Rows":

@@ -147,11 +147,7 @@ def retrieve(
     state = sha256(inputs.encode(errors="replace")).hexdigest()[:16]
     outputs.check_apart(raw, out)
     work = out / HIDDEN / "nearest" / state
-    work.mkdir(parents=True, exist_ok=True)
-    if not (work / "queries.npy").is_file():
-        vectors = text_encoders.encoded(encoder, texts)
-        with AtomicFile(work / "queries.npy") as file:
-            np.save(file, vectors)
+    _write_queries(work, encoder, texts)
     names = [path.relative_to(raw).as_posix() for path in files]
     tasks = [Search(raw, name, n, work, layout, encoder, k) for n, name in enumerate(names)]
     sizes, done = [path.stat().st_size for path in files], 0
@@ -165,6 +161,15 @@ def retrieve(
     summary = steps.run(Chosen(layout, digest, taken, numbers, raw), raw, out, jobs, ray, progress)
     shutil.rmtree(work.parent)
     return summary
+
+
+def _write_queries(work: Path, encoder: str, texts: list[str]) -> None:
+    """The vectors of the captions (captions, dim), unless a run that was stopped has them."""
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "queries.npy").is_file():
+        vectors = text_encoders.encoded(encoder, texts)
+        with AtomicFile(work / "queries.npy") as file:
+            np.save(file, vectors)
 
 
 def _best(tasks: list[Search], queries: int, k: int) -> tuple[Array, Array]:

@@ -114,11 +114,17 @@ def retrieval(
     pages = sum(1 for _ in rows(qa_set.corpus, split, "page"))
     measures: Measures = {"run": name, "queries": len(qrels), "documents": pages}
     measures |= {said: float(scores[measure]) for measure, said in names.items()}
+    each = {m.query_id: m.value for m in ir_measures.iter_calc([nDCG @ 10], qrels, whole)}
+    return measures | _by_language(qa_set, split, each)
+
+
+def _by_language(qa_set: RetrievalSet, split: str, scores: dict[str, float]) -> Measures:
+    """The mean nDCG@10 of the queries of each language, if there are several."""
     spoken = rows(qa_set.queries, split, "query", "language")
     languages = {row["query"]: row["language"] or "" for row in spoken}
-    each = {m.query_id: m.value for m in ir_measures.iter_calc([nDCG @ 10], qrels, whole)}
+    measures: Measures = {}
     for language in sorted(set(languages.values())) if len(set(languages.values())) > 1 else ():
-        values = [value for query, value in each.items() if languages.get(query) == language]
+        values = [value for query, value in scores.items() if languages.get(query) == language]
         measures[f"nDCG@10, {language}"] = sum(values) / max(1, len(values))
     return measures
 
