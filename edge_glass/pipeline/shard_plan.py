@@ -33,10 +33,10 @@ from edge_glass.sources.raw import Raw
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-else:
-    (np,) = libraries("numpy")
 
     from edge_glass.pipeline.row_batches import Reading
+else:
+    (np,) = libraries("numpy")
 
 PLAN = "plan.json"
 SHARD_BYTES = 500_000_000  # on average; none but the last has less than half, none twice as many
