@@ -5,7 +5,6 @@ arrives, so that a row can be forgotten at once, and the next row group uses tha
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 from mmap import mmap
 from typing import Any, Protocol
 
@@ -71,13 +70,6 @@ def text_bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     first, last = (ends[0], ends[-1]) if len(ends) else (0, 0)
     return ends - first, np.frombuffer(data or b"", np.uint8)[first:last]
-
-
-def text_views(texts: pa.Array) -> Iterator[memoryview]:
-    """The bytes of each text, none of them copied; empty for a null."""
-    ends, data = text_bytes(texts)
-    view = memoryview(data.data)
-    return (view[start:end] for start, end in pairwise(ends.tolist()))
 
 
 class _Plain:

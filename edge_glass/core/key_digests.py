@@ -43,10 +43,28 @@ def digest(seed: int, key: str) -> bytes:
 
 def digests(seed: int, keys: "pa.Array") -> "pa.Array":
     """The digest of each of many keys."""
-    seeded = pc.binary_join_element_wise(f"{seed}\0", keys, "").cast(pa.binary()).to_pylist()
-    hashes = np.frombuffer(b"".join([sha256(key).digest() for key in seeded]), np.uint8)
-    halves = pa.py_buffer(hashes.reshape(-1, 32)[:, :16].tobytes())
+    halves = pa.py_buffer(_halves(pc.binary_join_element_wise(f"{seed}\0", keys, "")))
     return pa.Array.from_buffers(pa.binary(16), len(keys), [None, halves])
+
+
+def digits(texts: "pa.Array") -> "pa.Array":
+    """The first 32 hexadecimal digits of the sha256 of each text.
+
+    Args:
+        texts: in UTF-8, none null.
+
+    Returns:
+        The digits, as text.
+    """
+    written = _halves(texts).hex().encode()
+    ends = pa.py_buffer(np.arange(0, len(written) + 1, 32, dtype=np.int32))
+    return pa.Array.from_buffers(pa.string(), len(texts), [None, ends, pa.py_buffer(written)])
+
+
+def _halves(texts: "pa.Array") -> bytes:
+    """The first 16 bytes of the sha256 of each text, one after another."""
+    hashes = b"".join([sha256(text).digest() for text in texts.cast("binary").to_pylist()])
+    return np.frombuffer(hashes, "V16")[::2].tobytes()
 
 
 def text_digests(texts: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ GROUP_ROWS = 20_000
 WORDS = ["source", "split", "outcome", "detail", "status", "url", "final_url", "etag", "caption"]
 
 
-def of_rows(rows: pa.RecordBatch, split: str, digests: list[str], counts: np.ndarray) -> pa.Table:
+def of_rows(rows: pa.RecordBatch, split: str, digests: pa.Array, counts: np.ndarray) -> pa.Table:
     """Ledger entries of marked rows; `digests` are of the examples of those that are kept.
 
     `counts`: how many examples each of these has.
@@ -24,9 +24,7 @@ def of_rows(rows: pa.RecordBatch, split: str, digests: list[str], counts: np.nda
     examples = np.zeros(len(kept), np.int64)
     examples[kept.to_numpy(zero_copy_only=False)] = counts
     ends = np.cumsum([0, *examples])
-    texts = pa.ListArray.from_arrays(
-        pa.array(ends, pa.int32()), pa.array(digests, pa.string()), mask=pc.invert(kept)
-    )
+    texts = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), digests, mask=pc.invert(kept))
     columns: dict[str, Any] = {
         "source": rows[SOURCE],
         "row": rows[PLACE],

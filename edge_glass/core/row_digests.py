@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core.arrow_columns import text_bytes, text_views
+from edge_glass.core.arrow_columns import text_bytes
+from edge_glass.core.key_digests import digits
 
 Take = Callable[[bytes], Any]
 Read = Callable[[Any, Take], Any]
@@ -52,14 +53,14 @@ class RowDigests:
         as_they_were = all(digest == source_sha256 for digest in media)
         return [text for text, _ in pairs], None if as_they_were else media
 
-    def of_table(self, table: pa.Table) -> list[str]:
+    def of_table(self, table: pa.Table) -> pa.Array:
         """The first digest of each row of a table without media, as `of` gives it."""
         parts, before = list[Any](), "[{"
         for name, type_ in self._types:
             parts += [f"{before}{json.dumps(name)}: ", _json(table[name], type_)]
             before = ", "
         texts = pc.binary_join_element_wise(*parts, "}, []]", "")
-        return [sha256(text).hexdigest()[:32] for text in text_views(texts)]
+        return digits(texts)
 
 
 def _reader(type_: pa.DataType) -> Read:

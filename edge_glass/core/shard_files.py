@@ -85,12 +85,16 @@ def _room(rows: pa.Table, weights: np.ndarray, usual: int) -> int:
     """How many of the next rows a row group takes, at least one."""
     fit = np.cumsum(weights[: _most_rows(usual)])
     room = max(1, int(np.searchsorted(fit, ROW_GROUP_BYTES, "right")))
-    numbers = np.arange(3 * usual // 4 + 1, room + 1)
-    if not len(numbers) or "id" not in rows.column_names:
+    if "id" not in rows.column_names:
         return room
-    ids = rows["id"].slice(int(numbers[0]) - 1, len(numbers))
-    ends = second_ranks(digests(0, ids)) / 2**64 < _chance(numbers, usual)
-    return int(numbers[np.argmax(ends)]) if ends.any() else room
+    some = usual // 10 or 1
+    for start in range(3 * usual // 4 + 1, room + 1, some):  # most end in one of the first
+        numbers = np.arange(start, min(start + some, room + 1))
+        ids = rows["id"].slice(start - 1, len(numbers))
+        ends = second_ranks(digests(0, ids)) / 2**64 < _chance(numbers, usual)
+        if ends.any():
+            return int(numbers[np.argmax(ends)])
+    return room
 
 
 def _weights(values: pa.ChunkedArray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What the values under a key are, over all records: their type, whether they tell rows apart."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -80,8 +80,7 @@ class KeyProfile:
         if FLOATING(kind):
             return
         if len(self.few) <= FEW:
-            some = pc.unique(rest).to_pylist()
-            self.few.update(map(str, some[: FEW + 1]))
+            self.few.update(map(str, pc.unique(rest)[: FEW + 1].to_pylist()))
         if self.unique:
             self._tell_apart(rest.to_pylist())
 
@@ -113,25 +112,38 @@ class KeyProfile:
             )
 
 
-def profiles(records: Iterable[Record | Batch], text: bool) -> dict[str, KeyProfile]:
+def profiles(
+    records: Iterable[Record | Batch], text: bool, naming: Collection[str] = ()
+) -> dict[str, KeyProfile]:
     """The keys of all records, in the order in which they come up. Raises SourceError.
 
-    At most `IN_ALL` values are remembered: beyond that the last keys are given up that no id is
-    called like.
+    Whether they tell rows apart is looked at of keys that are called as ids are, and of those
+    `naming` files. At most `IN_ALL` values are remembered: beyond that the last keys are given up
+    that no id is called like.
     """
-    profile_of: dict[str, KeyProfile] = {}
+    profile_of = _Profiles(naming)
     for number, record in enumerate(records, 1):
         if isinstance(record, Batch) or number % ROWS == 0:
             _bound(profile_of)
         if isinstance(record, Batch):
             for key, values in record.values.items():
-                profile_of.setdefault(key, KeyProfile()).add_column(values, text)
+                profile_of[key].add_column(values, text)
             continue
         for key, value in record.values.items():
-            profile = profile_of.setdefault(key, KeyProfile())
+            profile = profile_of[key]
             if value is not None:
                 profile.add(value, text)
-    return profile_of
+    return dict(profile_of)
+
+
+class _Profiles(dict[str, KeyProfile]):
+    def __init__(self, naming: Collection[str]) -> None:
+        super().__init__()
+        self._naming = naming
+
+    def __missing__(self, key: str) -> KeyProfile:
+        self[key] = KeyProfile(unique=key.lower() in IDS or key in self._naming)
+        return self[key]
 
 
 def _bound(profile_of: dict[str, KeyProfile]) -> None:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from edge_glass.core.arrow_columns import text_views
+from edge_glass.core.key_digests import digits
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import DETAIL, MEDIA, OUTCOME, PLACE, SOURCE
 from edge_glass.core.spec import KINDS, Column, Spec
@@ -221,13 +220,13 @@ def _texts(name: str, said: Said, odd: Broken) -> pa.Array:
 
 def _first_of(captions: pa.Array) -> tuple[pa.Array, Broken]:
     """The first caption of each row, and the rows where all are blank."""
-    listed = captions.to_pylist()
-    blank = {
-        at: (Outcome.BLANK_CAPTION, "")
-        for at, texts in enumerate(listed)
-        if not any(text.strip() for text in texts or ())
-    }
-    return pa.array((texts[0] if texts else None for texts in listed), pa.string()), blank
+    counts = np.asarray(pc.list_value_length(captions).fill_null(0))
+    texts, ends = captions.flatten(), np.cumsum(counts)
+    said = np.asarray(pc.not_equal(pc.utf8_trim_whitespace(texts), ""))
+    said_before = np.concatenate([[0], np.cumsum(said)])
+    blank = np.flatnonzero(said_before[ends] == said_before[ends - counts])
+    firsts = texts.take(pa.array(ends - counts, mask=counts == 0))
+    return firsts, {int(at): (Outcome.BLANK_CAPTION, "") for at in blank}
 
 
 def _digests(urls: pa.Array, captions: pa.Array | None) -> pa.Array:
@@ -238,7 +237,7 @@ def _digests(urls: pa.Array, captions: pa.Array | None) -> pa.Array:
         lines = pc.binary_join(captions, "\n")
         both = pc.binary_join_element_wise(urls, lines, "\n")
         texts = pc.coalesce(pc.if_else(several.is_valid(), both, None), urls)
-    return pa.array([sha256(text).hexdigest()[:32] for text in text_views(texts)], pa.string())
+    return digits(texts.fill_null(""))
 
 
 def _nulls(like: pa.Array) -> pa.Array:

@@ -117,8 +117,11 @@ class _Reading:
         sample = [record for record in sample if record.dropped is None] or sample
         text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
-        by_key = profiles(_counted(scan(layout, files), folders, lost, parents), text)
-        roles, rows = dict(self._choices.roles), folders.total() + lost.total()
+        roles, kinds = dict(self._choices.roles), media_folders.SUFFIXES
+        naming = {m.read_from for m in media_columns.media_of(files, sample, roles)} | {*kinds}
+        records = _counted(scan(layout, files), folders, lost, parents)
+        by_key = profiles(records, text, naming)
+        rows = folders.total() + lost.total()
         if unknown := [key for key in roles if key not in by_key]:
             raise ConfigError(f"{self._name}: {absent('key', unknown[0], by_key)}")
         media = self._media(layout, files, sample, by_key)
@@ -130,10 +133,10 @@ class _Reading:
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        naming = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
+        files_of = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
         asked, lists, label = self._choices.split, self._lists, None
         said = self._hub.splits if self._hub and not asked else None
-        splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *naming[:1])
+        splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *files_of[:1])
         if splits.by == "list":
             self._left_out |= own_check.beside_lists(splits, files, scan(layout, files))
         if layout == "media" and "folder" not in roles:

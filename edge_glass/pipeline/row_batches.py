@@ -3,7 +3,7 @@
 Beside its columns a row has its marks (`core.row`), and until shards are cut the digest of its id.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,13 +70,24 @@ def write(file: AtomicFile, batches: Iterable[pa.RecordBatch]) -> int:
     return rows
 
 
-def read(path: Path, sha256: str | None = None) -> Iterator[pa.RecordBatch]:
-    """The batches in a file. Raises EdgeGlassError if its digest is another."""
+def read(
+    path: Path, sha256: str | None = None, only: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """The batches in a file, or some columns of them.
+
+    Raises EdgeGlassError if its digest is another.
+    """
     if sha256 and records.sha256(path) != sha256:
         raise damaged(path, "its sha256 is another")
     if path.stat().st_size:
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            yield from stream
+        with pa.OSFile(str(path)) as file:
+            schema = pa.ipc.read_schema(file)
+            wanted = [schema.get_field_index(name) for name in only or schema.names]
+            file.seek(0)  # others are not even unpacked
+            with pa.ipc.open_stream(
+                file, options=pa.ipc.IpcReadOptions(included_fields=wanted)
+            ) as stream:
+                yield from stream
 
 
 def damaged(path: Path, why: object) -> DataError:

@@ -8,7 +8,7 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
@@ -150,12 +150,18 @@ def _of_batches(
     every = row_batches.readings(corpus, raw, parts)
     _read_parts(every, corpus.config.name, progress, jobs=jobs, ray=ray)
 
-    def batches(split: str, last: bool = False) -> "Iterator[pa.RecordBatch]":
+    def batches(
+        split: str, last: bool = False, only: Collection[str] = ()
+    ) -> "Iterator[pa.RecordBatch]":
         for reading in every:
             if reading.split == split:
-                yield from row_batches.read(reading.file)
+                yield from row_batches.read(reading.file, only=only)
                 if last:
                     reading.file.unlink()
+
+    def selected(split: str) -> "Iterator[pa.RecordBatch]":
+        as_read = taken[split] is there[split]
+        return batches(split, only=(OUTCOME, KEY)) if as_read else taken[split]()
 
     def cut(split: str) -> "Iterator[pa.RecordBatch]":
         as_read = taken[split] is there[split]  # nobody reads a file twice
@@ -163,7 +169,7 @@ def _of_batches(
 
     there = {split: partial(batches, split) for split in corpus.chosen_splits()}
     taken = {split: corpus.sampled(every_batch, raw) for split, every_batch in there.items()}
-    selection = Selection.of(corpus, raw, limit, progress, lambda split: taken[split]())
+    selection = Selection.of(corpus, raw, limit, progress, selected)
     cutter = _BatchCutter(corpus, raw, selection, folder, Tally(), cut)
     planned = _cut(cutter, progress)
     rmtree(parts)

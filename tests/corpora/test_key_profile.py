@@ -11,7 +11,7 @@ from edge_glass.corpora import key_profile
 from edge_glass.corpora.key_profile import KeyProfile, profiles
 from edge_glass.corpora.layouts import table_batches
 from edge_glass.corpora.layouts.record import Record
-from edge_glass.sources import chunk_rows
+from edge_glass.sources import chunk_rows, chunk_text
 
 KEYS = ["a", "b", "id", "c"]
 
@@ -25,11 +25,13 @@ def test_values_are_told_apart_up_to_a_bound_over_all_keys(
     for limit, value in {"IN_ALL": 2 * rows, "ROWS": every}.items():
         monkeypatch.setattr(key_profile, limit, value)
     monkeypatch.setattr(chunk_rows, "BLOCK", 3000)
-    monkeypatch.setattr(table_batches, "BLOCK", 3000)
+    monkeypatch.setattr(chunk_text, "BLOCK", 3000)
     seen: dict[int, KeyProfile] = {}
     made = KeyProfile.__init__
     monkeypatch.setattr(
-        KeyProfile, "__init__", lambda self: (made(self), seen.update({id(self): self}))[0]
+        KeyProfile,
+        "__init__",
+        lambda self, **to: (made(self, **to), seen.update({id(self): self}))[0],
     )
 
     def watched() -> Iterator[object]:
@@ -38,7 +40,7 @@ def test_values_are_told_apart_up_to_a_bound_over_all_keys(
             most = max(most, sum(profile.told_apart for profile in seen.values()))
             yield each
 
-    found = profiles(watched(), text=False)  # type: ignore[arg-type]
+    found = profiles(watched(), False, {"a", "b", "c"})  # type: ignore[arg-type]
     assert rows < most <= 2 * rows + every * len(KEYS)
     assert [key for key, profile in found.items() if profile.unique] == ["a", "id"]
     assert [profile.told_apart for profile in found.values()] == [rows, 0, rows, 0]
@@ -58,3 +60,15 @@ def test_names_of_rows_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_profile, "ROWS", 5)
     with pytest.raises(SourceError, match="over 10 keys, such as 13"):
         profiles((Record(f"row {n}", {f"{n}": n}) for n in range(99)), text=False)
+
+
+def test_only_keys_that_may_be_ids_are_told_apart(tmp_path: Path) -> None:
+    table(
+        tmp_path / "a.csv", [{key: f"{key} {n}" for key in ("file", "ID", "b")} for n in range(9)]
+    )
+    keys = profiles(table_batches.batches(tmp_path / "a.csv", "a.csv"), True, ["file"])
+    assert {key: (one.unique, one.told_apart) for key, one in keys.items()} == {
+        "file": (True, 9),
+        "ID": (True, 9),
+        "b": (False, 0),
+    }

@@ -22,7 +22,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import MARKS
 from edge_glass.core.row_digests import RowDigests
 from edge_glass.core.spec import Own, Spec
-from edge_glass.corpora import catalog, own, own_files
+from edge_glass.corpora import catalog, own, own_batches, own_files
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.key_profile import KeyProfile
 from edge_glass.corpora.layouts import table_batches
@@ -235,7 +235,7 @@ def test_digests_and_row_groups_of_tables_are_those_of_rows(
     table = pa.Table.from_pylist(rows, schema).slice(skipped)
     rows = rows[skipped:]
     digests = RowDigests(schema)
-    assert digests.of_table(table) == [digests.of(row)[0] for row in rows]
+    assert digests.of_table(table).to_pylist() == [digests.of(row)[0] for row in rows]
     weights = sum(map(shard_files._weights, table.columns), np.zeros(len(rows), np.int64))
     assert weights.tolist() == [sum(map(shard_files._weight, row.values())) for row in rows]
     folder = tmp_path_factory.mktemp("shards")
@@ -408,6 +408,18 @@ def test_lines_of_json_have_the_bytes_of_their_records(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table_batches, "ROWS", most)
         own_both_ways(path, Choices(split="all", roles=roles))
+
+
+CAPTION = st.none() | st.sampled_from(["", " ", "\u2003", "\x1c", "a", " b", "\x85", "é"])
+
+
+@given(st.lists(st.none() | st.lists(CAPTION.filter(lambda text: text is not None), max_size=3)))
+def test_the_first_caption_and_the_blank_ones_are_those_of_each_row(
+    rows: list[list[str] | None],
+) -> None:
+    captions, blank = own_batches._first_of(pa.array(rows, pa.list_(pa.string())))
+    assert captions.to_pylist() == [texts[0] if texts else None for texts in rows]
+    assert [*blank] == [n for n, t in enumerate(rows) if not any(x.strip() for x in t or ())]
 
 
 COLUMN = st.one_of(
