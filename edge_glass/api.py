@@ -126,7 +126,7 @@ def build(
         unused = [raw, limit, mirror, refresh, ray, network, choices, *obey, *parameters]
         if unverified or retry_failed or any(one is not None for one in unused):
             raise ConfigError(
-                "where: rows are taken out of a build as they are: give config, out, name and jobs"
+                "where takes rows of a build as they are: give only config, out, name and jobs"
             )
         rest = write_card.filtered(Path(config), Path(out), name, where, jobs)
         return Build(Path(out) / rest.config, rest)

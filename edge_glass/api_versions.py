@@ -288,7 +288,7 @@ def withdraw(
     from edge_glass.release.withdraw import withdraw as take_back
 
     if isinstance(ids, str) or isinstance(sha256, str):
-        raise ConfigError("ids and sha256 are lists: each letter of a text would be one")
+        raise ConfigError("ids and sha256: expected a list of texts, found one text")
     request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
     papers = None if certificate is None else Path(certificate)
     return take_back(

@@ -44,7 +44,7 @@ def shards(folders: Sequence[Path]) -> list[Shard]:
         build = manifest.read(folder)
         names = [shard.file for shard in build.shards()]
         if names and not (folder / names[0]).is_file():
-            raise DataError(f"{folder}: {names[0]} is not here: give the place of the shards")
+            raise DataError(f"{folder}: no {names[0]}: give the folder that holds the shards")
         for split, facts in build.splits.items():
             for shard in facts.shards:
                 path, known = folder / shard.file, (shard.sha256, shard.rows)

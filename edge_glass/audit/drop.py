@@ -106,7 +106,7 @@ def drop(folder: Path, out: Path, name: str, checks: Sequence[str], jobs: int = 
     for path, digest in zip(paths, files.values(), strict=True):
         if not path.is_file() or records.sha256(path) != digest:
             raise DataError(
-                f"{path}: not as it was written: run `edge-glass audit` again, it is made anew"
+                f"{path}: it was changed: run `edge-glass audit` again, which makes it anew"
             )
     audit = Audit(AuditedBuild(build.config, build.seal), tuple(checks), files)
     described = replace(build.inputs, config=name, audit=audit)

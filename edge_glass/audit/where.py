@@ -117,7 +117,7 @@ def filtered(folder: Path, out: Path, name: str, condition: str, jobs: int = 1) 
             used[one] = scores.of_build(folder, build, one)
     alike = Counter(one.lower() for one in [*{*wanted, SPLIT}, ROW])
     if twice := [one for one in wanted if alike[one.lower()] > 1]:
-        raise _refused(condition, f"SQL does not tell {', '.join(twice)} from another name")
+        raise _refused(condition, f"SQL cannot tell {', '.join(twice)} from another name")
     own = tuple(one for one in wanted if one not in used)
     homes = tuple((one, scores.place(folder, one)) for one in used)
     where = Where(AuditedBuild(build.config, build.seal), condition, used)
@@ -145,7 +145,7 @@ def _named(condition: str) -> Iterator[str]:
     node = statement["node"]
     alone = node["type"] == "SELECT_NODE" and node["from_table"]["type"] == "EMPTY"
     if others or not alone or len(node["select_list"]) != 1:
-        raise _refused(condition, "no expression")
+        raise _refused(condition, "expected one expression")
     functions = {name for [name] in pure}
     for part in _parts(node):
         kind = part.get("function_name") or part["class"]

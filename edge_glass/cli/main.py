@@ -230,7 +230,7 @@ def build(
     from edge_glass.sources.row_fetch import Limits, Network
 
     if raw is not None and not names:
-        raise ConfigError("--raw: say which config is built out of it: build NAME --raw …")
+        raise ConfigError("--raw: name the config to build from it: build NAME --raw …")
     if where is None:
         wanted, chosen = (
             variants(names or catalog.samples(), set_, name, own.choices(), licences),
@@ -351,7 +351,7 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("stopped: the same command goes on from where it was", file=sys.stderr)
+            print("stopped: run the same command again to continue", file=sys.stderr)
         raise
     except EdgeGlassError as error:
         _tell(*error.problems)

@@ -146,7 +146,7 @@ def variants(
         raise ConfigError("--name names one variant: give one config with it")
     overrides = catalog.parse_overrides(settings or [])
     if licences and "licences" in overrides:
-        raise ConfigError("--licences is what --set licences=… says: give one of them")
+        raise ConfigError("--licences and --set licences=… mean the same: give one of them")
     if licences:
         overrides["licences"] = [use.strip() for use in licences.split(",")]
     return [catalog.variant(config, overrides, name, _own(config, said)) for config in names]
@@ -164,7 +164,7 @@ def _own(place: str, said: "Choices | None") -> "Own | None":
         terminal.understood(seen := understand(place, said))
         return seen.own
     if said:
-        raise ConfigError(f"{place}: how it is read is said already: edit its YAML instead")
+        raise ConfigError(f"{place}: its YAML says already how it is read: edit the YAML")
     return None
 
 

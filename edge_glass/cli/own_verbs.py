@@ -58,7 +58,7 @@ def new(
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"{name!r}: use small letters, digits and _, a letter first")
     if name in (*catalog.corpora(), "edge_glass"):  # whose folder Python would find in its place
-        raise ConfigError(f"{name}: a corpus is called so already, or we are: take another name")
+        raise ConfigError(f"{name}: this name is taken: choose another")
     folder = out or Path(name)
     if folder.exists():
         raise ConfigError(f"{folder} is there already: give another --out")

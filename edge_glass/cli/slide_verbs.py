@@ -225,7 +225,7 @@ def _check_tasks(tasks: list[str]) -> None:
     if unknown := set(tasks) - set(known):
         raise ConfigError(f"--task {', '.join(unknown)}: there are {', '.join(known)}")
     if captions.TASK in tasks and len(tasks) > 1:
-        raise ConfigError("--task caption is about a build, the others about decks: ask apart")
+        raise ConfigError("--task caption takes a build, other tasks take decks: run two commands")
 
 
 def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:
@@ -299,7 +299,7 @@ def _show_funnel(out: Path, result: "Funnel") -> None:
     columns = ["left after", "decks#", "slides#", "pairs#", "%#", "taken"]
     terminal.table("Funnel", columns, rows)
     if result.flagged:
-        terminal.say(f"{result.flagged:,} pairs are kept that do not tell their slide from others")
+        terminal.say(f"{result.flagged:,} pairs are kept though other slides answer them too")
     terminal.say(f"Decks: {out}/<id>/\nPlot: {out / funnel.PLOT}")
 
 
@@ -331,7 +331,7 @@ def evaluate(
     from edge_glass.domains.slides import score
 
     if predictions and run:
-        raise ConfigError("--predictions and --run are two questions: ask one at a time")
+        raise ConfigError("--predictions and --run: give one of them")
     why = "nothing is searched"
     if run:
         ignored(why, "--save", "--column", "--indexed")

@@ -139,8 +139,8 @@ def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:
     corpus = variants([name], None, None)[0].builder()
     if corpus.TABLE is None or not corpus.TABLE.caption:
         raise ConfigError(
-            f"{name}: it is not made of a table of captions in chunks: name a config that is, as "
-            "the example of --help has it, and give a folder of such chunks by --raw"
+            f"{name}: it is not built from a table of captions in chunks: name a config that is "
+            "(--help has an example), and give the folder of its chunks by --raw"
         )
     obtained = obtain(corpus.request(), raw, progress=terminal_progress())
     return obtained.paths[corpus.TABLE.source], corpus.TABLE

@@ -258,7 +258,7 @@ def release(done: "Release", dry_run: bool) -> None:
     """What a push did or would do."""
     lines = [str(done), *done.kept]
     if done.unreached:
-        lines.append(f"The Hub was not asked what it has: {done.unreached}")
+        lines.append(f"The Hub was not asked which files it has: {done.unreached}")
     if dry_run:
         lines += [f"  send {path}" for path in done.send]
         lines += [f"  delete {path}" for path in done.delete]
@@ -309,7 +309,7 @@ def deduplicated(out: Path, summary: "dedup.Summary") -> None:
     ]
     table("Rows kept, by their most frequent values", ["column", "value", "rows#", "%#"], rows)
     whole = f"{source['rows']:,} rows of {source['files']:,} chunks"
-    say(f"{whole}, {summary['flagged']:,} kept with a value that is odd")
+    say(f"{whole}, {summary['flagged']:,} kept with an unusual value")
     say(f"Statistics: {out / stats.PAGE}")
 
 

@@ -122,7 +122,7 @@ def cache(
     from edge_glass.sources.obtain import store
 
     for path in parts.clear(clear) if clear else []:
-        terminal.say(f"{path} is not of Edge Glass: it stays")
+        terminal.say(f"{path}: Edge Glass did not write it: kept")
     listed = parts.parts()
     if json:
         terminal.as_json(listed)

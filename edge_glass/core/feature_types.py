@@ -33,7 +33,7 @@ def _check(where: str, feature: Any) -> None:
             if kind in LISTS:
                 _check(f"{where}[]", feature["feature"])
         case {"_type": str()}:
-            raise ValueError(f"{where}: {ascii(feature)[:80]} is no feature that is known")
+            raise ValueError(f"{where}: {ascii(feature)[:80]} is an unknown feature")
         case dict():
             for name, field in feature.items():
                 _check(f"{where}.{name}", field)

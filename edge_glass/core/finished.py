@@ -42,7 +42,7 @@ def mends(folder: Path) -> str:
             )
     return (
         f"`edge-glass build {folder.name} --out {folder.parent}`, with the other options that it "
-        "was built with, makes what is broken again; --rebuild all of it"
+        "was built with, makes the damaged files again; --rebuild makes all of them"
     )
 
 
@@ -51,7 +51,7 @@ def check(folder: Path, files: Iterable[File]) -> None:
     paths = ((folder / each.file, each) for each in files)
     faults = ((path, records.fault(path, each.bytes, each.sha256)) for path, each in paths)
     if differences := [f"{path}: {fault}" for path, fault in faults if fault]:
-        raise DataError(*differences, f"{folder}: nothing is taken from it: {mends(folder)}")
+        raise DataError(*differences, f"{folder}: damaged, not used: {mends(folder)}")
 
 
 def remember(

@@ -191,8 +191,8 @@ def check_kept(what: str, outcomes: Mapping[str, int], where: Path) -> None:
     if not outcomes.get(Outcome.KEPT):
         counts = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
         raise DataError(
-            f"{what}: no row is kept: {counts or 'there is none'}. {where} says why of each; is it "
-            "the right folder? --allow-empty takes it all the same."
+            f"{what}: no row is kept: {counts or 'there is none'}. {where} has the reason for "
+            "each. Is it the right folder? --allow-empty takes it anyway."
         )
 
 

@@ -41,7 +41,7 @@ def here(where: str) -> Path:
             f"`hf download {hub.repo} --repo-type dataset{revision} --local-dir DIR`"
         )
     if "://" in where:
-        raise ConfigError(f"{where}: this reads a folder of this machine: copy it there first")
+        raise ConfigError(f"{where}: this reads a folder on this machine: copy the data here first")
     return Path(where)
 
 

@@ -76,7 +76,7 @@ class Distinct:
             if key not in self._taken:
                 self._taken.add(key)
                 return name
-        raise DataError(f"{plain}: two rows are called {value!r}, and one file cannot be both")
+        raise DataError(f"{plain}: two rows are called {value!r}, and one file cannot hold both")
 
 
 @cache

@@ -22,10 +22,10 @@ def check_apart(source: Path, target: Path) -> None:
         return
     one, other = source.resolve(), target.resolve()
     if one == other:
-        raise ConfigError(f"{target}: is what is read, too: give another folder for the output")
+        raise ConfigError(f"{target}: it is the input as well: give another folder for the output")
     if one.is_relative_to(other) or other.is_relative_to(one):
         raise ConfigError(
-            f"{source} is read and {target} is written, and one lies in the other: keep them apart"
+            f"of input {source} and output {target} one lies in the other: keep them apart"
         )
 
 
@@ -35,7 +35,7 @@ def check_replaceable(folder: Path, inventory: Collection[str] | None) -> None:
     One that is not there, or empty, is in nobody's way.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise DataError(f"{folder}: is in the way of an output, and no folder: move it away")
+        raise DataError(f"{folder}: is in the way of an output: it is not a folder: move it away")
     ours = inventory or ()
     more = sorted(
         path.name
@@ -45,7 +45,7 @@ def check_replaceable(folder: Path, inventory: Collection[str] | None) -> None:
     if more:
         rest = f" and {len(more) - SHOWN} more" if len(more) > SHOWN else ""
         raise DataError(
-            f"{folder}: is in the way of an output and holds what Edge Glass did not put there: "
+            f"{folder}: is in the way of an output: Edge Glass would replace it, but did not write "
             f"{', '.join(more[:SHOWN])}{rest}. Move it away, or give the output another place."
         )
 
@@ -78,8 +78,8 @@ def claim(out: Path, names: Iterable[str], marks: dict[str, bytes] | None = None
     in_the_way = [n for n in new if _is_there(out / n) and not _is_marked(out / n, marks.get(n))]
     if in_the_way:
         raise DataError(
-            f"{out}: holds {', '.join(in_the_way[:SHOWN])}, which Edge Glass did not put there and "
-            "would have to write: move it away, or give the output another place"
+            f"{out}: Edge Glass would write {', '.join(in_the_way[:SHOWN])}, but something of "
+            "yours is there: move it away, or give the output another place"
         )
     if new:  # at the end, in one piece: others may claim something there at the same time
         out.mkdir(parents=True, exist_ok=True)
@@ -107,8 +107,8 @@ def check_marked(path: Path, mark: bytes) -> None:
     blocked = path.parent.exists() and not path.parent.is_dir()
     if blocked or (_is_there(path) and not _is_marked(path, mark)):
         raise DataError(
-            f"{path}: Edge Glass did not write it, and would have to write its own there: move it "
-            "away, or give the output another place"
+            f"{path}: Edge Glass would write it, but something of yours is there: move it away, or "
+            "give the output another place"
         )
 
 

@@ -258,9 +258,9 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
                 size = sum(self._chunk_size(group, at, batch) for at in wanted)
             if size > limit():
                 raise DataError(
-                    f"{self._path}: row group {group} takes {units.size(size)} in memory, the most "
-                    f"is {units.size(limit())}: it is damaged or made to do harm; or set {SETTING} "
-                    "to more bytes"
+                    f"{self._path}: row group {group} takes {units.size(size)} in memory, the "
+                    f"limit is {units.size(limit())}: it may be damaged or made to do harm; if you "
+                    f"trust it, set {SETTING} to more bytes"
                 )
 
     def _wanted(self, columns: Any) -> list[int]:

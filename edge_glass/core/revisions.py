@@ -178,11 +178,11 @@ def _rows(folder: Path, file: File) -> list[Example]:
     fault = records.fault(folder / file.file, file.bytes, file.sha256)
     if fault:
         raise DataError(
-            f"{folder / file.file}: {fault}: restore it, from a published version perhaps: which "
-            "rows were withdrawn and corrected stands nowhere else"
+            f"{folder / file.file}: {fault}: restore it, for example from a published version: "
+            "only this file says which rows were withdrawn or corrected"
         )
     table = parquet.table(folder / file.file)
     if not table.schema.equals(SCHEMAS[file.file]):
-        raise DataError(f"{folder / file.file}: is no table of ours: get it again")
+        raise DataError(f"{folder / file.file}: not a table that Edge Glass wrote: get it again")
     rows: list[Example] = table.to_pylist()
     return rows

@@ -198,15 +198,15 @@ class Splits(BaseModel, extra="forbid"):
         if self.by in ("key", "pattern") and getattr(self, self.by) is None:
             raise ValueError(f"by: {self.by} needs {self.by}:")
         if unused := sorted(self.model_fields_set - {"by", "names", *USED.get(self.by, ())}):
-            raise ValueError(f"by: {self.by} has no use for {', '.join(unused)}: leave it out")
+            raise ValueError(f"by: {self.by} does not use {', '.join(unused)}: leave it out")
         if self.by == "all" and len(self.names) > 1:
             raise ValueError(f"by: all is one split, not {', '.join(self.names)}: say what by")
         if self.by == "list" and len([n for n, lists in self.names.items() if not lists]) > 1:
             raise ValueError("by: list has two splits without a list: say which records one has")
         if self.by == "share" and self.shares.keys() != self.names.keys():
-            raise ValueError(f"shares must be of {', '.join(self.names)}, each")
+            raise ValueError(f"shares: give one for each of {', '.join(self.names)}")
         if self.by == "share" and abs(sum(self.shares.values()) - 1) > 1e-6:
-            raise ValueError(f"shares must be 1 in all, not {sum(self.shares.values()):g}")
+            raise ValueError(f"shares must add up to 1, not {sum(self.shares.values()):g}")
         return self
 
 
@@ -244,11 +244,11 @@ class Spec(BaseModel, extra="forbid"):
         roles = [column.role for column in self.columns.values()]
         for role in ("id", "caption"):
             if roles.count(role) > 1:
-                raise ValueError(f"columns: two have role {role}; of captions key may be a list")
+                raise ValueError(f"columns: two have role {role}; a caption's key may be a list")
         given = {name for kind in GIVEN if kind in self.columns for name in GIVEN[kind]}
         for name, column in self.columns.items():
             if name in given or name.startswith("row."):
-                raise ValueError(f"columns: {name} is a column of ours: take another name")
+                raise ValueError(f"columns: {name}: builds make it themselves: take another name")
             if len({*(column.names or ())}) < len(column.names or ()):
                 raise ValueError(f"columns: {name}: two classes have the same name")
         return self

@@ -143,8 +143,8 @@ def recipe(build: "Inputs") -> Variant:
         )
     if by := build.captions:
         raise ConfigError(
-            f"{build.config}: its captions are by {by.model}, which may answer otherwise now: "
-            f"reproduce {by.of.config}"
+            f"{build.config}: its captions are by {by.model}, which may answer differently now: "
+            f"reproduce {by.of.config} instead"
         )
     kind, name = variant_of(build, "", {}).kind, build.config
     base = name if name in kind.spec().configs else kind.corpus
@@ -198,7 +198,7 @@ def variant(
     overrides = overrides or {}
     name = name or "-".join([base, *(_suffix(*item) for item in overrides.items())])
     if overrides and published(name):
-        raise ConfigError(f"{name} is a published config: name the variant otherwise")
+        raise ConfigError(f"{name} is a published config: give the variant another name")
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"{name!r} is no config name: use letters, digits, _ - and .")
     chosen = Variant(corpus, base, name, overrides, mine)
@@ -221,7 +221,7 @@ def at(place: str) -> Own:
         raise ConfigError(f"{file}: no such file")
     said = read_spec(file, file.stem)
     if said.layout is None:
-        raise ConfigError(f"{file}: says no layout: `edge-glass init FOLDER` writes one that does")
+        raise ConfigError(f"{file}: no layout: `edge-glass init FOLDER` writes one that has it")
     return Own.of(file.stem, said, file.absolute().parent)
 
 

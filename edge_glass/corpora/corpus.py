@@ -393,8 +393,8 @@ class Corpus(ABC):
                 yield row
         except Dropped as drop:
             raise SourceError(
-                f"{self.corpus}: {split}: a record is {drop.outcome} ({drop.detail}), and its "
-                "builder has no row for it: give it by `parsed`, which drops it and says why"
+                f"{self.corpus}: {split}: a record is {drop.outcome} ({drop.detail}), but the "
+                "builder gives no row for it: use `parsed`, which makes a dropped row of it"
             ) from drop
 
 

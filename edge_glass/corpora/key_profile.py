@@ -149,7 +149,7 @@ class _Profiles(dict[str, KeyProfile]):
 def _bound(profile_of: dict[str, KeyProfile]) -> None:
     if len(profile_of) > KEYS:
         raise SourceError(
-            f"over {KEYS} keys, such as {[*profile_of][-1]}: are names of rows keys here?"
+            f"over {KEYS} keys, such as {[*profile_of][-1]}: are these names of rows, not keys?"
         )
     distinct = {key: profile for key, profile in profile_of.items() if profile.told_apart}
     for key in sorted(distinct, key=lambda key: (key.lower() in IDS, -[*distinct].index(key))):

@@ -126,8 +126,8 @@ def left_alone(job: Job, progress: Progress) -> tuple[Manifest | None, Job]:
         if not (faults or before):
             return current, job
         raise DataError(
-            f"{_other_code(job, current)}: --keep goes on from it with this code, --rebuild makes "
-            "all of it again"
+            f"{_other_code(job, current)}: --keep continues it with this code, --rebuild makes all "
+            "of it again"
         )
     if faults and before:
         finished.check(final, job.files(current))
@@ -187,8 +187,8 @@ def _refreshed(place: Path, job: Job) -> Path:
         )
     if finished.other_code(build, job.described) and not job.options.keep:
         raise DataError(
-            f"{name}: {folder} was made by other code or libraries: --keep takes its rows all the "
-            "same, or build afresh into another --out, then `edge-glass diff` the two"
+            f"{name}: {folder} was made by other code or libraries: --keep takes its rows "
+            "anyway, or build afresh into another --out, then `edge-glass diff` the two"
         )
     return folder
 
@@ -228,7 +228,7 @@ def open_folder(job: Job, progress: Progress) -> Inputs:
         inputs = _gone_on_with(job, begun)
     if inputs is None:
         if any(job.folder.glob("*.done.json")):
-            progress.say(f"{job.folder}: not known to be made of these inputs: made again")
+            progress.say(f"{job.folder}: perhaps made from other inputs: made again")
         file.unlink(missing_ok=True)  # first: what is half removed is nobody's
         shutil.rmtree(job.folder, ignore_errors=True)
         if job.options.away:
@@ -254,6 +254,6 @@ def _gone_on_with(job: Job, begun: _Begun) -> Inputs | None:
     code = job.corpus.code()
     other = finished.differing_code(begun.inputs, job.described, begun.code, code)
     raise DataError(
-        f"{job.folder}: other code began this build ({', '.join(other)}): --keep goes on with the "
-        "shards that it made, --rebuild makes them again"
+        f"{job.folder}: other code began this build ({', '.join(other)}): --keep keeps the shards "
+        "that it made, --rebuild makes them again"
     )

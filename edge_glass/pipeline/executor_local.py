@@ -68,8 +68,8 @@ class Counters:
                 if deaths == DEATHS:
                     raise SpaceError(
                         f"workers were killed {DEATHS} times, the last one over one of "
-                        f"{', '.join(map(str, left[:jobs]))}. Short of memory? Try fewer --jobs; "
-                        "the same command goes on from the last whole shard."
+                        f"{', '.join(map(str, left[:jobs]))}. Short of memory? Try fewer --jobs, "
+                        "and run the same command again to continue from the last whole shard."
                     ) from None
 
     def _once(

@@ -101,7 +101,7 @@ class Cluster:
         except ray.exceptions.RayError as error:
             raise SpaceError(
                 f"Ray lost a task {TRIES} times: {' '.join(str(error).split())[:300]}. Short of "
-                "memory? The same command goes on from what is whole."
+                "memory? Run the same command again to continue."
             ) from None
         self._done, self._dropped = self._done + done, self._dropped + dropped
         return result

@@ -125,8 +125,8 @@ class Away:
         there = {name: f"{place}/{name}" for name in shards}
         if lost := [n for n, at in there.items() if not fs.exists(at) or fs.size(at) != shards[n]]:
             raise DataError(
-                f"{self.url}: {', '.join(lost)} of {config} is not there as it was made. Delete "
-                f"{final} and build again."
+                f"{self.url}: {', '.join(lost)} of {config} is missing there or was changed. "
+                f"Delete {final} and build again."
             )
         tables = [table.file for table in build.tables]
         for name in (*tables, ledger.FILE, manifest.FILE):

@@ -144,7 +144,7 @@ def _check_alike(folder: Path, build: Manifest, other: Path, more: Manifest) -> 
             f"{other}: its {', '.join(differ)} are not those of {folder}: build it with the same"
         )
     if more.limit is not None:
-        raise ConfigError(f"{other}: built with --limit, for a look: build it whole")
+        raise ConfigError(f"{other}: built with --limit, rows are missing: build it whole")
 
 
 def _compare(joined: Joined, on_same: OnSame, temp: Path) -> None:

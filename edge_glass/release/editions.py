@@ -63,7 +63,7 @@ class Edition:
         """
         configs = [one for one in configs if (self.out / one / manifest.FILE).is_file()]
         if self.repo and not configs:
-            raise DataError(f"{self.repo}: its last version has all of it: no other one was made")
+            raise DataError(f"{self.repo}: nothing is new since its last version: none was made")
         write_card.write_report(self.out)
         if self.repo is None or version is None:
             return None

@@ -87,7 +87,7 @@ def addressed(place: str, config: str | None, page: Path) -> tuple[Path, str]:
     """
     if hub := locations.published(place):
         if config is None:
-            raise ConfigError(f"{place}: which of its configs? Say so with --config")
+            raise ConfigError(f"{place}: it holds several configs: choose one with --config")
         named = {"repo_type": "dataset", "revision": hub.revision}
         file = hf_hub_url(hub.repo, f"{config}/{manifest.FILE}", **named)
         return snapshot(config, place), file.rpartition("/")[0]

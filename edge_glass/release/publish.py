@@ -138,7 +138,7 @@ def _builds(out: Path, configs: list[str]) -> dict[Path, Manifest]:
         )
     builds = {built[name]: manifest.read(built[name]) for name in configs}
     if cut := [build.config for build in builds.values() if build.limit is not None]:
-        raise DataError(f"{', '.join(cut)}: built with --limit, for a look: build it whole")
+        raise DataError(f"{', '.join(cut)}: built with --limit, rows are missing: build it whole")
     if empty := [build.config for build in builds.values() if not build.kept]:
         raise DataError(f"{', '.join(empty)}: not one row was kept: see its ledger for why")
     for folder, build in builds.items():

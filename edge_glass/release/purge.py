@@ -42,7 +42,7 @@ def withdrawn_before(repo: str, dry_run: bool = False) -> Purge:
         folders = manifest.built(there).items()
         known = {name: Revisions.of(manifest.read(folder), folder) for name, folder in folders}
     if not any(one.withdrawn for one in known.values()):
-        raise DataError(f"{repo}: no row was withdrawn from {keep}: nothing is to be purged")
+        raise DataError(f"{repo}: no row was withdrawn from {keep}: there is nothing to purge")
     planned = plan(repo, {name: _is_in(one) for name, one in known.items()}, keep)
     if not dry_run:
         purge(repo, planned, keep)

@@ -156,7 +156,7 @@ def _targets(edition: Edition, request: Request, config: str | None, note: Path)
         targets = Targets()
     _find(edition, request, config, targets)
     if Finder(targets.traces).within(request.reason):
-        raise ConfigError("the reason is published, and names what is withdrawn: say it without")
+        raise ConfigError("the reason is published, but it names what is withdrawn: leave that out")
     if targets.keys:
         records.write(note, targets.plain())
     return targets
@@ -289,8 +289,8 @@ def _known(
     earlier = certificate.read(home, name)
     if earlier is None:
         raise DataError(
-            f"{edition.place}: no row is there that this names, or all were withdrawn before: "
-            "nothing was changed"
+            f"{edition.place}: no row matches, or all that match were withdrawn before: nothing "
+            "was changed"
         )
     if purge_history and earlier.purged is None:
         raise DataError(f"{', '.join(earlier.configs)}: {EARLIER}")

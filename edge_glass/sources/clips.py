@@ -42,7 +42,7 @@ SUFFIXES = {"audio": ".flac", "video": ".mp4"}
 ADVICE = (
     "Wait some hours, ask less often (--clips-per-minute 10), sign in (--cookies FILE, of an "
     "account you can spare), or ask from another address (--proxy URL). What was fetched is kept: "
-    "the same command goes on from there. Or pass the clips that you have as --raw."
+    "run the same command again to continue. Or pass the clips that you have as --raw."
 )
 
 
@@ -152,7 +152,7 @@ class Clips:
             elif self._streak >= STREAK:
                 self._why = (
                     f"{STREAK} clips in a row did not arrive, the last one: {record.outcome}, "
-                    f"{record.detail}. Is the network there? The same command goes on from here."
+                    f"{record.detail}. Is the network there? Run the same command again."
                 )
             else:
                 return

@@ -92,7 +92,7 @@ def _shard(index: Path, said: JsonObject, unpacked: Path) -> Shard:
     if not raw.is_file() and said.get("zip_data"):
         path = index.parent / Path(str(said["zip_data"]["basename"])).name
     if said["format"] != "mds" or not path.is_file():
-        raise SourceError(f"{path}: not there, or no MDS: get it")
+        raise SourceError(f"{path}: missing, or not an MDS file: get it")
     if path != raw:
         raw = _unpacked(path, unpacked)
     columns = dict(zip(said["column_names"], said["column_encodings"], strict=True))

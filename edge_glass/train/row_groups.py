@@ -229,13 +229,13 @@ class Place:
         try:
             yield
         except FileNotFoundError:
-            raise DataError(f"{self.files[shard]}: is gone: put it back, or begin anew") from None
+            raise DataError(f"{self.files[shard]}: missing: put it back, or begin anew") from None
 
     def _same(self, shard: int, *seen: int) -> None:
         """Raise EdgeGlassError if a file is not the one that it was when it was first opened."""
         if self._seen.setdefault(shard, seen) != seen:
             raise DataError(
-                f"{self.files[shard]}: another file than when this loader began: begin anew"
+                f"{self.files[shard]}: changed since this loader began: make a new loader"
             )
 
     @cached_property

@@ -161,7 +161,7 @@ class Loader:
         ]
         if state["data"] != [place.digest for place in self._places]:
             names = ", ".join(place.source for place in self._places)
-            faults.append(f"{names}: not the shards that the state was taken of")
+            faults.append(f"{names}: other shards than those of the state")
         if state["batches"] > self.batches + self.world:
             faults.append(f"the state is at batch {state['batches']} of {self.batches}")
         if faults:
@@ -337,7 +337,7 @@ def _checked(state: Mapping[str, Any]) -> JsonObject:
     try:
         data = json.dumps(state).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"the state of a loader is JSON, this is none: {error}") from None
+        raise ConfigError(f"the state of a loader must be JSON: {error}") from None
     checked: JsonObject = schema.parse(STATE, data, "the state of a loader", "begin anew")
     return checked
 

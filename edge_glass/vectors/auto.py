@@ -154,7 +154,7 @@ def processor(model: Model, kind: str) -> Any:
             model.folder, trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{model.name}: how are media read? {error}") from None
+        raise ConfigError(f"{model.name}: no processor that reads its media: {error}") from None
     return getattr(loaded, "feature_extractor", loaded)
 
 

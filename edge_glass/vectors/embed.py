@@ -156,9 +156,9 @@ def _begun(out: Path, settings: dict[str, Any], lacking: bool, keep: bool) -> di
             write_json(out / FILE, known)
             return known
         raise DataError(
-            f"{out}: shards lack, and those there are made with {_versions(before)}, not "
-            f"{_versions(now)}, so that digits may differ: go on with the former; `embed "
-            "--keep` goes on with these and names both; or delete it, or give another --out"
+            f"{out}: some shards are missing, and the others were made with {_versions(before)}, "
+            f"not {_versions(now)}, so digits may differ: continue with the former; or give "
+            "`embed --keep`, which names both; or delete it; or use another --out"
         )
     if other:
         raise DataError(

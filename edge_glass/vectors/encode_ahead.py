@@ -51,8 +51,8 @@ class Workers:
                 yield from waiting.popleft().result()
             except BrokenProcessPool:
                 raise SpaceError(
-                    "a worker was killed. Short of memory? Try fewer --jobs; the same command goes "
-                    "on from where it was."
+                    "a worker was killed. Short of memory? Try fewer --jobs, and run the same "
+                    "command again to continue."
                 ) from None
 
 

@@ -95,8 +95,8 @@ class Encoder:
         shapes = {row.shape[1:] for row in vectors} if self.late else {vectors.shape[1:]}
         if len(vectors) != len(prepared) or shapes != {(self.dim,)}:
             raise ConfigError(
-                f"{self.model.name}: gave {len(vectors)} of {shapes} where {len(prepared)} of "
-                f"{(self.dim,)} was promised by its config"
+                f"{self.model.name}: gave {len(vectors)} vectors of {shapes}, expected "
+                f"{len(prepared)} of {(self.dim,)}, as its config says"
             )
         return vectors if self.late else vectors.astype(np.float32, copy=False)
 

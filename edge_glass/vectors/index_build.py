@@ -89,7 +89,7 @@ def follow(stored: Stored) -> None:
     stored.check()
     earlier = _earlier(place(stored))
     if earlier is None or earlier["model"] != stored.model:
-        raise DataError(f"{place(stored)}: cannot be gone on with: {REMEDY}")
+        raise DataError(f"{place(stored)}: cannot be continued: {REMEDY}")
     _write(stored, [], _kept(earlier), earlier, Silent())
 
 
@@ -178,7 +178,7 @@ def facts(folder: Path) -> Facts:
     """What an index is and what was measured of it. Raises DataError if that is damaged."""
     measured = records.read(folder / MEASURED)
     if measured is None:
-        raise DataError(f"{folder / MEASURED}: is not what was written: {REMEDY}")
+        raise DataError(f"{folder / MEASURED}: was changed: {REMEDY}")
     described = {n: v for n, v in read(folder).items() if n not in ("files", "parts", "vectors")}
     described |= measured
     return {"name": f"{described['column']}:{folder.parents[1].name}"} | described

@@ -59,7 +59,7 @@ def encoder_of(stored: Stored, modality: Modality) -> Encoder:
         return of_model(locate(f"{name}@{revision}"), modality)
     model = locate(name)
     if (model.revision or fingerprint(model)) != revision:
-        raise DataError(f"{name}: other weights than those that {stored.folder} was made with")
+        raise DataError(f"{name}: its weights are not those that made {stored.folder}")
     return of_model(model, modality)
 
 

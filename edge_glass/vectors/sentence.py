@@ -72,7 +72,7 @@ def _loaded(model: Model) -> Any:
     needs(model.name, "encoders", "sentence_transformers")
     modules: Any = model.read("modules.json") or []
     if foreign := [each["type"] for each in modules if not each["type"].startswith(OURS)]:
-        raise ConfigError(f"{model.name}: its modules {', '.join(foreign)} are code of its own")
+        raise ConfigError(f"{model.name}: its own code is not run: {', '.join(foreign)}")
     import sentence_transformers
     import transformers
 

@@ -235,7 +235,7 @@ def serve(finder: Finder, host: str, port: int) -> None:
     """
     site = Site(finder, frozenset({"localhost", host.lower()}))
     if host not in ("127.0.0.1", "localhost", "::1"):
-        print(f"Whoever reaches {host} can see this data: there is no password.", flush=True)
+        print(f"Everyone who can reach {host} sees this data: there is no password.", flush=True)
 
     async def run() -> None:
         runner = web.AppRunner(site.app(), access_log=None, shutdown_timeout=SECONDS)

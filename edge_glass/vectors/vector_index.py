@@ -199,7 +199,7 @@ def read(folder: Path) -> dict[str, Any]:
     written = schema.read(folder / FILE, DESCRIBED, REMEDY)["files"]
     record = records.read(folder / FILE)
     if record is None or any(records.fault(folder / name, *written[name]) for name in written):
-        raise DataError(f"{folder}: a file of it is not what was written: {REMEDY}")
+        raise DataError(f"{folder}: a file in it was changed: {REMEDY}")
     return record
 
 

@@ -97,13 +97,13 @@ def test_nan_is_missing_and_splits_can_be_told_apart(data: Path, tmp_path: Path)
         ("fit > (SELECT 1)", "subquery is not of one row alone"),
         ("fit IN (SELECT 1 FROM read_text('/etc/passwd'))", "subquery is not of one row"),
         ("1) OR (1 = 1", "syntax error"),
-        ("1 FROM read_text('/etc/passwd')", "no expression"),
-        ("fit > 1; SELECT 1", "no expression"),
-        ("fit > 1, 2", "no expression"),
+        ("1 FROM read_text('/etc/passwd')", "expected one expression"),
+        ("fit > 1; SELECT 1", "expected one expression"),
+        ("fit > 1, 2", "expected one expression"),
         ("*", "star is not of one row alone"),
         ("caption > [1]", "Could not choose|Cannot compare|Conversion|Binder"),
         ("", "SELECT clause without"),
-        ("fit > 1 UNION SELECT 1", "no expression"),
+        ("fit > 1 UNION SELECT 1", "expected one expression"),
         ("fit > 1 LIMIT 1", "syntax error"),
         ("NOT " * 900 + "(fit > 1)", r"^.{0,500}Max expression depth"),
         ("fit > 1 \udc80", "cannot encode"),
@@ -134,7 +134,7 @@ def test_odd_names_divisions_and_long_conditions(tmp_path: Path) -> None:
     assert kept("split = 'mine'") == ["a"]  # a column's values, where there is one
     assert kept("id IN ('b'" + ", 'c'" * 9999 + ")") == ["b"]
     assert len(entries(tmp_path / "out" / "x")["a"]["detail"]) < 500
-    with pytest.raises(ConfigError, match="SQL does not tell id of the row from another"):
+    with pytest.raises(ConfigError, match="SQL cannot tell id of the row from another"):
         kept(f"\"{ROW}\" = '2'")
 
 
@@ -164,7 +164,7 @@ def test_from_python_it_is_the_same_build_with_its_card(
     card = again.folder.with_name("README.md").read_text(encoding="utf-8")
     assert card.count("<!-- /edge-glass t") == 1 and "`fit >= 0 AND title <> '" in card
     for unused in ({"limit": 3}, {"raw": "x"}, {"retry_failed": True}, {"subset": 5}):
-        with pytest.raises(ConfigError, match="give config, out, name and jobs"):
+        with pytest.raises(ConfigError, match="give only config, out, name and jobs"):
             eg.build(data, tmp_path / "two", where="fit >= 0", progress=False, **unused)
 
 

@@ -140,7 +140,9 @@ def test_nothing_kept_is_an_error_that_counts_why(tmp_path: Path) -> None:
     ):
         with pytest.raises(EdgeGlassError) as error:
             ledger.check_kept("x", outcomes, tmp_path)
-        assert str(error.value).startswith(f"x: no row is kept: {said}{tmp_path} says why of each")
+        assert str(error.value).startswith(
+            f"x: no row is kept: {said}{tmp_path} has the reason for each"
+        )
 
 
 def test_a_builder_cannot_invent_an_outcome(

@@ -211,7 +211,7 @@ def test_a_table_that_is_not_in_chunks_is_refused_with_what_to_do(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main(["match", "captions.csv", "--out", "matched"])
-    assert "give a folder of such chunks by --raw" in capsys.readouterr().err
+    assert "give the folder of its chunks by --raw" in capsys.readouterr().err
     assert not (tmp_path / "matched").exists()
 
 

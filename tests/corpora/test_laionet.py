@@ -130,7 +130,7 @@ def test_the_better_rule(cli: Cli, laion: Path, tmp_path: Path) -> None:
     wanted = ["tench", "tiger shark", "tench", "goldfish", "T-shirt", "goldfish"]
     assert names == [*wanted, "carved pumpkin", "tench"]
     shown = cli("match", "clotho", "--out", tmp_path / "x")
-    assert shown.code == 1 and "not made of a table of captions" in shown.err
+    assert shown.code == 1 and "not built from a table of captions" in shown.err
 
 
 def test_steps_go_on_where_they_stopped(laion: Path, tmp_path: Path) -> None:

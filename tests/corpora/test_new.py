@@ -39,7 +39,7 @@ def test_nothing_is_overwritten_and_no_name_is_taken_twice(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("clotho", "edge_glass"):
-        assert "called so already" in cli("new", name).err
+        assert "this name is taken" in cli("new", name).err
     assert "small letters" in cli("new", "../Birds").err
     (tmp_path / "birds").mkdir()
     assert "there already" in cli("new", "birds").err

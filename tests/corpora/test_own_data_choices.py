@@ -197,7 +197,7 @@ def test_splits_have_names_that_datasets_takes(
 
 def test_raw_without_a_name_is_an_error(tmp_path: Path, cli: Cli) -> None:
     told = cli("build", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
-    assert told.code == 1 and "say which config" in told.err
+    assert told.code == 1 and "name the config" in told.err
     put(tmp_path / "d" / "1.jpg", jpeg(1))
     for verb in (eg.plan, eg.build):
         with pytest.raises(EdgeGlassError, match="is where the data are"):
@@ -297,7 +297,7 @@ def test_options_say_the_same_to_each_command(
     for verb in ("init", "plan", "build"):
         told = cli(verb, "d", "--url", "elsewhere")
         assert told.code == 1 and "no key elsewhere; there are name, text" in told.err
-    assert "edit its YAML" in cli("build", "clotho_sample", "--caption", "text").err
+    assert "edit the YAML" in cli("build", "clotho_sample", "--caption", "text").err
 
 
 def test_two_folders_of_one_name_do_not_replace_each_other(

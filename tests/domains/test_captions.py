@@ -103,7 +103,7 @@ def test_out_of_money_and_gone_on_with(out: Path) -> None:
 def test_from_python_the_captions_are_a_build_or_the_error_says_to_go_on(out: Path) -> None:
     with Model() as model:
         ask = {"model": "stand-in", "base_url": model.url, "progress": False}
-        with pytest.raises(eg.NetworkError, match=r"budget is spent.*goes on where it is"):
+        with pytest.raises(eg.NetworkError, match=r"budget is spent.*Run the same command again"):
             eg.caption(out / CLOTHO, **ask, tokens=1)
         made = eg.caption(str(out / CLOTHO), **ask, name="spoken")
     assert made.folder == out / "spoken" and manifest.read(made.folder) == made.manifest

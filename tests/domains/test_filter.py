@@ -238,7 +238,7 @@ def test_the_same_bytes_again(root: Path, tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(root: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("dear")
-    assert "full of something else" in cli("filter", root, "--out", tmp_path / "mine").err
+    assert "holds other files" in cli("filter", root, "--out", tmp_path / "mine").err
     assert "give another folder" in cli("filter", root, "--out", root).err
     assert "no filter shrt" in cli("filter", root, "--out", tmp_path / "o", "--filters", "shrt").err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "dear"

@@ -269,7 +269,7 @@ def test_the_key_is_never_shown(root: Path, cli: Cli) -> None:
 
 def test_two_runs_at_once_are_told_apart(root: Path) -> None:
     held = Calls(root)
-    with Model(root) as model, pytest.raises(EdgeGlassError, match="another run is at it"):
+    with Model(root) as model, pytest.raises(EdgeGlassError, match="another run uses it"):
         ask(root, options(model))
     held.close()
 

@@ -67,7 +67,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
         until(model, 20, running)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
-        assert running.returncode == 130 and "goes on from where it was" in err
+        assert running.returncode == 130 and "run the same command again" in err
         assert "Traceback" not in err
         rows = pq.read_table(root / call_log.TABLE).to_pylist()
         answered = [row for row in rows if row["outcome"] == "answered"]

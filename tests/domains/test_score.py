@@ -130,7 +130,7 @@ def test_mistakes_are_told_plainly(data: Path, tmp_path: Path, cli: Cli) -> None
     assert "no query in split train" in cli("eval", data, "--split", "train").err
     (tmp_path / "p.json").write_text("[]")
     both = ("--predictions", tmp_path / "p.json", "--run", tmp_path / "run.trec")
-    assert "one at a time" in cli("eval", data, *both).err
+    assert "give one of them" in cli("eval", data, *both).err
     line = ("eval", data, "--predictions", tmp_path / "p.json", "--split", "validation")
     assert "no question in split" in cli(*line).err
     build(catalog.variant("slides_qa_retrieval_sample-qrels"), tmp_path / "part", Options())

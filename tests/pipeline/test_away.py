@@ -74,7 +74,7 @@ def test_a_stopped_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     sent(there)
     assert len(made) == len(set(made)) + 1
     next((tmp_path / "out" / "clotho_sample").glob("train-*")).unlink()
-    with pytest.raises(EdgeGlassError, match="is not there as it was made"):
+    with pytest.raises(EdgeGlassError, match="is missing there or was changed"):
         sent(there)
 
 

@@ -255,7 +255,7 @@ def test_stopped_by_a_signal(site: Site, tmp_path: Path, sign: signal.Signals) -
                 break
     assert process.returncode != 0
     assert "Traceback" not in run.log()
-    assert ("goes on from where it was" in run.log()) == (sign == signal.SIGINT)
+    assert ("run the same command again" in run.log()) == (sign == signal.SIGINT)
     assert_gone(run.marks[0])
     run.look()
     run.finish()

@@ -228,7 +228,7 @@ def test_nothing_is_taken_from_a_damaged_build(part: str, tmp_path: Path, cli: C
                 EdgeGlassError, match=r"(?s)recorded was.*edge-glass build pixmo_cap"
             ):
                 made(raw, tmp_path / "out", **again)
-            with pytest.raises(EdgeGlassError, match=r"nothing is taken from it"):
+            with pytest.raises(EdgeGlassError, match=r"damaged, not used"):
                 made(raw, tmp_path / "new", refresh=tmp_path / "out")
         assert files(made(raw, tmp_path / "out")) == whole
         assert files(made(raw, tmp_path / "out", refresh=tmp_path / "out")) == whole

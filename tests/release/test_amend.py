@@ -152,7 +152,7 @@ def test_a_version_follows_one_of_which_rows_were_withdrawn_and_amended(
     eg.withdraw(REPO, ids=[gone], version="1.1.0", certificate=tmp_path)
     path = edits(tmp_path, (id, "license", "CC0"))
     eg.amend(REPO, path, version="1.2.0")
-    with pytest.raises(DataError, match="its last version has all of it"):
+    with pytest.raises(DataError, match="nothing is new since its last version"):
         eg.amend(REPO, path, version="1.3.0")
     eg.amend(REPO, edits(tmp_path, (id, "license", "CC-BY")), version="1.3.0")
     eg.append(REPO, out, version="1.4.0")

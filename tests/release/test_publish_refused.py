@@ -74,7 +74,7 @@ def shorten(folder: Path) -> None:
     [
         (flip, "train-00000-of-00001.parquet: sha256 differs from the manifest's: build again"),
         (lose, "test-00000-of-00001.parquet is missing: build again"),
-        (cut, "clotho_sample: built with --limit, for a look: build it whole"),
+        (cut, "clotho_sample: built with --limit, rows are missing: build it whole"),
         (empty, "clotho_sample: not one row was kept: see its ledger for why"),
         (uneven, "train does not balance: 4 rows are published"),
         (lacking, "train does not balance: 5 rows are published"),

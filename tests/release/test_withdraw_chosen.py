@@ -91,7 +91,7 @@ def test_sql_is_one_expression_over_a_row_and_reads_no_file(tmp_path: Path, wher
 
 def test_a_text_is_no_list_of_ids(tmp_path: Path) -> None:
     folder = captions(tmp_path, "a", "b", "c")
-    with pytest.raises(ConfigError, match="ids and sha256 are lists"):
+    with pytest.raises(ConfigError, match="ids and sha256: expected a list"):
         eg.withdraw(tmp_path, ids="ab")
     assert rows(folder).keys() == {"a", "b", "c"}
 
@@ -114,7 +114,7 @@ def test_a_reason_that_names_the_row_is_refused(tmp_path: Path) -> None:
         eg.withdraw(tmp_path, ids=["Jane Doe"], reason="Jane Doe asked for it")
     assert rows(folder).keys() == {"Jane Doe", "b"}
     eg.withdraw(tmp_path, ids=["Jane Doe"], reason="she asked for it")
-    with pytest.raises(EdgeGlassError, match="or all were withdrawn before"):
+    with pytest.raises(EdgeGlassError, match="or all that match were withdrawn before"):
         eg.withdraw(tmp_path, ids=["Jane Doe"], reason="another one")
 
 

@@ -222,7 +222,9 @@ def test_a_bot_check_stops_the_run(site: Site, tmp_path: Path) -> None:
     site.asked.clear()
     rows = [ask("bot"), *map(ask, ids * 10)]
     raw = Raw("x", {}, remote={"clips": remote(site, tmp_path, Network(seconds=120, at_once=1))})
-    with pytest.raises(EdgeGlassError, match=r"takes us for a bot.*--cookies.*goes on from there"):
+    with pytest.raises(
+        EdgeGlassError, match=r"takes us for a bot.*--cookies.*run the same command again"
+    ):
         list(media([rows], raw))
     assert sum(site.asked.values()) == 1
 

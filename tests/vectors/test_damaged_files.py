@@ -51,7 +51,7 @@ def test_an_array_of_an_index_that_is_cut(searched: Path, tmp_path: Path) -> Non
     for size in (0, 40, 200):
         path = vector_index.place(one) / "train-00000.rows.npy"
         path.write_bytes(path.read_bytes()[:size])
-        with pytest.raises(EdgeGlassError, match="a file of it is not what was written"):
+        with pytest.raises(EdgeGlassError, match="a file in it was changed"):
             vector_index.opened(one)
 
 

@@ -200,7 +200,7 @@ def test_keep_goes_on_and_names_both(
     described.write_text(json.dumps(now | made_with))
     shard.unlink()
     before = [other.read_bytes() for other in others]
-    assert "embed --keep` goes on" in " ".join(cli(*run).err.split())
+    assert "embed --keep`, which names both" in " ".join(cli(*run).err.split())
     assert cli(*run, "--keep").code == cli(*run).code == 0 and shard.is_file()
     assert [other.read_bytes() for other in others] == before
     mixed = json.loads(described.read_text())["made_with"]

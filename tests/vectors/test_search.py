@@ -120,7 +120,7 @@ def test_other_weights_under_the_same_name_are_told(
     where = ("--embeddings", folder.parent / "embeddings")
     assert cli("index", folder, "--column", "plot", "--memory", 1, *where).code == 0
     tinymodels.clip(tmp_path / "clip", seed=1)
-    with pytest.raises(EdgeGlassError, match="other weights than those"):
+    with pytest.raises(EdgeGlassError, match="its weights are not those"):
         Finder(folder).find(Query("text", "a dog"))
 
 

@@ -117,7 +117,7 @@ class Calls:
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
                 raise
-            raise DataError(f"{path}: another run is at it: wait until it has ended") from None
+            raise DataError(f"{path}: another run uses it: wait until it has ended") from None
         except sqlite3.DatabaseError as error:
             raise DataError(
                 f"{path}: damaged ({error}): put it aside; answers in qa files are kept"

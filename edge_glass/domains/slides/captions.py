@@ -48,7 +48,7 @@ def caption(
     """
     build, out = manifest.read(folder), folder.parent
     if COLUMN in build.features:
-        raise ConfigError(f"{folder}: it has {COLUMN} already: caption the build it was made of")
+        raise ConfigError(f"{folder}: has {COLUMN} already: caption the build it was made from")
     column = _column(build, column)
     name = name or f"{build.config}_captioned"
     revise.check_target(folder, out, name)

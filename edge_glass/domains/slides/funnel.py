@@ -82,7 +82,7 @@ def _clear(root: Path, out: Path, names: list[str]) -> None:
     outputs.check_apart(root, out)
     claimed = outputs.claimed(out)
     if out.is_dir() and any(out.iterdir()) and FILE not in claimed:
-        raise DataError(f"--out {out}: is full of something else: name a new folder")
+        raise DataError(f"--out {out}: holds other files: name a new folder")
     ours = [out / name for name in claimed if (out / name).is_dir()]
     for folder in ours:
         outputs.check_replaceable(folder, decks.inventory(folder))

@@ -39,7 +39,7 @@ class Asked:
         """Raise NetworkError if the run was stopped or something brought no answer."""
         if self.stopped or self.slides.get(FAILED):
             why = self.stopped or f"some {what} brought no answer (last: {self.failure})"
-            raise NetworkError(f"{place}: {why}. The same command goes on where it is.")
+            raise NetworkError(f"{place}: {why}. Run the same command again to continue.")
 
 
 class Run:
@@ -110,5 +110,5 @@ class Run:
         if failed.reply.outcome == replies.DENIED or self._in_a_row >= most:
             raise NetworkError(
                 f"{self._failure}. Nothing is lost: mend it (the key: ${vision_model.KEY}), and "
-                "the same command goes on."
+                "run the same command again to continue."
             )

@@ -95,7 +95,7 @@ def rows(folder: Path, split: str, *names: str) -> Iterator[Example]:
     for name in ("page", "query", "question"):
         if name in names and name not in known:
             said = " or ".join(SPELLINGS[name])
-            raise DataError(f"{folder}: no column {said}: build it with one that is called so")
+            raise DataError(f"{folder}: no column {said}: build it with that column")
     facts = build.splits.get(split)
     for shard in facts.shards if facts else ():
         for row in parquet.rows(folder / shard.file, [*known.values()]):
