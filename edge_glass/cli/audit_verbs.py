@@ -24,20 +24,20 @@ def audit(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option("--against", metavar="DIR", help="Another corpus; may stand several times."),
+        typer.Option("--against", metavar="DIR", help="Another corpus; may be repeated."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Gets DIR/audit/; default: where the build is."),
+        typer.Option("--out", metavar="DIR", help="For DIR/audit/; default: where the build is."),
     ] = None,
     drop_flagged: Annotated[
-        bool, typer.Option("--drop-flagged", help="Make a config without the rows found.")
+        bool, typer.Option("--drop-flagged", help="Make a config without the rows that were found.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="Of that config; default: <config>_audited.")
+        str | None, typer.Option("--name", help="Name of that config; default: <config>_audited.")
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Of the captions, with commas; default: the corpus's.")
+        str | None, typer.Option(help="Languages of captions, e.g. en,fr; default: the corpus's.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="asr: tiny, base, …, org/model, or a CTranslate2 folder.")

@@ -46,7 +46,7 @@ def ledger(
     reason: Annotated[str | None, typer.Option(help="List all rows with this outcome.")] = None,
     json: Json = False,
 ) -> None:
-    """What became of the source rows: counts, and the rows that were dropped."""
+    """The outcome of each source row: counts, and the rows that were dropped."""
     from edge_glass.cli import terminal
     from edge_glass.core import ledger as ledgers
     from edge_glass.core import locations, manifest
@@ -74,7 +74,7 @@ def ledger(
 
 @app.command(epilog="Example: edge-glass report data")
 def report(directory: Built, json: Json = False) -> None:
-    """Draw report.html anew: what was kept, some rows, class frequencies, captions, overlaps."""
+    """Make report.html again: what was kept, some rows, class frequencies, captions, overlaps."""
     from edge_glass.cli import terminal
     from edge_glass.core import manifest, names
     from edge_glass.release import write_card
@@ -98,7 +98,7 @@ def export(
         bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")
     ] = False,
     name_by: Annotated[
-        str | None, typer.Option("--name-by", help="The column that files are called after.")
+        str | None, typer.Option("--name-by", help="The column that names the files.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -140,7 +140,7 @@ def plan(
 def build(
     names: Names = None,
     out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Gets DIR/<config>/; or a URL: s3://…")
+        str, typer.Option("--out", metavar="DIR", help="Folder for DIR/<config>/; or a URL: s3://…")
     ] = "data",
     raw: RawDir = None,
     jobs: Jobs = None,
@@ -155,37 +155,37 @@ def build(
         str | None, typer.Option("--mirror", help="URL of a folder to fetch from before upstream.")
     ] = None,
     unverified: Annotated[
-        bool, typer.Option("--unverified", help="Take raw files whose checksum differs.")
+        bool, typer.Option("--unverified", help="Accept raw files with another checksum.")
     ] = False,
     fetch_clips: Annotated[
-        bool, typer.Option("--fetch-clips", help="Clips: fetched, though --raw has the rest.")
+        bool, typer.Option("--fetch-clips", help="Clips: fetch them, though --raw has the rest.")
     ] = False,
     cookies: Annotated[
         Path | None,
         typer.Option("--cookies", metavar="FILE", help="Clips: a cookies.txt to sign in with."),
     ] = None,
     proxy: Annotated[
-        str | None, typer.Option("--proxy", metavar="URL", help="Clips: ask through this proxy.")
+        str | None, typer.Option("--proxy", metavar="URL", help="Clips: use this proxy.")
     ] = None,
     at_once: Annotated[
         int, typer.Option("--clips-at-once", min=1, max=64, help="Clips: fetched at once.")
     ] = 4,
     per_minute: Annotated[
-        float | None, typer.Option("--clips-per-minute", min=0.1, help="Clips: no more than these.")
+        float | None, typer.Option("--clips-per-minute", min=0.1, help="Clips: at most this rate.")
     ] = None,
     seconds: Annotated[
-        float, typer.Option("--clip-seconds", min=1, help="Clips: time for one try at one.")
+        float, typer.Option("--clip-seconds", min=1, help="Clips: seconds for one try.")
     ] = 180,
     connections: Annotated[
-        int, typer.Option("--connections", min=1, max=1000, help="URLs: at once, a process.")
+        int, typer.Option("--connections", min=1, max=1000, help="URLs at once, by a process.")
     ] = 128,
     per_host: Annotated[
         int,
-        typer.Option("--per-host", min=1, max=1000, help="URLs: at once from a host, a process."),
+        typer.Option("--per-host", min=1, max=1000, help="URLs at once from a host, by a process."),
     ] = 16,
     intranet: Intranet = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="URLs: only those again that may arrive now.")
+        bool, typer.Option("--retry-failed", help="URLs: only failed ones that may work now.")
     ] = False,
     refresh: Annotated[
         Path | None,
@@ -193,20 +193,20 @@ def build(
     ] = None,
     allow_empty: AllowEmpty = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Complete builds: read every file, mend what is broken.")
+        bool, typer.Option("--check", help="Complete builds: read every file, repair damaged ones.")
     ] = False,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Complete builds: go on with what other code began."),
+        typer.Option("--keep", help="Continue builds that other code began."),
     ] = False,
     rebuild: Annotated[
         bool,
-        typer.Option("--rebuild", help="Complete builds: make again, and what other code began."),
+        typer.Option("--rebuild", help="Make all again, also what other code began."),
     ] = False,
     obey: Annotated[
         list[str] | None,
         typer.Option(
-            "--obey", metavar="DIR", help="Withdrawals and edits of that build hold here, too."
+            "--obey", metavar="DIR", help="Apply the withdrawals and edits of that build here, too."
         ),
     ] = None,
     where: Annotated[
@@ -219,7 +219,7 @@ def build(
 ) -> None:
     """Build configs, or your own data: a folder, a table, its YAML (no name: every bundled sample).
 
-    Run it again to go on after a stop.
+    Run it again to continue after a stop.
     """
     from edge_glass.cli import terminal
     from edge_glass.core import locations

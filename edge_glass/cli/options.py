@@ -16,17 +16,15 @@ if TYPE_CHECKING:
     from edge_glass.corpora.catalog import Variant
     from edge_glass.corpora.understand import Choices
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; rows a line each.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; one line for each row.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Configs, see `list`.")]
-Out = Annotated[
-    Path, typer.Option("--out", help="The folder that gets DIR/<config>/.", metavar="DIR")
-]
+Out = Annotated[Path, typer.Option("--out", help="Folder for DIR/<config>/.", metavar="DIR")]
 RawDir = Annotated[
     Path | None,
-    typer.Option("--raw", metavar="DIR", help="Raw files on disk; the network is left alone."),
+    typer.Option("--raw", metavar="DIR", help="Raw files on disk; nothing is downloaded."),
 ]
-AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="No row kept is no error.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N rows a split.")]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Accept a build of no row.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N rows of each split.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")]
 Ray = Annotated[
     str | None,
@@ -57,15 +55,15 @@ Place = Annotated[
         metavar="DIR", help="A folder that `build` made, org/name@1.0.0 on the Hub, or a URL."
     ),
 ]
-Memory = Annotated[float, typer.Option("--memory", min=0.4, help="GB, over all jobs.")]
-Intranet = Annotated[bool, typer.Option("--intranet", help="URLs: go to private addresses, too.")]
+Memory = Annotated[float, typer.Option("--memory", min=0.4, help="GB for all jobs.")]
+Intranet = Annotated[bool, typer.Option("--intranet", help="URLs: allow private addresses, too.")]
 Built = Annotated[
     Path, typer.Argument(metavar="DIR", help="A folder that `build` made.", parser=locations.here)
 ]
 
 Embeddings = Annotated[
     Path | None,
-    typer.Option("--embeddings", metavar="DIR", help="The --out of `embed`, if it had one."),
+    typer.Option("--embeddings", metavar="DIR", help="The --out that `embed` was given."),
 ]
 
 

@@ -42,12 +42,12 @@ def init(
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the corpus: letters, digits, _.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: letters, digits, _.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The folder that is made; NAME if not given.")
+        Path | None, typer.Option("--out", "-o", help="The folder to make; default: NAME.")
     ] = None,
     builder: Annotated[
-        bool, typer.Option("--builder", help="With a builder, for what no layout reads.")
+        bool, typer.Option("--builder", help="With a builder, for data that no layout reads.")
     ] = False,
     json: Json = False,
 ) -> None:

@@ -20,11 +20,9 @@ Changed = Annotated[
     str, typer.Argument(metavar="DIR", help="A folder that `build` made, or org/name.")
 ]
 OneConfig = Annotated[
-    str | None, typer.Argument(metavar="CONFIG", help="Only this one; default: all.")
+    str | None, typer.Argument(metavar="CONFIG", help="Only this config; default: all.")
 ]
-Version = Annotated[
-    str | None, typer.Option("--version", help="On the Hub: the version that this makes.")
-]
+Version = Annotated[str | None, typer.Option("--version", help="On the Hub: the new version.")]
 
 
 @app.command(epilog="Example: edge-glass withdraw data --ids gone.txt --reason 'asked by mail'")
@@ -32,20 +30,20 @@ def withdraw(
     directory: Changed,
     config: OneConfig = None,
     ids: Annotated[
-        Path | None, typer.Option("--ids", metavar="FILE", help="Ids, a line each.")
+        Path | None, typer.Option("--ids", metavar="FILE", help="A file of ids, one a line.")
     ] = None,
     sha256: Annotated[
         Path | None,
-        typer.Option("--sha256", metavar="FILE", help="Digests of media, a line each."),
+        typer.Option("--sha256", metavar="FILE", help="A file of sha256 of media, one a line."),
     ] = None,
     url: Annotated[
-        str | None, typer.Option("--url", help="A pattern, e.g. 'https://example.com/*'.")
+        str | None, typer.Option("--url", help="Pattern of URLs, e.g. 'https://example.com/*'.")
     ] = None,
     where: Annotated[
         str | None, typer.Option("--where", help="SQL over columns, e.g. 'speaker_id = 1089'.")
     ] = None,
     reason: Annotated[
-        str, typer.Option("--reason", help="Is published: names nobody.")
+        str, typer.Option("--reason", help="The reason. It is published: name nobody.")
     ] = "on request",
     version: Version = None,
     certificate: Annotated[
@@ -56,12 +54,12 @@ def withdraw(
         bool, typer.Option("--purge", help="On the Hub: earlier versions and the history go, too.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --purge: say what would go, change nothing.")
+        bool, typer.Option("--dry-run", help="With --purge: show what would go, change nothing.")
     ] = False,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
-    """Take rows back: from shards, ledger and all that was made of them; with a certificate."""
+    """Remove rows from shards, ledger and all that was made from them; with a certificate."""
     from edge_glass.cli import revision_output, terminal
     from edge_glass.release.withdraw import Request, plan_purge
     from edge_glass.release.withdraw import withdraw as take_back
@@ -85,11 +83,11 @@ def withdraw(
 def purge(
     repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would go, change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would go, change nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Take all rows that were withdrawn out of the history: versions that hold them go for good."""
+    """Remove withdrawn rows from the history: versions that hold them are deleted for good."""
     from edge_glass.cli import revision_output, terminal
     from edge_glass.release.purge import withdrawn_before
 
@@ -107,13 +105,13 @@ def append(
     config: OneConfig = None,
     on_same: Annotated[
         Literal["skip", "error", "replace"],
-        typer.Option("--on-same", help="What becomes of ids that are there."),
+        typer.Option("--on-same", help="For ids that are there: skip, error or replace."),
     ] = "skip",
     version: Version = None,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
-    """Put rows of another build behind those that are there; shards that are there stay."""
+    """Add rows of another build behind those that are there; old shards stay as they are."""
     from edge_glass.release.append import append as join
 
     builds, release = join(
@@ -151,7 +149,7 @@ def compact(
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
-    """Make what grew by appends anew, byte for byte as one build of the same rows makes it."""
+    """Build anew what grew by appends: the same bytes as one build of all rows."""
     from edge_glass.pipeline.build import Options
     from edge_glass.release.compact import compact as in_one_go
 
@@ -174,7 +172,7 @@ def _say(builds: "dict[str, Manifest]", release: "Release | None", json: bool) -
 @app.command(epilog="Example: edge-glass why org/edge-glass@1.0.0 'train/12'")
 def why(
     directory: Place,
-    id: Annotated[str, typer.Argument(metavar="ID", help="Of a row.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="Id of a row.")],
     json: Json = False,
 ) -> None:
     """Where a row comes from: source, licence, consent, code, shard, findings, edits."""

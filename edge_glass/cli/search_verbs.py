@@ -20,7 +20,7 @@ def index(
         str | None, typer.Option(help="COLUMN or COLUMN:ENCODER; default: all that are embedded.")
     ] = None,
     memory: Annotated[
-        float, typer.Option("--memory", min=0.1, help="GB, of the work and of the index.")
+        float, typer.Option("--memory", min=0.1, help="Memory in GB, to build and for the index.")
     ] = 4,
     embeddings: Embeddings = None,
     json: Json = False,
@@ -52,9 +52,9 @@ def search(
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Rows to show.")] = 10,
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", help="column=value, >=, <= or ~ (contains); may stand twice."),
+        typer.Option("--filter", help="column=value, >=, <= or ~ (contains); may be repeated."),
     ] = None,
-    nsfw: Annotated[bool, typer.Option("--nsfw", help="Show what may not be safe, too.")] = False,
+    nsfw: Annotated[bool, typer.Option("--nsfw", help="Also rows that may be unsafe.")] = False,
     embeddings: Embeddings = None,
     json: Json = False,
 ) -> None:
@@ -73,7 +73,7 @@ def search(
 def serve(
     directory: Built,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8017,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8017,
     embeddings: Embeddings = None,
 ) -> None:
     """A page to search a build with: texts, pictures, sounds; results to see and to hear."""
@@ -88,14 +88,14 @@ def page(
     directory: Annotated[
         str, typer.Argument(help="A build, or a version on the Hub: org/name@1.0.0", metavar="DIR")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The folder that gets the page.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the page.")],
     config: Annotated[
-        str | None, typer.Option("--config", help="Of several, or of a version on the Hub.")
+        str | None, typer.Option("--config", help="If there are several, or on the Hub.")
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="URL", help="Where the page finds the shards; default: DIR."
+            "--data", metavar="URL", help="Address where the page finds the shards; default: DIR."
         ),
     ] = None,
     embeddings: Embeddings = None,

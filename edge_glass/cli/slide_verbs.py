@@ -38,23 +38,23 @@ def collect(
         str,
         typer.Argument(help="A folder of PDFs or of decks, a list of URLs (a file), or a site."),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets DIR/<id>/.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for DIR/<id>/.")],
     dpi: Annotated[int, typer.Option(min=20, max=600, help="PDFs: dots an inch.")] = 150,
-    jobs: Annotated[int | None, typer.Option(min=1, help="PDFs: at once; default: cores.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="PDFs: processes.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Only decks in this language, e.g. es.")
     ] = None,
     keyword: Annotated[
-        list[str] | None, typer.Option(help="Site: decks that hold this word; may stand twice.")
+        list[str] | None, typer.Option(help="Site: decks with this word; may be repeated.")
     ] = None,
     site: Annotated[str, typer.Option(help="Site: the format of its pages.")] = "nextdata",
     delay: Annotated[
         float, typer.Option(min=0, help="Site: seconds between two requests to a host.")
     ] = 5.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Site: so many decks.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Site: at most so many decks.")] = None,
     intranet: Intranet = False,
     ocr: Annotated[
-        bool, typer.Option("--ocr", help="Read slides that have no text off their pictures.")
+        bool, typer.Option("--ocr", help="Slides without text: read it from the picture (OCR).")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -146,30 +146,30 @@ def qa(
         typer.Option(
             "--language",
             "--qa-language",
-            help="To write in; default: each deck's own; caption: en.",
+            help="Language to write in; default: the deck's; caption: en.",
         ),
     ] = None,
-    pairs: Annotated[int, typer.Option(min=1, max=20, help="A slide and task.")] = 2,
+    pairs: Annotated[int, typer.Option(min=1, max=20, help="For a slide and task.")] = 2,
     connections: Annotated[int, typer.Option(min=1, max=500, help="Calls at once.")] = 16,
     price_in: Annotated[
-        float, typer.Option(min=0, help="Dollars for a million tokens that are sent.")
+        float, typer.Option(min=0, help="Dollars for a million tokens sent.")
     ] = 0.0,
     price_out: Annotated[
-        float, typer.Option(min=0, help="Dollars for a million tokens of answers.")
+        float, typer.Option(min=0, help="Dollars for a million tokens answered.")
     ] = 0.0,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Dollars, over all runs on the folder.")
+        float | None, typer.Option(min=0, help="Dollars for all runs on the folder.")
     ] = None,
     token_budget: Annotated[
-        int | None, typer.Option(min=1, help="Tokens, over all runs on the folder.")
+        int | None, typer.Option(min=1, help="Tokens for all runs on the folder.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=50, help="Of one answer.")] = 1000,
-    seconds: Annotated[float, typer.Option(min=1, help="That one call may take.")] = 120.0,
+    max_tokens: Annotated[int, typer.Option(min=50, help="Tokens of one answer.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds for one call.")] = 120.0,
     blind: Annotated[
         bool, typer.Option("--blind", help="Ask if a pair can be answered without its slide.")
     ] = False,
     others: Annotated[
-        int, typer.Option(min=0, max=20, help="Ask which of so many more slides answers a pair.")
+        int, typer.Option(min=0, max=20, help="Ask which of N more slides answers a pair.")
     ] = 0,
     prompts: Annotated[
         Path | None,
@@ -177,10 +177,10 @@ def qa(
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(help="caption: of images, frames or sounds; default: the only one."),
+        typer.Option(help="caption: column of media; default: the only one."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="caption: of the new config; default: <config>_captioned.")
+        str | None, typer.Option(help="caption: the new config; default: <config>_captioned.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -249,18 +249,18 @@ def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:
 
 def filter_(
     directory: Decks,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the decks kept.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of kept decks.")],
     filters: Annotated[
-        str | None, typer.Option(help="Which, in which order, with commas; default: all.")
+        str | None, typer.Option(help="Filters in order, with commas; default: all.")
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="That all must be in; default: each deck's own.")
+        str | None, typer.Option(help="Language that all must be in; default: the deck's.")
     ] = None,
     qa_language: Annotated[
-        str | None, typer.Option(help="Of questions and answers, if it is not the deck's: e.g. fr.")
+        str | None, typer.Option(help="Language of questions, if not the deck's: e.g. fr.")
     ] = None,
-    min_chars: Annotated[int, typer.Option(min=1, help="Of a question or an answer.")] = 10,
-    min_slides: Annotated[int, typer.Option(min=1, help="Of a deck.")] = 3,
+    min_chars: Annotated[int, typer.Option(min=1, help="Of question or answer.")] = 10,
+    min_slides: Annotated[int, typer.Option(min=1, help="Fewest slides of a deck.")] = 3,
     whole_deck: Annotated[
         bool, typer.Option("--whole-deck", help="A pair that is too short drops its deck.")
     ] = False,
@@ -318,9 +318,9 @@ def evaluate(
         typer.Option(metavar="COLUMN[:ENCODER]", help="Search this embedded column of the pages."),
     ] = None,
     indexed: Annotated[
-        bool, typer.Option("--indexed", help="By the column's index, not comparing every page.")
+        bool, typer.Option("--indexed", help="Use the column's index, do not compare every page.")
     ] = False,
-    split: Annotated[str, typer.Option(help="The split that is judged.")] = "test",
+    split: Annotated[str, typer.Option(help="The split to judge.")] = "test",
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the search's run here, as TREC's.")
     ] = None,

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from edge_glass.sources.table_layout import Layout
 
 app = typer.Typer()
-PartsOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets parts and ledger.")]
+PartsOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="For parts and ledger.")]
 TableName = Annotated[str, typer.Argument(help="A config whose source is a table of captions.")]
-ModelJobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; each has a model.")]
+ModelJobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; each loads a model.")]
 
 
 @app.command(epilog="Example: edge-glass dedup laion400m --raw chunks --out unique --parts 32")
@@ -43,12 +43,12 @@ def dedup(
     jobs: Jobs = None,
     ray: Ray = None,
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Take what can be read of damaged chunks.")
+        bool, typer.Option("--skip-damaged", help="Of damaged chunks take what can be read.")
     ] = False,
     allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
-    """Rows of a table once each, in N parts: the first of equal rows stays, all are in a ledger."""
+    """Deduplicate a table into N parts: the first of equal rows stays, all are in a ledger."""
     from edge_glass.cli import terminal
     from edge_glass.tables.dedup import Wanted, deduplicate
 
@@ -72,7 +72,7 @@ def match(
     allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
-    """Rows of a table whose captions name one class of ImageNet, with its id."""
+    """Find rows of a table whose captions name one class of ImageNet, and add its id."""
     from edge_glass.cli import terminal
     from edge_glass.domains.imagenet import classify
     from edge_glass.tables import steps
@@ -89,14 +89,14 @@ def match(
 
 @app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")
 def similarity(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `match` made.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `match` made.")],
     out: PartsOut,
     encoder: Encoder = "clip-vit-b32",
     jobs: ModelJobs = 1,
     ray: Ray = None,
     json: Json = False,
 ) -> None:
-    """How similar each caption is to the definition of its class, by a text encoder."""
+    """Measure with a text encoder how similar each caption is to the definition of its class."""
     from edge_glass.cli import terminal
     from edge_glass.domains.imagenet import classify
     from edge_glass.tables import steps
@@ -121,7 +121,7 @@ def retrieve(
     ray: Ray = None,
     json: Json = False,
 ) -> None:
-    """For each caption of a build the most similar one of a table, each of them once."""
+    """Find for each caption of a build the most similar one in a table, each of them once."""
     from edge_glass.cli import terminal
     from edge_glass.domains.imagenet import nearest
 

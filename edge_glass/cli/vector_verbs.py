@@ -11,7 +11,7 @@ from edge_glass.core.processors import cores
 
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", min=1, help="Processes that decode; default: cores if on a GPU, or 1."),
+    typer.Option("--jobs", min=1, help="Processes that decode; default: cores with a GPU, else 1."),
 ]
 
 
@@ -26,11 +26,11 @@ def embed(
     ] = None,
     layout: Annotated[str, typer.Option(help="parquet, or clip-retrieval.")] = "parquet",
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows at once; found by itself if not set.")
+        int | None, typer.Option(min=1, help="Rows at once; default: chosen for the device.")
     ] = None,
     jobs: Jobs = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Go on with what other libraries began; both are noted.")
+        bool, typer.Option("--keep", help="Continue what other libraries began; both are noted.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -60,12 +60,12 @@ def embed(
 
 def views(
     directory: Built,
-    out: Annotated[Path, typer.Option("--out", help="The folder that gets the arrays.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the arrays.")],
     encoder: Annotated[
         list[str],
-        typer.Option(help="clip, blip2, or NAME=IMAGE,TEXT of two encoders; may stand twice."),
+        typer.Option(help="clip, blip2, or NAME=IMAGE,TEXT of two encoders; may be repeated."),
     ],
-    count: Annotated[int, typer.Option("--views", min=1, help="Of each original.")] = 70,
+    count: Annotated[int, typer.Option("--views", min=1, help="Views of each original.")] = 70,
     fit: Annotated[
         str, typer.Option(help="What the z-score is fitted on: train, or all as in the paper.")
     ] = "train",
@@ -75,8 +75,8 @@ def views(
     as_paper: Annotated[
         bool, typer.Option("--as-paper", help="Masks and crops drawn as the paper's code does.")
     ] = False,
-    image: Annotated[str, typer.Option("--image-column", help="The images.")] = "image",
-    text: Annotated[str, typer.Option("--text-column", help="The texts.")] = "plot",
+    image: Annotated[str, typer.Option("--image-column", help="Column of images.")] = "image",
+    text: Annotated[str, typer.Option("--text-column", help="Column of texts.")] = "plot",
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
@@ -107,12 +107,12 @@ def views(
 
 def align(
     directory: Built,
-    left: Annotated[str, typer.Option(help="COLUMN:ENCODER, or COLUMN if it has but one.")],
-    right: Annotated[str, typer.Option(help="As --left.")],
+    left: Annotated[str, typer.Option(help="COLUMN:ENCODER, or COLUMN if one encoder.")],
+    right: Annotated[str, typer.Option(help="The other one, like --left.")],
     layers: Annotated[int, typer.Option(min=1, max=2, help="1: linear.")] = 1,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Probes that are trained.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of probes to train.")] = 5,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Recalls as a picture, an SVG.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the recalls into this SVG.")
     ] = None,
     embeddings: Embeddings = None,
     json: Json = False,
@@ -146,7 +146,7 @@ def align(
 
 def score(
     directory: Built,
-    name: Annotated[str, typer.Option("--name", help="Of the score, as --where will call it.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the score, for --where.")],
     of: Annotated[
         str | None,
         typer.Option("--of", help="Embedded columns: two (image:clip,caption:clip), or one."),
@@ -159,11 +159,9 @@ def score(
         str | None, typer.Option("--model", help="A classifier: org/model on the Hub, or a folder.")
     ] = None,
     column: Annotated[
-        str | None, typer.Option(help="--model: what it sees, hears or reads.")
+        str | None, typer.Option(help="--model: the column that it sees, hears or reads.")
     ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="--model: the label that it is sure of.")
-    ] = None,
+    label: Annotated[str | None, typer.Option(help="--model: the label to score.")] = None,
     embeddings: Embeddings = None,
     jobs: Jobs = None,
     json: Json = False,

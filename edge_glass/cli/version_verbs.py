@@ -19,15 +19,15 @@ def diff(
     old: Place,
     new: Place,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Outcomes as a picture, an SVG.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the outcomes into this SVG.")
     ] = None,
     page: Annotated[
         Path | None,
-        typer.Option("--page", metavar="FILE", help="Rows side by side, as HTML of at most 2 MB."),
+        typer.Option("--page", metavar="FILE", help="HTML of rows side by side, at most 2 MB."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """What changed between two builds: rows, columns, outcomes. Exits 1 if anything did."""
+    """Compare two builds: rows, columns, outcomes. Exits 1 if anything differs."""
     from edge_glass.core import locations
     from edge_glass.release import diff as versions
     from edge_glass.release import diff_page
@@ -45,11 +45,11 @@ def diff(
 @app.command(epilog="Example: edge-glass history org/edge-glass")
 def history(
     repo: Annotated[
-        str, typer.Argument(metavar="REPO", help="org/name on the Hub; with @1.1.0 up to that.")
+        str, typer.Argument(metavar="REPO", help="org/name on the Hub; @1.1.0: up to that.")
     ],
     json: Json = False,
 ) -> None:
-    """The versions of a dataset, when each was made, what it changed: rows, withdrawals, edits."""
+    """List the versions of a dataset: when each was made, and its rows, withdrawals, edits."""
     from edge_glass.cli import terminal
     from edge_glass.release.history import history as versions
 
@@ -96,9 +96,9 @@ def reproduce(
 
 @app.command(epilog="Example: edge-glass docs --out site")
 def docs(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets DIR/index.html.")] = Path(
-        "site"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for DIR/index.html.")
+    ] = Path("site"),
     json: Json = False,
 ) -> None:
     """The catalogue as a page: every corpus with what, how much, licence and a row of it."""
@@ -111,11 +111,11 @@ def docs(
 @app.command(epilog="Example: edge-glass cache --clear unpacked")
 def cache(
     clear: Annotated[
-        str | None, typer.Option("--clear", metavar="PART", help="Empty this part.")
+        str | None, typer.Option("--clear", metavar="PART", help="Remove what is in this part.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """What lies in the folder of downloads ($EDGE_GLASS_CACHE), and how much it is."""
+    """Show what is in the folder of downloads ($EDGE_GLASS_CACHE), and how large it is."""
     from edge_glass.cli import terminal
     from edge_glass.core import units
     from edge_glass.pipeline import cache as parts
@@ -147,7 +147,7 @@ def _print_differences(differences: list["Difference"], json: bool) -> None:
     epilog="Example: edge-glass push clotho --from data --repo org/edge-glass --version 1.0.0"
 )
 def push(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Configs that are built.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Configs to publish.")],
     from_: Annotated[
         Path, typer.Option("--from", metavar="DIR", help="A folder that `build` made.")
     ],
@@ -157,7 +157,7 @@ def push(
         bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,
     pr: Annotated[bool, typer.Option("--pr", help="Open a pull request, tag nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent.")] = False,
     json: Json = False,
 ) -> None:
     """Publish builds as a version on the Hub: shards, ledger and card first, the tag last."""
