@@ -78,30 +78,30 @@ class Source(BaseModel, extra="forbid"):
     """A file that upstream publishes, a folder of Parquet files on the Hub, or one's own data."""
 
     url: HttpUrl | None = None
-    path: str | None = Field(default=None, description="of one's own data, relative to this file")
+    path: str | None = Field(default=None, description="your own data, relative to this file")
     mirrors: list[HttpUrl] = []
     bytes: Annotated[int, Field(gt=0)] | None = None
     md5: Annotated[Hex, Field(min_length=32, max_length=32)] | None = None
     sha256: Annotated[Hex, Field(min_length=64, max_length=64)] | None = None
     folder: str | None = Field(default=None, description="the folder that an archive holds")
     by_hand: bool = Field(default=False, description="url is a page to get it from, not the file")
-    anywhere: bool = Field(default=False, description="its files lie about in --raw, no folder")
+    anywhere: bool = Field(default=False, description="its files lie in --raw itself")
     index: bool = Field(default=False, description="url is a page that links to its files")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
     packed: bool = Field(default=False, description="a folder of tars, read as if unpacked")
     hub: Hub | None = None
     files: list[str] = Field(
-        default=[], description="patterns of the files of `hub` that are read like one's own folder"
+        default=[], description="patterns of the files of `hub` that are read like your own folder"
     )
     fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
         default=None,
         description="audio, video: a clip a row, url holds {id}; other kinds: rows name their URLs",
     )
     row_bytes: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="of one item that is fetched row by row, about"
+        default=None, description="size of one item that is fetched row by row, about"
     )
     clip_seconds: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="of clips that the rows give a start alone"
+        default=None, description="length of clips whose rows give only a start"
     )
     rows: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="rows expected in it"
@@ -150,10 +150,10 @@ class Column(BaseModel, extra="forbid"):
 
     role: Role
     key: str | list[str] = Field(
-        description="of the record; in a text `{key}` is its value, `{key%.wav}` without that end"
+        description="key of a record; `{key}` in a text is its value, `{key%.wav}` without that end"
     )
     pattern: Pattern = Field(
-        default=None, description="whose first group is the value; none where it is not found"
+        default=None, description="its first group is the value; null where it is not found"
     )
     stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
         default="file",
@@ -161,11 +161,9 @@ class Column(BaseModel, extra="forbid"):
     )
     type: str = Field(
         default="string",
-        description="of a value: a type of `datasets`, [string] (of media: several a row), or json",
+        description="type of values: of `datasets`, [string] (several media a row), or json",
     )
-    names: list[str] | None = Field(
-        default=None, description="of the classes of a label, in their order"
-    )
+    names: list[str] | None = Field(default=None, description="classes of a label, in order")
 
     @property
     def several(self) -> bool:
@@ -180,15 +178,15 @@ class Splits(BaseModel, extra="forbid"):
     names: dict[SplitName, list[str]] = Field(
         default={"train": []},
         min_length=1,
-        description="split -> folders, values, patterns of files, or lists; what no list names is "
+        description="split -> folders, values, patterns of files, or lists; rows in no list are "
         "in the one without a list",
     )
     key: str | None = Field(
         default=None,
-        description="that says the split, or what lists name, or the group that stays whole",
+        description="it says the split, or what lists name, or the group that stays whole",
     )
     pattern: Pattern = Field(
-        default=None, description="whose first group says it, of a record's name"
+        default=None, description="its first group, in a record's name, says the split"
     )
     shares: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     seed: int = 0

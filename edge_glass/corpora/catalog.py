@@ -144,7 +144,7 @@ def recipe(build: "Inputs") -> Variant:
     if by := build.captions:
         raise ConfigError(
             f"{build.config}: its captions are by {by.model}, which may answer differently now: "
-            f"reproduce {by.of.config} instead"
+            f"reproduce {by.of.config}"
         )
     kind, name = variant_of(build, "", {}).kind, build.config
     base = name if name in kind.spec().configs else kind.corpus

@@ -32,10 +32,10 @@ class FetchParams(CorpusConfig):
 
     ignore_opt_outs: Annotated[
         list[OptOut] | None,
-        Field(description="checks of consent that you answer for leaving out"),
+        Field(description="checks of consent to leave out, at your own risk"),
     ] = None
     max_bytes: Annotated[
-        int, Field(ge=1000, le=2**28, description="of one file; larger ones are dropped")
+        int, Field(ge=1000, le=2**28, description="limit of one file; larger ones are dropped")
     ] = 50_000_000
 
 
@@ -47,7 +47,7 @@ class ImageParams(CorpusConfig):
         Literal["source", "jpeg", "webp", "png"] | None,
         Field(description="source bytes unless resize is set (then jpeg)"),
     ] = None
-    quality: Annotated[int, Field(ge=1, le=100, description="of jpeg and webp")] = 95
+    quality: Annotated[int, Field(ge=1, le=100, description="quality of jpeg and webp")] = 95
     resize: Annotated[
         Resize | None,
         Field(description="which side gets image_size pixels, if it has more; or a square"),
@@ -57,7 +57,7 @@ class ImageParams(CorpusConfig):
     max_aspect: Annotated[
         float | None, Field(ge=1, description="longest side by smallest side, at most")
     ] = None
-    min_bytes: Annotated[int, Field(ge=0, description="of the source's file")] = 0
+    min_bytes: Annotated[int, Field(ge=0, description="smallest file of the source")] = 0
     decode_all: Annotated[bool, Field(description="decode every image to see that it is whole")] = (
         True
     )

@@ -42,11 +42,11 @@ class CorpusConfig:
     splits: Annotated[
         list[str] | None, Field(min_length=1, description="the splits to build; all if not set")
     ] = None
-    seed: Annotated[int, Field(description="what subset and random captions are drawn with")] = 0
-    bundled: Annotated[bool, Field(description="read the few raw files that we ship")] = False
+    seed: Annotated[int, Field(description="for the draw of subset and random captions")] = 0
+    bundled: Annotated[bool, Field(description="read the few raw files in the package")] = False
     licences: Annotated[
         list[Use] | None,
-        Field(min_length=1, description="uses that a row's licence must allow; not stated is no"),
+        Field(min_length=1, description="uses that a row's licence must allow; not stated: no"),
     ] = None
 
     def problems(self) -> Iterator[str]:
