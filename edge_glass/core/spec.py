@@ -299,7 +299,12 @@ def room(package: str, name: str) -> Path:
 
     Raises EdgeGlassError if it is no package on the disk.
     """
-    folder = resources.files(f"{package}.{name}")
+    try:
+        folder = resources.files(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error}: its package is installed without {name}/: name it in package-data"
+        ) from None
     if not isinstance(folder, Path):  # a namespace, or a zip
         raise ConfigError(
             f"{package}.{name} is no package in a folder: put an empty __init__.py into "

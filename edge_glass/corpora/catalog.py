@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -47,6 +49,9 @@ class Variant:
         return kind.of(kind.configure(self.base, self.name, **self.overrides))
 
 
+_broken: dict[str, str] = {}  # corpus or package of others -> why it was passed over
+
+
 @cache
 def corpora() -> dict[str, str]:
     """Corpus -> the package that has it: every `configs/*.yaml` of ours and of entry points."""
@@ -66,7 +71,8 @@ def _passed_over(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = str(error) or type(error).__name__
+        said = str(error).removeprefix(f"{what}: ") or type(error).__name__
+        _broken[what.rpartition(": ")[2]] = f"{what} cannot be read: {said}"
         warnings.warn(f"{what}: passed over, it cannot be read: {said}", stacklevel=4)
 
 
@@ -92,11 +98,36 @@ def corpus(name: str) -> "type[Corpus]":
 
     if spec(name).layout:
         return _without_builder(Own.of(name, spec(name), package=_package(name)))
-    module = importlib.import_module(f"{_package(name)}.builders.{name}")
+    module = _builder(name)
     for kind in (each for each in vars(module).values() if isinstance(each, type)):
         if issubclass(kind, Corpus) and kind.__module__ == module.__name__:
             return kind
     raise ConfigError(f"{module.__file__}: no class in it that inherits from Corpus")
+
+
+def _builder(name: str) -> ModuleType:
+    """The module of a builder. Raises ConfigError for one of others' that cannot be imported."""
+    package = _package(name)
+    try:
+        return importlib.import_module(f"{package}.builders.{name}")
+    except Exception as error:
+        if package == "edge_glass":
+            raise
+        said = f"{_place(error)}{type(error).__name__}: {getattr(error, 'msg', error)}"
+        remedy = "mend it, or say layout: in its YAML, which needs none"
+        raise ConfigError(
+            f"{package}: {name}: its builder cannot be imported: {said}: {remedy}"
+        ) from error
+
+
+def _place(error: Exception) -> str:
+    """The file of others, and the line, that an import failed at; nothing where there is none."""
+    frames = [(each.filename, each.lineno) for each in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((error.filename or "", error.lineno))
+    ours = (__file__, importlib.__file__, "<")
+    theirs = [f"{file}:{line}: " for file, line in frames if not file.startswith(ours)]
+    return theirs[-1] if theirs else ""
 
 
 def _without_builder(mine: Own) -> "type[Corpus]":
@@ -112,7 +143,7 @@ def spec(name: str) -> Spec:
 
 def _package(name: str) -> str:
     if name not in corpora():
-        raise ConfigError(f"no corpus {name}{_near(name, corpora())}")
+        raise ConfigError(_unread(name) or f"no corpus {name}{_near(name, corpora())}")
     return corpora()[name]
 
 
@@ -191,7 +222,8 @@ def variant(
     published: Callable[[str], Any] = owner
     if corpus is None:
         if not _is_place(base):
-            raise ConfigError(f"no config {base}{_near(base, [name for _, name in configs()])}")
+            near = _near(base, [name for _, name in configs()])
+            raise ConfigError(_unread(base) or f"no config {base}{near}")
         mine = mine or at(base)
         base, corpus = _config(base, mine), mine.corpus
         published = json.loads(mine.spec)["configs"].__contains__
@@ -204,6 +236,12 @@ def variant(
     chosen = Variant(corpus, base, name, overrides, mine)
     chosen.kind.configure(base, name, **overrides)
     return chosen
+
+
+def _unread(config: str) -> str | None:
+    """Why the corpus of this config was passed over, if it was."""
+    names = (name for name in _broken if f"{config}_".startswith(f"{name}_"))
+    return next((_broken[name] for name in names), None)
 
 
 def at(place: str) -> Own:

@@ -8,6 +8,7 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 from edge_glass.core import lazy_names
+from edge_glass.core.errors import ConfigError
 
 FACE = "edge_glass.builder"  # passes names on: who imports one of them imports where it is from
 WORKER = "edge_glass.pipeline.worker"  # turns rows into shards
@@ -53,7 +54,8 @@ def _digest(path: Path) -> str:
 
 def _path(module: str) -> Path:
     spec = find_spec(module)
-    assert spec is not None and spec.origin is not None, module
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"{module}: put an empty __init__.py into {module.replace('.', '/')}")
     return Path(spec.origin)
 
 

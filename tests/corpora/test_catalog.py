@@ -160,7 +160,7 @@ def test_a_package_without_init_is_passed_over_in_plain_words(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [
-        ("builders/birds.py", "def (:", "birds: passed over, it cannot be read: invalid syntax"),
+        ("builders/birds.py", "def (:", "birds: passed over, it cannot be read: its builder"),
         ("builders/birds.py", "", "no class in it that inherits from Corpus"),
         ("configs/birds.yaml", None, "no configs/*.yaml is installed: name it in package-data"),
     ],
@@ -176,6 +176,33 @@ def test_what_another_package_lacks_costs_nobody_else_a_sample(
     done = subprocess.run(run, capture_output=True, check=True, env=env, text=True)
     assert "lab" in done.stderr and told in done.stderr
     assert done.stdout.split() == catalog.samples()
+
+
+BROKEN = [  # file of the package, what is in it, the config that is named, and what is said
+    ("builders/birds.py", "x = 1\n\ndef (:", "birds.py:3: SyntaxError"),
+    ("builders/birds.py", "import json\nimport nothing_there\n", "birds.py:2: ModuleNotFoundError"),
+    ("builders/birds.py", "\n\n\n1 / 0\n", "birds.py:4: ZeroDivisionError"),
+    ("builders/birds.py", None, "No module named 'lab.builders.birds'"),
+    ("builders/__init__.py", None, "put an empty __init__.py into lab/builders"),
+    ("configs/birds.yaml", BIRDS_YAML.partition("configs:")[0], "birds.yaml:1: configs: Field"),
+    ("configs/birds.yaml", BIRDS_YAML.replace("title: Birds", ""), "birds.yaml:2: title: Field"),
+    ("configs/birds.yaml", BIRDS_YAML + "x: [", "birds.yaml: not YAML"),
+    ("samples/__init__.py", None, "put an empty __init__.py into lab/samples"),
+]
+
+
+@pytest.mark.parametrize(("file", "text", "told"), BROKEN)
+def test_a_broken_corpus_that_is_named_is_one_error(
+    file: str, text: str | None, told: str, tmp_path: Path
+) -> None:
+    path = other_package(tmp_path / "site") / "lab" / file
+    path.unlink() if text is None else path.write_text(text)
+    env = {"PYTHONPATH": str(tmp_path / "site"), "HOME": str(tmp_path)}
+    run = [sys.executable, "-m", "edge_glass", "build", "birds_sample", "--out", str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, check=False, env=env, text=True)
+    error = " ".join(done.stderr.partition("error: ")[2].split())
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "lab" in error and told in error, done.stderr
 
 
 def test_a_package_without_its_samples_says_so(tmp_path: Path) -> None:
