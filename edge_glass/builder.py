@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edge_glass.domains.imagenet.balance_params import RETRIEVED, BalanceParams
     from edge_glass.domains.imagenet.class_params import ClassNameParams, ClassParams, MatchParams
     from edge_glass.domains.imagenet.classes import frequencies, labels
-    from edge_glass.domains.mm_imdb.genres import BY_FREQUENCY, label_of
+    from edge_glass.domains.mm_imdb import BY_FREQUENCY, label_of
     from edge_glass.domains.slides import deck_params, decks, raw_decks
     from edge_glass.domains.slides.deck_params import DeckParams
     from edge_glass.domains.slides.decks import Deck, Pair

@@ -1,11 +1,13 @@
 """The code that decides the bytes of a build: its builder, the engine, and all that they import."""
 
 import ast
+import json
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+from typing import Any
 
 from edge_glass.core import lazy_names
 from edge_glass.core.errors import ConfigError
@@ -46,6 +48,11 @@ def _rooms() -> dict[str, str]:
         for path in root.rglob("*.py")
     }
     return {name.removesuffix(".__init__"): _digest(path) for name, path in files.items()}
+
+
+def of_json(value: dict[str, Any]) -> str:
+    """A digest of what can be written as JSON."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,5 @@
 """What every builder inherits: a corpus as rows (cheap, in source order) and examples (media)."""
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -284,12 +282,14 @@ class Corpus(ABC):
         }
         if spec.layout:
             read_of_yaml |= spec.model_dump(mode="json", include=READ)
-        return code_digest.digests(cls.__module__) | {f"{cls.corpus}.yaml": _digest(read_of_yaml)}
+        return code_digest.digests(cls.__module__) | {
+            f"{cls.corpus}.yaml": code_digest.of_json(read_of_yaml)
+        }
 
     @classmethod
     def code_hash(cls) -> str:
         """One digest over `code`."""
-        return _digest(cls.code())
+        return code_digest.of_json(cls.code())
 
     def parameters(self) -> dict[str, Any]:
         """The config's parameters by name."""
@@ -396,7 +396,3 @@ class Corpus(ABC):
                 f"{self.corpus}: {split}: a record is {drop.outcome} ({drop.detail}), but the "
                 "builder gives no row for it: use `parsed`, which makes a dropped row of it"
             ) from drop
-
-
-def _digest(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

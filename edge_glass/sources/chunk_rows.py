@@ -397,5 +397,4 @@ def _texts(table: pa.Table, layout: Layout) -> pa.RecordBatch:
     texts = [pc.if_else(pc.equal(text, ""), None, text) for text in texts]
     texts = texts or [pa.nulls(table.num_rows, pa.string())] * len(layout.columns)
     columns = [row, dropped, pc.if_else(pc.is_valid(dropped), detail, ""), *texts]
-    names = [*MARKS, *layout.columns]
-    return pa.table(columns, names=names).combine_chunks().to_batches()[0]
+    return pa.table(columns, names=[*MARKS, *layout.columns]).combine_chunks().to_batches()[0]

@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.ledger import Entry, Outcome
+from edge_glass.core.progress import Silent
 from edge_glass.core.shard_files import write_table
-from edge_glass.vectors import embed
+from edge_glass.vectors import embed, index_build, vector_index
 from edge_glass.vectors.embed import Layout
 from edge_glass.vectors.embedding_files import Target
 from edge_glass.vectors.stored_vectors import Stored, stored
+from edge_glass.vectors.text_encoders import normal
 
 TEXT = {"dtype": "string", "_type": "Value"}
 KINDS = {
@@ -25,6 +27,7 @@ KINDS = {
     "kind": {"_type": "ClassLabel", "names": ["a", "b"]},
 }
 GROUP = 1000  # rows
+MEMORY = 10**9
 
 
 def clustered(rows: int, dim: int = 32, clusters: int = 40, seed: int = 0) -> np.ndarray:
@@ -107,3 +110,17 @@ def only(folder: Path) -> Stored:
     """The embeddings of a build that has but one column of them."""
     [one] = stored(folder)
     return one
+
+
+def made(folder: Path, memory: int = MEMORY) -> Path:
+    return index_build.build(only(folder), [], memory, Silent())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (p for p in folder.rglob("*") if p.is_file() and p.name != vector_index.MEASURED)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def nearest(vectors: np.ndarray, query: np.ndarray, k: int) -> list[int]:
+    alike = normal(vectors) @ normal(query[None])[0]
+    return np.argsort(-np.nan_to_num(alike, nan=-2), kind="stable")[:k].tolist()

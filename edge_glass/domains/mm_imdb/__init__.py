@@ -1,5 +1,6 @@
-"""The arrays and views of the MM-IMDb pipeline; `dataset` is what training reads of them."""
+"""MM-IMDb: genres that are labels, and the arrays of views, which training reads by `dataset`."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -7,6 +8,11 @@ if TYPE_CHECKING:
     from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
 
 StrPath = str | Path
+BY_FREQUENCY = [
+    "Drama", "Comedy", "Romance", "Thriller", "Crime", "Action", "Adventure", "Horror",
+    "Documentary", "Mystery", "Sci-Fi", "Fantasy", "Family", "Biography", "War", "History", "Music",
+    "Animation", "Musical", "Western", "Sport", "Short", "Film-Noir",
+]  # fmt: skip
 
 
 def dataset(
@@ -38,3 +44,22 @@ def dataset(
         Path(embeddings), Path(labels), listed, split, encoder=encoder, views=views,
         noisy=noisy_labels, prefix=prefix, seed=seed,
     )  # fmt: skip
+
+
+def label_of(genre: str) -> str | None:
+    """The label that a genre is.
+
+    Args:
+        genre: in whatever case, with hyphens or spaces.
+
+    Returns:
+        One of `BY_FREQUENCY`; None if it is none.
+    """
+    return _LABELS.get(_folded(genre))
+
+
+def _folded(genre: str) -> str:
+    return re.sub(r"[\W_]", "", genre.lower()).replace("sciencefiction", "scifi")
+
+
+_LABELS = {_folded(label): label for label in BY_FREQUENCY}
