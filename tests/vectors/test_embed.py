@@ -180,7 +180,7 @@ def test_what_other_code_began_is_not_gone_on_with(
         assert files(tmp_path) == before
         whole = shard.read_bytes()
         shard.unlink()
-        with pytest.raises(EdgeGlassError, match=f"made with .*{says}.*not .*torch.*give another"):
+        with pytest.raises(EdgeGlassError, match=f"made with .*{says}.*not .*torch.*use another"):
             embedding.embed(films, tmp_path, str(models / "clip"), ["image"])
         assert not shard.exists()
         shard.write_bytes(whole)
