@@ -63,6 +63,11 @@ def test_links_lead_somewhere(gathered: Path) -> None:
     assert [fault for page in pages for fault in broken(page, gathered)] == []
 
 
+def test_each_version_of_the_changelog_is_read_in_two_minutes() -> None:
+    sections = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1:]
+    assert {s.partition("\n")[0]: len(s.split()) for s in sections if len(s.split()) > 550} == {}
+
+
 def test_the_site_has_every_page(gathered: Path) -> None:
     def listed(nav: Any) -> Iterator[str]:
         if isinstance(nav, str):
