@@ -39,13 +39,20 @@ class _Built:
 def rows_of_any_type(config: str, folder: Path) -> list[str]:
     """What goes wrong when fields of a bundled config's tables and JSON hold anything.
 
-    Nothing, if all is well. They hold null, a number, a boolean, a list, an object, nothing, bytes,
-    a megabyte, or are absent.
-    Each table of the sample gets, beside its own, a record for each of its fields and each kind of
-    value, and is built in `folder`. No build may end in a traceback; its ledger balances; the other
-    rows fare as before; a record that cannot be kept right is malformed_row and names its field.
+    They hold null, a number, a boolean, a list, an object, nothing, bytes, a megabyte, or are
+    absent. Each table of the sample gets, beside its own, a record for each of its fields and each
+    kind of value. No build may end in a traceback; its ledger balances; the other rows fare as
+    before; a record that cannot be kept right is malformed_row and names its field.
 
-    Raises the error of the sample as it is, if that cannot be built.
+    Args:
+        config: one whose sample is bundled.
+        folder: where it is built.
+
+    Returns:
+        Problems, a sentence each; none if all is well.
+
+    Raises:
+        EdgeGlassError: the sample cannot be built as it is.
     """
     kind = catalog.corpus(catalog.variant(config).corpus)
     sample = kind.room("samples") / kind.corpus

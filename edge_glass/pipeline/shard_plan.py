@@ -177,12 +177,7 @@ def _of_batches(
 
 
 def _read_parts(
-    every: "list[Reading]",
-    config: str,
-    progress: Progress,
-    *,
-    jobs: int,
-    ray: str | None,
+    every: "list[Reading]", config: str, progress: Progress, *, jobs: int, ray: str | None
 ) -> None:
     from edge_glass.pipeline import row_batches
     from edge_glass.pipeline.executor import elsewhere, started

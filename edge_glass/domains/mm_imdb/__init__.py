@@ -29,13 +29,30 @@ def dataset(
 ) -> "ViewDataset":
     """A map-style dataset for torch over the arrays of `edge-glass views`, memory-mapped.
 
-    Items are `{"image": float32 (dim,), "text": float32 (dim,), "labels": float32 (23,), "id": str,
-    "view": int}`. `views` is `clean` (view 0 of each original), `random` (one view of each, another
-    after `set_epoch`), or `all` (every view is an item). Splits are of originals, as in `splits`
-    (upstream's split.json; by default the one in `labels`), so that no view stands in two of them.
-    Labels are repeated over the views, unless `noisy_labels` asks for those that were exported.
+    Args:
+        embeddings: the folder of the arrays.
+        labels: the folder that `edge-glass export --format labels` writes.
+        split: train, validation (or dev) or test, of originals, so that no view stands in two.
+        encoder: whose arrays are read.
+        views: `clean` (view 0 of each original), `random` (one view of each, another after
+            `set_epoch`), or `all` (every view is an item).
+        splits: upstream's split.json; by default the one in `labels`.
+        noisy_labels: those that were exported, not the labels of originals over all their views.
+        prefix: of the arrays' names.
+        seed: of random views.
 
-    Raises EdgeGlassError if arrays, labels and splits do not fit, or stems are missing.
+    Returns:
+        Items `{"image": float32 (dim,), "text": float32 (dim,), "labels": float32 (23,), "id": str,
+        "view": int}`.
+
+    Raises:
+        ConfigError: there is no such split or kind of view.
+        DataError: arrays, labels and splits do not fit, or stems are missing.
+
+    Examples:
+        >>> items = dataset("views", "labels", "train", encoder="clip", views="random")
+        >>> items[0]["image"].shape
+        torch.Size([512])
     """
     from edge_glass.domains.mm_imdb.view_dataset import ViewDataset
 
