@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path, PurePosixPath
@@ -26,8 +26,7 @@ from edge_glass.corpora.layouts import (
 )
 from edge_glass.corpora.layouts.media_columns import Media
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.registry import LAYOUTS, scan
-from edge_glass.corpora.layouts.table_batches import Batch
+from edge_glass.corpora.layouts.registry import LAYOUTS, counted, scan
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop
 from edge_glass.corpora.own_splits import WORDS
@@ -119,7 +118,7 @@ class _Reading:
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
         roles, kinds = dict(self._choices.roles), media_folders.SUFFIXES
         naming = {m.read_from for m in media_columns.media_of(files, sample, roles)} | {*kinds}
-        records = _counted(scan(layout, files), folders, lost, parents)
+        records = counted(scan(layout, files), folders, lost, parents)
         by_key = profiles(records, text, naming)
         rows = folders.total() + lost.total()
         if unknown := [key for key in roles if key not in by_key]:
@@ -155,8 +154,10 @@ class _Reading:
             names = [n for n in tables.names(self._files) if tables.ending(n) == tables.ARROW]
             if names:
                 return "table", names, "Arrow files, as save_to_disk writes them"
-            tarred = next(self._files.names(), None) is not None
-            return ("webdataset" if tarred else "mds"), [], "a folder of shards"
+            suffixes = {_suffix(name.rpartition("/")[2]) for name in self._files.names()}
+            unread = sorted(suffixes - {*media_folders.KINDS, *media_folders.MEMBERS})
+            self._left_out |= dict.fromkeys(map("*.{}".format, unread), "neither media nor text")
+            return ("webdataset" if suffixes else "mds"), [], "a folder of shards"
         if (asked := self._choices.layout) in (None, "media", "ljspeech"):
             self._see_lists()
         for name, one in LAYOUTS.items():
@@ -386,18 +387,3 @@ class _Reading:
 
 def _suffix(name: str) -> str:
     return name.rpartition(".")[2].lower()
-
-
-def _counted(
-    records: Iterable[Record | Batch], folders: Counter[str], lost: Counter[str], parents: set[str]
-) -> Iterator[Record | Batch]:
-    """The records; on the side the folders of those that are whole, and of the others."""
-    for record in records:
-        if isinstance(record, Batch):
-            folders[record.folder] += len(record.where) - len(record.lost)
-            lost[record.folder] += len(record.lost)
-        else:
-            (folders if record.dropped is None else lost)[record.folder] += 1
-            if record.dropped is None:
-                parents.add(record.where.rpartition("/")[0])
-        yield record

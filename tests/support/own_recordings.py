@@ -116,7 +116,13 @@ def lhotse_cuts(at: Path, url: str) -> None:
          "type": "MonoCut", "supervisions": [SAID[n] | {"start": 0}]}
         for n in range(2)
     ]  # fmt: skip
-    data = gzip.compress(lines(cuts).encode(), mtime=0)
+    # as Lhotse writes them: a path from where its writer ran, padding, keys of one's own, mixes
+    sources = [{"type": "file", "channels": [0], "source": "corpora/cuts/audio/talk.wav"}]
+    cuts[1] |= {"recording": RECORDING | {"sources": sources}, "custom": {"snr": 1.5}}
+    mixed = {"type": "MixedCut", "id": "cut-1", "tracks": [
+        {"cut": cuts[1], "offset": 0.0}, {"cut": {"type": "PaddingCut", "id": "pad"}}]}  # fmt: skip
+    several = {"type": "MixedCut", "id": "mix", "tracks": [{"cut": each} for each in cuts]}
+    data = gzip.compress(lines([cuts[0], mixed, several]).encode(), mtime=0)
     put(at / "cuts" / "lab_cuts_train.jsonl.gz", data)
     put(at / "cuts" / "audio" / "talk.wav", TALK)
 

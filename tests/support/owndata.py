@@ -182,8 +182,8 @@ CASES = {
         ("audio", "caption", "offset"), {"duration": 1.5}, {"wrong_duration": 1},
     ),
     "lhotse_cuts": Case(
-        "Lhotse: cuts", "cuts", lhotse_cuts, {"train": 2}, ("audio", "caption", "speaker"),
-        {"id": "cut-0", "duration": 1.5},
+        "Lhotse: cuts", "cuts", lhotse_cuts, {"train": 2}, ("audio", "caption", "speaker", "snr"),
+        {"id": "cut-0", "duration": 1.5}, {"unsuitable_media": 1},
     ),
     "lhotse_manifests": Case(
         "Lhotse: recordings and supervisions", "manifests", lhotse_manifests, {"train": 2},

@@ -22,6 +22,7 @@ SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "video": ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "flv", "3gp"),
 }  # fmt: skip
 KINDS: dict[str, MediaKind] = {suffix: kind for kind, all_ in SUFFIXES.items() for suffix in all_}
+MEMBERS = ("json", "txt", "cls", "caption")  # of a sample in a tar, beside media
 TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
 
 
@@ -123,7 +124,7 @@ def tar_samples(files: Files) -> Iterator[Record]:
 def _member(files: Files, name: str, values: JsonObject) -> JsonObject:
     kind, extension = kind_of(name), name.rpartition("/")[2].partition(".")[2].lower()
     if kind is None:
-        return texts(files, name) if extension in ("json", "txt", "cls", "caption") else {}
+        return texts(files, name) if extension in MEMBERS else {}
     plain = "." not in extension and kind not in values
     return {str(kind) if plain else extension.replace(".", "_"): name}
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import JsonObject
@@ -147,12 +147,17 @@ def _pairs(files: Files, name: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _there(files: Files, folder: str, place: str) -> str:
-    """A path as it is found: from the folder of its table, one around it, or the data's root."""
-    if place.startswith("/") or place.endswith("|"):
+    """A path as it is found: from the folder of its table, one around it, or the data's root.
+
+    Of one that began elsewhere, where tools wrote it, what stands behind the root's name.
+    """
+    if place.endswith("|") or (place.startswith("/") and Path(place).is_file()):
         return place
     around = [PurePosixPath(folder), *PurePosixPath(folder).parents]
     tried = [str(PurePosixPath(each, place)) for each in around]
-    return next((name for name in tried if files.there(name)), tried[0])
+    _, _, below = f"/{place}".partition(f"/{files.root.name}/")
+    within = (name for name in (*tried, below) if name and not name.startswith("/"))
+    return next((name for name in within if files.there(name)), tried[0])
 
 
 def is_lhotse(files: Files) -> bool:
@@ -184,18 +189,34 @@ def lhotse(files: Files) -> Iterator[Record]:
 
 
 def _cut(files: Files, record: Record, cut: JsonObject) -> Record:
+    id, cut = cut.get("id"), _unpadded(record, cut)
     recording, said = cut.get("recording") or {}, cut.get("supervisions") or []
     (source, *_) = recording.get("sources") or [{}]
-    values = {key: said[0].get(key) for key in ("speaker", "language", "gender") if said}
+    values: JsonObject = {}
+    for custom in (each.get("custom") for each in (*said[:1], cut)):
+        values |= custom if isinstance(custom, dict) else {}
+    values |= {key: said[0].get(key) for key in ("speaker", "language", "gender") if said}
     values["text"] = " ".join(str(each["text"]) for each in said if each.get("text")) or None
     start, length = cut.get("start"), cut.get("duration")
     if isinstance(start, int | float) and isinstance(length, int | float):
         values |= {"start": float(start), "end": round(start + length, 6)}
-    values |= {"id": str(cut.get("id")), "recording_id": recording.get("id")}
+    values |= {"id": str(id), "recording_id": recording.get("id")}
     if source.get("type") == "file":
         values["audio"] = _there(files, record.base, str(source.get("source")))
     elif record.dropped is None:
-        record.dropped = COMMAND
+        kind = source.get("type")
+        record.dropped = COMMAND if kind == "command" else (COMMAND[0], f"a recording of {kind}")
     record.values = values
     record.where = f"{record.where.partition(' row ')[0]}#{values['id']}"
     return record
+
+
+def _unpadded(record: Record, cut: JsonObject) -> JsonObject:
+    """The only cut of a recording in one that was padded; a mix of several loses its record."""
+    tracks = [each.get("cut") for each in cut.get("tracks") or () if isinstance(each, dict)]
+    real = [each for each in tracks if isinstance(each, dict) and each.get("type") != "PaddingCut"]
+    if len(real) == 1:
+        return real[0]
+    if tracks and record.dropped is None:
+        record.dropped = (Outcome.UNSUITABLE_MEDIA, f"a mix of {len(real)} cuts")
+    return cut

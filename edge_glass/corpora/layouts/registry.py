@@ -1,6 +1,7 @@
 """The layouts by name."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -73,3 +74,21 @@ def scan(layout: str, files: Files) -> "Iterator[Record | Batch]":
     for name in tables.names(files):
         with files.local(name) as path:
             yield from batches(path, name, layout)
+
+
+def counted(
+    records: "Iterable[Record | Batch]",
+    folders: Counter[str],
+    lost: Counter[str],
+    parents: set[str],
+) -> "Iterator[Record | Batch]":
+    """The records; on the side the folders of those that are whole, and of the others."""
+    for record in records:
+        if not isinstance(record, Record):
+            folders[record.folder] += len(record.where) - len(record.lost)
+            lost[record.folder] += len(record.lost)
+        else:
+            (folders if record.dropped is None else lost)[record.folder] += 1
+            if record.dropped is None:
+                parents.add(record.where.rpartition("/")[0])
+        yield record
