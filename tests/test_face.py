@@ -25,7 +25,10 @@ from edge_glass.release.why import Origin
 def test_each_name_is_there_and_says_what_it_is() -> None:
     assert set(eg.__all__) <= set(dir(eg))
     for name in eg.__all__:
-        assert inspect.getdoc(getattr(eg, name)), name
+        text = inspect.getdoc(getattr(eg, name)) or ""
+        assert text, name
+        if isinstance(getattr(eg, name), FunctionType) or name == "audit":
+            assert "\nRaises:\n" in text and "\nExamples:\n" in text, name
 
 
 def test_importing_it_brings_nothing_heavy() -> None:
