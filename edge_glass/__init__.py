@@ -79,7 +79,12 @@ __all__ = [
 
 
 class _Room(ModuleType):
-    """The room `audit`, which is called like a function and can be called as one."""
+    # the room `audit`, which is called like a function, can be called as one, and helps as one
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        doc: str | None = lazy_names.load("edge_glass", "audit").__doc__
+        return doc
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return lazy_names.load("edge_glass", "audit")(*args, **kwargs)
