@@ -1,7 +1,7 @@
 "use strict";
 // rows and a search without a server: ranges of a few files, as web_page.py and web_index.py write them
 {
-const decoder = new TextDecoder(), ASKED = 40, RANK = 4, PLACE = 8; // requests of a question; bytes, as web_index.py has them
+const decoder = new TextDecoder(), ASKED = 40, PLACE = 8; // requests of a question; bytes, as web_index.py has them
 const spent = { requests: 0, bytes: 0 };
 const site = fetch("site.json").then((response) => response.json());
 const once = (make) => { const kept = new Map(); return (key) => kept.get(key) ?? kept.set(key, make(key)).get(key); };
@@ -19,14 +19,18 @@ async function range(url, start, size) {
 const signed = (bytes) => new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 const bits = (bytes, at, size) => { let found = 0; for (let n = size - 1; n >= 0; n--) found = found * 256 + bytes[at + n]; return found; };
 
-// middles of groups and lists, and what codes stand for: read once, when the first question comes
+// middles of lists, and what codes stand for: read once, when the first text is looked for
 const index = once(async (name) => {
+  const one = await described(name), { dim, sizes, scales } = one;
+  const numbers = signed(new Uint8Array(await (await fetch(`${one.place}.lists`)).arrayBuffer())), starts = [0];
+  for (const size of sizes) starts.push(starts.at(-1) + size);
+  const lengths = sizes.map((_, at) => Math.hypot(...numbers.subarray(at * dim, (at + 1) * dim)) * scales[0]);
+  return { ...one, starts, numbers, lengths };
+});
+
+const described = once(async (name) => {
   const { columns } = await site, place = columns.findIndex((one) => one.column === name), facts = columns[place];
-  const response = await fetch(`${place}.lists`);
-  const bytes = new Uint8Array(await response.arrayBuffer()), codes = bytes.length - facts.sizes.length * facts.code;
-  const starts = [0], group = facts.groups.flatMap((lists, number) => Array(lists).fill(number));
-  for (const size of facts.sizes) starts.push(starts.at(-1) + size);
-  return { ...facts, place, starts, group, numbers: signed(bytes.subarray(0, codes)), codes: bytes.subarray(codes), words: new Map(Object.entries(facts.words ?? {}).map(([word, weight], at) => [word, { at, weight }])) };
+  return { ...facts, place, words: new Map(Object.entries(facts.words ?? {}).map(([word, weight], at) => [word, { at, weight }])) };
 });
 
 function unit(vector) {
@@ -59,9 +63,8 @@ async function numbered(row) {
 }
 
 // a text is the mean of its words, the rare ones weighing more
-async function vector(wanted, one) {
-  if (wanted.has("row")) return unit((await numbered(Number(wanted.get("row")))).vectors[one.column]);
-  const words = [...new Set(wanted.get("text").toLowerCase().match(/[\p{L}]{2,}/gu) ?? [])].filter((word) => one.words.has(word)).slice(0, 12);
+async function meant(text, one) {
+  const words = [...new Set(text.toLowerCase().match(/[\p{L}]{2,}/gu) ?? [])].filter((word) => one.words.has(word)).slice(0, 12);
   if (!words.length) throw new Error("None of these words stands in the data often enough: try others.");
   const sum = new Float32Array(one.dim);
   const parts = await Promise.all(words.map((word) => range(`${one.place}.words`, one.words.get(word).at * one.dim, one.dim)));
@@ -69,12 +72,11 @@ async function vector(wanted, one) {
   return unit(sum);
 }
 
-// products of a query with all words of a code; `begin` is where they stand
-function table({ dim, code, numbers }, begin, scale, query) {
-  const width = dim / code, products = new Float32Array(code * 256);
-  for (let place = 0; place < code; place++)
-    for (let value = 0; value < 256; value++)
-      products[place * 256 + value] = dot(numbers, begin + (place * 256 + value) * width, query, place * width, width) * scale;
+// products of a query with all words of a code
+function table({ code, width, numbers, scales }, begin, query) {
+  const products = new Float32Array(code * 256);
+  for (let at = 0; at < code * 256; at++)
+    products[at] = dot(numbers, begin + at * width, query, (at >> 8) * width, width) * scales[1];
   return (codes, at) => {
     let sum = 0;
     for (let place = 0; place < code; place++) sum += products[place * 256 + codes[at + place]];
@@ -82,55 +84,55 @@ function table({ dim, code, numbers }, begin, scale, query) {
   };
 }
 
-// first and last list of what is read of each group: of the best lists what fits
-function runs({ sizes, starts, group, code }, budget, scores, most) {
-  const found = new Map();
-  let left = Math.floor(budget / (code + RANK));
-  for (const list of [...sizes.keys()].sort((a, b) => scores[b] - scores[a] || a - b)) {
-    if (!found.has(group[list]) && found.size === most) continue;
-    const [first, last] = found.get(group[list]) ?? [list, list - 1], wider = [Math.min(first, list), Math.max(last, list)];
-    const more = starts[wider[1] + 1] - starts[wider[0]] - (starts[last + 1] - starts[first]);
-    if (more > left && found.size) continue;
-    found.set(group[list], wider);
-    left -= more;
+// of what stands in a file, the best of `order` first, as much as comes in so many ranges of so much room: starts and ends
+function fitting(order, starts, ends, ranges, room, misses) {
+  const gaps = (some) => some.slice(1).map((number, at) => [starts(number) - ends(some[at]), at]).sort((a, b) => b[0] - a[0] || a[1] - b[1]);
+  let kept = [], missed = 0;
+  for (const number of order) {
+    const wider = [...kept, number].sort((a, b) => a - b), left = gaps(wider).slice(0, ranges - 1).reduce((sum, [gap]) => sum + gap, 0);
+    if (kept.length && ends(wider.at(-1)) - starts(wider[0]) - left > room) {
+      if (++missed === misses) break;
+    } else [kept, missed] = [wider, 0];
   }
-  return [...found.values()];
+  const cuts = gaps(kept).slice(0, ranges - 1).map(([, at]) => at).sort((a, b) => a - b);
+  return [...cuts, kept.length - 1].map((last, at) => [starts(kept[at ? cuts[at - 1] + 1 : 0]), ends(kept[last])]);
 }
 
-// of candidates, the best first, as many as come in so many ranges and bytes: first and last of each
-function fitting(ranks, ranges, room) {
-  for (let count = ranks.length; ; count--) {
-    const sorted = ranks.slice(0, count).sort((a, b) => a - b), gaps = sorted.slice(1).map((rank, at) => [rank - sorted[at], at]);
-    const cuts = gaps.sort((a, b) => b[0] - a[0] || a[1] - b[1]).slice(0, ranges - 1).map(([, at]) => at).sort((a, b) => a - b);
-    const parts = [...cuts, sorted.length - 1].map((last, at) => [sorted[at ? cuts[at - 1] + 1 : 0], sorted[last]]);
-    if (count <= 1 || parts.reduce((sum, [first, last]) => sum + last - first + 1, 0) <= room) return [parts, new Set(sorted)];
-  }
+// records at some places, with how near their vectors are to a query, the nearest first
+async function shown(places, name, query) {
+  const found = await Promise.all(places.map(async ([start, size]) => record(start, size)));
+  return found.map((row) => ({ row, score: dot(unit(row.vectors[name]), 0, query, 0, query.length) })).sort((a, b) => b.score - a.score);
 }
 
-async function nearest(query, one, used, itself) {
-  const { dim, code, sizes, groups, group, scales, numbers, codes, starts, place } = one, [probes, ranges, shown, most, bytes, exact] = one.limits;
-  const middles = groups.map((_, at) => dot(numbers, at * dim, query, 0, dim) * scales[0]), begin = groups.length * dim;
-  const beside = table(one, begin, scales[1], query), own = table(one, begin + 256 * dim, scales[2], query);
-  const scores = sizes.map((_, list) => middles[group[list]] + beside(codes, list * code)), best = new Map();
-  const read = runs(one, bytes, scores, Math.max(1, Math.min(probes, ASKED - ranges - shown - used)));
-  await Promise.all(read.map(async ([first, last]) => {
-    const found = await range(`${place}.codes`, starts[first] * (code + RANK), (starts[last + 1] - starts[first]) * (code + RANK));
-    for (let list = first, from = 0; list <= last; from += sizes[list++] * (code + RANK))
-      for (let at = 0; at < sizes[list]; at++) {
-        const sum = scores[list] + own(found, from + at * code), rank = bits(found, from + sizes[list] * code + at * RANK, RANK);
-        if (!(best.get(rank) >= sum)) best.set(rank, sum); // it stands in two groups
-      }
+const placed = (bytes, at) => [bits(bytes, at + 3, 5), bits(bytes, at, 3)];
+
+// a row's nearest are written down
+async function like(row, { column, place, limits: [, rows] }) {
+  const { vectors } = await numbered(row), bytes = await range(`${place}.near`, row * rows * PLACE, rows * PLACE);
+  const places = Array.from({ length: rows }, (_, at) => placed(bytes, at * PLACE)).filter(([, size]) => size);
+  return shown(places, column, unit(vectors[column]));
+}
+
+async function nearest(query, one, used) {
+  const { dim, code, sizes, numbers, lengths, starts, place, scales } = one, [ranges, rows, most, room, exact, misses] = one.limits;
+  const near = sizes.map((_, list) => dot(numbers, list * dim, query, 0, dim) * scales[0]), own = table(one, sizes.length * dim, query);
+  const order = [...sizes.keys()].sort((a, b) => near[b] / lengths[b] - near[a] / lengths[a] || a - b), best = [];
+  const read = fitting(order, (at) => starts[at], (at) => starts[at + 1], Math.max(2, ASKED - ranges - rows - used), Math.floor(room / code), misses);
+  await Promise.all(read.map(async ([start, end]) => {
+    const codes = await range(`${place}.codes`, start * code, (end - start) * code);
+    for (let at = start, list = starts.findLastIndex((one) => one <= start); at < end; at++) {
+      while (at >= starts[list + 1]) list++;
+      best.push([near[list] + own(codes, (at - start) * code), at]);
+    }
   }));
-  const ranks = [...best].sort(([, a], [, b]) => b - a).slice(0, most).map(([rank]) => rank), size = PLACE + dim;
-  if (!ranks.length) return [];
-  const [parts, wanted] = fitting(ranks, ranges, exact / size), near = [];
-  await Promise.all(parts.map(async ([first, last]) => {
-    const found = await range(`${place}.vectors`, first * size, (last - first + 1) * size);
-    for (let rank = first, at = 0; rank <= last; rank++, at += size)
-      if (wanted.has(rank)) near.push([dot(unit(signed(found.subarray(at + PLACE, at + size))), 0, query, 0, dim), bits(found, at + 3, 5), bits(found, at, 3)]);
+  const wanted = best.sort(([a, x], [b, y]) => b - a || x - y).slice(0, most).map(([, at]) => at), size = PLACE + dim, found = [];
+  if (!wanted.length) return [];
+  await Promise.all(fitting(wanted, (at) => at, (at) => at + 1, ranges, Math.floor(exact / size), misses).map(async ([start, end]) => {
+    const bytes = await range(`${place}.vectors`, start * size, (end - start) * size);
+    for (let at = 0; at < bytes.length; at += size)
+      found.push([dot(unit(signed(bytes.subarray(at + PLACE, at + size))), 0, query, 0, dim), ...placed(bytes, at)]);
   }));
-  near.sort((a, b) => b[0] - a[0]);
-  return Promise.all(near.slice(0, shown + itself).map(async ([score, start, length]) => ({ row: await record(start, length), score })));
+  return shown(found.sort((a, b) => b[0] - a[0]).slice(0, rows).map(([, ...where]) => where), one.column, query);
 }
 
 function dot(one, from, other, start, size) {
@@ -154,10 +156,10 @@ globalThis.source = {
     const { columns } = await site, name = wanted.get("in");
     const fits = columns.find((one) => (!name || one.column === name) && (wanted.has("row") || one.words));
     if (!fits) throw new Error(columns.length ? "Open a row and ask for more like it: no words were embedded here." : "Nothing here is embedded, so nothing can be looked for.");
-    const one = await index(fits.column), before = { ...spent };
-    const query = await vector(wanted, one), found = await nearest(query, one, spent.requests - before.requests, Number(wanted.has("row")));
-    globalThis.last = { requests: spent.requests - before.requests, bytes: spent.bytes - before.bytes };
-    const hits = found.filter(({ row }) => safe(row, wanted) && String(row.row) !== wanted.get("row"));
+    const before = spent.requests, bytes = spent.bytes, row = wanted.get("row"), one = await described(fits.column);
+    const found = row !== null ? await like(Number(row), one) : await nearest(await meant(wanted.get("text"), one), await index(fits.column), spent.requests - before);
+    globalThis.last = { requests: spent.requests - before, bytes: spent.bytes - bytes };
+    const hits = found.filter(({ row }) => safe(row, wanted));
     return { in: fits.column, rows: await Promise.all(hits.map(({ row, score }) => shownAs(row, score))) };
   },
   async some() {

@@ -21,16 +21,18 @@ from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.progress import Progress, Tally
 from edge_glass.core.visible import visible
 from edge_glass.media import magic
-from edge_glass.vectors import embedding_map, web_index
+from edge_glass.vectors import embedding_map, index_build, vector_index, web_index
 from edge_glass.vectors.numbered_rows import SHOWN, SPLIT, Table, caption
 from edge_glass.vectors.query import encoder_of, takes
 from edge_glass.vectors.stored_vectors import Stored, Tokens, stored
+from edge_glass.vectors.text_encoders import normal
 
 FILES = [Path(__file__).with_name(name) for name in ("page.css", "page.js", "web.js")]
 MARK = "site.json"
 WORDS = 10_000  # that a text may be made of, the most frequent in the captions
 WORD = re.compile(r"[^\W\d_]{2,}")
-AT_ONCE = 256  # words that are embedded at a time
+AT_ONCE = 256  # words that are embedded, or rows that are looked for, at a time
+MEMORY = 4_000_000_000  # bytes of an index that is made here, as `edge-glass index` takes them
 Array = np.ndarray[Any, Any]
 
 
@@ -69,7 +71,8 @@ def _write(folder: Path, out: Path, data: str, root: Path | None, progress: Prog
     places = _rows(table, [vectors for _, vectors, _ in searched], out, progress)
     facts: list[dict[str, Any]] = []
     for number, (one, values, turn) in enumerate(searched):
-        index = web_index.write(one, values, turn, places, out / str(number))
+        near = _near(one, table.rows, progress)
+        index = web_index.write(one, values, turn, near, places, out / str(number))
         words = _words(one, turn, table, out / f"{number}.words", progress)
         facts.append(asdict(index) | {"words": words})
     maps = embedding_map.of(folder, root)
@@ -143,6 +146,25 @@ def _vectors(one: Stored, rows: int) -> tuple[Array, Array]:
     for numbers, values in one.blocks():
         vectors[numbers] = web_index.small(values @ turn)
     return vectors, turn
+
+
+def _near(one: Stored, rows: int, progress: Progress) -> Array:
+    """The nearest other rows of each by the index of the column, which is made if there is none.
+
+    Gives numbers of rows, int64 (rows, 10), the nearest first; -1 where there are no more.
+    """
+    index_build.build(one, [], MEMORY, progress)
+    index, tally = vector_index.opened(one), Tally()
+    near = np.full((rows, web_index.ROWS), -1)
+    with progress.rows(f"{one.name}: rows like each", rows, tally):
+        for numbers, values in one.blocks():
+            for at in range(0, len(numbers), AT_ONCE):
+                own = numbers[at : at + AT_ONCE]
+                found, _ = index.search(normal(values[at : at + AT_ONCE]), web_index.ROWS + 1)
+                others = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :-1]
+                near[own] = np.take_along_axis(found, others, 1)
+                tally.add(len(own))
+    return near
 
 
 def _rows(table: Table, vectors: list[Array], out: Path, progress: Progress) -> Array:
