@@ -22,6 +22,7 @@ MEMORY = 1_000_000_000
 BINS = 24
 ROWS = 48  # drawn of each config
 SHOWN = 12  # hosts, years, languages, licences
+LETTERS = "Characters of"  # how the title of lengths of texts begins
 Facts = dict[str, Any]
 YEAR = "regexp_extract(coalesce(url, ''), '/((?:19|20)[0-9]{2})[/-]', 1)"
 SERVED = "regexp_extract(coalesce(last_modified, ''), '((?:19|20)[0-9]{2})', 1)"
@@ -71,7 +72,7 @@ def _histograms(connection: duckdb.DuckDBPyConnection, columns: Features) -> lis
     for name in with_role(columns, ColumnRole.CAPTION):
         text = f"unnest({quoted(name)})" if is_list(columns[name]) else quoted(name)
         texts = f"(SELECT {text} AS text FROM data)"
-        wanted.append((f"Characters of {name}", "length(text)", texts))
+        wanted.append((f"{LETTERS} {name}", "length(text)", texts))
     histograms = [_histogram(connection, *one) for one in wanted]
     return [one for one in histograms if one["counts"]]
 
@@ -123,7 +124,7 @@ def plots_of(build: Manifest, facts: Facts, languages: dict[str, int]) -> list[P
     plotted += [_spread(one) for one in facts["histograms"]]
     spoken = list((languages or facts["languages"]).items())[:SHOWN]
     if spoken:
-        plotted.append(plots.bars("Languages of the captions", plots.lines(spoken)))
+        plotted.append(plots.bars("Languages of the captions", plots.lines(spoken), "captions"))
     for name, title in (("hosts", "Links by host: there and gone"), ("years", "Links by year")):
         if rows := [(label, kept, lost) for label, kept, lost in facts[name]]:
             plotted.append(plots.bars(title, sorted(rows) if name == "years" else rows))
@@ -145,7 +146,10 @@ def _spread(facts: Facts) -> Plot:
     if facts["low"] < facts["most"]:
         name, _, unit = facts["title"].partition(", ")
         ends, beyond = (facts["low"], facts["high"]), facts["most"] > facts["high"]
-        return plots.columns(facts["title"], facts["counts"], *ends, unit or name, beyond)
+        counted = "texts" if name.startswith(LETTERS) else "rows"  # of which a row may have several
+        return plots.columns(
+            facts["title"], facts["counts"], *ends, unit or name, beyond, counted=counted
+        )
     count = sum(facts["counts"])
     value = f"{facts['low']:,.6g}"
     return plots.words(facts["title"], f"all {count:,}: {value}" if count > 1 else f"one: {value}")

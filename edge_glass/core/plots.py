@@ -76,7 +76,7 @@ class Plot:
     shapes: tuple[Shape, ...]
 
 
-def bars(title: str, parts: Sequence[tuple[str, int, int]]) -> Plot:
+def bars(title: str, parts: Sequence[tuple[str, int, int]], counted: str = "rows") -> Plot:
     """A bar for each label: how many, and how many more were lost there."""
     shapes: list[Shape] = []
     top = max((kept + lost for _, kept, lost in parts), default=0) or 1
@@ -93,15 +93,16 @@ def bars(title: str, parts: Sequence[tuple[str, int, int]]) -> Plot:
     for value, anchor in ((0, "start"), (top, "end")):
         x = LABEL + room * value / top
         shapes += [Box(min(x, LABEL + room - 1), base, 1, 5, DIM)]
-        shapes += [Words(x, base + 18, f"{value:,}{' rows' if value else ''}", anchor)]
+        shapes += [Words(x, base + 18, f"{value:,} {counted if value else ''}".strip(), anchor)]
     return Plot(title, base + 22, tuple(shapes))
 
 
 def columns(
-    title: str, counts: Sequence[int], low: float, high: float, unit: str, beyond: bool = False
-) -> Plot:
+    title: str, counts: Sequence[int], low: float, high: float, unit: str,
+    beyond: bool = False, *, counted: str = "rows",
+) -> Plot:  # fmt: skip
     """A histogram from `low` to `high` (whose last column is of all `beyond` it), with axes."""
-    shapes: list[Shape] = [Words(0, 11, "rows")]
+    shapes: list[Shape] = [Words(0, 11, counted)]
     top, left, base = max(counts, default=0) or 1, 60, 22 + HEIGHT
     room = WIDTH - left - 20
     step = room / max(len(counts), 1)

@@ -78,7 +78,7 @@ def push(
     """
     release = Release(repo, tag_name(version), [*dict.fromkeys(configs)])
     builds = _builds(out, release.configs)
-    hub = Repository(repo, HfApi(endpoint=endpoint, token=token))
+    hub = Repository(repo, HfApi(endpoint=endpoint, token=token), sends=True)
     try:
         head = hub.head(release.tag, private)
     except OutOfReachError as error:

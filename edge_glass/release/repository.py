@@ -18,10 +18,10 @@ class OutOfReachError(EdgeGlassError):
 class Repository:
     """A dataset's repository; whatever fails is told in one line that holds no token."""
 
-    def __init__(self, repo: str, api: HfApi) -> None:
+    def __init__(self, repo: str, api: HfApi, sends: bool = False) -> None:
         if repo.count("/") != 1 or repo.startswith((".", "/")):
             raise ConfigError(f"{repo}: a dataset on the Hub is wanted here, as org/name")
-        self.repo, self._api = repo, api
+        self.repo, self._api, self._sends = repo, api, sends
         self.url = f"{api.endpoint}/datasets/{repo}"
 
     def call(self, name: str, maybe: bool = False, **arguments: Any) -> Any:
@@ -106,12 +106,15 @@ class Repository:
         for token in (self._api.token, get_token()):
             if isinstance(token, str) and token:
                 text = text.replace(token, "***")
-        return f"{' '.join(text.split())}\n{_advice(getattr(response, 'status_code', None))}"
+        status = getattr(response, "status_code", None)
+        return f"{' '.join(text.split())}\n{_advice(status, self._sends)}"
 
 
-def _advice(status: int | None) -> str:
+def _advice(status: int | None, sends: bool) -> str:
     if status in (401, 403):
         return "Log in with a token that may write: `hf auth login`, or set HF_TOKEN."
     if status == 412:
         return "Someone else pushed meanwhile: look at the repository, then run the same command."
+    if not sends:
+        return "Is the name right, and the network there? Then run the same command again."
     return "Nothing is tagged. Run the same command again: what was sent is not sent twice."

@@ -42,6 +42,7 @@ def test_report(built: Path, page: Page) -> None:
     assert page.evaluate(loaded)
     seconds = "a => new Promise(say => { a.ondurationchange = () => say(a.duration); a.load() })"
     assert page.locator("audio").first.evaluate(seconds) > 1
+    assert ">texts</text>" in page.content()  # of lengths of captions, of which a row may have five
     assert "5.5 s" in text and "all 4: 107" in text  # seconds of speech; one width of all pictures
     table = page.locator(".wide").first
     assert table.evaluate("e => e.scrollWidth <= e.clientWidth")  # at 1200 pixels, and all names

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hub import Hub
+from hub import Fault, Hub
 from kit import Cli, rows
 from releases import REPO, SAMPLE, push
 
@@ -70,6 +70,10 @@ def test_versions_up_to_one(hub: Hub, published: Path) -> None:
     assert [one.tag for one in eg.history(f"hf://datasets/{REPO}")] == ["v1.0.0", "v1.1.0"]
     with pytest.raises(eg.HubError, match=r"no version v1.2.0; there are v1.0.0, v1.1.0"):
         eg.history(f"{REPO}@1.2.0")
+    hub.fail(Fault("GET", "/refs$", status=500, times=50))
+    with pytest.raises(eg.EdgeGlassError, match="Is the name right") as failed:
+        eg.history(REPO)
+    assert "tagged" not in str(failed.value)  # nothing was to be
 
 
 @pytest.mark.parametrize("place", PLACES)

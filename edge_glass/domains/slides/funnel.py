@@ -165,6 +165,7 @@ def plot(funnel: Funnel, path: Path) -> None:
         plots.bars(
             f"{kind} after each filter",
             [(f"{funnel.share(s):.1f}% {s.name}", getattr(s, kind), 0) for s in funnel.steps],
+            kind,
         )
         for kind in KINDS
     ]
