@@ -37,6 +37,7 @@ from own_pictures import (
 )
 from own_recordings import (
     common_voice,
+    folds,
     kaldi,
     lerobot,
     lerobot_images,
@@ -165,6 +166,11 @@ CASES = {
         "lists of the files of each split: `validation_list.txt`, `ImageSets/Main/val.txt`, …",
         "speech_commands", speech_commands, {"train": 2, "validation": 2, "test": 2},
         ("audio", "label"), {"id": "bed/0c40e710_nohash_0.wav", "label": 0},
+    ),
+    "folds": Case(
+        "a table that names files, and in other columns their folders, as UrbanSound8K's",
+        "urban --split key=fold", folds, {"5": 1, "6": 1}, ("audio", "class"),
+        {"id": "1-3-0.wav"},
     ),
     "common_voice": Case(
         "Common Voice: TSV and clips/", "nl", common_voice,

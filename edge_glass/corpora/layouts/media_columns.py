@@ -18,7 +18,7 @@ from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import MediaKind
 from edge_glass.corpora.layouts.media_folders import SUFFIXES, kind_of
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.corpora.layouts.values import SECTION
+from edge_glass.corpora.layouts.values import SECTION, at
 from edge_glass.media import magic
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import VALUE, Tables
@@ -96,7 +96,10 @@ def _of(
         if kind := asked or _kind(_start(texts[0][0])):
             yield Media(kind, key, key, "base64")
     elif max(len(value) for value, _ in texts) < 4096:
-        yield from places.named(key, texts)
+        named = [*places.named(key, texts)]
+        fixed = max((places.hits(m.key, records[:TRIED]) for m in named), default=0)
+        others = places.in_folders_of_keys(key, records[:TRIED]) if fixed < len(texts) else ()
+        yield from [m for m in others if places.hits(m.key, records[:TRIED]) > fixed] or named
 
 
 def _kind(data: bytes) -> MediaKind | None:
@@ -164,6 +167,26 @@ class _Places:
                 plain = not prefix and not suffix
                 yield Media(kind, key if plain else f"{prefix}{{{key}}}{suffix}", key, "file")
 
+    def hits(self, key: str, records: list[Record]) -> int:
+        """How many records name a file that is there."""
+        return sum(self._there(str(at(key, each.values)), each.base) for each in records)
+
+    def in_folders_of_keys(self, key: str, records: list[Record]) -> Iterator[Media]:
+        """The files that values name where other keys say the folders: `fold{fold}/{file}`."""
+        value, base = str(records[0].values[key]), records[0].base
+        kind = kind_of(value)
+        said = {k: str(v) for k, v in records[0].values.items() if k != key and v not in (None, "")}
+        for folder in self._folders if kind and "/" not in value else ():
+            prefix = os.path.relpath(folder or ".", base or ".")
+            if not self._there(f"{prefix}/{value}", base):
+                continue
+            template = "/".join(
+                [*(_of_key(part, said) for part in prefix.split("/")), f"{{{key}}}"]
+            )
+            if kind and 2 * self.hits(template, records) >= len(records):
+                yield Media(kind, template, key, "file")
+                return
+
     def _ways(self, first: tuple[str, str]) -> Iterator[tuple[str, str]]:
         value, base = first
         if kind_of(value):
@@ -191,3 +214,10 @@ class _Places:
         with suppress(Dropped):
             return self._files.there(name)
         return False
+
+
+def _of_key(part: str, said: dict[str, str]) -> str:
+    """A folder's name as the key says it whose value it ends in, the longest one."""
+    ends = [key for key, value in said.items() if part.endswith(value)]
+    key = max(ends, key=lambda each: len(said[each]), default=None)
+    return part if key is None else f"{part.removesuffix(said[key])}{{{key}}}"
