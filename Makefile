@@ -151,6 +151,7 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	$(BIN)/python benchmarks/clotho.py --clips 400 --memory 1600 --rounds 3
 	$(BIN)/python benchmarks/shards.py --rows 5000 --rounds 7
 	$(BIN)/python benchmarks/librispeech.py
+	$(BIN)/python benchmarks/light.py
 	$(BIN)/python benchmarks/match.py
 	$(BIN)/python benchmarks/slides.py
 	$(PYTHON) -m venv .venv-peers
