@@ -18,6 +18,7 @@ each; peers do what they can of the same.
 import io
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -153,7 +154,8 @@ def run(what: str, size: int, fetched: int, rounds: int) -> None:
     with scratch(size * ROW_BYTES[what]) as folder:
         (folder / "web").mkdir()
         (folder / "web" / "small.jpg").write_bytes(picture())
-        with nginx(folder / "web", folder / "nginx", ANY_NAME) as port:
+        served = nginx(folder / "web", folder / "nginx", ANY_NAME)
+        with served if what == "list" else nullcontext(0) as port:
             places = [folder / name, folder / f"tenth/{name}"]
             if what in ("text", "list"):
                 made = TEXT if what == "text" else LIST

@@ -52,8 +52,9 @@ class Table:
         """
         width = 0
         for block in chunk_text.blocks(self.path):
-            text = block.replace(b"\r\n", b"\n").removesuffix(b"\n")
-            lines = pa.array(text.split(b"\n"), pa.large_binary())
+            text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+            whole = pa.array([text.removesuffix(b"\n")], pa.large_binary())
+            lines = pc.split_pattern(whole, pattern="\n").flatten()
             fields = pc.split_pattern(lines, pattern="\t")
             width = width or self._width(len(fields[0]))
             yield self._batch(fields, width)

@@ -1,5 +1,8 @@
 """Tables of one's own in batches: the same bytes as of their records one at a time."""
 
+import csv
+import gzip
+import io
 import json
 import os
 from pathlib import Path
@@ -114,19 +117,81 @@ def test_rows_of_a_table_are_those_of_its_records(
     raw = obtain(corpus.request(), facts=False)
     for split in corpus.splits():
         parts = corpus.parts(split, raw)
-        assert len(parts) == 3 and corpus.batched(raw)
-        batched = [*corpus.source_rows(split, raw)]
-        with monkeypatch.context() as patch:
-            patch.setattr(own.OwnCorpus, "parts", lambda *_: [])
-            alone = [*corpus.source_rows(split, raw)]
-        for row in alone:
-            row.fields.pop(own_files.NAMED, None)
-        assert [(row.id, row.row, row.dropped) for row in batched] == [
-            (row.id, row.row, row.dropped) for row in alone
-        ]
-        assert repr([r for r in batched if not r.dropped]) == repr(
-            [r for r in alone if not r.dropped]
-        )
+        assert len(parts) == 3
+        same_rows_both_ways(corpus, split)
+
+
+def pack(path: Path, rows: list[list[str]]) -> None:
+    """Write records of `KEYS` as the name of a file says; the first row alone is sure to be one."""
+    named = [dict(zip(KEYS, row, strict=True)) for row in rows]
+    kind = path.name.partition(".")[2].removesuffix(".gz")
+    text = io.StringIO(newline="")
+    if kind in ("csv", "tsv"):
+        delimiter = "\t" if kind == "tsv" else ","
+        csv.writer(text, delimiter=delimiter).writerows([KEYS, *rows])
+    elif kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(named, SCHEMA), path, row_group_size=2)
+        return
+    else:
+        lines = {"txt": map("".join, rows), "tab": map("\t".join, rows)}
+        text.write("\n".join(lines.get(kind, map(json.dumps, named))))
+        if kind == "json":
+            text = io.StringIO(json.dumps(named))
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wb") as file:
+        file.write(text.getvalue().encode(errors="surrogateescape"))
+
+
+KEYS = ["url", "caption", "n"]
+SCHEMA = pa.schema([(key, pa.string()) for key in KEYS])
+FIELD = st.text('ab1.- é\t\n\r"\0,\u2003/', max_size=4) | st.sampled_from(
+    ["1", "-0", "1.0", "http://a/1"]
+)
+PACKED = ["csv", "tsv", "txt", "tab", "parquet", "json", "jsonl", "csv.gz", "txt.gz", "jsonl.gz"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=6),
+    st.sampled_from(PACKED),
+    st.booleans(),
+)
+def test_rows_in_batches_are_those_of_records_however_a_table_is_packed(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], packing: str, fetched: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("packed")
+    name = f"list.{packing}"
+    pack(folder / name, [["http://a/0", "a", "0"], *rows])
+    if packing == "tab":
+        (folder / name).rename(folder / (name := "list.tsv"))
+    keys = ["0", "1", "2"] if packing == "tab" else KEYS
+    image = {"role": "image", "stored_as": "url"} if fetched else {"role": "text"}
+    columns = {
+        "image": image | {"key": keys[0]},
+        "caption": {"role": "caption", "key": keys[1], "type": "[string]"},
+        "n": {"role": "number", "key": keys[2], "type": "int64"},
+    }
+    sources: dict[str, Any] = {"data": {"path": name}}
+    sources |= {"fetched": {"fetch": "image", "row_bytes": 1000}} if fetched else {}
+    layout = "tsv" if packing == "tab" else "table"
+    corpus = own_corpus(folder, columns=columns, sources=sources, layout=layout)
+    same_rows_both_ways(corpus, "train")
+
+
+def same_rows_both_ways(corpus: Corpus, split: str) -> None:
+    """The rows of a split, in batches and as records; the text of those that are dropped may go."""
+    raw = obtain(corpus.request(), facts=False)
+    assert corpus.parts(split, raw) and corpus.batched(raw)
+    batched = [*corpus.source_rows(split, raw)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own.OwnCorpus, "parts", lambda *_: [])
+        alone = [*corpus.source_rows(split, raw)]
+    for row in alone:
+        row.fields.pop(own_files.NAMED, None)
+    assert [(row.id, row.row, row.dropped) for row in batched] == [
+        (row.id, row.row, row.dropped) for row in alone
+    ]
+    assert repr([r for r in batched if not r.dropped]) == repr([r for r in alone if not r.dropped])
 
 
 @pytest.mark.parametrize("split", [None, "train:0.5,test:0.5 by kind"])
