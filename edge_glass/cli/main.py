@@ -177,11 +177,14 @@ def build(
         float, typer.Option("--clip-seconds", min=1, help="Clips: seconds for one try.")
     ] = 180,
     connections: Annotated[
-        int, typer.Option("--connections", min=1, max=1000, help="URLs at once, by a process.")
+        int,
+        typer.Option("--connections", min=1, max=1000, help="URLs: so many at once, by a process."),
     ] = 128,
     per_host: Annotated[
         int,
-        typer.Option("--per-host", min=1, max=1000, help="URLs at once from a host, by a process."),
+        typer.Option(
+            "--per-host", min=1, max=1000, help="URLs: so many at once from a host, by a process."
+        ),
     ] = 16,
     intranet: Intranet = False,
     retry_failed: Annotated[
