@@ -77,8 +77,8 @@ class Index:
         best = at[np.argsort(-scores, kind="stable")[:CANDIDATES]]
         places = np.arange(len(self.rows) + 1)
         room = EXACT // (len(query) + PLACE)
-        found = self.rows[_joined(fitting(best, places[:-1], places[1:], RANGES, room))]
-        return found[np.argsort(-(normal(vectors[found]) @ query), kind="stable")]
+        nearest = self.rows[_joined(fitting(best, places[:-1], places[1:], RANGES, room))]
+        return nearest[np.argsort(-(normal(vectors[nearest]) @ query), kind="stable")]
 
 
 def fitting(order: Array, starts: Array, ends: Array, ranges: int, room: int) -> list[range]:
@@ -252,7 +252,7 @@ def _recalls(
     hits: list[list[float]] = [[], []]
     for number, query, rows in zip(numbers, queries @ turn, true, strict=True):
         wanted = set([row for row in rows.tolist() if row not in (number, -1)][: recall.K])
-        found = [row for row in index.search(query, vectors).tolist() if row != number]
-        for kind, some in zip(hits, (found[: recall.K], near[number].tolist()), strict=True):
+        others = [row for row in index.search(query, vectors).tolist() if row != number]
+        for kind, some in zip(hits, (others[: recall.K], near[number].tolist()), strict=True):
             kind.append(len(wanted & {*some}) / max(1, len(wanted)))
     return round(float(np.mean(hits[0])), 3), round(float(np.mean(hits[1])), 3)

@@ -160,9 +160,9 @@ def _near(one: Stored, rows: int, progress: Progress) -> Array:
         for numbers, values in one.blocks():
             for at in range(0, len(numbers), AT_ONCE):
                 own = numbers[at : at + AT_ONCE]
-                found, _ = index.search(normal(values[at : at + AT_ONCE]), web_index.ROWS + 1)
-                others = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :-1]
-                near[own] = np.take_along_axis(found, others, 1)
+                places, _ = index.search(normal(values[at : at + AT_ONCE]), web_index.ROWS + 1)
+                others = np.argsort(places == own[:, None], axis=1, kind="stable")[:, :-1]
+                near[own] = np.take_along_axis(places, others, 1)
                 tally.add(len(own))
     return near
 
