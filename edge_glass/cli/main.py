@@ -200,11 +200,11 @@ def build(
     ] = False,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Continue builds that other code began."),
+        typer.Option("--keep", help="Complete builds: continue what other code began."),
     ] = False,
     rebuild: Annotated[
         bool,
-        typer.Option("--rebuild", help="Make all again, also what other code began."),
+        typer.Option("--rebuild", help="Complete builds: make again, also of other code."),
     ] = False,
     obey: Annotated[
         list[str] | None,
