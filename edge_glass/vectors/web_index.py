@@ -214,8 +214,8 @@ def _order(middles: Array, some: Array) -> Array:
     if len(some) < 3:
         return some
     beside = middles[some] - middles[some].mean(0)
-    _, directions = np.linalg.eigh(beside.T @ beside)
-    order, half = np.argsort(beside @ directions[:, -1], kind="stable"), len(some) // 2
+    direction = np.linalg.svd(beside, full_matrices=False)[2][0]
+    order, half = np.argsort(beside @ direction, kind="stable"), len(some) // 2
     return np.concatenate([_order(middles, some[part]) for part in (order[:half], order[half:])])
 
 
