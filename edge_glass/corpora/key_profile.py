@@ -18,7 +18,7 @@ FLOAT = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 TRUTH = re.compile("[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]")
 SIGNED, BOOLEAN = pa.types.is_signed_integer, pa.types.is_boolean
 FLOATING = pa.types.is_floating
-MOST = 1_000_000  # values of a key that are told apart
+MOST = 1_000_000  # values of a key that are told apart: one that comes again is dropped later on
 IN_ALL, ROWS = 2 * MOST, 10_000  # of all keys, which is looked at after so many records
 KEYS = 10_000  # that records may have
 IDS = ("id", "key", "__key__", "uid", "uuid", "sample_id", "utterance_id", "utt_id", "clip_id")
@@ -33,11 +33,12 @@ class KeyProfile:
 
     type: str = ""  # none where all are empty lists
     rows: int = 0  # with a value
-    unique: bool = True
+    unique: bool = True  # as far as values were told apart
     prefix: str | None = None  # that all texts have
     few: set[str] = field(default_factory=set)  # the values, as long as they are few
     examples: list[Any] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set, repr=False)
+    _looking: bool = field(default=True, repr=False)
 
     def add(self, value: Any, text: bool) -> None:
         """Take a value; `text`: it comes from a file where all is text."""
@@ -50,8 +51,7 @@ class KeyProfile:
         if isinstance(value, str | int):
             if len(self.few) <= FEW:
                 self.few.add(str(value))
-            if self.unique:
-                self._tell_apart([value])
+            self._tell_apart([value])
         else:
             self.give_up()
 
@@ -81,8 +81,7 @@ class KeyProfile:
             return
         if len(self.few) <= FEW:
             self.few.update(map(str, pc.unique(rest)[: FEW + 1].to_pylist()))
-        if self.unique:
-            self._tell_apart(rest.to_pylist())
+        self._tell_apart(rest)
 
     @property
     def told_apart(self) -> int:
@@ -93,11 +92,15 @@ class KeyProfile:
         """Tell no values apart any more."""
         self.unique, self._seen = False, set()
 
-    def _tell_apart(self, values: list[Any]) -> None:
+    def _tell_apart(self, values: pa.Array | list[Any]) -> None:
+        if not (self.unique and self._looking):
+            return
         before = len(self._seen)
-        self._seen.update(map(hash, values))
-        if not before + len(values) == len(self._seen) <= MOST:
+        self._seen.update(map(hash, values if isinstance(values, list) else values.to_pylist()))
+        if before + len(values) != len(self._seen):
             self.give_up()
+        elif len(self._seen) > MOST:
+            self._looking, self._seen = False, set()
 
     def _take_type(self, type_: str) -> None:
         if type_ and type_ != self.type:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ownfiles import table
 
+import edge_glass as eg
 from edge_glass.core.errors import SourceError
 from edge_glass.corpora import key_profile
 from edge_glass.corpora.key_profile import KeyProfile, profiles
@@ -46,13 +47,36 @@ def test_values_are_told_apart_up_to_a_bound_over_all_keys(
     assert [profile.told_apart for profile in found.values()] == [rows, 0, rows, 0]
 
 
-def test_a_key_beyond_its_own_bound_or_with_a_value_twice_remembers_none() -> None:
-    for values in ([*"abca"], [*map(str, range(20))]):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(key_profile, "MOST", 10)
-            records = [Record(f"row {n}", {"id": value}) for n, value in enumerate(values)]
-            (profile,) = profiles(records, text=False).values()
-        assert (profile.unique, profile.told_apart, profile.rows) == (False, 0, len(values))
+@pytest.mark.parametrize(
+    ("values", "unique", "remembered"),
+    [
+        ([*"abca"], False, 0),
+        ([*map(str, range(10))], True, 10),
+        ([*map(str, range(20))], True, 0),
+        ([*map(str, range(11)), "0"], True, 0),
+    ],
+)
+def test_a_key_is_told_apart_up_to_its_own_bound(
+    values: list[str], unique: bool, remembered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_profile, "MOST", 10)
+    records = [Record(f"row {n}", {"id": value}) for n, value in enumerate(values)]
+    (profile,) = profiles(records, text=False).values()
+    assert (profile.unique, profile.told_apart, profile.rows) == (unique, remembered, len(values))
+
+
+def test_ids_of_a_table_do_not_depend_on_its_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [{"id": f"one {n}", "text": f"a text {n}"} for n in range(50)]
+    table(tmp_path / "list.csv", [*listed, {"id": "one 3", "text": "again"}])
+    monkeypatch.setattr(key_profile, "MOST", 10)
+    monkeypatch.setattr(chunk_rows, "BLOCK", 300)
+    build = eg.build(str(tmp_path / "list.csv"), out=tmp_path / "data")
+    rows = build.ledger().select(["id", "outcome"]).to_pylist()
+    assert [row["id"] for row in rows][:2] == ["one 0", "one 1"]
+    assert [row["outcome"] for row in rows].count("kept") == 50
+    assert rows[-1] == {"id": "one 3", "outcome": "duplicate_id"}
 
 
 def test_names_of_rows_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
