@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rawclotho
 import typer
 from hub import Hub
 
@@ -185,3 +186,23 @@ def test_a_folder_is_published_and_trained_on(hub: Hub, tmp_path: Path) -> None:
     (birds / "metadata.csv").write_text("\n".join(lines))
     run("own-data.md", tmp_path, hub.env(), "From a folder to a batch")
     assert "org/name" in hub.store.repos
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_functions_work_as_they_stand(page: str, hub: Hub, tmp_path: Path) -> None:
+    """On a Clotho with checksums of its own, from raw files to a version that is loaded."""
+    raw = rawclotho.write_raw(tmp_path / "raw", clips=5, archives=True)
+    house = rawclotho.House.build(tmp_path / "house", raw)
+    [code] = [code for _, code in BLOCK.findall((ROOT / page).read_text()) if "eg.push" in code]
+    code = code.replace("clotho", "meadow").replace("/data/CLOTHO", str(raw))
+    env = hub.env() | {"PYTHONPATH": house.env(tmp_path)["PYTHONPATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "org/x" in hub.store.repos

@@ -1,6 +1,7 @@
-"""Bars, drawn once and written twice: as SVG without scripts, and as PNG for cards on the Hub."""
+"""Plots, drawn once and written twice: as SVG without scripts, and as PNG for cards on the Hub."""
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ WIDTH = 460  # pixels
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} '  # as each one begins
 LINE, BAR = 22, 14
 LABEL, NUMBER = 150, 90  # room left and right of a bar
-HEIGHT = 120  # of the columns of a histogram
+HEIGHT = 120  # between axes
+LEFT, BASE, ROOM = 60, 22 + HEIGHT, WIDTH - 80  # where axes meet, length of the lower one
 MAP, EDGE, POINT = 320, 8, 4  # height of a plane of points, room around it, radius of a point
 INK, DIM, GOOD, BAD = "#1c2530", "#5a6b7c", "#2f7d63", "#c8543f"
 # of groups of points: each stands out from a white and from a dark ground
@@ -102,27 +104,47 @@ def columns(
     beyond: bool = False, *, counted: str = "rows",
 ) -> Plot:  # fmt: skip
     """A histogram from `low` to `high` (whose last column is of all `beyond` it), with axes."""
-    shapes: list[Shape] = [Words(0, 11, counted)]
-    top, left, base = max(counts, default=0) or 1, 60, 22 + HEIGHT
-    room = WIDTH - left - 20
-    step = room / max(len(counts), 1)
+    top, step = max(counts, default=0) or 1, ROOM / max(len(counts), 1)
+    across = []
+    for part in (0.0, 0.5, 1.0):
+        at, more = low + (high - low) * part, " and more" if beyond and part == 1 else ""
+        across.append((part, (f"{at:,.0f}" if at >= 1000 else f"{at:.4g}") + more))
+    shapes = _axes(across, [(n / top, f"{n:,}") for n in sorted({0, top // 2, top})], unit, counted)
     for number, count in enumerate(counts):
         tall = HEIGHT * count / top
-        shapes.append(Box(left + number * step, base - tall, step - 1, tall, GOOD))
-    shapes += [Box(left, base, room, 1, DIM), Box(left - 1, base - HEIGHT, 1, HEIGHT, DIM)]
-    for count in sorted({0, top // 2, top}):
-        y = base - HEIGHT * count / top
-        shapes += [Box(left - 5, y, 4, 1, DIM), Words(left - 8, y + 4, f"{count:,}", "end")]
-    for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-        x, more = left + room * part, " and more" if beyond and part == 1 else ""
-        at = low + (high - low) * part
-        value = f"{at:,.0f}{more}" if at >= 1000 else f"{at:.4g}{more}"
-        shapes += [
-            Box(min(x, left + room - 1), base, 1, 5, DIM),
-            Words(x, base + 18, value, anchor),
-        ]
-    shapes.append(Words(left + room / 2, base + 34, unit, "middle"))
-    return Plot(title, base + 40, tuple(shapes))
+        shapes.append(Box(LEFT + number * step, BASE - tall, step - 1, tall, GOOD))
+    return Plot(title, BASE + 40, tuple(shapes))
+
+
+def ranks(title: str, counts: Iterable[int], unit: str, counted: str = "rows") -> Plot:
+    """A point for each count, from the highest; both axes are logarithmic."""
+    ranked = sorted(filter(None, counts), reverse=True)
+    size, top = (math.log10(max(10, most)) for most in (len(ranked), max(ranked, default=0)))
+    across, up = (
+        [(power / end, f"{10**power:,}") for power in range(int(end) + 1)] for end in (size, top)
+    )
+    places = {  # those that fall on one place are one point
+        (round(ROOM * math.log10(rank) / size), round(HEIGHT * math.log10(count) / top)): None
+        for rank, count in enumerate(ranked, 1)
+    }
+    points = [Box(LEFT + x - 1, BASE - y - 1, 3, 3, GOOD) for x, y in places]
+    return Plot(title, BASE + 40, (*_axes(across, up, unit, counted), *points))
+
+
+def _axes(
+    across: Sequence[tuple[float, str]], up: Sequence[tuple[float, str]], unit: str, counted: str
+) -> list[Shape]:
+    """Axes with ticks, each at its share of the axis."""
+    shapes: list[Shape] = [Words(0, 11, counted)]
+    shapes += [Box(LEFT, BASE, ROOM, 1, DIM), Box(LEFT - 1, BASE - HEIGHT, 1, HEIGHT, DIM)]
+    for share, text in up:
+        y = BASE - HEIGHT * share
+        shapes += [Box(LEFT - 5, y, 4, 1, DIM), Words(LEFT - 8, y + 4, text, "end")]
+    for share, text in across:
+        x = LEFT + ROOM * share
+        anchor = "start" if share == 0 else "end" if share == 1 else "middle"
+        shapes += [Box(min(x, LEFT + ROOM - 1), BASE, 1, 5, DIM), Words(x, BASE + 18, text, anchor)]
+    return [*shapes, Words(LEFT + ROOM / 2, BASE + 34, unit, "middle")]
 
 
 def scatter(title: str, points: Sequence[Dot]) -> Plot:

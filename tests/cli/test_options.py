@@ -262,6 +262,20 @@ def panels(verb: str) -> dict[str, str]:
     return {p.opts[0]: p.rich_help_panel for p in command.params if p.param_type_name == "option"}
 
 
+def test_each_option_of_build_stands_in_its_part_of_the_help() -> None:
+    parts: dict[str | None, str] = {
+        None: "out raw jobs ray limit set licences name mirror unverified allow-empty obey where "
+        "json",
+        "Your own data": "url caption column layout split licence",
+        "Clips": "fetch-clips cookies proxy clips-at-once clips-per-minute clip-seconds",
+        "URLs": "connections per-host intranet retry-failed refresh",
+        "Complete builds": "check keep rebuild",
+        "Messages": "quiet verbose log",
+    }
+    where = {f"--{option}": part for part, names in parts.items() for option in names.split()}
+    assert panels("build") == where
+
+
 @pytest.mark.parametrize("config", [*catalog.corpora(), *catalog.samples()])
 def test_each_option_of_build_is_used_by_a_config_or_refused(
     config: str, monkeypatch: pytest.MonkeyPatch

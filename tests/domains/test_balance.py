@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from edge_glass.audit import report
-from edge_glass.core import manifest
+from edge_glass.core import manifest, plots
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import balance, classes
 from edge_glass.pipeline.build import Options
@@ -43,14 +43,16 @@ def test_page(tmp_path: Path) -> None:
         ("great white shark", 1),
         ("tiger shark", 0),
     ]
-    xs, ys = zip(*(map(float, spot.split(",")) for spot in whole.points().split()), strict=True)
-    assert xs[0] == balance.PAD and ys[0] == balance.PAD  # rank 1, the largest class
-    assert ys[-1] == balance.HEIGHT - balance.PAD and list(xs) == sorted(xs)  # one row
+    spots = re.findall(rf'x="([\d.]+)" y="([\d.]+)" width="3.0".*?{plots.GOOD}', whole.plot())
+    xs, ys = zip(*(map(float, spot) for spot in spots), strict=True)
+    assert xs[0] == plots.LEFT - 1 and ys[-1] == plots.BASE - 1  # rank 1; one row
+    assert list(xs) == sorted(xs) and list(ys) == sorted(ys) and len(xs) == 3
     [shared] = balance.overlaps([whole, half])
     assert (shared.rows, shared.share) == (20, 1.0)
     write_card.write_report(out)
     page = (out / report.FILE).read_text()
-    assert page.count("rows of a class by its rank") == 2 and "What variants have in common" in page
+    assert page.count('aria-label="Rows of a class by its rank, both axes logarithmic: ') == 2
+    assert "What variants have in common" in page
     assert re.search(r"imagenet_captions_title and imagenet_captions_title_x</td>\D+20<", page)
 
 

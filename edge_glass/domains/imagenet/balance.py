@@ -1,6 +1,5 @@
 """How a build's rows fall on classes: frequencies from head to tail, overlaps."""
 
-import math
 from array import array
 from collections import Counter
 from dataclasses import dataclass
@@ -9,15 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
-from edge_glass.core import parquet
+from edge_glass.core import parquet, plots
 from edge_glass.core.columns import ColumnRole
 from edge_glass.core.key_digests import rank
 from edge_glass.core.manifest import Manifest
 from edge_glass.domains.imagenet.classes import imagenet, labels
 
 SHOWN = 8  # classes of the head, and of the tail
-WIDTH, HEIGHT, PAD = 420, 220, 34  # of a plot, in pixels
 BATCH = 50_000
 
 
@@ -59,18 +58,10 @@ class Balance:
         listed = [*ranked[:SHOWN], *ranked[-SHOWN:]]
         return [ClassRows(wnid, names[wnid], self.counts[wnid]) for wnid in listed]
 
-    def points(self) -> str:
-        """Rank and frequency of the classes that have rows, for an SVG with logarithmic axes."""
-        counts = sorted(self.counts.values(), reverse=True)
-        top = math.log10(max(counts, default=1)) or 1
-        spots = (
-            (math.log10(place) / 3, math.log10(count) / top)
-            for place, count in enumerate(counts, 1)
-        )
-        return " ".join(
-            f"{PAD + x * (WIDTH - 2 * PAD):.1f},{HEIGHT - PAD - y * (HEIGHT - 2 * PAD):.1f}"
-            for x, y in spots
-        )
+    def plot(self) -> Markup:
+        """The rows of each class that has some, from head to tail."""
+        title = "Rows of a class by its rank, both axes logarithmic"
+        return plots.svg(plots.ranks(title, self.counts.values(), "rank of the class"))
 
 
 def of(folder: Path, manifest: Manifest) -> Balance | None:
