@@ -6,7 +6,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -78,6 +78,7 @@ class Job:
     source: Source
     urls: list[str]
     git: str | None = None  # the digest by which Git knows the file, where it has no checksum
+    authorization: str | None = field(default=None, repr=False)  # for the servers of `urls` alone
 
 
 def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, SourceFacts]:
@@ -125,6 +126,20 @@ def stored(path: Path, source: Source) -> SourceFacts | None:
     untouched = record.pop("mtime_ns") == stat.st_mtime_ns and record["bytes"] == stat.st_size
     facts, wanted = SourceFacts(**record), source.checksum
     return facts if untouched and (not wanted or facts.digest(wanted[0]) == wanted[1]) else None
+
+
+class _Known:
+    """Says who asks, to the server of a URL and to none that it leads to."""
+
+    def __init__(self, url: str, authorization: str) -> None:
+        self._origin, self._said = URL(url).origin(), authorization
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if request.url.origin() == self._origin:
+            request.headers["Authorization"] = self._said
+        return await handler(request)
 
 
 class _Download:
@@ -229,7 +244,10 @@ class _Download:
     async def _receive(self, url: str) -> None:
         size = self._sums.bytes
         headers = {"Range": f"bytes={size}-"} if size else {}
-        get = self._session.get(_as_written(url), headers=headers, max_redirects=5)
+        known = [_Known(url, said)] if (said := self._job.authorization) else []
+        get = self._session.get(
+            _as_written(url), headers=headers, max_redirects=5, middlewares=known
+        )
         async with get as answer:
             first, total = _range(answer)
             if answer.status == 416 and total == size:

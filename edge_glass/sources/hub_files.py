@@ -13,6 +13,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import build_hf_headers
 
 from edge_glass.core import names, records
 from edge_glass.core.errors import NetworkError, SourceError, of_the_hub
@@ -59,7 +60,8 @@ def job(source: Source, folder: Path, file: File) -> download.Job:
     name = _name(source, file) if source.files else Path(file.path).name
     path = names.below(folder / f"{commit}.fetched" if source.files else folder, name)
     source = Source.model_validate({"url": url, "bytes": file.bytes, "sha256": file.sha256})
-    return download.Job(f"{folder.name}/{name}", path, source, [url], file.git)
+    said = build_hf_headers().get("authorization")  # the token of who is logged in
+    return download.Job(f"{folder.name}/{name}", path, source, [url], file.git, said)
 
 
 def laid_out(source: Source, folder: Path, files: list[File]) -> Path:

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hub import Hub
+from hub import Fault, Hub
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from kit import Cli, entries, rows, sound
 from ownfiles import jpeg, lines, png, put, table, tarred
+from server import Files
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
@@ -193,3 +194,25 @@ def test_a_readme_that_cannot_be_right_is_one_error(
     (at / "a.csv").unlink()
     sent(hub, at, ("a.csv",))
     assert "there are no data in it" in cli("build", "org/birds").err
+
+
+def test_a_private_dataset_is_built_and_the_token_goes_to_the_hub_alone(
+    at: Path, hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet(at / "train-00000-of-00001.parquet", 1, 2)
+    HfApi(endpoint=hub.url, token=hub.token).create_repo(
+        "org/birds", repo_type="dataset", private=True
+    )
+    sent(hub, at)
+    with Files(at) as store:  # where the Hub leads to: another server, which wants no token
+        url = f"{store.url}/train-00000-of-00001.parquet"
+        hub.fail(Fault("GET", r"/resolve/.*\.parquet$", status=302, leads_to=url))
+        assert cli("build", "org/birds").code == 0
+        (asked,) = store.asked("train-00000-of-00001.parquet")
+        assert asked.authorization is None
+    assert len(rows(Path("data/org_birds"))) == 2
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(at / "second"))
+    assert cli("build", "org/birds", "--out", "second").code == 0  # from the Hub itself
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(at / "empty"))
+    assert cli("build", "org/birds", "--out", "other").code == 1

@@ -42,6 +42,7 @@ class Fault:
     times: int = 1
     status: int | None = None  # answer this and do nothing
     retry_after: int | None = None  # seconds, in a header of that answer
+    leads_to: str | None = None  # the URL in a header of that answer
     cut: int | None = None  # bytes of the body (of PUT and POST: what is uploaded) until a hang-up
     lost: bool = False  # do the work, then hang up without an answer
     drip: float = 0.0  # seconds to pause after each quarter of the body that is sent
@@ -232,8 +233,9 @@ class _Handler(BaseHTTPRequestHandler):
         hub, fault = self.hub, self.fault
         try:
             if fault.status is not None:
-                wait = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-                raise HubError(fault.status, "A fault of the test", **wait)
+                said = {"Retry-After": fault.retry_after, "Location": fault.leads_to}
+                headers = {name: str(value) for name, value in said.items() if value is not None}
+                raise HubError(fault.status, "A fault of the test", **headers)
             path, _, query = self.path.partition("?")
             function, needs_token, parts = find_route(self.command.replace("HEAD", "GET"), path)
             token = self._token()

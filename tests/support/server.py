@@ -33,9 +33,10 @@ class Lie:
 
 @dataclass
 class Asked(Request):
-    """A line of the log, with the range that was asked for."""
+    """A line of the log, with the range that was asked for, and who said to ask."""
 
     range: str | None = None
+    authorization: str | None = None
 
 
 class Files:
@@ -82,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         files: Files = self.server.hub  # type: ignore[attr-defined]
         name = unquote(self.path.partition("?")[0]).lstrip("/")
-        self.asked = Asked("GET", name, range=self.headers.get("Range"))
+        self.asked = Asked("GET", name)
+        self.asked.range = self.headers.get("Range")
+        self.asked.authorization = self.headers.get("Authorization")
         files.log.append(self.asked)
         lie = files.next_lie(name)
         try:
