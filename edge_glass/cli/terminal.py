@@ -195,6 +195,10 @@ def understood(seen: "Understood") -> None:
         how += "" if column.stored_as == "file" else f" ({column.stored_as})"
         values = " | ".join(f"{value!s:.40}" for value in seen.examples[name])
         lines.append(f"  {name}: {how}: {values}")
+    times = [str(c.key) for c in spec.columns.values() if c.role in ("start", "end", "length")]
+    if times:
+        lines.append(f"  recordings are cut: {' and '.join(times)} say which seconds a record is")
+        lines.append(f"    (--column {times[0]}=number leaves them whole)")
     lines += [f"  left out: {what}: {why}" for what, why in seen.left_out.items()]
     for line in lines:
         out.print(_text(line), soft_wrap=True)

@@ -1,21 +1,28 @@
 """What a YAML says of its records, held against them; and what is no data to be read."""
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, absent
-from edge_glass.core.spec import Spec, Splits
+from edge_glass.core.ledger import Dropped
+from edge_glass.core.spec import Column, Spec, Splits
+from edge_glass.core.units import SLACK
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import scan
 from edge_glass.corpora.layouts.split_lists import Lists
-from edge_glass.corpora.own_files import FOLDER
+from edge_glass.corpora.own_columns import stop
+from edge_glass.corpora.own_files import FOLDER, SPAN
 
 if TYPE_CHECKING:
     from edge_glass.corpora.layouts.table_batches import Batch
 
+HERE = ("file", "bytes")
+TRIED, SMALL = 20, 2**25  # recordings whose length is looked at, and bytes of one at most
 MOST = 1000  # words that records say of splits, to tell them
 
 
@@ -53,6 +60,49 @@ def beside_lists(rule: Splits, files: Files, every: "Iterable[Record | Batch]") 
         more = ", …" if count > len(some) else ""
         lost[name] = f"{count:,} of its names are of no record: {', '.join(some)}{more}"
     return lost | ({f"{nowhere:,} records": "no list names them"} if nowhere else {})
+
+
+def must_reach(name: str, files: Files, columns: dict[str, Column], sample: list[Record]) -> None:
+    """Raise ConfigError if files are clips already, of recordings that start and end are of.
+
+    Looked at are the first small files: whether they end before what is to be cut out of them.
+    """
+    keys = {column.role: str(column.key) for column in columns.values() if column.role in SPAN}
+    audio = next((c for c in columns.values() if c.role == "audio" and c.stored_as in HERE), None)
+    short, tried = list[str](), 0
+    for record in sample if audio and "start" in keys and len(keys) > 1 else ():
+        times = {role: values.at(key, record.values) for role, key in keys.items()}
+        with suppress(TypeError, ValueError):
+            start = float(times["start"])
+            end = float(times["end"]) if "end" in times else start + float(times["length"])
+            seconds = _seconds(files, str(values.at(audio.key, record.values)), record)
+            tried += seconds is not None
+            if seconds is not None and end > seconds + SLACK:
+                short.append(f"{record.where} says {start:g} to {end:g} s of {seconds:.3g} s")
+        if tried == TRIED:
+            break
+    if 2 * len(short) > tried:
+        key = keys["start"]
+        raise stop(
+            name, f"{' and '.join(keys.values())} reach beyond their recordings ({short[0]})",
+            f"--column {key}=number  (the files are clips already, and stay whole)",
+            f"--column {key}=start  (recordings are cut; those that are too short are lost)",
+        )  # fmt: skip
+
+
+def _seconds(files: Files, file: str, record: Record) -> float | None:
+    """How long a file of a record is; None of one that is large, or not to be read."""
+    from edge_glass.media.sound_file import Sound
+
+    place = files.root.parent if files.root.is_file() and not files.archived else files.root
+    path = os.path.normpath(Path(record.base, file))
+    with suppress(OSError, Dropped):
+        if files.there(path):
+            small = (files.raw.size(files.source, path) or 0) < SMALL
+            return Sound.of(files.raw.read(files.source, path)).info.seconds if small else None
+        path = place / path
+        return Sound.of(path.read_bytes()).info.seconds if path.stat().st_size < SMALL else None
+    return None
 
 
 def _keys(spec: Spec) -> set[str]:

@@ -88,11 +88,14 @@ class Keys:
         roles: dict[str, Role] = {"start": "start", "end": "end", "length": "length"}
         said = {key: roles[role] for key, role in self.roles.items() if role in roles}
         sounds = any(media.kind == "audio" for media in self.media)
-        for start, other, role in SPANS if sounds and not said else ():
+        for start, other, role in SPANS if sounds else ():
+            as_said = self.roles.get(start, "start"), self.roles.get(other, role)
+            if as_said != ("start", role) or not said.keys() <= {start, other}:
+                continue
             numbers = [self.profiles[k].type for k in (start, other) if k in self.profiles]
             if len(numbers) == 2 and all(each in ("int64", "float64") for each in numbers):
                 return {start: "start", other: roles[role]}
-            if numbers == ["string", "string"] and not {start, other} & self.roles.keys():
+            if numbers == ["string", "string"] and not said:
                 raise stop(
                     self.name, f"{start} and {other} are no seconds (write 1.5 for 0:01.5)",
                     f"--column {start}=text  (recordings are not cut)",

@@ -12,12 +12,11 @@ from typing import Any
 from edge_glass.core.errors import ConfigError, SourceError, absent
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
-from edge_glass.corpora import own_check, own_hub, own_splits
+from edge_glass.corpora import own_check, own_hub, own_shards, own_splits
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import (
     media_columns,
     media_folders,
-    shards,
     split_lists,
     table_batches,
     table_records,
@@ -35,6 +34,8 @@ from edge_glass.sources.obtain import Request, obtain
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
 WANTED = {k: f"files called as {k}, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
+ARCHIVES = ("zip", "7z", "rar", "tar", "tgz", "gz", "bz2", "xz", "zst")
+UNOPENED = "packed, and not opened inside of a folder: unpack it, or build it by itself"
 PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
 
 
@@ -87,25 +88,14 @@ class _Reading:
         self._place, self._choices, self._hub = place, choices, hub
         title = hub.title if hub else place.name.partition(".")[0]
         self._name = re.sub(r"\W+", "_", title).strip("_") or "data"
-        self._left_out: dict[str, str] = {**hub.left_out} if hub else {}
+        packed, left_out = own_shards.packing(place) if place.is_dir() else (False, {})
+        self._left_out: dict[str, str] = {**hub.left_out} if hub else left_out
         self._lists: list[str] = []  # of splits
-        self._packed = hub.source.packed if hub else place.is_dir() and self._is_packed()
+        self._packed = hub.source.packed if hub else packed
         self._home = None if hub else place.parent
         source = {DATA: hub.source if hub else Source(path=place.name, packed=self._packed)}
         request = Request(self._name, self._name, "", source, {}, home=self._home)
         self._files = Files(obtain(request, facts=False), DATA)
-
-    def _is_packed(self) -> bool:
-        """Whether it is a folder of shards; links to folders in it are told."""
-        every = list[str]()
-        for folder, folders, names in os.walk(self._place):
-            every += names
-            for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
-                why = "a link to a folder, which is not followed: build that folder"
-                self._left_out[link.relative_to(self._place).as_posix()] = why
-        packed, beside = shards.packing(every)
-        self._left_out |= beside
-        return packed
 
     def understood(self) -> Understood:
         layout, names, why = self._layout()
@@ -144,13 +134,16 @@ class _Reading:
             self._must_not_split(media, by_key)
         taken = splits.key if splits.by == "key" else None
         columns = keys.columns((taken, "folder" if layout == "media" else None), label)
+        if "start" not in roles.values():
+            own_check.must_reach(self._name, files, columns, sample)
         spec = self._spec(layout, names, columns, splits, media, by_key)
         examples = {n: [values.at(c.key, r.values) for r in sample[:3]] for n, c in columns.items()}
         return Understood(self._name, self._home, spec, why, rows, examples, self._left_out)
 
     def _layout(self) -> tuple[str, list[str], str]:
         """The layout, the tables that are read, and why."""
-        if self._packed:
+        asked = self._choices.layout
+        if self._packed and not own_shards.hold_trees(self._name, self._files, asked):
             names = [n for n in tables.names(self._files) if tables.ending(n) == tables.ARROW]
             if names:
                 return "table", names, "Arrow files, as save_to_disk writes them"
@@ -158,7 +151,7 @@ class _Reading:
             unread = sorted(suffixes - {*media_folders.KINDS, *media_folders.MEMBERS})
             self._left_out |= dict.fromkeys(map("*.{}".format, unread), "neither media nor text")
             return ("webdataset" if suffixes else "mds"), [], "a folder of shards"
-        if (asked := self._choices.layout) in (None, "media", "ljspeech"):
+        if asked in (None, "media", "ljspeech"):
             self._see_lists()
         for name, one in LAYOUTS.items():
             if one.fits and (name == asked or (asked is None and one.fits(self._files))):
@@ -174,7 +167,8 @@ class _Reading:
             elif not PurePosixPath(name).name.upper().startswith(PROSE):
                 last = name.rpartition("/")[2]
                 pattern = f"*.{_suffix(last)}" if "." in last else f"*/{last}"
-                self._left_out[pattern] = "neither media nor a table"
+                packed = _suffix(last) in ARCHIVES
+                self._left_out[pattern] = UNOPENED if packed else "neither media nor a table"
         endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
         beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
         beside |= {*self._lists}

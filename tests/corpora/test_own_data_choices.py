@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from kit import Cli, entries, rows
-from ownfiles import jpeg, put, table
+from ownfiles import WAV, jpeg, put, table
 from test_catalog import other_package
 
 import edge_glass as eg
@@ -55,9 +55,21 @@ def two_stems(at: Path) -> None:
         put(at / f"{number}.jpg", jpeg(number))
 
 
+def clips_of_recordings(at: Path) -> None:
+    """Half a second each, as UrbanSound8K, whose times are of the recordings they are out of."""
+    for number in range(3):
+        put(at / f"{number}.wav", WAV)
+    times = [{"file": f"{n}.wav", "start": 3.0 * n, "end": 3.0 * n + 0.5} for n in range(3)]
+    table(at / "list.csv", times)
+
+
 CHOICES: list[tuple[Write, str, Choices, Callable[[Any], Any]]] = [
     (two_captions, "--caption sentence", Choices(roles={"sentence": "caption"}),
      lambda spec: (spec.columns["caption"].key, spec.columns["text"].role) == ("sentence", "text")),
+    (clips_of_recordings, "--column start=number", Choices(roles={"start": "number"}),
+     lambda spec: {spec.columns[key].role for key in ("start", "end")} == {"number"}),
+    (clips_of_recordings, "--column start=start", Choices(roles={"start": "start"}),
+     lambda spec: [spec.columns[key].role for key in ("start", "end")] == ["start", "end"]),
     (two_urls, "--url thumb_url", Choices(roles={"thumb_url": "url"}),
      lambda spec: spec.columns["image"].key == "thumb_url"),
     (odd_folders, "--split all", Choices(split="all"),

@@ -5,6 +5,7 @@ texts under their suffixes (`txt`, `caption`), the keys of its JSON, and the `fo
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -22,6 +23,7 @@ SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "video": ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "flv", "3gp"),
 }  # fmt: skip
 KINDS: dict[str, MediaKind] = {suffix: kind for kind, all_ in SUFFIXES.items() for suffix in all_}
+TAR = re.compile(r"(?:.*?/)??([^/]+?)\.(?:tar|tgz)(?=[./]|$)")
 MEMBERS = ("json", "txt", "cls", "caption")  # of a sample in a tar, beside media
 TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
 
@@ -110,7 +112,8 @@ def tar_samples(files: Files) -> Iterator[Record]:
         samples: dict[str, list[str]] = {}
         for name in names:
             samples.setdefault(_key(name), []).append(name)
-        split = split_word(folder.partition(".tar")[0].rpartition("/")[2] + ".txt")
+        tar = TAR.match(folder)
+        split = split_word(f"{tar[1]}.txt") if tar else ""
         for key, members in samples.items():
             record = Record(key, {"__key__": key.rpartition("/")[2]}, split)
             try:

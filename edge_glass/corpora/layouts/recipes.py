@@ -10,6 +10,7 @@ from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.table_records import of_file
 from edge_glass.corpora.layouts.tables import split_word
+from edge_glass.sources.fields import is_text
 
 LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")
 LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(\.gz)?")
@@ -98,7 +99,7 @@ def _of_speaker(files: Files, speaker: str) -> dict[str, str]:
     for line in files.text(readme).splitlines() if files.there(readme) else ():
         if pair := OF_SPEAKER.fullmatch(line.strip()):
             value = pair[2].strip(" ;.[]")  # Gender: [female];
-            if value.lower() not in ("n/a", "unknown", ""):
+            if value.lower() not in ("n/a", "unknown", "") and is_text(value):
                 said[re.sub(r"\W+", "_", pair[1].strip().lower())] = value
     return said
 

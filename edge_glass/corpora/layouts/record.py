@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import JsonObject
+from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.tars import Tar
 
@@ -74,8 +75,10 @@ class Files:
         """
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
             raise SourceError(f"{name!r} is no file name inside {self.root}")
-        if not self.archived:
-            yield self.root if self.root.is_file() else self.root / name
+        path = self.root if self.root.is_file() else self.root / name
+        packed = isinstance(self.raw.places.get(self.source), Packed) and not path.is_file()
+        if not (self.archived or packed):
+            yield path
         else:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, PurePosixPath(name).name)

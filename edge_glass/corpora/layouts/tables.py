@@ -40,6 +40,7 @@ WORDS = {  # what splits are called in names of files and folders, as `datasets`
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+OF_TAR = re.compile(r"\.(tar|tgz)(\.gz)?$")  # which is read as a folder
 SPLIT = re.compile(rf"(?<![a-z])({'|'.join(sum(WORDS.values(), ()))})(?![a-z])")
 
 
@@ -52,7 +53,8 @@ def ending(name: str) -> str:
 
 def split_word(name: str) -> str:
     """The word for a split in a file's folders or, of a table, in its own name; else empty."""
-    *folders, stem = PurePosixPath(name.lower()).parts
+    *parts, stem = PurePosixPath(name.lower()).parts
+    folders = [OF_TAR.sub("", part) for part in parts]
     word = next((f for f in folders if SPLIT.fullmatch(f)), None)
     named = SPLIT.search(stem) if ending(name) else None
     return word or (named[1] if named else "")

@@ -1,0 +1,60 @@
+"""Folders of shards that nobody has described: samples, or tars of folders as other layouts are."""
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from edge_glass.corpora.layouts import shards
+from edge_glass.corpora.layouts.record import Files
+from edge_glass.corpora.layouts.registry import LAYOUTS
+from edge_glass.corpora.own_columns import stop
+
+IN_TAR = re.compile(r"(?P<tar>.+?\.(tar|tgz)(\.gz)?)(/(?P<within>.*))?")
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def packing(place: Path) -> tuple[bool, dict[str, str]]:
+    """Whether this is a folder of shards; and what of it is not read, links to folders too."""
+    every, left_out = list[str](), dict[str, str]()
+    for folder, folders, names in os.walk(place):
+        every += names
+        for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
+            why = "a link to a folder, which is not followed: build that folder"
+            left_out[link.relative_to(place).as_posix()] = why
+    packed, beside = shards.packing(every)
+    return packed, left_out | beside
+
+
+def hold_trees(name: str, files: Files, asked: str | None) -> bool:
+    """Whether tars hold folders as other layouts have them, and no samples; `asked`: the layout.
+
+    Raises ConfigError if it is to be said.
+    """
+    if asked:
+        return asked not in ("webdataset", "mds")
+    inside, tables = _in_tars(files)
+    if not inside and not tables:
+        return False
+    if tables or any(one.fits and one.fits(files) for one in LAYOUTS.values()):
+        return True
+    tar, count = inside.most_common(1)[0]
+    if count > 1:
+        raise stop(
+            name, f"{tar} has {count} folders, which may say classes",
+            "--layout media  (folders are read)", "--layout webdataset  (they are not)",
+        )  # fmt: skip
+    return False
+
+
+def _in_tars(files: Files) -> tuple[Counter[str], bool]:
+    """How many folders each tar has inside, and whether there is a table that is of no sample."""
+    inside, alone = Counter[str](), False
+    for folder, names in files.folders():
+        place = IN_TAR.fullmatch(folder)
+        if place and place["within"]:
+            inside[place["tar"]] += 1
+        for table in (each for each in names if each.endswith(TABLES)):
+            stem = table.rpartition(".")[0]
+            alone |= not any(n.startswith(f"{stem}.") and n != table for n in names)
+    return inside, alone

@@ -1,0 +1,88 @@
+"""Archives inside a folder: tars of samples, tars of folders as other layouts have them, zips."""
+
+import io
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kit import Cli, entries, rows
+from ownfiles import WAV, jpeg, lines, put
+
+from edge_glass.audit.verify import verify
+from edge_glass.core import manifest
+from edge_glass.core.errors import ChoiceError
+from edge_glass.corpora.understand import Choices, understand
+
+
+def tgz(path: Path, members: dict[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+def speaker(at: Path, name: str, *texts: bytes, readme: bytes = b"") -> None:
+    """As VoxForge is downloaded: a .tgz a speaker, with the speaker's folder in it."""
+    prompts = (b"%s/mfc/a%04d %s\n" % (name.encode(), n, t) for n, t in enumerate(texts))
+    members = {f"{name}/etc/PROMPTS": b"".join(prompts), f"{name}/etc/README": readme}
+    members |= {f"{name}/wav/a{n:04d}.wav": WAV for n in range(len(texts))}
+    tgz(at / f"{name}.tgz", members)
+
+
+def test_voxforge_as_it_is_downloaded_has_its_prompts(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    speaker(tmp_path / "vf", "ann-20100101-abc", b"HELLO", b"WORLD", readme=b"Gender: Female\n")
+    latin = "Name: José\n\nGender: Male\n".encode("latin-1")
+    speaker(tmp_path / "vf", "joe-20110101-abc", b"GOOD", "CAFÉ".encode("latin-1"), readme=latin)
+    assert cli("build", "vf").code == 0
+    built = Path("data/vf")
+    assert {row["caption"] for row in rows(built).values()} == {"HELLO", "WORLD", "GOOD"}
+    assert Counter(row["gender"] for row in rows(built).values()) == {"Female": 2, "Male": 1}
+    assert Counter(e["outcome"] for e in entries(built).values()) == {"kept": 3, "bad_encoding": 1}
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+
+
+def test_tars_of_a_table_and_its_files_are_splits(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for split, numbers in (("train", (1, 2)), ("test", (3,))):
+        records = [{"file_name": f"pictures/{n}.jpg", "text": f"No. {n}"} for n in numbers]
+        members = {f"pictures/{n}.jpg": jpeg(n) for n in numbers}
+        tgz(
+            tmp_path / "birds" / f"{split}.tgz",
+            {"metadata.jsonl": lines(records).encode()} | members,
+        )
+    assert cli("build", "birds").code == 0
+    built = Path("data/birds")
+    assert {row["caption"] for row in rows(built).values()} == {"No. 1", "No. 2", "No. 3"}
+    assert {n: s.rows for n, s in manifest.read(built).splits.items()} == {"train": 2, "test": 1}
+
+
+def test_folders_in_tars_may_be_classes_which_is_asked(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        pictures = {f"{bird}/{n}.jpg": jpeg(n) for bird in ("owl", "wren") for n in (1, 2)}
+        tgz(tmp_path / "d" / f"{split}.tgz", pictures)
+    with pytest.raises(ChoiceError, match="--layout media"):
+        understand(tmp_path / "d")
+    seen = understand(tmp_path / "d", Choices(layout="media"))
+    assert {*seen.spec.splits.names} == {"train", "test"} and seen.rows == 8
+    assert understand(tmp_path / "d", Choices(layout="webdataset")).spec.layout == "webdataset"
+
+
+@pytest.mark.parametrize("suffix", [".tgz", ".tar.gz"])
+def test_packed_shards_are_of_the_split_that_their_names_say(suffix: str, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        tgz(tmp_path / "d" / f"{split}-0000{suffix}", {"1.jpg": jpeg(1), "1.txt": b"A bird."})
+    assert {*understand(tmp_path / "d").spec.splits.names} == {"train", "validation"}
+
+
+def test_a_zip_in_a_folder_is_said_not_to_be_opened(tmp_path: Path) -> None:
+    put(tmp_path / "d" / "1.jpg", jpeg(1))
+    put(tmp_path / "d" / "more.zip", b"PK")
+    assert "unpack it" in understand(tmp_path / "d").left_out["*.zip"]
