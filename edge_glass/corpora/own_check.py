@@ -68,14 +68,14 @@ def must_reach(name: str, files: Files, columns: dict[str, Column], sample: list
     Looked at are the first small files: whether they end before what is to be cut out of them.
     """
     keys = {column.role: str(column.key) for column in columns.values() if column.role in SPAN}
-    audio = next((c for c in columns.values() if c.role == "audio" and c.stored_as in HERE), None)
+    places = [c.key for c in columns.values() if c.role == "audio" and c.stored_as in HERE]
     short, tried = list[str](), 0
-    for record in sample if audio and "start" in keys and len(keys) > 1 else ():
+    for record in sample if places and "start" in keys and len(keys) > 1 else ():
         times = {role: values.at(key, record.values) for role, key in keys.items()}
         with suppress(TypeError, ValueError):
             start = float(times["start"])
             end = float(times["end"]) if "end" in times else start + float(times["length"])
-            seconds = _seconds(files, str(values.at(audio.key, record.values)), record)
+            seconds = _seconds(files, str(values.at(places[0], record.values)), record)
             tried += seconds is not None
             if seconds is not None and end > seconds + SLACK:
                 short.append(f"{record.where} says {start:g} to {end:g} s of {seconds:.3g} s")
@@ -92,17 +92,20 @@ def must_reach(name: str, files: Files, columns: dict[str, Column], sample: list
 
 def _seconds(files: Files, file: str, record: Record) -> float | None:
     """How long a file of a record is; None of one that is large, or not to be read."""
+    name = os.path.normpath(Path(record.base, file))
+    with suppress(OSError, Dropped):
+        if (size := files.raw.size(files.source, name)) is not None:
+            return _length(files.raw.read(files.source, name)) if size < SMALL else None
+        beside = files.root.parent if files.root.is_file() and not files.archived else files.root
+        path = beside / name
+        return _length(path.read_bytes()) if path.stat().st_size < SMALL else None
+    return None
+
+
+def _length(data: bytes) -> float:
     from edge_glass.media.sound_file import Sound
 
-    place = files.root.parent if files.root.is_file() and not files.archived else files.root
-    path = os.path.normpath(Path(record.base, file))
-    with suppress(OSError, Dropped):
-        if files.there(path):
-            small = (files.raw.size(files.source, path) or 0) < SMALL
-            return Sound.of(files.raw.read(files.source, path)).info.seconds if small else None
-        path = place / path
-        return Sound.of(path.read_bytes()).info.seconds if path.stat().st_size < SMALL else None
-    return None
+    return Sound.of(data).info.seconds
 
 
 def _keys(spec: Spec) -> set[str]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import HfApi, constants, get_token, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers
 
 from edge_glass.core import names, records
 from edge_glass.core.errors import NetworkError, SourceError, of_the_hub
@@ -60,7 +59,8 @@ def job(source: Source, folder: Path, file: File) -> download.Job:
     name = _name(source, file) if source.files else Path(file.path).name
     path = names.below(folder / f"{commit}.fetched" if source.files else folder, name)
     source = Source.model_validate({"url": url, "bytes": file.bytes, "sha256": file.sha256})
-    said = build_hf_headers().get("authorization")  # the token of who is logged in
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    said = f"Bearer {token}" if token else None
     return download.Job(f"{folder.name}/{name}", path, source, [url], file.git, said)
 
 
