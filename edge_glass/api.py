@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge_glass.core import ledger, locations, manifest, names, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
-from edge_glass.core.progress import Progress, Shown
+from edge_glass.core.progress import Progress, Shown, Silent
 from edge_glass.core.visible import Result, Summary
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def audit(
     Args:
         place: as of `verify`.
         out: gets `audit/<config>/`, by default beside the builds.
-        checks: such as `duplicates`, `leaks`, `silence`, or a group of them; by default the usual.
+        checks: such as `duplicates`, `leaks`, `silence`, or a group of them; by default those of
+            duplicates, signals and captions whose libraries are installed.
         against: other builds that rows may stand in, too.
         jobs: processes.
         progress: say on the standard error how far it is.
@@ -243,14 +244,13 @@ def audit(
     from edge_glass.audit.drop import known
 
     where = locations.at(str(place))
-    groups, _ = known(checks or audits.DEFAULT)
+    bars = _progress(progress)
+    groups, _ = known(checks or audits.usual(bars or Silent()))
     options = audits.Options(groups, jobs=jobs)
     others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
     with locations.errors_explained(where):
         return {
-            config: audits.audit(
-                folder, _path(out) or folder.parent, options, others, _progress(progress)
-            )
+            config: audits.audit(folder, _path(out) or folder.parent, options, others, bars)
             for config, folder in manifest.built(where).items()
         }
 

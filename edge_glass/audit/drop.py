@@ -11,6 +11,7 @@ import pyarrow as pa
 from edge_glass.audit import audits
 from edge_glass.core import duck, finished, ledger, manifest, parquet, records
 from edge_glass.core.errors import ConfigError, DataError, absent
+from edge_glass.core.extras import needs
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Audit, AuditedBuild, Inputs, Manifest
 from edge_glass.core.revisions import Revisions
@@ -72,7 +73,7 @@ class Flagged(Removal):
 def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Groups that are to be audited for these names of groups or checks, and the checks.
 
-    Raises ConfigError for other names.
+    Raises ConfigError for other names, and LibraryError where a library of a check is missing.
     """
     groups, checks = list[str](), list[str]()
     for name in names:
@@ -85,6 +86,8 @@ def known(names: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             every = [*audits.CHECKS, LEAKS, *(c for has in audits.CHECKS.values() for c in has)]
             raise ConfigError(absent("check", name, every))
+    for check in checks:
+        needs(f"--check {check}", "audit", *audits.LIBRARIES.get(check, ()))
     return list(dict.fromkeys(groups)), list(dict.fromkeys(checks))
 
 

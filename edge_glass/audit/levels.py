@@ -30,14 +30,14 @@ class Levels:
     loudness: float | None
 
 
-def measure(samples: Array, rate: int) -> Levels:
-    """Measure samples, float32 of shape (frames, channels), at `rate` Hz."""
+def measure(samples: Array, rate: int, loudness: bool = True) -> Levels:
+    """Measure samples, float32 of shape (frames, channels), at `rate` Hz; `loudness` if asked."""
     mono = samples.mean(axis=1, dtype=np.float32)
     peak = float(np.abs(samples).max(initial=0))
     offset = float(samples.mean(axis=0, dtype=np.float64)[np.argmax(np.abs(samples.mean(axis=0)))])
     return Levels(
         len(samples) / rate, peak, _silent(mono - offset, rate), max(map(_flat, samples.T)),
-        offset, _loudness(samples, rate, peak),
+        offset, _loudness(samples, rate, peak) if loudness else None,
     )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ class Media(Trace):
         "media": MEDIA, "pictures": PICTURES, "sounds": SOUNDS,
     }  # fmt: skip
     version: int = 3
+    loudness: bool = True  # which takes a library of an extra
 
     def libraries(self) -> dict[str, str]:
         """What it depends on besides the shard."""
@@ -71,7 +72,7 @@ class Media(Trace):
         kinds, row, item = columns(shard.features), 0, 0
         rate = ["sampling_rate"] * ("waveform" in kinds.values())
         for group in parquet.groups(shard.path, ["id", *rate, *kinds]) if kinds else ():
-            measured = _Measured()
+            measured = _Measured(self.loudness)
             for example in group.to_pylist():
                 for name, kind in kinds.items():
                     known = {"row": row, "item": item, "id": example["id"], "column": name}
@@ -85,7 +86,8 @@ class Media(Trace):
 class _Measured:
     """What is known of the media of a row group."""
 
-    def __init__(self) -> None:
+    def __init__(self, loudness: bool) -> None:
+        self._loudness = loudness
         self._media: list[Row] = []
         self._pictures: list[pa.Table] = [PICTURES.empty_table()]
         self._sounds: list[pa.Table] = [SOUNDS.empty_table()]
@@ -140,7 +142,7 @@ class _Measured:
             self._heard(row, samples[:, None], example["sampling_rate"])
 
     def _heard(self, row: Row, samples: Any, rate: int) -> None:
-        row |= asdict(levels.measure(samples, rate))
+        row |= asdict(levels.measure(samples, rate, self._loudness))
         words, sure = audio_fingerprint.words(samples.mean(axis=1, dtype=np.float32), rate)
         row["words"] = audio_fingerprint.compared(words).tolist()
         values, places = audio_fingerprint.postings(words, sure)

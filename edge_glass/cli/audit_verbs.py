@@ -58,7 +58,8 @@ def audit(
     built = manifest.built(where)
     if name and len(built) != 1:
         raise ConfigError("--name names one config: give the folder of one")
-    given = [part.strip() for part in check.split(",")] if check else list(audits.DEFAULT)
+    progress = terminal_progress()
+    given = [part.strip() for part in check.split(",")] if check else audits.usual(progress)
     groups, checks = known(given)
     _check_used(groups, drop_flagged)
     asked = {*checks, *(audits.CHECKS["duplicates"] if LEAKS in checks else ())}
@@ -70,7 +71,7 @@ def audit(
     for config, folder in built.items():
         place = out or (folder.parent if locations.is_local(folder) else Path("data"))
         with locations.errors_explained(where):
-            audited = audits.audit(folder, place, options, others, terminal_progress())
+            audited = audits.audit(folder, place, options, others, progress)
             results.append(audited.plain())
             if not json:
                 terminal.audit(place / audits.FOLDER / config, audited, asked)

@@ -156,12 +156,14 @@ def _values(schema: JsonObject) -> str:
 def audit(folder: Path, result: "AuditResult", asked: Collection[str]) -> None:
     """What an audit found, by check: of those that were asked for."""
     all_ = [
-        (group, check, count, folder / checked.file if count else "")
+        (group, check, count, checked.file if count else "")
         for group, checked in result.groups.items()
         for check, count in checked.checks.items()
     ]
     rows = [row for row in all_ if row[1] in asked]
     table(f"{result.config}: {result.rows:,} rows", ["", "check", "found#", "in"], rows)
+    if any(row[3] for row in rows):
+        say(f"Rows are named in {folder}/")
     if others := [f"{row[2]:,} {row[1]}" for row in all_ if row[2] and row[1] not in asked]:
         say(f"Found by earlier audits, in {folder}/: {', '.join(others)}")
 
@@ -179,8 +181,9 @@ def plan(estimate: "Plan") -> None:
     how = "counted" if estimate.exact else "as upstream states them"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
     known = sum(s.bytes or 0 for s in estimate.sources if s.state not in ("here", "missing"))
-    size = f"{known:,}" if estimate.fetch_bytes is not None else f"more than {known:,}"
-    say(f"To fetch: {size} bytes. Free on the disk: {estimate.free_bytes:,} bytes.\n")
+    by_row = any(source.state == "row by row" for source in estimate.sources)
+    how = "more than " if estimate.fetch_bytes is None else "about " if by_row else ""
+    say(f"To fetch: {how}{known:,} bytes. Free on the disk: {estimate.free_bytes:,} bytes.\n")
 
 
 def understood(seen: "Understood") -> None:

@@ -16,10 +16,15 @@ class LibraryError(ConfigError):
 
 def needs(what: str, extra: str, *libraries: str, instead: str = "") -> None:
     """Raise LibraryError if one of the libraries that `what` needs is not installed."""
-    if absent := [library for library in libraries if not find_spec(library)]:
+    if lacking := missing(*libraries):
         raise LibraryError(
-            f"{what} needs {', '.join(absent)}, not installed here: {command(extra)}{instead}"
+            f"{what} needs {', '.join(lacking)}, not installed here: {command(extra)}{instead}"
         )
+
+
+def missing(*libraries: str) -> list[str]:
+    """Those of some libraries that are not installed."""
+    return [library for library in libraries if not find_spec(library)]
 
 
 def command(extra: str) -> str:

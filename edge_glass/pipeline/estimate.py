@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edge_glass.core.visible import Result, Summary
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.pipeline import shard_plan
-from edge_glass.sources import archives, tars
+from edge_glass.sources import archives, contents, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.obtain import find, obtain, store
 
@@ -72,7 +73,7 @@ def plan(
             title=spec.title,
             licence=" ".join(spec.licence.split()),
             parameters=corpus.parameters(),
-            sources=_sources(corpus, raw),
+            sources=[],
             rows={split: stated_rows(corpus, split) for split in corpus.chosen_splits()},
             free_bytes=shutil.disk_usage(_existing(out)).free,
         )
@@ -91,26 +92,28 @@ def plan(
                 others = table_chunks.renamed(files.paths[table.source], table)
                 estimate.columns |= {table.source: others} if others else {}
             estimate.exact = True
+        counted = [rows or 0 for rows in estimate.rows.values()]
+        estimate.sources = list(
+            _sources(corpus, raw, sum(min(rows, limit or rows) for rows in counted))
+        )
     return estimate
 
 
-def _sources(corpus: Corpus, raw: Path | None) -> list[SourcePlan]:
-    root = store() / "downloads" / corpus.corpus
-    if corpus.config.bundled:
-        raw = corpus.room("samples") / corpus.corpus
-    plans = []
-    for name, source in corpus.request().sources.items():
-        if source.fetch and raw is None:
-            rows = sum(stated_rows(corpus, split) or 0 for split in corpus.chosen_splits())
+def _sources(corpus: Corpus, raw: Path | None, rows: int) -> Iterator[SourcePlan]:
+    root, request = store() / "downloads" / corpus.corpus, corpus.request()
+    raw, by_row = request.samples or raw, request.by_row(raw)
+    for name, source in request.sources.items():
+        file = name
+        if name in by_row and not request.samples:
             size, state = rows * (source.row_bytes or 0) or None, "row by row"
         elif raw is not None:
             place = find(raw, name, source)
             state = "missing" if place is None else "here"
-            size = place.stat().st_size if place and place.is_file() else None
+            size = contents.size(place) if place and (place.is_file() or source.path) else None
+            file = place.name if place and source.path else name
         else:
             size, state = _of_upstream(source, root / name)
-        plans.append(SourcePlan(name, source.template, size, state))
-    return plans
+        yield SourcePlan(file, source.template, size, state)
 
 
 def _of_upstream(source: Source, path: Path) -> tuple[int | None, str]:

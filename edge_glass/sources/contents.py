@@ -78,6 +78,13 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
     return Contents(files, size, total.hexdigest())
 
 
+def size(place: Path) -> int:
+    """Bytes of a file, or of all files of a folder that `contents` reads."""
+    if place.is_file():
+        return place.stat().st_size
+    return sum(place.joinpath(*folder, name).stat().st_size for folder, name in _files(place))
+
+
 def _digest(path: Path, size: int) -> str:
     return f"{size} bytes" if size >= UNREAD else records.sha256(path)
 

@@ -49,6 +49,15 @@ class Request:
         by_url = (each for each in self.sources.values() if not (each.hub or each.fetch))
         return not (self.samples or self.home) and any(each.url for each in by_url)
 
+    def by_row(self, raw: Path | None, beside_raw: bool = False) -> dict[str, Source]:
+        """The sources that are fetched row by row, where `raw` has the rest of them.
+
+        Clips lie in `raw`, too, unless they are fetched `beside_raw`.
+        """
+        own = self.samples or ((raw or self.home) and not beside_raw)
+        kinds = BODIES if own else (*BODIES, *CLIPS)
+        return {name: source for name, source in self.sources.items() if source.fetch in kinds}
+
     def own_places(self) -> list[Path]:
         """Where one's own data lie."""
         paths = [source.path for source in self.sources.values() if source.path is not None]
@@ -82,8 +91,7 @@ def obtain(
         gone = (path for path in request.own_places() if not path.exists())
         remedy = "mend the path of its source in the YAML, or pass --raw DIR"
         raise_all((f"{request.config}: no {path}: {remedy}" for path in gone), SourceError)
-    by_row = BODIES if request.samples or (folder and not network.beside_raw) else (*BODIES, *CLIPS)
-    rows = {name: source for name, source in request.sources.items() if source.fetch in by_row}
+    rows = request.by_row(raw, network.beside_raw)
     remote = {name: _remote(request, source, network) for name, source in rows.items()}
     for each in remote.values() if facts else ():
         prefetch.fetcher(each).close()  # now, not after an hour, it says what is not installed

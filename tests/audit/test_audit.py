@@ -20,7 +20,7 @@ from releases import REPO, SAMPLE, push
 
 from edge_glass.audit import audits
 from edge_glass.audit.audits import Options, audit
-from edge_glass.core import locations, parquet, records
+from edge_glass.core import extras, locations, parquet, records
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Dropped
 from edge_glass.media import images
@@ -309,6 +309,25 @@ def test_mistakes_are_told(built: Path, tmp_path: Path, cli: Cli) -> None:
         "audit", built / SAMPLE, "--out", tmp_path, "--check", "signals", "--json", "--jobs", 1
     )
     assert told.json[0]["groups"]["signals"]["rows"] == 0
+
+
+def test_without_the_libraries_of_the_extra_the_other_checks_are_done(
+    built: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clotho, absent = built / "clotho_sample", ("pyloudnorm", "ftfy")
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name in absent else name)
+    bare = cli("audit", clotho, "--out", tmp_path)
+    assert (bare.code, "Left out: loudness, language, short_caption" in bare.err) == (0, True)
+    assert "ftfy, pyloudnorm, not installed here: pip install -e" in " ".join(bare.err.split())
+    before = audits.read(tmp_path, "clotho_sample")
+    checks = set(before.checks) if before else set()
+    assert {"silence", "like_sound", "same_id"} < checks
+    assert not {"loudness", "language", "captions"} & checks
+    named = cli("audit", clotho, "--out", tmp_path, "--check", "silence,loudness")
+    assert "--check loudness needs pyloudnorm, not installed here: pip" in named.err
+    assert cli("audit", clotho, "--out", tmp_path, "--check", "silence").code == 0
+    monkeypatch.undo()  # what was not measured is, once it can be
+    assert audits.audit(clotho, tmp_path).checks["loudness"] == 0
 
 
 def test_media_that_do_not_decode_end_no_audit(tmp_path: Path) -> None:

@@ -108,6 +108,23 @@ def test_a_caller_reads_the_choices_from_the_error(
     assert [row["caption"] for row in rows(made.folder).values()] == ["Un oiseau."]
 
 
+@pytest.mark.parametrize("limit, rows", [(None, 3), (2, 2)])
+def test_a_plan_says_what_lies_there_and_what_is_fetched(
+    limit: int | None, rows: int, tmp_path: Path, cli: Cli
+) -> None:
+    urls = [{"image_url": f"http://127.0.0.1:9/{number}.jpg", "text": "A"} for number in range(3)]
+    table(tmp_path / "list.csv", urls)
+    planned = cli("plan", tmp_path / "list.csv", *(["--limit", limit] if limit else []))
+    said = " ".join(planned.out.split())
+    assert f" list.csv {(tmp_path / 'list.csv').stat().st_size} here fetched " in said
+    assert f"To fetch: about {rows * 200_000:,} bytes." in planned.out
+    put(tmp_path / "birds" / "a" / "1.jpg", jpeg(1))
+    put(tmp_path / "birds" / "b" / "2.jpg", jpeg(2))
+    (tmp_path / "birds" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (folder,) = eg.plan(tmp_path / "birds").sources
+    assert (folder.file, folder.bytes) == ("birds", len(jpeg(1)) + len(jpeg(2)))
+
+
 @pytest.mark.parametrize("splits", [[""], ["train/", "test/"]])
 def test_a_stray_note_takes_neither_classes_nor_splits(splits: list[str], tmp_path: Path) -> None:
     for number, split in enumerate(splits * 2):
