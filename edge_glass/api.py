@@ -122,6 +122,7 @@ def build(
     from edge_glass.release import write_card
     from edge_glass.sources.row_fetch import Network
 
+    lists_are(obey=obey)
     if where is not None:
         unused = [raw, limit, mirror, refresh, ray, network, choices, *obey, *parameters]
         if unverified or retry_failed or any(one is not None for one in unused):
@@ -243,6 +244,7 @@ def audit(
     from edge_glass.audit import audits
     from edge_glass.audit.drop import known
 
+    lists_are(checks=checks or (), against=against)
     where = locations.at(str(place))
     bars = _progress(progress)
     groups, _ = known(checks or audits.usual(bars or Silent()))
@@ -282,6 +284,7 @@ def push(
         What was sent, removed and tagged.
 
     Raises:
+        ConfigError: no config is named.
         DataError: a build is not whole, or does not balance.
         HubError: the version exists, or the Hub refuses.
 
@@ -290,6 +293,7 @@ def push(
     """
     from edge_glass.release import publish
 
+    lists_are(configs=configs)
     return publish.push(
         Path(place), list(configs), repo, version, private=private, pr=pr, dry_run=dry_run
     )
@@ -353,6 +357,13 @@ def export(
 
     with locations.errors_explained(str(place)):
         write(locations.at(str(place)), Path(out), format)
+
+
+def lists_are(**named: object) -> None:
+    """Raises ConfigError for a text or path in place of a list, whose letters would be taken."""
+    for name, value in named.items():
+        if isinstance(value, str | Path):
+            raise ConfigError(f"{name}: expected a list, found {str(value)!r}")
 
 
 def _own(place: str, choices: "Choices | None", raw: StrPath | None) -> "Own | None":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_glass.api import StrPath
+from edge_glass.api import StrPath, lists_are
 from edge_glass.core import manifest
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Score
@@ -49,6 +49,7 @@ def score(
     """
     from edge_glass.vectors import scores
 
+    lists_are(of=of)
     folders = manifest.built(Path(place))
     if model is not None and column is not None and label is not None and not of:
         saying = scores.Saying(model, column, label)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edge_glass.api import Build, StrPath, _path, _progress
+from edge_glass.api import Build, StrPath, _path, _progress, lists_are
 from edge_glass.core import locations
-from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Silent
 
@@ -287,8 +286,7 @@ def withdraw(
     from edge_glass.release.withdraw import Request
     from edge_glass.release.withdraw import withdraw as take_back
 
-    if isinstance(ids, str) or isinstance(sha256, str):
-        raise ConfigError("ids and sha256: expected a list of texts, found one text")
+    lists_are(ids=ids, sha256=sha256)
     request = Request(frozenset(ids), frozenset(sha256), url, where, reason)
     papers = None if certificate is None else Path(certificate)
     return take_back(

@@ -4,6 +4,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 
@@ -101,6 +102,30 @@ def test_each_kind_of_error_can_be_caught(tmp_path: Path) -> None:
         eg.verify("http://127.0.0.1:9/data", progress=False)
     kinds = [eg.ConfigError, eg.SourceError, eg.DataError, eg.NetworkError, eg.HubError]
     assert all(issubclass(kind, eg.EdgeGlassError) for kind in [*kinds, eg.SpaceError])
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda at: eg.plan(""), "no config "),
+        (lambda at: eg.build("clotho_sample", at, jobs=0), "jobs: expected 1 or more, found 0"),
+        (lambda at: eg.build("clotho_sample", at, limit=-1), "limit: expected 1 or more, found -1"),
+        (lambda at: eg.build("clotho_sample", at, obey=str(at)), "obey: expected a list"),
+        (lambda at: eg.audit(at, checks="silence"), "checks: expected a list, found 'silence'"),
+        (lambda at: eg.audit(at, against=at), "against: expected a list"),
+        (lambda at: eg.push(at, "birds", repo="org/x", version="1.0.0"), "configs: expected a li"),
+        (lambda at: eg.push(at, [], repo="org/x", version="1.0.0"), "at least one config"),
+        (lambda at: eg.score(at, "n", of="image"), "of: expected a list"),
+        (lambda at: eg.withdraw(at, ids="12"), "ids: expected a list, found '12'"),
+        (lambda at: eg.load("clotho_sample", at, split="none"), 'Unknown split "none"'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_argument_is_one_clear_error(
+    call: Callable[[Path], object], says: str, built: Path
+) -> None:
+    with pytest.raises(eg.ConfigError, match=says):
+        call(built)
 
 
 UNGUARDED = """

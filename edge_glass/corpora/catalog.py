@@ -270,7 +270,8 @@ def is_data(base: str) -> bool:
 
 
 def _is_place(base: str) -> bool:
-    return "/" in base or ".yaml:" in base or base.endswith(YAMLS) or Path(base).exists()
+    named = "/" in base or ".yaml:" in base or base.endswith(YAMLS)
+    return named or (base != "" and Path(base).exists())
 
 
 def _config(place: str, mine: Own) -> str:

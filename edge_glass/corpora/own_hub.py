@@ -45,9 +45,6 @@ class _Config(BaseModel):
             )
         return splits
 
-    def _below(self, path: str) -> str:
-        return str(PurePosixPath(self.data_dir, path))
-
 
 @dataclass(frozen=True)
 class Dataset:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_glass.core import finished, manifest, records
-from edge_glass.core.errors import DataError, EdgeGlassError
+from edge_glass.core.errors import ConfigError, DataError, EdgeGlassError
 from edge_glass.core.manifest import WITHDRAWN, File, Inputs, Manifest
 from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import Revisions
@@ -40,6 +40,11 @@ class Options:
     rebuild: bool = False  # make a complete build again, and what other code began
     by_this_code: bool = False  # make again what other code made
     obey: tuple[Path, ...] = ()  # builds whose withdrawals and edits hold for this one, too
+
+    def __post_init__(self) -> None:
+        for name, number in (("jobs", self.jobs), ("limit", self.limit)):
+            if number is not None and number < 1:
+                raise ConfigError(f"{name}: expected 1 or more, found {number}")
 
     def everywhere(self) -> "Options":
         """With paths that mean the same in any process."""

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from edge_glass.core import row_counts
-from edge_glass.core.errors import SpaceError
+from edge_glass.core.errors import ConfigError, SpaceError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -53,6 +53,8 @@ class Counters:
 
         Raises what a task raises, and EdgeGlassError if workers are killed again and again.
         """
+        if jobs < 1:
+            raise ConfigError(f"jobs: expected 1 or more, found {jobs}")
         if jobs == 1 or len(tasks) <= 1:
             yield from ((task, work(task)) for task in tasks)
             return

@@ -56,7 +56,11 @@ def load(
         _check_config(name, Path(repo, card.FILE), str(repo))
     else:
         place, commit = _Hub(str(repo), version).place(name, streaming)
-    loaded = datasets.load_dataset(place, name, split=split, revision=commit, streaming=streaming)
+    read = partial(datasets.load_dataset, place, name, revision=commit, streaming=streaming)
+    try:
+        loaded = read(split=split)
+    except ValueError as error:  # no such split
+        raise ConfigError(f"{repo}: {name}: {error}") from None
     if not isinstance(loaded, dict):
         return decodable(loaded)
     for key, dataset in loaded.items():

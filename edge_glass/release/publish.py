@@ -76,6 +76,8 @@ def push(
     is tagged; the same call without it tags once that is merged. Raises EdgeGlassError if the
     version exists, a build is not whole, or the Hub refuses.
     """
+    if not configs:
+        raise ConfigError(f"{out}: name at least one config to push")
     release = Release(repo, tag_name(version), [*dict.fromkeys(configs)])
     builds = _builds(out, release.configs)
     hub = Repository(repo, HfApi(endpoint=endpoint, token=token), sends=True)
