@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from edge_glass.core.version import VERSION as __version__  # noqa: F401
     from edge_glass.corpora.understand import Choices
+    from edge_glass.sources.row_fetch import Limits, Network
 
 __all__ = [
     "Build",
@@ -52,6 +53,8 @@ __all__ = [
     "DataError",
     "EdgeGlassError",
     "HubError",
+    "Limits",
+    "Network",
     "NetworkError",
     "SourceError",
     "SpaceError",

@@ -15,7 +15,6 @@ from pathlib import Path
 from datasets import load_dataset
 
 import edge_glass
-from edge_glass.sources.row_fetch import Limits, Network
 from edge_glass.train import Picture, loader
 
 
@@ -26,7 +25,7 @@ def main() -> None:
     parser.add_argument("--ray", help="the cluster's address")
     parser.add_argument("--intranet", action="store_true")
     asked = parser.parse_args()
-    network = Network(web=Limits(intranet=asked.intranet))
+    network = edge_glass.Network(web=edge_glass.Limits(intranet=asked.intranet))
     made = edge_glass.build(asked.list, asked.out, ray=asked.ray, network=network)
     print(made, Counter(made.ledger()["outcome"].to_pylist()))
     rows = load_dataset(str(asked.out), asked.list.stem, split="train", streaming=True)

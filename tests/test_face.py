@@ -22,6 +22,8 @@ from edge_glass.release.history import Version
 from edge_glass.release.publish import Release
 from edge_glass.release.why import Origin
 
+ROOT = Path(__file__).parents[1]
+
 
 def test_each_name_is_there_and_says_what_it_is() -> None:
     assert set(eg.__all__) <= set(dir(eg))
@@ -30,6 +32,15 @@ def test_each_name_is_there_and_says_what_it_is() -> None:
         assert text, name
         if isinstance(getattr(eg, name), FunctionType) or name == "audit":
             assert "\nRaises:\n" in text and "\nExamples:\n" in text, name
+
+
+@pytest.mark.parametrize("files", ["examples/*.py", "builders/*.py", "docs/**/*.md"])
+def test_what_users_write_imports_what_is_public(files: str) -> None:
+    """`domains` has what several corpora of one kind share."""
+    lines = re.compile(r"(?:from|import) (edge_glass[\w.]*)")
+    imported = {name for file in ROOT.glob(files) for name in lines.findall(file.read_text())}
+    public = re.compile(r"edge_glass(\.(train|builder|domains|builders\.\w+))?")
+    assert imported and not [name for name in imported if not public.fullmatch(name)]
 
 
 def test_importing_it_brings_nothing_heavy() -> None:
