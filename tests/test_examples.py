@@ -12,7 +12,7 @@ from hub import Hub
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SAID = {
     "laptop": "a batch of sounds of shape (9, 32000), said in them: ['",
-    "lab": "org/photos v1.0.0: sent 7 files (",
+    "lab": "org/photos v1.0.0\n  sent: 7 files (",
 }
 
 
