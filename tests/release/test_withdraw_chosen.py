@@ -91,7 +91,7 @@ def test_sql_is_one_expression_over_a_row_and_reads_no_file(tmp_path: Path, wher
 
 def test_a_text_is_no_list_of_ids(tmp_path: Path) -> None:
     folder = captions(tmp_path, "a", "b", "c")
-    with pytest.raises(ConfigError, match="ids and sha256: expected a list"):
+    with pytest.raises(ConfigError, match="ids: expected a list"):
         eg.withdraw(tmp_path, ids="ab")
     assert rows(folder).keys() == {"a", "b", "c"}
 
