@@ -107,8 +107,12 @@ def page(
     from edge_glass.vectors import web_page
 
     folder, address = addressed(directory, config, out)
-    page = web_page.write(folder, out, data or address, embeddings, terminal_progress())
+    progress = terminal_progress()
+    page = web_page.write(folder, out, data or address, embeddings, progress)
     terminal.paths([page], json)
+    progress.say(
+        "A web server shows it, such as nginx or a static Space; opened as a file it is empty."
+    )
 
 
 def _finder(directory: Path, embeddings: Path | None) -> "Finder":
