@@ -24,6 +24,13 @@ def test_no_two_modules_have_one_name() -> None:
     assert not [name for name, count in names.items() if count > 1]
 
 
+def test_no_file_has_more_than_400_lines() -> None:
+    files = [*(ROOT / "edge_glass").rglob("*.*"), *(ROOT / "tests").rglob("*.py")]
+    written = [f for f in files if f.suffix in (".py", ".js", ".css", ".jinja")]
+    lines = {f.name: len(f.read_text("utf-8").splitlines()) for f in written}
+    assert not {name: count for name, count in lines.items() if count > 400}
+
+
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.name)
 def test_names_say_what_a_thing_is_and_not_what_happened_to_it(path: Path) -> None:
     words = {"found", "made", "told", "held", "drawn", "shown"}

@@ -39,12 +39,8 @@ def _with_group(pattern: str | None) -> str | None:
     return pattern
 
 
-USED = {
-    "key": ("key",),
-    "list": ("key",),
-    "pattern": ("pattern", "key"),
-    "share": ("key", "shares", "seed"),
-}
+KEY = {"key"}  # by what a split is told -> other fields that say more of it
+USED = {"key": KEY, "list": KEY, "pattern": KEY | {"pattern"}, "share": KEY | {"shares", "seed"}}
 Pattern = Annotated[str | None, AfterValidator(_with_group)]
 SplitName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # as `datasets` takes them
 
