@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, Self, get_args
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, ValidationError, model_validator
 
+from edge_glass.core import yaml_lines
 from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.row import Parameters
 
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 MediaKind = Literal["image", "audio", "video"]
@@ -316,13 +316,13 @@ def read_spec(path: Path, corpus: str) -> Spec:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=Loader)
-        lines, problems = _lines(root), _repeated(root)
-        plain = yaml.load(text, Loader)
+        root = yaml.compose(text, Loader=yaml_lines.Loader)
+        lines, problems = yaml_lines.lines(root), yaml_lines.repeated(root)
+        plain = yaml.load(text, yaml_lines.Loader)
         own = isinstance(plain, dict) and plain.get("layout") is not None
         spec = (Spec if own else Published).model_validate(plain)
     except ValidationError as error:
-        problems += [(_line(lines, e["loc"]), _sentence(e)) for e in error.errors()]
+        problems += [(yaml_lines.nearest(lines, e["loc"]), _sentence(e)) for e in error.errors()]
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     else:
@@ -335,48 +335,10 @@ def read_spec(path: Path, corpus: str) -> Spec:
             wrong["expected", "published", name] = f"expected {name!r}: no such config"
         if not own and f"{corpus}_sample" not in spec.configs:
             wrong["configs",] = f"configs: {corpus}_sample is missing"
-        problems += [(_line(lines, at), what) for at, what in wrong.items()]
+        problems += [(yaml_lines.nearest(lines, at), what) for at, what in wrong.items()]
     if problems:
         raise ConfigError(*(f"{path.name}:{line}: {what}" for line, what in sorted(problems)))
     return spec
-
-
-def line_of(path: Path, *location: str) -> int:
-    """The line where `location` stands in a YAML file, 1-based."""
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader)
-    return _line(_lines(root), location)
-
-
-def _lines(node: yaml.Node | None, at: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:
-    if node is None:
-        return {(): 1}
-    lines = {at: node.start_mark.line + 1}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            lines |= _lines(value, (*at, key.value))
-            lines[(*at, key.value)] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            lines |= _lines(value, (*at, number))
-    return lines
-
-
-def _repeated(node: yaml.Node | None) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                lines.append((key.start_mark.line + 1, f"{key.value!r} stands here a second time"))
-            seen.add(key.value)
-            lines += _repeated(value)
-    return lines
-
-
-def _line(lines: dict[tuple[Any, ...], int], location: tuple[Any, ...]) -> int:
-    while location not in lines:
-        location = location[:-1]
-    return lines[location]
 
 
 def _sentence(error: Any) -> str:

@@ -13,7 +13,8 @@ from edge_glass.core.errors import ConfigError, DataError, SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.licences import allows
 from edge_glass.core.row import MEDIA, Batches, Example, Features, Part, Row, rows_of_batch
-from edge_glass.core.spec import Spec, line_of, of_package, path_of, room
+from edge_glass.core.spec import Spec, of_package, path_of, room
+from edge_glass.core.yaml_lines import line_of
 from edge_glass.corpora import code_digest
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.params import (
@@ -30,6 +31,7 @@ from edge_glass.sources.fields import Columns, preview
 if TYPE_CHECKING:  # what a corpus is can be told without what reads its sources
     import pyarrow as pa
 
+    from edge_glass.core.progress import Progress
     from edge_glass.sources.obtain import Request
     from edge_glass.sources.raw import Raw
     from edge_glass.sources.row_media import Media
@@ -329,7 +331,7 @@ class Corpus(ABC):
             max_bytes=fetched.max_bytes if fetched else None,
         )
 
-    def misfits(self, empty: list[str], raw: "Raw") -> list[str]:
+    def misfits(self, empty: list[str], raw: "Raw", progress: "Progress") -> list[str]:
         """What is said of rows and splits and fits none; the splits `empty` have no row."""
         return []
 

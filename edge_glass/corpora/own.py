@@ -27,6 +27,7 @@ from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
 if TYPE_CHECKING:
+    from edge_glass.core.progress import Progress
     from edge_glass.core.row import Part
 
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
@@ -70,12 +71,12 @@ class OwnCorpus(Corpus):
         ways = {c.stored_as for c in cls.media.values()}
         if ways & FETCHED_AS and len(cls.media) > 1:
             raise ConfigError(
-                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row fetches one thing and "
-                "has no other media: make one column of them text (role: text), or two corpora"
+                f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row that is fetched has "
+                "one medium alone: make the other columns text (role: text), or two corpora"
             )
         for name, column in cls.media.items():
             if column.several and (column.role == "video" or column.stored_as not in MANY):
-                detail = "lists are of files or bytes of images or sounds: make it text"
+                detail = "only image and sound files, or their bytes, may be lists: make it text"
                 raise ConfigError(f"{cls.own.corpus}: column {name}: {detail} (role: text)")
         cls.BUILDER_CONFIG_CLASS = own_files.params_of(
             frozenset(
@@ -195,13 +196,14 @@ class OwnCorpus(Corpus):
             yield from own_files.unclaimed(Files(raw, place), names_)
 
     @override
-    def misfits(self, empty: list[str], raw: Raw) -> list[str]:
+    def misfits(self, empty: list[str], raw: Raw, progress: "Progress") -> list[str]:
         if self.own.home is None:  # what packages have is not the user's to mend
             return []
         from edge_glass.corpora import own_check
 
-        listing = (files for split in self.splits() for files in self._listing(split, raw))
-        return own_check.misfits(self.spec(), listing, empty)
+        own_check.tell_lists(self.spec(), self._listing(self.splits()[0], raw), progress)
+        every = (files for split in self.splits() for files in self._listing(split, raw))
+        return own_check.misfits(self.spec(), every, empty)
 
     @cached_property
     def _fetched(self) -> str:

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.ledger import Dropped
-from edge_glass.core.spec import Column, Spec, Splits
+from edge_glass.core.progress import Progress
+from edge_glass.core.spec import Column, Spec
 from edge_glass.core.units import SLACK
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.record import Files, Record
@@ -17,9 +17,6 @@ from edge_glass.corpora.layouts.registry import scan
 from edge_glass.corpora.layouts.split_lists import Lists
 from edge_glass.corpora.own_columns import stop
 from edge_glass.corpora.own_files import FOLDER, SPAN
-
-if TYPE_CHECKING:
-    from edge_glass.corpora.layouts.table_batches import Batch
 
 HERE = ("file", "bytes")
 TRIED, SMALL = 20, 2**25  # recordings whose length is looked at, and bytes of one at most
@@ -47,19 +44,28 @@ def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
     return keys + splits
 
 
-def beside_lists(rule: Splits, files: Files, every: "Iterable[Record | Batch]") -> dict[str, str]:
+def beside_lists(spec: Spec, listing: list[Files]) -> dict[str, str]:
     """Names in lists of splits that no record has, and how many records no list names.
 
-    Raises ConfigError if a record is in lists of two splits.
+    Nothing where splits are not by lists. Raises ConfigError if a record is in lists of two.
     """
-    lists, nowhere, lost = Lists(rule, [files]), 0, dict[str, str]()
-    for each in every:
+    rule = spec.splits
+    if rule.by != "list":
+        return {}
+    lists, nowhere, lost = Lists(rule, listing), 0, dict[str, str]()
+    for each in (each for files in listing for each in scan(str(spec.layout), files)):
         for record in (each,) if isinstance(each, Record) else each.records():
             nowhere += lists.split_of(values.said_of_split(rule, record)) is None
     for name, count, some in lists.unmatched():
         more = ", …" if count > len(some) else ""
-        lost[name] = f"{count:,} of its names are of no record: {', '.join(some)}{more}"
+        lost[name] = f"{count:,} of its names match no record: {', '.join(some)}{more}"
     return lost | ({f"{nowhere:,} records": "no list names them"} if nowhere else {})
+
+
+def tell_lists(spec: Spec, listing: list[Files], progress: Progress) -> None:
+    """Say which names in lists of splits no record has, and how many records no list names."""
+    for name, why in beside_lists(spec, listing).items():
+        progress.say(f"{spec.title}: {name}: {why}")
 
 
 def must_reach(name: str, files: Files, columns: dict[str, Column], sample: list[Record]) -> None:
@@ -122,6 +128,6 @@ def not_built(path: Path) -> None:
     """Raise ConfigError if this is the folder of a build, whose ledger would be read as data."""
     if all((path / file).is_file() for file in (manifest.FILE, ledger.FILE)):
         raise ConfigError(
-            f"{path}: is a build already: `push` publishes it, `build --where` takes rows of it. "
+            f"{path}: is already a build: `push` publishes it, `build --where` takes rows of it. "
             "To read them as data, copy its shards alone into a folder of their own."
         )

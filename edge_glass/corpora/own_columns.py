@@ -97,7 +97,7 @@ class Keys:
                 return {start: "start", other: roles[role]}
             if numbers == ["string", "string"] and not said:
                 raise stop(
-                    self.name, f"{start} and {other} are no seconds (write 1.5 for 0:01.5)",
+                    self.name, f"{start} and {other} are not in seconds (write 1.5 for 0:01.5)",
                     f"--column {start}=text  (recordings are not cut)",
                 )  # fmt: skip
         return said

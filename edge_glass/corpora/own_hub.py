@@ -72,7 +72,9 @@ def dataset(place: str) -> Dataset:
         info = HfApi().dataset_info(repo, revision=revision)
     except of_the_hub() as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())
-        raise HubError(f"{place}: no file or folder here, and no such dataset: {detail}") from None
+        raise HubError(
+            f"{place}: no such file or folder is here, and no such dataset on the Hub: {detail}"
+        ) from None
     every = [name for each in info.siblings or () if _is_data(name := each.rfilename)]
     part = (parts["part"] or "").strip("/")
     said = info.card_data.get("configs") if info.card_data else None
@@ -120,7 +122,9 @@ def _of_config(title: str, hub: Hub, every: list[str], config: _Config) -> Datas
     try:
         splits = Splits(by="file", names=patterns)
     except ValidationError:
-        raise HubError(f"{title}: its README's splits are {', '.join(patterns)}") from None
+        raise HubError(
+            f"{title}: its README has splits that `datasets` does not accept: {', '.join(patterns)}"
+        ) from None
     return Dataset(title, Source(hub=hub, files=wanted, packed=packed), splits, left_out)
 
 
@@ -139,7 +143,7 @@ def _is_below(name: str, folders: tuple[str, ...]) -> bool:
 def _of_folder(place: str, hub: Hub, every: list[str], folder: str) -> Dataset:
     """All that is read of a folder: Parquet files, if there are any; else tars; else all files."""
     if not every:
-        raise HubError(f"{place}: there are no data in it: no Parquet, no table, no media, no tar")
+        raise HubError(f"{place}: it has no data: no Parquet files, tables, media or tars")
     parquet = [n for n in every if n.endswith(SUFFIX) and PurePosixPath(n).stem != "metadata"]
     chosen, packed, left_out = parquet, False, dict[str, str]()
     if parquet:

@@ -41,8 +41,8 @@ def hold_trees(name: str, files: Files, asked: str | None) -> bool:
     tar, count = inside.most_common(1)[0]
     if count > 1:
         raise stop(
-            name, f"{tar} has {count} folders, which may say classes",
-            "--layout media  (folders are read)", "--layout webdataset  (they are not)",
+            name, f"the {count} folders in {tar} may be classes",
+            "--layout media  (folders are read)", "--layout webdataset  (folders are ignored)",
         )  # fmt: skip
     return False
 

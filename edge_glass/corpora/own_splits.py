@@ -37,19 +37,26 @@ def rule(
         if some := words[key] & WORDS.keys():
             others = ", ".join(sorted(words[key] - some)) or "none"
             raise stop(
-                name, f"{key} says {', '.join(sorted(some))}, and {others}",
-                f"--split key={key}  (each is one)", "--split all  (all is train)",
+                name, f"{key} has names of splits ({', '.join(sorted(some))}), and {others}",
+                f"--split key={key}  (each value is a split)", "--split all  (everything is train)",
             )  # fmt: skip
     named = [folder for folder in folders if folder in WORDS]
-    ways = {"its folders": "--split folder"} if named else {}
-    ways |= {"a key": f"--split key={said[0]}"} if said else {}
+    ways = {"folders": "--split folder"} if named else {}
+    ways |= {said[0]: f"--split key={said[0]}"} if said else {}
     ways |= {"lists": f"--split list={','.join(lists)}"} if lists else {}
     if len(ways) > 1:
-        raise stop(name, f"{' and '.join(ways)} speak of splits", *ways.values(), "--split all")
+        raise stop(
+            name, f"{' and '.join(ways)} may each say the splits", *ways.values(), "--split all"
+        )
     if lists and not chosen(lists):
         near = (chosen([*some]) for _, some in groupby(lists, key=lambda n: n.rpartition("/")[0]))
         sets = (f"--split list={','.join(few or lists[:2])}" for few in near)
-        raise stop(name, f"there are {len(lists)} lists of splits", *sets, "--split all")
+        raise stop(
+            name,
+            f"there are {len(lists)} lists of files, and several may be of one split",
+            *sets,
+            "--split all",
+        )
     if lists:
         return _by_lists(chosen(lists), file_key)
     if said:
@@ -57,8 +64,8 @@ def rule(
     if named and len(named) < len(folders):
         others = ", ".join(sorted(filter(None, set(folders) - set(named)))) or "files beside them"
         raise stop(
-            name, f"{', '.join(named)} are splits, {others} are not",
-            "--split folder  (each folder is one)", "--split all  (all is train)",
+            name, f"{', '.join(named)} are names of splits, {others} are not",
+            "--split folder  (each folder is a split)", "--split all  (everything is train)",
         )  # fmt: skip
     return Splits(by="folder", names=_names(named)) if named else Splits()
 
@@ -138,5 +145,5 @@ def _asked(
     except ValueError:
         raise ConfigError(
             f"--split {rule}: use all, folder, key=NAME, list=FILE,FILE, or shares such "
-            f"as 'train:0.9,test:0.1 by speaker', which are 1 in all; there are {', '.join(keys)}"
+            f"as 'train:0.9,test:0.1 by speaker', which add up to 1; the keys are {', '.join(keys)}"
         ) from None

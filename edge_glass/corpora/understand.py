@@ -33,7 +33,7 @@ from edge_glass.sources.obtain import Request, obtain
 
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
-WANTED = {k: f"files called as {k}, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
+WANTED = {k: f"names of {k} files, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
 ARCHIVES = ("zip", "7z", "rar", "tar", "tgz", "gz", "bz2", "xz", "zst")
 UNOPENED = "packed, and not opened inside of a folder: unpack it, or build it by itself"
 PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
@@ -74,7 +74,7 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
     """
     path = Path(place)
     if not path.exists() and not own_hub.is_repository(str(place)):
-        raise ConfigError(f"{place}: no config is called so, and no file or folder is there")
+        raise ConfigError(f"{place}: there is no config, file or folder of this name")
     own_check.not_built(path)
     hub = None if path.exists() else own_hub.dataset(str(place))
     try:
@@ -102,7 +102,7 @@ class _Reading:
         files = replace(self._files, tables=tuple(names))
         sample = [*islice(LAYOUTS[layout].records(files), SAMPLE)]
         if not sample:
-            raise ConfigError(f"{self._place}: layout {layout} reads no record of it")
+            raise ConfigError(f"{self._place}: it has no records for layout {layout}")
         sample = [record for record in sample if record.dropped is None] or sample
         text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
@@ -126,8 +126,6 @@ class _Reading:
         asked, lists, label = self._choices.split, self._lists, None
         said = self._hub.splits if self._hub and not asked else None
         splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *files_of[:1])
-        if splits.by == "list":
-            self._left_out |= own_check.beside_lists(splits, files, scan(layout, files))
         if layout == "media" and "folder" not in roles:
             label = self._classes(parents, splits, by_key["folder"])
         if layout == "table" and splits == Splits() and not self._choices.split:
@@ -137,6 +135,7 @@ class _Reading:
         if "start" not in roles.values():
             own_check.must_reach(self._name, files, columns, sample)
         spec = self._spec(layout, names, columns, splits, media, by_key)
+        self._left_out |= own_check.beside_lists(spec, [files])
         examples = {n: [values.at(c.key, r.values) for r in sample[:3]] for n, c in columns.items()}
         return Understood(self._name, self._home, spec, why, rows, examples, self._left_out)
 
@@ -199,7 +198,9 @@ class _Reading:
         named = [name for name in chosen if PurePosixPath(name).stem == "metadata"]
         for one, other in pairwise(sorted(named)):
             if PurePosixPath(one).parent == PurePosixPath(other).parent:
-                raise ConfigError(f"{self._place}: {one} and {other}: take one of them away")
+                raise ConfigError(
+                    f"{self._place}: {one} and {other} are both metadata: remove one of them"
+                )
         naming = [name for name in named or chosen if self._names_files(name)]
         splits = [name for name in naming if PurePosixPath(name).stem.lower() in WORDS]
         for name in chosen:
@@ -215,7 +216,7 @@ class _Reading:
         sample = [*self._sample(name)]
         why = next((record.dropped[1] for record in sample if record.dropped), None)
         if why and tables.ending(name) == ".json":
-            why += " (read are lists of objects, or an object a line)"
+            why += " (JSON must be a list of objects, or one object per line)"
         if why and all(record.dropped for record in sample):
             if PurePosixPath(name).stem == "metadata" or self._place.is_file():
                 raise ConfigError(f"{self._place}: {name}: no row can be read: {why}")
@@ -232,15 +233,15 @@ class _Reading:
             if named := next((value for value in below if tables.split_word(value)), None):
                 raise stop(
                     self._name, f"{key} names files in folders of splits ({named}), and no key "
-                    "says the split (add one, or a table in each of the folders)",
-                    "--split all  (all is train)",
+                    "says the split (add one, or put a table into each folder)",
+                    "--split all  (everything is train)",
                 )  # fmt: skip
 
     def _must_not_name(self, name: str, metadata: bool) -> None:
         """Raises ConfigError if a table that names none of the media is meant to."""
         if metadata:
             raise stop(
-                self._name, f"no key of {name} has the name of one file a row",
+                self._name, f"no column of {name} names one file per row",
                 "--layout media  (the files alone, without this table)",
                 f"{name} instead of its folder  (the table alone)",
             )  # fmt: skip
@@ -248,7 +249,7 @@ class _Reading:
         names = (v for v in texts if media_folders.kind_of(v) and not media_columns.URL.match(v))
         if gone := next(names, None):
             raise stop(
-                self._name, f"{name} names {gone}, and there is no such file (mend the name)",
+                self._name, f"{name} names {gone}, and there is no such file (correct the name)",
                 "--layout media  (the files alone, without this table)",
             )  # fmt: skip
 
@@ -284,7 +285,7 @@ class _Reading:
         for key in (key for key in keys if key not in {*read_from, *roles}):
             if any(str(r.values.get(key)).startswith(f"{r.where}/{key}") for r in sample):
                 raise stop(
-                    self._name, f"the bytes in {key} are null, or no kind of media",
+                    self._name, f"the bytes in {key} are missing, or of no known kind of media",
                     f"--column {key}=none  (leave it out)",
                 )  # fmt: skip
         here = [media for media in fitting if media.stored_as != "url"]
@@ -331,7 +332,9 @@ class _Reading:
         if flat and 1 < len(names) <= FEW:
             return Column(role="label", key="folder", names=names)
         if len(profile.few - {"", *splits.names, *WORDS}) > 1:
-            self._left_out["folder"] = "not all files are one folder down; --column folder=label"
+            self._left_out["folder"] = (
+                "not all files are on one level of folders; --column folder=label"
+            )
         return None
 
     def _spec(

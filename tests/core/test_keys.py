@@ -18,6 +18,7 @@ from edge_glass.core import key_digests
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import Keys, KeySet, rank
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.progress import Progress
 from edge_glass.core.row import Row
 from edge_glass.corpora import catalog
 from edge_glass.corpora.params import CorpusConfig
@@ -123,7 +124,7 @@ class Listed:
     def unlicensed(self, fields: Any) -> None:
         """Nothing is asked of licences."""
 
-    def misfits(self, empty: list[str], raw: Raw) -> list[str]:
+    def misfits(self, empty: list[str], raw: Raw, progress: Progress) -> list[str]:
         return []
 
     def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:

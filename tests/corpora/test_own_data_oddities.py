@@ -207,9 +207,9 @@ def our_build(at: Path) -> None:
 
 STOPS: list[tuple[Write, str]] = [
     (no_rows, r"no rows in it: list.parquet \(a table without rows\)"),
-    (our_build, "is a build already: `push` publishes it"),
+    (our_build, "is already a build: `push` publishes it"),
     (utf16, "UTF-16: save it as UTF-8"),
-    (two_metadata, "metadata.csv and metadata.jsonl: take one of them away"),
+    (two_metadata, "metadata.csv and metadata.jsonl are both metadata: remove one"),
     (other_encoding, "metadata.csv: no row can be read: not UTF-8"),
     (backslashes, "--layout media"),
     (odd_split, "--split key=split"),
@@ -349,5 +349,5 @@ def test_what_the_user_calls_a_medium_is_one(at: Path, cli: Cli) -> None:
     table(Path("sounds.csv"), [{"url": "https://a.org/1", "file": "rec1", "text": "A bird."}])
     spec = understand("sounds.csv", Choices(roles={"url": "audio"})).spec
     assert spec.columns["audio"].stored_as == "url"
-    with pytest.raises(EdgeGlassError, match="file has no files called as audio"):
+    with pytest.raises(EdgeGlassError, match="file has no names of audio files"):
         understand("sounds.csv", Choices(roles={"file": "audio"}))

@@ -193,7 +193,7 @@ def test_a_readme_that_cannot_be_right_is_one_error(
     put(at / "README.md", "# Nothing\n")
     (at / "a.csv").unlink()
     sent(hub, at, ("a.csv",))
-    assert "there are no data in it" in cli("build", "org/birds").err
+    assert "it has no data" in cli("build", "org/birds").err
 
 
 def test_a_private_dataset_is_built_and_the_token_goes_to_the_hub_alone(

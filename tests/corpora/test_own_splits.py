@@ -112,17 +112,21 @@ def test_ljspeech_with_file_lists(at: Path, cli: Cli) -> None:
     assert splits() == {"LJ001-0001": "train", "LJ001-0002": "validation"}
 
 
-def test_names_of_no_record_and_records_of_no_list_are_told(at: Path) -> None:
+def test_names_of_no_record_and_records_of_no_list_are_told(at: Path, cli: Cli) -> None:
     pictures(at, "1", "2", "3")
     put(at / "train.txt", "1\nnone.jpg\n")
     put(at / "test.txt", "2\n")
     seen = understand(at)
     assert seen.left_out == {
-        "train.txt": "1 of its names are of no record: none.jpg",
+        "train.txt": "1 of its names match no record: none.jpg",
         "test.txt": "names the files of a split",
         "1 records": "no list names them",
     }
     assert seen.spec.splits.names == {"train": ["train.txt"], "test": ["test.txt"]}
+    Path("d.yaml").write_text(cli("init", "d").out)
+    said = cli("build", "d.yaml").err
+    assert "train.txt: 1 of its names match no record: none.jpg" in said
+    assert "1 records: no list names them" in said
 
 
 @pytest.mark.parametrize("line", ["2.jpg", "b/2"])
@@ -148,7 +152,7 @@ def test_what_init_writes_of_lists_is_built(at: Path, cli: Cli) -> None:
     assert cli("build", "d.yaml").code == 0
     assert splits() == {"1.jpg": "train", "2.jpg": "validation"}
     (at / "val.txt").unlink()
-    assert "no list val.txt" in cli("build", "d.yaml", "--rebuild").err
+    assert "the list of a split val.txt is not there" in cli("build", "d.yaml", "--rebuild").err
 
 
 @pytest.mark.parametrize(
@@ -170,6 +174,6 @@ def test_patterns_of_files_say_the_split(pattern: str, numbers: str, at: Path, c
 def test_lists_and_folders_that_both_say_splits_stop(at: Path) -> None:
     pictures(at, "train/1", "test/2")
     put(at / "val.txt", "1\n")
-    with pytest.raises(EdgeGlassError, match=r"its folders and lists speak of splits"):
+    with pytest.raises(EdgeGlassError, match=r"folders and lists may each say the splits"):
         understand(at)
     assert understand(at, Choices(split="folder")).spec.splits.by == "folder"

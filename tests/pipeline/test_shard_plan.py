@@ -10,6 +10,7 @@ import pytest
 from kit import Recorded, bundled
 
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.progress import Progress
 from edge_glass.core.row import Part, Row
 from edge_glass.corpora import catalog
 from edge_glass.corpora.params import CorpusConfig
@@ -48,7 +49,7 @@ class Sized:
     def batched(self, raw: Raw) -> bool:
         return False
 
-    def misfits(self, empty: list[str], raw: Raw) -> list[str]:
+    def misfits(self, empty: list[str], raw: Raw, progress: Progress) -> list[str]:
         return []
 
     def source_rows(self, split: str, raw: Raw) -> Iterator[Row]:

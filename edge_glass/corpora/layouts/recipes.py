@@ -17,7 +17,7 @@ LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(
 PROMPTS = {"PROMPTS": "normalized_text", "prompts-original": "text", "txt.done.data": "text"}
 DONE = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')  # of Festival: ( arctic_a0001 "Author of …" )
 OF_SPEAKER = re.compile(r"(\w[\w /]*):[ \t]*(\S.*)")
-COMMAND = (Outcome.UNSUITABLE_MEDIA, "its place is a command, and none is run")
+COMMAND = (Outcome.UNSUITABLE_MEDIA, "its path is a command, and commands are not run")
 
 
 def is_ljspeech(files: Files) -> bool:
@@ -206,7 +206,11 @@ def _cut(files: Files, record: Record, cut: JsonObject) -> Record:
         values["audio"] = _there(files, record.base, str(source.get("source")))
     elif record.dropped is None:
         kind = source.get("type")
-        record.dropped = COMMAND if kind == "command" else (COMMAND[0], f"a recording of {kind}")
+        record.dropped = (
+            COMMAND
+            if kind == "command"
+            else (COMMAND[0], f"its source is of type {kind}, not a file")
+        )
     record.values = values
     record.where = f"{record.where.partition(' row ')[0]}#{values['id']}"
     return record

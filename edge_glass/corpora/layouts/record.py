@@ -74,7 +74,7 @@ class Files:
         Raises SourceError if its name leads elsewhere.
         """
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise SourceError(f"{name!r} is no file name inside {self.root}")
+            raise SourceError(f"{name!r} is not the name of a file in {self.root}")
         path = self.root if self.root.is_file() else self.root / name
         packed = isinstance(self.raw.places.get(self.source), Packed) and not path.is_file()
         if not (self.archived or packed):

@@ -99,14 +99,14 @@ def clip_retrieval(files: Files) -> Iterator[Record]:
         for key, array in vectors.items():
             if len(array) != number + 1:
                 detail = f"{name}: {number + 1} rows, and {len(array)} of {key}"
-                raise SourceError(f"{detail}: they are not of one run: get them again")
+                raise SourceError(f"{detail}: they come from different runs: get them again")
 
 
 def _array(path: Path) -> Any:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise SourceError(f"{path}: no array of NumPy ({error}): get it again") from None
+        raise SourceError(f"{path}: not a NumPy array ({error}): get it again") from None
     if array.ndim != 2 or array.dtype.kind != "f":
         raise SourceError(f"{path}: expected rows of floats, found {array.dtype} {array.shape}")
     return array
@@ -125,13 +125,15 @@ def lerobot(files: Files) -> Iterator[Record]:
     try:
         yield from _episodes(files, json.loads(files.text(INFO)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{INFO}, or a file that it names, is not LeRobot's: {error!r}") from None
+        raise SourceError(
+            f"{INFO}, or a file that it names, does not have LeRobot's form: {error!r}"
+        ) from None
 
 
 def _episodes(files: Files, info: JsonObject) -> Iterator[Record]:
     kinds = {name: each.get("dtype") for name, each in info["features"].items()}
     if not (version := str(info["codebase_version"])).startswith(("v2", "v3")):
-        raise SourceError(f"{INFO}: LeRobot {version}: v2 and v3 are read")
+        raise SourceError(f"{INFO}: LeRobot {version} is not supported; v2 and v3 are")
     listed = groupby(_listed(files), lambda said: _filled(info["data_path"], _at(said, info)))
     for name, episodes in listed:
         every = (record.values for record in of_file(files, name))

@@ -72,7 +72,9 @@ class Lists:
         if len(numbers) > 1:
             lists = [*self._splits.values()]
             there = ", ".join(name for at in sorted(numbers) for name in lists[at])
-            raise ConfigError(f"{said} stands in lists of two splits: {there}: mend one of them")
+            raise ConfigError(
+                f"{said} is in the lists of two splits ({there}): correct one of them"
+            )
         return [*self._splits][numbers.pop()] if numbers else self._rest
 
     def unmatched(self) -> Iterator[tuple[str, int, list[str]]]:
@@ -95,7 +97,9 @@ class Lists:
     def _lines(self, name: str) -> Iterator[str]:
         files = next((each for each in self._every if each.there(name)), None)
         if files is None:
-            raise SourceError(f"{self._every[0].raw.corpus}: no list {name} among the data")
+            raise SourceError(
+                f"{self._every[0].raw.corpus}: the list of a split {name} is not there"
+            )
         return _lines(files, name)
 
     def _must_be_one(self, digest: int) -> None:
@@ -107,7 +111,7 @@ class Lists:
             if digest in _digests(line)
         }
         line, named = next(iter(places.values())), " and ".join(places)
-        raise ConfigError(f"{line} stands in {named}: mend one, or leave one out")
+        raise ConfigError(f"{line} is in {named}: correct one, or leave one out")
 
 
 def names(rule: Splits) -> tuple[str, ...]:

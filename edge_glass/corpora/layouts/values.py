@@ -118,7 +118,7 @@ def cast(name: str, column: Column, value: Any) -> Any:
     if column.names is not None and isinstance(value, int) and value < len(column.names):
         return value if value >= 0 else None  # -1 is what `datasets` writes for none
     if column.names is not None and str(value) not in column.names:
-        raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {value!r:.40} is none of its classes")
+        raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {value!r:.40} is not one of its classes")
     try:
         return column.names.index(str(value)) if column.names else _cast(column.type, value)
     except (TypeError, ValueError, OverflowError, KeyError, RecursionError):
@@ -170,7 +170,9 @@ def member(value: str, base: str, data: Path, media: Path) -> str:
         there = os.path.normpath(Path(root, base, value).absolute())
         name = os.path.relpath(there, media.absolute())
     if name.startswith("..") or "\0" in value:
-        raise Dropped(Outcome.MALFORMED_ROW, f"{value!r:.60} is outside of the folder of its media")
+        raise Dropped(
+            Outcome.MALFORMED_ROW, f"{value!r:.60} is outside the folder of the media files"
+        )
     return name.replace(os.sep, "/")
 
 
