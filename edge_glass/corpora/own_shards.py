@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from edge_glass.corpora.layouts import shards
+from edge_glass.corpora.layouts import recipes, shards
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.own_columns import stop
@@ -34,8 +34,8 @@ def hold_trees(name: str, files: Files, asked: str | None) -> bool:
     if asked:
         return asked not in ("webdataset", "mds")
     inside, tables = _in_tars(files)
-    if not inside and not tables:
-        return False
+    if not (inside or tables):
+        return recipes.is_lhotse(files)  # whose Shar has texts beside its tars
     if tables or any(one.fits and one.fits(files) for one in LAYOUTS.values()):
         return True
     tar, count = inside.most_common(1)[0]

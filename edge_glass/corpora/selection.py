@@ -57,12 +57,12 @@ class Selection:
         Raises ConfigError where a source fits no row of its description.
         """
         seed, subset = corpus.config.seed, corpus.config.hashed_subset
-        what, shown = f"read {corpus.config.name}", progress or Silent()
+        what, progress = f"read {corpus.config.name}", progress or Silent()
         with (
             tempfile.TemporaryDirectory() as folder,
             Keys(Path(folder) / "keys", seed) as keys,
             Keys(Path(folder) / "inside", seed) as inside,  # those that the subset is taken of
-            shown.rows(what, 0, lambda: (keys.count, 0)),
+            progress.rows(what, 0, lambda: (keys.count, 0)),
         ):
             some, rows, starts, empty = inside if subset is not None else None, {}, {}, []
             for split in corpus.chosen_splits():
@@ -73,7 +73,7 @@ class Selection:
                     own = _read_rows(corpus.source_rows(split, raw), keys, some)
                 rows[split] = keys.count - starts[split]
                 empty += [] if own else [split]
-            raise_all(corpus.misfits(empty, raw, shown), ConfigError)
+            raise_all(corpus.misfits(empty, raw, progress), ConfigError)
             wanted = round(subset * inside.count) if isinstance(subset, float) else subset
             threshold = EVERY if wanted is None else inside.threshold(max(1, wanted))
             again = (position for group in keys.groups() for position in group[1:])

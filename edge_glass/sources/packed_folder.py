@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|tgz|mds|arrow)(\.\w+)?)/(?P<member>.+)", re.DOTALL)
+BESIDE = ("*.arrow", "cuts.*.jsonl*")  # that are read as they are; the latter are Lhotse's
 TARS, UNPACKED = ("tar", "tgz"), "unpacked"
 
 
@@ -33,8 +34,8 @@ class Packed(Place):
     indexes: Path  # the folder that gets an index of each tar
 
     def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder in each tar with its members, sorted; and the Arrow files."""
-        for path in sorted(self.root.rglob("*.arrow")):
+        """Each folder in each tar with its members, sorted; and files that lie beside tars."""
+        for path in sorted(path for each in BESIDE for path in self.root.rglob(each)):
             name = path.relative_to(self.root).as_posix()
             yield name.rpartition("/")[0], [name]
         for path in sorted(p for p in self.root.rglob("*.t*") if tars.is_tar(p.name)):

@@ -1,5 +1,6 @@
 """Archives inside a folder: tars of samples, tars of folders as other layouts have them, zips."""
 
+import gzip
 import io
 import tarfile
 from collections import Counter
@@ -17,7 +18,7 @@ from edge_glass.corpora.understand import Choices, understand
 
 def tgz(path: Path, members: dict[str, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz") as tar:
+    with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as tar:  # type: ignore[call-overload]
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -80,6 +81,32 @@ def test_packed_shards_are_of_the_split_that_their_names_say(suffix: str, tmp_pa
     for split in ("train", "val"):
         tgz(tmp_path / "d" / f"{split}-0000{suffix}", {"1.jpg": jpeg(1), "1.txt": b"A bird."})
     assert {*understand(tmp_path / "d").spec.splits.names} == {"train", "validation"}
+
+
+def shar(at: Path, *ids: str) -> None:
+    """As Lhotse writes it: cuts beside tars of their recordings."""
+    source = {"type": "shar", "channels": [0], "source": ""}
+    recording = {"id": "r", "sources": [source], "sampling_rate": 44100, "duration": 0.5}
+    said = {"id": "s", "recording_id": "r", "start": 0, "duration": 0.5}
+    cuts = [{"id": id, "start": 0, "duration": 0.5, "channel": 0, "type": "MonoCut",
+             "recording": recording, "supervisions": [said | {"text": f"{at.name} {id}"}]}
+            for id in ids]  # fmt: skip
+    tgz(at / "recording.000000.tar", {f"{id}.wav": WAV for id in ids[1:]})
+    put(at / "cuts.000000.jsonl.gz", gzip.compress(lines(cuts).encode()))
+
+
+def test_shar_of_lhotse_has_the_texts_of_its_cuts(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shar(tmp_path / "shar" / "train", "gone", "a", "b")
+    shar(tmp_path / "shar" / "dev", "gone", "c")
+    assert cli("build", "shar").code == 0
+    built = Path("data/shar")
+    assert {row["caption"] for row in rows(built).values()} == {"train a", "train b", "dev c"}
+    outcomes = Counter(entry["outcome"] for entry in entries(built).values())
+    assert outcomes == {"kept": 3, "missing_media": 2}
+    assert [*manifest.read(built).splits] == ["train", "validation"]
 
 
 def test_a_zip_in_a_folder_is_said_not_to_be_opened(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_splits_have_names_that_datasets_takes(
         "_out", "dev_clean", "train"
     ]  # fmt: skip
     assert len(rows(tmp_path / "data" / "list")) == 4
-    assert "which are 1 in all" in cli("build", "list.csv", "--split", "train:0.9,test:0.9").err
+    assert "which add up to 1" in cli("build", "list.csv", "--split", "train:0.9,test:0.9").err
 
 
 def test_raw_without_a_name_is_an_error(tmp_path: Path, cli: Cli) -> None:

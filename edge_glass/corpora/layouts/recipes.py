@@ -14,6 +14,7 @@ from edge_glass.sources.fields import is_text
 
 LJ_LINE = re.compile(r"[^|\n]+\|[^|\n]*\|[^|\n]*")
 LHOTSE = re.compile(r"(^|.*[_-])(cuts|recordings|supervisions)([_.-].*)?\.jsonl(\.gz)?")
+SHAR = re.compile(r"(.*/)?recording\.(\w+)\.tar/(.+)\.\w+")
 PROMPTS = {"PROMPTS": "normalized_text", "prompts-original": "text", "txt.done.data": "text"}
 DONE = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')  # of Festival: ( arctic_a0001 "Author of …" )
 OF_SPEAKER = re.compile(r"(\w[\w /]*):[ \t]*(\S.*)")
@@ -172,9 +173,10 @@ def lhotse(files: Files) -> Iterator[Record]:
     for name in files.names():
         if kind := LHOTSE.fullmatch(PurePosixPath(name).name):
             files_of.setdefault(kind[2], []).append(name)
+    sounds = _of_shar(files) if "cuts" in files_of else {}
     for name in files_of.get("cuts", ()):
         for record in of_file(files, name):
-            yield _cut(files, record, record.values)
+            yield _cut(files, record, record.values, sounds)
     if "cuts" not in files_of:
         recordings = {
             record.values.get("id"): record.values
@@ -186,10 +188,18 @@ def lhotse(files: Files) -> Iterator[Record]:
                 said = record.values
                 recording = recordings.get(said.get("recording_id"), {})
                 cut = said | {"recording": recording, "supervisions": [said]}
-                yield _cut(files, record, cut)
+                yield _cut(files, record, cut, {})
 
 
-def _cut(files: Files, record: Record, cut: JsonObject) -> Record:
+def _of_shar(files: Files) -> dict[tuple[str, str], str]:
+    """The recordings in Shar's tars, by the shard and the cut that they are of."""
+    members = ((SHAR.fullmatch(name), name) for name in files.names() if kind_of(name))
+    return {((p[1] or "") + p[2], p[3]): name for p, name in members if p}
+
+
+def _cut(
+    files: Files, record: Record, cut: JsonObject, sounds: dict[tuple[str, str], str]
+) -> Record:
     id, cut = cut.get("id"), _unpadded(record, cut)
     recording, said = cut.get("recording") or {}, cut.get("supervisions") or []
     (source, *_) = recording.get("sources") or [{}]
@@ -204,6 +214,10 @@ def _cut(files: Files, record: Record, cut: JsonObject) -> Record:
     values |= {"id": str(id), "recording_id": recording.get("id")}
     if source.get("type") == "file":
         values["audio"] = _there(files, record.base, str(source.get("source")))
+    elif source.get("type") == "shar":
+        shard = record.where.partition(" row ")[0].removesuffix(".gz").removesuffix(".jsonl")
+        folder, _, number = shard.rpartition("cuts.")
+        values["audio"] = sounds.get((folder + number, str(id)))
     elif record.dropped is None:
         kind = source.get("type")
         record.dropped = (
@@ -211,7 +225,7 @@ def _cut(files: Files, record: Record, cut: JsonObject) -> Record:
             if kind == "command"
             else (COMMAND[0], f"its source is of type {kind}, not a file")
         )
-    record.values = values
+    record.values, record.base = values, ""  # the file is named from the root
     record.where = f"{record.where.partition(' row ')[0]}#{values['id']}"
     return record
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ from edge_glass.corpora.layouts.table_records import of_file
 from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.sources import mds, tars
 from edge_glass.sources.obtain import store
-from edge_glass.sources.packed_folder import UNPACKED
+from edge_glass.sources.packed_folder import BESIDE, UNPACKED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,8 @@ def packing(names: Iterable[str]) -> tuple[bool, dict[str, str]]:
 
     Tables beside tars say the same of each sample.
     """
-    suffixes = {_suffix(name) for name in names}
+    said = (each for each in names if not any(fnmatch(each, beside) for beside in BESIDE[1:]))
+    suffixes = {_suffix(name) for name in said}
     tarred = ".tar" in suffixes and not any(kind_of(f"x{each}") for each in suffixes)
     others = suffixes - {".tar"} if tarred else set()
     beside = {f"*{each}": "beside the tars, whose samples are read" for each in others}
