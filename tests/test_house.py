@@ -87,3 +87,8 @@ def test_the_plan_has_no_arrow_up_and_no_circle() -> None:
     assert len(modules) > 200 and not rooms.faults(modules, rooms.rooms())
     modules["edge_glass.core.units"] |= {"edge_glass.media.audio"}
     assert len(rooms.faults(modules, rooms.rooms())) == 2  # up, and round through media
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []  # pytest stops at the second

@@ -20,7 +20,7 @@ def packing(place: Path) -> tuple[bool, dict[str, str]]:
     for folder, folders, names in os.walk(place):
         every += names
         for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
-            why = "a link to a folder, which is not followed: build that folder"
+            why = "a link to a folder: its files are read where a table names them, no others"
             left_out[link.relative_to(place).as_posix()] = why
     packed, beside = shards.packing(every)
     return packed, left_out | beside

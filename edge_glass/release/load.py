@@ -82,23 +82,23 @@ def addressed(place: str, config: str | None, page: Path) -> tuple[Path, str]:
 
     Args:
         place: a folder that `build` made, or `org/name@1.0.0`, which is fetched if it is not here.
-        config: of several, or of a dataset on the Hub.
+        config: of several.
         page: the folder that gets the page.
 
     Raises:
-        ConfigError: it is not said which config.
+        ConfigError: there is no such config, or it is not said which of several.
         EdgeGlassError: as `load` does.
     """
-    if hub := locations.published(place):
-        if config is None:
-            raise ConfigError(f"{place}: it holds several configs: choose one with --config")
-        named = {"repo_type": "dataset", "revision": hub.revision}
-        file = hf_hub_url(hub.repo, f"{config}/{manifest.FILE}", **named)
-        return snapshot(config, place), file.rpartition("/")[0]
-    folders = manifest.built(Path(place))
+    where = locations.at(place)
+    with locations.errors_explained(where):
+        folders = manifest.built(where)
     name = config or next(iter(folders))
     if name not in folders or (config is None and len(folders) > 1):
         raise ConfigError(f"{place} holds {', '.join(folders)}: choose one with --config")
+    if hub := locations.published(place):
+        named = {"repo_type": "dataset", "revision": hub.revision}
+        file = hf_hub_url(hub.repo, f"{name}/{manifest.FILE}", **named)
+        return snapshot(name, place), file.rpartition("/")[0]
     return folders[name], os.path.relpath(folders[name].resolve(), page.resolve())
 
 
