@@ -100,7 +100,7 @@ def test_no_row_kept_is_an_error_of_build_and_match(tmp_path: Path, cli: Cli) ->
     raw = tmp_path / "raw"
     raw.mkdir()
     (raw / "cc12m.tsv").write_text("http://a.example/1.jpg\tnothing of a class\n")
-    run = ["build", "cc12m_cls", "--raw", raw, "--out", tmp_path / "out", "--unverified"]
+    run = ["build", "cc12m_cls", "--raw", raw, "--out", tmp_path / "out"]
     run += ["--set", "images=false", "--name", "cc12m_cls_empty", "--jobs", 1]
     said = cli(*run)
     assert said.code == 1
