@@ -69,7 +69,8 @@ def test_a_cosine_is_a_column_beside_the_data(embedded: Path) -> None:
 
 def test_rows_below_are_left_out_and_why_says_by_which_score(embedded: Path, cli: Cli) -> None:
     expected = cosines(embedded)
-    least = float(np.median(list(expected.values())))
+    middle = sorted(expected.values())[len(expected) // 2 - 1 :][:2]
+    least = float(np.mean(middle))  # no row's own: the last digit of one is the processor's
     root = embedded.parent / "embeddings"
     asked = ["score", embedded, "--name", "fit", "--of", "image,plot", "--embeddings", root]
     assert "q50" in cli(*asked).out
