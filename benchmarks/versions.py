@@ -51,7 +51,7 @@ def build(out: Path, first: int, rows: int, shards: int, media: int) -> Path:
         numbers = range(first + rows * shard // shards, first + rows * (shard + 1) // shards)
         examples = [example(number, media) for number in numbers]
         name = f"train-{shard:05d}-of-{shards:05d}.parquet"
-        files.append(asdict(write_shard(folder / name, examples, schema)) | {"file": name})
+        files.append(asdict(write_shard(folder / name, examples, schema)))
         for number, one in zip(numbers, examples, strict=True):
             entry = Entry("list", str(number), one["id"], "train", Outcome.KEPT)
             entry.sha256 = sha256(one["audio"]["bytes"]).hexdigest()
@@ -69,7 +69,7 @@ def build(out: Path, first: int, rows: int, shards: int, media: int) -> Path:
         "manifest_version": 1, "config": CONFIG, "corpus": "clotho", "version": "1.0.0",
         "parameters": {}, "limit": None, "builder": "", "made_with": {}, "sources": [],
         "features": FEATURES.to_dict(), "splits": {"train": split},
-        "ledger": {"file": ledger.FILE, **asdict(written)},
+        "ledger": asdict(written),
     }  # fmt: skip
     write_json(folder / manifest.FILE, told)
     return folder

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edge_glass.core import parquet
-from edge_glass.core.arrow_columns import column, has_media, leaves
+from edge_glass.core.arrow_columns import has_media, leaves
 from edge_glass.core.atomic_files import ArrowSink, AtomicFile
-from edge_glass.core.key_digests import digests, second_rank, second_ranks
-from edge_glass.core.manifest import Figures
+from edge_glass.core.key_digests import digests, second_ranks
+from edge_glass.core.manifest import Figures, File
 from edge_glass.core.row import Example
 
 ROW_GROUP_ROWS = 100  # on average, at most half as many more
@@ -27,70 +26,84 @@ PAGE_BYTES = 2**15  # where media are: a row of so many bytes is a page
 CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A finished file."""
-
-    rows: int
-    bytes: int
-    sha256: str
-
-
-def write_shard(path: Path, examples: Iterable[Example], schema: pa.Schema) -> Written:
+def write_shard(path: Path, examples: Iterable[Example], schema: pa.Schema) -> File:
     """Write examples to `path`, which appears only when all of it is on disk.
 
     Row groups hold at most 10 MB, and about 100 rows or 10,000 without media: by the id of its last
     row, so that a row that goes or comes leaves those farther on as they are. `bytes` leaves of the
     schema are media: plain and uncompressed, everything else is zstd. Memory is one row group.
     """
-    rows = 0
-    group = _Group(schema)
-    with AtomicFile(path) as file, _writer(file, schema) as writer:
-        for example in examples:
-            weight = sum(map(_weight, example.values()))
-            if not group.has_room(weight):
-                rows += group.write(writer)
-                file.check()
-            group.add(example, weight)
-            del example  # its media are in the group; the next row can use their memory
-        rows += group.write(writer)
-    return Written(rows, file.size, file.sha256)
+    return _write_groups(path, _groups_of_examples(examples, schema), schema)
 
 
-def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> Written:
+def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> File:
     """Write rows without media to `path`, as `write_shard` would write the same rows."""
+    return _write_groups(path, _groups(tables, schema), schema)
+
+
+def _write_groups(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> File:
     rows = 0
     with AtomicFile(path) as file, _writer(file, schema) as writer:
-        for group in _groups(tables, schema):
-            writer.write_table(group.combine_chunks())
-            file.check()
+        for group in groups:
             rows += group.num_rows
-    return Written(rows, file.size, file.sha256)
+            writer.write_table(group)
+            del group  # the next rows can use its memory
+            file.check()
+    return File(rows, file.size, file.sha256, path.name)
+
+
+def _groups_of_examples(examples: Iterable[Example], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Row groups, cut as soon as it is known where they end: few examples are in memory."""
+    rows, weights, usual = list[Example](), list[int](), _usual_rows(schema)
+    size, columns = 0, {*schema.names}
+    for example in examples:
+        if example.keys() != columns:
+            promised = sorted(columns)
+            raise ValueError(f"columns {sorted(example)} where {promised} are promised")
+        rows.append(example)
+        weights.append(sum(map(_weight, example.values())))
+        del example  # the next one can use its memory
+        size += weights[-1]
+        while size >= ROW_GROUP_BYTES or len(rows) == _most_rows(usual):
+            yield _taken(rows, weights, schema)
+            size = sum(weights)
+    while rows:
+        yield _taken(rows, weights, schema)
+
+
+def _taken(rows: list[Example], weights: list[int], schema: pa.Schema) -> pa.Table:
+    """The next row group, taken out of these rows."""
+    ids = pa.array([row["id"] for row in rows]) if "id" in schema.names else None
+    room = _room(ids, np.array(weights), _usual_rows(schema))
+    group = pa.Table.from_pylist(rows[:room], schema)
+    del rows[:room], weights[:room]
+    return group
 
 
 def _groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Row groups, cut as those of `_Group`."""
+    """Row groups, cut as those of `_groups_of_examples`."""
     rows, weights, usual = schema.empty_table(), np.empty(0, np.int64), _usual_rows(schema)
     for table in chain(tables, [None]):
         if table is not None:
             rows = pa.concat_tables([rows, table])
             weights = np.concatenate([weights, sum(map(_weights, table.columns))])
         while len(weights) >= (1 if table is None else _most_rows(usual)):
-            room = _room(rows, weights, usual)
-            yield rows.slice(0, room)
+            ids = rows["id"] if "id" in schema.names else None
+            room = _room(ids, weights, usual)
+            yield rows.slice(0, room).combine_chunks()
             rows, weights = rows.slice(room), weights[room:]
 
 
-def _room(rows: pa.Table, weights: np.ndarray, usual: int) -> int:
+def _room(row_ids: pa.Array | pa.ChunkedArray | None, weights: np.ndarray, usual: int) -> int:
     """How many of the next rows a row group takes, at least one."""
     fit = np.cumsum(weights[: _most_rows(usual)])
     room = max(1, int(np.searchsorted(fit, ROW_GROUP_BYTES, "right")))
-    if "id" not in rows.column_names:
+    if row_ids is None:
         return room
     some = usual // 10 or 1
     for start in range(3 * usual // 4 + 1, room + 1, some):  # most end in one of the first
         numbers = np.arange(start, min(start + some, room + 1))
-        ids = rows["id"].slice(start - 1, len(numbers))
+        ids = row_ids.slice(start - 1, len(numbers))
         ends = second_ranks(digests(0, ids)) / 2**64 < _chance(numbers, usual)
         if ends.any():
             return int(numbers[np.argmax(ends)])
@@ -108,7 +121,7 @@ def _weights(values: pa.ChunkedArray) -> np.ndarray:
 
 def write_table(
     path: Path, batches: Iterable[pa.Table], schema: pa.Schema, words: list[str] | None = None
-) -> Written:
+) -> File:
     """Write tables without media (a ledger) to `path`, whole or not at all; a row group each.
 
     `words`: the columns that are worth a dictionary; if not given, any.
@@ -127,7 +140,7 @@ def write_table(
         for table in batches:
             writer.write_table(table)
             rows += table.num_rows
-    return Written(rows, file.size, file.sha256)
+    return File(rows, file.size, file.sha256, path.name)
 
 
 def shard_figures(shard: Path) -> Figures:
@@ -174,43 +187,6 @@ def _most_rows(usual: int) -> int:
 def _chance(rows: Any, usual: int) -> Any:
     """That a row ends a row group of so many: with it they have the usual number on average."""
     return 25 * (rows - 3 * usual // 4) / usual**2
-
-
-class _Group:
-    """The rows of the next row group."""
-
-    def __init__(self, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._columns = {field.name: column(field.type) for field in schema}
-        self._usual = _usual_rows(schema)
-        self.rows = self._bytes = 0
-        self._ended = False
-
-    def has_room(self, weight: int) -> bool:
-        fits = self.rows < _most_rows(self._usual) and self._bytes + weight <= ROW_GROUP_BYTES
-        return (fits and not self._ended) or not self.rows
-
-    def add(self, example: Example, weight: int) -> None:
-        if example.keys() != self._columns.keys():
-            promised = sorted(self._columns)
-            raise ValueError(f"columns {sorted(example)} where {promised} are promised")
-        for name, values in self._columns.items():
-            values.add(example[name])
-        self.rows += 1
-        self._bytes += weight
-        chance = _chance(self.rows, self._usual)
-        if chance > 0 and "id" in example:
-            self._ended = second_rank(0, example["id"]) / 2**64 < chance
-
-    def write(self, writer: pq.ParquetWriter) -> int:
-        """Write the rows, if there are any, and forget them; returns how many they were."""
-        if rows := self.rows:
-            arrays = [values.take() for values in self._columns.values()]
-            table = pa.Table.from_arrays(arrays, schema=self._schema)
-            writer.write_table(table)
-            self.rows = self._bytes = 0
-            self._ended = False
-        return rows
 
 
 def _weight(value: Any) -> int:

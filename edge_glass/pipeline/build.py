@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from edge_glass.core import finished, ledger, ledger_tables, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, redacted
-from edge_glass.core.manifest import File, Inputs, Manifest
+from edge_glass.core.manifest import Inputs, Manifest
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.revisions import SCHEMAS, Revisions
@@ -220,7 +220,7 @@ def _finish(
     groups = ledger_tables.regrouped(batches)
     revisions.write(folder)
     written = write_table(folder / ledger.FILE, groups, ledger.schema(), ledger_tables.WORDS)
-    build = complete(described, records, File(**asdict(written), file=ledger.FILE), rows)
+    build = complete(described, records, written, rows)
     build.check_balance(rows)
     build.write(folder)
     return build

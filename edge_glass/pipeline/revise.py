@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -121,9 +121,8 @@ def make(
     altered = {key: new for one in written.values() for key, new in one.altered.items()}
     book = _Book(entries(altered))
     table = write_table(work / ledger.FILE, book.tables(), ledger.schema(), ledger_tables.WORDS)
-    file = File(**asdict(table), file=ledger.FILE)
     described = revisions.described(described)
-    build = complete(described, book.counted(records), file, planned)
+    build = complete(described, book.counted(records), table, planned)
     build.check_balance({name: n for name, n in planned.items() if n is not None})
     build.write(work)
     return build
@@ -145,7 +144,7 @@ def _write(schema: pa.Schema, part: Part) -> Written:
             if new is not None:
                 yield new
 
-    shard = File(**asdict(write_shard(part.target, changed(), schema)), file=part.target.name)
+    shard = write_shard(part.target, changed(), schema)
     figures = shard_figures(part.target)
     return Written(ShardRecord(part.split, shard, {}, {}, figures), altered)
 

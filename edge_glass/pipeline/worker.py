@@ -5,7 +5,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -98,9 +98,9 @@ def _make(task: Task, rows: Iterable[tuple[Row, Media]], replays: dict[str, Repl
     schema = arrow_schema(corpus.columns())
     with _book(task.ledger) as book, _few_to_collect(), interrupts.guarded():
         examples = _examples(task, corpus, rows, replays, book, RowDigests(schema))
-        written = write_shard(task.folder / task.name, examples, schema)
+        shard = write_shard(task.folder / task.name, examples, schema)
     replays.pop(task.name, None)
-    record = _recorded(task, File(**asdict(written), file=task.name), book)
+    record = _recorded(task, shard, book)
     _give_back()
     return record
 
@@ -110,8 +110,8 @@ def _make_of_batches(task: Task) -> WorkRecord:
     schema = arrow_schema(corpus.columns())
     with _book(task.ledger) as book:
         tables = _kept(task, corpus, schema, book)
-        written = write_text_shard(task.folder / task.name, tables, schema)
-    return _recorded(task, File(**asdict(written), file=task.name), book)
+        shard = write_text_shard(task.folder / task.name, tables, schema)
+    return _recorded(task, shard, book)
 
 
 def _kept(task: Task, corpus: Corpus, schema: pa.Schema, book: "_Book") -> Iterator[pa.Table]:

@@ -239,4 +239,4 @@ def test_digests_and_row_groups_of_tables_are_those_of_rows(
         patch.setattr(shard_files, "ROW_GROUP_BYTES", 200)
         one = shard_files.write_shard(folder / "rows", rows, schema)
         other = shard_files.write_text_shard(folder / "table", iter([table[:1], table[1:]]), schema)
-    assert one == other and pq.read_table(folder / "table").num_rows == len(rows)
+    assert one.sha256 == other.sha256 and pq.read_table(folder / "table").num_rows == len(rows)

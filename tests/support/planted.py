@@ -54,14 +54,14 @@ def corpus(
         for number, part in enumerate(cut):
             file = f"{split}-{number:05d}-of-{shards:05d}.parquet"
             written = write_shard(folder / file, map(shown, part), arrow_schema(features))
-            files.append({"file": file, **asdict(written)})
+            files.append(asdict(written))
         entries += [Entry("rows", row["id"], row["id"], split, Outcome.KEPT) for row in rows]
         made["splits"][split] = {
             "rows": len(rows), "bytes": sum(f["bytes"] for f in files), "shards": files,
             "outcomes": {"kept": len(rows)}, "warnings": {}, "figures": {},
         }  # fmt: skip
     written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.schema())
-    made["ledger"] = {"file": ledger.FILE, **asdict(written)}
+    made["ledger"] = asdict(written)
     write_json(folder / manifest.FILE, json.loads(json.dumps(made)))
     return folder
 

@@ -79,8 +79,7 @@ def write(
         Entry("planted", str(n), i, "train", Outcome.KEPT) for n, i in enumerate(columns["id"])
     ]
     written = write_table(folder / ledger.FILE, [ledger.to_table(entries)], ledger.schema())
-    book = {"file": ledger.FILE, **asdict(written)}
-    write_json(folder / manifest.FILE, described | {"ledger": book})
+    write_json(folder / manifest.FILE, described | {"ledger": asdict(written)})
     if embedded:
         plant(folder, embedded, layout, modality)
     return folder
