@@ -24,10 +24,13 @@ SHIPPED_BYTES = 8_000_000  # all samples together
 ROOT = Path(__file__).parents[2]
 LOAD = """
 import json, sys, datasets
-loaded = datasets.load_dataset(sys.argv[1], sys.argv[2], revision="v1.0.0")
-rows = {split: dataset.num_rows for split, dataset in loaded.items()}
-first = next(iter(loaded.values()))
-print(json.dumps({"rows": rows, "features": list(first.features)}))
+found = {}
+for config in sys.argv[2:]:
+    loaded = datasets.load_dataset(sys.argv[1], config, revision="v1.0.0")
+    rows = {split: dataset.num_rows for split, dataset in loaded.items()}
+    first = next(iter(loaded.values()))
+    found[config] = {"rows": rows, "features": list(first.features)}
+print(json.dumps(found))
 """
 
 
@@ -137,11 +140,8 @@ def test_ids_are_unique(config: str, one_job: Path) -> None:
 
 
 @pytest.mark.parametrize("config", SAMPLES)
-@pytest.mark.parametrize("jobs", [2, 4])
-def test_same_bytes_for_any_number_of_jobs(
-    config: str, jobs: int, one_job: Path, tmp_path: Path
-) -> None:
-    build(catalog.variant(config), tmp_path, Options(jobs=jobs))
+def test_same_bytes_for_any_number_of_jobs(config: str, one_job: Path, tmp_path: Path) -> None:
+    build(catalog.variant(config), tmp_path, Options(jobs=4))
     assert files(tmp_path / config) == files(one_job / config)
 
 
@@ -155,12 +155,15 @@ def test_every_sample_loads_from_the_hub_with_the_plain_client(one_job: Path) ->
         run = [sys.executable, "upload.py", *SAMPLES, "--from", str(one_job)]
         run += ["--repo", "org/edge-glass", "--version", "1.0.0"]
         subprocess.run(run, env=hub.env(), cwd=ROOT, check=True, capture_output=True)
-        for config in SAMPLES:
-            loaded = subprocess.run(
-                [sys.executable, "-c", LOAD, "org/edge-glass", config],
-                env=hub.env(), cwd=one_job.parent, check=True, capture_output=True, text=True,
-            )  # fmt: skip
-            found = json.loads(loaded.stdout)
-            made = manifest.read(one_job / config)
-            assert found["rows"] == {s: facts.rows for s, facts in made.splits.items()}
-            assert found["features"] == list(made.features)
+        loaded = subprocess.run(
+            [sys.executable, "-c", LOAD, "org/edge-glass", *SAMPLES],
+            env=hub.env(), cwd=one_job.parent, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    made = {config: manifest.read(one_job / config) for config in SAMPLES}
+    assert json.loads(loaded.stdout) == {
+        config: {
+            "rows": {split: facts.rows for split, facts in one.splits.items()},
+            "features": list(one.features),
+        }
+        for config, one in made.items()
+    }
