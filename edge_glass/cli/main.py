@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -350,6 +351,7 @@ def main(arguments: list[str] | None = None) -> None:
         # or pydantic looks into every library that is installed for plugins
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         _keep_alone(sys.argv[1:2])
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         app(arguments)
     except SystemExit as end:

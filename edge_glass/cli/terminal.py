@@ -178,7 +178,8 @@ def plan(estimate: "Plan") -> None:
         said = ", ".join(f"{ours} is read from {theirs}" for ours, theirs in others.items())
         say(f"Columns of {file}: {said}")
     counted = [(split, rows, estimate.shards.get(split)) for split, rows in estimate.rows.items()]
-    how = "counted" if estimate.exact else "as upstream states them"
+    stated = any(estimate.rows.values())
+    how = "counted" if estimate.exact else "as upstream states them" if stated else "not counted"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
     known = sum(s.bytes or 0 for s in estimate.sources if s.state not in ("here", "missing"))
     by_row = any(source.state == "row by row" for source in estimate.sources)

@@ -327,7 +327,7 @@ def read_spec(path: Path, corpus: str) -> Spec:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     else:
         wrong: dict[tuple[Any, ...], str] = {
-            ("configs", name): f"config {name!r}: must be {corpus} or {corpus}_…"
+            ("configs", name): f"config {name!r}: must be {corpus} or {corpus}_…, as its file"
             for name in spec.configs
             if name != corpus and not name.startswith(f"{corpus}_")
         }

@@ -271,7 +271,7 @@ def is_data(base: str) -> bool:
 
 def _is_place(base: str) -> bool:
     named = "/" in base or ".yaml:" in base or base.endswith(YAMLS)
-    return named or (base != "" and Path(base).exists())
+    return named or (base != "" and Path(base).exists() and not _unread(base))
 
 
 def _config(place: str, mine: Own) -> str:

@@ -221,6 +221,7 @@ class OwnCorpus(Corpus):
         for name, column in self.media.items():
             value = values.getter(column.key)(record.values)
             if column.several and column.stored_as == "file":
+                value = values.out_of_text(value)
                 texts = map(str, value if isinstance(value, list) else filter(None, [value]))
                 if members := [values.member(text, record.base, *places) for text in texts]:
                     members_of[name] = members

@@ -3,12 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import PurePosixPath
 
 from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.spec import Splits
-from edge_glass.corpora.key_profile import KeyProfile
+from edge_glass.corpora.key_profile import FEW, KeyProfile
 from edge_glass.corpora.layouts import split_lists, tables
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.own_columns import stop
@@ -88,7 +88,8 @@ def lists_of(files: Files, asked: str | None) -> list[str]:
     lists = asked.removeprefix("list=").partition(" by ")[0].split(",")
     for each in lists:
         if not files.there(each):
-            raise ConfigError(f"--split {asked}: no file {each} in {files.root}")
+            texts = (name for name in files.names() if name.lower().endswith(split_lists.ENDINGS))
+            raise ConfigError(f"--split {asked}: {absent('file', each, islice(texts, FEW))}")
     return lists
 
 

@@ -63,7 +63,7 @@ def test_names_of_configs_and_the_sample(tmp_path: Path) -> None:
     text = GOOD.replace("  birds_sample: {bundled: true}\n", "  crows: {}\n")
     found = problems(tmp_path / "birds.yaml", text)
     assert found[0] == "birds.yaml:11: configs: birds_sample is missing"
-    assert found[1] == "birds.yaml:13: config 'crows': must be birds or birds_…"
+    assert found[1] == "birds.yaml:13: config 'crows': must be birds or birds_…, as its file"
 
 
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:

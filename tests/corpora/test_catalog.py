@@ -218,6 +218,7 @@ def test_a_broken_corpus_that_is_named_is_one_error(
 ) -> None:
     path = lab / file
     path.unlink() if text is None else path.write_text(text)
+    (here / "birds_sample").mkdir()  # is no data to be built instead
     done = cli("build", "birds_sample", "--out", here)
     error = " ".join(done.err.partition("error: ")[2].split())
     assert done.code == 1 and "lab" in error and told in error, done.err

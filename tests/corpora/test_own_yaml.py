@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from kit import Cli
-from ownfiles import put, table
+from kit import ROOT, Cli, rows
+from ownfiles import WAV, jpeg, put, table
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import read_spec
@@ -110,3 +110,29 @@ def test_a_place_that_a_yaml_names_and_is_not_there(
     for verb in ("plan", "build"):
         assert re.search(told, cli(verb, tmp_path / "talks.yaml", "--out", tmp_path / "out").err)
     assert not [*tmp_path.rglob("*-of-*.parquet")]
+
+
+def test_the_yaml_of_the_page_is_built(tmp_path: Path, cli: Cli) -> None:
+    """Also where a CSV has objects and lists as JSON in its cells."""
+    page = (ROOT / "docs" / "own-data.md").read_text().partition("## The YAML")[2]
+    put(tmp_path / "lake.yaml", page.partition("```yaml\n")[2].partition("```")[0])
+    names = [f"owl_{number}.wav" for number in range(3)]
+    for number, name in enumerate(names):
+        put(tmp_path / "lake" / "clips" / name, WAV)
+        put(tmp_path / "lake" / f"{number}.jpg", jpeg(number))
+    records = [
+        {"name": name, "text": "it calls", "species": "owl", "measures": measures, "scans": scans}
+        | {"recorder": name}
+        for name, measures, scans in zip(
+            names,
+            ['{"grams": 3.5}', '{"grams": 4}', "{heavy"],
+            ['["0.jpg", "1.jpg"]', "2.jpg", '["gone.jpg", "1.jpg"]'],
+            strict=True,
+        )
+    ]
+    table(tmp_path / "lake" / "metadata.csv", records)
+    assert cli("build", f"{tmp_path}/lake.yaml:lake_16k", "--out", str(tmp_path / "out")).code == 0
+    made = rows(tmp_path / "out" / "lake_16k")
+    assert [made[name]["weight"] for name in names[:2]] == [3.5, 4.0]
+    assert [made[name]["pages_width"] for name in names[:2]] == [[40, 41], [42]]
+    assert made[names[0]]["place"] == "owl" and names[2] not in made

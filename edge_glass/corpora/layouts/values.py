@@ -17,6 +17,7 @@ from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import KINDS, Column, Splits
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.media.features import ClassLabel, Sequence, Value
+from edge_glass.sources import json_text
 from edge_glass.sources.fields import preview
 
 OF_FILE = re.compile(  # of what names a record
@@ -47,11 +48,19 @@ def at(key: Key, values: JsonObject) -> Any:
         return value
     inner: Any = values
     for part in key.split("."):
+        inner = out_of_text(inner)
         if isinstance(inner, list) and part.isdecimal() and int(part) < len(inner):
             inner = inner[int(part)]
         else:
             inner = inner.get(part) if isinstance(inner, dict) else None
     return inner
+
+
+def out_of_text(value: Any) -> Any:
+    """The object or list that a text has in JSON, as a cell of a CSV has it; else the value."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return json_text.value(value) or value
+    return value
 
 
 def _without_end(place: str, values: JsonObject) -> Any:
@@ -130,6 +139,7 @@ def _cast(type_: str, value: Any) -> Any:
     if value is None:
         return None
     if type_.startswith("["):
+        value = out_of_text(value)
         if not isinstance(value, list):
             raise TypeError
         return [_cast(type_[1:-1], each) for each in value]
