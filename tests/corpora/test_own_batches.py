@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,6 @@ from edge_glass.sources.obtain import obtain
 FEW = st.sampled_from(
     ["", " ", "a", "b", "é\u2028", "x" * 50, '"', "\\", "\0", "\x7f", "😀", "0.3"]
 )
-
-
-@pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 CSV = """id,caption,n,score,kind,split,note
