@@ -228,12 +228,10 @@ class _Job:
                 counts.update({value["values"]: value["counts"] for value in values})
                 yield pa.Table.from_batches([batch]).cast(FINDINGS)
 
-        path = self._path(name)
-        written = write_table(path, tables(), FINDINGS)
+        written = write_table(self._path(name), tables(), FINDINGS)
         others = tuple(sorted({s.config for s in self._shards if s.corpus}))
         return CheckGroup(
             **asdict(written),
-            file=path.name,
             checks=dict(counts),
             against=others if name == "duplicates" else (),
             figures=self._figures,

@@ -5,7 +5,7 @@ label. Where a row has no vector, its score is null.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,7 @@ def _write(
         scores = pa.array(numbers, mask=~np.isfinite(numbers))
         table = pa.table({"split": [split] * shard.rows, "id": ids, name: scores})
         groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
-        written = write_table(home / shard.file, groups, table.schema)
-        files.append(File(**asdict(written), file=shard.file))
+        files.append(write_table(home / shard.file, groups, table.schema))
         values.append(numbers[np.isfinite(numbers)])
     of, model = tuple(side.name for side in sides), dict(sides[0].model)
     figures = _figures(np.concatenate(values), build.rows)
