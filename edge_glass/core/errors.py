@@ -71,6 +71,24 @@ def of_the_hub() -> tuple[type[Exception], ...]:
     return (*HfHubHTTPError.__bases__, OSError, ValueError, RuntimeError)
 
 
+def hub_reason(error: Exception, page: str) -> str:
+    """Why the Hub does not give what was asked for, and what to do; `page` is the dataset's."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, GatedRepoError) or status == 403:
+        return denied(page)
+    if isinstance(error, RepositoryNotFoundError) or status == 401:
+        return "the Hub has none of this name, or none that you may see: log in, `hf auth login`"
+    detail = redacted(" ".join(f"{type(error).__name__}: {error}".split())[:300])
+    return detail if status else f"the Hub is out of reach ({detail}): is the network there?"
+
+
+def denied(page: str) -> str:
+    """What to do where the Hub gives something to some people alone."""
+    return f"it is for those who have access: ask for it at {page}, then log in (`hf auth login`)"
+
+
 def redacted(text: str) -> str:
     """A text without the users, passwords, keys and tokens that URLs in it hold."""
     return VALUE.sub(r"\1***", USER.sub("***@", text))

@@ -32,6 +32,14 @@ def published(where: str | Path) -> Published | None:
     return Published(named["repo"], named["version"])
 
 
+def part_of(place: str) -> tuple[Path, str]:
+    """A file or folder, and what of it: `clone:config` is a part of the folder `clone`."""
+    folder, _, part = place.rpartition(":")
+    if folder and Path(folder).is_dir() and not Path(place).exists():
+        return Path(folder), part
+    return Path(place), ""
+
+
 def here(where: str) -> Path:
     """A folder of this machine. Raises ConfigError for any other place."""
     if hub := published(where):

@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from itertools import zip_longest
@@ -93,6 +94,13 @@ def glob(pattern: str) -> re.Pattern[str]:
         return re.compile("".join(map("".join, pairs)))
     except re.error as error:
         raise BadName(f"{pattern!r} is no pattern of files: {error}") from None
+
+
+def selected(every: Iterable[str], patterns: Iterable[str], folder: str | None) -> dict[str, str]:
+    """Of all files those in a folder that patterns mean, with their names below it."""
+    start, wanted = f"{folder}/" if folder else "", [*map(glob, patterns)]
+    inside = {name: name.removeprefix(start) for name in every if name.startswith(start)}
+    return {n: below for n, below in inside.items() if any(w.fullmatch(below) for w in wanted)}
 
 
 def below(folder: Path, *names: str) -> Path:

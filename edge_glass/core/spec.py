@@ -87,7 +87,7 @@ class Source(BaseModel, extra="forbid"):
     packed: bool = Field(default=False, description="a folder of tars, read as if unpacked")
     hub: Hub | None = None
     files: list[str] = Field(
-        default=[], description="patterns of the files of `hub` that are read like your own folder"
+        default=[], description="patterns of the files of `hub` or `path` that alone are read"
     )
     fetch: Literal["audio", "video", "image", "sound", "file"] | None = Field(
         default=None,
@@ -112,8 +112,10 @@ class Source(BaseModel, extra="forbid"):
             raise ValueError(
                 "a source on the Hub needs `folder`, that of its Parquet files; or `files`"
             )
-        if self.files and not self.hub:
-            raise ValueError("files are patterns of what is on the Hub, and there is no hub")
+        if self.files and self.url:
+            raise ValueError(
+                "files are patterns of what `hub` or `path` has, not of what url gives"
+            )
         if (self.fetch is None) != (self.row_bytes is None) or (
             self.fetch in CLIPS and "{id}" not in self.template
         ):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from edge_glass.core import locations
 from edge_glass.core.errors import ConfigError, meant
 from edge_glass.core.row import Parameters
 from edge_glass.core.spec import Own, Spec, of_package, read_spec, room
@@ -271,7 +272,8 @@ def is_data(base: str) -> bool:
 
 def _is_place(base: str) -> bool:
     named = "/" in base or ".yaml:" in base or base.endswith(YAMLS)
-    return named or (base != "" and Path(base).exists() and not _unread(base))
+    there = base != "" and locations.part_of(base)[0].exists()
+    return named or (there and not _unread(base))
 
 
 def _config(place: str, mine: Own) -> str:

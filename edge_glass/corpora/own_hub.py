@@ -1,19 +1,23 @@
-"""A dataset on the Hub that nobody has described: which of its files are data, and their splits."""
+"""A dataset of the Hub, there or cloned: which of its files are data, and their splits."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
+import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from edge_glass.core.errors import HubError, of_the_hub
-from edge_glass.core.names import glob
+from edge_glass.core.errors import ConfigError, HubError, absent, hub_reason, of_the_hub
+from edge_glass.core.names import glob, selected
+from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import MAIN, Hub, Source, Splits
 from edge_glass.corpora.layouts import shards, tables
 from edge_glass.corpora.layouts.media_folders import kind_of
+from edge_glass.corpora.layouts.record import is_hidden
 from edge_glass.corpora.own_columns import stop
+from edge_glass.sources.folder import Folder
 from edge_glass.sources.parquet_folder import SUFFIX
 
 PLACE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<part>[^:@]+))?")
@@ -56,6 +60,16 @@ class Dataset:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Repository:
+    """What is known of a repository: how commands and sources name it, and its files of data."""
+
+    place: str
+    title: str
+    where: JsonObject
+    every: list[str]
+
+
 def is_repository(place: str) -> bool:
     """Whether a place may be a dataset of the Hub: `org/name`, `org/name@revision:folder`."""
     return PLACE.fullmatch(place) is not None and not place.startswith((".", "/"))
@@ -67,55 +81,79 @@ def dataset(place: str) -> Dataset:
     assert parts is not None
     from huggingface_hub import HfApi
 
+    from edge_glass.sources.hub_files import page
+
     repo, revision = parts["repo"], parts["revision"] or MAIN
     try:
         info = HfApi().dataset_info(repo, revision=revision)
     except of_the_hub() as error:
-        detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise HubError(
-            f"{place}: no such file or folder is here, and no such dataset on the Hub: {detail}"
+            f"{place}: there is no file or folder of this name here (is the path right?); taken "
+            f"for a dataset on the Hub, {hub_reason(error, page(repo))}"
         ) from None
+    where = {"hub": Hub(repo=repo, revision=str(info.sha))}
     every = [name for each in info.siblings or () if _is_data(name := each.rfilename)]
-    part = (parts["part"] or "").strip("/")
-    said = info.card_data.get("configs") if info.card_data else None
-    configs = _configs(place, said or [])
-    hub = Hub(repo=repo, revision=str(info.sha))
-    if configs and (part in configs or not part):
-        if not part and len(configs) > 1:
-            ways = (f"edge-glass build {repo}:{name}" for name in configs)
-            raise stop(place, "its README has several configs", *ways)
-        name = part or next(iter(configs))
-        title = repo if len(configs) == 1 else f"{repo} {name}"
-        return _of_config(title, hub, every, configs[name])
-    below = (
-        [n for n in every if f"{n.rpartition('/')[0]}/".startswith(f"{part}/")] if part else every
-    )
-    return _of_folder(place, hub, below, part)
+    known, part = _Repository(repo, repo, where, every), (parts["part"] or "").strip("/")
+    configs = _configs(place, info.card_data.get("configs") if info.card_data else None)
+    alone = part and part not in configs
+    return _of_folder(known, part) if alone else _chosen(known, configs, part)
+
+
+def clone(folder: Path, config: str) -> Dataset | None:
+    """The data in a clone of a repository, as its README says; None where that says nothing.
+
+    Raises EdgeGlassError if what it says cannot be so, or has no such `config`.
+    """
+    from huggingface_hub import metadata_load
+
+    readme = folder / "README.md"
+    try:
+        said = (metadata_load(readme) if readme.is_file() else None) or {}
+    except (yaml.YAMLError, ValueError):  # which is no matter of ours
+        said = {}
+    configs = _configs(str(folder), said.get("configs"))
+    if config and config not in configs:
+        raise ConfigError(f"{readme}: {absent('config', config, configs or ['none'])}")
+    every, name = [*filter(_is_data, Folder(folder).names())], folder.absolute().name
+    known = _Repository(str(folder), name, {"path": name}, every)
+    return _chosen(known, configs, config) if configs else None
 
 
 def _configs(place: str, said: Any) -> dict[str, _Config]:
     """The configs of a README that say which files they have."""
     try:
-        configs = TypeAdapter(list[_Config]).validate_python(said)
+        configs = TypeAdapter(list[_Config]).validate_python(said or [])
     except ValidationError as error:
         why = error.errors()[0]
         raise HubError(
-            f"{place}: its README's configs cannot be read ({why['loc']}: {why['msg']}): name a "
-            "folder of it, org/name:FOLDER"
+            f"{place}: its README's configs cannot be read ({why['loc']}: {why['msg']}): mend "
+            "them, or name a folder of it"
         ) from None
     return {each.config_name: each for each in configs if each.data_files or each.data_dir}
 
 
-def _of_config(title: str, hub: Hub, every: list[str], config: _Config) -> Dataset:
-    patterns = config.patterns()
-    if not patterns:
-        folder = config.data_dir.strip("/")
-        return _of_folder(title, hub, [n for n in every if n.startswith(f"{folder}/")], folder)
-    for each in (each for listed in patterns.values() for each in listed):
+def _chosen(known: _Repository, configs: dict[str, _Config], name: str) -> Dataset:
+    """What a config of the README says, or all there is, where it has none."""
+    if not configs:
+        return _of_folder(known, "")
+    if not name and len(configs) > 1:
+        ways = (f"edge-glass build {known.place}:{each}" for each in configs)
+        raise stop(known.place, "its README has several configs", *ways)
+    name = name or next(iter(configs))
+    if len(configs) > 1:
+        known = replace(known, title=f"{known.title} {name}")
+    if patterns := configs[name].patterns():
+        return _of_patterns(known, patterns)
+    return _of_folder(known, configs[name].data_dir.strip("/"))
+
+
+def _of_patterns(known: _Repository, patterns: dict[str, list[str]]) -> Dataset:
+    title, every = known.title, known.every
+    wanted = [each for listed in patterns.values() for each in listed]
+    for each in wanted:
         if not any(map(glob(each).fullmatch, every)):
             raise HubError(f"{title}: its README names {each}, and there is no such file")
-    wanted = [each for listed in patterns.values() for each in listed]
-    chosen = [name for name in every if any(glob(each).fullmatch(name) for each in wanted)]
+    chosen = [*selected(every, wanted, None)]
     packed, left_out = shards.packing(chosen)
     if not packed and all(tables.ending(name) != tables.PARQUET for name in chosen):
         wanted += sorted({*_patterns(_beside(every, chosen))} - {*wanted})
@@ -125,24 +163,23 @@ def _of_config(title: str, hub: Hub, every: list[str], config: _Config) -> Datas
         raise HubError(
             f"{title}: its README has splits that `datasets` does not accept: {', '.join(patterns)}"
         ) from None
-    return Dataset(title, Source(hub=hub, files=wanted, packed=packed), splits, left_out)
+    return Dataset(title, Source(**known.where, files=wanted, packed=packed), splits, left_out)
 
 
 def _beside(every: list[str], chosen: list[str]) -> list[str]:
     """The media in or below the folders of tables, which may name them."""
-    folders = tuple({name.rpartition("/")[0] for name in chosen if tables.ending(name)})
-    if any(map(kind_of, chosen)) or not folders:
+    folders = {name.rpartition("/")[0] for name in chosen if tables.ending(name)}
+    if any(map(kind_of, chosen)):
         return []
-    return [name for name in every if kind_of(name) and _is_below(name, folders)]
+    below = tuple(f"{folder}/" if folder else "" for folder in folders)
+    return [name for name in every if kind_of(name) and name.startswith(below)]
 
 
-def _is_below(name: str, folders: tuple[str, ...]) -> bool:
-    return any(not folder or name.startswith(f"{folder}/") for folder in folders)
-
-
-def _of_folder(place: str, hub: Hub, every: list[str], folder: str) -> Dataset:
+def _of_folder(known: _Repository, folder: str) -> Dataset:
     """All that is read of a folder: Parquet files, if there are any; else tars; else all files."""
+    every = [name for name in known.every if not folder or name.startswith(f"{folder}/")]
     if not every:
+        place = f"{known.place}:{folder}" if folder else known.place
         raise HubError(f"{place}: it has no data: no Parquet files, tables, media or tars")
     parquet = [n for n in every if n.endswith(SUFFIX) and PurePosixPath(n).stem != "metadata"]
     chosen, packed, left_out = parquet, False, dict[str, str]()
@@ -153,14 +190,16 @@ def _of_folder(place: str, hub: Hub, every: list[str], folder: str) -> Dataset:
             {"/".join(p for p in at.parts if p.lower() not in WORDS) for at in parents}
         )
         if len(folders) > 1:
-            ways = (f"edge-glass build {hub.repo}:{each}" for each in filter(None, folders))
-            raise stop(place, "there are Parquet files in several folders", *ways)
+            place = f"edge-glass build {known.place}{':' if 'hub' in known.where else '/'}"
+            ways = (f"{place}{each}" for each in filter(None, folders))
+            raise stop(known.place, "there are Parquet files in several folders", *ways)
         folder = folder or (folders[0] if {str(at) for at in parents} == {*folders} else "")
     else:
         packed, left_out = shards.packing(every)
         chosen = [n for n in every if not packed or shards.is_shard(n)]
-    source = Source(hub=hub, folder=folder or None, files=[*_patterns(chosen)], packed=packed)
-    return Dataset(hub.repo, source, left_out=left_out)
+    files = [*_patterns(chosen)]
+    source = Source(**known.where, folder=folder or None, files=files, packed=packed)
+    return Dataset(known.title, source, left_out=left_out)
 
 
 def _patterns(names: list[str]) -> Iterator[str]:
@@ -170,6 +209,5 @@ def _patterns(names: list[str]) -> Iterator[str]:
 
 
 def _is_data(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") for part in path.parts)
-    return not (hidden or path.name.upper().startswith(PROSE) or name.lower().endswith(CODE))
+    prose = PurePosixPath(name).name.upper().startswith(PROSE)
+    return not (is_hidden(name) or prose or name.lower().endswith(CODE))

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from edge_glass.corpora.layouts import recipes, shards
-from edge_glass.corpora.layouts.record import Files
+from edge_glass.corpora.layouts.record import Files, is_hidden
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.own_columns import stop
 
@@ -18,7 +18,8 @@ def packing(place: Path) -> tuple[bool, dict[str, str]]:
     """Whether this is a folder of shards; and what of it is not read, links to folders too."""
     every, left_out = list[str](), dict[str, str]()
     for folder, folders, names in os.walk(place):
-        every += names
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        every += (name for name in names if not is_hidden(name))
         for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
             why = "a link to a folder: its files are read where a table names them, no others"
             left_out[link.relative_to(place).as_posix()] = why

@@ -9,6 +9,7 @@ from itertools import islice, pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edge_glass.core import locations
 from edge_glass.core.errors import ConfigError, SourceError, absent
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
@@ -72,29 +73,30 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
 
     Raises EdgeGlassError if there is nothing to read, or something is to be decided.
     """
-    path = Path(place)
+    path, part = locations.part_of(str(place))
     if not path.exists() and not own_hub.is_repository(str(place)):
         raise ConfigError(f"{place}: there is no config, file or folder of this name")
     own_check.not_built(path)
-    hub = None if path.exists() else own_hub.dataset(str(place))
+    here = own_hub.clone(path, part) if path.is_dir() else None
+    described = here if path.exists() else own_hub.dataset(str(place))
     try:
-        return _Reading(path.absolute(), choices or Choices(), hub).understood()
+        return _Reading(path.absolute(), choices or Choices(), described).understood()
     except Dropped as drop:  # of a file that no row is dropped for
         raise SourceError(f"{place}: {drop.outcome}: {drop.detail}") from None
 
 
 class _Reading:
-    def __init__(self, place: Path, choices: Choices, hub: own_hub.Dataset | None) -> None:
-        self._place, self._choices, self._hub = place, choices, hub
-        title = hub.title if hub else place.name.partition(".")[0]
+    def __init__(self, place: Path, choices: Choices, described: own_hub.Dataset | None) -> None:
+        self._place, self._choices, self._described = place, choices, described
+        title = described.title if described else place.name.partition(".")[0]
         self._name = re.sub(r"\W+", "_", title).strip("_") or "data"
         packed, left_out = own_shards.packing(place) if place.is_dir() else (False, {})
-        self._left_out: dict[str, str] = {**hub.left_out} if hub else left_out
+        self._left_out: dict[str, str] = {**described.left_out} if described else left_out
         self._lists: list[str] = []  # of splits
-        self._packed = hub.source.packed if hub else packed
-        self._home = None if hub else place.parent
-        source = {DATA: hub.source if hub else Source(path=place.name, packed=self._packed)}
-        request = Request(self._name, self._name, "", source, {}, home=self._home)
+        self._source = described.source if described else Source(path=place.name, packed=packed)
+        self._packed = self._source.packed
+        self._home = None if self._source.hub else place.parent
+        request = Request(self._name, self._name, "", {DATA: self._source}, {}, home=self._home)
         self._files = Files(obtain(request, facts=False), DATA)
 
     def understood(self) -> Understood:
@@ -124,7 +126,7 @@ class _Reading:
             )  # fmt: skip
         files_of = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
         asked, lists, label = self._choices.split, self._lists, None
-        said = self._hub.splits if self._hub and not asked else None
+        said = self._described.splits if self._described and not asked else None
         splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *files_of[:1])
         if layout == "media" and "folder" not in roles:
             label = self._classes(parents, splits, by_key["folder"])
@@ -155,6 +157,26 @@ class _Reading:
         for name, one in LAYOUTS.items():
             if one.fits and (name == asked or (asked is None and one.fits(self._files))):
                 return name, [], one.title
+        media, beside = self._media_files()
+        chosen = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]
+        if media and (holding := [n for n in chosen if self._stored_as(n) & {"bytes", "base64"}]):
+            others = [*(f"{kind} files" for kind in media), *sorted({*chosen} - {*holding})]
+            self._left_out |= dict.fromkeys(others, "beside tables that hold the media")
+            chosen, media = holding, Counter()
+        what = ", ".join(f"{n:,} {kind} files" for kind, n in media.items())
+        if media and chosen:
+            chosen = self._naming(chosen)
+        layout = self._choices.layout or ("table" if chosen else "media")
+        if layout not in LAYOUTS:
+            raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
+        if not media and not chosen:
+            there = ", ".join(f"{name} ({why})" for name, why in self._left_out.items())
+            raise ConfigError(f"{self._place}: no media and no rows in it: {there or 'empty'}")
+        said = [what, *chosen[:3], "…" if len(chosen) > 3 else ""]
+        return layout, chosen, ", ".join(filter(None, said))
+
+    def _media_files(self) -> tuple[Counter[str], set[str]]:
+        """How many files of each kind there are, and which tables are beside them: no tables."""
         media: Counter[str] = Counter()
         stems, listed = set[str](), list[str]()
         for name in self._files.names():
@@ -170,19 +192,7 @@ class _Reading:
                 self._left_out[pattern] = UNOPENED if packed else "neither media nor a table"
         endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
         beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
-        beside |= {*self._lists}
-        chosen = [n for n in tables.names(self._files) if n not in beside and self._is_table(n)]
-        what = ", ".join(f"{n:,} {kind} files" for kind, n in media.items())
-        if media and chosen:
-            chosen = self._naming(chosen)
-        layout = self._choices.layout or ("table" if chosen else "media")
-        if layout not in LAYOUTS:
-            raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
-        if not media and not chosen:
-            there = ", ".join(f"{name} ({why})" for name, why in self._left_out.items())
-            raise ConfigError(f"{self._place}: no media and no rows in it: {there or 'empty'}")
-        said = [what, *chosen[:3], "…" if len(chosen) > 3 else ""]
-        return layout, chosen, ", ".join(filter(None, said))
+        return media, beside | {*self._lists}
 
     def _see_lists(self) -> None:
         """The lists of splits, which are no tables; those of the rule are not read as texts."""
@@ -201,7 +211,7 @@ class _Reading:
                 raise ConfigError(
                     f"{self._place}: {one} and {other} are both metadata: remove one of them"
                 )
-        naming = [name for name in named or chosen if self._names_files(name)]
+        naming = [name for name in named or chosen if "file" in self._stored_as(name)]
         splits = [name for name in naming if PurePosixPath(name).stem.lower() in WORDS]
         for name in chosen:
             if name not in naming:
@@ -253,9 +263,9 @@ class _Reading:
                 "--layout media  (the files alone, without this table)",
             )  # fmt: skip
 
-    def _names_files(self, name: str) -> bool:
+    def _stored_as(self, name: str) -> set[str]:
         columns = media_columns.media_of(self._files, [*self._sample(name)])
-        return any(media.stored_as == "file" for media in columns)
+        return {media.stored_as for media in columns}
 
     def _class_names(self, chosen: list[str]) -> dict[str, list[str]]:
         for name in chosen[:1]:
@@ -348,8 +358,7 @@ class _Reading:
     ) -> Spec:
         stored = {each.stored_as for each in media}
         by_row = "bytes" in stored and not self._packed
-        here = self._hub.source if self._hub else Source(path=self._place.name, packed=self._packed)
-        sources = {DATA: here.model_copy(update={"tables": by_row})}
+        sources = {DATA: self._source.model_copy(update={"tables": by_row})}
         if root := self._root([m for m in media if m.stored_as == "file"], keys):
             sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))
         if "url" in stored:
@@ -357,7 +366,7 @@ class _Reading:
             sources[FETCHED] = Source(fetch=want, row_bytes=200_000)
         licence = self._choices.licence
         return Spec(
-            title=self._hub.title if self._hub else self._place.name,
+            title=self._described.title if self._described else self._place.name,
             version="1.0.0",
             licence=licence or "not stated",
             licence_tag=licence or "unknown",
@@ -372,7 +381,7 @@ class _Reading:
     def _root(self, media: list[Media], keys: dict[str, KeyProfile]) -> str | None:
         """The folder of the media files, where they are not in that of the data."""
         folder = self._place if self._place.is_dir() else self._place.parent
-        within = self._hub is not None or self._files.root.is_dir() or self._files.archived
+        within = self._described is not None or self._files.root.is_dir() or self._files.archived
         roots = []
         for each in media:
             start = each.key.partition("{")[0] if "{" in each.key else ""

@@ -92,6 +92,7 @@ class Text(io.RawIOBase):
         lines, waiting = block[:cut], b""
         if self._quoting:
             lines, waiting = self._quoting.mend(lines, self._ended or cut > LONGEST)
+            lines = self._quoting.readable(lines)
         self._lines += lines
         self._start = waiting + block[cut:]
 

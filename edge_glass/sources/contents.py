@@ -90,7 +90,10 @@ def _digest(path: Path, size: int) -> str:
 
 
 def _files(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Folder and name of each regular file, sorted, links followed, each folder once."""
+    """Folder and name of each regular file, sorted, links followed, each folder once.
+
+    What Git keeps of them in a clone is left out.
+    """
     seen = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         stat = Path(folder).stat()
@@ -98,7 +101,8 @@ def _files(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
             folders.clear()
             continue
         seen.add((stat.st_dev, stat.st_ino))
-        folders[:] = sorted(f for f in folders if not Path(folder, f, HIDDEN).exists())
+        kept = (f for f in folders if f != ".git" and not Path(folder, f, HIDDEN).exists())
+        folders[:] = sorted(kept)
         for name in sorted(names):
             path = Path(folder, name)
             if path.exists() and S_ISREG(path.stat().st_mode):

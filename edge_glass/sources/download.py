@@ -15,7 +15,7 @@ from yarl import URL
 
 from edge_glass.core import interrupts, records, retries
 from edge_glass.core.atomic_files import disk_full, sync_folder
-from edge_glass.core.errors import EdgeGlassError, NetworkError
+from edge_glass.core.errors import EdgeGlassError, NetworkError, denied
 from edge_glass.core.progress import ByteTick
 from edge_glass.core.spec import Source, SourceFacts
 from edge_glass.sources import addresses
@@ -27,6 +27,7 @@ ATTEMPTS = 5  # in a row that bring less than a chunk, per url
 UNKNOWN = 2  # at a host whose name is not known, before anything arrived: there is no network
 CHUNK = 2**18
 BACKOFF = 0.5  # seconds before the second attempt
+DENIALS = (401, 403)
 NAMED = 12  # files that an error names
 MOST = 2**40  # bytes of a file whose size nobody tells
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
@@ -64,9 +65,9 @@ class _Refused(Exception):
 class _Failed(Exception):
     """A file that no URL gave; `reasons` are URLs with what became of them."""
 
-    def __init__(self, name: str, reasons: list[tuple[str, str]]) -> None:
+    def __init__(self, name: str, reasons: list[tuple[str, str]], hub: bool) -> None:
         super().__init__(name)
-        self.name, self.reasons = name, reasons
+        self.name, self.reasons, self.hub = name, reasons, hub
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Job:
     urls: list[str]
     git: str | None = None  # the digest by which Git knows the file, where it has no checksum
     authorization: str | None = field(default=None, repr=False)  # for the servers of `urls` alone
+    page: str | None = None  # on the Hub, where access is asked for
 
 
 def fetch(jobs: list[Job], tick: ByteTick, at_once: int = AT_ONCE) -> dict[str, SourceFacts]:
@@ -172,7 +174,7 @@ class _Download:
                     reasons.append((url, str(error)))
         finally:
             self._file.close()
-        raise _Failed(self._job.name, reasons)
+        raise _Failed(self._job.name, reasons, self._job.page is not None)
 
     def _open(self) -> None:
         path = self._job.path
@@ -256,7 +258,8 @@ class _Download:
                 after = retry_after(answer.headers.get("Retry-After"))
                 raise _Again(f"HTTP {answer.status}", after)
             if answer.status not in (200, 206, 416):
-                raise _Refused(f"HTTP {answer.status}")
+                page = self._job.page if answer.status in DENIALS else None
+                raise _Refused(f"HTTP {answer.status}{f': {denied(page)}' if page else ''}")
             if answer.status != 416:
                 _examine(answer, self._job, total)
             if first != size:
@@ -292,9 +295,10 @@ def _failures(failed: list[_Failed]) -> str:
         lines.append(
             f"  {cause}" + (f" ({_several(names, 3)})" if len(names) < len(failed) else "")
         )
+    mirror = "fetch from a mirror of yours (--mirror URL), or " if not failed[0].hub else ""
     lines.append(
-        "  What arrived is kept: run the same command again to go on; or fetch from a mirror of "
-        f"yours (--mirror URL), or get {which} by other means and pass the folder as --raw DIR."
+        f"  What arrived is kept: run the same command again to go on; or {mirror}get {which} by "
+        "other means and pass the folder as --raw DIR."
     )
     return "\n".join(lines)
 

@@ -8,14 +8,14 @@ are fetched: records of downloads are not to be read as data.
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from huggingface_hub import HfApi, constants, get_token, hf_hub_url
 from huggingface_hub.hf_api import RepoFile
 
 from edge_glass.core import names, records
-from edge_glass.core.errors import NetworkError, SourceError, of_the_hub
+from edge_glass.core.errors import NetworkError, SourceError, hub_reason, of_the_hub
 from edge_glass.core.schema import Plain
 from edge_glass.core.spec import MAIN, Source, SourceFacts
 from edge_glass.sources import download
@@ -56,12 +56,18 @@ def job(source: Source, folder: Path, file: File) -> download.Job:
     assert source.hub
     repo, commit, endpoint = source.hub.repo, file.commit, HfApi().endpoint
     url = hf_hub_url(repo, file.path, repo_type="dataset", revision=commit, endpoint=endpoint)
-    name = _name(source, file) if source.files else Path(file.path).name
+    name = _name(source, file) if source.files else PurePosixPath(file.path).name
     path = names.below(folder / f"{commit}.fetched" if source.files else folder, name)
     source = Source.model_validate({"url": url, "bytes": file.bytes, "sha256": file.sha256})
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     said = f"Bearer {token}" if token else None
-    return download.Job(f"{folder.name}/{name}", path, source, [url], file.git, said)
+    name = f"{folder.name}/{name}"
+    return download.Job(name, path, source, [url], file.git, said, page(repo))
+
+
+def page(repo: str) -> str:
+    """Where the Hub shows a dataset, and access to it is asked for."""
+    return f"{HfApi().endpoint}/datasets/{repo}"
 
 
 def laid_out(source: Source, folder: Path, files: list[File]) -> Path:
@@ -127,19 +133,15 @@ def _asked(source: Source) -> list[File]:
         tree = HfApi().list_repo_tree(repo, **place, revision=commit, repo_type="dataset")
         listed = sorted((each for each in tree if isinstance(each, RepoFile)), key=lambda f: f.path)
     except of_the_hub() as error:
-        detail = " ".join(f"{type(error).__name__}: {error}".split())
-        raise NetworkError(
-            f"{where}: the Hub does not list it ({detail}). Run the same command again, or get the "
-            "files by other means and pass their folder as --raw."
-        ) from None
+        raise NetworkError(f"{where}: {hub_reason(error, page(repo))}") from None
     sums = {file.path: file.lfs.sha256 if file.lfs else None for file in listed}
     files = [
         File(file.path, str(commit), file.size, sums[file.path], None if file.lfs else file.blob_id)
         for file in listed
     ]
     if source.files:
-        wanted = [*map(names.glob, source.files)]
-        files = [f for f in files if any(each.fullmatch(_name(source, f)) for each in wanted)]
+        wanted = names.selected(sums, source.files, source.folder)
+        files = [file for file in files if file.path in wanted]
     else:
         files = [file for file in files if file.path.endswith(SUFFIX)]
     if not files or not (source.files or all(file.sha256 for file in files)):

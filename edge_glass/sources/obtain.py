@@ -1,8 +1,10 @@
 """From the sources that a corpus names to files on disk: the store, `--raw`, or what we ship."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -10,13 +12,14 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
-from edge_glass.core import records, units
+from edge_glass.core import names, records, units
 from edge_glass.core.errors import SourceError, SpaceError, raise_all
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.spec import CLIPS, Source, SourceFacts
 from edge_glass.sources import archives, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import Place, checksums, contents
+from edge_glass.sources.folder import Folder
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Raw
@@ -274,7 +277,8 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
     if source.path is not None or source.url is None:
         said = source.path or "."
         own = [folder / said, folder / PurePosixPath(said).name, folder]
-        return next(path for path in own if path.exists())
+        place = next(path for path in own if path.exists())
+        return _selected(place, source) if source.files else place
     single = not (source.folder or source.fetch or source.hub or source.tables or source.index)
     files = [name, *(name + packed for packed in PACKED if single)]
     for wanted in (*unpacked, *files):
@@ -284,6 +288,18 @@ def find(folder: Path, name: str, source: Source) -> Path | None:
                     return path
     together = source.anywhere or (source.fetch and not source.folder)
     return folder if together or folder.name in unpacked else None
+
+
+def _selected(root: Path, source: Source) -> Path:
+    """A folder of links to the files that are read of one's own folder, in the store."""
+    files = names.selected(Folder(root).names(), source.files, source.folder)
+    said = json.dumps([str(root.absolute()), source.folder, files])
+    place = store() / "selected" / sha256(said.encode(errors="surrogatepass")).hexdigest()
+    for name, below in files.items():
+        (link := place / below).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            link.symlink_to(root.absolute() / name)
+    return place
 
 
 def _lacking(request: Request, folder: Path, missing: list[str]) -> str:

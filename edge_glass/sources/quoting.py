@@ -8,10 +8,13 @@ Where most quotes at the beginning of a file are letters, all are.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 LONGEST = 2**20  # bytes of a record over several lines
 QUOTE, DOUBLED = b'"', b'""'
+QUOTED = re.compile(rb'"(?:[^"]|"")*+"')
+RECORD = re.compile(rb'(?:"(?:[^"]|"")*+"|[^"\n])*+\n')  # of strict CSV
 
 
 @dataclass
@@ -54,6 +57,20 @@ class Quoting:
             mended.append(record)
             at = end
         return b"".join([*mended, block[at:]]), b""
+
+    def readable(self, lines: bytes) -> bytes:
+        """Strict CSV in which records of another width, of which Arrow tells, are UTF-8.
+
+        Other bytes in fields are read as they are.
+        """
+        with suppress(UnicodeDecodeError):
+            lines.decode()
+            return lines
+        return RECORD.sub(self._readable, lines)
+
+    def _readable(self, record: re.Match[bytes]) -> bytes:
+        is_whole = QUOTED.sub(b"", record[0]).count(self.delimiter) == self.width - 1
+        return record[0] if is_whole else record[0].decode(errors="replace").encode()
 
     def _record(self, block: bytes, start: int, end: int, last: bool) -> tuple[bytes | None, int]:
         """The record that begins there, mended, and where it ends; None if that is not here yet."""

@@ -161,4 +161,4 @@ def test_a_dataset_of_the_hub_is_built_at_the_commit_of_today(
     more = [CommitOperationAdd(f"other/{path.name}", path) for path in files]
     api.create_commit("org/birds", more, repo_type="dataset", commit_message="more")
     assert "edge-glass build org/birds:data" in cli("build", "org/birds").err
-    assert "no such dataset" in cli("build", "org/nothing").err
+    assert "none of this name" in cli("build", "org/nothing").err

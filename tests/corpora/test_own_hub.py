@@ -137,6 +137,22 @@ def test_a_dataset_in_any_form_is_built_by_its_name(
     assert rows(Path("data/birds")).keys() == rows(folder).keys()
 
 
+@pytest.mark.parametrize("write", FORMS)
+def test_a_clone_is_read_as_the_dataset_itself(write: Write, at: Path, hub: Hub, cli: Cli) -> None:
+    write(at)
+    sent(hub, at)
+    put(at / ".git" / "lfs" / "1.jpg", jpeg(7))
+    assert cli("build", "org/birds", "--jobs", "1").code == 0
+    assert cli("build", "repo", "--jobs", "1").code == 0
+    there, here = Path("data/org_birds"), Path("data/repo")
+    assert rows(here) == rows(there)
+    splits = [{n: s.rows for n, s in manifest.read(each).splits.items()} for each in (here, there)]
+    assert splits[0] == splits[1]
+    Path("birds.yaml").write_text(cli("init", "repo").out.replace(" repo:", " birds:"))
+    assert cli("build", "birds.yaml", "--jobs", "1").code == 0
+    assert rows(Path("data/birds")) == rows(here)
+
+
 def test_a_later_commit_is_read_without_what_it_took_away(at: Path, hub: Hub, cli: Cli) -> None:
     imagefolder(at)
     sent(hub, at)
@@ -170,8 +186,12 @@ def test_several_configs_are_a_choice(at: Path, hub: Hub, cli: Cli) -> None:
     told = cli("build", "org/birds").err
     assert "edge-glass build org/birds:one" in told and "org/birds:two" in told
     assert cli("build", "org/birds:two").code == 0
-    (row,) = rows(Path("data/org_birds_two")).values()
-    assert row["caption"] == "Two."
+    assert "edge-glass build repo:two" in cli("build", "repo").err
+    assert "no config three; there are one, two" in cli("build", "repo:three").err
+    assert cli("build", "repo:two").code == 0
+    for made in ("org_birds_two", "repo_two"):
+        (row,) = rows(Path("data", made)).values()
+        assert row["caption"] == "Two."
 
 
 @pytest.mark.parametrize(
@@ -216,3 +236,20 @@ def test_a_private_dataset_is_built_and_the_token_goes_to_the_hub_alone(
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("EDGE_GLASS_CACHE", str(at / "empty"))
     assert cli("build", "org/birds", "--out", "other").code == 1
+
+
+def test_a_dataset_that_is_not_given_says_what_to_do(
+    at: Path, hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = cli("build", "org/none").err
+    assert "no file or folder of this name here" in told and "none that you may see" in told
+    parquet(at / "train-00000-of-00001.parquet", 1)
+    sent(hub, at)
+    access = f"ask for it at {hub.url}/datasets/org/birds, then log in"
+    for asked in ("/api/datasets/", "/resolve/"):
+        hub.fail(Fault("GET", asked, status=403))
+        told = cli("build", "org/birds").err
+        assert access in told and "--mirror" not in told, asked
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    told = cli("build", "t/shar").err
+    assert "no file or folder of this name here" in told and "the Hub is out of reach" in told

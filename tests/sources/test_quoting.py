@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -143,6 +144,16 @@ def test_a_line_of_another_width_is_malformed_and_no_other(tmp_path: Path) -> No
     (folder / "a.csv").write_text(f'{HEADER}\nu1|"a|b|c|1\nu2|b|2\n')
     found = [why and why[0] for _, _, why, _ in records(folder, TABLE)]
     assert found == [Outcome.MALFORMED_ROW, None]
+
+
+def test_bytes_of_another_encoding_cost_their_own_row(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    lines = ["u0|a|0", "u1|é|x|1", 'u2|"é|x"|y|2', "é", 'u4|"a\né\n"|4', "u5|b|5", "é|c|6|x"]
+    (folder / "a.csv").write_bytes("\n".join([HEADER, *lines]).encode("latin-1"))
+    found = [why and why[0] for _, _, why, _ in sorted(records(folder, TABLE), key=itemgetter(0))]
+    wrong = Outcome.MALFORMED_ROW
+    assert found == [None, wrong, wrong, wrong, Outcome.BAD_ENCODING, None, wrong]
 
 
 @pytest.mark.parametrize("last", ['"N', 'N"', '"N"x'])

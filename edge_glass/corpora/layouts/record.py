@@ -45,8 +45,8 @@ class Files:
             yield "", [self.root.name]
             return
         for folder, names in self.raw.folders(self.source):
-            seen = [name for name in names if not _hidden(name) and name not in self.lists]
-            if seen and not _hidden(folder):
+            seen = [name for name in names if not is_hidden(name) and name not in self.lists]
+            if seen and not is_hidden(folder):
                 yield folder, seen
 
     def names(self) -> Iterator[str]:
@@ -86,5 +86,6 @@ class Files:
                 yield path
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file is no data: its name, or that of a folder that it is in, begins with a dot."""
     return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
