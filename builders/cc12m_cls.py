@@ -4,7 +4,6 @@ CC12M is one TSV of URL and caption, without a header; CC3M's, which has them th
 is read with `caption_first`. Or JSON lines of `{"filepath", "caption"}`, the images in a folder.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -13,15 +12,12 @@ from pydantic import Field
 from edge_glass.builder import (
     MEDIA,
     Corpus,
-    Example,
     Features,
     FetchParams,
     ImageParams,
     MatchParams,
-    Media,
     Part,
     Raw,
-    Row,
     Value,
     column_parts,
     text_digests,
@@ -81,7 +77,3 @@ class Cc12mCls(Corpus):
         return column_parts.of_objects(
             self, raw, LINES, LINES, LINE, objects, required=["filepath"]
         )
-
-    def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        images = self.config.image_of(media, row.id) if self.config.images else {}
-        yield {"id": row.id} | images | row.fields

@@ -19,14 +19,11 @@ from edge_glass.builder import (
     ClassNameParams,
     ClassParams,
     Corpus,
-    Example,
     Features,
     ImageParams,
-    Media,
     Outcome,
     Part,
     Raw,
-    Row,
     Sequence,
     Value,
     column_parts,
@@ -98,7 +95,3 @@ class ImagenetCaptions(Corpus):
 
     def sampled(self, batches: Batches, raw: Raw) -> Batches:
         return self.config.sampled(batches)
-
-    def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        images = self.config.image_of(media, row.id) if self.config.images else {}
-        yield {"id": row.id} | images | row.fields

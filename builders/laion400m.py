@@ -6,7 +6,6 @@ of the same columns, one row for each pair of URL and caption. Either is read, a
 that `edge-glass dedup laion400m` makes. NSFW is UNLIKELY, UNSURE, NSFW or nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,14 +14,11 @@ from pydantic import Field
 from edge_glass.builder import (
     MEDIA,
     Corpus,
-    Example,
     Features,
     FetchParams,
     ImageParams,
     Layout,
-    Media,
     Raw,
-    Row,
     Value,
     table_chunks,
 )
@@ -99,7 +95,3 @@ class Laion400m(Corpus):
         why = f"CASE WHEN {unsafe} THEN 'NSFW is ' || coalesce(NSFW, 'None') END"
         left_out = why if self.config.nsfw == "drop" else "NULL"
         return table_chunks.chunks(raw.paths[CHUNKS], TABLE, columns, left_out)
-
-    def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        images = self.config.image_of(media, row.id) if self.config.images else {}
-        yield {"id": row.id} | images | row.fields

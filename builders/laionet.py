@@ -6,7 +6,6 @@ metadata that Wen et al. (2024) publish are such tables, too. To match the class
 another corpus, rows that `edge-glass retrieve` found by its captions fill up what is missing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -22,14 +21,11 @@ from edge_glass.builder import (
     BalanceParams,
     Batches,
     Corpus,
-    Example,
     Features,
     FetchParams,
     ImageParams,
-    Media,
     Part,
     Raw,
-    Row,
     Value,
     frequencies,
     table_chunks,
@@ -87,7 +83,3 @@ class Laionet(Corpus):
     def sampled(self, batches: Batches, raw: Raw) -> Batches:
         wanted = frequencies(raw.paths[FREQUENCIES]) if self.config.match_freq else None
         return self.config.sampled(batches, wanted)
-
-    def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        images = self.config.image_of(media, row.id) if self.config.images else {}
-        yield {"id": row.id} | images | row.fields

@@ -66,7 +66,7 @@ class PixmoCap(Corpus):
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
         caption, transcripts = row.fields["caption"], row.fields["transcripts"]
         check_text(caption, *transcripts)
-        images = self.config.image_of(media, row.id)
+        images = self.config.image_columns(media.read(), row.id, media.notes)
         if self.config.image_column == "image_bytes":
             images["image_bytes"] = images.pop("image")["bytes"]
         text = {"caption": caption, "transcripts": transcripts}

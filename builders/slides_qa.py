@@ -94,7 +94,7 @@ class SlidesQA(Corpus):
         if "images" in columns:
             found |= self.config.slides_columns(row.fields["of_slides"], media)
         elif "image" in columns:
-            found |= self.config.image_of(media, row.id)
+            found |= self.config.image_columns(media.read(), row.id, media.notes)
         for name in {"pairs", deck_params.ARTICLE_PAIRS} & columns.keys():
             pairs = found["pairs"]
             found[name] = [{field: pair[field] for field in columns[name][0]} for pair in pairs]

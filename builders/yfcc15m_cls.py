@@ -18,16 +18,13 @@ from edge_glass.builder import (
     MEDIA,
     OUTCOME,
     Corpus,
-    Example,
     Features,
     FetchParams,
     ImageParams,
     MatchParams,
-    Media,
     Outcome,
     Part,
     Raw,
-    Row,
     Table,
     Value,
     column_parts,
@@ -114,7 +111,3 @@ class Yfcc15mCls(Corpus):
         tables = Table(raw.paths[LIST], LISTED), Table(raw.paths[METADATA], FIELDS)
         listed = joined(*tables, "id", store() / "joined")
         return column_parts.of_table(self, LIST, listed, self.config.of_listed)
-
-    def examples(self, row: Row, media: Media) -> Iterator[Example]:
-        images = self.config.image_of(media, row.id) if self.config.images != "none" else {}
-        yield {"id": row.id} | images | row.fields

@@ -25,12 +25,10 @@ from edge_glass.corpora.params import (
     own_fields,
 )
 from edge_glass.media import features
-from edge_glass.media.features import Value, arrow_schema
+from edge_glass.media.features import Value
 from edge_glass.sources.fields import Columns, preview
 
 if TYPE_CHECKING:  # what a corpus is can be told without what reads its sources
-    import pyarrow as pa
-
     from edge_glass.core.progress import Progress
     from edge_glass.sources.obtain import Request
     from edge_glass.sources.raw import Raw
@@ -148,7 +146,7 @@ class Corpus(ABC):
             yield from rows_of_batch(batch, archive, asked=bool(self.fetched))
 
     def examples(self, row: Row, media: "Media") -> Iterator[Example]:
-        """The examples of a row, mostly one.
+        """The examples of a row, mostly one; here its fields, and its image if the config has one.
 
         Args:
             row: one of `rows`.
@@ -160,7 +158,10 @@ class Corpus(ABC):
         Raises:
             Dropped: the row cannot be kept; its outcome and detail go into the ledger.
         """
-        yield {"id": row.id} | row.fields
+        images = {}
+        if self._has_media and isinstance(self.config, ImageParams):
+            images = self.config.image_columns(media.read(), row.id, media.notes)
+        yield {"id": row.id} | images | row.fields
 
     def row_bytes(self, source_bytes: int) -> int:
         """About how large a row gets, by which shards are cut.
@@ -206,11 +207,6 @@ class Corpus(ABC):
             media = {MEDIA: Value("string")}
         lists = {name: features.Sequence(feature) for name, feature in self.several().items()}
         return media | columns | lists
-
-    @property
-    def row_schema(self) -> "pa.Schema":
-        """The same as Arrow has it."""
-        return arrow_schema(self.row_features).remove_metadata()
 
     @cached_property
     def _has_media(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,9 +12,6 @@ from edge_glass.core.row import Example, Features
 from edge_glass.corpora.params import CorpusConfig
 from edge_glass.media import Resize
 from edge_glass.media.features import Image, Value
-
-if TYPE_CHECKING:
-    from edge_glass.sources.row_media import Media
 
 BROKEN = {
     Outcome.EMPTY_MEDIA, Outcome.TRUNCATED_MEDIA, Outcome.UNDECODABLE_MEDIA, Outcome.WRONG_KIND,
@@ -89,26 +86,19 @@ class ImageParams(CorpusConfig):
         """The columns that `image_columns` fills."""
         return {"image": Image(), "width": Value("int32"), "height": Value("int32")}
 
-    def image_of(self, media: "Media", stem: str) -> Example:
-        """The columns of a row's image.
+    def image_columns(self, data: bytes, stem: str, notes: list[str] | None = None) -> Example:
+        """The columns of an image; one that is too small or narrow is told by its header.
 
         Args:
-            media: of the row; its notes say what was mended.
+            data: the image's bytes.
             stem: of the name that the image gets.
+            notes: get what was mended.
 
         Returns:
-            What `image_columns` gives.
+            `image`, `width` and `height` (pixels as shown).
 
         Raises:
-            Dropped: there is no such file, or it is no image.
-        """
-        return self.image_columns(media.read(), stem, media.notes)
-
-    def image_columns(self, data: bytes, stem: str, notes: list[str] | None = None) -> Example:
-        """Columns `image`, `width` and `height` (pixels as shown) out of an image file.
-
-        What is too small or too narrow is told by the header; what was mended is noted. Raises
-        Dropped.
+            Dropped: it is no image, is not whole, or is not what the config takes.
         """
         from edge_glass.media import images
 

@@ -151,10 +151,6 @@ class AudioParams(CorpusConfig):
         path = f"{name.rpartition('.')[0] or name}{clip.suffix}"
         return {"audio": {"bytes": clip.data, "path": path}}
 
-    def no_audio(self) -> Example:
-        """The columns of `audio_features` where there is no sound."""
-        return dict.fromkeys(self.audio_features())
-
     def audio_size(self, source_bytes: int) -> int:
         """About how many bytes a source file will take, to cut shards by."""
         of_cd_rate = (self.sample_rate or 44100) / 44100

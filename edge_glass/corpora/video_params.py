@@ -104,7 +104,7 @@ class VideoParams(AudioParams):
         if self.require_audio:
             raise Dropped(Outcome.NO_AUDIO, "no sound track")
         notes.append("no sound track")
-        return self.no_audio()
+        return dict.fromkeys(self.audio_features())
 
     def parts_columns(
         self, jpegs: list[Any], sound: Any, rate: int | None, name: str, notes: list[str]

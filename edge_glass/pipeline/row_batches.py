@@ -18,6 +18,7 @@ from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import MARKS, PLACE, Part
 from edge_glass.core.row_marks import marked
 from edge_glass.corpora.corpus import Corpus
+from edge_glass.media.features import arrow_schema
 from edge_glass.sources.raw import Raw
 
 BUFFER = 2**20  # bytes
@@ -41,7 +42,7 @@ class Reading:
 
 def readings(corpus: Corpus, raw: Raw, folder: Path) -> list[Reading]:
     """All parts, in source order."""
-    schema = corpus.row_schema if corpus.whole else None
+    schema = arrow_schema(corpus.row_features).remove_metadata() if corpus.whole else None
     seed = corpus.config.seed
     return [
         Reading(part, split, seed, schema, folder / f"{split}-{number:05d}.part")
