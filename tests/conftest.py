@@ -15,6 +15,7 @@ import pytest
 from hub import Hub
 from huggingface_hub import constants, file_download
 from kit import Cli, build_in_pieces
+from otherlab import forget_packages, other_package
 
 from edge_glass.corpora import catalog
 from edge_glass.release import write_card
@@ -157,6 +158,18 @@ def labels(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clotho(tmp_path: Path) -> Path:
     """Raw files of Clotho that a test may change."""
     return Path(shutil.copytree(ROOT / "samples" / "clotho", tmp_path / "clotho-raw"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Someone else's package, which this process forgets with the test."""
+    site = other_package(tmp_path / "site")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(site))
+        patch.setattr(catalog, "_broken", {})
+        forget_packages()
+        yield site / "lab"
+    forget_packages()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from kit import Cli, entries, rows
+from otherlab import other_package
 from ownfiles import WAV, jpeg, put, table
-from test_catalog import other_package
 
 import edge_glass as eg
 from edge_glass.core.errors import EdgeGlassError

@@ -1,9 +1,5 @@
 """The Hub for tests against the real clients, in this process and in one of their own."""
 
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,6 +26,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from kit import client
 
 REPO = "org/birds"
 README = """---
@@ -60,14 +57,6 @@ def api(hub: Hub) -> HfApi:
     return api
 
 
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that clients ask for, not slept."""
-    naps: list[float] = []
-    monkeypatch.setattr(time, "sleep", naps.append)
-    return naps
-
-
 def write_folder(folder: Path, rows: int = 300) -> Path:
     for config, count in {"small": rows, "large": 10 * rows}.items():
         (folder / config).mkdir(parents=True, exist_ok=True)
@@ -93,20 +82,6 @@ def send(api: HfApi, *operations: Any, **more: Any) -> Any:
     return api.create_commit(
         REPO, list(operations), commit_message="c", repo_type="dataset", **more
     )
-
-
-def client(hub: Hub, code: str) -> Any:
-    """What a process of its own prints as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        env=hub.env(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_datasets_loads_and_streams_a_tag(hub: Hub, api: HfApi, tmp_path: Path) -> None:
