@@ -1,9 +1,7 @@
 """What changed between two builds as a page to review: rows as they were and as they are."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_glass.audit import row_preview
 from edge_glass.core import manifest, outputs, pages
@@ -13,15 +11,6 @@ from edge_glass.release.diff import Difference, compare, folders
 
 MOST = 1_700_000  # bytes of rows that are shown; the page is of at most 2 MB with what is around
 EACH = 20  # rows of a kind of difference
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A row in both builds, None where it is not."""
-
-    id: str
-    old: Example | None
-    new: Example | None
 
 
 def review(place: Path, builds: dict[Path, Manifest], repo: str, tag: str) -> bytes | None:
@@ -52,29 +41,24 @@ def _configs(differences: list[Difference], old: Path, new: Path) -> list[Exampl
         for kind, ids in one.ids.items():
             pairs = []
             for pair in _pairs(before[one.config], after[one.config], ids[:EACH]):
-                size = len(json.dumps([pair.old, pair.new]))
+                size = len(json.dumps([pair["old"], pair["new"]]))
                 if size > left:
                     break
                 left -= size
                 pairs.append(pair)
             kinds.append({"name": kind, "rows": one.rows[kind], "pairs": pairs})
-        inputs = {name: [_short(value) for value in pair] for name, pair in one.inputs.items()}
-        configs.append({"found": one, "kinds": kinds, "inputs": inputs})
+        configs.append({"found": one, "kinds": kinds})
     return configs
 
 
-def _pairs(before: Path, after: Path, ids: list[str]) -> list[Pair]:
-    """The rows of these ids on both sides; those that neither shows are left out."""
+def _pairs(before: Path, after: Path, ids: list[str]) -> list[Example]:
+    """The rows of these ids, `old` and `new`; those that neither side shows are left out."""
     old, new = _named(before, ids), _named(after, ids)
-    return [Pair(id, old.get(id), new.get(id)) for id in ids if id in old or id in new]
+    there = [id for id in ids if id in old or id in new]
+    return [{"id": id, "old": old.get(id), "new": new.get(id)} for id in there]
 
 
 def _named(folder: Path, ids: list[str]) -> dict[str, Example]:
     build = manifest.read(folder)
     wanted = [(split, id) for split in build.splits for id in ids]
     return {id: row for (_, id), row in row_preview.named(folder, build, wanted).items()}
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
