@@ -3,19 +3,20 @@
 Shards and ledger are read once, side by side; memory is a row group and a stretch of the ledger.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from math import fsum
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from edge_glass.audit.decoded_media import Decoded, Sound
-from edge_glass.audit.kept_rows import KeptRows, alike, examples, printed
 from edge_glass.core import ledger, parquet
 from edge_glass.core.arrow_columns import has_media
 from edge_glass.core.columns import media_kinds, promised_captions
@@ -27,6 +28,9 @@ from edge_glass.core.row_digests import RowDigests
 from edge_glass.media.features import arrow_schema
 from edge_glass.pipeline import replay
 
+STEP = 1000  # rows of the ledger that are made Python of at a time
+# text that is more than white space and control characters; what is less is looked at row by row
+PRINTED = r"[^\x00-\x20\x7f-\xa0\p{Z}]"
 AHEAD = 1000  # rows of the ledger among which a row is looked for
 MOST = 1000  # rows that are named as missing or too many
 Row = TypeVar("Row")
@@ -92,6 +96,35 @@ class SplitSeen:
     seconds: float = 0.0
 
 
+class _KeptRows:
+    """A place in the rows of `tables`, which are read as they are needed."""
+
+    def __init__(self, tables: Iterator[pa.Table]) -> None:
+        self._tables, self._table, self._at = tables, pa.table({}), 0
+        self._listed: deque[EntryRow] = deque()
+
+    def ahead(self, rows: int) -> list[EntryRow]:
+        """The next rows, which are not taken, as Python's; fewer at the end."""
+        if (listed := len(self._listed)) < rows:
+            more = self.peek(max(rows, STEP)).slice(listed)
+            self._listed.extend(more.to_pylist())
+        return [*islice(self._listed, rows)]
+
+    def peek(self, rows: int) -> pa.Table:
+        """The next rows, which are not taken; fewer at the end."""
+        while len(self._table) - self._at < rows and (more := next(self._tables, None)) is not None:
+            left = self._table.slice(self._at)
+            self._table, self._at = pa.concat_tables([left, more], promote_options="default"), 0
+        # a slice of what has no columns is as long as it is asked to be
+        return self._table.slice(self._at, rows) if self._table.num_columns else self._table
+
+    def skip(self, rows: int) -> None:
+        """Take rows that were looked at."""
+        self._at += rows
+        for _ in range(min(rows, len(self._listed))):
+            self._listed.popleft()
+
+
 class CheckedBuild:
     """A built config: what its manifest promises, and what the pass over its files has seen."""
 
@@ -115,7 +148,7 @@ class CheckedBuild:
         self.unpaired: list[tuple[str, str, str]] = []  # split, id and shard ("" for the ledger)
         self.incomplete: list[tuple[str, str]] = []  # where, what: rows without all their examples
         self._current: SourceRow | None = None
-        self._kept = KeptRows(self._ledger())
+        self._kept = _KeptRows(self._ledger())
 
     def error(self, where: str, what: str) -> Finding:
         """A fault of the build."""
@@ -173,11 +206,11 @@ class CheckedBuild:
         if not self._text_alone:
             return 0
         kept = self._kept.peek(len(rows))
-        count, ends = examples(len(rows), kept)
+        count, ends = _examples(len(rows), kept)
         kept, rows = kept.slice(0, count), rows.slice(0, ends)
         if not count or not all(printed(rows[name]) for name in ("id", *self.captions)):
             return 0
-        if not alike(rows, split, kept, self.digests):
+        if not _alike(rows, split, kept, self.digests):
             return 0
         self._leave()
         self._kept.skip(count)
@@ -285,6 +318,36 @@ def repeated(groups: Iterable[list[int]], rows: Iterator[Row]) -> Iterable[list[
         if position in owners:
             shared.setdefault(owners[position], []).append(row)
     return shared.values()
+
+
+def _examples(rows: int, kept: pa.Table) -> tuple[int, int]:
+    """How many whole rows of a ledger give so many rows of shards, or a few less, and how many."""
+    if "text_digests" not in kept.column_names:
+        return 0, 0
+    each = pc.list_value_length(kept["text_digests"]).fill_null(0).to_numpy()
+    ends = np.cumsum(each)
+    count = int(np.searchsorted(ends, rows, "right"))
+    return (count, int(ends[count - 1])) if count and each[:count].all() else (0, 0)
+
+
+def _alike(rows: pa.Table, split: str, kept: pa.Table, digests: RowDigests) -> bool:
+    """Whether rows are the examples of rows of a ledger, one after another, and without media."""
+    texts = kept["text_digests"].combine_chunks()
+    ids = kept["id"].take(pc.list_parent_indices(texts))
+    return bool(
+        all(kept[name].null_count == len(kept) for name in ("sha256", "media_digests"))
+        and pc.all(pc.equal(kept["split"], split)).as_py()
+        and (ids.equals(rows["id"]) or all(map(replay.of, rows["id"].to_pylist(), ids.to_pylist())))
+        and pc.list_flatten(texts).equals(digests.of_table(rows))
+    )
+
+
+def printed(texts: pa.ChunkedArray) -> bool:
+    """Whether each text, and each of a list of texts, has letters; none is null, no list empty."""
+    if pa.types.is_list(texts.type):
+        some = pc.all(pc.greater(pc.list_value_length(texts), 0)).as_py()
+        return bool(some and not texts.null_count and printed(pc.list_flatten(texts)))
+    return not texts.null_count and bool(pc.all(pc.match_substring_regex(texts, PRINTED)).as_py())
 
 
 def _counted(values: pa.ChunkedArray) -> dict[Any, int]:

@@ -58,11 +58,6 @@ def other_outcomes(build: CheckedBuild) -> Iterator[Finding]:
     yield from _differing(build, "outcomes")
 
 
-def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
-    """The manifest's warnings are not those that the ledger's details give."""
-    yield from _differing(build, "warnings")
-
-
 def _differing(build: CheckedBuild, name: str) -> Iterator[Finding]:
     for split in sorted(build.splits.keys() | build.manifest.splits.keys()):
         counts = dict(sorted(getattr(build.splits[split], name).items()))
@@ -134,6 +129,11 @@ def _files(build: CheckedBuild, left: bool) -> Iterator[tuple[str, str]]:
                 yield row["split"], f"{row['source']}/{row['row']}"
             elif not left:
                 yield from ((row["split"], file) for file in row["media"] or ())
+
+
+def other_warnings(build: CheckedBuild) -> Iterator[Finding]:
+    """The manifest's warnings are not those that the ledger's details give."""
+    yield from _differing(build, "warnings")
 
 
 def other_seconds(build: CheckedBuild) -> Iterator[Finding]:

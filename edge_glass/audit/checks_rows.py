@@ -12,15 +12,6 @@ def empty_id(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
         yield "it has no id"
 
 
-def blank_caption(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
-    """A caption is missing or blank, or a list of captions is empty; not text of own data."""
-    for name in build.captions:
-        value = row.example[name]
-        texts = value if isinstance(value, list) else [value]
-        if not texts or not all(text and text.strip() for text in texts):
-            yield f"{name} is blank"
-
-
 def undecodable(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
     """Audio, an image, a frame or a clip does not decode to its end."""
     silent = build.manifest.parameters.get("require_audio") is False
@@ -80,6 +71,15 @@ def other_pixels(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
         promised = row.example[names[0]], row.example[names[1]]
         if file.pixels not in (None, promised):
             yield f"{'x'.join(map(str, file.pixels or ()))} pixels where the columns say {promised}"
+
+
+def blank_caption(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:
+    """A caption is missing or blank, or a list of captions is empty; not text of own data."""
+    for name in build.captions:
+        value = row.example[name]
+        texts = value if isinstance(value, list) else [value]
+        if not texts or not all(text and text.strip() for text in texts):
+            yield f"{name} is blank"
 
 
 def altered_text(build: CheckedBuild, row: CheckedRow) -> Iterator[str]:

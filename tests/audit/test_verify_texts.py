@@ -15,7 +15,7 @@ from kit import Cli, Recorded, build_raw
 
 from edge_glass.audit import checked_build
 from edge_glass.audit import verify as audit_verify
-from edge_glass.audit.kept_rows import printed
+from edge_glass.audit.checked_build import printed
 from edge_glass.audit.verify import Finding, verify
 from edge_glass.core import ledger, manifest
 from edge_glass.media.features import arrow_schema
@@ -183,7 +183,7 @@ def test_the_same_is_found_as_row_by_row(
     in_groups(folder, rows)
     monkeypatch.setattr(checked_build, "AHEAD", 3)
     found = list(verify(folder))
-    monkeypatch.setattr(checked_build, "examples", lambda *_: (0, 0))
+    monkeypatch.setattr(checked_build, "_examples", lambda *_: (0, 0))
     assert found == list(verify(folder))
     assert check in {finding.check for finding in found}, found
 
