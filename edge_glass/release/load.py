@@ -1,12 +1,13 @@
 """What training calls: a published version or a local build as plain `datasets` objects."""
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
-from huggingface_hub import DatasetCard, HfApi, hf_hub_download, hf_hub_url, snapshot_download
+from huggingface_hub import DatasetCard, HfApi, hf_hub_url, snapshot_download
 from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
@@ -126,13 +127,12 @@ class _Hub:
 
     def place(self, name: str, streaming: bool) -> tuple[str, str | None]:
         """Where `datasets` finds the config `name`: a folder, or the dataset and its commit."""
-        if streaming and (commit := self._commit()):
-            readme = hf_hub_download(self._repo, card.FILE, repo_type="dataset", revision=commit)
-            _check_config(name, Path(readme), self._what)
-            return self._repo, commit
         base = name.removesuffix("_ledger").removesuffix("_edits")
-        folder = self._snapshot(base)
+        commit = self._commit() if streaming else None
+        folder = self._snapshot([card.FILE, *([] if commit else [f"{base}/*"])])
         _check_config(name, folder / card.FILE, self._what)
+        if commit:
+            return self._repo, commit
         self._check_shards(folder / base)
         return str(folder), None
 
@@ -146,23 +146,20 @@ class _Hub:
             return None
         return info.sha
 
-    def _snapshot(self, config: str) -> Path:
-        """The local folder of the version with one config, fetched if it is not there."""
+    def _snapshot(self, files: list[str]) -> Path:
+        """The local folder of the version with these files, fetched if they are not there."""
         fetch = partial(
             snapshot_download, self._repo, repo_type="dataset", revision=self._revision,
-            allow_patterns=[card.FILE, f"{config}/*"],
+            allow_patterns=files,
         )  # fmt: skip
         try:
             return Path(fetch())
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise self._absent(error) from None
-        except LocalEntryNotFoundError as error:
-            raise self._out_of_reach(str(error)) from None
         except of_the_hub() as error:
-            try:
+            with suppress(LocalEntryNotFoundError):
                 return Path(fetch(local_files_only=True))
-            except LocalEntryNotFoundError:
-                raise self._out_of_reach(str(error)) from None
+            raise self._out_of_reach(str(error)) from None
 
     def _check_shards(self, folder: Path) -> None:
         """Older clients take a snapshot that was fetched in part for a whole one."""

@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 import pytest
 from hub import Fault, Hub
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 from kit import HORSE, build_clotho
 
 import edge_glass
@@ -166,6 +166,9 @@ def test_what_is_not_on_the_hub(streaming: bool, released: Hub) -> None:
         load("clotho")
     with pytest.raises(EdgeGlassError, match="org/none: no such dataset, or `hf auth login`"):
         load(SAMPLE, repo="org/none")
+    HfApi().delete_file("README.md", REPO, repo_type="dataset")
+    with pytest.raises(EdgeGlassError, match=r"version main: no README\.md: nothing was built"):
+        load(SAMPLE, version=None)
 
 
 def test_what_is_not_on_the_disk(built: Path, tmp_path: Path) -> None:
