@@ -14,7 +14,7 @@ import soxr
 RATE = 5500  # Hz
 FRAME, HOP = 2048, 64  # samples: 0.37 s, 12 ms
 BANDS = 33
-EVERY = 4  # words of which one is kept for the comparison
+EVERY = 4  # words of which one is kept for the comparison: one each 47 ms
 POSTINGS = 256  # words of a sound that others are found by: those with the smallest hashes
 FAINT = 1e-6  # of the loudest frame: words of such frames are noise
 BLOCK = 16  # frames worked on at a time: they stay in the processor's cache
@@ -54,8 +54,7 @@ def words(samples: Array, rate: int) -> tuple[Array, Array]:
 
 def _energies(frames: Array) -> Array:
     spectrum = np.fft.rfft(frames * WINDOW, axis=1)[:, HEARD]
-    energies: Array = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ MATRIX
-    return energies
+    return np.asarray((spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ MATRIX)
 
 
 def postings(prints: Array, sure: Array) -> tuple[Array, Array]:
@@ -63,11 +62,6 @@ def postings(prints: Array, sure: Array) -> tuple[Array, Array]:
     values, places = np.unique(prints[sure], return_index=True)
     order = np.argsort(_mixed(values), kind="stable")[:POSTINGS]
     return values[order].astype(np.int64), np.flatnonzero(sure)[places[order]].astype(np.int32)
-
-
-def compared(prints: Array) -> Array:
-    """The words that are kept for the comparison, one each 47 ms."""
-    return prints[::EVERY]
 
 
 def distance(one: Array, other: Array, shift: int) -> float:
@@ -89,5 +83,4 @@ def _apart(one: Array, other: Array, shift: int) -> float:
 
 def _mixed(values: Array) -> Array:
     mixed = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    hashes: Array = mixed ^ (mixed >> np.uint64(29))
-    return hashes
+    return np.asarray(mixed ^ (mixed >> np.uint64(29)))

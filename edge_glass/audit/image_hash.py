@@ -35,8 +35,7 @@ def _spans() -> list[tuple[float, float]]:
 
 def _cosines() -> Array:
     steps, waves = np.arange(SIDE) + 0.5, np.arange(1, FREQUENCIES + 1)
-    matrix: Array = np.cos(np.pi / SIDE * steps * waves[:, None]).astype(np.float32)
-    return matrix
+    return np.asarray(np.cos(np.pi / SIDE * steps * waves[:, None]).astype(np.float32))
 
 
 def _waves(start: float, end: float) -> Array:

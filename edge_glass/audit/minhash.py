@@ -42,8 +42,7 @@ def bands(texts: pa.Array) -> Array:
         smallest[:, number] = np.minimum.reduceat((pieces * multiplier) >> np.uint64(32), starts)
     mixed = (smallest.reshape(-1, BANDS, ROWS) * MIX).sum(axis=2, dtype=np.uint64)
     mixed ^= mixed >> np.uint64(31)
-    hashes: Array = (mixed * MIX[0]).view(np.int64)
-    return hashes
+    return np.asarray((mixed * MIX[0]).view(np.int64))
 
 
 def _pieces(texts: pa.Array) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from edge_glass.core import manifest, outputs, parquet, plots, records
 from edge_glass.core.errors import DataError
 from edge_glass.core.key_digests import digest
 from edge_glass.core.names import file_name
-from edge_glass.vectors import probe
+from edge_glass.vectors import arrays, probe
 from edge_glass.vectors.probe import Pairs
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
@@ -159,10 +159,8 @@ def _cut(id_: str) -> int:
 
 def _vectors(stored: Stored, part: Array) -> tuple[Array, Array]:
     stored.check()
-    inner = [(rows[part[rows] >= 0], vectors[part[rows] >= 0]) for rows, vectors in stored.blocks()]
-    none = [(np.empty(0, np.int64), np.empty((0, stored.dim), np.float32))]
-    rows, vectors = (np.concatenate(side) for side in zip(*none, *inner, strict=True))
-    return rows, vectors
+    inner = ((rows[part[rows] >= 0], vectors[part[rows] >= 0]) for rows, vectors in stored.blocks())
+    return arrays.joined(inner, stored.dim)
 
 
 def _shuffled(pairs: Pairs, seed: int) -> Pairs:

@@ -6,7 +6,7 @@ came in; an array gets its name when all of it is normalised and on disk.
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,20 @@ def loaded(path: Path) -> Array:
         return np.asarray(np.load(path, mmap_mode="r"))
     except (ValueError, EOFError, SyntaxError) as error:
         raise DataError(f"{path}: a damaged array ({error}): make it again") from None
+
+
+def save(path: Path, array: Array) -> tuple[int, str]:
+    """Write an array to `path`, whole or not at all; gives its bytes and sha256."""
+    with AtomicFile(path) as file:
+        np.save(file, array)
+    return file.size, file.sha256
+
+
+def joined(blocks: Iterable[tuple[Array, Array]], dim: int) -> tuple[Array, Array]:
+    """Numbers of rows and their vectors out of blocks, of which there may be none."""
+    none = [(np.empty(0, np.int64), np.empty((0, dim), np.float32))]
+    rows, vectors = (np.concatenate(some) for some in zip(*none, *blocks, strict=True))
+    return rows, vectors
 
 
 def flush(*mapped: Array) -> None:

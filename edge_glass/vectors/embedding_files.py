@@ -6,7 +6,6 @@ has; n has as many digits as the number of files asks for. Images are written be
 for its service opens `image_path`, seen from the folder that it is started in.
 """
 
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -20,12 +19,12 @@ import pyarrow as pa
 
 from edge_glass.core import parquet
 from edge_glass.core.arrow_columns import is_media
-from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.columns import upstream_names
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.shard_files import write_table
 from edge_glass.media import images
+from edge_glass.vectors import arrays
 from edge_glass.vectors.models import Modality
 from edge_glass.vectors.text_encoders import normal
 
@@ -64,7 +63,15 @@ class Target:
         """The file that is written last, and says that all is there."""
         if self.layout == "parquet":
             return self.out / self.shard.name
-        return self.out / "metadata" / f"metadata_{_padded(self.number, self.count)}.parquet"
+        return self._file("metadata", "parquet")
+
+    def vectors(self, modality: str) -> Path:
+        """The file that has the vectors of a column."""
+        return self.last if self.layout == "parquet" else self._file(FOLDERS[modality], "npy")
+
+    def _file(self, kind: str, suffix: str) -> Path:
+        digits = int(math.log10(max(self.count, 1))) + 1
+        return self.out / kind / f"{kind}_{self.number:0{digits}d}.{suffix}"
 
     def is_whole(self) -> bool:
         """Whether its last file is there."""
@@ -79,7 +86,8 @@ class Target:
         modalities = {facts["modality"]: column for column, facts in encoded.items()}
         for modality, column in modalities.items():
             none = np.empty((0, encoded[column]["dim"]), dtype=np.float32)
-            self._array(FOLDERS[modality], np.concatenate([none, *embedded[column]]))
+            array = normal(np.nan_to_num(np.concatenate([none, *embedded[column]])))
+            arrays.save(self.vectors(modality), array.astype(np.float16))
         paths = self._images(modalities["image"]) if "image" in modalities else None
         table = _metadata(self.shard, modalities, paths)
         groups = (table.slice(at, ROWS) for at in range(0, max(1, len(table)), ROWS))
@@ -101,21 +109,11 @@ class Target:
             paths.append(path.as_posix())
         return pa.array(paths, type=pa.string())
 
-    def _array(self, kind: str, array: Array) -> None:
-        data = io.BytesIO()
-        np.save(data, normal(np.nan_to_num(array)).astype(np.float16))  # zeros where a row has none
-        with AtomicFile(self.out / kind / f"{kind}_{_padded(self.number, self.count)}.npy") as file:
-            file.write(data.getbuffer())
-
 
 def targets(layout: str, out: Path, shards: Sequence[Path]) -> Iterator[Target]:
     """Where the embeddings of all shards go, in their order."""
     for number, shard in enumerate(shards):
         yield Target(layout, out, number, len(shards), shard)
-
-
-def _padded(number: int, count: int) -> str:
-    return f"{number:0{int(math.log10(max(count, 1))) + 1}d}"
 
 
 def _parquet(

@@ -92,17 +92,11 @@ class Work:
 
     def _copy(self, part: Part, tally: Tally) -> Step:
         """Vectors as they are, of length 1."""
-        blocks = [*tally.over(_unit(self._stored, part.files))]
-        none = [(np.empty(0, np.int64), np.empty((0, self._stored.dim), np.float32))]
-        rows, vectors = (np.concatenate(some) for some in zip(*none, *blocks, strict=True))
-        arrays_ = {f"{part.label}.rows.npy": rows, f"{part.label}.npy": vectors}
-        files = {name: self._array(name, array) for name, array in arrays_.items()}
+        blocks = tally.over(_unit(self._stored, part.files))
+        rows, vectors = arrays.joined(blocks, self._stored.dim)
+        named = {f"{part.label}.rows.npy": rows, f"{part.label}.npy": vectors}
+        files = {name: arrays.save(self.final / name, array) for name, array in named.items()}
         return Step(files, len(rows), 0)
-
-    def _array(self, name: str, array: Array) -> File:
-        with AtomicFile(self.final / name) as file:
-            np.save(file, array)
-        return file.size, file.sha256
 
     def _train(self, tally: Tally) -> Step:
         faiss, facts, stored = library(), self._facts, self._stored
@@ -120,14 +114,14 @@ class Work:
         return Step({LISTS: self._faiss(LISTS, faiss.write_index, index)}, 0, 0)
 
     def _encode(self, part: Part, tally: Tally) -> Step:
-        """Codes in lists; of vectors that were there before those that they had."""
+        """Codes, each behind the number of its list; of vectors that were there those they had."""
         faiss, index = library(), library().read_index(str(self.final / LISTS))
         known = _Known(self._there if self._earlier else None, part.label, index)
         keys, new = np.zeros(part.rows, np.uint64), 0
         for rows, vectors in tally.over(_unit(self._stored, part.files)):
             keys[rows] = _keys(vectors)
             codes, lacking = known.codes_of(keys[rows])
-            codes[lacking] = encoded(index, vectors[lacking])
+            codes[lacking] = index.sa_encode(vectors[lacking])
             index.add_sa_codes(codes, rows)
             new += int(lacking.sum())
         count = int(index.ntotal)
@@ -135,18 +129,12 @@ class Work:
         lists = self._faiss(coded, faiss.write_InvertedLists, index.invlists)
         gone = len(known) - (count - new)
         changed = new + gone if self._earlier else 0
-        return Step({own: self._array(own, keys), coded: lists}, count, changed)
+        return Step({own: arrays.save(self.final / own, keys), coded: lists}, count, changed)
 
     def _faiss(self, name: str, write: Callable[[Any, Any], None], what: Any) -> File:
         with AtomicFile(self.final / name) as file:
             write(what, library().PyCallbackIOWriter(file.write))
         return file.size, file.sha256
-
-
-def encoded(index: Any, vectors: Array) -> Array:
-    """The codes of vectors, each behind the number of its list."""
-    codes: Array = index.sa_encode(vectors)
-    return codes
 
 
 def _keys(vectors: Array) -> Array:

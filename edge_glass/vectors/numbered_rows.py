@@ -247,8 +247,7 @@ def _compared(one: Filter, column: pa.Array) -> Array:
         matches = pc.match_substring(column.cast(pa.string()), one.value, ignore_case=True)
     else:
         matches = COMPARE[one.compare](column, pa.scalar(one.value).cast(column.type))
-    passed: Array = matches.fill_null(False).to_numpy(zero_copy_only=False)
-    return passed
+    return np.asarray(matches.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def _is_safe(column: Any) -> Array:
@@ -258,8 +257,7 @@ def _is_safe(column: Any) -> Array:
         marks = pc.invert(column)
     else:
         marks = pc.is_in(pc.utf8_upper(column.cast(pa.string())), pa.array(SAFE))
-    safe: Array = marks.fill_null(False).to_numpy(zero_copy_only=False)
-    return safe
+    return np.asarray(marks.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def caption(value: Any) -> str:

@@ -97,8 +97,7 @@ class Column:
                     f"the {query.kind} cannot be read: {drop.outcome} {drop.detail}"
                 ) from None
         late = isinstance(self.stored, Tokens)
-        unit: Array = normal(vectors[0]) if late else normal(vectors)[0]
-        return unit
+        return np.asarray(normal(vectors[0]) if late else normal(vectors)[0])
 
 
 class Finder:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_glass.core.errors import DataError
 from edge_glass.core.progress import Progress, Tally
+from edge_glass.vectors import arrays
 from edge_glass.vectors.exact_search import top
 from edge_glass.vectors.stored_vectors import Stored
 from edge_glass.vectors.text_encoders import normal
@@ -31,8 +32,7 @@ Queries = dict[str, tuple[Array, Array]]  # column -> rows, and vectors of lengt
 def sample_rows(rows: int) -> Array:
     """The rows that are queries, in order."""
     draw = np.random.default_rng(SEED)
-    chosen: Array = np.sort(draw.choice(rows, min(rows, QUERIES), replace=False))
-    return chosen
+    return np.asarray(np.sort(draw.choice(rows, min(rows, QUERIES), replace=False)))
 
 
 def queries(stored: Stored, siblings: list[Stored]) -> Queries:
@@ -42,12 +42,8 @@ def queries(stored: Stored, siblings: list[Stored]) -> Queries:
 
 
 def _vectors(stored: Stored, numbers: Array) -> tuple[Array, Array]:
-    rows, units = [], []
-    for there, vectors in stored.blocks():
-        kept = np.isin(there, numbers)
-        rows.append(there[kept])
-        units.append(normal(vectors[kept]))
-    return np.concatenate(rows), np.concatenate(units)
+    blocks = ((rows, vectors, np.isin(rows, numbers)) for rows, vectors in stored.blocks())
+    return arrays.joined(((rows[k], normal(vectors[k])) for rows, vectors, k in blocks), stored.dim)
 
 
 def measure(
@@ -112,8 +108,7 @@ def _others(places: Array, rows: Array) -> Array:
     """Of K + 1 hits the first K that are not the query's own row."""
     own = places == rows[:, None]
     own[~own.any(axis=1), -1] = True  # crowded out by its doubles: the last one goes
-    others: Array = places[~own].reshape(len(places), -1)
-    return others
+    return np.asarray(places[~own].reshape(len(places), -1))
 
 
 def recall(index: Index, rows: Array, vectors: Array, truth: Array) -> float:

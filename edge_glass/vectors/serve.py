@@ -5,7 +5,6 @@ runs no script but its own; media are served as what their bytes are, pictures a
 """
 
 import asyncio
-import io
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -31,7 +30,7 @@ from edge_glass.vectors.query import Finder, Kind, Query
 
 FILES = [Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js")] + pages.ROWS
 LARGEST = 2**25  # bytes of a file to search by: 32 MB
-SIDE = 480  # pixels of the longest side of a picture in the grid
+SIDE, QUALITY = 480, 85  # of a picture in the grid: pixels of its longest side, as JPEG
 FIRST = 12  # rows that are shown before the first question
 MOST = 200  # rows that are shown
 SECONDS = 1.0  # that answers under way get at the end
@@ -219,13 +218,9 @@ class Site:
     def _shrunk(self, row: int, column: str, place: int) -> bytes:
         data = self._finder.table.file(row, column, place) or b""
         try:
-            image = images.rgb(data)
+            return images.convert(data, "jpeg", QUALITY, "longest", SIDE)[0]
         except Dropped as drop:
             raise ConfigError(f"row {row}: {column}: {drop.outcome}") from None
-        image.thumbnail((SIDE, SIDE))
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=85)
-        return out.getvalue()
 
 
 def serve(finder: Finder, host: str, port: int) -> None:

@@ -5,7 +5,7 @@ Rows are counted from 0 over all shards of a build, in the order of its manifest
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from edge_glass.core import manifest, parquet, schema
 from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.vectors import arrays
 from edge_glass.vectors.embed import FILE, REMEDY, SETTINGS
-from edge_glass.vectors.embedding_files import FOLDERS, ROWS, Target, targets
+from edge_glass.vectors.embedding_files import ROWS, Target, targets
 
 Array = np.ndarray[Any, Any]
 SHARED = {"clip", "auto", "multimodal"}  # kinds of models whose modalities have one space
@@ -105,21 +105,17 @@ class Stored:
         With `files` of some shards alone, whose rows are counted from 0. Rows without a vector are
         left out.
         """
-        start = 0
-        for vectors, there in self._read(self.files()[files or slice(None)]):
+        for first, vectors, there in self._read(files):
             kept = there & np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
-            yield start + np.flatnonzero(kept), vectors[kept]
-            start += len(there)
+            yield first + np.flatnonzero(kept), vectors[kept]
 
     def some(self, rows: Array) -> Array:
         """The vectors of some rows, float32 (n, dim); zeros where there is none."""
-        vectors, start = np.zeros((len(rows), self.dim), np.float32), 0
-        for block, there in self._read(self.files(), rows):
-            inside = np.flatnonzero((rows >= start) & (rows < start + len(there)))
-            inside = inside[there[rows[inside] - start]]
-            if len(inside):
-                vectors[inside] = block[rows[inside] - start]
-            start += len(there)
+        vectors = np.zeros((len(rows), self.dim), np.float32)
+        for first, block, there in self._read(None, rows):
+            inside = np.flatnonzero((rows >= first) & (rows < first + len(there)))
+            inside = inside[there[rows[inside] - first]]
+            vectors[inside] = block[rows[inside] - first]
         vectors[~np.isfinite(vectors).all(axis=1)] = 0
         return vectors
 
@@ -134,14 +130,7 @@ class Stored:
 
     def files(self) -> list[Path]:
         """The files that hold the vectors, one a shard."""
-        if self.settings["layout"] == "parquet":
-            return [self.folder / shard.name for shard in self.shards]
-        kind = FOLDERS[self.modality]
-        lasts = (target.last for target in self._targets())
-        return [
-            self.folder / kind / last.name.replace("metadata", kind).replace("parquet", "npy")
-            for last in lasts
-        ]
+        return [target.vectors(self.modality) for target in self._targets()]
 
     def _targets(self) -> Iterator[Target]:
         return targets(self.settings["layout"], self.folder, self.shards)
@@ -156,37 +145,37 @@ class Stored:
             )
 
     def _read(
-        self, files: list[Path], wanted: Array | None = None
-    ) -> Iterator[tuple[Array, Array]]:
-        """Vectors (n, dim) of the rows of files in order, and which of them there are (n,).
+        self, files: slice | None, wanted: Array | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
+        """First row of each piece, its vectors (n, dim), and which of them there are (n,)."""
+        for first, piece in self._pieces(files, wanted):
+            if isinstance(piece, np.ndarray):
+                yield first, piece.astype(np.float32), np.ones(len(piece), dtype=bool)
+            else:
+                yield first, *_listed(piece[0], self.dim)
 
-        Row groups without a row that is `wanted` are skipped: as many rows without vectors stand
-        for them.
-        """
-        start = 0
-        for path in files:
-            pieces = self._arrays if path.suffix == ".npy" else self._groups
-            for count, load in pieces(path):
-                if wanted is not None and not ((wanted >= start) & (wanted < start + count)).any():
-                    yield np.empty((count, 0), np.float32), np.zeros(count, dtype=bool)
-                else:
-                    yield load()
-                start += count
+    def _pieces(self, files: slice | None, wanted: Array | None) -> Iterator[tuple[int, Any]]:
+        """First row and content of each row group or part of an array that has a `wanted` row."""
+        start, name = 0, f"{self.column}_embedding"
+        for path in self.files()[files or slice(None)]:
+            sized = _parts_of_array(path) if path.suffix == ".npy" else _row_groups(path, name)
+            for count, load in sized:
+                first, start = start, start + count
+                if wanted is None or ((wanted >= first) & (wanted < start)).any():
+                    yield first, load()
 
-    def _arrays(self, path: Path) -> Iterator[tuple[int, Any]]:
-        array = arrays.loaded(path)
-        for at in range(0, len(array), ROWS):
-            piece = array[at : at + ROWS]
-            there = np.ones(len(piece), dtype=bool)
-            yield len(piece), lambda piece=piece, there=there: (piece.astype(np.float32), there)
 
-    def _groups(self, path: Path) -> Iterator[tuple[int, Any]]:
-        name = f"{self.column}_embedding"
-        with parquet.opened(path) as file:
-            for group in range(file.num_row_groups):
-                count = file.metadata.row_group(group).num_rows
-                column = partial(file.read_row_group, group, [name])
-                yield count, lambda column=column: _listed(column()[name], self.dim)
+def _parts_of_array(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
+    array = arrays.loaded(path)
+    for at in range(0, len(array), ROWS):
+        yield min(ROWS, len(array) - at), partial(array.__getitem__, slice(at, at + ROWS))
+
+
+def _row_groups(path: Path, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
+    with parquet.opened(path) as file:
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            yield count, partial(file.read_row_group, group, [name])
 
 
 def _size(path: Path) -> int:
@@ -235,16 +224,11 @@ class Tokens(Stored):
 
         With `wanted`, numbers of rows, only row groups that have one of these are given.
         """
-        start = 0
-        for path in self.files()[files or slice(None)]:
-            with parquet.opened(path) as file:
-                for group in range(file.num_row_groups):
-                    first, start = start, start + file.metadata.row_group(group).num_rows
-                    if wanted is None or ((wanted >= first) & (wanted < start)).any():
-                        column = file.read_row_group(group, [f"{self.column}_embedding"])[0]
-                        sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-                        flat = pc.list_flatten(pc.list_flatten(column)).to_numpy()
-                        yield first, sizes.astype(np.int64), flat.reshape(-1, self.dim)
+        for first, table in self._pieces(files, wanted):
+            column = table[0]
+            sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+            flat = pc.list_flatten(pc.list_flatten(column)).to_numpy()
+            yield first, sizes.astype(np.int64), flat.reshape(-1, self.dim)
 
 
 def _listed(column: pa.ChunkedArray, dim: int) -> tuple[Array, Array]:

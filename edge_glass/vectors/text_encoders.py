@@ -39,8 +39,7 @@ def encoded(name: str, texts: Sequence[str]) -> Vectors:
 def normal(vectors: Any) -> Vectors:
     """Rows of length 1, as float32."""
     array = np.asarray(vectors, dtype=np.float32)
-    unit: Vectors = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
-    return unit
+    return np.asarray(array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12))
 
 
 def libraries(name: str) -> dict[str, str]:

@@ -177,8 +177,7 @@ def mapped(path: Path) -> Any:
 
 def listed_ids(lists: Any, number: int) -> Array:
     """The numbers of the rows in a list."""
-    ids: Array = library().rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
-    return ids
+    return np.asarray(library().rev_swig_ptr(lists.get_ids(number), lists.list_size(number)))
 
 
 def library() -> Any:

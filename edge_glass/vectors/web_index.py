@@ -110,8 +110,7 @@ def _joined(ranges: list[range]) -> Array:
 def small(vectors: Array) -> Array:
     """Vectors as numbers of 8 bits, int8, each by its own largest; zeros where there is none."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
-    shrunk: Array = np.rint(vectors * MOST / np.maximum(largest, 1e-12)).astype(np.int8)
-    return shrunk
+    return np.asarray(np.rint(vectors * MOST / np.maximum(largest, 1e-12)).astype(np.int8))
 
 
 def rotation(vectors: Array) -> Array:
@@ -134,8 +133,7 @@ def rotation(vectors: Array) -> Array:
         parts[part].append(number)
         sums[part] += float(np.log(variances[number] / variances[dim - code * width]))
     rest = np.arange(dim - code * width)
-    turned: Array = directions[:, [*np.concatenate(parts).astype(int), *rest]].astype(np.float32)
-    return turned
+    return np.asarray(directions[:, [*np.concatenate(parts).astype(int), *rest]].astype(np.float32))
 
 
 def write(
@@ -189,8 +187,7 @@ def _built(vectors: Array) -> Index:
     rows, lists = rows[order], lists[order]
 
     def left_of(places: Array) -> Array:
-        left: Array = normal(vectors[rows[places]]) - middles[lists[places]]
-        return left
+        return np.asarray(normal(vectors[rows[places]]) - middles[lists[places]])
 
     some = np.sort(draw[:TRAINED])
     words, of_words, codes = _coded(left_of(some), map(left_of, _parts(np.arange(len(rows)))))

@@ -142,16 +142,12 @@ class Scored:
     def _similarity(self, table: pa.Table) -> pa.Array:
         from edge_glass.vectors import text_encoders
 
-        encode = text_encoders.load(self.encoder)
-        queries = _queries(self.encoder)
         texts, wanted = table[self.text].to_pylist(), table["wnid"].to_pylist()
         similarities = np.empty(len(texts))
         order = np.argsort([len(text) for text in texts], kind="stable")  # alike in one batch
-        for start in range(0, len(texts), text_encoders.AT_ONCE):
-            part = order[start : start + text_encoders.AT_ONCE]
-            vectors = text_encoders.normal(encode([texts[i] for i in part]))
-            classes = queries[[labels()[wanted[i]] for i in part]]
-            similarities[part] = np.einsum("ij,ij->i", vectors, classes)
+        vectors = text_encoders.encoded(self.encoder, [texts[i] for i in order])
+        classes = _queries(self.encoder)[[labels()[wanted[i]] for i in order]]
+        similarities[order] = np.einsum("ij,ij->i", vectors, classes)
         return pa.array(similarities.round(6))
 
 

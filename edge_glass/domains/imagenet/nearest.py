@@ -25,7 +25,7 @@ from edge_glass.pipeline.executor import started
 from edge_glass.sources import table_chunks
 from edge_glass.sources.table_layout import Layout
 from edge_glass.tables import scatter, steps
-from edge_glass.vectors import text_encoders
+from edge_glass.vectors import arrays, text_encoders
 from edge_glass.vectors.exact_search import merged, top
 
 BLOCK = 10_000  # texts that are compared at a time
@@ -84,14 +84,12 @@ def search(task: Search) -> None:
 
 
 def _blocks(task: Search) -> Iterator[tuple[Array, Array]]:
-    encode, start = text_encoders.load(task.encoder), task.number * scatter.ORDINAL
+    start = task.number * scatter.ORDINAL
     for table in tables(task.raw / task.chunk, task.layout, task.work):
         sound = table.filter(pa.compute.is_null(table["dropped"]))
         for batch in sound.select(["row", task.layout.caption]).to_batches(max_chunksize=BLOCK):
             rows, texts = batch.columns
-            starts = range(0, len(texts), text_encoders.AT_ONCE)
-            vectors = [encode(texts.slice(at, text_encoders.AT_ONCE).to_pylist()) for at in starts]
-            yield rows.to_numpy() + start, text_encoders.normal(np.concatenate(vectors))
+            yield rows.to_numpy() + start, text_encoders.encoded(task.encoder, texts.to_pylist())
 
 
 @dataclass(frozen=True)
@@ -167,9 +165,7 @@ def _write_queries(work: Path, encoder: str, texts: list[str]) -> None:
     """The vectors of the captions (captions, dim), unless a run that was stopped has them."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "queries.npy").is_file():
-        vectors = text_encoders.encoded(encoder, texts)
-        with AtomicFile(work / "queries.npy") as file:
-            np.save(file, vectors)
+        arrays.save(work / "queries.npy", text_encoders.encoded(encoder, texts))
 
 
 def _best(tasks: list[Search], queries: int, k: int) -> tuple[Array, Array]:

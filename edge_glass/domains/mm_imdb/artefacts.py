@@ -5,10 +5,10 @@
 through an encoder as one batch, so the arrays are the same whatever the number of workers.
 """
 
+import codecs
 import csv
-import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from glob import escape
@@ -154,10 +154,10 @@ class _Export:
         prepares = {n: (e.modality, e.prepare) for n, e in self._encoders.items()}
         waiting: list[int] = []
         with Workers(self._options.jobs) as workers:
-            prepared = workers.map(
-                partial(_prepared, prepares, self._options), self._left(done), piece=1
-            )
-            for place, batches, texts in prepared:
+            rows = self._originals.rows([self._options.image, self._options.text], done)
+            left = ((place, self._originals.ids[place], row) for place, row in rows)
+            prepare = partial(_prepared, prepares, self._options)
+            for place, batches, texts in workers.map(prepare, left, piece=1):
                 for name, encoder in self._encoders.items():
                     raw[name][place * views_ : (place + 1) * views_] = encoder.encode(batches[name])
                 lengths[place] = texts
@@ -171,10 +171,6 @@ class _Export:
         """Words of every view's text, (originals, views)."""
         shape = (len(self._originals), self._options.count)
         return arrays.opened(self._work / "lengths.npy", shape, np.int32)
-
-    def _left(self, done: Array) -> Iterator[tuple[int, str, Example]]:
-        for place, row in self._originals.rows([self._options.image, self._options.text], done):
-            yield place, self._originals.ids[place], row
 
     def _normalise(self, raw: dict[str, Array]) -> None:
         every = self._options.fit == "all"
@@ -198,15 +194,12 @@ class _Export:
     def _index(self) -> None:
         lengths, names = self._lengths(), self._originals.paths(self._options.image)
         with AtomicFile(self._file("_aug_index.csv")) as file:
-            file.write(_lines([INDEX]))
+            text = codecs.getwriter("utf-8")(file)  # type: ignore[arg-type] # it seeks nothing
+            table = csv.writer(text, lineterminator="\n")
+            table.writerow(INDEX)
             for place, (id, name) in enumerate(zip(self._originals.ids, names, strict=True)):
-                first = place * self._options.count
-                file.write(
-                    _lines(
-                        [first + view, place, view, id, name, length]
-                        for view, length in enumerate(lengths[place].tolist())
-                    )
-                )
+                first, words = place * self._options.count, lengths[place].tolist()
+                table.writerows([first + v, place, v, id, name, n] for v, n in enumerate(words))
 
 
 def _prepared(
@@ -255,9 +248,3 @@ def _same(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
             "give another --out"
         )
     return known
-
-
-def _lines(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()

@@ -3,7 +3,6 @@
 Their labels in that order are `labels_all_<n>.npy`, `ids_all.txt` and `class_names_<n>.json`.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from edge_glass.core import manifest, outputs, parquet
 from edge_glass.core.atomic_files import AtomicFile, write_json
 from edge_glass.core.errors import DataError
 from edge_glass.core.row import Example
+from edge_glass.vectors import arrays
 
 LABELS = "labels"  # the column
 UPSTREAM = {"validation": "dev"}  # our names of splits -> those of split.json
@@ -97,10 +97,7 @@ def export_labels(folder: Path, out: Path) -> None:
     classes, originals = label_names(folder), Originals.of(folder)
     files = (f"labels_all_{len(classes)}.npy", "ids_all.txt", f"class_names_{len(classes)}.json")
     outputs.claim(out, [*files, "split.json"])
-    data = io.BytesIO()
-    np.save(data, multi_hot(folder, originals))
-    with AtomicFile(out / files[0]) as file:
-        file.write(data.getbuffer())
+    arrays.save(out / files[0], multi_hot(folder, originals))
     with AtomicFile(out / files[1]) as file:
         file.write("".join(f"{id}\n" for id in originals.ids).encode())
     write_json(out / files[2], classes)
