@@ -153,7 +153,7 @@ def compact(
         >>> edge_glass.compact("data", raw="sources")
     """
     from edge_glass.pipeline.build import Options
-    from edge_glass.release.compact import compact as in_one_go
+    from edge_glass.release.rebuild import compact as in_one_go
 
     options = Options(raw=None if raw is None else Path(raw), jobs=jobs, unverified=True)
     return in_one_go(str(place), options, config, version)[0]

@@ -20,7 +20,7 @@ from edge_glass.audit import (
     near_duplicates,
     profiles,
     rules,
-    speech,
+    speech_profile,
 )
 from edge_glass.audit.media_profile import Media
 from edge_glass.audit.text_profile import Oddities, Texts
@@ -43,7 +43,7 @@ RULES: dict[str, tuple[likeness_kinds.Kind | rules.Rule, ...]] = {
     "duplicates": likeness_kinds.ALL,
     "signals": rules.SIGNALS,
     "captions": rules.CAPTIONS,
-    "asr": speech.RULES,
+    "asr": speech_profile.RULES,
 }
 CHECKS = {group: tuple(rule.check for rule in rules) for group, rules in RULES.items()}
 CHECKS["captions"] += ("boilerplate",)
@@ -240,9 +240,7 @@ class _Job:
 
     def _trace(self, group: str) -> profiles.Trace:
         if group == "asr":
-            from edge_glass.audit.speech_profile import Speech
-
-            return Speech.of(self._options.model)
+            return speech_profile.Speech.of(self._options.model)
         return Oddities() if group == "captions" else Media(loudness=not lacking("loudness"))
 
     def _traced(self, trace: profiles.Trace, shards: list[audited_shards.Shard]) -> Path:
@@ -272,7 +270,7 @@ class _Job:
             languages = rules.languages(self._own, folder, self._spare, memory)
             self._figures = {"languages": languages}
         elif group == "asr":
-            self._figures = speech.figures(self._own, folder)
+            self._figures = speech_profile.figures(self._own, folder)
 
     def _languages(self) -> Sequence[str]:
         if self._options.languages is not None:

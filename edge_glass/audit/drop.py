@@ -21,7 +21,6 @@ from edge_glass.pipeline.revise import Part, Row
 LEAKS = "leaks"  # of duplicates, those in another split or corpus
 MEMORY = 500_000_000
 DIGESTS = ("text_digests", "media_digests")  # of a row that stays
-Example = tuple[str, str]  # its id, and why it goes, empty if it stays
 
 
 class Removal(ABC):
@@ -136,16 +135,16 @@ class _Book:
     def __init__(self, folder: Path, parts: list[Part], removal: Removal) -> None:
         self._path, self._removal = folder / ledger.FILE, removal
         self._examples = {
-            split: self._of([part for part in parts if part.split == split])
+            split: replay.InOrder(self._of([part for part in parts if part.split == split]))
             for split in dict.fromkeys(part.split for part in parts)
         }
-        self._waiting = {split: next(examples, None) for split, examples in self._examples.items()}
 
-    def _of(self, parts: list[Part]) -> Iterator[Example]:
+    def _of(self, parts: list[Part]) -> Iterator[Row]:
+        """Ids, each with why it goes: an empty text if it stays."""
         for part in parts:
             gone = self._removal.of(part)
             for row in parquet.rows(part.paths[0], ["id"]):
-                yield row["id"], gone.get(row["id"], "")
+                yield row | {"why": gone.get(row["id"], "")}
 
     def entries(self) -> Iterator[list[Row]]:
         return revise.entries(self._path, self._entry)
@@ -153,13 +152,8 @@ class _Book:
     def _entry(self, row: Row) -> Row:
         if row["outcome"] != Outcome.KEPT:
             return row
-        taken = [why for _, why in self._take(row["split"], row["id"])]
+        taken = [example["why"] for example in self._examples[row["split"]].of(row["id"])]
         return row | self._outcome(row, taken)
-
-    def _take(self, split: str, id: str) -> Iterator[Example]:
-        while (example := self._waiting[split]) and replay.of(example[0], id):
-            yield example
-            self._waiting[split] = next(self._examples[split], None)
 
     def _outcome(self, row: Row, examples: list[str]) -> Row:
         """A source row goes if all of its examples do."""

@@ -1,4 +1,4 @@
-"""The trace of a shard of speech: what Whisper hears, its word error rate, and its embedding."""
+"""What Whisper hears in a corpus of speech: wrong transcripts, word error rates, and speakers."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,12 +11,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from edge_glass.audit import profiles
 from edge_glass.audit.audited_shards import Shard
 from edge_glass.audit.profiles import PLACE, Trace
+from edge_glass.audit.rules import Rule
 from edge_glass.core import parquet, row_counts
 from edge_glass.core.columns import speech
 from edge_glass.core.errors import ConfigError, of_the_hub
 from edge_glass.core.extras import needs
+from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.row import JsonObject
 from edge_glass.corpora.params import normaliser
@@ -28,6 +31,15 @@ WINDOW = 30  # seconds that the encoder takes at once
 WANTED = ("faster_whisper", "jiwer", "whisper_normalizer")
 MODEL = "tiny"
 SPEAKERS = ("speaker_id", "speaker")
+LETTERS = 0.5  # that are wrong, too: in a short text, one word misheard is half of the words
+RULES = (
+    Rule(
+        "transcript", "wer", 0.6, f"score >= threshold AND words >= 2 AND cer >= {LETTERS}",
+        "'heard: ' || left(hypothesis, 300)",
+    ),
+)  # fmt: skip
+ROWS = 2_000  # whose embeddings are compared, drawn by their ids
+STEP = 0.05  # of the histogram of cosines
 SCHEMA = pa.schema(
     [
         *PLACE,
@@ -145,3 +157,45 @@ def _model(folder: str) -> Any:
     from faster_whisper import WhisperModel
 
     return WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)
+
+
+def figures(shards: list[Shard], folder: Any) -> dict[str, Any]:
+    """Word errors over all rows, and cosines of clips of one speaker and of two."""
+    words = errors = 0.0
+    sample: list[tuple[int, str, np.ndarray[Any, Any]]] = []
+    for shard in shards:
+        columns = ["id", "words", "wer", "speaker", "embedding"]
+        for row in parquet.rows(profiles.path(folder, shard, "speech"), columns):
+            if row["wer"] is not None:
+                words, errors = words + row["words"], errors + row["wer"] * row["words"]
+            if row["speaker"] is not None and row["embedding"]:
+                vector = np.array(row["embedding"], dtype=np.float32)
+                sample.append((rank(0, row["id"]), row["speaker"], vector))
+        sample = sorted(sample, key=lambda one: one[0])[:ROWS]
+    rate = round(errors / words, 6) if words else None
+    summary = {"words": int(words), "word_error_rate": rate, "normaliser": "whisper english"}
+    return summary | ({"cosines": cosines(sample)} if sample else {})
+
+
+def cosines(sample: list[tuple[int, str, np.ndarray[Any, Any]]]) -> dict[str, Any]:
+    """Cosines between embeddings of one speaker, and of two: medians, histogram, separation.
+
+    `separation` is the probability that a pair of one speaker is more alike than one of two.
+    """
+    vectors = np.stack([vector for *_, vector in sample])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    speakers = np.array([speaker for _, speaker, _ in sample])
+    upper = np.triu_indices(len(sample), 1)
+    values = (vectors @ vectors.T)[upper]
+    alike = (speakers[:, None] == speakers[None])[upper]
+    same, other = values[alike], values[~alike]
+    if not len(same) or not len(other):
+        return {"pairs": [len(same), len(other)]}
+    below = np.searchsorted(np.sort(other), same).sum() / (len(same) * len(other))
+    edges = np.arange(-1, 1 + STEP, STEP)
+    return {
+        "pairs": [len(same), len(other)],
+        "median": [round(float(np.median(part)), 4) for part in (same, other)],
+        "separation": round(float(below), 4),
+        "histogram": [np.histogram(part, edges)[0].tolist() for part in (same, other)],
+    }

@@ -151,7 +151,7 @@ def compact(
 ) -> None:
     """Build anew what grew by appends: the same bytes as one build of all rows."""
     from edge_glass.pipeline.build import Options
-    from edge_glass.release.compact import compact as in_one_go
+    from edge_glass.release.rebuild import compact as in_one_go
 
     options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
     builds, release = in_one_go(directory, options, config, version, terminal_progress())

@@ -84,7 +84,7 @@ def reproduce(
     """Build a version again from its manifests: byte-identical, or which rows differ and why."""
     from edge_glass.core import locations
     from edge_glass.pipeline.build import Options
-    from edge_glass.release.reproduce import reproduce as again
+    from edge_glass.release.rebuild import reproduce as again
 
     # sources are held against the manifest, whatever upstream publishes by now
     options = Options(raw=raw, jobs=jobs or cores(), unverified=True)

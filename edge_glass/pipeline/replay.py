@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import accumulate, chain, groupby, islice
-from math import inf
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -69,8 +68,7 @@ class Replay:
         self._refresh = before.refresh
         self._entries = entries(before.folder, before.start, before.rows)
         rows = chain.from_iterable(parquet.rows(before.folder / s.file) for s in before.shards)
-        self._examples = islice(rows, before.skip, before.skip + before.examples)
-        self._next = next(self._examples, None)
+        self._examples = InOrder(islice(rows, before.skip, before.skip + before.examples))
         self._known: deque[Entry] = deque()
 
     def marked(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -88,22 +86,29 @@ class Replay:
 
         `status` is what the server said now, if it was asked.
         """
-        entry, examples = self._known.popleft(), list[Example]()
-        most = inf if entry.text_digests is None else len(entry.text_digests)
-        while (
-            entry.outcome == Outcome.KEPT
-            and len(examples) < most
-            and self._next
-            and of(self._next["id"], row.id)
-        ):
-            examples.append(self._next)
-            self._next = next(self._examples, None)
+        entry = self._known.popleft()
+        most = None if entry.text_digests is None else len(entry.text_digests)
+        kept = entry.outcome == Outcome.KEPT
+        examples = [*islice(self._examples.of(row.id), most)] if kept else []
         if self._again(entry) and status != UNCHANGED:
             return None
         return entry, examples
 
     def _again(self, entry: Entry) -> bool:
         return entry.outcome in HEALS or (self._refresh and entry.url is not None)
+
+
+class InOrder:
+    """The examples of a build in the order of its ledger, to be taken row by row of that."""
+
+    def __init__(self, examples: Iterator[Example]) -> None:
+        self._examples, self._next = examples, next(examples, None)
+
+    def of(self, row: str) -> Iterator[Example]:
+        """The next examples, as far as they were made of this row."""
+        while self._next and of(self._next["id"], row):
+            example, self._next = self._next, next(self._examples, None)
+            yield example
 
 
 def of(id: str, row: str) -> bool:

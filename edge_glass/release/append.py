@@ -1,6 +1,8 @@
 """Rows of another build of a config are put behind those that are there, whose shards stay."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -13,12 +15,16 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.key_digests import Ids, KeySet
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Appended, File, Manifest
+from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import KINDS, Revisions
+from edge_glass.corpora import catalog
 from edge_glass.pipeline import revise
+from edge_glass.pipeline.build import Options
+from edge_glass.pipeline.build import build as make
 from edge_glass.pipeline.revise import Part, Row
 from edge_glass.pipeline.shard_plan import SHARD_BYTES
-from edge_glass.release import append_raw, editions
+from edge_glass.release import editions
 from edge_glass.release.editions import Edition
 from edge_glass.release.publish import Release
 from edge_glass.release.withdraw import Gone, touched
@@ -82,7 +88,7 @@ def append(
         raise ConfigError(f"on_same {on_same}: use {', '.join(get_args(OnSame))}")
     with (
         editions.opened(place, version) as edition,
-        append_raw.builds(edition, new, config, jobs, progress) as source,
+        _builds(edition, new, config, jobs, progress) as source,
         locations.errors_explained(source),
     ):
         done = {}
@@ -90,6 +96,37 @@ def append(
             with editions.changing(edition, name):
                 done[name] = _appended(edition, name, folder, other, on_same, jobs)
         return done, edition.publish([*done], version)
+
+
+@contextmanager
+def _builds(
+    edition: Edition, new: str, config: str | None, jobs: int, progress: Progress | None
+) -> Iterator[Path]:
+    """The builds in `new`; of raw files those that are made of them, as long as this lasts.
+
+    Each config of the edition is made with the parameters that its manifest has, in a folder that a
+    stop leaves. Raises EdgeGlassError as `build`.
+    """
+    raw = locations.at(new)
+    if locations.is_local(raw) and raw.is_file():
+        raise ConfigError(f"{new}: is a file: give the folder that it lies in, with its media")
+    if not locations.is_local(raw) or not raw.is_dir() or _holds_builds(raw):
+        yield raw
+        return
+    out = edition.out / HIDDEN / "append"
+    for folder in edition.folders(config).values():
+        # a newer list has another checksum than the one that upstream published
+        options = Options(raw=raw, jobs=jobs, unverified=True, by_this_code=True)
+        make(catalog.recipe(manifest.read(folder)), out, options, progress)
+    yield out
+    shutil.rmtree(out, ignore_errors=True)
+
+
+def _holds_builds(folder: Path) -> bool:
+    try:
+        return bool(manifest.built(folder))
+    except DataError:
+        return False
 
 
 def _pairs(edition: Edition, new: Path, config: str | None) -> dict[str, tuple[Path, Path]]:

@@ -4,7 +4,7 @@ Ledger and shards are looked into where statistics say that the row can be, not 
 that is a few small ranges.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -137,7 +137,7 @@ def _of(folder: Path, id: str) -> Iterator[Origin]:
         yield Origin(
             id, build.config, row["split"], row["outcome"], row["detail"] or "",
             source=_source(build, row),
-            served=_served(row),
+            served={name: row[name] for name in SERVED if row.get(name) is not None},  # type: ignore[literal-required]
             media=_media(row) if kept else "", licence=licence, consent=_consent(build, row),
             parameters=build.parameters,
             code={"builder": build.builder, "made_with": build.made_with}, places=places,
@@ -224,10 +224,6 @@ def _source(build: Manifest, row: EntryRow) -> JsonObject:
     name = name if sources is not build.sources else row["source"]
     used = next((each.plain() for each in sources if each.file == name), {})
     return used | {"file": row["source"], "record": row["row"]}
-
-
-def _served(row: Mapping[str, Any]) -> JsonObject:
-    return {name: row[name] for name in SERVED if row.get(name) is not None}
 
 
 def _media(row: EntryRow) -> str:

@@ -21,7 +21,7 @@ from edge_glass.corpora.own import OwnCorpus
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import Options
 from edge_glass.release.publish import push
-from edge_glass.release.reproduce import reproduce
+from edge_glass.release.rebuild import reproduce
 from edge_glass.release.write_card import build
 
 LOAD = """if True:

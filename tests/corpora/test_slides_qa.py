@@ -238,5 +238,5 @@ def test_the_page_says_what_is_tested() -> None:
 
 def test_hand_written_pairs_are_told_by_nobody(raw: Path) -> None:
     for folder in decks.folders(raw):
-        assert all(p.model is None and p.prompt is None for p in decks.read_pairs(folder))
+        assert all(p.model is None and p.prompt is None for p in decks.read_noted(folder)[1])
         assert pair(1, "¿Y?").task == "docvqa"

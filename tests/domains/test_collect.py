@@ -234,7 +234,7 @@ def test_a_folder_in_the_raw_layout(tmp_path: Path, cli: Cli) -> None:
     assert cli("collect", raw, "--out", out).code == 0
     made = decks.read(out / "uno")
     assert (made.numbers, made.len, made.likes) == ([1, 2, 4, 6, 7, 8], 8, 3)
-    assert decks.read_pairs(out / "uno")[0].question == "¿Qué bombea el corazón?"
+    assert decks.read_noted(out / "uno")[1][0].question == "¿Qué bombea el corazón?"
     found = outcomes(out)
     assert found["decks"] == {"kept": 2, "malformed_row": 1}
     assert found["slides"] == {"kept": 9, "wrong_kind": 1, "missing_media": 1}

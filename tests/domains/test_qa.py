@@ -64,7 +64,7 @@ def test_every_slide_is_asked_and_written_down(root: Path) -> None:
         billed = sum(3e-6 * asked.billed[0] + 15e-6 * asked.billed[1] for asked in model.log)
     assert made.slides == {"done": 8, "left": 0}
     assert made.cost == pytest.approx(billed)
-    found = decks.read_pairs(root / "a")
+    found = decks.read_noted(root / "a")[1]
     assert [(p.slide, p.task) for p in found[:2]] == [(1, "docvqa"), (1, "retrieval")]
     assert found[0].answer == LINES[0]
     assert found[0].prompt == prompts.prompt("docvqa", "es").version
@@ -116,7 +116,7 @@ def test_what_stays_bad_is_asked_again_by_the_next_run_alone(root: Path) -> None
     with Model(root, script=script) as model:
         made = ask(root, options(model, at_once=1))
         assert made.slides == {"done": 7, "failed": 1, "left": 0}
-        assert len(decks.read_pairs(root / "a")) == 3
+        assert len(decks.read_noted(root / "a")[1]) == 3
         assert ask(root, options(model)).slides == {"done": 8, "left": 0}
         assert len(model.log) == 10
 
@@ -134,7 +134,7 @@ def test_a_refusal_is_an_answer(root: Path) -> None:
         ask(root, options(model, at_once=1))
         assert len(model.log) == 8  # neither sent back nor asked again
     assert Counter(row["outcome"] for row in table(root)) == {"refused": 1, "answered": 7}
-    assert len(decks.read_pairs(root / "a")) == 3
+    assert len(decks.read_noted(root / "a")[1]) == 3
 
 
 def test_the_wrong_language_is_sent_back_once(root: Path) -> None:
@@ -142,14 +142,14 @@ def test_the_wrong_language_is_sent_back_once(root: Path) -> None:
         ask(root, options(model, at_once=1))
         assert len(model.log) == 9
         assert "another language (en)" in model.log[1].body["messages"][2]["content"]
-    assert all("¿" in p.question for p in decks.read_pairs(root / "a"))
+    assert all("¿" in p.question for p in decks.read_noted(root / "a")[1])
 
 
 def test_what_stays_in_the_wrong_language_is_kept_for_the_filter(root: Path) -> None:
     with Model(root, script=lambda a, n: Trouble(ENGLISH)) as model:
         assert ask(root, options(model)).slides["done"] == 8
         assert len(model.log) == 16
-    assert len(decks.read_pairs(root / "a")) == 4
+    assert len(decks.read_noted(root / "a")[1]) == 4
 
 
 def test_too_many_requests_are_waited_for(root: Path, no_naps: list[float]) -> None:
@@ -193,7 +193,7 @@ def test_half_and_control_characters_do_no_harm(root: Path) -> None:
     bad = SPANISH.replace("¿", "\\u0000\\ud83d¿").replace("sangre", "san\\u0007gre")
     with Model(root, script=once(Trouble(bad))) as model:
         assert ask(root, options(model, at_once=1)).slides["done"] == 8
-    found = decks.read_pairs(root / "a")[0]
+    found = decks.read_noted(root / "a")[1][0]
     assert found.question.startswith("¿Cuánta") and found.question.isprintable()
 
 
@@ -279,16 +279,16 @@ def test_questions_by_hand_stay_and_are_not_asked_for(root: Path) -> None:
     with Model(root) as model:
         ask(root, options(model))
         assert len(model.log) == 7
-    assert [p.id for p in decks.read_pairs(root / "a") if p.slide == 2] == ["mine"]
+    assert [p.id for p in decks.read_noted(root / "a")[1] if p.slide == 2] == ["mine"]
 
 
 def test_questions_of_a_run_on_another_folder_stay(root: Path) -> None:
     decks.write_pairs(root / "a", [pair(2, "¿Quién preguntó esto antes?", prompt="es/docvqa@1")])
     with Model(root) as model:
         ask(root, options(model, tasks=("retrieval",)))
-        assert next(p.task for p in decks.read_pairs(root / "a") if p.slide == 2) == "docvqa"
+        assert next(p.task for p in decks.read_noted(root / "a")[1] if p.slide == 2) == "docvqa"
         ask(root, options(model, tasks=("docvqa",)))  # asked here now: the answer takes its place
-    assert {p.prompt for p in decks.read_pairs(root / "a")}.isdisjoint({"es/docvqa@1"})
+    assert {p.prompt for p in decks.read_noted(root / "a")[1]}.isdisjoint({"es/docvqa@1"})
 
 
 def test_second_looks(root: Path) -> None:
@@ -303,7 +303,7 @@ def test_second_looks(root: Path) -> None:
         before = len(model.log)
         ask(root, options(model, blind=True, others=2))
         assert len(model.log) == before
-    found = decks.read_pairs(root / "a")
+    found = decks.read_noted(root / "a")[1]
     assert all(p.answerable_without is False and p.identifies for p in found)
 
 
@@ -315,7 +315,7 @@ def test_a_question_that_does_not_tell_its_slide_is_flagged(root: Path) -> None:
 
     with Model(root, script=script) as model:
         ask(root, options(model, blind=True, others=2))
-    found = decks.read_pairs(root / "b")
+    found = decks.read_noted(root / "b")[1]
     assert all(p.answerable_without and p.identifies is False for p in found)
 
 

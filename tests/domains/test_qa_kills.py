@@ -72,7 +72,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
         rows = pq.read_table(root / call_log.TABLE).to_pylist()
         answered = [row for row in rows if row["outcome"] == "answered"]
         assert len(answered) >= 10
-        assert sum(len(decks.read_pairs(f)) for f in decks.folders(root)) == len(answered)
+        assert sum(len(decks.read_noted(f)[1]) for f in decks.folders(root)) == len(answered)
 
 
 @pytest.mark.slow
@@ -151,4 +151,4 @@ def test_killed_at_random_moments(kills: int, count: int, tmp_path: Path) -> Non
             assert counted == pytest.approx(paid)
     assert {outcome for _, outcome, _ in rows} == {"answered", "lost"}
     assert len(stored(root, tmp_path / "copy")) == 16 * count
-    assert all(len(decks.read_pairs(folder)) == 16 for folder in decks.folders(root))
+    assert all(len(decks.read_noted(folder)[1]) == 16 for folder in decks.folders(root))

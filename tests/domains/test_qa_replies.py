@@ -55,7 +55,7 @@ def test_an_answer_is_found_and_paid_once(root: Root, way: str) -> None:
     with Model(folder, script=lambda *_: REPLIES[way]) as model:
         assert asked(folder, model).slides == {"done": 1, "left": 0}
         assert len(model.log) == 1
-    (pair,) = decks.read_pairs(folder / "a")
+    (pair,) = decks.read_noted(folder / "a")[1]
     assert "".join(pair.answer.split()) == "Unoscincolitrosdesangre"
     assert outcomes(folder) == ["answered"]
 

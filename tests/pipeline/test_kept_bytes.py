@@ -17,7 +17,7 @@ from edge_glass.core.progress import Silent
 from edge_glass.corpora import catalog, code_digest
 from edge_glass.pipeline import shard_plan, worker
 from edge_glass.pipeline.build import Options
-from edge_glass.release.reproduce import reproduce
+from edge_glass.release.rebuild import reproduce
 from edge_glass.release.write_card import build
 
 VARIANT = catalog.variant("clotho_sample")

@@ -17,7 +17,7 @@ from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.pipeline.build import Options
 from edge_glass.release import append, derived
 from edge_glass.release.checks_papers import verify
-from edge_glass.release.reproduce import reproduce
+from edge_glass.release.rebuild import reproduce
 
 CONFIG = "clotho_test"
 LIST = "clotho_captions_development.csv"

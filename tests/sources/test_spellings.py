@@ -120,7 +120,7 @@ def test_a_deck_from_a_mac(tmp_path: Path) -> None:
     decks.write_pairs(folder, [pair(2, "¿Qué bombea el corazón?")])
     folder.rename(folder.with_name(unicodedata.normalize("NFD", folder.name)))
     (found,) = decks.folders(tmp_path / "raw")
-    assert decks.read(found).id == "química" and len(decks.read_pairs(found)) == 1
+    assert decks.read(found).id == "química" and len(decks.read_noted(found)[1]) == 1
     everything = catalog.variant("slides_qa_pages", {"test": 1, "validation": 0}, "pages")
     build(everything, tmp_path / "out", Options(raw=tmp_path / "raw"))
     assert rows(tmp_path / "out" / "pages").keys() == {"química_2"}

@@ -378,11 +378,6 @@ def read(folder: Path) -> Deck:
     return read_noted(folder)[0]
 
 
-def read_pairs(folder: Path) -> list[Pair]:
-    """The questions of a deck. Raises what `read_noted` does."""
-    return read_noted(folder)[1]
-
-
 def write(folder: Path, deck: Deck) -> None:
     """Write the file that says what a deck is."""
     write_json(folder / f"{deck.id}.json", asdict(deck))

@@ -7,20 +7,30 @@ nDCG and recall: trec_eval's, by ir_measures.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from edge_glass.core import manifest, outputs, schema
 from edge_glass.core.atomic_files import AtomicFile
-from edge_glass.core.errors import DataError
+from edge_glass.core.errors import ConfigError, DataError
 from edge_glass.core.extras import needs
-from edge_glass.domains.slides import page_search
 from edge_glass.domains.slides.bm25 import Index
-from edge_glass.domains.slides.page_search import Run
 from edge_glass.domains.slides.retrieval_set import RetrievalSet, built, remedy, rows
+from edge_glass.vectors import exact_search, late_search
+from edge_glass.vectors.numbered_rows import SPLIT, Filter, Table
+from edge_glass.vectors.query import Column, Query, encoder_of, takes
+from edge_glass.vectors.stored_vectors import Stored, Tokens, chosen, stored
+from edge_glass.vectors.text_encoders import normal
 
 THRESHOLD = 0.5  # of normalised distance, from which on an answer is worth nothing
 DEPTH = 100  # documents of a query that a search gives
 PAGES = ("_pages",)  # ends of configs' names
+AT_ONCE = 32  # queries that are encoded
+
 Measures = dict[str, str | float]
+Run = dict[str, dict[str, float]]  # the documents of each query, with their scores
+Array = np.ndarray[Any, Any]
 
 
 def anls(answer: str, right: list[str]) -> float:
@@ -102,7 +112,7 @@ def retrieval(
     if run:
         name, ranked = str(run), read_run(run)
     elif column:
-        name, ranked = column, page_search.ranked(qa_set, split, column, indexed, DEPTH)
+        name, ranked = column, _ranked(qa_set, split, column, indexed, DEPTH)
     else:
         name, ranked = "BM25", bm25(qa_set, split)
     if save:
@@ -116,6 +126,56 @@ def retrieval(
     measures |= {said: float(scores[measure]) for measure, said in names.items()}
     each = {m.query_id: m.value for m in ir_measures.iter_calc([nDCG @ 10], qrels, whole)}
     return measures | _by_language(qa_set, split, each)
+
+
+def _ranked(qa_set: RetrievalSet, split: str, name: str, indexed: bool, depth: int) -> Run:
+    """The `depth` best pages of each query by an embedded column, `column:encoder`.
+
+    All pages of the split are compared, or with `indexed` those that the column's index gives.
+    Raises EdgeGlassError if the column is not embedded, or by a model that takes no texts.
+    """
+    column = chosen(stored(qa_set.corpus), name, late=True)
+    if not takes(column, "text"):
+        raise ConfigError(f"{column.name}: its model takes no texts: embed with one that does")
+    column.check()
+    among = Table(qa_set.corpus).passing([Filter(SPLIT, "=", split)], unsafe=True)
+    assert among is not None
+    pages = np.flatnonzero(among).tolist()
+    ids = dict(zip(pages, (row["page"] for row in rows(qa_set.corpus, split, "page")), strict=True))
+    asked = qa_set.questions(split)
+    hits = (_by_index if indexed else _exactly)(column, [*asked.values()], among, depth)
+    return {
+        query: {ids[n]: s for n, s in zip(rows_.tolist(), scores.tolist(), strict=True) if n >= 0}
+        for query, (rows_, scores) in zip(asked, hits, strict=True)
+    }
+
+
+def _exactly(
+    column: Stored, texts: list[str], among: Array, depth: int
+) -> Iterator[tuple[Array, Array]]:
+    """Rows and scores of the best pages of each text, all of them compared in one go."""
+    encoder = encoder_of(column, "text")
+    starts = range(0, len(texts), AT_ONCE)
+    batches = (encoder.encode([*map(encoder.prepare, texts[at : at + AT_ONCE])]) for at in starts)
+    queries = [query for batch in batches for query in batch]
+    if isinstance(column, Tokens):
+        places, scores = late_search.top(
+            [*map(normal, queries)], column, depth, np.flatnonzero(among)
+        )
+    else:
+        blocks = ((n[among[n]], normal(vectors[among[n]])) for n, vectors in column.blocks())
+        places, scores = exact_search.top(normal(queries), blocks, depth)
+    yield from zip(places, scores, strict=True)
+
+
+def _by_index(
+    column: Stored, texts: list[str], among: Array, depth: int
+) -> Iterator[tuple[Array, Array]]:
+    """Rows and scores of the best pages of each text, by the column's index."""
+    indexed = Column(column)
+    for text in texts:
+        hits = indexed.index.find(indexed.vector(Query("text", text)), depth, among)
+        yield hits.rows, hits.scores
 
 
 def _by_language(qa_set: RetrievalSet, split: str, scores: dict[str, float]) -> Measures:

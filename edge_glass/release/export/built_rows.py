@@ -67,7 +67,9 @@ class BuiltRows:
     @property
     def plain(self) -> list[str]:
         """The columns that are data, not files: what JSON can hold."""
-        return [field.name for field in self.schema if self._is_plain(field)]
+        media = self.manifest.with_role(ColumnRole.MEDIA)
+        columns = (field for field in self.schema if field.name not in media)
+        return [field.name for field in columns if not _has_bytes(field.type)]
 
     @property
     def left_out(self) -> list[str]:
@@ -75,10 +77,6 @@ class BuiltRows:
         exported = {*self.plain, *self.manifest.with_role(ColumnRole.MEDIA)}
         deep = [name for name in self.manifest.roles if name not in exported]
         return [f"column {name} is left out: it holds files inside structs" for name in deep]
-
-    def _is_plain(self, field: pa.Field) -> bool:
-        media = self.manifest.roles[field.name] is ColumnRole.MEDIA
-        return not (media or _has_bytes(field.type))
 
     def caption(self, example: Example) -> str | None:
         """The text that goes with a row's media; of several the first."""
@@ -95,17 +93,14 @@ class BuiltRows:
     def pairs(self, split: str) -> Iterator[Pair]:
         """Each source row that was tried, with its example; of a row of several, each of them."""
         shards = (self.folder / shard.file for shard in self.manifest.splits[split].shards)
-        examples = (example for shard in shards for example in parquet.rows(shard))
-        waiting = next(examples, None)
+        examples = replay.InOrder(example for shard in shards for example in parquet.rows(shard))
         for entry in ledger.read(self.folder / ledger.FILE):
             if entry["split"] != split or entry["outcome"] in LEFT_OUT:
                 continue
-            kept = entry["outcome"] == Outcome.KEPT
-            if not kept:
+            if entry["outcome"] == Outcome.KEPT:
+                yield from ((entry, example) for example in examples.of(entry["id"]))
+            else:
                 yield entry, None
-            while kept and waiting and replay.of(waiting["id"], entry["id"]):
-                yield entry, waiting
-                waiting = next(examples, None)
 
     def examples(self, split: str) -> Iterator[Example]:
         """The rows of a split that are kept."""
