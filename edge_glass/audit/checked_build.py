@@ -252,7 +252,7 @@ class CheckedBuild:
         """The rows that are kept; all are counted as they pass."""
         if ledger.FILE in self.damaged:
             return
-        for batch in ledger.batches(self.folder / ledger.FILE):
+        for batch in parquet.groups(self.folder / ledger.FILE):
             texts = {name: batch[name].fill_null("") for name in LEDGER_TEXTS}
             rows = pa.table({name: texts.get(name, batch[name]) for name in batch.column_names})
             kept = rows.filter(pc.equal(rows["outcome"], Outcome.KEPT))

@@ -4,13 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from edge_glass.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
+from edge_glass.core.libraries import duckdb, pa
 
 LEAST = 200_000_000  # bytes without which nothing of use can be done
 
@@ -18,8 +14,6 @@ LEAST = 200_000_000  # bytes without which nothing of use can be done
 @contextmanager
 def connected(memory: int, folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A database in memory that spills into `folder`."""
-    import duckdb
-
     with (
         TemporaryDirectory(dir=folder, prefix="spill-") as spill,
         duckdb.connect(
@@ -39,9 +33,6 @@ def connected(memory: int, folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]
 
 def libraries() -> dict[str, str]:
     """What the output's bytes depend on; its hash is DuckDB's, so all nodes must have the same."""
-    import duckdb
-    import pyarrow as pa
-
     return {"duckdb": duckdb.__version__, "pyarrow": pa.__version__}
 
 
@@ -52,8 +43,6 @@ def holding(
 
     It is one expression over a row, which reads no file. Raises ConfigError if it is none.
     """
-    import duckdb
-
     # x / 0 is unknown, not a NaN, which were greater than all
     off = ["enable_external_access", "python_enable_replacements"]
     off += ["ieee_floating_point_ops", "error_on_division_by_zero"]

@@ -64,7 +64,7 @@ def remember(
 
     `places`: where one's own data lie that it was built of.
     """
-    stamps = {each.file: _stamp(folder / each.file) for each in files}
+    stamps = {each.file: records.stamp(folder / each.file) for each in files}
     written = records.sha256(folder / manifest.FILE)
     known = [str(place.absolute()) for place in places] or _read(folder).places
     finished = _Finished(stamps, written, None if code is None else {**code}, known)
@@ -105,7 +105,7 @@ def broken(folder: Path, files: Iterable[File], every: bool = False) -> dict[str
     stamps = {} if every or faults else record.files
     for each in files:
         path = folder / each.file
-        if path.is_file() and stamps.get(each.file) == _stamp(path):
+        if path.is_file() and stamps.get(each.file) == records.stamp(path):
             continue
         if fault := records.fault(path, each.bytes, each.sha256):
             faults[each.file] = fault
@@ -157,11 +157,6 @@ def both(old: str | None, new: str | None) -> str | None:
     """A version that two parts have, or both of theirs."""
     parts = str(old).split(" and ")
     return new if old == new else " and ".join(dict.fromkeys([*parts, str(new)]))
-
-
-def _stamp(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_ctime_ns]  # no program can set that time back
 
 
 def _read(folder: Path) -> _Finished:

@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_glass.core.atomic_files import FULL
-from edge_glass.core.lazy_names import libraries
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
+from edge_glass.core.libraries import np, pa, pc
 
 KEY = "row.key"  # the column of a batch that holds the digest of each id
 _BLOCK = 2**20  # digests read at a time

@@ -1,7 +1,7 @@
-"""What is imported when somebody asks for it: names that a module passes on, and large libraries.
+"""Names that a module passes on, imported when somebody asks for them.
 
-What a module passes on is what it imports under `if TYPE_CHECKING`: type checkers and editors see
-the same as who runs it. A library comes to them the same way, and to the module by `libraries`.
+They are what it imports under `if TYPE_CHECKING`: type checkers and editors see the same as who
+runs it.
 """
 
 import ast
@@ -10,23 +10,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-
-class _Library:
-    """Stands for a module until something of it is used."""
-
-    def __init__(self, name: str) -> None:
-        self.__name__ = name
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(import_module(self.__name__), name)
-        setattr(self, name, value)
-        return value
-
-
-def libraries(*names: str) -> list[Any]:
-    """Modules, each imported when something of it is first used: NumPy takes 12 MB, Arrow 30."""
-    return [*map(_Library, names)]
 
 
 @cache

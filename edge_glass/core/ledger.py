@@ -7,12 +7,10 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict, cast
 
 from edge_glass.core.errors import DataError
-
-if TYPE_CHECKING:  # who asks for an outcome alone need not wait for pyarrow
-    import pyarrow as pa
+from edge_glass.core.libraries import pa
 
 FILE = "ledger.parquet"
 
@@ -149,8 +147,6 @@ class EntryRow(TypedDict, total=False):
 @cache
 def schema() -> "pa.Schema":
     """The columns of a ledger file: the fields of an entry."""
-    import pyarrow as pa
-
     types = {"status": pa.int32(), "bytes": pa.int64()}
     types |= dict.fromkeys(("text_digests", "media_digests", "media"), pa.list_(pa.string()))
     return pa.schema([(each.name, types.get(each.name, pa.string())) for each in fields(Entry)])
@@ -158,27 +154,15 @@ def schema() -> "pa.Schema":
 
 def to_table(entries: list[Entry]) -> "pa.Table":
     """Ledger entries as an Arrow table of `schema`."""
-    import pyarrow as pa
-
     columns = {name: [getattr(entry, name) for entry in entries] for name in schema().names}
     return pa.Table.from_pydict(columns, schema=schema())
 
 
 def read(path: Path, columns: list[str] | None = None) -> Iterator[EntryRow]:
-    """The rows of a ledger file, a batch in memory at a time."""
-    for batch in batches(path, columns):
-        yield from batch.to_pylist()
-
-
-def batches(path: Path, columns: list[str] | None = None) -> "Iterator[pa.Table]":
-    """The rows of a ledger file as columns, a batch in memory at a time."""
-    import pyarrow as pa
-
+    """The rows of a ledger file, a row group in memory at a time."""
     from edge_glass.core import parquet
 
-    with parquet.opened(path) as file:
-        for batch in file.iter_batches(columns=columns, use_threads=False):
-            yield pa.Table.from_batches([batch])
+    return cast("Iterator[EntryRow]", parquet.rows(path, columns))
 
 
 def dropped(path: Path) -> Iterator[EntryRow]:

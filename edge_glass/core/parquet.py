@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from edge_glass.core import stored_media, units
 from edge_glass.core.errors import ConfigError, DataError
+from edge_glass.core.libraries import pc
 from edge_glass.core.locations import is_local
 from edge_glass.core.parquet_pages import DICTIONARY_PAGE, Page, index_places, location, pages
 from edge_glass.core.row import Example
@@ -308,8 +309,6 @@ class BoundedFile(pq.ParquetFile):  # type: ignore[misc]
 
     def _spelt_out(self, group: int, path: str) -> int:
         """The bytes of a column's texts, from those in its dictionary and how often each stands."""
-        import pyarrow.compute as pc
-
         file = pq.ParquetFile(
             self._file, metadata=self.metadata, read_dictionary=[path], pre_buffer=False
         )

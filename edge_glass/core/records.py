@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,10 +52,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def stamps(files: Iterable[Path]) -> list[list[int]]:
-    """What changes with files that are written to: sizes, and times that no program sets back."""
-    stats = (path.stat() for path in files)
-    return [[stat.st_size, stat.st_ctime_ns] for stat in stats]
+def stamp(path: Path) -> list[int]:
+    """What changes with a file that is written to: its size, and a time that no program sets back."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_ctime_ns]
 
 
 def fault(path: Path, recorded_bytes: int | None, recorded_sha256: str | None) -> str | None:

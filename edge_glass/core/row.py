@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from edge_glass.core.libraries import pa
 
 # what a batch of rows says of each beside its columns; no column of a corpus has such a name
 SOURCE, PLACE, OUTCOME, DETAIL = "row.source", "row.place", "row.outcome", "row.detail"

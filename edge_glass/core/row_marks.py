@@ -1,16 +1,9 @@
 """Batches of rows: outcomes for some of them, and the examples that they make."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.row import DETAIL, OUTCOME
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 
 def marked(

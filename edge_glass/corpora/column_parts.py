@@ -7,8 +7,8 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE, Features, Part
 from edge_glass.core.row_marks import marked
 from edge_glass.media.features import arrow_schema
@@ -18,13 +18,7 @@ from edge_glass.sources.line_pieces import WHOLE, Span
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     from edge_glass.corpora.corpus import Corpus
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 ROWS = 10_000  # in a batch
 Values = dict[str, Any]  # column -> text in a list, or an Arrow array

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -14,12 +14,10 @@ from edge_glass.core import extras
 from edge_glass.core.errors import ConfigError, absent, raise_all
 from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.libraries import np
 from edge_glass.core.licences import Use
 from edge_glass.core.row import Example, Features, Parameters
 from edge_glass.media.features import Audio, Sequence, Value
-
-if TYPE_CHECKING:
-    import numpy as np
 
 NORMALISER = "whisper_normalizer"
 _OF_DATASETS = ("name", "version", "data_dir", "data_files", "description")

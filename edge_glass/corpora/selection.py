@@ -10,20 +10,14 @@ from typing import TYPE_CHECKING
 
 from edge_glass.core.errors import ConfigError, raise_all
 from edge_glass.core.key_digests import KEY, Keys, rank, ranks
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.progress import Progress, Silent
 from edge_glass.core.row import OUTCOME, Row
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     from edge_glass.corpora.corpus import Corpus
-else:
-    np, pc = libraries("numpy", "pyarrow.compute")
 
 EVERY = 2**64 - 1  # the largest rank
 DUPLICATE = (Outcome.DUPLICATE_ID, "an earlier row has this id")

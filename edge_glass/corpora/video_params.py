@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.libraries import np
 from edge_glass.core.row import Example, Features
 from edge_glass.corpora.params import AudioParams
 from edge_glass.media import MAX_FRAMES
 from edge_glass.media.features import Image, Sequence, Value, Video
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass

@@ -5,13 +5,11 @@ Nothing here needs `datasets` itself: `published` makes its features of them.
 
 import json
 from collections.abc import Sequence as Names
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_glass.core.columns import is_list, item_of
+from edge_glass.core.libraries import pa
 from edge_glass.core.row import Features
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FLOATS = ("halffloat", "float", "double", "float16", "float32", "float64")
 ALIASES = {"float": "float32", "double": "float64"}
@@ -95,8 +93,6 @@ def portable(feature: Any) -> Any:
 
 def arrow_schema(features: Features) -> "pa.Schema":
     """The Arrow schema of `features`, with metadata that old and new `datasets` read alike."""
-    import pyarrow as pa
-
     columns = portable(features)
     schema = pa.schema([(name, arrow_type(feature)) for name, feature in columns.items()])
     return schema.with_metadata({"huggingface": json.dumps({"info": {"features": columns}})})
@@ -104,8 +100,6 @@ def arrow_schema(features: Features) -> "pa.Schema":
 
 def arrow_type(feature: Any) -> "pa.DataType":
     """The Arrow type of a portable feature."""
-    import pyarrow as pa
-
     match feature:
         case [item]:
             return pa.list_(arrow_type(item))

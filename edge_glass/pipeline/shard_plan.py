@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from edge_glass.core import records
 from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.key_digests import KEY, second_rank, second_ranks
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.libraries import np, pa
 from edge_glass.core.progress import Progress, Silent, Tally
 from edge_glass.core.row import OUTCOME, Part, Row, rows_of_batch
 from edge_glass.corpora.corpus import Corpus
@@ -31,12 +31,7 @@ from edge_glass.sources.fields import marked, preview
 from edge_glass.sources.raw import Raw
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
     from edge_glass.pipeline.row_batches import Reading
-else:
-    (np,) = libraries("numpy")
 
 PLAN = "plan.json"
 SHARD_BYTES = 500_000_000  # on average; none but the last has less than half, none twice as many

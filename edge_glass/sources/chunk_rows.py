@@ -6,27 +6,20 @@ from functools import lru_cache
 from itertools import chain, islice
 from itertools import count as counting
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
 from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.libraries import duckdb, np, pc
 from edge_glass.sources import json_text
 from edge_glass.sources.chunk_text import LINES, REMEDY, Text, ending, labelled, opened
 from edge_glass.sources.fields import preview
 from edge_glass.sources.quoting import Quoting
 from edge_glass.sources.table_layout import Layout, quoted
-
-if TYPE_CHECKING:
-    import duckdb
-    import numpy as np
-    import pyarrow.compute as pc
-else:
-    np, pc = libraries("numpy", "pyarrow.compute")
 
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time

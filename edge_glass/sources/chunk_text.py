@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_glass.core.errors import SourceError
+from edge_glass.core.libraries import pa
 from edge_glass.sources.quoting import Quoting
 
 REMEDY = "Get the file again from upstream, or take it out of the folder."
@@ -20,8 +21,6 @@ HEAD = 2**16  # bytes read at least, to see how lines end
 
 
 def _zstd(file: Any) -> Any:
-    import pyarrow as pa
-
     return pa.CompressedInputStream(file, "zstd")
 
 

@@ -7,18 +7,12 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.core.libraries import np, pa
 from edge_glass.core.row import DETAIL, OUTCOME, JsonObject
 from edge_glass.media.features import FLOATS, arrow_type, described, portable
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-else:
-    np, pa = libraries("numpy", "pyarrow")
 
 MAX_LITERAL = 10_000  # characters of a Python literal, for its parser is not made for strangers
 SHOWN = 40  # characters of a value that does not fit

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import np
 from edge_glass.sources import chunk_text, json_text
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    (np,) = libraries("numpy")
 
 PIECE = 2**23  # bytes, about
 

@@ -11,18 +11,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_glass.core.errors import SourceError
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import np
 from edge_glass.core.row import JsonObject
 from edge_glass.sources import archives
 from edge_glass.sources.chunk_text import PACKED
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    (np,) = libraries("numpy")
 
 INDEX, SUFFIX = "index.json", ".mds"
 NUMBERS = (

@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_glass.core.errors import SourceError
+from edge_glass.core.libraries import pa, pc
 from edge_glass.sources import mds, tars
 from edge_glass.sources.contents import Place
 from edge_glass.sources.parquet_folder import bytes_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 NAME = re.compile(r"(?P<file>.+?\.(?P<kind>tar|tgz|mds|arrow)(\.\w+)?)/(?P<member>.+)", re.DOTALL)
 BESIDE = ("*.arrow", "cuts.*.jsonl*")  # that are read as they are; the latter are Lhotse's
@@ -101,8 +99,6 @@ def _value(path: Path, kind: str, member: str, unpacked: Path) -> Any:
         table = arrow_table(path)
         if int(row) >= table.num_rows or column.partition(".")[0] not in table.column_names:
             return None
-        import pyarrow.compute as pc
-
         name, *parts = column.split(".")
         values = table[name].slice(int(row), 1)
         for part in parts:
@@ -124,8 +120,6 @@ def arrow_table(path: Path) -> "pa.Table":
 @lru_cache(maxsize=4)
 def _mapped(path: Path, size: int, changed: int) -> "pa.Table":
     """The table of one state of a file: a map of one that was cut since would end the process."""
-    import pyarrow as pa
-
     try:
         table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
         table.validate(full=True)

@@ -12,19 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_glass.core.errors import SourceError
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.row import JsonObject
 from edge_glass.sources.contents import Place
 from edge_glass.sources.table_layout import named, renamed
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-else:
-    np, pa = libraries("numpy", "pyarrow")
 
 SUFFIX = ".parquet"
 VALUE = re.compile(r"(?P<file>.+?\.parquet)/(?P<row>\d{1,18})/(?P<column>.+)", re.DOTALL)
@@ -162,8 +156,6 @@ class _Column:
 
     def value(self, number: int) -> Any:
         """The value in row `number`; going back starts its row group again."""
-        import pyarrow.compute as pc
-
         from edge_glass.core import parquet
 
         group = self._group(number)

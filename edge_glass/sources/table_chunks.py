@@ -5,19 +5,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from edge_glass.core import duck
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.libraries import pa, pc
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.row import DETAIL, OUTCOME, PLACE, SOURCE
 from edge_glass.sources import json_text, table_layout
 from edge_glass.sources.chunk_text import HEADER, LINES, PACKED, REMEDY, Text, ending, opened
 from edge_glass.sources.table_layout import Layout, quoted
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SUFFIXES = (
     ".parquet",
@@ -85,8 +83,6 @@ class Chunk:
 
     def batches(self) -> "Iterator[pa.RecordBatch]":
         """Every record, marked. Raises EdgeGlassError for a chunk that is damaged."""
-        import pyarrow.compute as pc
-
         from edge_glass.sources import chunk_rows
 
         path = self.folder / self.name

@@ -9,21 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_glass.core import duck
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import SourceError
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import duckdb, np, pa, pc
 from edge_glass.sources import chunk_text
 from edge_glass.sources.table_layout import quoted
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 MEMORY = 2_000_000_000  # bytes
 ROWS = 50_000  # at a time
@@ -119,8 +111,6 @@ def joined(listed: Table, table: Table, key: str, folder: Path, memory: int = ME
 
 
 def _join(listed: Table, table: Table, key: str, path: Path, memory: int) -> None:
-    import duckdb
-
     from edge_glass.core.shard_files import write_table
 
     more = [quoted(name) for name in table.names if name != key]

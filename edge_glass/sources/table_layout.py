@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from edge_glass.core.libraries import pa
 
 SYNONYMS = (("url", "image_url", "img_url"), ("text", "caption", "alt_text", "alt"))
 Type = Literal["BIGINT", "INTEGER", "DOUBLE", "VARCHAR"]
@@ -41,8 +40,6 @@ class Layout:
 
     def schema(self, **first: "pa.DataType") -> "pa.Schema":
         """Of rows on their way: the position, what became of them, and all columns."""
-        import pyarrow as pa
-
         marks = first | {"dropped": pa.string(), "detail": pa.string()}
         return pa.schema([*marks.items(), *self.published()])
 
@@ -61,8 +58,6 @@ class Layout:
 
     def published(self) -> "pa.Schema":
         """Of the columns."""
-        import pyarrow as pa
-
         return pa.schema([(name, ARROW[type_]) for name, type_ in self.columns.items()])
 
     def aligned(self, there: list[str], typed: Collection[str] = ()) -> str:

@@ -13,19 +13,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
+from typing import IO, Any, NoReturn, cast
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import sync_folder as sync
 from edge_glass.core.errors import SourceError
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import sqlite3
 from edge_glass.sources import archives
 from edge_glass.sources.contents import Place, Tick
-
-if TYPE_CHECKING:
-    import sqlite3
-else:
-    (sqlite3,) = libraries("sqlite3")
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 FORMAT = 2  # of the index; one of another format is made again

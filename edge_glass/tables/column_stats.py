@@ -1,16 +1,14 @@
 """What the columns of a build hold, in figures: what reports say, and what rows are filtered by."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_glass.core import duck, parquet
 from edge_glass.core.columns import ColumnRole, is_list, type_name, with_role
+from edge_glass.core.libraries import duckdb
 from edge_glass.core.row import Features
 from edge_glass.media.shard_columns import check_shards
 from edge_glass.sources.table_layout import quoted
-
-if TYPE_CHECKING:
-    import duckdb
 
 Facts = dict[str, Any]
 

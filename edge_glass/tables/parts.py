@@ -175,7 +175,7 @@ def _are_whole(out: Path, files: list[FileRecord]) -> bool:
 
 
 def _stamps(out: Path, files: list[FileRecord]) -> list[list[int]]:
-    return records.stamps(out / file["file"] for file in files)
+    return [records.stamp(out / file["file"]) for file in files]
 
 
 def claim(raw: Path, out: Path, *files: str) -> None:

@@ -123,7 +123,7 @@ def _is_whole(record: Path) -> bool:
 
 
 def _stamps(folder: Path) -> list[list[int]]:
-    return records.stamps(sorted(folder.glob("pieces/**/*.parquet")))
+    return [records.stamp(path) for path in sorted(folder.glob("pieces/**/*.parquet"))]
 
 
 def _pieces(task: Task, folder: Path) -> Record:

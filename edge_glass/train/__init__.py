@@ -8,15 +8,14 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge_glass.core import lazy_names
 from edge_glass.core.errors import ConfigError, raise_all
+from edge_glass.core.libraries import np
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from edge_glass.train.batch import Transform
     from edge_glass.train.decode import Padded, Picture, Sound
     from edge_glass.train.epoch_plan import Order
@@ -28,20 +27,11 @@ __all__ = ["Loader", "Padded", "Picture", "Rows", "Sound", "cached", "loader", "
 
 Source = str | Path
 LANES = 4  # of each rank
-_HOMES = {
-    "Loader": "stream",
-    "Rows": "lazy_rows",
-    "Padded": "decode",
-    "Picture": "decode",
-    "Sound": "decode",
-}
 
 
 def __getattr__(name: str) -> Any:
     """Decoders bring Pillow and soundfile: imported when they are asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'edge_glass.train' has no attribute {name!r}")
-    return getattr(import_module(f"edge_glass.train.{_HOMES[name]}"), name)
+    return lazy_names.load(__name__, name)
 
 
 def loader(

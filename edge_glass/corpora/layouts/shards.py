@@ -8,11 +8,11 @@ from fnmatch import fnmatch
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_glass.core.errors import SourceError
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.libraries import np
 from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
@@ -21,11 +21,6 @@ from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.sources import mds, tars
 from edge_glass.sources.obtain import store
 from edge_glass.sources.packed_folder import BESIDE, UNPACKED
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    (np,) = libraries("numpy")
 
 
 def packing(names: Iterable[str]) -> tuple[bool, dict[str, str]]:

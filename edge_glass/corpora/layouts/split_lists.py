@@ -10,22 +10,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import accumulate, chain, islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from edge_glass.core.errors import ConfigError, SourceError
 from edge_glass.core.key_digests import rank
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import np
 from edge_glass.core.spec import Splits
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.sources.folder import nfc
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    (np,) = libraries("numpy")
 
 ENDINGS = (".txt", ".lst", ".list")
 BEHIND = re.compile(r"[\s,|]")

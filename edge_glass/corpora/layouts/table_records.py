@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.libraries import pa
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
 
@@ -23,8 +24,6 @@ def read(path: Path, name: str, layout: str = "table") -> Iterator[Record]:
         return
     # with pyarrow, not wanted to tell of a corpus
     if tables.ending(name) in tables.DELIMITED:
-        import pyarrow as pa
-
         from edge_glass.sources import chunk_rows
 
         (base, folder), (names, places) = tables.place_of(name), tables.delimited(path)

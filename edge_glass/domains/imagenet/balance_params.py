@@ -2,26 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from edge_glass.core.key_digests import text_digests
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.row import OUTCOME, PLACE, Batches
 from edge_glass.core.row_marks import marked
 from edge_glass.domains.imagenet import class_sample
 from edge_glass.domains.imagenet.class_params import ClassParams, Counts
 from edge_glass.domains.imagenet.class_sample import Ranks, Rows
 from edge_glass.domains.imagenet.classes import imagenet, our_wnid
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 RETRIEVED = "retrieved"  # the `origin` of rows that only fill up
 CLASSES = 1000

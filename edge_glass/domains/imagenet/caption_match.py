@@ -12,14 +12,12 @@ or whose first one it is; where that decides nothing, both's.
 import string
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import ahocorasick_rs
 
+from edge_glass.core.libraries import pa
 from edge_glass.domains.imagenet.classes import imagenet, shared
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Rule = Literal["laionet", "word", "cls"]
 Labels = tuple[int, ...]
@@ -53,8 +51,6 @@ def matcher(rule: Rule) -> Callable[[str], Labels]:
 
 def column(rule: Rule, captions: "pa.Array") -> "pa.ListArray":
     """The labels of each caption; none for a null."""
-    import pyarrow as pa
-
     match = matcher(rule)
     matches = [match(caption) if caption else () for caption in captions.to_pylist()]
     return pa.array(matches, pa.list_(pa.int16()))

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.key_digests import rank
-from edge_glass.core.lazy_names import libraries
 from edge_glass.core.ledger import Outcome
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.row import DETAIL, OUTCOME, Batches, Features
 from edge_glass.core.row_marks import marked
 from edge_glass.corpora.params import CorpusConfig
@@ -20,13 +20,6 @@ from edge_glass.domains.imagenet.caption_match import Labels, Rule, matcher
 from edge_glass.domains.imagenet.class_sample import Ranks, Rows
 from edge_glass.domains.imagenet.classes import imagenet, labels, listed, templates
 from edge_glass.media.features import Sequence, Value, arrow_type
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 Counts = dict[str, int]
 PATH = ("wnid", "filename")

@@ -7,18 +7,11 @@ the sample of a smaller number lies inside that of a larger one, whatever the or
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from edge_glass.core.key_digests import KEY, digests, ranks
-from edge_glass.core.lazy_names import libraries
+from edge_glass.core.libraries import np, pa, pc
 from edge_glass.core.row import Batches
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-else:
-    np, pa, pc = libraries("numpy", "pyarrow", "pyarrow.compute")
 
 Rows: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
