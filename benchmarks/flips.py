@@ -32,7 +32,7 @@ from edge_glass.audit import audits
 from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import build
@@ -215,7 +215,7 @@ def search_index(temp: Path) -> Iterator[Site]:
     vectors = searchkit.clustered(300, dim=8)
     folder = searchkit.write(temp / "search", {"caption": vectors})
     stored = searchkit.only(folder)
-    index_build.build(stored, [], 10**9, Silent())
+    index_build.build(stored, [], 10**9, Progress())
     place = vector_index.place(stored)
 
     def found() -> object:

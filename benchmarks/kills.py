@@ -50,7 +50,7 @@ from edge_glass.audit import audits, drop  # noqa: E402
 from edge_glass.core import manifest, records  # noqa: E402
 from edge_glass.core.errors import EdgeGlassError  # noqa: E402
 from edge_glass.core.names import HIDDEN  # noqa: E402
-from edge_glass.core.progress import Silent  # noqa: E402
+from edge_glass.core.progress import Progress  # noqa: E402
 from edge_glass.corpora import catalog  # noqa: E402
 from edge_glass.pipeline import shard_plan  # noqa: E402
 from edge_glass.pipeline.build import Options  # noqa: E402
@@ -243,7 +243,7 @@ def indexed() -> Iterator[Job]:
     searchkit.write(folder, {"caption": vectors})
 
     def work(out: Path) -> None:
-        index_build.build(searchkit.only(out / "data"), [], 10**9, Silent())
+        index_build.build(searchkit.only(out / "data"), [], 10**9, Progress())
 
     def state(out: Path) -> State:
         place = vector_index.place(searchkit.only(out / "data"))

@@ -30,7 +30,7 @@ from measure import show
 
 from edge_glass.core import manifest
 from edge_glass.core.atomic_files import write_json
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.shard_files import write_table
 from edge_glass.vectors import embed, index_build, late_search, vector_index
 from edge_glass.vectors.embedding_files import PAGES
@@ -117,7 +117,7 @@ def compared(count: int, tokens: int, queries: int) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         column = planted(Path(folder), pages, count)
         start = time.monotonic()
-        index_build.build(column, [], 4 * 10**9, Silent())
+        index_build.build(column, [], 4 * 10**9, Progress())
         built = time.monotonic() - start
         index = vector_index.opened(column)
         facts = index_build.facts(vector_index.place(column))

@@ -66,7 +66,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
     from server import Files
 
-    from edge_glass.core.progress import Silent
+    from edge_glass.core.progress import Progress
     from edge_glass.vectors import stored_vectors, web_page
     from edge_glass.vectors.exact_search import top
 
@@ -82,7 +82,7 @@ def main() -> None:
         folder = Path(temp)
         data = searchkit.write(folder, {"caption": vectors})
         start = process_time()
-        web_page.write(data, folder / "site", "../data", None, Silent())
+        web_page.write(data, folder / "site", "../data", None, Progress())
         seconds = process_time() - start
         [stored] = stored_vectors.stored(data, None)
         index = with_words(folder / "site", stored, others)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge_glass.core import ledger, locations, manifest, names, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
-from edge_glass.core.progress import Progress, Shown, Silent
+from edge_glass.core.progress import Progress, Shown
 from edge_glass.core.visible import Result, Summary
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def audit(
     lists_are(checks=checks or (), against=against)
     where = locations.at(str(place))
     bars = _progress(progress)
-    groups, _ = known(checks or audits.usual(bars or Silent()))
+    groups, _ = known(checks or audits.usual(bars or Progress()))
     options = audits.Options(groups, jobs=jobs)
     others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
     with locations.errors_explained(where):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from edge_glass.api import Build, StrPath, _path, _progress, lists_are
 from edge_glass.core import locations
 from edge_glass.core.manifest import Manifest
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 
 if TYPE_CHECKING:
     from edge_glass.release.certificate import Certificate
@@ -240,7 +240,7 @@ def page(
     from edge_glass.vectors import web_page
 
     folder, address = addressed(str(place), config, Path(out))
-    bar = _progress(progress) or Silent()
+    bar = _progress(progress) or Progress()
     return web_page.write(folder, Path(out), data or address, _path(embeddings), bar)
 
 

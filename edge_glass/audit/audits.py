@@ -29,7 +29,7 @@ from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import command, missing, needs
 from edge_glass.core.manifest import Name
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.schema import Plain
 from edge_glass.core.shard_files import write_table
 from edge_glass.core.version import VERSION
@@ -128,7 +128,7 @@ def audit(
     (`locations.at`). Returns what `FILE` beside the findings says. A group of checks that was done
     over the same shards is not done again. Raises EdgeGlassError if a library or model is missing.
     """
-    options, progress = options or Options(), progress or Silent()
+    options, progress = options or Options(), progress or Progress()
     if "captions" in options.groups:
         needs("The audit of captions", "audit", *LIBRARIES["language"])
     job = _Job(folder, out.absolute(), options, tuple(against), progress)

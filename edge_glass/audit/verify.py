@@ -15,7 +15,7 @@ from edge_glass.audit import checks_files, checks_ledger, checks_rows, checks_up
 from edge_glass.audit.checked_build import CheckedBuild, CheckedRow, Finding
 from edge_glass.audit.decoded_media import Sound, decoded
 from edge_glass.core import finished, interrupts, manifest
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.row import Example
 
 __all__ = ["BUILD_CHECKS", "FILE_CHECKS", "ROW_CHECKS", "Finding", "verify"]
@@ -40,7 +40,7 @@ def verify(out: Path, progress: Progress | None = None) -> Iterator[Finding]:
     built = manifest.built(out)
     for config, folder in built.items():
         errors = 0
-        for finding in _config(config, folder, progress or Silent()):
+        for finding in _config(config, folder, progress or Progress()):
             errors += finding.kind == "error"
             yield finding
         if errors:

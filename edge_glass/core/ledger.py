@@ -162,7 +162,7 @@ def read(path: Path, columns: list[str] | None = None) -> Iterator[EntryRow]:
     """The rows of a ledger file, a row group in memory at a time."""
     from edge_glass.core import parquet
 
-    return cast("Iterator[EntryRow]", parquet.rows(path, columns))
+    yield from cast("Iterator[EntryRow]", parquet.rows(path, columns))
 
 
 def dropped(path: Path) -> Iterator[EntryRow]:

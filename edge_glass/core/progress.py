@@ -4,8 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TypeVar
+from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -34,14 +34,18 @@ ByteTick = Callable[[str, int, int | None], None]  # file, bytes done, bytes in 
 RowCount = Callable[[], tuple[int, int]]  # rows done, rows dropped
 
 
-class Progress(Protocol):
-    """Where a long job says how far it is."""
+class Progress:
+    """Where a long job says how far it is; here nobody is told."""
 
-    def bytes(self, what: str) -> AbstractContextManager[ByteTick]:
+    @contextmanager
+    def bytes(self, what: str) -> Iterator[ByteTick]:
         """For bytes that are fetched or unpacked; the tick may come from any thread."""
+        yield lambda file, done, total: None
 
-    def rows(self, what: str, total: int, count: RowCount) -> AbstractContextManager[None]:
+    @contextmanager
+    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
         """For rows; `count` is asked now and then. A `total` of 0: nobody knows it yet."""
+        yield
 
     def say(self, text: str) -> None:
         """Something that is no error, and that whoever waits should know."""
@@ -66,24 +70,6 @@ class Tally:
         for rows, more in blocks:
             yield rows, more
             self.add(len(rows))
-
-
-class Silent(Progress):
-    """Says nothing."""
-
-    @override
-    def say(self, text: str) -> None:
-        pass
-
-    @override
-    @contextmanager
-    def bytes(self, what: str) -> Iterator[ByteTick]:
-        yield lambda file, done, total: None
-
-    @override
-    @contextmanager
-    def rows(self, what: str, total: int, count: RowCount) -> Iterator[None]:
-        yield
 
 
 class Shown(Progress):

@@ -53,7 +53,7 @@ def sha256(path: Path) -> str:
 
 
 def stamp(path: Path) -> list[int]:
-    """What changes with a file that is written to: its size, and a time that no program sets back."""
+    """What changes with a file that is written: its size, and a time that no program sets back."""
     stat = path.stat()
     return [stat.st_size, stat.st_ctime_ns]
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,37 @@ PAGE_BYTES = 2**15  # where media are: a row of so many bytes is a page
 CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 
 
+@dataclass
+class TableFile:
+    """A Parquet file that is being written, a row group at a time."""
+
+    path: Path
+    whole: AtomicFile
+    writer: pq.ParquetWriter
+    rows: int = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Append a row group."""
+        self.writer.write_table(table)
+        self.whole.check()
+        self.rows += table.num_rows
+
+    def record(self) -> File:
+        """What there is, once all is written."""
+        return File(self.rows, self.whole.size, self.whole.sha256, self.path.name)
+
+
+@contextmanager
+def table_file(path: Path, schema: pa.Schema, **options: Any) -> Iterator[TableFile]:
+    """A Parquet file, whole or absent once the block ends; `options` are the writer's."""
+    options = {"compression": "zstd", "write_page_index": True} | options
+    with (
+        AtomicFile(path) as whole,
+        pq.ParquetWriter(ArrowSink(whole), schema, **options) as writer,
+    ):
+        yield TableFile(path, whole, writer)
+
+
 def write_shard(path: Path, examples: Iterable[Example], schema: pa.Schema) -> File:
     """Write examples to `path`, which appears only when all of it is on disk.
 
@@ -42,14 +75,13 @@ def write_text_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) 
 
 
 def _write_groups(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> File:
-    rows = 0
-    with AtomicFile(path) as file, _writer(file, schema) as writer:
+    with table_file(path, schema, **_options(schema)) as file:
+        note = {"content_defined_chunking": json.dumps(CHUNKING)}
+        file.writer.add_key_value_metadata(note)
         for group in groups:
-            rows += group.num_rows
-            writer.write_table(group)
+            file.write(group)
             del group  # the next rows can use its memory
-            file.check()
-    return File(rows, file.size, file.sha256, path.name)
+    return file.record()
 
 
 def _groups_of_examples(examples: Iterable[Example], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -126,21 +158,10 @@ def write_table(
 
     `words`: the columns that are worth a dictionary; if not given, any.
     """
-    rows = 0
-    with (
-        AtomicFile(path) as file,
-        pq.ParquetWriter(
-            file,
-            schema,
-            compression="zstd",
-            use_dictionary=True if words is None else words,
-            write_page_index=True,
-        ) as writer,
-    ):
+    with table_file(path, schema, use_dictionary=True if words is None else words) as file:
         for table in batches:
-            writer.write_table(table)
-            rows += table.num_rows
-    return File(rows, file.size, file.sha256, path.name)
+            file.write(table)
+    return file.record()
 
 
 def shard_figures(shard: Path) -> Figures:
@@ -152,7 +173,8 @@ def shard_figures(shard: Path) -> Figures:
     return Figures(seconds, {c["values"] or "": c["counts"] for c in counts})
 
 
-def _writer(file: AtomicFile, schema: pa.Schema) -> pq.ParquetWriter:
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """How the columns of a shard are written."""
     stored = [leaf for field in schema for leaf in leaves(field.name, field.type)]
     media = [path for path, type_ in stored if pa.types.is_binary(type_)]
     text = [path for path, type_ in stored if not pa.types.is_binary(type_)]
@@ -160,19 +182,14 @@ def _writer(file: AtomicFile, schema: pa.Schema) -> pq.ParquetWriter:
     # numbers would be written one number at a time
     samples = any(".list." in path and pa.types.is_floating(type_) for path, type_ in stored)
     pages = {"write_batch_size": 1, "data_page_size": PAGE_BYTES} if media and not samples else {}
-    writer = pq.ParquetWriter(
-        ArrowSink(file),
-        schema,
+    return {
         **pages,
-        compression=dict.fromkeys(text, "zstd") | dict.fromkeys(media, "none"),
-        use_dictionary=text,
-        column_encoding=dict.fromkeys(media, "PLAIN"),
-        write_statistics=text,
-        write_page_index=True,
-        use_content_defined_chunking=CHUNKING,
-    )
-    writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
-    return writer
+        "compression": dict.fromkeys(text, "zstd") | dict.fromkeys(media, "none"),
+        "use_dictionary": text,
+        "column_encoding": dict.fromkeys(media, "PLAIN"),
+        "write_statistics": text,
+        "use_content_defined_chunking": CHUNKING,
+    }
 
 
 def _usual_rows(schema: pa.Schema) -> int:

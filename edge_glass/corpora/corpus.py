@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from edge_glass.core import interrupts
 from edge_glass.core.errors import ConfigError, DataError, SourceError, absent
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.libraries import pa
 from edge_glass.core.licences import allows
 from edge_glass.core.row import MEDIA, Batches, Example, Features, Part, Row, rows_of_batch
 from edge_glass.core.spec import Spec, of_package, path_of, room

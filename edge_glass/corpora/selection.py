@@ -12,7 +12,7 @@ from edge_glass.core.errors import ConfigError, raise_all
 from edge_glass.core.key_digests import KEY, Keys, rank, ranks
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.libraries import np, pa, pc
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.row import OUTCOME, Row
 from edge_glass.sources.raw import Raw
 
@@ -51,7 +51,7 @@ class Selection:
         Raises ConfigError where a source fits no row of its description.
         """
         seed, subset = corpus.config.seed, corpus.config.hashed_subset
-        what, progress = f"read {corpus.config.name}", progress or Silent()
+        what, progress = f"read {corpus.config.name}", progress or Progress()
         with (
             tempfile.TemporaryDirectory() as folder,
             Keys(Path(folder) / "keys", seed) as keys,

@@ -19,7 +19,7 @@ from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, redacted
 from edge_glass.core.manifest import Inputs, Manifest
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.core.shard_files import write_table
 from edge_glass.corpora.catalog import Variant
@@ -60,7 +60,7 @@ def build(
     arrive now, or it is asked to retry what failed, or to refresh it in its place. What other code
     made is told, and stays as it is. Returns the manifest.
     """
-    options, progress = options or Options(), progress or Silent()
+    options, progress = options or Options(), progress or Progress()
     if options.ray:  # nodes have working folders of their own
         out, options = out.absolute(), options.everywhere()
     final, hidden = out / names.check(variant.name), out / HIDDEN

@@ -23,7 +23,7 @@ from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.key_digests import KEY, second_rank, second_ranks
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.libraries import np, pa
-from edge_glass.core.progress import Progress, Silent, Tally
+from edge_glass.core.progress import Progress, Tally
 from edge_glass.core.row import OUTCOME, Part, Row, rows_of_batch
 from edge_glass.corpora.corpus import Corpus
 from edge_glass.corpora.selection import Selection
@@ -88,7 +88,7 @@ def plan(
     The cut depends on the ids of the rows and the sizes of their media alone. `jobs` processes, or
     those of the cluster at `ray`, read rows that come as batches.
     """
-    file, progress = folder / PLAN, progress or Silent()
+    file, progress = folder / PLAN, progress or Progress()
     if (planned := _planned(file)) is None:
         if corpus.batched(raw):
             planned = _of_batches(corpus, raw, folder, limit, progress, jobs=jobs, ray=ray)

@@ -8,7 +8,7 @@ from typing import Any
 from edge_glass.audit import row_preview
 from edge_glass.core import outputs, pages, units
 from edge_glass.core.extras import LibraryError
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.spec import Source
 from edge_glass.corpora import catalog
 from edge_glass.corpora.corpus import Corpus
@@ -40,7 +40,7 @@ def _corpus(kind: type[Corpus], temp: Path, progress: Progress | None) -> dict[s
         features = sample_build.features
         row = next(iter(row_preview.sample_rows(temp / sample, sample_build, 1)), None)
     except LibraryError as error:
-        (progress or Silent()).say(f"{sample} is left out: {error}")
+        (progress or Progress()).say(f"{sample} is left out: {error}")
         features, row = {}, None
     corpus = catalog.variant(kind.corpus).builder()
     sources = corpus.request().sources

@@ -270,7 +270,7 @@ def _records(
 
     with Text(path, quoting) as stream:
         if header:
-            yield from pyarrow.csv.open_csv(
+            batches = pyarrow.csv.open_csv(
                 stream,
                 # records are numbered only where one thread reads them
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
@@ -281,6 +281,7 @@ def _records(
                     column_types=dict.fromkeys(header, pa.binary()), include_columns=wanted
                 ),
             )
+            yield from (batch for batch in batches if batch.num_rows)  # none where all are wrong
         else:
             stream.read(1)  # to see whether it is empty, or cannot be read
         if stream.fault:

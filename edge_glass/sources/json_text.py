@@ -2,13 +2,14 @@
 
 import io
 import json
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NoReturn
+
+from pydantic_core import from_json
 
 from edge_glass.core.errors import SourceError
 from edge_glass.sources import chunk_text
@@ -16,14 +17,9 @@ from edge_glass.sources.chunk_text import PACKED
 
 BLOCK = 2**20  # characters read at a time
 LONGEST = 2**24  # characters of one item
-LINES = 2000  # parsed at once
 DECODER = json.JSONDecoder()
 GAPS = re.compile(r"[ \t\r\n]*")
 LIST = re.compile(r"\[[ \t\r\n]*([^ \t\r\n])")
-BETWEEN, GAP = "-Infinity", object()  # a word of JSON that can be written in one way
-MANY = json.JSONDecoder(
-    parse_constant={"NaN": math.nan, "Infinity": math.inf, BETWEEN: GAP}.__getitem__
-)
 
 
 def items(path: Path) -> Iterator[Any]:
@@ -49,7 +45,9 @@ def blocks(path: Path) -> Iterator[list[Any]]:
 
     Raises EdgeGlassError or OSError as `items` and `lines` do.
     """
-    return of_lines(chunk_text.line_blocks(path)) if is_lines(path) else _items(path)
+    if not is_lines(path):
+        return _items(path)
+    return ([*map(value, filter(str.strip, block))] for block in chunk_text.line_blocks(path))
 
 
 def lists(path: Path) -> Iterator[tuple[str, Any]]:
@@ -204,36 +202,13 @@ def lines(path: Path) -> Iterator[Any]:
 
     Empty lines are none. Raises OSError where it cannot be unpacked on.
     """
-    return chain.from_iterable(of_lines(chunk_text.line_blocks(path)))
-
-
-def of_lines(blocks: Iterable[list[str]]) -> Iterator[list[Any]]:
-    """What each line that is not empty says in JSON, some at a time; None if it is none."""
-    for block in blocks:
-        for at in range(0, len(block), LINES):
-            yield _values([*filter(str.strip, block[at : at + LINES])])
-
-
-def _values(lines: list[str]) -> list[Any]:
-    """What each line says; None if it is no JSON.
-
-    They are parsed at once, with a word between any two that none of them has. Where these words
-    alone stand in every other place of the list that comes out, each line is one value.
-    """
-    text, gaps = f",{BETWEEN},".join(lines), len(lines) - 1
-    if text.count(BETWEEN) == gaps > 0:
-        with suppress(ValueError, RecursionError):
-            items: list[Any] = MANY.decode(f"[{text}]")
-            if len(items) == 2 * gaps + 1 and items[1::2].count(GAP) == gaps:
-                return items[::2]
-    if gaps < 1:
-        return [*map(value, lines)]
-    half = len(lines) // 2
-    return _values(lines[:half]) + _values(lines[half:])
+    return map(value, filter(str.strip, chunk_text.lines(path)))
 
 
 def value(line: str) -> Any:
     """What a line says in JSON; None if it is none."""
+    with suppress(ValueError, TypeError):  # it takes no half of a character, and is twice as fast
+        return from_json(line)
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

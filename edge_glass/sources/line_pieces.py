@@ -4,7 +4,6 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,7 @@ def _is_empty(block: bytes, start: int) -> bool:
 
 def items(path: Path, span: Span) -> Iterator[tuple[int, Any]]:
     """Number and value of each line of JSON that is not empty, as `json_text.lines` gives them."""
-    texts = chunk_text.line_blocks(path) if span == WHOLE else [_texts(path, span)]
-    return enumerate(chain.from_iterable(json_text.of_lines(texts)), span.line)
+    return ((number, json_text.value(line)) for number, line in lines(path, span, False))
 
 
 def lines(path: Path, span: Span, empty: bool) -> Iterator[tuple[int, str]]:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from edge_glass.core import names, records, units
 from edge_glass.core.errors import SourceError, SpaceError, raise_all
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.spec import CLIPS, Source, SourceFacts
 from edge_glass.sources import archives, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
@@ -98,7 +98,7 @@ def obtain(
     remote = {name: _remote(request, source, network) for name, source in rows.items()}
     for each in remote.values() if facts else ():
         prefetch.fetcher(each).close()  # now, not after an hour, it says what is not installed
-    asked = _Asked(request, remote, progress or Silent())
+    asked = _Asked(request, remote, progress or Progress())
     if folder is None:
         return asked.fetched(mirror)
     return asked.given(folder, unverified or bool(request.samples), facts)

@@ -18,7 +18,7 @@ from edge_glass.core.atomic_files import disk_full, write_json
 from edge_glass.core.errors import ConfigError, DataError, SourceError, raise_all
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.version import VERSION
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline.executor import Pool, started
@@ -60,7 +60,7 @@ def deduplicate(
 
     Raises EdgeGlassError if there is no such table, or chunks are damaged.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     corpus = variant.builder()
     if corpus.TABLE is None:
         raise ConfigError(f"{variant.name}: it is not made of a table in chunks")
@@ -89,7 +89,7 @@ def dedup(
         work = out / HIDDEN / "dedup" / state
         work.mkdir(parents=True, exist_ok=True)
         (out / FILE).unlink(missing_ok=True)  # parts of two runs must not pass for one
-        memory, progress = wanted.memory // wanted.jobs, progress or Silent()
+        memory, progress = wanted.memory // wanted.jobs, progress or Progress()
         run = scatter.Run(raw, out, work, layout, wanted.parts, wanted.seed, memory)
         rows_read = _scattered(run, spans, wanted, pool, progress)
         write_json(work / gather.NAMES, [name for span in spans for name in span.names])

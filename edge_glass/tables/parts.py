@@ -10,23 +10,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from typing_extensions import TypedDict
 
 from edge_glass.core import outputs, records, row_counts, schema
-from edge_glass.core.atomic_files import ArrowSink, AtomicFile, write_json
+from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.shard_files import CHUNKING
+from edge_glass.core.shard_files import CHUNKING, TableFile, table_file
 
-FOLDER = "metadata"  # of the parts
+FOLDER, BOOKS = "metadata", "ledger"  # of the parts, and of their ledgers
 PART = re.compile(r"part-\d{5,}-of-\d{5,}\.parquet")
 REMEDY = "Make room and run the same command again: it goes on where it stopped."
 LEDGER = pa.schema(
@@ -84,15 +82,15 @@ def recorded(record: Path, out: Path, make: Callable[[], AnyRecord]) -> AnyRecor
 class Pair:
     """A part and its ledger, written a batch of rows at a time."""
 
-    def __init__(self, part: "_File", ledger: "_File") -> None:
+    def __init__(self, part: TableFile, ledger: TableFile) -> None:
         self._part, self._ledger = part, ledger
         self._outcomes = Counter[str]()
 
     def write(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows into the ledger, those that are kept into the part; returns the latter."""
         kept = batch.filter(pc.equal(batch["outcome"], Outcome.KEPT))
-        self._part.write(kept)
-        self._ledger.write(batch)
+        _write(self._part, kept)
+        _write(self._ledger, batch)
         counts = batch["outcome"].value_counts().to_pylist()
         self._outcomes += Counter({item["values"]: item["counts"] for item in counts})
         row_counts.count(batch.num_rows, batch.num_rows - kept.num_rows)
@@ -100,52 +98,30 @@ class Pair:
 
     def written(self) -> PartRecord:
         """Outcomes and both files, once they are whole."""
-        outcomes, part, ledger = self._outcomes, self._part.written(), self._ledger.written()
-        return {"outcomes": dict(sorted(outcomes.items())), "part": part, "ledger": ledger}
+        part, ledger = _record(self._part, FOLDER), _record(self._ledger, BOOKS)
+        return {"outcomes": dict(sorted(self._outcomes.items())), "part": part, "ledger": ledger}
 
 
 @contextmanager
 def pair(out: Path, name: str, schema: pa.Schema) -> Iterator[Pair]:
     """A part and its ledger, whole or absent once the block ends."""
+    chunked = {"use_content_defined_chunking": CHUNKING}
     with (
-        _file(out, f"{FOLDER}/{name}", schema) as part,
-        _file(out, f"ledger/{name}", LEDGER) as rows,
+        table_file(out / FOLDER / name, schema, **chunked) as part,
+        table_file(out / BOOKS / name, LEDGER, **chunked) as rows,
     ):
         yield Pair(part, rows)
 
 
-@contextmanager
-def _file(out: Path, name: str, schema: pa.Schema) -> Iterator["_File"]:
-    with (
-        AtomicFile(out / name) as whole,
-        pq.ParquetWriter(
-            ArrowSink(whole),
-            schema,
-            compression="zstd",
-            write_page_index=True,
-            use_content_defined_chunking=CHUNKING,
-        ) as writer,
-    ):
-        yield _File(name, whole, writer)
+def _write(file: TableFile, batch: pa.RecordBatch) -> None:
+    """Those columns of a batch that the file has."""
+    schema = file.writer.schema
+    file.write(pa.Table.from_batches([batch.select(schema.names).cast(schema)]))
 
 
-@dataclass
-class _File:
-    name: str
-    whole: AtomicFile
-    writer: pq.ParquetWriter
-    rows: int = 0
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Those columns of a batch that the file has."""
-        schema = self.writer.schema
-        self.writer.write_batch(batch.select(schema.names).cast(schema))
-        self.whole.check()
-        self.rows += batch.num_rows
-
-    def written(self) -> FileRecord:
-        size, sha256 = self.whole.size, self.whole.sha256
-        return {"file": self.name, "rows": self.rows, "bytes": size, "sha256": sha256}
+def _record(file: TableFile, folder: str) -> FileRecord:
+    name, one = f"{folder}/{file.path.name}", file.record()
+    return {"file": name, "rows": one.rows, "bytes": one.bytes, "sha256": one.sha256}
 
 
 def summary(records: Sequence[PartRecord]) -> Summary:
@@ -181,7 +157,7 @@ def _stamps(out: Path, files: list[FileRecord]) -> list[list[int]]:
 def claim(raw: Path, out: Path, *files: str) -> None:
     """Raise EdgeGlassError if `out` is where the chunks are, or somebody's files are in the way."""
     outputs.check_apart(raw, out)
-    outputs.claim(out, [FOLDER, "ledger", *files])
+    outputs.claim(out, [FOLDER, BOOKS, *files])
 
 
 def finish(out: Path, file: str, state: str, summary: Summary) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.version import VERSION
 from edge_glass.pipeline.executor import started
 from edge_glass.sources import table_chunks
@@ -71,7 +71,7 @@ def run(
     progress: Progress | None = None,
 ) -> Summary:
     """Do a step over every chunk in `raw`; returns what `FILE` in `out` then says."""
-    raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
+    raw, out, progress = raw.absolute(), out.absolute(), progress or Progress()
     parts.claim(raw, out, FILE)
     files = table_chunks.files(raw)
     state = _fingerprint(step, scatter.state(raw, files))

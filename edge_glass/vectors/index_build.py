@@ -18,7 +18,7 @@ import numpy as np
 
 from edge_glass.core import outputs, records
 from edge_glass.core.errors import DataError, EdgeGlassError
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.vectors import recall
 from edge_glass.vectors.index_parts import PER_LIST, Facts, Work
 from edge_glass.vectors.stored_vectors import Stored
@@ -90,7 +90,7 @@ def follow(stored: Stored) -> None:
     earlier = _earlier(place(stored))
     if earlier is None or earlier["model"] != stored.model:
         raise DataError(f"{place(stored)}: cannot be continued: {REMEDY}")
-    _write(stored, [], _kept(earlier), earlier, Silent())
+    _write(stored, [], _kept(earlier), earlier, Progress())
 
 
 def _write(

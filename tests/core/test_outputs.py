@@ -21,7 +21,7 @@ from edge_glass.audit import audits
 from edge_glass.audit.drop import drop
 from edge_glass.core import manifest, outputs
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.domains.imagenet import classify, nearest
 from edge_glass.domains.mm_imdb import artefacts
@@ -86,7 +86,7 @@ def _index(at: Path, out: Path, time: int) -> None:
     one = searchkit.only(out / "data")
     path = one.folder / "embeddings.json"
     path.write_bytes(path.read_bytes() + b" " * time)
-    indexes.build(one, [], 10**8, Silent())
+    indexes.build(one, [], 10**8, Progress())
 
 
 def _audit(at: Path, out: Path, time: int) -> None:
@@ -155,7 +155,7 @@ VERBS: dict[str, Verb] = {
     "files": lambda at, out, time: export(at / "films", out, "files"),
     "webdataset": lambda at, out, time: export(at / "films", out, "webdataset"),
     "page": lambda at, out, time: web_page.write(
-        at / ("films", "planted")[time], out, "..", None, Silent()
+        at / ("films", "planted")[time], out, "..", None, Progress()
     ),
     "dedup": lambda at, out, time: dedup.dedup(
         at / "chunks", LAYOUT, out, dedup.Wanted(parts=2 - time)

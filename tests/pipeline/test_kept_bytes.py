@@ -13,7 +13,7 @@ from wildsite import Site, page
 from edge_glass.core import finished, manifest, records
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog, code_digest
 from edge_glass.pipeline import shard_plan, worker
 from edge_glass.pipeline.build import Options
@@ -116,7 +116,7 @@ def done(in_pieces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path / VARIANT.name
 
 
-class Said(Silent):
+class Said(Progress):
     """What a build says."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from edge_glass.core import manifest, outputs
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.manifest import WITHDRAWN
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.release import residue, withdraw
 from edge_glass.release.checks_papers import verify
 from edge_glass.release.residue import Traces
@@ -253,7 +253,7 @@ def embedded(folder: Path) -> Path:
         vectors = np.full((shard.rows, 8), number + 1, dtype=np.float32)
         one = Target("parquet", target, number, len(made.shards()), folder / shard.file)
         one.write({"captions": iter([vectors])}, encoded)
-    index_build.build(searchkit.only(folder), [], 10**9, Silent())
+    index_build.build(searchkit.only(folder), [], 10**9, Progress())
     return target
 
 

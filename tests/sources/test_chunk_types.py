@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_glass.core.errors import EdgeGlassError
@@ -171,6 +171,7 @@ def test_no_column_of_the_table(name: str, data: bytes, tmp_path: Path) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example(lines=[["c\xe9", "\xe9"], *[["a", "a", "zz"]] * 200], cut=0, packed=False)
 @given(
     lines=st.lists(
         st.lists(st.sampled_from(["a", "", '"b"', '"', '"d,\n"', " ", "zz"]), max_size=4)

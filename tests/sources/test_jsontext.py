@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.sources import chunk_text, json_text
+from edge_glass.sources import json_text
 
 ITEMS = st.lists(
     st.recursive(
@@ -116,38 +116,13 @@ ODD = [
     *('{"a":[1', "2]}", "1,2", "5,-Infinity,6", "-Infinity", '{"n":NaN}', "[", "]", '"a', 'b"'),
     *("nope", '"-Infinity"', r'"\ud800"', "-1e999", "{}", "null", " ", "\v"),
 ]
-LINES = st.lists(ITEMS.map(json.dumps) | st.sampled_from(ODD), max_size=9)
 
 
 @settings(deadline=None)
-@given(LINES, st.integers(1, 5))
-def test_lines_parsed_at_once_say_what_each_says_by_itself(lines: list[str], many: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_text, "LINES", many)
-        found = [value for block in json_text.of_lines([lines]) for value in block]
-    assert repr(found) == repr([json_text.value(line) for line in lines if line.strip()])
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=40), st.integers(1, 9))
-def test_lines_of_any_bytes(tmp_path: Path, data: bytes, block: int) -> None:
-    path = tmp_path / "a.txt"
-    path.write_bytes(data := data.replace(b"\r", b"\n"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunk_text, "BLOCK", block)
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return
-        found = list(chunk_text.lines(path))
-    wanted = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
-    assert found == (wanted if wanted[-1] else wanted[:-1])
-
-
-def test_a_line_longer_than_any_record_is_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunk_text, "BLOCK", 4)
-    monkeypatch.setattr(chunk_text, "LONGEST", 10)
-    (tmp_path / "a.txt").write_text("a" * 30 + "\nb")
-    found = list(chunk_text.lines(tmp_path / "a.txt"))
-    assert max(map(len, found)) <= 14
-    assert "".join(found) == "a" * 30 + "b"
+@given(ITEMS.map(json.dumps) | st.sampled_from(ODD))
+def test_a_line_says_what_pythons_own_reader_finds_in_it(line: str) -> None:
+    try:
+        wanted = json.loads(line)
+    except ValueError:
+        wanted = None
+    assert repr(json_text.value(line)) == repr(wanted)

@@ -19,7 +19,7 @@ from hub import Hub
 
 from edge_glass.cli.main import main
 from edge_glass.core import ledger
-from edge_glass.core.progress import RowCount, Silent
+from edge_glass.core.progress import Progress, RowCount
 from edge_glass.corpora import catalog
 from edge_glass.pipeline import shard_plan
 from edge_glass.pipeline.build import Options
@@ -100,7 +100,7 @@ def kill(process: subprocess.Popen[Any]) -> None:
     assert process.returncode == -signal.SIGKILL, "it had ended already: nothing was killed"
 
 
-class Recorded(Silent):
+class Recorded(Progress):
     """What was said of rows: what, how many in all, and how many were done and dropped."""
 
     def __init__(self) -> None:

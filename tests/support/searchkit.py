@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from edge_glass.core import ledger, manifest
 from edge_glass.core.atomic_files import write_json
 from edge_glass.core.ledger import Entry, Outcome
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.shard_files import write_table
 from edge_glass.vectors import embed, index_build, vector_index
 from edge_glass.vectors.embed import Layout
@@ -112,7 +112,7 @@ def only(folder: Path) -> Stored:
 
 
 def made(folder: Path, memory: int = MEMORY) -> Path:
-    return index_build.build(only(folder), [], memory, Silent())
+    return index_build.build(only(folder), [], memory, Progress())
 
 
 def files(folder: Path) -> dict[str, bytes]:

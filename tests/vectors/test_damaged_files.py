@@ -10,7 +10,7 @@ import searchkit
 from edge_glass.audit import audits, report_stats
 from edge_glass.core import manifest, schema
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.core.spec import read_spec
 from edge_glass.corpora.catalog import parse_overrides
 from edge_glass.tables import stats
@@ -24,7 +24,7 @@ ODD = [b"", b"{}", b"[]", b"null", b'{"data": 1', b'"x"', b"[" * 100_000, b"\xff
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = {"caption": searchkit.clustered(6, clusters=2)}
     folder = searchkit.write(tmp_path_factory.mktemp("searched"), vectors)
-    index_build.build(searchkit.only(folder), [], 10**9, Silent())
+    index_build.build(searchkit.only(folder), [], 10**9, Progress())
     return folder
 
 

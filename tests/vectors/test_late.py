@@ -16,7 +16,7 @@ from kit import Cli
 from PIL import Image
 
 from edge_glass.core.errors import EdgeGlassError
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.corpora import catalog
 from edge_glass.domains.slides import score
 from edge_glass.pipeline.build import Options
@@ -130,7 +130,7 @@ def test_eval_searches_pages_exactly_and_by_an_index(
 ) -> None:
     column = tokens(embedded, "colqwen2")
     monkeypatch.setattr(index_build, "EXACT", 100)  # so that lists are made of few tokens
-    index_build.build(column, [], 10**9, Silent())
+    index_build.build(column, [], 10**9, Progress())
     line = ("eval", embedded, "--column", "image:colqwen2", "--json")
     exact = cli(*line, "--save", tmp_path / "exact.trec").json
     assert exact["queries"] == 9 and exact["documents"] == 10 and exact["run"] == "image:colqwen2"

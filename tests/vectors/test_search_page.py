@@ -15,7 +15,7 @@ from kit import ROOT, Cli
 from playwright.sync_api import Page, expect
 from server import Files
 
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.vectors import embed, index_build
 from edge_glass.vectors.stored_vectors import stored
 from edge_glass.vectors.text_encoders import normal
@@ -68,7 +68,7 @@ def pictured(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     embed.embed(folder, out / "embeddings/data/clip", str(models / "clip"), ["image", "caption"])
     all_ = stored(folder)
     for one in all_:
-        index_build.build(one, [other for other in all_ if other != one], 10**9, Silent())
+        index_build.build(one, [other for other in all_ if other != one], 10**9, Progress())
     return folder
 
 
@@ -82,7 +82,7 @@ def sounds(models: Path, built: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Clotho's sample by Whisper."""
     folder, out = built / "clotho_sample", tmp_path_factory.mktemp("sounds")
     embed.embed(folder, out / "clotho_sample/whisper", str(models / "whisper"), ["audio"])
-    index_build.build(stored(folder, out)[0], [], 10**9, Silent())
+    index_build.build(stored(folder, out)[0], [], 10**9, Progress())
     yield from served(folder, "--embeddings", str(out))
 
 

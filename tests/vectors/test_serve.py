@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from kit import Cli, encoded, tones
 from PIL import Image
 
-from edge_glass.core.progress import Silent
+from edge_glass.core.progress import Progress
 from edge_glass.vectors import index_build
 from edge_glass.vectors.query import Column, Finder, Query
 from edge_glass.vectors.serve import LARGEST, Site
@@ -44,7 +44,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Finder:
         nsfw=NSFW,
         score=[0.5, float("nan"), 1.0, 2.0, 3.0, 4.0],
     )
-    index_build.build(searchkit.only(folder), [], 10**9, Silent())
+    index_build.build(searchkit.only(folder), [], 10**9, Progress())
     return Finder(folder)
 
 

@@ -19,7 +19,7 @@ from edge_glass.core import duck, manifest, outputs, parquet
 from edge_glass.core.atomic_files import AtomicFile
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.names import HIDDEN
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.domains.imagenet.classify import captions, tables
 from edge_glass.pipeline.executor import started
 from edge_glass.sources import table_chunks
@@ -137,7 +137,7 @@ def retrieve(
     progress: Progress | None = None,
 ) -> steps.Summary:
     """Write the rows of `raw` that are nearest to the captions of the build in `queries`."""
-    raw, out, progress = raw.absolute(), out.absolute(), progress or Silent()
+    raw, out, progress = raw.absolute(), out.absolute(), progress or Progress()
     files = table_chunks.files(raw)
     texts, wnids = _captions(queries)
     made_with = text_encoders.libraries(encoder)

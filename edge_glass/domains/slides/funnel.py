@@ -9,7 +9,7 @@ from edge_glass.core import ledger, outputs, plots
 from edge_glass.core.atomic_files import link, write_json
 from edge_glass.core.errors import ConfigError, DataError, absent
 from edge_glass.core.ledger import Dropped, Entry, Outcome
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.domains.slides import decks
 from edge_glass.domains.slides.deck_store import DECKS, PAIRS, SLIDES, write_ledger
 from edge_glass.domains.slides.decks import Pair
@@ -69,7 +69,7 @@ def run(
             yield from _one(folder, out, limits, funnel)
             done += 1
 
-    with (progress or Silent()).rows("filter", len(folders), lambda: (done, 0)):
+    with (progress or Progress()).rows("filter", len(folders), lambda: (done, 0)):
         write_ledger(out, entries())
     steps = [asdict(step) | {"share": round(funnel.share(step), 2)} for step in funnel.steps]
     write_json(out / FILE, {"steps": steps, "flagged": funnel.flagged, "limits": asdict(limits)})

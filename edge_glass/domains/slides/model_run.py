@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edge_glass.core import interrupts
 from edge_glass.core.errors import ConfigError, EdgeGlassError, NetworkError, SourceError
 from edge_glass.core.ledger import Dropped
-from edge_glass.core.progress import Progress, Silent
+from edge_glass.core.progress import Progress
 from edge_glass.domains.slides import llm_session, replies, vision_model
 from edge_glass.domains.slides.call_log import Calls
 from edge_glass.domains.slides.llm_session import FailedError, Talker
@@ -59,7 +59,7 @@ class Run:
     def ask(self, items: Iterator[Item], total: int, progress: Progress | None) -> Asked:
         """Ask about all items, `total` of them, and write the table of calls."""
         try:
-            with (progress or Silent()).rows("ask", total, self._count):
+            with (progress or Progress()).rows("ask", total, self._count):
                 interrupts.run(self._all(items))
         finally:
             self.calls.write()
