@@ -55,7 +55,10 @@ def diff(old: Path, new: Path) -> Iterator[Difference]:
     """Compare every config of both builds. Raises DataError if one is in one of them alone."""
     before, after = folders(old, new)
     if alone := sorted(before.keys() ^ after.keys()):
-        raise DataError(f"{old} and {new} do not both have {', '.join(alone)}")
+        raise DataError(
+            f"{old} and {new} do not both have {', '.join(alone)}: "
+            f"to compare one config alone, give {old}/CONFIG and {new}/CONFIG"
+        )
     for config, folder in before.items():
         yield compare(config, folder, after[config])
 

@@ -47,6 +47,8 @@ def test_of_several_sets_of_lists_one_is_to_be_chosen(at: Path, cli: Cli) -> Non
     lists = "ImageSets/Main/train.txt,ImageSets/Main/val.txt"
     with pytest.raises(EdgeGlassError, match=f"--split list={lists}"):
         understand(at)
+    told = cli("plan", "d", "--split", "list=Main/val.txt").err
+    assert "no file Main/val.txt; there are" in told and "mean ImageSets/Main/val.txt" in told
     assert cli("build", "d", "--split", f"list={lists}").code == 0
     assert Counter(splits().values()) == {"train": 2, "validation": 1}
     lost = [e for e in entries(Path("data/d")).values() if e["outcome"] == "not_in_config"]

@@ -164,3 +164,4 @@ def test_exit_codes_and_json(
     alone = cli("diff", tmp_path, built)
     assert alone.code == 1
     assert "do not both have" in alone.err and "clotho_each" in alone.err
+    assert f"give {tmp_path}/CONFIG and {built}/CONFIG" in alone.err
