@@ -17,8 +17,8 @@ from edge_glass.release import card
 from edge_glass.vectors import alignment, probe
 from edge_glass.vectors.stored_vectors import stored
 
-ROWS = 1500
-SPLITS = {"train": 1100, "validation.clean": 200, "test": 200}
+ROWS = 900
+SPLITS = {"train": 500, "validation.clean": 200, "test": 200}
 
 
 def planted(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_planted_relation_is_found_and_the_control_is_at_chance(layers: int, data: Path) -> None:
     left, right = stored(data)
     report = alignment.align(data, left, right, layers, seeds=2)
-    assert report["rows"] == {"train": 1099, "validation": 200, "test": 200}
+    assert report["rows"] == {"train": 499, "validation": 200, "test": 200}
     for way in alignment.WAYS:
         probed, shuffled, chance = (
             report["results"][name][way] for name in ("probe", "shuffled", "chance")
