@@ -327,6 +327,8 @@ class OwnCorpus(Corpus):
         else:
             first = row.media and row.media[1]
             items = [(n, media.read() if n == first else media.file(n)) for n in names]
+        if not items and len(row.fields[own_files.NAMED]) == 1:
+            raise Dropped(Outcome.MISSING_MEDIA, "the record names none")
         if any(data is None for _, data in items):
             raise Dropped(Outcome.MISSING_MEDIA, f"{name}: the bytes of one are null")
         many = [self._of_file(column.role, PurePosixPath(n), data, media) for n, data in items]
@@ -394,7 +396,8 @@ class OwnCorpus(Corpus):
             data, label = sections.clip(data, label, ask["start"], ask["end"], media.notes)
             return dict(self.config.audio_columns(data, label, media.notes))
         named = row.id if row.fetch_request else own_files.names_of(row, name).get(name, row.id)
-        file = PurePosixPath(named)
+        stored = self.media[name].stored_as == "bytes"
+        file = PurePosixPath(media.said_name(named) if stored else named)
         if own_files.span_of(row, self._by_role) and kind != "image":
             file = PurePosixPath(f"{PurePosixPath(row.id).name}.flac")
         return self._of_file(kind, file, data, media)

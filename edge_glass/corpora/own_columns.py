@@ -13,7 +13,7 @@ from edge_glass.corpora.layouts.record import Record
 
 CAPTIONS = (
     "caption", "captions", "text", "txt", "sentence", "transcript", "transcription", "description",
-    "alt_text", "alt", "normalized_txt", "lab",
+    "alt_text", "alt", "normalized", "lab",
 )  # fmt: skip
 IN_A_LANGUAGE = re.compile(r"(?i)captions?_[a-z]{2}")
 LABELS = ("label", "labels", "class", "class_name", "category", "genre", "cls")
@@ -137,7 +137,11 @@ class Keys:
         said = [key for key, role in self.roles.items() if role == "caption"]
         texts = ("string", "[string]")
         free = [k for k, p in self.profiles.items() if p.type in texts and k not in self.roles]
-        named = [k for k in free if k.lower() in CAPTIONS or IN_A_LANGUAGE.fullmatch(k)]
+        named = [
+            k
+            for k in free
+            if k.lower().removesuffix("_txt") in CAPTIONS or IN_A_LANGUAGE.fullmatch(k)
+        ]
         numbered = [key for key in free if re.fullmatch(r"(?i)captions?_?\d+", key)]
         if said or (numbered and not named):
             return said or numbered

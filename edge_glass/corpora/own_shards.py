@@ -9,6 +9,7 @@ from edge_glass.corpora.layouts import recipes, shards
 from edge_glass.corpora.layouts.record import Files, is_hidden
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.own_columns import stop
+from edge_glass.sources.packed_folder import is_cache
 
 IN_TAR = re.compile(r"(?P<tar>.+?\.(tar|tgz)(\.gz)?)(/(?P<within>.*))?")
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -23,8 +24,15 @@ def packing(place: Path) -> tuple[bool, dict[str, str]]:
         for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
             why = "a link to a folder: its files are read where a table names them, no others"
             left_out[link.relative_to(place).as_posix()] = why
+        caches = any(is_cache(Path(folder, name)) for name in names)
+        left_out |= {"cache-*.arrow": "what `datasets` left there, no data"} if caches else {}
     packed, beside = shards.packing(every)
     return packed, left_out | beside
+
+
+def is_dict(place: Path) -> bool:
+    """Whether this is a saved DatasetDict, each of whose folders is a split."""
+    return (place / "dataset_dict.json").is_file()
 
 
 def hold_trees(name: str, files: Files, asked: str | None) -> bool:

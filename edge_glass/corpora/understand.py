@@ -125,7 +125,8 @@ class _Reading:
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
         files_of = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
-        asked, lists, label = self._choices.split, self._lists, None
+        asked = self._choices.split or ("folder" if own_shards.is_dict(self._place) else None)
+        lists, label = self._lists, None
         said = self._described.splits if self._described and not asked else None
         splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *files_of[:1])
         if layout == "media" and "folder" not in roles:
@@ -271,6 +272,8 @@ class _Reading:
         for name in chosen[:1]:
             if tables.ending(name) in (tables.PARQUET, tables.ARROW):
                 with self._files.local(name) as path:
+                    why = "holds files inside of its values: make them columns of their own"
+                    self._left_out |= dict.fromkeys(table_batches.unread(path), why)
                     return table_batches.class_names(path)
         return {}
 

@@ -6,6 +6,7 @@ stream, as `save_to_disk` writes it.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Packed(Place):
     def folders(self) -> Iterator[tuple[str, list[str]]]:
         """Each folder in each tar with its members, sorted; and files that lie beside tars."""
         for path in sorted(path for each in BESIDE for path in self.root.rglob(each)):
+            if is_cache(path):
+                continue
             name = path.relative_to(self.root).as_posix()
             yield name.rpartition("/")[0], [name]
         for path in sorted(p for p in self.root.rglob("*.t*") if tars.is_tar(p.name)):
@@ -59,6 +62,7 @@ class Packed(Place):
         if kind in TARS:
             return _tar(path, self.indexes).read(member)
         data = self.value(name)
+        data = data.get("bytes") if isinstance(data, dict) else data
         if not isinstance(data, bytes):
             raise FileNotFoundError(name)
         return data
@@ -74,6 +78,21 @@ class Packed(Place):
         if (parts := NAME.fullmatch(name)) and (path := self.root / parts["file"]).is_file():
             return path, parts["kind"], parts["member"]
         return None, "", ""
+
+
+def is_cache(path: Path) -> bool:
+    """Whether an Arrow file lies beside those of a saved dataset and is none of them.
+
+    `datasets` leaves such files there when it maps or casts what it has loaded.
+    """
+    state = path.parent / "state.json"
+    if path.suffix != ".arrow" or not state.is_file():
+        return False
+    try:
+        said = json.loads(state.read_text(encoding="utf-8"))
+        return path.name not in {file["filename"] for file in said["_data_files"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{state}: not as save_to_disk writes it ({error!r})") from None
 
 
 def _tar(path: Path, indexes: Path) -> tars.Tar:

@@ -90,6 +90,7 @@ class Tables(Place):
     def read(self, name: str) -> bytes:
         """A value of a column of bytes. Raises FileNotFoundError if it is not there, or null."""
         value = self.value(name)
+        value = value.get("bytes") if isinstance(value, dict) else value
         if value is None:
             raise FileNotFoundError(name)
         return value.encode() if isinstance(value, str) else bytes(value)

@@ -84,6 +84,12 @@ class Media:
             self.embedded(data)
         return stored
 
+    def said_name(self, name: str) -> str:
+        """What a value that stands in a shard or table says its file is called, else `name`."""
+        assert self._row.media is not None
+        value = self._raw.value(self._row.media[0], name)
+        return str(value.get("path") or name) if isinstance(value, dict) else name
+
     @property
     def sha256(self) -> str | None:
         """Of the bytes that were read, None if there were none."""

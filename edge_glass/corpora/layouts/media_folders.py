@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import JsonObject
@@ -23,7 +24,7 @@ SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "video": ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "flv", "3gp"),
 }  # fmt: skip
 KINDS: dict[str, MediaKind] = {suffix: kind for kind, all_ in SUFFIXES.items() for suffix in all_}
-TAR = re.compile(r"(?:.*?/)??([^/]+?)\.(?:tar|tgz)(?=[./]|$)")
+TAR = re.compile(r"(.+?)\.(?:tar|tgz)(?:\.gz)?(?:/|$)")
 MEMBERS = ("json", "txt", "cls", "caption")  # of a sample in a tar, beside media
 TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
 
@@ -79,13 +80,18 @@ def _record(files: Files, where: str, media: list[str], beside: list[str]) -> Re
 
 def texts(files: Files, name: str) -> JsonObject:
     """The values that a text says: itself, or the keys of its JSON. Raises Dropped."""
-    if (extension := _extension(name)) != "json":
-        return {extension.replace(".", "_"): files.text(name).strip()}
+    value, extension = _value(files, name), _extension(name)
+    return value if isinstance(value, dict) else {extension.replace(".", "_"): value}
+
+
+def _value(files: Files, name: str) -> Any:
+    """A text, or what a JSON file says. Raises Dropped."""
+    if _extension(name) != "json":
+        return files.text(name).strip()
     try:
-        value = json.loads(files.text(name))
+        return json.loads(files.text(name))
     except (ValueError, RecursionError) as error:
         raise Dropped(Outcome.MALFORMED_ROW, f"{name}: {error}") from None
-    return value if isinstance(value, dict) else {"json": value}
 
 
 def _split(name: str) -> str:
@@ -109,13 +115,13 @@ def tar_samples(files: Files) -> Iterator[Record]:
     A member that is neither media nor text is left out.
     """
     for folder, names in files.folders():
-        samples: dict[str, list[str]] = {}
-        for name in names:
-            samples.setdefault(_key(name), []).append(name)
-        tar = TAR.match(folder)
-        split = split_word(f"{tar[1]}.txt") if tar else ""
+        samples: dict[str, dict[str, None]] = {}
+        for name in names:  # one that is there twice is read once, as unpacking would leave it
+            samples.setdefault(_key(name), {})[name] = None
+        tar = TAR.match(f"{folder}/")
+        split, start = (split_word(f"{tar[1]}.txt"), tar.end()) if tar else ("", 0)
         for key, members in samples.items():
-            record = Record(key, {"__key__": key.rpartition("/")[2]}, split)
+            record = Record(key, {"__key__": key[start:]}, split)
             try:
                 for name in members:
                     record.values |= _member(files, name, record.values)
@@ -126,10 +132,13 @@ def tar_samples(files: Files) -> Iterator[Record]:
 
 def _member(files: Files, name: str, values: JsonObject) -> JsonObject:
     kind, extension = kind_of(name), name.rpartition("/")[2].partition(".")[2].lower()
-    if kind is None:
-        return texts(files, name) if extension in MEMBERS else {}
-    plain = "." not in extension and kind not in values
-    return {str(kind) if plain else extension.replace(".", "_"): name}
+    *more, last = extension.split(".")
+    if kind is None and last not in MEMBERS:
+        return {}
+    if more or kind in values:
+        value = name if kind else _value(files, name)
+        return {extension.replace(".", "_"): value}
+    return {kind: name} if kind else texts(files, name)
 
 
 def _key(name: str) -> str:

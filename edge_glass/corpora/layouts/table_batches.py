@@ -87,9 +87,15 @@ def values_of(said: Said) -> list[Any]:
     return said if isinstance(said, list) else said.to_pylist()
 
 
-def cells(path: Path) -> dict[str, str]:
-    """The columns of a Parquet file that hold bytes or lists of such, with their places."""
-    return {f.name: inner for f in _schema(path) if (inner := _bytes_in(f.name, f.type))}
+def cells(path: Path) -> list[str]:
+    """The columns of a Parquet or Arrow file that hold bytes, or lists of such."""
+    return [field.name for field in _schema(path) if _is_file(field.type)]
+
+
+def unread(path: Path) -> list[str]:
+    """The columns that hold bytes deeper inside of their values."""
+    fields = [field for field in _schema(path) if _holds_bytes(field.type)]
+    return [field.name for field in fields if not _is_file(field.type)]
 
 
 def class_names(path: Path) -> dict[str, list[str]]:
@@ -113,12 +119,12 @@ def _schema(path: Path) -> pa.Schema:
 
 def _columns(path: Path, name: str, groups: range | None) -> Iterator[Found]:
     """Of Parquet and Arrow files: their values, and the names of the bytes in them."""
-    inner = cells(path)
+    files = cells(path)
     start = sum(_group_rows(path)[: groups.start]) if groups else 0
     plain = [field.name for field in _schema(path) if not _holds_bytes(field.type)]
-    for batch in _record_batches(path, plain or [*inner][:1], groups):
+    for batch in _record_batches(path, plain or files[:1], groups):
         where = _numbered(f"{name}/", start, batch.num_rows)
-        places = {key: pc.binary_join_element_wise(where, at, "/") for key, at in inner.items()}
+        places = {key: pc.binary_join_element_wise(where, key, "/") for key in files}
         yield where, {key: _decoded(batch[key]) for key in plain} | places, {}
         start += batch.num_rows
 
@@ -157,19 +163,13 @@ def _decoded(values: pa.Array) -> pa.Array:
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
-def _bytes_in(name: str, type_: pa.DataType) -> str | None:
+def _is_file(type_: pa.DataType) -> bool:
+    """Whether values are bytes, structs with `bytes` (as in `datasets`), or lists of such."""
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        inner = type_.value_type
-        plain = pa.types.is_struct(inner) or not pa.types.is_nested(inner)
-        return name if plain and _bytes_in(name, inner) else None
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
-        return name
-    if pa.types.is_struct(type_) and any(
-        f.name == "bytes" and (pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type))
-        for f in type_
-    ):
-        return f"{name}.bytes"
-    return None
+        type_ = type_.value_type
+    if pa.types.is_struct(type_) and (at := type_.get_field_index("bytes")) >= 0:
+        type_ = type_.field(at).type
+    return not pa.types.is_nested(type_) and _holds_bytes(type_)
 
 
 def _holds_bytes(type_: pa.DataType) -> bool:

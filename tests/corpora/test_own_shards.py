@@ -1,0 +1,112 @@
+"""Shards as other libraries write them: WebDataset's ShardWriter, `save_to_disk`, MDSWriter."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import datasets
+import pytest
+from kit import Cli, entries, rows
+from ownfiles import jpeg, tarred
+
+from edge_glass.audit.verify import verify
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "d"
+
+
+def test_shards_of_one_name_are_in_the_splits_of_their_folders(at: Path, cli: Cli) -> None:
+    for split, numbers in (("train", (0, 1)), ("test", (2,))):
+        members = {f"{n:09d}.{ending}": jpeg(n) if ending == "jpg" else f"No. {n}"
+                   for n in numbers for ending in ("jpg", "txt")}  # fmt: skip
+        tarred(at / split / "00000.tar", members)
+    assert cli("build", "d").code == 0
+    said = {row["media"][0]: row["split"] for row in entries(Path("data/d")).values()}
+    assert said == {
+        "data/train/00000.tar/000000000.jpg": "train",
+        "data/train/00000.tar/000000001.jpg": "train",
+        "data/test/00000.tar/000000002.jpg": "test",
+    }
+
+
+def test_texts_of_a_sample_may_have_several_endings(at: Path, cli: Cli) -> None:
+    members = {"0.jpg": jpeg(0), "0.caption.txt": "An owl.", "0.meta.json": '{"a": [1]}',
+               "0.source.txt": "web"}  # fmt: skip
+    tarred(at / "0.tar", members)
+    assert cli("build", "d").code == 0
+    [row] = rows(Path("data/d")).values()
+    assert (row["caption"], row["meta_json"], row["source_txt"]) == ("An owl.", '{"a": [1]}', "web")
+
+
+def test_the_key_of_a_sample_has_its_folders(at: Path, cli: Cli) -> None:
+    tarred(at / "train-0.tar", {"a/0.jpg": jpeg(0), "a/0.cls": "1"})
+    tarred(at / "train-1.tar.gz", {"b/0.jpg": jpeg(1), "b/0.cls": "0"})
+    assert cli("build", "d", "--layout", "webdataset").code == 0
+    assert sorted(rows(Path("data/d"))) == ["a/0", "b/0"]
+
+
+def test_a_member_that_is_there_twice_is_one(at: Path, cli: Cli) -> None:
+    """The later one is read, as unpacking would leave it."""
+    at.mkdir()
+    with tarfile.open(at / "0.tar", "w") as tar:
+        for number in (0, 1):
+            for name, data in (("a.jpg", jpeg(number)), ("a.txt", f"No. {number}".encode())):
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    assert cli("build", "d").code == 0
+    [row] = rows(Path("data/d")).values()
+    assert row["caption"] == "No. 1" and row["image"]["bytes"] == jpeg(1)
+    assert "jpg" not in row and list(verify(Path("data"))) == []
+
+
+def saved(at: Path, **splits: list[dict[str, object]]) -> None:
+    picture = {"image": datasets.Image(), "text": datasets.Value("string")}
+    every = {
+        name: datasets.Dataset.from_list(records, features=datasets.Features(picture))
+        for name, records in splits.items()
+    }
+    datasets.DatasetDict(every).save_to_disk(str(at))
+
+
+def picture(number: int) -> dict[str, object]:
+    return {"image": {"bytes": jpeg(number), "path": f"{number}.jpg"}, "text": f"No. {number}"}
+
+
+def test_what_datasets_left_beside_a_saved_dataset_is_no_data(at: Path, cli: Cli) -> None:
+    saved(at, train=[picture(0)], test=[picture(1)])
+    for dataset in datasets.load_from_disk(str(at)).values():
+        dataset.map(lambda row: {"text": row["text"].upper()})
+    assert len([*at.rglob("cache-*.arrow")]) == 2
+    result = cli("build", "d")
+    assert result.code == 0 and "left out: cache-*.arrow" in result.err
+    built = rows(Path("data/d"))
+    assert sorted((row["caption"], row["image"]["path"]) for row in built.values()) == [
+        ("No. 0", "0.jpg"), ("No. 1", "1.jpg"),
+    ]  # fmt: skip
+
+
+def test_each_folder_of_a_saved_dict_is_a_split(at: Path, cli: Cli) -> None:
+    saved(at, train=[picture(0)], **{"hard-cases": [picture(1)]})
+    assert cli("build", "d").code == 0
+    assert {row["split"] for row in entries(Path("data/d")).values()} == {"train", "hard_cases"}
+
+
+def test_a_row_of_an_empty_list_has_no_media(at: Path, cli: Cli) -> None:
+    features = datasets.Features({"images": datasets.List(datasets.Image())})
+    records = [{"images": [picture(0)["image"]]}, {"images": []}]
+    datasets.Dataset.from_list(records, features=features).save_to_disk(str(at))
+    assert cli("build", "d").code == 0 and list(verify(Path("data"))) == []
+    outcomes = [row["outcome"] for row in entries(Path("data/d")).values()]
+    assert sorted(outcomes) == ["kept", "missing_media"]
+
+
+def test_files_inside_of_other_values_are_told(at: Path, cli: Cli) -> None:
+    features = datasets.Features({"pair": {"left": datasets.Image()}, "n": datasets.Value("int64")})
+    records = [{"pair": {"left": picture(0)["image"]}, "n": 1}]
+    datasets.Dataset.from_list(records, features=features).save_to_disk(str(at))
+    assert "left out: pair: holds files inside of its values" in cli("plan", "d").err
