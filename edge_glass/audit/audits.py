@@ -27,7 +27,7 @@ from edge_glass.audit.text_profile import Oddities, Texts
 from edge_glass.core import duck, manifest, outputs, records
 from edge_glass.core.atomic_files import disk_full, scratch
 from edge_glass.core.extras import command, missing, needs
-from edge_glass.core.manifest import Name
+from edge_glass.core.manifest import File
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress
 from edge_glass.core.schema import Plain
@@ -71,13 +71,9 @@ REMEDY = "Make room and run the same command again: shards that were read are no
 
 
 @dataclass(frozen=True)
-class CheckGroup(Plain):
+class CheckGroup(File):
     """The findings of a group of checks: a file, and how many there are of each check."""
 
-    rows: int
-    bytes: int
-    sha256: str
-    file: Name
     checks: dict[str, int]
     against: tuple[str, ...]  # configs of other builds
     figures: dict[str, Any]  # languages of captions, error rates of speech

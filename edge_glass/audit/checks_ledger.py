@@ -89,18 +89,13 @@ def other_plan(build: CheckedBuild) -> Iterator[Finding]:
 
 def repeated_source_row(build: CheckedBuild) -> Iterator[Finding]:
     """A source row stands in the ledger more than once, in one split or in several."""
-    groups = list(islice(build.ledger_rows.groups(), MOST))
-    owners = {position: group[0] for group in groups for position in group}
-    names = ["split", "source", "row"]
-    rows = ledger.read(build.folder / ledger.FILE, names) if owners else ()
-    first: dict[int, str] = {}  # the split that a row stands in first
-    for position, row in enumerate(rows):
-        if position in owners:
-            split = first.setdefault(owners[position], row["split"])
-            if position != owners[position]:
-                there = "twice" if split == row["split"] else f"and in {split}, too"
-                where = f"{ledger.FILE}: {row['split']}"
-                yield build.error(where, f"{row['row']} of {row['source']} stands there {there}")
+    every = ledger.read(build.folder / ledger.FILE, ["split", "source", "row"])
+    for first, *others in repeated(islice(build.ledger_rows.groups(), MOST), every):
+        for row in others:
+            same = row["split"] == first["split"]
+            there = "twice" if same else f"and in {first['split']}, too"
+            where = f"{ledger.FILE}: {row['split']}"
+            yield build.error(where, f"{row['row']} of {row['source']} stands there {there}")
 
 
 def claimed_leftover(build: CheckedBuild) -> Iterator[Finding]:

@@ -109,9 +109,9 @@ def other_published_rows(build: CheckedBuild) -> Iterator[Finding]:
 
 def other_hours(build: CheckedBuild) -> Iterator[Finding]:
     """A split of a full build has other hours of sound than upstream publishes."""
-    spec = _expected(build)
-    for split, seen in build.splits.items() if spec and _everything(build) else ():
-        assert spec
+    if (spec := _expected(build)) is None or not _everything(build):
+        return
+    for split, seen in build.splits.items():
         hours = [spec.sources[name].hours for name in seen.sources if name in spec.sources]
         facts = build.manifest.splits.get(split)
         seconds = facts.figures.seconds or 0 if facts else 0
