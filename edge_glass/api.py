@@ -5,14 +5,14 @@ The command line does the same with the same code; nothing here prints but progr
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge_glass.api_arguments import StrPath, folder_of, lists_are, path_of, progress_bars
 from edge_glass.core import ledger, locations, manifest, names, parquet
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Manifest
-from edge_glass.core.progress import Progress, Shown
+from edge_glass.core.progress import Progress
 from edge_glass.core.visible import Result, Summary
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from edge_glass.pipeline.estimate import Plan
     from edge_glass.release.publish import Release
     from edge_glass.sources.row_fetch import Network
-
-StrPath = str | PathLike[str]
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,6 +116,7 @@ def build(
         >>> made.ledger().num_rows
     """
     from edge_glass.corpora import catalog
+    from edge_glass.pipeline import unused_options
     from edge_glass.pipeline.build import Options
     from edge_glass.release import write_card
     from edge_glass.sources.row_fetch import Network
@@ -129,23 +128,27 @@ def build(
             raise ConfigError(
                 "where takes rows of a build as they are: give only config, out, name and jobs"
             )
-        rest = write_card.filtered(Path(config), Path(out), name, where, jobs)
-        return Build(Path(out) / rest.config, rest)
+        rest = write_card.filtered(Path(config), folder_of(out), name, where, jobs)
+        return Build(folder_of(out) / rest.config, rest)
     variant = catalog.variant(str(config), parameters, name, _own(str(config), choices, raw))
+    network = network or Network()
+    given = {"raw": raw, "mirror": mirror, "unverified": unverified}
+    given |= {"retry_failed": retry_failed, "refresh": refresh}
+    unused_options.check(variant, given, network)
     options = Options(
-        raw=_path(raw),
+        raw=path_of(raw),
         jobs=jobs,
         limit=limit,
         mirror=mirror,
         unverified=unverified,
-        network=network or Network(),
+        network=network,
         ray=ray,
         retry_failed=retry_failed,
-        refresh=_path(refresh),
+        refresh=path_of(refresh),
         obey=(*(locations.at(str(one)) for one in obey),),
     )
-    build_manifest = write_card.build(variant, Path(out), options, _progress(progress))
-    return Build(Path(out) / variant.name, build_manifest)
+    build_manifest = write_card.build(variant, folder_of(out), options, progress_bars(progress))
+    return Build(folder_of(out) / variant.name, build_manifest)
 
 
 def plan(
@@ -180,10 +183,14 @@ def plan(
         >>> edge_glass.plan("clotho_16k").fetch_bytes
     """
     from edge_glass.corpora import catalog
-    from edge_glass.pipeline import estimate
+    from edge_glass.pipeline import estimate, unused_options
 
     variant = catalog.variant(str(config), parameters, name, _own(str(config), choices, raw))
-    return estimate.plan(variant, Path(out), _path(raw), limit, _progress(False))
+    unused_options.check(variant, {"raw": raw})
+    plan = estimate.plan(variant, folder_of(out), path_of(raw), limit, progress_bars(False))
+    if limit is not None and not plan.exact:
+        raise ConfigError(f"limit: {estimate.UNCOUNTED}; leave it out")
+    return plan
 
 
 def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
@@ -209,7 +216,7 @@ def verify(place: StrPath, *, progress: bool = True) -> list["Finding"]:
 
     where = locations.at(str(place))
     with locations.errors_explained(where):
-        return list(check(where, _progress(progress)))
+        return list(check(where, progress_bars(progress)))
 
 
 def audit(
@@ -246,13 +253,13 @@ def audit(
 
     lists_are(checks=checks or (), against=against)
     where = locations.at(str(place))
-    bars = _progress(progress)
+    bars = progress_bars(progress)
     groups, _ = known(checks or audits.usual(bars or Progress()))
     options = audits.Options(groups, jobs=jobs)
     others = [f for one in against for f in manifest.built(locations.at(str(one))).values()]
     with locations.errors_explained(where):
         return {
-            config: audits.audit(folder, _path(out) or folder.parent, options, others, bars)
+            config: audits.audit(folder, path_of(out) or folder.parent, options, others, bars)
             for config, folder in manifest.built(where).items()
         }
 
@@ -356,14 +363,7 @@ def export(
     from edge_glass.release.export import export as write
 
     with locations.errors_explained(str(place)):
-        write(locations.at(str(place)), Path(out), format)
-
-
-def lists_are(**named: object) -> None:
-    """Raises ConfigError for a text or path in place of a list, whose letters would be taken."""
-    for name, value in named.items():
-        if isinstance(value, str | Path):
-            raise ConfigError(f"{name}: expected a list, found {str(value)!r}")
+        write(locations.at(str(place)), folder_of(out), format)
 
 
 def _own(place: str, choices: "Choices | None", raw: StrPath | None) -> "Own | None":
@@ -373,13 +373,3 @@ def _own(place: str, choices: "Choices | None", raw: StrPath | None) -> "Own | N
     if raw is not None and catalog.is_data(place):
         raise ConfigError(f"raw: {place} is where the data are; leave it out")
     return understand(place, choices).own if choices else None
-
-
-def _path(place: StrPath | None) -> Path | None:
-    return None if place is None else Path(place)
-
-
-def _progress(progress: bool) -> Progress | None:
-    from rich.console import Console
-
-    return Shown(Console(stderr=True)) if progress else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_glass.api import StrPath, lists_are
+from edge_glass.api_arguments import StrPath, lists_are
 from edge_glass.core import manifest
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.manifest import Score

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edge_glass.api import Build, StrPath, _path, _progress, lists_are
+from edge_glass.api import Build
+from edge_glass.api_arguments import StrPath, folder_of, lists_are, path_of, progress_bars
 from edge_glass.core import locations
 from edge_glass.core.manifest import Manifest
 from edge_glass.core.progress import Progress
@@ -201,7 +202,7 @@ def caption(
     options = vision_model.Options(
         model, base_url, (captions.TASK,), language, at_once=connections, tokens=tokens
     )
-    asked, build = captions.caption(folder, options, column, name, _progress(progress))
+    asked, build = captions.caption(folder, options, column, name, progress_bars(progress))
     asked.check(place, "rows")
     assert build is not None  # all rows have been answered
     write_card.write_report(folder.parent)
@@ -239,9 +240,9 @@ def page(
     from edge_glass.release.load import addressed
     from edge_glass.vectors import web_page
 
-    folder, address = addressed(str(place), config, Path(out))
-    bar = _progress(progress) or Progress()
-    return web_page.write(folder, Path(out), data or address, _path(embeddings), bar)
+    folder, address = addressed(str(place), config, folder_of(out))
+    bar = progress_bars(progress) or Progress()
+    return web_page.write(folder, folder_of(out), data or address, path_of(embeddings), bar)
 
 
 def withdraw(

@@ -1,6 +1,7 @@
 """The command line: one command a verb."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+EMPTY = re.compile(r"--[\w-]+=")  # an option without its value
 GROUPS = {  # in the help; a command of none is one of builds
     "Versions": "push diff history reproduce append amend withdraw compact purge why",
     "Vectors": "embed score index search serve page align views",
@@ -123,13 +125,15 @@ def plan(
     from edge_glass.cli import terminal
     from edge_glass.corpora import catalog
     from edge_glass.pipeline import estimate as planning
+    from edge_glass.pipeline.unused_options import unused_options
 
     if raw is None and all(map(catalog.is_our_sample, names)):
         session.spare_memory()  # before a builder is imported
     wanted = variants(names, set_, name, own.choices(), licences)
+    session.refuse(unused_options(wanted, raw is not None, fetch_clips=False))
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if not any(each.exact for each in plans):
-        session.ignored("no rows are here to be counted, as long as nothing is fetched", "--limit")
+        session.ignored(planning.UNCOUNTED, "--limit")
     if json:
         terminal.as_json([asdict(each) | {"fetch_bytes": each.fetch_bytes} for each in plans])
     else:
@@ -230,6 +234,7 @@ def build(
     from edge_glass.corpora import catalog
     from edge_glass.pipeline.build import Options
     from edge_glass.pipeline.remote_output import Away
+    from edge_glass.pipeline.unused_options import unused_options
     from edge_glass.release import write_card
     from edge_glass.sources.row_fetch import Limits, Network
 
@@ -244,7 +249,9 @@ def build(
         wanted, chosen = [], [built_verbs.filtered(names or [], out, name, where, jobs)]
     if cookies is not None and not cookies.is_file():
         raise ConfigError(f"--cookies {cookies}: no such file")
-    _check_used(wanted, raw, fetch_clips)
+    session.refuse(unused_options(wanted, raw is not None, fetch_clips))
+    session.apart("--rebuild", "--keep", "--check")
+    session.apart("--refresh", "--retry-failed")
     web = Limits(connections, per_host, intranet=intranet)
     network = Network(cookies, proxy, at_once, per_minute, seconds, fetch_clips, web)
     jobs, away = jobs or cores(), Away(out) if "://" in out else None
@@ -283,34 +290,6 @@ def _built(
             else:
                 problems += error.problems
     return manifests, problems
-
-
-def _check_used(wanted: list["Variant"], raw: Path | None, fetch_clips: bool) -> None:
-    """Raise ConfigError over options that the sources of these configs have no use for."""
-    from edge_glass.core.spec import CLIPS
-
-    specs = [variant.kind.spec() for variant in wanted]
-    fetched = {source.fetch for spec in specs for source in spec.sources.values()}
-    clips = ("--cookies", "--proxy", "--clips-at-once", "--clips-per-minute", "--clip-seconds")
-    if not fetched.intersection(CLIPS):
-        session.ignored("no clips are fetched for these configs", "--fetch-clips", *clips)
-    elif raw and not fetch_clips:
-        session.ignored("with --raw no clips are fetched, but for --fetch-clips", *clips)
-    if not fetched - {*CLIPS, None}:
-        urls = ("--connections", "--per-host", "--intranet", "--retry-failed", "--refresh")
-        session.ignored("these configs name no URLs", *urls)
-    session.apart("--rebuild", "--keep", "--check")
-    session.apart("--refresh", "--retry-failed")
-    requests = [variant.builder().request() for variant in wanted]
-    if requests and all(each.samples for each in requests):
-        session.ignored("bundled files are read, no others", "--raw")
-    if raw or (requests and not any(each.has_addresses for each in requests)):
-        session.ignored("nothing is fetched from addresses of upstream", "--mirror")
-    if not raw:
-        session.ignored("it is about the files of --raw", "--unverified", "--fetch-clips")
-    sources = [source for each in requests for source in each.sources.values()]
-    if not any(source.checksum or source.rows is not None for source in sources):
-        session.ignored("upstream says no checksums and no numbers of rows", "--unverified")
 
 
 def _name(command: CommandInfo) -> str:
@@ -353,6 +332,8 @@ def main(arguments: list[str] | None = None) -> None:
         _keep_alone(sys.argv[1:2])
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
+        if any(each == "" or EMPTY.fullmatch(each) for each in arguments or sys.argv[1:]):
+            raise ConfigError("an argument is empty: is a variable of your shell not set?")
         app(arguments)
     except SystemExit as end:
         if end.code == INTERRUPTED:

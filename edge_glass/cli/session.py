@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
@@ -93,6 +93,12 @@ def ignored(why: str, *options: str) -> None:
     """Raise ConfigError if any of these options was given: it would do nothing, for `why`."""
     if given := [option for option in options if option in _given]:
         raise ConfigError(f"{', '.join(given)}: {why}; leave it out")
+
+
+def refuse(unused: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+    """Raise ConfigError if any option was given of those that would do nothing, each for a why."""
+    for why, options in unused:
+        ignored(why, *options)
 
 
 def only(why: str, *options: str) -> None:

@@ -17,6 +17,8 @@ from edge_glass.sources import archives, contents, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.obtain import find, obtain, store
 
+UNCOUNTED = "no rows are here to be counted, as long as nothing is fetched"
+
 
 @dataclass
 class SourcePlan:

@@ -25,6 +25,8 @@ from edge_glass.core.errors import ConfigError
 from edge_glass.core.spec import CLIPS
 from edge_glass.corpora import catalog
 from edge_glass.corpora.understand import Choices, understand
+from edge_glass.pipeline import unused_options as rules
+from edge_glass.pipeline.unused_options import unused_options
 
 COMMON = {"--help", "--quiet", "--verbose", "--log"}  # of all commands, tested once
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -94,6 +96,7 @@ REFUSED = [  # the last option of each line would do nothing
     f"build {SAMPLE} --raw samples/clotho",
     "build ./samples/ljspeech/LJSpeech-1.1 --mirror http://127.0.0.1:9",
     *(f"{verb} ./samples/ljspeech/LJSpeech-1.1 --raw samples" for verb in ("build", "plan")),
+    f"plan {SAMPLE} --raw samples/clotho",
     "build musiccaps --raw samples/musiccaps --cookies README.md",
     f"plan {SAMPLE} --licences commercial --set licences=[permissive]",
     "plan clotho --limit 5",
@@ -227,7 +230,8 @@ def _steps(node: ast.AST, helpers: Helpers) -> Ways:
         called = ast.unparse(node.func).rpartition(".")[2]
         code = helpers.get(called, ast.Module([], []))
         refused = named(node) if called in ("ignored", "apart") else set()
-        refused |= named(code) if called.startswith("_check") else set()
+        code = ast.parse(Path(rules.__file__).read_text()) if called == "unused_options" else code
+        refused |= named(code) if called.startswith(("_check", "unused")) else set()
         refused |= {EVERY} if [*calls(code, "only")] else set()
     return {(reads | refused, on) for reads, on in inner}
 
@@ -302,7 +306,7 @@ def test_each_option_of_build_is_used_by_a_config_or_refused(
         is_used &= raw is not None or option not in ("--unverified", "--fetch-clips")
         is_used &= not clips or (raw is not None and bool(fetched & {*CLIPS}))
         try:
-            main._check_used([variant], raw, clips)
+            session.refuse(unused_options([variant], raw is not None, clips))
         except ConfigError:
             assert not is_used, given
         else:
@@ -339,7 +343,7 @@ def test_each_option_is_used_by_own_data_or_refused(
             monkeypatch.setattr(session, "_given", given)
             try:
                 (variant,) = options_of.variants([place], None, None, said)
-                main._check_used([variant], raw or (tmp_path if "--raw" in given else None), False)
+                session.refuse(unused_options([variant], "--raw" in given, fetch_clips=False))
             except ConfigError:
                 assert not is_used, (verb, given)
             else:
