@@ -6,7 +6,7 @@ In a type they are quoted: it would be looked up, and the library imported, wher
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["duckdb", "np", "pa", "pc", "sqlite3"]
+__all__ = ["duckdb", "np", "pa", "pc", "ray", "sqlite3"]
 
 
 class _Library:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
+    import ray
 else:
-    duckdb, np, pa, pc, sqlite3 = map(
-        _Library, ("duckdb", "numpy", "pyarrow", "pyarrow.compute", "sqlite3")
+    duckdb, np, pa, pc, ray, sqlite3 = map(
+        _Library, ("duckdb", "numpy", "pyarrow", "pyarrow.compute", "ray", "sqlite3")
     )

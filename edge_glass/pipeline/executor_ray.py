@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from edge_glass.core import row_counts
 from edge_glass.core.errors import ConfigError, NetworkError, SpaceError
 from edge_glass.core.extras import needs
+from edge_glass.core.libraries import ray
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -24,8 +25,6 @@ SAME = ("edge-glass", "ahocorasick_rs", "duckdb", "numpy", "pillow", "pyarrow", 
 def connected(address: str) -> Iterator["Cluster"]:
     """The cluster at an address. Raises EdgeGlassError if none answers."""
     needs("--ray", "ray", "ray")
-    import ray
-
     if ray.is_initialized():  # by the program that calls us, which goes on with it
         yield Cluster()
         return
@@ -63,8 +62,6 @@ class Cluster:
 
     def workers(self, jobs: int) -> int:
         """The processors of all nodes; `jobs` is for one machine."""
-        import ray
-
         return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def run(
@@ -75,8 +72,6 @@ class Cluster:
         What a lost node was at is done again by another. Raises what a task raises, and
         EdgeGlassError if it cannot be done anywhere.
         """
-        import ray
-
         remote = ray.remote(num_cpus=1, max_retries=TRIES)(_do)
         rest, waiting = deque(tasks), dict[Any, Task]()
         try:
@@ -92,8 +87,6 @@ class Cluster:
                 ray.cancel(left, force=True)
 
     def _result(self, ended: Any) -> Any:
-        import ray
-
         try:
             result, (done, dropped) = ray.get(ended)
         except ray.exceptions.RayTaskError as error:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
 from typing import IO, Any, NoReturn, Self
 
@@ -91,7 +91,7 @@ class Writer:
 
         Raises SpaceError if the disk has no room for them.
         """
-        self._bound(total)
+        self.bound(total)
         free = shutil.disk_usage(self.folder).free
         if total > free:
             raise SpaceError(
@@ -103,9 +103,7 @@ class Writer:
     def open(self, name: str, regular: bool = True) -> IO[bytes]:
         """A member for writing; its parents are made."""
         path = self.path(name, regular)
-        self.members += 1
-        if self.members > MAX_MEMBERS:
-            self.refuse(f"more than {MAX_MEMBERS} members")
+        self.add()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("wb")
@@ -116,15 +114,26 @@ class Writer:
 
     def path(self, name: str, regular: bool = True) -> Path:
         """The place of a member."""
-        parts = PurePosixPath(name).parts
+        return self.folder.joinpath(*self.parts(name, regular))
+
+    def parts(self, name: str, regular: bool = True) -> list[str]:
+        """The folders that a member is in, and its name there."""
+        # not pathlib's: it interns each part, and a tar may have millions
+        parts = [part for part in name.split("/") if part not in ("", ".")]
         if not regular or not parts or ".." in parts or name.startswith("/") or "\0" in name:
             self.refuse(f"member {name!r} is no regular file or would leave its folder")
-        return self.folder.joinpath(*parts)
+        return parts
+
+    def add(self) -> None:
+        """Told of a member before it is used."""
+        self.members += 1
+        if self.members > MAX_MEMBERS:
+            self.refuse(f"more than {MAX_MEMBERS} members")
 
     def count(self, size: int) -> None:
         """Told of bytes before they are written."""
         self.done += size
-        self._bound(self.done)
+        self.bound(self.done)
         self.tick(self.done, self.total)
 
     def copy(self, stream: IO[bytes], name: str, regular: bool) -> None:
@@ -137,10 +146,12 @@ class Writer:
     def refuse(self, why: str) -> NoReturn:
         """Raise the error of an archive that is not unpacked."""
         raise SourceError(
-            f"{self.archive}: {why}: nothing of it is used. Get it again from upstream."
+            f"{self.archive}: {why}: nothing of it is used. Delete it and get it again from "
+            "upstream."
         )
 
-    def _bound(self, size: int) -> None:
+    def bound(self, size: int) -> None:
+        """Told of bytes that are known of so far."""
         if size > self.limit:
             self.refuse(f"unpacks to more than {MAX_GROWTH} times its size")
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, cast
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import sync_folder as sync
@@ -88,7 +88,7 @@ class Tar(Place):
         file.seek(offset)
         data = file.read(size)
         if len(data) < size:
-            _refuse(self.archive, "changed since it was indexed")
+            raise SourceError(f"{self.archive}: changed since it was indexed: get it again")
         return data
 
     def beside(self) -> "Tar":
@@ -151,7 +151,7 @@ def _index(archive: Path, folder: Path, tick: Tick) -> None:
     try:
         with closing(sqlite3.connect(folder / _MEMBERS)) as db, closing(_file(archive)) as file:
             db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
-            _Pass(archive, file, db, tick).run()
+            _Pass(file, db, archives.Writer(archive, folder, tick)).run()
             db.executescript(_INDEXES)
             if not archive.name.endswith(".tar"):
                 cast(Any, file).export_index(str(folder / _SEEK))
@@ -172,46 +172,32 @@ def _described(folder: Path) -> dict[str, int | dict[str, str]]:
 class _Pass:
     """One reading of a tar from end to end."""
 
-    def __init__(
-        self, archive: Path, file: IO[bytes], db: "sqlite3.Connection", tick: Tick
-    ) -> None:
-        self._archive, self._file, self._db, self._tick = archive, file, db, tick
-        self._limit = archive.stat().st_size * archives.MAX_GROWTH + archives.SPARE
+    def __init__(self, file: IO[bytes], db: "sqlite3.Connection", writer: archives.Writer) -> None:
+        self._file, self._db, self._writer = file, db, writer
 
     def run(self) -> None:
         try:
-            with tarfile.open(fileobj=_Headers(self._archive, self._file), mode="r:") as tar:  # type: ignore[call-overload]
-                position = 0
+            with tarfile.open(fileobj=_Headers(self._writer, self._file), mode="r:") as tar:  # type: ignore[call-overload]
                 while (member := tar.next()) is not None:
                     tar.members.clear()  # tarfile keeps them all otherwise
-                    self._check(member, position)
                     if not member.isdir():
-                        self._add(member, position)
-                        position += 1
-                    self._tick(tar.offset, None)
+                        self._add(member)
+                    self._writer.tick(tar.offset, None)
                 self._end(tar.offset)
         except OSError as error:
             if error.errno is not None:  # the disk, not the archive
                 raise
-            _refuse(self._archive, f"damaged ({error})")
+            self._writer.refuse(f"damaged ({error})")
         except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            _refuse(self._archive, f"damaged ({error})")
+            self._writer.refuse(f"damaged ({error})")
         self._db.commit()
 
-    def _check(self, member: tarfile.TarInfo, position: int) -> None:
-        name, parts = member.name, _parts(member.name)
-        if ".." in parts or name.startswith("/") or "\0" in name:
-            _refuse(self._archive, f"member {name!r} would leave its folder")
-        regular = member.isdir() or (bool(parts) and member.isreg() and not member.issparse())
-        if not regular:
-            _refuse(self._archive, f"member {name!r} is no regular file")
-        if position >= archives.MAX_MEMBERS:
-            _refuse(self._archive, f"more than {archives.MAX_MEMBERS} members")
-        if member.size < 0 or member.offset_data + member.size > self._limit:
-            _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
-
-    def _add(self, member: tarfile.TarInfo, position: int) -> None:
-        *folders, name = _parts(member.name)
+    def _add(self, member: tarfile.TarInfo) -> None:
+        position = self._writer.members
+        regular = member.isreg() and not member.issparse() and member.size >= 0
+        *folders, name = self._writer.parts(member.name, regular)
+        self._writer.add()
+        self._writer.bound(member.offset_data + member.size)
         row = (position, os.fsencode("/".join(folders)), os.fsencode(name))
         add = "INSERT INTO members VALUES (?, ?, ?, ?, ?)"
         self._db.execute(add, (*row, member.offset_data, member.size))
@@ -226,31 +212,19 @@ class _Pass:
         """Tarfile takes a damaged header for the end: only a block of zeros is one."""
         self._file.seek(offset)
         if self._file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            _refuse(self._archive, f"damaged or cut short at byte {offset} of the tar")
+            self._writer.refuse(f"damaged or cut short at byte {offset} of the tar")
         while self._file.read(2**20):  # to the end, where the checksum stands
-            if self._file.tell() > self._limit:
-                _refuse(self._archive, f"unpacks to more than {archives.MAX_GROWTH} times its size")
+            self._writer.bound(self._file.tell())
 
 
 class _Headers:
     """What tarfile reads: headers only, of a bounded size."""
 
-    def __init__(self, archive: Path, file: IO[bytes]) -> None:
-        self._archive, self._file = archive, file
+    def __init__(self, writer: archives.Writer, file: IO[bytes]) -> None:
+        self._writer, self._file = writer, file
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MAX_HEADER:
-            _refuse(self._archive, "a member's header is larger than any name")
+            self._writer.refuse("a member's header is larger than any name")
         return self._file.read(size)
-
-
-def _parts(name: str) -> list[str]:
-    # not pathlib: it interns each part, and a tar may have millions
-    return [part for part in name.split("/") if part not in ("", ".")]
-
-
-def _refuse(archive: Path, why: str) -> NoReturn:
-    raise SourceError(
-        f"{archive}: {why}: nothing of it is used. Delete it and get it again from upstream."
-    )
