@@ -90,11 +90,8 @@ class DatasetsBuilder(datasets.GeneratorBasedBuilder):
                     yield example["id"], example
             except Dropped as drop:
                 if drop.outcome not in LEFT_OUT:
-                    self._log_drop(row, drop)
-
-    def _log_drop(self, row: Row, drop: Dropped) -> None:
-        message = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
-        datasets.logging.get_logger(__name__).warning(message)
+                    said = f"{self.corpus}: {row.id} dropped: {drop.outcome} {drop.detail}"
+                    datasets.logging.get_logger(__name__).warning(said)
 
     def _as_dataset(self, *args: Any, **kwargs: Any) -> datasets.Dataset:
         return cast(datasets.Dataset, decodable(super()._as_dataset(*args, **kwargs)))

@@ -68,6 +68,7 @@ def of_lines(
     lines: Iterable[tuple[int, str]],
     pattern: re.Pattern[str],
     make: Callable[[JsonObject], Row],
+    member: str = "",
 ) -> Iterator[Row]:
     """The rows of a text file, by a pattern; lines that do not fit are malformed, empty ones none.
 
@@ -77,6 +78,7 @@ def of_lines(
         lines: with their numbers, as `raw.lines` gives them.
         pattern: of a whole line.
         make: makes a row of the pattern's named groups.
+        member: the file's name, if the source is an archive or folder of several.
 
     Returns:
         A row for each line.
@@ -85,7 +87,7 @@ def of_lines(
         match = pattern.fullmatch(line)
         if line.strip():
             said = match.groupdict() if match else Malformed(f"not as expected: {line:.80}")
-            yield parsed(split, source, number, said, make)
+            yield parsed(split, source, f"{member} line {number}".lstrip(), said, make)
 
 
 def matched(

@@ -46,6 +46,8 @@ def test_lines_that_do_not_fit_a_pattern_are_rows_too() -> None:
         ("wren", "line 1", None),
         ("line 3", "line 3", ("malformed_row", "not as expected: no number")),
     ]
+    places = [row.id for row in of_lines("", "songs", lines, pattern, make, "b/list")]
+    assert places == ["wren", "b/list line 3"]  # apart from those of another file of the archive
 
 
 @pytest.mark.parametrize("packing", ["", ".tar", ".tar.gz"])
