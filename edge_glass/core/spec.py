@@ -235,6 +235,12 @@ class Spec(BaseModel, extra="forbid"):
     splits: Splits = Splits()
     configs: dict[str, Parameters]
 
+    @property
+    def names_files(self) -> bool:
+        """Whether records may name files that no folder lists, as those behind a link to one."""
+        files = any(c.role in KINDS and c.stored_as == "file" for c in self.columns.values())
+        return self.layout is None or (self.layout != "media" and files)
+
     @model_validator(mode="after")
     def _columns_are_apart(self) -> Self:
         roles = [column.role for column in self.columns.values()]

@@ -323,6 +323,7 @@ class Corpus(ABC):
             splits=splits,
             samples=self.room("samples") / self.corpus if self.config.bundled else None,
             beside=tuple(self.BESIDE),
+            links=self.spec().names_files,
             ignored=tuple(sorted(fetched.ignore_opt_outs or ())) if fetched else (),
             max_bytes=fetched.max_bytes if fetched else None,
         )

@@ -22,7 +22,7 @@ from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.params import CaptionParams
 from edge_glass.corpora.rows import parsed
-from edge_glass.media.features import Sequence, Value
+from edge_glass.media.features import Value
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.row_media import Media
 
@@ -130,7 +130,9 @@ class OwnCorpus(Corpus):
         features: Features = {"id": Value("string")}
         for name, column in self.spec().columns.items():
             if column.role in KINDS:
-                features |= own_files.renamed(name, column.role, self._features(column))
+                features |= own_files.renamed(
+                    name, column.role, own_files.features_of(column, self.config)
+                )
             elif column.role == "caption":
                 several = isinstance(self.config, CaptionParams)
                 one = {"caption": Value("string")}
@@ -138,15 +140,6 @@ class OwnCorpus(Corpus):
             elif column.role != "id":
                 features[name] = values.feature(column)
         return Features(features)
-
-    def _features(self, column: Column) -> Features:
-        if column.role == "image":
-            features = self.config.image_features()
-        elif column.role == "video":
-            features = self.config.video_features()
-        else:
-            features = self.config.audio_features() | {"duration": Value("float64")}
-        return {n: Sequence(each) for n, each in features.items()} if column.several else features
 
     @override
     def parts(self, split: str, raw: Raw) -> "list[Part]":
@@ -317,7 +310,10 @@ class OwnCorpus(Corpus):
 
     def _list(self, name: str, column: Column, row: Row, media: Media) -> JsonObject:
         """The columns of a list of media, each a list of values. Raises Dropped if one is lost."""
-        names, features = row.fields[own_files.NAMED].get(name), self._features(column)
+        names, features = (
+            row.fields[own_files.NAMED].get(name),
+            own_files.features_of(column, self.config),
+        )
         if names is None:
             return dict.fromkeys(features)
         if column.stored_as == "bytes":
@@ -386,7 +382,7 @@ class OwnCorpus(Corpus):
     ) -> JsonObject:
         """The columns of a medium."""
         if data is None:
-            return dict.fromkeys(self._features(self.media[name]))
+            return dict.fromkeys(own_files.features_of(self.media[name], self.config))
         if ask := row.fetch_request if self.media[name].stored_as == "clip" else None:
             label = row.id + PurePosixPath(media.name).suffix
             if kind == "video":

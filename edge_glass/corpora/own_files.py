@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.core.row import JsonObject, Row
+from edge_glass.core.row import Features, JsonObject, Row
 from edge_glass.core.spec import Column
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
@@ -17,6 +18,7 @@ from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.corpora.params import AudioParams, CaptionParams, CorpusConfig
 from edge_glass.corpora.video_params import VideoParams
+from edge_glass.media.features import Sequence, Value
 from edge_glass.sources.folder import nfc
 
 SPAN = ("start", "end", "length")  # roles of what says the seconds of a recording
@@ -35,6 +37,17 @@ def renamed(name: str, kind: str, columns: JsonObject) -> JsonObject:
     if name == kind:
         return columns
     return {name if key == kind else f"{name}_{key}": value for key, value in columns.items()}
+
+
+def features_of(column: Column, config: Any) -> Features:
+    """The columns of Parquet that a column of media becomes."""
+    if column.role == "image":
+        features = config.image_features()
+    elif column.role == "video":
+        features = config.video_features()
+    else:
+        features = config.audio_features() | {"duration": Value("float64")}
+    return {n: Sequence(each) for n, each in features.items()} if column.several else features
 
 
 def all_files(media: JsonObject) -> list[str]:

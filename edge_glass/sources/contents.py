@@ -53,15 +53,18 @@ class Contents:
     sha256: str
 
 
-def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) -> Contents:
+def contents(
+    root: Path, listing: Path, tick: Tick, beside: Iterable[str] = (), links: bool = True
+) -> Contents:
     """What lies below `root`, and the files of the names `beside` that lie next to it.
 
+    `links` to folders are followed, where what is read may name files behind them.
     The file `listing` keeps the digests: a file is read again if its size or the time of its last
     change is another. Folders that builds were written into are left out.
     """
     known, files, size, total = _Known(listing), 0, 0, hashlib.sha256()
     with AtomicFile(listing) as written:
-        for folder, name in _files(root):
+        for folder, name in _files(root, links):
             path = root.joinpath(*folder, name)
             stat, place = path.stat(), "/".join((*folder, name))
             # no program can set the time of the last change back
@@ -78,24 +81,26 @@ def contents(root: Path, listing: Path, tick: Tick, beside: Iterable[str] = ()) 
     return Contents(files, size, total.hexdigest())
 
 
-def size(place: Path) -> int:
+def size(place: Path, links: bool = True) -> int:
     """Bytes of a file, or of all files of a folder that `contents` reads."""
     if place.is_file():
         return place.stat().st_size
-    return sum(place.joinpath(*folder, name).stat().st_size for folder, name in _files(place))
+    return sum(
+        place.joinpath(*folder, name).stat().st_size for folder, name in _files(place, links)
+    )
 
 
 def _digest(path: Path, size: int) -> str:
     return f"{size} bytes" if size >= UNREAD else records.sha256(path)
 
 
-def _files(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Folder and name of each regular file, sorted, links followed, each folder once.
+def _files(root: Path, links: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Folder and name of each regular file, sorted, each folder once.
 
     What Git keeps of them in a clone is left out.
     """
     seen = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, followlinks=links):
         stat = Path(folder).stat()
         if (stat.st_dev, stat.st_ino) in seen:
             folders.clear()

@@ -42,6 +42,7 @@ class Request:
     splits: dict[str, list[str]]  # chosen split -> names of its sources
     samples: Path | None = None  # the bundled files, of a config that is made of them
     beside: tuple[str, ...] = ()  # files that are read beside a folder of raw files
+    links: bool = True  # to folders are followed, as records may name files behind them
     ignored: tuple[str, ...] = ()  # checks of consent that the config opts out of
     max_bytes: int | None = None  # of one file that is fetched by URL
     home: Path | None = None  # the folder that paths of one's own data begin from
@@ -192,7 +193,8 @@ class _Asked:
             if not place.is_dir():
                 return checksums(place)
             listing = store() / "listings" / sha256(bytes(place.absolute())).hexdigest()
-            seen = contents(place, listing, partial(tick, place.name), self.request.beside)
+            named, request = partial(tick, place.name), self.request
+            seen = contents(place, listing, named, request.beside, request.links)
         return replace(facts, files=seen.files, bytes=seen.bytes, content=seen.sha256)
 
     def _opened(self, located: dict[str, Path], facts: dict[str, SourceFacts], expect: bool) -> Raw:

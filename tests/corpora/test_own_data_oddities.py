@@ -16,6 +16,7 @@ from ownfiles import jpeg, lines, put, table, tarred
 from server import Files
 
 from edge_glass.audit.verify import verify
+from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.corpora.understand import Choices, understand
 
@@ -273,6 +274,24 @@ def test_what_is_not_read_is_listed(at: Path) -> None:
     (at / "b").symlink_to("../big")
     left_out = understand(at).left_out
     assert "not UTF-8" in left_out["list.csv"] and "a link to a folder" in left_out["b"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_lies_behind_a_link_is_digested_where_a_table_may_name_it(
+    listed: bool, at: Path, cli: Cli
+) -> None:
+    put(at / "1.jpg", jpeg(1))
+    put(Path("big") / "2.jpg", jpeg(2))
+    put(Path("big") / "3.bin", b"much more")
+    (at / "b").symlink_to("../big")
+    if listed:
+        table(
+            at / "metadata.csv", [{"file_name": n, "text": "A bird."} for n in ("1.jpg", "b/2.jpg")]
+        )
+    assert cli("build", "d").code == 0
+    build = manifest.read(Path("data/d"))
+    assert build.outcomes() == {"kept": 2 if listed else 1}
+    assert build.sources[0].files == (4 if listed else 1)
 
 
 def test_lines_that_are_no_urls_are_asked_for(at: Path) -> None:
