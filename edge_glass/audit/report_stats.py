@@ -65,9 +65,10 @@ def _read(folder: Path, build: Manifest, hidden: Path) -> Facts:
 
 def _histograms(connection: duckdb.DuckDBPyConnection, columns: Features) -> list[Facts]:
     wanted = [("Bytes of a source file", "bytes", "ledger WHERE outcome = 'kept'")]
-    if "duration" in columns:
+    plain = {name for name, feature in columns.items() if not is_list(feature)}
+    if "duration" in plain:
         wanted.append(("Duration, seconds", "duration", "data"))
-    if {"width", "height"} <= columns.keys():
+    if {"width", "height"} <= plain:
         wanted.append(("Shorter side, pixels", "least(width, height)", "data"))
     for name in with_role(columns, ColumnRole.CAPTION):
         text = f"unnest({quoted(name)})" if is_list(columns[name]) else quoted(name)

@@ -108,7 +108,8 @@ class Keys:
         ours |= {"image_jpegs", *map(str.lower, columns)}
         if self.profiles[key].type != "string":  # as the report counts texts of these names
             ours |= {"license", "language"}
-        return f"listed_{key}" if key.lower() in ours or key.startswith("row.") else key
+        taken = key.lower() in ours or key.startswith("row.")
+        return f"listed_{key}" if taken else key or "unnamed"
 
     def _column(self, key: str, profile: KeyProfile) -> Column:
         name, said = key.lower(), self.roles.get(key)

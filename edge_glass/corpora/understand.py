@@ -18,6 +18,7 @@ from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import (
     media_columns,
     media_folders,
+    shards,
     split_lists,
     table_batches,
     table_records,
@@ -152,6 +153,7 @@ class _Reading:
             suffixes = {_suffix(name.rpartition("/")[2]) for name in self._files.names()}
             unread = sorted(suffixes - {*media_folders.KINDS, *media_folders.MEMBERS})
             self._left_out |= dict.fromkeys(map("*.{}".format, unread), "neither media nor text")
+            self._left_out |= {} if suffixes else shards.unread(self._files)
             return ("webdataset" if suffixes else "mds"), [], "a folder of shards"
         if asked in (None, "media", "ljspeech"):
             self._see_lists()

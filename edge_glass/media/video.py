@@ -180,7 +180,7 @@ def section(data: bytes, start: float, end: float) -> bytes:
     options = {"fflags": "+bitexact"}
     with _opened(data) as file, container.pyav().open(out, "w", "mp4", options=options) as cut:
         stream = file.streams.video[0]
-        copied = cut.add_stream_from_template(stream)
+        copied = cut.add_stream_from_template(stream, opaque=True)  # as it is, not to encode
         file.seek(int(start / stream.time_base), stream=stream)
         for packet in file.demux(stream):
             if packet.pts is None:

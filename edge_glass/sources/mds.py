@@ -7,9 +7,11 @@ Nothing is unpickled.
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,17 @@ NUMBERS = (
     "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32",
     "float64",
 )  # fmt: skip
+ARRAYS = {int(re.sub(r"\D", "", each)) + "uif".index(each[0]): each for each in NUMBERS}
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "str": lambda data: data.decode(errors="surrogateescape"),
     "int": lambda data: int(np.frombuffer(data, "<i8")[0]),
     "json": json.loads,
     "str_int": lambda data: int(data.decode()),
     "str_float": lambda data: float(data.decode()),
+    "str_decimal": lambda data: data.decode(),
 }
 FILES = ("bytes", "jpeg", "png")  # encodings of values that are files
+LISTS = ("jpegarray", "jpeg_array", "list[jpeg]", "list[png]")  # of lists of such
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,48 @@ class Shard:
 
     def decoded(self, name: str, data: bytes) -> Any:
         """A value that is no file; None if its encoding is one that is not read."""
-        encoding = self.columns[name]
+        encoding, _, more = self.columns[name].partition(":")
         if encoding in NUMBERS:
             return np.frombuffer(data, encoding)[0].item()
+        if encoding == "ndarray":
+            return _array(data, *filter(None, more.split(":")))
         return DECODERS[encoding](data) if encoding in DECODERS else None
+
+    def file(self, name: str, data: bytes) -> bytes | list[bytes]:
+        """The file that a value is, or the list of such. Raises ValueError if it is damaged."""
+        encoding = self.columns[name]
+        if encoding not in LISTS:
+            return data
+        return _items(data[4:] if encoding.startswith("list") else data)  # four bytes of zeros
+
+
+def _array(data: bytes, dtype: str = "", said: str = "") -> Any:
+    """An array as lists; its type and shape stand before its numbers, where they are not `said`."""
+    head = memoryview(data)
+    if not dtype:
+        dtype, head = ARRAYS[head[0]], head[1:]
+    if said:
+        shape = [*map(int, said.split(","))]
+    else:
+        axes, size = head[0] >> 2, 2 ** (head[0] & 3)
+        shape = np.frombuffer(head[1 : 1 + axes * size], f"<u{size}").tolist()
+        head = head[1 + axes * size :]
+    return np.frombuffer(head, dtype).reshape(shape).tolist()
+
+
+def _items(data: bytes) -> list[bytes]:
+    """The items of a list: how many, the size of each, and they themselves."""
+    count = int.from_bytes(data[:4], "little")
+    ends = [*accumulate(np.frombuffer(data, "<u4", count, 4).tolist(), initial=4 + 4 * count)]
+    if ends[-1] != len(data):
+        raise ValueError(f"{count} items of {ends[-1]} bytes, there are {len(data)}")
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
+def is_read(encoding: str) -> bool:
+    """Whether values of this encoding are read."""
+    kind = encoding.partition(":")[0]
+    return kind in ("ndarray", *NUMBERS, *DECODERS, *FILES, *LISTS)
 
 
 def shards(index: Path, unpacked: Path) -> list[Shard]:

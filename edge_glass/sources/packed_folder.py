@@ -124,7 +124,9 @@ def _value(path: Path, kind: str, member: str, unpacked: Path) -> Any:
             values = pc.struct_field(values, part)
         return values[0].as_py()
     shard = _shards(path.parent, unpacked).get(path)
-    return shard.sample(int(row)).get(column) if shard and int(row) < shard.samples else None
+    if shard is None or int(row) >= shard.samples or column not in shard.columns:
+        return None
+    return shard.file(column, shard.sample(int(row))[column])
 
 
 def arrow_table(path: Path) -> "pa.Table":

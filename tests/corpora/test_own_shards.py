@@ -7,6 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 from kit import Cli, entries, rows
+from own_pictures import mds_shards
 from ownfiles import jpeg, tarred
 
 from edge_glass.audit.verify import verify
@@ -110,3 +111,20 @@ def test_files_inside_of_other_values_are_told(at: Path, cli: Cli) -> None:
     records = [{"pair": {"left": picture(0)["image"]}, "n": 1}]
     datasets.Dataset.from_list(records, features=features).save_to_disk(str(at))
     assert "left out: pair: holds files inside of its values" in cli("plan", "d").err
+
+
+def test_a_list_of_pictures_may_be_called_as_one(at: Path, cli: Cli) -> None:
+    """And a column may have no name: the report is written all the same."""
+    features = datasets.Features(
+        {"image": datasets.List(datasets.Image()), "": datasets.Value("string")}
+    )
+    records = [{"image": [picture(0)["image"]], "": "x"}]
+    datasets.Dataset.from_list(records, features=features).save_to_disk(str(at))
+    assert cli("build", "d").code == 0
+    [row] = rows(Path("data/d")).values()
+    assert row["width"] == [40] and row["unnamed"] == "x"
+
+
+def test_what_is_encoded_otherwise_is_told(at: Path, cli: Cli) -> None:
+    mds_shards(at, "")
+    assert "left out: raw: encoded as pil, which is not read" in cli("plan", "d/mds").err

@@ -225,3 +225,17 @@ def test_a_section_keeps_its_pictures() -> None:
     found = video.read(part, Choice(1))
     assert (found.decoded, found.probe.seconds) == (24, 1.0)
     assert found.stills[0].jpeg == video.frame(data, 0.5)
+
+
+def test_a_section_of_av1_is_cut() -> None:
+    """LeRobot writes it so; the decoder is called otherwise than the codec."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("libsvtav1", rate=10, options={"g": "2", "preset": "12"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for grey in greys(*range(0, 200, 20)):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        file.mux(stream.encode())
+    with av.open(io.BytesIO(video.section(out.getvalue(), 0.4, 1))) as part:
+        means = [frame.to_ndarray(format="gray").mean() for frame in part.decode(video=0)]
+    assert means == pytest.approx([80, 100, 120, 140, 160, 180], abs=3)

@@ -306,13 +306,20 @@ def mds_packed(at: Path, url: str) -> None:
 
 
 def mds_shards(at: Path, url: str, packing: str | None = None) -> None:
-    encodings = {"caption": "str", "image": "jpeg", "index": "int", "score": "float32"}
+    encodings = {
+        "caption": "str", "image": "jpeg", "index": "int", "score": "float32",
+        "pages": "list[jpeg]", "grid": "ndarray", "raw": "pil",
+    }  # fmt: skip
     for split, numbers in (("train", (1, 2)), ("val", (3,))):
         samples = []
         for n in numbers:
             score = struct.pack("<f", n / 2)
-            parts = [f"No. {n}".encode(), jpeg(n), struct.pack("<q", n), score]
-            samples.append(struct.pack("<II", len(parts[0]), len(parts[1])) + b"".join(parts))
+            pages = [jpeg(n), jpeg(0)]
+            pages = struct.pack("<4I", 0, 2, *map(len, pages)) + b"".join(pages)
+            grid = bytes([17, 2 << 2, 1, 2]) + struct.pack("<2h", n, -n)  # int16 of 1 by 2
+            parts = [f"No. {n}".encode(), jpeg(n), struct.pack("<q", n), score, pages, grid, b"raw"]
+            sizes = [len(parts[at]) for at in (0, 1, 4, 5, 6)]
+            samples.append(struct.pack("<5I", *sizes) + b"".join(parts))
         config = b'{"version": 2}'
         begin = 4 * (2 + len(samples)) + len(config)
         edges = [begin + sum(map(len, samples[:k])) for k in range(len(samples) + 1)]
@@ -325,8 +332,8 @@ def mds_shards(at: Path, url: str, packing: str | None = None) -> None:
         put(at / "mds" / split / (f"{name}.zstd" if packing else name), packed if packing else data)
         shard = {
             "column_encodings": [*encodings.values()], "column_names": [*encodings],
-            "column_sizes": [None, None, 8, 4], "compression": packing, "format": "mds",
-            "hashes": [],
+            "column_sizes": [None, None, 8, 4, None, None, None], "compression": packing,
+            "format": "mds", "hashes": [],
             "raw_data": {"basename": "shard.00000.mds", "bytes": edges[-1], "hashes": {}},
             "samples": len(samples), "size_limit": 67108864, "version": 2, "zip_data": zipped,
         }  # fmt: skip

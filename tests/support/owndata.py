@@ -255,7 +255,8 @@ CASES = {
     ),
     "mds": Case(
         "MDS shards", "mds", mds_shards, {"train": 2, "validation": 1},
-        ("image", "caption", "index", "score"), {"caption": "No. 1", "score": 0.5},
+        ("image", "pages", "caption", "index", "score", "grid"),
+        {"caption": "No. 1", "score": 0.5, "grid": [[1, -1]]},
     ),
     "mds_packed": Case(
         "MDS shards that are packed (zstd, gz, bz2)", "mds", mds_packed,

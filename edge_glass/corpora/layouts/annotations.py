@@ -22,10 +22,7 @@ from edge_glass.corpora.layouts.tables import SPLIT
 from edge_glass.sources import json_text
 
 NUMBER = re.compile(r"(\d+)\.\w+$")
-KEPT = (  # of an annotation
-    "caption", "bbox", "category_id", "area", "iscrowd", "multiple_choice_answer", "answers",
-    "question_type", "answer_type",
-)  # fmt: skip
+IDS = ("id", "image_id", "question_id", "category_id")  # that join lists, and are not published
 OWNERS, ANNOTATIONS = ("images", "questions"), "annotations"
 ROWS = 5000  # on their way at a time
 Item = JsonObject
@@ -89,9 +86,7 @@ class _Lists:
                 is_image = key == "images"
                 image = item.get("id", item.get("imgid")) if is_image else item.get("image_id")
                 ids = (_key(image), _key(item.get("question_id")))
-                names = KEPT if key == ANNOTATIONS else [*item]
-                kept = {name: item[name] for name in names if name in item}
-                self._waiting.append((key, *ids, json.dumps(kept)))
+                self._waiting.append((key, *ids, json.dumps(item)))
                 if len(self._waiting) == ROWS:
                     self._write()
         self._write()
@@ -103,13 +98,14 @@ class _Lists:
     def joined(self, owners: str, key: str) -> Iterator[tuple[Item, list[Item]]]:
         """Each image or question, in source order, with its annotations in theirs.
 
-        An image that stands in the files of captions and of objects is one.
+        An image that stands in the files of captions and of objects is one, and so is a question
+        of two files: those of VQA's test-dev are in test, too.
         """
         self._connection.execute(f"CREATE INDEX by_key ON items (list, {key})")
         rows = self._connection.execute(f"""
             SELECT owners.place, owners.said, notes.said FROM (
                 SELECT min(rowid) AS place, said, {key} FROM items WHERE list = '{owners}'
-                GROUP BY {"coalesce(image, rowid)" if key == "image" else "rowid"}
+                GROUP BY coalesce({key}, rowid)
             ) AS owners
             LEFT JOIN items AS notes ON notes.list = '{ANNOTATIONS}' AND notes.{key} = owners.{key}
             ORDER BY owners.place, notes.rowid
@@ -152,21 +148,19 @@ def _image(
     split: str, image: Item, notes: list[Item], lists: _Lists, pictures: _Pictures
 ) -> Record:
     captions = [str(each["caption"]) for each in notes if "caption" in each]
-    objects = []
-    for each in notes:
+    objects: dict[Any, Item] = {}  # by their ids: keypoints are of the objects of another file
+    for place, each in enumerate(notes):
         if "caption" not in each and "bbox" in each:
-            one = {
-                "category": lists.categories.get(_key(each.get("category_id"))),
-                "bbox": each["bbox"],
-            }
-            objects.append(one | {key: each[key] for key in ("area", "iscrowd") if key in each})
+            one = {"category": lists.categories.get(_key(each.get("category_id")))}
+            one |= {key: value for key, value in each.items() if key not in IDS}
+            objects.setdefault(_key(each.get("id")) or place, {}).update(one)
     file = str(image.get("file_name") or image.get("filename"))
     values = {k: v for k, v in image.items() if k not in ("sentences", "sentids", "id")}
     number = image.get("license")
     if lists.licences and (known := _key(number)):  # what the file says of it by its number
         values |= {"license": lists.licences.get(known), "license_id": number}
     captions = captions or [str(each.get("raw")) for each in image.get("sentences") or ()]
-    values |= {"captions": captions or None, "objects": objects or None}
+    values |= {"captions": captions or None, "objects": [*objects.values()] or None}
     picture = pictures.find(split, file)
     where = f"{split}/{next((image[k] for k in ('id', 'imgid') if _key(image.get(k))), file)}"
     return _record(where, values, split, picture, file if pictures else None)

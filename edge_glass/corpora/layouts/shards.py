@@ -60,12 +60,24 @@ def mds_records(files: Files) -> Iterator[Record]:
                 record = Record(where, {}, split)
                 for column, data in shard.sample(number).items():
                     try:
-                        is_file = shard.columns[column] in mds.FILES
-                        value = f"{where}/{column}" if is_file else shard.decoded(column, data)
-                        record.values[column] = value
-                    except (ValueError, IndexError, RecursionError) as error:
+                        is_file = shard.columns[column] in (*mds.FILES, *mds.LISTS)
+                        value = (shard.file if is_file else shard.decoded)(column, data)
+                        record.values[column] = f"{where}/{column}" if is_file else value
+                    except (ValueError, LookupError, TypeError, RecursionError) as error:
                         record.dropped = (Outcome.MALFORMED_ROW, f"{column}: {error}")
                 yield record
+
+
+def unread(files: Files) -> dict[str, str]:
+    """The columns of MDS shards whose encoding is not read, and why."""
+    indexes = files.root.rglob(mds.INDEX)
+    every = (shard for index in indexes for shard in mds.shards(index, store() / UNPACKED))
+    columns = {name: kind for shard in every for name, kind in shard.columns.items()}
+    return {
+        name: f"encoded as {kind}, which is not read"
+        for name, kind in columns.items()
+        if not mds.is_read(kind)
+    }
 
 
 def is_clip_retrieval(files: Files) -> bool:
