@@ -125,8 +125,7 @@ class AudioParams(CorpusConfig):
             notes += ["its header does not say how long it is"] if info.counted else []
             return {"audio": {"bytes": data, "path": name}} | duration
         if self.format == "waveform":
-            samples, rate = audio.waveform(sound, self.sample_rate)
-            return {"audio": samples, "sampling_rate": rate} | duration
+            return self.sample_columns(sound.samples("float32"), info.rate, name, notes) | duration
         clip = audio.transcode(sound, self.sample_rate, self.channels, self.format)
         notes.extend(clip.notes)
         path = f"{stem if dot else name}{clip.suffix}"

@@ -1,6 +1,6 @@
 """The parameters of clips of video."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -89,7 +89,8 @@ class VideoParams(AudioParams):
         columns |= {"width": clip.width, "height": clip.height}
         if self.whole_video:
             return columns | {"video": {"bytes": data, "path": name}}
-        return columns | sound | {"image_jpegs": _as_images(still.jpeg for still in clip.stills)}
+        frames = [{"bytes": still.jpeg, "path": None} for still in clip.stills]
+        return columns | sound | {"image_jpegs": frames}
 
     def _sound(
         self, decoded: "tuple[np.ndarray, int] | None", name: str, notes: list[str]
@@ -130,8 +131,8 @@ class VideoParams(AudioParams):
         checked = [stills.checked(frame) for frame in frames]
         notes += stills.warnings([still for still, _ in checked])
         width, height = checked[0][1]
-        samples = audio.listed(sound, rate)
-        columns = self._sound(samples, name, notes) | {"image_jpegs": _as_images(frames)}
+        columns = self._sound(audio.listed(sound, rate), name, notes)
+        columns |= {"image_jpegs": [{"bytes": frame, "path": None} for frame in frames]}
         return columns | {"width": width, "height": height, "fps": None}
 
     def audio_size(self, source_bytes: int) -> int:
@@ -142,7 +143,3 @@ class VideoParams(AudioParams):
         frames = 5 if isinstance(frames, str) else frames
         side = min(self.frame_side or 1280, 1280)
         return int(frames * 0.2 * side**2) + super().audio_size(10 * 44100 * 2)
-
-
-def _as_images(jpegs: Iterable[bytes]) -> list[Example]:
-    return [{"bytes": jpeg, "path": None} for jpeg in jpegs]
