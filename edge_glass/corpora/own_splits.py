@@ -27,7 +27,7 @@ def rule(
 ) -> Splits:
     """The rule for data called `name`. Raises ConfigError if it is to be said which one.
 
-    `lists`: those that were seen; `file_key`: of a table, that has the names of files.
+    `lists`: those that were seen; `file_key`: of a table, that has the names of files, or URLs.
     """
     if asked:
         return _asked(asked, folders, keys, file_key)
@@ -123,7 +123,7 @@ def _asked(
 ) -> Splits:
     """`all`, `folder`, `key=NAME`, `list=FILE,FILE`, or shares: `train:0.9,test:0.1 by speaker`.
 
-    `file_key`: that has the names of files.
+    `file_key`: that has the names of files, or URLs.
     """
     kind, _, value = rule.partition("=")
     if rule == "all":
@@ -142,7 +142,8 @@ def _asked(
         parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
         if group and group not in keys:
             raise ValueError
-        return Splits(by="share", names={n: [] for n in parts}, shares=parts, key=group or None)
+        key = group or file_key  # or the rows of a file came into several splits
+        return Splits(by="share", names={n: [] for n in parts}, shares=parts, key=key)
     except ValueError:
         raise ConfigError(
             f"--split {rule}: use all, folder, key=NAME, list=FILE,FILE, or shares such "

@@ -125,7 +125,8 @@ class _Reading:
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        files_of = [m.read_from for m in media if m.stored_as == "file" and layout == "table"]
+        named = [m for m in media if m.stored_as in ("file", "url") and layout == "table"]
+        files_of = [medium.read_from for medium in named]
         asked = self._choices.split or ("folder" if own_shards.is_dict(self._place) else None)
         lists, label = self._lists, None
         said = self._described.splits if self._described and not asked else None

@@ -1,16 +1,24 @@
 """Splits of data of one's own by lists of names, as image sets and speech commands have them."""
 
 import shutil
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from kit import Cli, entries
 from ownfiles import WAV, jpeg, png, put, table
 
 from edge_glass.audit.verify import verify
+from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
+from edge_glass.core.spec import Splits
+from edge_glass.corpora.layouts.record import Record
+from edge_glass.corpora.layouts.values import said_of_split, split_of
 from edge_glass.corpora.understand import Choices, understand
 
 
@@ -179,3 +187,45 @@ def test_lists_and_folders_that_both_say_splits_stop(at: Path) -> None:
     with pytest.raises(EdgeGlassError, match=r"folders and lists may each say the splits"):
         understand(at)
     assert understand(at, Choices(split="folder")).spec.splits.by == "folder"
+
+
+@pytest.mark.parametrize("rule", ["train:.5,test:.5", "train:.5,test:.5 by speaker"])
+def test_shares_keep_the_rows_of_a_file_or_group_in_one_split(
+    rule: str, at: Path, cli: Cli
+) -> None:
+    records = [
+        {"file_name": f"{n}.jpg", "text": f"{lang} {n}", "speaker": spelling}
+        for n in range(20)
+        for lang in ("en", "de", "fr")
+        for spelling in (unicodedata.normalize("NFD" if lang == "en" else "NFC", f"é{n % 9}"),)
+    ]
+    pictures(at, *map(str, range(20)))
+    table(at / "metadata.csv", records)
+    assert cli("build", "d", "--split", rule).code == 0
+    build = manifest.read(Path("data/d"))
+    assert build.outcomes() == {"kept": 60}
+    wholes = Counter[str]()
+    for split, each in build.splits.items():
+        key = "speaker" if "by" in rule else "image"
+        for shard in each.shards:
+            every = pq.read_table(Path("data/d", shard.file), columns=[key])[key].to_pylist()
+            wholes.update({unicodedata.normalize("NFC", str(value)) for value in every})
+        assert each.rows, split
+    assert {*wholes.values()} == {1} and len(wholes) == (9 if "by" in rule else 20)
+
+
+@given(
+    groups=st.lists(st.text(), min_size=1, max_size=30),
+    shares=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    seed=st.integers(0, 99),
+)
+def test_a_group_is_in_one_split_whatever_the_shares(
+    groups: list[str], shares: list[int], seed: int
+) -> None:
+    parts = {f"part{n}": share / sum(shares) for n, share in enumerate(shares)}
+    rule = Splits(by="share", key="g", names={n: [] for n in parts}, shares=parts, seed=seed)
+    for group in groups:
+        records = [Record(f"row {n}", {"g": group, "n": n}) for n in range(3)]
+        records.append(Record("row 3", {"g": unicodedata.normalize("NFD", group)}))
+        (split,) = {split_of(rule, said_of_split(rule, record)) for record in records}
+        assert split in parts

@@ -19,6 +19,7 @@ from edge_glass.corpora.layouts.record import Record
 from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources import json_text
 from edge_glass.sources.fields import preview
+from edge_glass.sources.folder import nfc
 
 OF_FILE = re.compile(  # of what names a record
     r"(.+?\.(?:tar|tgz|parquet|arrow|mds)(?:\.\w+)?)/.*|(.+) (?:row|line) \d+|(.+?)#.*", re.DOTALL
@@ -206,7 +207,7 @@ def split_of(rule: Splits, said: str) -> str | None:
     if rule.by == "all":
         return next(iter(rule.names))
     if rule.by == "share":
-        at, edge = rank(rule.seed, said) / 2**64, 0.0
+        at, edge = rank(rule.seed, nfc(said)) / 2**64, 0.0
         for name, share in rule.shares.items():
             edge += share
             if at < edge:
