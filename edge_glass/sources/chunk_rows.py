@@ -1,7 +1,7 @@
 """Chunks of a table -> batches of records with aligned columns, in source order."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from itertools import count as counting
@@ -28,6 +28,8 @@ SHOWN = 200  # characters of the columns that a chunk has instead of ours
 
 Broken = dict[int, tuple[str, str]]  # row of a batch -> outcome and detail
 Record = tuple[int, list[str | None], tuple[str, str] | None]
+Wrong = list[tuple[int, str]]  # records that are none: number, what is wrong
+Piece = tuple[Wrong, Sequence[int], pa.RecordBatch]  # what is wrong before records, these
 
 
 DAMAGE = (pa.ArrowException, OSError, EOFError, parquet.DamagedFile)
@@ -68,10 +70,8 @@ def count(path: Path, layout: Layout) -> int:
             return rows
     if kind in LINES:
         return sum(1 for _ in json_text.lines(path))
-    wrong = list[tuple[int, str]]()
-    _, batches = _delimited(path, layout, wrong)
-    good: int = sum(batch.num_rows for batch in batches)
-    return good + len(wrong)
+    _, pieces = _delimited(path, layout)
+    return sum(len(wrong) + len(numbers) for wrong, numbers, _ in pieces)
 
 
 def records(path: Path, layout: Layout) -> Iterator[Record]:
@@ -87,32 +87,26 @@ def records(path: Path, layout: Layout) -> Iterator[Record]:
     Raises:
         SourceError: it is damaged from here on.
     """
-    wrong, given, done = list[tuple[int, str]](), 0, 0
-    names, batches = _delimited(path, layout, wrong)
-
-    def malformed(end: int) -> Iterator[Record]:
-        for number, detail in wrong[given:end]:
-            yield number, [None] * len(names), (Outcome.MALFORMED_ROW, detail)
-
+    names, pieces = _delimited(path, layout)
+    done = 0
     try:
-        for batch in batches:
-            numbers = _numbers(done, batch.num_rows, {number for number, _ in wrong})
-            due = sum(number < numbers[-1] for number, _ in wrong)
-            yield from malformed(due)
-            given, done, broken = due, numbers[-1] + 1, Broken()
+        for wrong, numbers, batch in pieces:
+            for number, detail in wrong:
+                yield number, [None] * len(names), (Outcome.MALFORMED_ROW, detail)
+            broken = Broken()
             columns = [_decoded(column.to_pylist(), broken) for column in batch.columns]
             for at, texts in enumerate(zip(*columns, strict=True)):
                 yield numbers[at], [text or None for text in texts], broken.get(at)
+            done = 1 + max([done - 1, *(number for number, _ in wrong), *numbers[-1:]])
     except DAMAGE as error:
-        if isinstance(error, pa.ArrowException):
-            yield from malformed(len(wrong))
-            done = max([done, *(number + 1 for number, _ in wrong)])
         raise SourceError(f"{path}: row {done}: {_said(error)}. {REMEDY}") from None
-    yield from malformed(len(wrong))
 
 
-def _numbers(start: int, count: int, others: set[int]) -> list[int]:
-    """So many numbers from `start` on that are none of the others."""
+def _numbers(start: int, count: int, wrong: Wrong) -> Sequence[int]:
+    """So many numbers from `start` on that are none of records that are wrong."""
+    others = {number for number, _ in wrong if number >= start}
+    if not others:
+        return range(start, start + count)
     return [*islice((number for number in counting(start) if number not in others), count)]
 
 
@@ -214,45 +208,43 @@ def _plain(values: pa.Array, name: str, broken: Broken) -> pa.Array:
 
 
 def _csv(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
-    wrong: list[tuple[int, str]] = []  # of the records read ahead: number, what is wrong
-    names, batches = _delimited(path, layout, wrong)
-    good = given = 0
-    try:
-        for batch in batches:
-            before = np.array([number - k for k, (number, _) in enumerate(wrong)], dtype=np.int64)
-            count = np.arange(good, good + batch.num_rows)
-            good += batch.num_rows
-            rows = count + np.searchsorted(before, count, "right")
+    names, pieces = _delimited(path, layout)
+    for wrong, rows, batch in pieces:
+        if wrong:
+            numbers, details = zip(*wrong, strict=True)
+            yield [], _marked(list(numbers), Outcome.MALFORMED_ROW, list(details))
+        if rows:
             table, broken = as_text(pa.Table.from_batches([batch]))
-            # no later ones: how far ahead the reader is depends on the machine
-            due = int(np.searchsorted([number for number, _ in wrong], rows[-1]))
-            yield from _malformed(wrong[given:due])
-            given = due
             table = table.rename_columns(names or table.column_names)
             yield names, _numbered(table, rows, broken)
-    except pa.ArrowException:
-        yield from _malformed(wrong[given:])
-        raise
-    yield from _malformed(wrong[given:])
 
 
-def _delimited(
-    path: Path, layout: Layout, wrong: list[tuple[int, str]]
-) -> tuple[list[str], Iterator[pa.RecordBatch]]:
-    """Our names of the columns that are there, and the records; `wrong` gets what is none."""
+def _delimited(path: Path, layout: Layout) -> tuple[list[str], Iterator[Piece]]:
+    """Our names of the columns that are there, and the records in their order."""
     delimiter = "\t" if ending(path) == ".tsv" else layout.delimiter
     header, quoting = opened(path, delimiter)
     labels = labelled(header)
     names = _named(path, layout, labels)
     there = [header[labels.index(name)] for name in names.values()]
-    records = _records(path, delimiter, header, there or header[:1], wrong, quoting)
-    return [*names], records
+    wrong: Wrong = []  # of the records read ahead
+    batches = _records(path, delimiter, header, there or header[:1], wrong, quoting)
+    return [*names], _in_order(batches, wrong)
 
 
-def _malformed(wrong: list[tuple[int, str]]) -> Iterator[tuple[list[str], pa.Table]]:
-    if wrong:
-        numbers, details = zip(*wrong, strict=True)
-        yield [], _marked(list(numbers), Outcome.MALFORMED_ROW, list(details))
+def _in_order(batches: Iterator[pa.RecordBatch], wrong: Wrong) -> Iterator[Piece]:
+    """Batches, each with what is wrong before its last record; at the end the rest of that."""
+    given, done, nothing = 0, 0, pa.record_batch([], pa.schema([]))
+    try:
+        for batch in batches:
+            numbers = _numbers(done, batch.num_rows, wrong)
+            # no later ones: how far ahead the reader is depends on the machine
+            due = sum(number < numbers[-1] for number, _ in wrong)
+            yield wrong[given:due], numbers, batch
+            given, done = due, numbers[-1] + 1
+    except pa.ArrowException:
+        yield wrong[given:], (), nothing
+        raise
+    yield wrong[given:], (), nothing
 
 
 def _records(
@@ -260,7 +252,7 @@ def _records(
     delimiter: str,
     header: list[str],
     wanted: list[str],
-    wrong: list[tuple[int, str]],
+    wrong: Wrong,
     quoting: Quoting,
 ) -> Iterator[pa.RecordBatch]:
     def note(row: Any) -> str:
