@@ -57,7 +57,8 @@ _broken: dict[str, str] = {}  # corpus or package of others -> why it was passed
 def corpora() -> dict[str, str]:
     """Corpus -> the package that has it: every `configs/*.yaml` of ours and of entry points."""
     packages = dict.fromkeys(_configs("edge_glass"), "edge_glass")
-    for package in (entry.value for entry in entry_points(group=GROUP)):
+    for entry in entry_points(group=GROUP):
+        package = entry.value.partition(":")[0].strip() or entry.name
         with _passed_over(package):
             for name in _configs(package):
                 with _passed_over(f"{package}: {name}"):
@@ -71,8 +72,9 @@ def _passed_over(what: str) -> Iterator[None]:
     """Whatever others wrote, what can be read of ours and theirs can be built."""
     try:
         yield
-    except Exception as error:
-        said = str(error).removeprefix(f"{what}: ") or type(error).__name__
+    except (Exception, SystemExit) as error:  # of a script that ends where it is imported
+        said = "" if isinstance(error, SystemExit) else str(error).removeprefix(f"{what}: ")
+        said = said or repr(error)
         _broken[what.rpartition(": ")[2]] = f"{what} cannot be read: {said}"
         warnings.warn(f"{what}: passed over, it cannot be read: {said}", stacklevel=4)
 
@@ -111,7 +113,7 @@ def _builder(name: str) -> ModuleType:
     package = _package(name)
     try:
         return importlib.import_module(f"{package}.builders.{name}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if package == "edge_glass":
             raise
         said = f"{_place(error)}{type(error).__name__}: {getattr(error, 'msg', error)}"
@@ -121,7 +123,7 @@ def _builder(name: str) -> ModuleType:
         ) from error
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The file of others, and the line, that an import failed at; nothing where there is none."""
     frames = [(each.filename, each.lineno) for each in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):

@@ -117,6 +117,7 @@ def test_a_package_without_init_is_passed_over_in_plain_words(tmp_path: Path) ->
         ("builders/birds.py", "def (:", "birds: passed over, it cannot be read: its builder"),
         ("builders/birds.py", "", "no class in it that inherits from Corpus"),
         ("configs/birds.yaml", None, "no configs/*.yaml is installed: name it in package-data"),
+        ("configs/__init__.py", "raise SystemExit(3)", "SystemExit(3)"),
     ],
 )
 def test_what_another_package_lacks_costs_nobody_else_a_sample(
@@ -133,6 +134,7 @@ BROKEN = [  # file of the package, what is in it, the config that is named, and 
     ("builders/birds.py", "x = 1\n\ndef (:", "birds.py:3: SyntaxError"),
     ("builders/birds.py", "import json\nimport nothing_there\n", "birds.py:2: ModuleNotFoundError"),
     ("builders/birds.py", "\n\n\n1 / 0\n", "birds.py:4: ZeroDivisionError"),
+    ("builders/birds.py", "raise SystemExit(3)", "birds.py:1: SystemExit: 3"),
     ("builders/birds.py", None, "No module named 'lab.builders.birds'"),
     ("builders/__init__.py", None, "put an empty __init__.py into lab/builders"),
     ("configs/birds.yaml", BIRDS_YAML.partition("configs:")[0], "birds.yaml:1: configs: Field"),
