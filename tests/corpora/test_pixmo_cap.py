@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kit import entries, rows
+from kit import entries, rows, until
 from PIL import Image
 from wildsite import Site, in_turn, page, silence
 
@@ -187,8 +187,7 @@ def test_killed_builds_fetch_nothing_twice_beyond_the_shards_under_way(tmp_path:
         raw = listed(tmp_path / "raw", [f"{site.url}/{n}.jpg" for n in range(count)])
         run = [sys.executable, "-c", KILLED, str(raw), str(tmp_path / "out")]
         process = subprocess.Popen(run, start_new_session=True)
-        while len(site.log) < count // 2 and process.poll() is None:
-            time.sleep(0.02)
+        until(lambda: len(site.log) >= count // 2, process)
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         assert len(set(site.log)) < count

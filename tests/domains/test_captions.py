@@ -1,11 +1,10 @@
 """Captions of builds, asked of a server on loopback: every kind of media, stopped, gone on with."""
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from kit import Cli, kill, rows
+from kit import Cli, kill, rows, until
 from modelserver import Asked, Model, Trouble
 from slidekit import process
 
@@ -117,8 +116,7 @@ def test_killed_and_gone_on_with(out: Path) -> None:
     with Model(latency=0.2) as model:
         line = ("qa", folder, "--task", "caption", "--model", "stand-in", "--base-url", model.url)
         running = process(*line, "--connections", 1)
-        while len(model.log) < 4 and running.poll() is None:
-            os.sched_yield()
+        until(lambda: len(model.log) >= 4, running)
         kill(running)
         assert not made.exists() and len(model.log) == 4
         asked, build = captions.caption(folder, options(model))

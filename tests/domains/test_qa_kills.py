@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from kit import kill
+from kit import kill, until
 from modelserver import Asked, Model
 from slidekit import LINES, deck, pdf, process
 
@@ -38,13 +38,6 @@ def cost(tokens: tuple[int, int]) -> float:
     return (tokens[0] * PRICE_IN + tokens[1] * PRICE_OUT) / 1e6
 
 
-def until(model: Model, requests: int, running: object) -> None:
-    end = time.monotonic() + 60
-    while len(model.log) < requests and running.poll() is None:  # type: ignore[attr-defined]
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
 def slides(root: Path) -> dict[str, tuple[str, int]]:
     """The slide of each picture, by sha256."""
     import hashlib
@@ -64,7 +57,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
         deck(root, f"d{number}", [f"{number} {line}" for line in LINES])
     with Model(root, latency=0.2) as model:
         running = process("qa", root, "--model", "m", "--base-url", model.url, *OPTIONS)
-        until(model, 20, running)
+        until(lambda: len(model.log) >= 20, running)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
         assert running.returncode == 130 and "run the same command again" in err
@@ -126,7 +119,8 @@ def test_killed_at_random_moments(kills: int, count: int, tmp_path: Path) -> Non
         for _ in range(kills):
             running = process(*line)
             # after so many requests, for a busy machine gets to few in any time
-            until(model, len(model.log) + chance.randint(1, 20), running)
+            enough = len(model.log) + chance.randint(1, 20)
+            until(lambda enough=enough: len(model.log) >= enough, running)
             time.sleep(chance.uniform(0, 0.1))
             assert running.poll() is None, running.communicate()
             kill(running)

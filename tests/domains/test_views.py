@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from filmkit import BASE, FILMS, KEPT, TRAIN, options
-from kit import Cli, kill
+from kit import Cli, kill, until
 from PIL import Image, ImageEnhance, ImageFilter
 
 from edge_glass.core import outputs
@@ -307,8 +307,7 @@ def test_the_same_bytes_after_kills(films: Path, clip: Path, arrays: Path, tmp_p
     env = os.environ | {"OMP_NUM_THREADS": str(begun["threads"])}
     for sign in ("done.npy", "lengths.npy"):
         process = subprocess.Popen(run, stdout=subprocess.DEVNULL, env=env)
-        while not (work / sign).exists() and process.poll() is None:
-            os.sched_yield()
+        until((work / sign).exists, process)
         kill(process)
     subprocess.run(run, check=True, capture_output=True, env=env | {"OMP_NUM_THREADS": "1"})
     assert files(tmp_path) == files(arrays)

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,12 @@ def edit(path: Path, change: Callable[[bytes], bytes]) -> None:
     before = path.read_bytes()
     assert change(before) != before
     path.write_bytes(change(before))
+
+
+def until(ready: Callable[[], object], process: subprocess.Popen[Any]) -> None:
+    """Wait until a process has come to something, or ended, and leave it the processors."""
+    while not ready() and process.poll() is None:
+        time.sleep(0.002)
 
 
 def kill(process: subprocess.Popen[Any]) -> None:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import tinymodels
 import torch
-from kit import ROOT, Cli, build_clotho, kill
+from kit import ROOT, Cli, build_clotho, kill, until
 from PIL import Image
 from test_encode import vectors
 
@@ -106,8 +106,7 @@ def test_the_same_bytes_after_a_kill(films: Path, models: Path, tmp_path: Path) 
     subprocess.run([*run, str(tmp_path / "whole")], check=True, capture_output=True)
     killed = tmp_path / "killed"
     process = subprocess.Popen([*run, str(killed)], stdout=subprocess.DEVNULL)
-    while not list(killed.rglob("*-of-*.parquet")) and process.poll() is None:
-        os.sched_yield()
+    until(lambda: list(killed.rglob("*-of-*.parquet")), process)
     kill(process)
     left = set(files(killed))
     subprocess.run([*run, str(killed)], check=True, capture_output=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import searchkit
-from kit import Cli, kill
+from kit import Cli, kill, until
 from searchkit import files, made, nearest
 
 from edge_glass.core.errors import EdgeGlassError
@@ -139,8 +139,7 @@ def test_a_build_that_was_killed_goes_on(inverted: Path, data: Path, tmp_path: P
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=env)
     place = vector_index.place(searchkit.only(folder))
     work = place.with_name(f".{place.name}.tmp")
-    while not (work / "final" / "train-00001.faiss").is_file() and process.poll() is None:
-        os.sched_yield()
+    until((work / "final" / "train-00001.faiss").is_file, process)
     kill(process)
     assert not (place / vector_index.FILE).is_file()
     first = (work / "final" / "train-00000.faiss").stat().st_mtime_ns

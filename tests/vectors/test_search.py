@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import searchkit
 import tinymodels
-from kit import ROOT, Cli
+from kit import ROOT, Cli, until
 from test_encode import minilm
 
 from edge_glass.core.errors import EdgeGlassError
@@ -151,8 +151,7 @@ def test_ctrl_c_waits_for_no_weights_that_are_read(indexed: Path, tmp_path: Path
     with subprocess.Popen(line, env=env, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout and process.stdout.readline().startswith(b"http://127.0.0.1:")
-            while not (tmp_path / "torch.py.begun").exists() and process.poll() is None:
-                os.sched_yield()
+            until((tmp_path / "torch.py.begun").exists, process)
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
         finally:
