@@ -147,7 +147,7 @@ class Keys:
         if said or (numbered and not named):
             return said or numbered
         for key in named[1:]:
-            if all(r.values.get(key) == r.values.get(named[0]) for r in self.sample):
+            if all(_bare(r, key) == _bare(r, named[0]) for r in self.sample):
                 self.left_out[key] = f"the same as {named[0]}"
         named = [key for key in named if key not in self.left_out]
         if len(named) > 1:
@@ -166,3 +166,8 @@ class Keys:
         named = [key for key in free if key.lower() in IDS]
         files = [m.read_from for m in self.media if m.stored_as == "file" and m.read_from in free]
         return next(iter([*said, *named, *files]), None)
+
+
+def _bare(record: Record, key: str) -> str:
+    """A value as a file of it alone has it: nothing is an empty text, and blanks are gone."""
+    return str(record.values.get(key) or "").strip()

@@ -113,12 +113,11 @@ class _Reading:
         naming = {m.read_from for m in media_columns.media_of(files, sample, roles)} | {*kinds}
         records = counted(scan(layout, files), folders, lost, parents)
         by_key = profiles(records, text, naming)
-        rows = folders.total() + lost.total()
+        rows, whole = folders.total() + lost.total(), folders.total()
         if unknown := [key for key in roles if key not in by_key]:
             raise ConfigError(f"{self._name}: {absent('key', unknown[0], by_key)}")
         media = self._media(layout, files, sample, by_key)
         classes = self._class_names(names)
-        whole = folders.total()
         keys = Keys(self._name, by_key, whole, media, roles, sample, classes, self._left_out)
         if {tables.ending(n) for n in names} == {".txt"} and not media and "url" not in roles:
             raise stop(
@@ -128,11 +127,10 @@ class _Reading:
         named = [m for m in media if m.stored_as in ("file", "url") and layout == "table"]
         files_of = [medium.read_from for medium in named]
         asked = self._choices.split or ("folder" if own_shards.is_dict(self._place) else None)
-        lists, label = self._lists, None
+        lists, of_folders = self._lists, layout == "media" and "folder" not in roles
         said = self._described.splits if self._described and not asked else None
         splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *files_of[:1])
-        if layout == "media" and "folder" not in roles:
-            label = self._classes(parents, splits, by_key["folder"])
+        label = self._classes(parents, splits, by_key["folder"]) if of_folders else None
         if layout == "table" and splits == Splits() and not self._choices.split:
             self._must_not_split(media, by_key)
         taken = splits.key if splits.by == "key" else None
@@ -196,7 +194,9 @@ class _Reading:
                 self._left_out[pattern] = UNOPENED if packed else "neither media nor a table"
         endings = {_suffix(name) for name in listed if name.rpartition(".")[0] in stems}
         beside = {name for name in listed if _suffix(name) in endings & {"txt", "json"}}
-        return media, beside | {*self._lists}
+        logs = media_folders.logs_of_downloads(listed, stems)
+        self._left_out |= {f"*.{_suffix(name)}": media_folders.LOGS for name in logs}
+        return media, beside | logs | {*self._lists}
 
     def _see_lists(self) -> None:
         """The lists of splits, which are no tables; those of the rule are not read as texts."""
@@ -345,7 +345,7 @@ class _Reading:
         around = {tuple(part for part in path[:-1] if part.lower() not in words) for path in paths}
         flat = len(around) == 1 and all(path[-1].lower() not in {"", *words} for path in paths)
         names = sorted(profile.few)
-        if flat and 1 < len(names) <= FEW:
+        if flat and 1 < len(names) <= FEW and media_folders.LOGS not in self._left_out.values():
             return Column(role="label", key="folder", names=names)
         if len(profile.few - {"", *splits.names, *WORDS}) > 1:
             self._left_out["folder"] = (

@@ -1,14 +1,17 @@
 """Shards as other libraries write them: WebDataset's ShardWriter, `save_to_disk`, MDSWriter."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kit import Cli, entries, rows
 from own_pictures import mds_shards
-from ownfiles import jpeg, tarred
+from ownfiles import jpeg, put, tarred
 
 from edge_glass.audit.verify import verify
 
@@ -128,3 +131,28 @@ def test_a_list_of_pictures_may_be_called_as_one(at: Path, cli: Cli) -> None:
 def test_what_is_encoded_otherwise_is_told(at: Path, cli: Cli) -> None:
     mds_shards(at, "")
     assert "left out: raw: encoded as pil, which is not read" in cli("plan", "d/mds").err
+
+
+def test_files_that_img2dataset_wrote_are_read_where_they_lie(at: Path, cli: Cli) -> None:
+    """Not fetched once more by the tables beside its folders, which list what failed, too."""
+    for shard in ("00000", "00001"):
+        said = ("success", "success", "failed_to_download")
+        listed = [
+            {"key": f"{shard}{n}", "url": f"http://127.0.0.1:9/{n}.jpg", "status": status}
+            for n, status in enumerate(said)
+        ]
+        pq.write_table(pa.Table.from_pylist(listed), shard_table := at.parent / "list.parquet")
+        for record, caption in zip(listed[:2], (None, "An owl. "), strict=True):
+            stem = at / shard / record["key"]
+            put(stem.with_suffix(".jpg"), jpeg(1))
+            put(stem.with_suffix(".txt"), caption or "")
+            put(stem.with_suffix(".json"), json.dumps(record | {"caption": caption}))
+        shard_table.rename(at / f"{shard}.parquet")
+        put(at / f"{shard}_stats.json", json.dumps({"count": 3, "successes": 2}, indent=4))
+    assert cli("build", "d").code == 0
+    ledger = entries(Path("data/d"))
+    assert {key: row["outcome"] for key, row in ledger.items()} == {
+        "000000": "blank_caption", "000001": "kept", "000010": "blank_caption", "000011": "kept",
+    }  # fmt: skip
+    built = rows(Path("data/d")).values()
+    assert {row["caption"] for row in built} == {"An owl."} and "label" not in next(iter(built))

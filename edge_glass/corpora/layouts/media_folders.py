@@ -26,6 +26,8 @@ SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
 KINDS: dict[str, MediaKind] = {suffix: kind for kind, all_ in SUFFIXES.items() for suffix in all_}
 TAR = re.compile(r"(.+?)\.(?:tar|tgz)(?:\.gz)?(?:/|$)")
 MEMBERS = ("json", "txt", "cls", "caption")  # of a sample in a tar, beside media
+STATS = re.compile(r"(.*\d)_stats\.json")  # of a shard that img2dataset wrote
+LOGS = "of img2dataset: what lies beside the media says the same, but for what failed"
 TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
 
 
@@ -44,7 +46,7 @@ def grouped(files: Files, names: list[str]) -> Iterator[Record]:
     """The records of the files of one folder."""
     stems: dict[str, list[str]] = {}
     for name in names:
-        if kind_of(name) or _extension(name) in (*TEXTS, "json"):
+        if kind_of(name) or (_extension(name) in (*TEXTS, "json") and not STATS.fullmatch(name)):
             stems.setdefault(_stem(name), []).append(name)
     for stem, members in stems.items():
         media = [name for name in members if kind_of(name)]
@@ -55,6 +57,17 @@ def grouped(files: Files, names: list[str]) -> Iterator[Record]:
             yield _record(files, stem, media, beside)
         else:  # two pictures of one name are two records
             yield from (_record(files, name, [name], beside) for name in media)
+
+
+def logs_of_downloads(tables: list[str], stems: set[str]) -> set[str]:
+    """What img2dataset wrote beside its shards: counts, and the list of a folder of files.
+
+    `stems`: of the media files. Where a shard is a table, that is none of these.
+    """
+    folders = {stem.rpartition("/")[0] for stem in stems}
+    shards = {said[1] for name in tables if (said := STATS.fullmatch(name))}
+    lists = {f"{shard}.parquet" for shard in shards & folders}
+    return {f"{shard}_stats.json" for shard in shards} | (lists & {*tables})
 
 
 def _alone(names: list[str]) -> Iterator[Record]:
