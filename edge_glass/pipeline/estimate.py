@@ -111,8 +111,8 @@ def _sources(corpus: Corpus, raw: Path | None, rows: int) -> Iterator[SourcePlan
         elif raw is not None:
             place = find(raw, name, source)
             state = "missing" if place is None else "here"
-            told = place is not None and (place.is_file() or source.path)
-            size = contents.size(place, request.links) if place and told else None
+            measured = place is not None and (place.is_file() or source.path)
+            size = contents.size(place, request.links) if place and measured else None
             file = place.name if place and source.path else name
         else:
             size, state = _of_upstream(source, root / name)

@@ -83,7 +83,8 @@ class Packed(Place):
 def is_cache(path: Path) -> bool:
     """Whether an Arrow file lies beside those of a saved dataset and is none of them.
 
-    `datasets` leaves such files there when it maps or casts what it has loaded.
+    `datasets` leaves such files there when it maps or casts what it has loaded. Raises SourceError
+    if what lists the others is damaged.
     """
     state = path.parent / "state.json"
     if path.suffix != ".arrow" or not state.is_file():
