@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -104,19 +105,22 @@ def clone(folder: Path, config: str) -> Dataset | None:
 
     Raises EdgeGlassError if what it says cannot be so, or has no such `config`.
     """
-    from huggingface_hub import metadata_load
-
     readme = folder / "README.md"
-    try:
-        said = (metadata_load(readme) if readme.is_file() else None) or {}
-    except (yaml.YAMLError, ValueError):  # which is no matter of ours
-        said = {}
-    configs = _configs(str(folder), said.get("configs"))
+    configs = _configs(str(folder), _metadata(readme).get("configs") if readme.is_file() else [])
     if config and config not in configs:
         raise ConfigError(f"{readme}: {absent('config', config, configs or ['none'])}")
     every, name = [*filter(_is_data, Folder(folder).names())], folder.absolute().name
     known = _Repository(str(folder), name, {"path": name}, every)
     return _chosen(known, configs, config) if configs else None
+
+
+def _metadata(readme: Path) -> JsonObject:
+    """What a README says before its text; nothing where that is no YAML."""
+    from huggingface_hub import metadata_load
+
+    with suppress(yaml.YAMLError, ValueError, RecursionError):
+        return metadata_load(readme) or {}
+    return {}
 
 
 def _configs(place: str, said: Any) -> dict[str, _Config]:

@@ -238,6 +238,17 @@ def test_a_private_dataset_is_built_and_the_token_goes_to_the_hub_alone(
     assert cli("build", "org/birds", "--out", "other").code == 1
 
 
+@pytest.mark.parametrize(
+    "head",
+    [b"---\nconfigs: [\n---\n", b"---\n- a\n---\n", b"---\n\xff\n---\n", b"", b"---\na: 1\n---\n"],
+)
+def test_a_readme_that_says_nothing_of_configs_is_prose(head: bytes, at: Path, cli: Cli) -> None:
+    put(at / "1.jpg", jpeg(1))
+    put(at / "README.md", head + b"# Birds\n")
+    assert cli("build", "repo").code == 0
+    assert [*rows(Path("data/repo"))] == ["1.jpg"]
+
+
 def test_a_dataset_that_is_not_given_says_what_to_do(
     at: Path, hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
