@@ -92,7 +92,7 @@ def short(name: str) -> bytes:
 def from_base64(text: str) -> bytes:
     """The bytes that a text says, maybe as a data URL. Raises Dropped."""
     try:
-        return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
+        return base64.b64decode(text.partition("base64,")[2] or text, b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise Dropped(Outcome.MALFORMED_ROW, f"no base64: {error}") from None
 

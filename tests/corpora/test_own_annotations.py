@@ -1,5 +1,6 @@
-"""COCO and VQA as they are published: several files speak of one picture or one question."""
+"""Pictures as their annotations are published: COCO, VQA, and base64 in tables."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -51,3 +52,21 @@ def test_a_question_that_stands_in_two_files_is_one(at: Path, cli: Cli) -> None:
     assert [(id, row["outcome"]) for id, row in entries(Path("data/d")).items()] == [
         ("test/1000", "kept"), ("test/1001", "kept"),
     ]  # fmt: skip
+
+
+def test_base64_as_urls_have_it_is_read(at: Path, cli: Cli) -> None:
+    text = base64.urlsafe_b64encode(jpeg(1)).decode()
+    assert {*"-_"} & {*text}
+    put(at / "a.jsonl", json.dumps({"id": "a", "image": text, "text": "An owl."}))
+    assert cli("build", "d").code == 0
+    assert rows(Path("data/d"))["a"]["image"]["bytes"] == jpeg(1)
+
+
+def test_a_first_row_is_no_header(at: Path, cli: Cli) -> None:
+    """As in OFA's tables, whose first picture was a column's name."""
+    lines = [f"{n}\tNo. {n}\t{base64.b64encode(jpeg(n)).decode()}\n" for n in (1, 2)]
+    put(at / "caption_val.tsv", "".join(lines))
+    result = cli("build", "d")
+    assert result.code != 0 and "not names of columns" in result.err
+    assert cli("build", "d", "--layout", "tsv", "--caption", "1").code == 0
+    assert len(rows(Path("data/d"))) == 2

@@ -26,7 +26,7 @@ from edge_glass.sources.parquet_folder import VALUE, Tables
 URL_KEYS = re.compile(r"(?i)(^|_)(url|uri|link|src)s?$")
 FILE_KEY = re.compile(r"(?i)_?(file_?name|file_?path|path|file|url|uri)$")
 URL = re.compile("(?i)https?://")
-BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)?[A-Za-z0-9+/\s]{100,}=*\s*")
+BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)?[\w+/\-\s]{100,}=*\s*", re.ASCII)
 TRIED = 20  # values of a key that are looked for
 FOLDERS = 50  # folders that they are looked for in
 ABSOLUTE = "/"
@@ -109,7 +109,8 @@ def _kind(data: bytes) -> MediaKind | None:
 
 def _start(text: str) -> bytes:
     with suppress(binascii.Error, ValueError):
-        return base64.b64decode((text.partition("base64,")[2] or text)[: 4 * magic.HEAD])
+        start = (text.partition("base64,")[2] or text)[: 4 * magic.HEAD]
+        return base64.b64decode(start, b"-_")  # as URLs have it, or not
     return b""
 
 

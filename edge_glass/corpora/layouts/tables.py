@@ -30,7 +30,7 @@ PARQUET, ARROW, TEXT = ".parquet", ".arrow", ".txt"
 DELIMITED, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
 ENDINGS = (PARQUET, ARROW, *DELIMITED, *JSON, TEXT)
 DELIMITERS = (",", ";", "|", "\t")
-SHOWN = 10  # names in a message
+SHOWN, LONGEST = 10, 512  # names in a message, letters in the name of a column
 UNITS = {"table": "row", "tsv": "line"}  # layouts of tables, and what records are called
 Lost = tuple[Outcome, str] | None
 Said = tuple[list[JsonObject], dict[int, tuple[Outcome, str]]]  # records, those that are none
@@ -122,11 +122,16 @@ def delimited(path: Path) -> tuple[list[str], Layout]:
         The names of its columns, and their layout by places.
 
     Raises:
-        SourceError: two columns have one name.
+        SourceError: two columns have one name, or the first line is none of names.
     """
     headers = {each: chunk_text.opened(path, each)[0] for each in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda each: len(headers[each]))
     names = chunk_text.labelled([name.strip() for name in headers[delimiter]])
+    if longest := next((each for each in names if len(each) > LONGEST), None):
+        raise SourceError(
+            f"{path}: its first line has values ({len(longest):,} letters), not names of columns: "
+            "add such a line, or read text between tabs by --layout tsv"
+        )
     if repeated := {each for each in names if names.count(each) > 1}:
         raise SourceError(f"{path}: two columns are called {min(repeated)!r}: rename one")
     columns: dict[str, Type] = {str(place): "VARCHAR" for place in range(len(names))}
