@@ -157,20 +157,30 @@ class Keys:
         """Positions of keys that occur more than once, a list for each such key, ascending."""
         buckets = self.count // _BUCKET + 1
         for bucket in range(buckets):
-            positions, bucket_digests = self._repeated(*self._bucket(bucket, buckets))
-            order = np.lexsort((positions, bucket_digests[:, 1], bucket_digests[:, 0]))
-            positions, bucket_digests = positions[order], bucket_digests[order]
-            same = np.flatnonzero((bucket_digests[1:] == bucket_digests[:-1]).all(axis=1))
+            positions, digests = self._repeated(bucket, buckets)
+            order = np.lexsort((positions, digests[:, 1], digests[:, 0]))
+            positions, digests = positions[order], digests[order]
+            same = np.flatnonzero((digests[1:] == digests[:-1]).all(axis=1))
             runs = np.split(same, np.flatnonzero(np.diff(same) > 1) + 1)
             for run in runs if len(same) else []:
                 yield positions[run[0] : run[-1] + 2].tolist()
 
-    @staticmethod
-    def _repeated(positions: "np.ndarray", pairs: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
-        """Without the keys whose first half no other has: mostly all of them."""
-        ranks = np.sort(pairs[:, 0])
-        among = np.isin(pairs[:, 0], ranks[1:][ranks[1:] == ranks[:-1]])
-        return positions[among], pairs[among]
+    def _repeated(self, bucket: int, buckets: int) -> "tuple[np.ndarray, np.ndarray]":
+        """Positions and digests of the keys of a bucket whose rank another has, too: mostly none.
+
+        Only the ranks of a bucket are in memory together.
+        """
+        ranks = np.concatenate(
+            [block[block[:, 1] % buckets == bucket, 0] for _, block in self._blocks()]
+        )
+        ranks.sort()
+        twice = np.unique(ranks[1:][ranks[1:] == ranks[:-1]])
+        positions, digests = [np.empty(0, np.int64)], [np.empty((0, 2), np.uint64)]
+        for start, block in self._blocks() if len(twice) else ():
+            inside = np.isin(block[:, 0], twice) & (block[:, 1] % buckets == bucket)
+            positions.append(np.flatnonzero(inside) + start)
+            digests.append(block[inside])
+        return np.concatenate(positions), np.concatenate(digests)
 
     def threshold(self, n: int) -> int:
         """The n-th smallest rank (64 bits): exactly n keys have it or a smaller one.
@@ -187,14 +197,6 @@ class Keys:
         inside = [block[block[:, 0] >> 48 == top, 0] for _, block in self._blocks()]
         left = n - int(below[top] - histogram[top])
         return int(np.sort(np.concatenate(inside))[left - 1])
-
-    def _bucket(self, bucket: int, buckets: int) -> "tuple[np.ndarray, np.ndarray]":
-        positions, blocks = [], []
-        for start, block in self._blocks():
-            inside = np.flatnonzero(block[:, 1] % buckets == bucket)
-            positions.append(inside + start)
-            blocks.append(block[inside])
-        return np.concatenate(positions), np.concatenate(blocks)
 
     def _blocks(self) -> "Iterator[tuple[int, np.ndarray]]":
         self._file.flush()

@@ -16,7 +16,8 @@ from edge_glass.core.spec import KINDS, Column, Spec
 from edge_glass.corpora.key_profile import FLOAT, WHOLE
 from edge_glass.corpora.layouts import split_lists, tables, values
 from edge_glass.corpora.layouts.record import Files
-from edge_glass.corpora.layouts.table_batches import Batch, Broken, Said, batches, pieces, values_of
+from edge_glass.corpora.layouts.table_batches import Batch, Said, batches, pieces, values_of
+from edge_glass.corpora.layouts.tables import Broken
 from edge_glass.corpora.own_files import SPAN
 from edge_glass.media.features import Sequence, Value, arrow_type
 from edge_glass.sources.fields import Columns, fits, preview

@@ -15,7 +15,7 @@ from edge_glass.core import parquet
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.libraries import duckdb, np, pc
-from edge_glass.sources import json_text
+from edge_glass.sources import chunk_text, json_text
 from edge_glass.sources.chunk_text import LINES, REMEDY, Text, ending, labelled, opened
 from edge_glass.sources.fields import preview
 from edge_glass.sources.quoting import Quoting
@@ -23,7 +23,6 @@ from edge_glass.sources.table_layout import Layout, quoted
 
 BLOCK = 2**22  # bytes of text parsed at a time; no record may be longer
 ROWS = 50_000  # of a Parquet file read at a time
-OBJECTS = 2000  # of JSON lines
 SHOWN = 200  # characters of the columns that a chunk has instead of ours
 
 Broken = dict[int, tuple[str, str]]  # row of a batch -> outcome and detail
@@ -127,7 +126,7 @@ def _json(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
     schema = pa.schema([(name, pa.string()) for name in layout.columns])
     names = lru_cache(64)(lambda keys: layout.named([*keys]))
     there: set[str] = set()  # in any record so far: some writers leave out what is null
-    for objects in filter(None, _blocks(json_text.lines(path))):
+    for objects in map(json_text.values, chunk_text.line_blocks(path)):
         kinds = dict.fromkeys(tuple(item) for item in objects if isinstance(item, dict))
         if not there:
             _named(path, layout, [*dict.fromkeys(chain.from_iterable(kinds))])
@@ -138,21 +137,6 @@ def _json(path: Path, layout: Layout) -> Iterator[tuple[list[str], pa.Table]]:
         start += len(objects)
         table = pa.Table.from_pylist(records, schema)
         yield [name for name in layout.columns if name in there], _numbered(table, rows, broken)
-
-
-def _blocks(items: Iterator[Any]) -> Iterator[list[Any]]:
-    """Items in lists of `OBJECTS`; those before a fault come before it is raised."""
-    block: list[Any] = []
-    try:
-        for item in items:
-            block.append(item)
-            if len(block) == OBJECTS:
-                yield block
-                block = []
-    except OSError:
-        yield block
-        raise
-    yield block
 
 
 def _of_object(

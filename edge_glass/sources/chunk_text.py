@@ -30,6 +30,7 @@ PACKED: dict[str, Callable[[Any], Any]] = {
     ".zst": _zstd,
     ".zstd": _zstd,
 }
+TAB = "\t"
 LINES = (".jsonl", ".ndjson", ".json")  # an object a line
 BLOCK = 2**20  # bytes whose lines are given at a time
 LONGEST = 2**24  # bytes that are searched for the end of a line
@@ -62,13 +63,6 @@ class Text(io.RawIOBase):
         head = bytes(self._lines[:end])
         del self._lines[:end]
         return head
-
-    def lines(self) -> bytes:
-        """The next lines, about 16 MB of them; none at the end."""
-        while not self._ended and len(self._lines) < LONGEST:
-            self._more(LONGEST)
-        lines, self._lines = bytes(self._lines), bytearray()
-        return lines
 
     def _more(self, size: int) -> None:
         try:
@@ -108,28 +102,25 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def line_blocks(path: Path) -> Iterator[list[str]]:
-    """The lines of a text, packed or not, about a megabyte of them at a time.
+    """The lines of a text, packed or not, about a megabyte of them at a time; see `whole_lines`."""
+    return (text.removesuffix("\n").split("\n") for text in whole_lines(path))
+
+
+def whole_lines(path: Path, size: int | None = None) -> Iterator[str]:
+    """The text of lines, about so many bytes (or a megabyte) at a time; the last may lack its end.
 
     Other bytes than UTF-8 are surrogates. Raises OSError where it cannot be unpacked on.
     """
     decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
     rest = ""
     with Text(path) as stream:
-        while block := stream.read(BLOCK):
-            *whole, rest = (rest + decode(block)).split("\n")
-            if len(rest) > LONGEST:
-                whole, rest = [*whole, rest], ""
-            yield whole
-        yield [rest] if rest else []
-        if stream.fault:
-            raise OSError(stream.fault)
-
-
-def blocks(path: Path) -> Iterator[bytes]:
-    """Whole lines, many at a time. Raises OSError where the text cannot be unpacked on."""
-    with Text(path) as stream:
-        while block := stream.lines():
-            yield block
+        while block := stream.read(size or BLOCK):
+            text = rest + decode(block)
+            cut = text.rfind("\n") + 1
+            cut = len(text) if len(text) - cut > LONGEST else cut
+            text, rest = text[:cut], text[cut:]
+            yield from filter(None, [text])
+        yield from filter(None, [rest])
         if stream.fault:
             raise OSError(stream.fault)
 

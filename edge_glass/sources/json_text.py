@@ -47,7 +47,7 @@ def blocks(path: Path) -> Iterator[list[Any]]:
     """
     if not is_lines(path):
         return _items(path)
-    return ([*map(value, filter(str.strip, block))] for block in chunk_text.line_blocks(path))
+    return map(values, chunk_text.line_blocks(path))
 
 
 def lists(path: Path) -> Iterator[tuple[str, Any]]:
@@ -203,6 +203,11 @@ def lines(path: Path) -> Iterator[Any]:
     Empty lines are none. Raises OSError where it cannot be unpacked on.
     """
     return map(value, filter(str.strip, chunk_text.lines(path)))
+
+
+def values(lines: list[str]) -> list[Any]:
+    """What each line that is not empty says in JSON; None if it is none."""
+    return [*map(value, filter(str.strip, lines))]
 
 
 def value(line: str) -> Any:

@@ -43,9 +43,9 @@ class Table:
         Raises EdgeGlassError if the first line has another number of fields than any layout.
         """
         width = 0
-        for block in chunk_text.blocks(self.path):
-            text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-            whole = pa.array([text.removesuffix(b"\n")], pa.large_binary())
+        for text in chunk_text.whole_lines(self.path, chunk_text.LONGEST):
+            block = text.encode(errors="surrogateescape").replace(b"\r\n", b"\n")
+            whole = pa.array([block.removesuffix(b"\n")], pa.large_binary())
             lines = pc.split_pattern(whole, pattern="\n").flatten()
             fields = pc.split_pattern(lines, pattern="\t")
             width = width or self._width(len(fields[0]))

@@ -140,7 +140,6 @@ def test_a_truncated_json_gives_all_lines_before_it_says_where_it_ends(tmp_path:
     half = whole[: len(whole) // 2]
     (tmp_path / "a.jsonl.gz").write_bytes(half)
     there = zlib.decompressobj(31).decompress(half).count(b"\n")
-    assert there % chunk_rows.OBJECTS  # it ends inside of a batch
     read = []
     with pytest.raises(EdgeGlassError, match=rf"a\.jsonl\.gz: row {there}: from here on: "):
         for _, record, _, _ in chunk_records.records(tmp_path, TABLE):

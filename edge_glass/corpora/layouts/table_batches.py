@@ -1,7 +1,7 @@
 """Tables as batches of records: Parquet, Arrow files, CSV, TSV, JSON, text with a URL a line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, compress, pairwise, repeat
@@ -17,13 +17,14 @@ from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.record import Files, Record
-from edge_glass.sources import chunk_rows, chunk_text
+from edge_glass.corpora.layouts.tables import Broken
+from edge_glass.sources import chunk_rows, chunk_text, json_text, line_columns
 from edge_glass.sources.packed_folder import arrow_table
 from edge_glass.sources.parquet_folder import BUFFER
 
 Said: TypeAlias = "pa.Array | list[Any]"  # a list where Arrow has no one type for the values
-Broken = dict[int, tuple[Outcome, str]]
 Found = tuple[pa.Array, dict[str, Said], Broken]
+Portion = tuple[dict[str, Said], int, Broken]  # how many records
 ROWS = 10_000  # in a batch
 CELLS = 2**22  # records times keys in one of JSON
 PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
@@ -197,16 +198,55 @@ def _delimited(path: Path, name: str) -> Iterator[Found]:
 
 def _texts(path: Path, name: str, layout: str) -> Iterator[Found]:
     """Of JSON, and lines of text."""
-    start = 1
-    for block, lost in tables.texts(path, name, layout):
+    start, unit = 1, f"{name} {tables.UNITS[layout]} "
+    if not tables.is_json(name, layout):
+        portions = _lines(path, layout)
+    elif json_text.is_lines(path):
+        portions = _json_lines(path)
+    else:
+        portions = _portions(json_text.blocks(path))
+    for values, count, lost in portions:
+        yield _numbered(unit, start, count), values, lost
+        start += count
+
+
+def _lines(path: Path, layout: str) -> Iterator[Portion]:
+    """Of lines of text."""
+    keys = [] if layout == "tsv" else ["url"]
+    for text in chunk_text.whole_lines(path):
+        if columns := line_columns.fields(text, len(keys) if layout == "tsv" else None):
+            yield dict(zip(keys, columns, strict=True)), len(columns[0]), {}
+        else:
+            keys, rows, lost = tables.lines(text, layout, keys)
+            arrays = (pa.array(each, pa.string()) for each in zip(*rows, strict=True))
+            yield dict(zip(keys, arrays, strict=False)), len(rows), lost
+
+
+def _json_lines(path: Path) -> Iterator[Portion]:
+    """Of JSON lines: by Arrow from the types on that lines before had."""
+    kinds = dict[str, pa.DataType]()
+    for text in chunk_text.whole_lines(path):
+        few = kinds if len(kinds) * text.count("\n") <= CELLS else {}
+        if values := line_columns.objects(text, few):
+            yield values, len(next(iter(values.values()))), {}
+        else:
+            lines = text.removesuffix("\n").split("\n")
+            for values, count, lost in _portions([json_text.values(lines)]):
+                types = {key: getattr(said, "type", None) for key, said in values.items()}
+                kinds = {} if None in types.values() else kinds | types
+                yield values, count, lost
+
+
+def _portions(blocks: Iterable[list[Any]]) -> Iterator[Portion]:
+    """Of values of JSON."""
+    for block, lost in map(tables.objects, blocks):
         keys = dict.fromkeys(chain.from_iterable(block))
         many = min(ROWS, CELLS // max(1, len(keys))) or 1
         for at in range(0, len(block), many):
             records = block[at : at + many]
             values = {key: _typed([said.get(key) for said in records]) for key in keys}
-            where = _numbered(f"{name} {tables.UNITS[layout]} ", start + at, len(records))
-            yield where, values, {n - at: why for n, why in lost.items() if 0 <= n - at < many}
-        start += len(block)
+            theirs = {n - at: why for n, why in lost.items() if 0 <= n - at < many}
+            yield values, len(records), theirs
 
 
 def _typed(values: list[Any]) -> Said:

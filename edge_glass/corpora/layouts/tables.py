@@ -22,7 +22,7 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts.record import Files
 from edge_glass.sources import chunk_text, json_text
-from edge_glass.sources.chunk_text import PACKED
+from edge_glass.sources.chunk_text import PACKED, TAB
 from edge_glass.sources.fields import check_text, is_text, preview
 from edge_glass.sources.table_layout import Layout, Type
 
@@ -33,7 +33,8 @@ DELIMITERS = (",", ";", "|", "\t")
 SHOWN, LONGEST = 10, 512  # names in a message, letters in the name of a column
 UNITS = {"table": "row", "tsv": "line"}  # layouts of tables, and what records are called
 Lost = tuple[Outcome, str] | None
-Said = tuple[list[JsonObject], dict[int, tuple[Outcome, str]]]  # records, those that are none
+Broken = dict[int, tuple[Outcome, str]]  # which are no records, by their place, and why
+Said = tuple[list[JsonObject], Broken]
 NO_TABLES = ("readme.txt", "license.txt", "licence.txt", "dataset_info.json", "state.json")
 WORDS = {  # what splits are called in names of files and folders, as `datasets` reads them
     "train": ("train", "training"),
@@ -72,36 +73,42 @@ def texts(path: Path, name: str, layout: str = "table") -> Iterator[Said]:
     Raises EdgeGlassError if it cannot be read on.
     """
     with readable(path):
-        if layout != "tsv" and ending(name) in JSON:
-            yield from map(_objects, json_text.blocks(path))
+        if is_json(name, layout):
+            yield from map(objects, json_text.blocks(path))
             return
-        keys = [] if layout == "tsv" else ["url"]
-        for lines in chunk_text.line_blocks(path):
-            if layout == "tsv":
-                rows = [line.rstrip("\r\n").split("\t") for line in lines]
-            else:
-                rows = [[line] for line in map(str.strip, lines) if line]
-            keys = keys or [str(place) for fields in rows[:1] for place in range(len(fields))]
-            if {*map(len, rows)} <= {len(keys)} and is_text("".join(lines)):
-                yield [dict(zip(keys, fields, strict=True)) for fields in rows], {}
-            else:
-                yield _fitting(rows, keys)
+        keys: list[str] = []
+        for text in chunk_text.whole_lines(path):
+            keys, rows, lost = lines(text, layout, keys)
+            yield [dict(zip(keys, fields, strict=True)) for fields in rows], lost
 
 
-def _objects(items: list[Any]) -> Said:
+def is_json(name: str, layout: str) -> bool:
+    """Whether a table is read as JSON."""
+    return layout != "tsv" and ending(name) in JSON
+
+
+def objects(items: list[Any]) -> Said:
+    """Values of JSON as records; what is no object is none."""
     wrong = [at for at, item in enumerate(items) if not isinstance(item, dict)]
     kinds = ((at, f"expected an object, found {preview(items[at])}") for at in wrong)
     lost = {at: (Outcome.MALFORMED_ROW, why) for at, why in kinds}
     return [{} if at in lost else item for at, item in enumerate(items)] if lost else items, lost
 
 
-def _fitting(rows: list[list[str]], keys: list[str]) -> Said:
-    """Lines as records, but for those that are not of so many fields, or no text."""
-    every = ((at, unfit(fields, len(keys))) for at, fields in enumerate(rows))
-    lost = {at: why for at, why in every if why}
+def lines(text: str, layout: str, keys: list[str]) -> tuple[list[str], list[list[Any]], Broken]:
+    """The keys of fields (these, if there are any), and the fields of lines, null in no records."""
+    every = text.removesuffix("\n").split("\n")
+    if layout == "tsv":
+        rows: list[list[Any]] = [line.rstrip("\r").split(TAB) for line in every]
+        keys = keys or [*map(str, range(len(rows[0])))]
+    else:
+        rows, keys = [[line] for line in map(str.strip, every) if line], ["url"]
+    if {*map(len, rows)} <= {len(keys)} and is_text(text):
+        return keys, rows, {}
+    whys = ((at, unfit(fields, len(keys))) for at, fields in enumerate(rows))
+    lost = {at: why for at, why in whys if why}
     none = [None] * len(keys)
-    fitting = (none if at in lost else fields for at, fields in enumerate(rows))
-    return [dict(zip(keys, fields, strict=True)) for fields in fitting], lost
+    return keys, [none if at in lost else fields for at, fields in enumerate(rows)], lost
 
 
 class _ByPlace(Layout):
