@@ -53,9 +53,8 @@ def test_everything_is_there(name: str) -> None:
     assert spec.licence.strip() and spec.citation.strip()
     assert (kind.room("cards") / f"{name}.md").is_file()
     assert any((kind.room("samples") / name).iterdir())
-    own = kind.room("samples") / name / "LICENSES.md"
-    licences = (own if own.is_file() else kind.room("samples") / "LICENSES.md").read_text()
-    assert name in licences, f"{own}: say where the files of {name} come from"
+    licences = kind.room("samples") / name / "LICENSES.md"
+    assert name in licences.read_text(), f"{licences}: say where the files of {name} come from"
     assert all(source.checksum or source.bytes is None for source in spec.sources.values())
 
 
