@@ -88,12 +88,12 @@ def errors_explained(where: str | Path) -> Iterator[None]:
     except EdgeGlassError:
         raise
     except Exception as error:  # each storage's plug-in for fsspec raises classes of its own
-        address = "://" in str(where)
-        named = not address and published(where)  # perhaps of the Hub
-        if not address and not named:
+        named = published(str(where))  # perhaps of the Hub
+        if not named and "://" not in str(where):
             raise
+        place = str(where).removeprefix("hf://datasets/")
         what = "no such folder here; on the Hub: " if named else ""
         what += " ".join(str(error).split())[:300]
         raise NetworkError(
-            f"{where}: {what}. Is the address right, the network there, and `hf auth login` done?"
+            f"{place}: {what}. Is the address right, the network there, and `hf auth login` done?"
         ) from error

@@ -59,7 +59,7 @@ def test_what_is_wrong_on_the_hub_is_found(hub: Hub, in_pieces: Path, cli: Cli) 
 
 def test_places_that_are_not_there(hub: Hub, cli: Cli, tmp_path: Path) -> None:
     done = cli("verify", "org/nothing@1.0.0")
-    assert done.code == 1 and "hf://datasets/org/nothing@v1.0.0" in done.err
+    assert done.code == 1 and "org/nothing@v1.0.0: no such folder here; on the Hub" in done.err
     assert cli("verify", tmp_path).code == 1
     assert "Unsupported" in cli("verify", "nosuch://x/y").err
 
