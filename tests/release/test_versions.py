@@ -55,7 +55,7 @@ def test_what_is_not_there(hub: Hub, published: Path, cli: Cli) -> None:
     for words in (("diff", published, f"{REPO}@9.0.0"), ("reproduce", "org/nothing", "1.0.0")):
         done = cli(*words)
         assert done.code == 1
-        assert done.err.startswith("error: hf://datasets/org/") and "hf auth login" in done.err
+        assert done.err.startswith("error: org/") and "hf auth login" in done.err
     assert "no config clotho_48k; there are clotho_test" in (
         cli("reproduce", REPO, "1.0.0", "--config", "clotho_48k").err
     )
