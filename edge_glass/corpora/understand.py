@@ -166,8 +166,7 @@ class _Reading:
             self._left_out |= dict.fromkeys(others, "beside tables that hold the media")
             chosen, media = holding, Counter()
         what = ", ".join(f"{n:,} {kind} files" for kind, n in media.items())
-        if media and chosen:
-            chosen = self._naming(chosen)
+        chosen = self._naming(chosen) if media and chosen else chosen
         layout = self._choices.layout or ("table" if chosen else "media")
         if layout not in LAYOUTS:
             raise ConfigError(f"--layout {layout}: there are {', '.join(LAYOUTS)}")
