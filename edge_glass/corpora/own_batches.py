@@ -24,6 +24,7 @@ from edge_glass.sources.fields import Columns, fits, preview
 
 TEXTS = Sequence(Value("string"))
 TEXT = pa.types.is_string
+Odd = dict[int, dict[str, Any]]  # record -> its values that are no UTF-8, by column
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class TablePart:
         return [name for name, column in self._columns.items() if column.role == role]
 
     def _rows(self, batch: Batch, outside: np.ndarray) -> pa.RecordBatch:
-        lost, where, blank, odd = dict(batch.lost), batch.where, Broken(), Broken()
+        lost, where, blank, odd = dict(batch.lost), batch.where, Broken(), Odd()
         for at in map(int, np.flatnonzero(outside)):
             why = values.no_split(self.spec.splits, batch.folder)
             lost.setdefault(at, (Outcome.NOT_IN_CONFIG, why))
@@ -86,6 +87,7 @@ class TablePart:
             for at in map(int, np.flatnonzero(_is_null(urls))):
                 lost.setdefault(at, (Outcome.MISSING_MEDIA, "the record names none"))
             media, ids = {MEDIA: urls}, _digests(urls, fields.get("caption"))
+        reasons = {at: self._why_odd(at, odd[at], fields) for at in odd} if odd else Broken()
         for name in self._named("id"):
             named = fields.pop(name)
             nameless = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(named), ""), True)
@@ -95,7 +97,7 @@ class TablePart:
         for name in self._named("caption") if self.whole else ():
             fields["caption"], blank = _first_of(fields.pop(name))
         ids = _with({at: where[at].as_py() for at in lost}, ids)
-        reasons = odd | blank | lost
+        reasons |= blank | lost
         marks = {
             SOURCE: pa.repeat(self.files.source, len(where)),
             PLACE: where,
@@ -103,6 +105,20 @@ class TablePart:
             DETAIL: _with({at: r[1] for at, r in reasons.items()}, _nulls(where)),
         }
         return pa.RecordBatch.from_pydict(marks | media | {"id": ids} | fields)
+
+    def _why_odd(
+        self, at: int, unwritten: dict[str, Any], fields: dict[str, pa.Array]
+    ) -> tuple[str, str]:
+        """What is wrong with a record that has these values, which are no UTF-8."""
+        features = {n: _feature(column) for n, column in self._columns.items()}
+        record = {n: fields[n][at].as_py() for n in features} | unwritten
+        try:  # a URL is the one that has no column
+            Columns(features | {n: Value("string") for n in unwritten.keys() - features}).check(
+                record
+            )
+        except Dropped as drop:
+            return drop.outcome, _escaped(drop.detail)
+        raise AssertionError(f"{record!a} is UTF-8")
 
 
 def table_parts(spec: Spec, every: list[Files], split: str, whole: bool) -> list[TablePart]:
@@ -129,10 +145,14 @@ def _said(key: values.Key, batch: Batch, pattern: str | None = None) -> Said:
     return [value_of(record.values) for record in batch.records()]
 
 
-def _cast(name: str, column: Column, batch: Batch, lost: Broken, odd: Broken) -> pa.Array:
+def _feature(column: Column) -> Any:
+    return TEXTS if column.role == "caption" else values.feature(column)
+
+
+def _cast(name: str, column: Column, batch: Batch, lost: Broken, odd: Odd) -> pa.Array:
     """A column's values; one that does not fit loses its record, one no UTF-8 makes it odd."""
     said = _said(column.key, batch, column.pattern)
-    feature = TEXTS if column.role == "caption" else values.feature(column)
+    feature = _feature(column)
     kind = arrow_type(feature)
     plain = None if isinstance(said, list) else _plain(column, said, kind)
     if not isinstance(said, list) and plain is not None and plain.null_count == said.null_count:
@@ -151,18 +171,15 @@ def _cast(name: str, column: Column, batch: Batch, lost: Broken, odd: Broken) ->
     return _written(name, listed, feature, odd)
 
 
-def _written(name: str, listed: list[Any], feature: Any, odd: Broken) -> pa.Array:
+def _written(name: str, listed: list[Any], feature: Any, odd: Odd) -> pa.Array:
     """Values; what is no UTF-8 is escaped, and makes its record odd."""
     try:
         return pa.array(listed, arrow_type(feature))
     except UnicodeEncodeError:
-        check = Columns({name: feature}).check
         for at, value in enumerate(listed):
-            try:
-                check({name: value})
-            except Dropped as drop:
-                odd.setdefault(at, (drop.outcome, _escaped(drop.detail)))
-        return pa.array([*map(_escaped, listed)], arrow_type(feature))
+            if value != (escaped := _escaped(value)):
+                odd.setdefault(at, {})[name], listed[at] = value, escaped
+        return pa.array(listed, arrow_type(feature))
 
 
 def _escaped(value: Any) -> Any:
@@ -212,7 +229,7 @@ def _where(fits: pa.Array, said: pa.Array) -> pa.Array:
     return pc.if_else(fits, said, pa.scalar(None, said.type))
 
 
-def _texts(name: str, said: Said, odd: Broken) -> pa.Array:
+def _texts(name: str, said: Said, odd: Odd) -> pa.Array:
     if not isinstance(said, list) and TEXT(said.type):
         return said
     texts = [None if each is None else str(each) for each in values_of(said)]

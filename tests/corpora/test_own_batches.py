@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_glass.audit.verify import verify
@@ -239,6 +239,7 @@ WRITTEN = st.one_of(
 
 
 @settings(deadline=None, max_examples=5)
+@example(['{"id": "\\u0000", "note": "\\ud800"}'], 1)
 @given(st.lists(WRITTEN, max_size=8), st.integers(1, 9))
 def test_lines_of_json_have_the_bytes_of_their_records(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], most: int

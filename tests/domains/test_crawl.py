@@ -65,7 +65,7 @@ def site() -> Any:
                                              "/ana/gone", "/search?q=ciencia"),
             "/ana/uno": html(show(cdn.url, "uno", LINES[:4], topReadSlides=TOP, views=900)),
             "/ana/dos": html(show(cdn.url, "dos", LINES[:4], likes=None)),
-            "/ana/tres": page(b"<html>no data</html>"),
+            "/ana/tres": page(b"<html>no data</html>", 200, 'ETag: "3"'),
             "/bob/english": html(show(cdn.url, "english", ENGLISH)),
             "/robots.txt": page(b"User-agent: *\nDisallow: /secret/\nCrawl-delay: 2\n"),
         }  # fmt: skip
@@ -96,6 +96,7 @@ def test_a_site(site: Any, tmp_path: Path, cli: Cli, no_rest: list[float]) -> No
     assert outcomes(out)["slides"] == {"kept": 7, "removed": 1}
     lost = entry(out, "ana--dos_2")
     assert (lost["status"], lost["url"]) == (404, f"{site.cdn.url}/dos/75/dos-2-638.jpg")
+    assert entry(out, "ana--tres")["etag"] == '"3"'  # of a deck that is dropped, too
 
 
 def test_it_rests_between_requests_to_a_host(

@@ -157,10 +157,7 @@ class Sheet:
     def _entry(self, number: int, outcome: Outcome, detail: str, answer: Answer | None) -> Entry:
         row, id = f"{self._row}#{number}", f"{self.id}_{number}"
         entry = Entry(self._desk.source, row, id, SLIDES, outcome, detail)
-        if answer:
-            entry.url, entry.status, entry.final_url = answer.url, answer.status, answer.final_url
-            entry.etag, entry.last_modified = answer.etag, answer.last_modified
-        return entry
+        return _told(entry, answer)
 
     def finish(self, deck: Deck, note: str = "") -> None:
         """All slides were put down: the deck gets its name, unless it is not to be kept.
@@ -197,11 +194,17 @@ class Sheet:
         for entry in self._slides:
             if entry.outcome == Outcome.KEPT:
                 entry.outcome, entry.detail = outcome, "its deck was dropped"
-        entry = self._deck_entry(outcome, detail)
-        if answer:
-            entry.url, entry.status, entry.final_url = answer.url, answer.status, answer.final_url
+        entry = _told(self._deck_entry(outcome, detail), answer)
         self._desk.write(self.id, [entry, *self._slides])
         shutil.rmtree(self._aside)
 
     def _deck_entry(self, outcome: Outcome, detail: str) -> Entry:
         return Entry(self._desk.source, self._row, self.id, DECKS, outcome, detail)
+
+
+def _told(entry: Entry, answer: Answer | None) -> Entry:
+    """An entry with what the server said."""
+    if answer:
+        entry.url, entry.status, entry.final_url = answer.url, answer.status, answer.final_url
+        entry.etag, entry.last_modified = answer.etag, answer.last_modified
+    return entry
