@@ -19,7 +19,18 @@ MAIN = "main"  # of a Hub repository: the commit that it is at when it is first 
 MediaKind = Literal["image", "audio", "video"]
 KINDS: tuple[MediaKind, ...] = get_args(MediaKind)
 Role = Literal[
-    MediaKind, "id", "caption", "label", "text", "number", "start", "end", "length", "md5", "sha256"
+    MediaKind,
+    "id",
+    "caption",
+    "label",
+    "text",
+    "number",
+    "start",
+    "end",
+    "length",
+    "channel",
+    "md5",
+    "sha256",
 ]  # start, end, length: seconds of a recording; md5, sha256: of the bytes at a URL
 Annotator = Literal[
     "crowdsourced", "expert-generated", "found", "machine-generated", "no-annotation", "other"

@@ -29,6 +29,7 @@ from edge_glass.sources.row_media import Media
 if TYPE_CHECKING:
     from edge_glass.core.progress import Progress
     from edge_glass.core.row import Part
+    from edge_glass.media import sections
 
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
 CARD = """Licence: {{ spec.licence }}
@@ -281,8 +282,8 @@ class OwnCorpus(Corpus):
     @override
     def row_weight(self, row: Row, source_bytes: int) -> int:
         span = own_files.span_of(row, self._by_role)
-        seconds = SECOND * (span[1] - span[0]) if span else source_bytes
-        return self.row_bytes(max(0, min(source_bytes, round(seconds))))
+        part = SECOND * (span[1] - span[0]) if span else source_bytes
+        return self.row_bytes(round(max(0, min(source_bytes, part))))
 
     @override
     def examples(self, row: Row, media: Media) -> Iterator[Example]:
@@ -363,7 +364,7 @@ class OwnCorpus(Corpus):
         return data
 
     def _stretch(
-        self, name: str, column: Column, row: Row, media: Media, span: tuple[float, float] | None
+        self, name: str, column: Column, row: Row, media: Media, span: "sections.Span | None"
     ) -> bytes | None:
         """The file of a column, or the part of a recording that a row is."""
         if span is None:
@@ -372,10 +373,10 @@ class OwnCorpus(Corpus):
 
         file = own_files.names_of(row, name).get(name)
         path = media.on_disk(file) if file and column.stored_as == "file" else None
-        if path and (part := sections.stretch_of_file(path, *span)):
+        if path and (part := sections.stretch_of_file(path, span, media.notes)):
             return media.embedded(part)
         data = self._bytes(name, column, row, media)
-        return data and sections.stretch(data, *span, media.notes)
+        return data and sections.stretch(data, span, media.notes)
 
     def _decoded(
         self, name: str, kind: str, data: bytes | None, row: Row, media: Media
@@ -394,6 +395,7 @@ class OwnCorpus(Corpus):
         named = row.id if row.fetch_request else own_files.names_of(row, name).get(name, row.id)
         stored = self.media[name].stored_as == "bytes"
         file = PurePosixPath(media.said_name(named) if stored else named)
-        if own_files.span_of(row, self._by_role) and kind != "image":
-            file = PurePosixPath(f"{PurePosixPath(row.id).name}.flac")
+        if kind == "audio" and (own_files.span_of(row, self._by_role) or file.suffix[:5] == ".ark:"):
+            suffix = {b"fLaC": ".flac", b"RIFF": ".wav"}.get(data[:4], file.suffix)
+            file = PurePosixPath(f"{PurePosixPath(row.id).name}{suffix}")
         return self._of_file(kind, file, data, media)

@@ -75,13 +75,17 @@ def must_reach(name: str, files: Files, columns: dict[str, Column], sample: list
     """
     keys = {column.role: str(column.key) for column in columns.values() if column.role in SPAN}
     places = [c.key for c in columns.values() if c.role == "audio" and c.stored_as in HERE]
+    lengths = dict[tuple[str, str], float | None]()
     short, tried = list[str](), 0
     for record in sample if places and "start" in keys and len(keys) > 1 else ():
         times = {role: values.at(key, record.values) for role, key in keys.items()}
         with suppress(TypeError, ValueError):
             start = float(times["start"])
             end = float(times["end"]) if "end" in times else start + float(times["length"])
-            seconds = _seconds(files, str(values.at(places[0], record.values)), record)
+            file = str(values.at(places[0], record.values))
+            if (file, record.base) not in lengths:  # many records are of one recording
+                lengths[file, record.base] = _seconds(files, file, record)
+            seconds = lengths[file, record.base]
             tried += seconds is not None
             if seconds is not None and end > seconds + SLACK:
                 short.append(f"{record.where} says {start:g} to {end:g} s of {seconds:.3g} s")

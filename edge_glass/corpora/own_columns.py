@@ -128,6 +128,8 @@ class Keys:
             names = sorted(profile.few) if profile.type == "string" else None
             return Column(role="label", key=key, type=profile.type, names=names)
         number = profile.type in NUMBERS and said != "text"
+        if said == "channel":
+            return Column(role="channel", key=key, type="int64")
         role: Role = self._spans.get(key, "number" if number else "text")
         return Column(
             role=role, key=key, type="string" if said == "text" else profile.type or "json"

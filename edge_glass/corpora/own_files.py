@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -97,15 +98,15 @@ def from_base64(text: str) -> bytes:
         raise Dropped(Outcome.MALFORMED_ROW, f"no base64: {error}") from None
 
 
-def span_of(row: Row, by_role: Mapping[str, list[str]]) -> tuple[float, float] | None:
-    """The seconds of a recording that a row is."""
-    keys = [by_role[role] for role in SPAN]
-    if not any(keys):
+def span_of(row: Row, by_role: Mapping[str, list[str]]) -> tuple[float, float, int | None] | None:
+    """The seconds of a recording that a row is, to its end if that is not said; its channel."""
+    names = ((by_role[role] or [""])[0] for role in (*SPAN, "channel"))
+    start, end, length, channel = map(row.fields.get, names)
+    if end is None and length is not None:
+        end = round((start or 0) + length, 9)
+    if start is None and end is None:
         return None
-    start, end, length = (row.fields.get(key[0]) if key else None for key in keys)
-    if end is None and length is not None and start is not None:
-        end = round(start + length, 9)
-    return None if end is None else (float(start or 0), float(end))
+    return float(start or 0), math.inf if end is None else float(end), channel
 
 
 @cache

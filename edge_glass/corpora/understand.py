@@ -33,6 +33,7 @@ from edge_glass.corpora.own_columns import Keys, stop
 from edge_glass.corpora.own_splits import WORDS
 from edge_glass.sources.obtain import Request, obtain
 
+CHANNELLED = ("kaldi", "lhotse", "timed")  # layouts that give channels their number, from 0
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
 WANTED = {k: f"names of {k} files, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
@@ -110,6 +111,8 @@ class _Reading:
         text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
         roles, kinds = dict(self._choices.roles), media_folders.SUFFIXES
+        if layout in CHANNELLED and any("channel" in record.values for record in sample):
+            roles.setdefault("channel", "channel")
         naming = {m.read_from for m in media_columns.media_of(files, sample, roles)} | {*kinds}
         records = counted(scan(layout, files), folders, lost, parents)
         by_key = profiles(records, text, naming)
@@ -391,8 +394,9 @@ class _Reading:
         for each in media:
             start = each.key.partition("{")[0] if "{" in each.key else ""
             value = (start + (keys[each.read_from].prefix or "")).rpartition("/")[0]
-            if not (within and (not value.startswith("/") or Path(value).is_relative_to(folder))):
-                roots.append(os.path.normpath(folder / value))
+            root = os.path.normpath(folder / value)
+            if not (within and Path(root).is_relative_to(folder)):
+                roots.append(root)
         return os.path.commonpath(roots) if roots else None
 
 

@@ -50,7 +50,7 @@ def check(data: bytes | Sound, hear: Callable[[np.ndarray], None] | None = None)
     with sound.file() as file:
         while len(samples) == len(block):  # fewer is the end
             samples = sound_file.read_into(file, block)
-            sound_file.check_numbers(samples, info)
+            sound_file.check_numbers(samples, info.subtype)
             frames += len(samples)
             if hear:
                 hear(samples)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,25 @@ def kind(data: bytes) -> tuple[str, str] | None:
     if demuxer(data) is None:
         return None
     with _opened(data) as file:
-        codec = _stream(file).codec_context.name
-    return suffix(data)[1:].upper(), "ALAC_24" if codec == "alac" else codec.upper()
+        return suffix(data)[1:].upper(), _codec(file)
+
+
+def blocks(path: Path) -> Iterator[tuple[np.ndarray, int, str]]:
+    """The first audio track of a file part by part, as `decode` gives it, with rate and codec."""
+    with _opened(path) as file:
+        for block, rate, _ in _blocks(file, _stream(file)):
+            yield block, rate, _codec(file)
+
+
+def head_of(path: Path) -> bytes:
+    """As much of a file as tells what it is."""
+    with path.open("rb") as file:
+        return file.read(2**16)
+
+
+def _codec(file: Any) -> str:
+    name: str = _stream(file).codec_context.name
+    return "ALAC_24" if name == "alac" else name.upper()
 
 
 def _stream(file: Any) -> Any:
@@ -149,14 +167,15 @@ def _blocks(file: Any, stream: Any) -> Iterator[tuple[np.ndarray, int, float]]:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Any]:
+def _opened(data: bytes | Path) -> Iterator[Any]:
     """The open container, its first audio track of a codec that may be asked."""
     pyav()
-    if not data:
+    head = data if isinstance(data, bytes) else head_of(data)
+    if not head:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
-    name = demuxer(data)
+    name = demuxer(head)
     if name is None:
-        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no MP4 or WebM, it begins with {data[:12]!r}")
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no MP4 or WebM, it begins with {head[:12]!r}")
     with opened(data, name) as file:
         for stream in file.streams.audio[:1]:
             _allow(stream.codec_context)
@@ -164,16 +183,15 @@ def _opened(data: bytes) -> Iterator[Any]:
 
 
 @contextmanager
-def opened(data: bytes, name: str, options: dict[str, str] | None = None) -> Iterator[Any]:
+def opened(data: bytes | Path, name: str, options: dict[str, str] | None = None) -> Iterator[Any]:
     """The container open by a demuxer; whatever FFmpeg finds wrong is an undecodable file.
 
     Raises Dropped.
     """
     av = pyav()
     try:
-        with av.open(
-            io.BytesIO(data), format=name, options=options, metadata_errors="replace"
-        ) as file:
+        place = io.BytesIO(data) if isinstance(data, bytes) else f"file:{data}"
+        with av.open(place, format=name, options=options, metadata_errors="replace") as file:
             yield file
     except (av.FFmpegError, ValueError, OverflowError) as error:
         detail = getattr(error, "strerror", None) or str(error)

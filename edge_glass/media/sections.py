@@ -1,6 +1,11 @@
 """A clip out of what a folder of raw files holds: the clip itself, or the whole track."""
 
 import io
+import math
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +13,21 @@ import soundfile as sf
 
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.units import SLACK
-from edge_glass.media import audio
-from edge_glass.media.sound_file import Sound, check_count, damage_told
+from edge_glass.media import audio, container
+from edge_glass.media.container import MAX_SECONDS
+from edge_glass.media.sound_file import (
+    SEEKABLE,
+    UNKNOWN,
+    Sound,
+    Streamed,
+    check_count,
+    check_numbers,
+    damage_told,
+    read_into,
+)
 
-SEEKABLE = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF")
+KEPT = 2**20  # samples behind a clip that are remembered, for the next one may overlap it
+Span = tuple[float, float, int | None]  # start and end in seconds, the channel if not all
 
 
 def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> tuple[bytes, str]:
@@ -40,63 +56,160 @@ def clip(data: bytes, name: str, start: float, end: float, notes: list[str]) -> 
         raise Dropped(Outcome.WRONG_DURATION, detail)
     notes.append(f"cut out of {info.seconds:.1f} s")
     stem = name.rpartition(".")[0] or name
-    return cut(sound, (start, end), notes), f"{stem}.flac"
+    return _cut(sound, (start, end, None), notes), f"{stem}.flac"
 
 
-def stretch(data: bytes, start: float, end: float, notes: list[str]) -> bytes:
-    """Seconds `start` to `end` of a recording at the sample, as FLAC; all of it keeps its bytes.
+def stretch(data: bytes, span: Span, notes: list[str]) -> bytes:
+    """A span of a recording at the sample, as FLAC; all of it keeps its bytes.
 
     Raises Dropped: wrong_duration if it ends before.
     """
     sound = Sound.of(data)
-    _check_end(sound.info.seconds, start, end)
-    whole = _is_whole(start, end, sound.info.rate, sound.info.frames)
-    return data if whole else cut(sound, (start, end), notes)
+    _check_end(span, sound.info.seconds)
+    return data if _is_whole(span, sound.info.rate, sound.info.frames) else _cut(sound, span, notes)
 
 
-def _is_whole(start: float, end: float, rate: int, frames: int) -> bool:
-    return start * rate < 1 and end * rate > frames - 1
+def stretch_of_file(path: Path, span: Span, notes: list[str]) -> bytes | None:
+    """The same out of a file of any length, of which a part is in memory at a time.
 
-
-def stretch_of_file(path: Path, start: float, end: float) -> bytes | None:
-    """The same out of a WAV or FLAC of integers, of which no more is read; None of other files."""
-    try:
-        with sf.SoundFile(path) as file:
-            rate, frames = file.samplerate, file.frames
-            inside = end * rate < frames + 0.5 and not _is_whole(start, end, rate, frames)
-            if file.format not in SEEKABLE or file.subtype not in audio.EXACT or not inside:
-                return None
-            _check_end(frames / rate, start, end)
-            first, last = round(start * rate), min(round(end * rate), frames)
-            bits = 24 if file.subtype in audio.DEEP else 16
-            file.seek(first)
-            samples = file.read(last - first, audio.integer(bits), always_2d=True)
-    except sf.LibsndfileError:
+    None where the bytes of the whole file tell: it is all of it, or perhaps cut short.
+    """
+    recording = _recording(path, path.stat().st_mtime_ns) if path.is_file() else None
+    if recording is None:
         return None
-    check_count(len(samples), last - first)
-    return _flac(samples, rate, bits)
+    _check_end(span)
+    rate, (start, end, _) = recording.rate, span
+    first, last = round(start * rate), round(min(end, start + MAX_SECONDS) * rate)
+    samples = recording.read(first, last + 2)  # two more tell whether it ends here
+    seconds = (first + len(samples)) / rate
+    if first + len(samples) < last + 2:
+        if _is_whole(span, rate, first + len(samples)):
+            return None
+        if end * rate >= first + len(samples) + 0.5 and seconds <= MAX_SECONDS:
+            return None
+        _check_end(span, seconds)
+    elif end > start + MAX_SECONDS:
+        raise Dropped(Outcome.OVERSIZED_MEDIA, f"a clip of more than {MAX_SECONDS} s")
+    return _encoded(samples[: last - first], rate, recording.subtype, span[2], notes)
 
 
-def _check_end(seconds: float, start: float, end: float) -> None:
-    if not 0 <= start < end or seconds < end - SLACK:
-        detail = f"{seconds:.2f} s where {start:g} to {end:g} s were asked for"
+class _Seekable:
+    """A recording in which any sample is found without those before it."""
+
+    def __init__(self, file: sf.SoundFile) -> None:
+        self._file, self.rate, self.subtype = file, file.samplerate, file.subtype
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """The samples between, as far as there are any. Raises Dropped if they are damaged."""
+        first, last = (min(at, self._file.frames) for at in (first, last))
+        with damage_told():
+            self._file.seek(first)
+            shape = (last - first, self._file.channels)
+            samples = read_into(self._file, np.empty(shape, _type(self.subtype)))
+        check_count(len(samples), last - first)
+        return samples
+
+
+class _Forward:
+    """A recording whose codec gives the same samples only if it is decoded from its start."""
+
+    def __init__(self, path: Path, rate: int, subtype: str) -> None:
+        self._path, self.rate, self.subtype = path, rate, subtype
+        self._kept = deque[np.ndarray]()  # from sample `_at` to `_end`
+        self._restart()
+
+    def _restart(self) -> None:
+        self._kept.clear()
+        self._blocks, self._at, self._end = _decoded(self._path), 0, 0
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """The samples between, as far as there are any. Raises Dropped if they are damaged."""
+        if first < self._at:
+            self._restart()
+        while self._end < last and (decoded := next(self._blocks, None)):
+            self._kept.append(decoded[0])
+            self._end += len(decoded[0])
+            while self._at + len(self._kept[0]) <= min(first, self._end - KEPT):
+                self._at += len(self._kept.popleft())
+        return np.concatenate(self._kept)[max(0, first - self._at) : last - self._at]
+
+
+@lru_cache(1)
+def _recording(path: Path, changed: int) -> _Seekable | _Forward | None:
+    """A file that stays open for one clip after another; None if it is no sound.
+
+    `changed`: when it was changed, for it is another one then.
+    """
+    with suppress(sf.LibsndfileError):
+        file = sf.SoundFile(path)
+        if file.subtype.startswith(SEEKABLE) and 0 < file.frames < UNKNOWN:
+            return _Seekable(file)
+    first = next(_decoded(path), None)
+    return first and _Forward(path, *first[1:])
+
+
+def _decoded(path: Path) -> Iterator[tuple[np.ndarray, int, str]]:
+    """All samples, float32 of shape (frames, channels), a block at a time; with rate and codec."""
+    if container.demuxer(container.head_of(path)):
+        yield from container.blocks(path)
+        return
+    try:
+        file = Streamed(path)
+    except sf.LibsndfileError:
+        return
+    shape = (max(1, audio.BLOCK // file.channels), file.channels)
+    while len(block := read_into(file, np.empty(shape, np.float32))):
+        yield block, file.samplerate, file.subtype
+
+
+def _is_whole(span: Span, rate: int, frames: int) -> bool:
+    start, end, channel = span
+    return channel is None and start * rate < 1 and end * rate > frames - 1
+
+
+def _check_end(span: Span, seconds: float | None = None) -> None:
+    """Raises Dropped if a span is none, or a recording ends before it does."""
+    start, end, _ = span
+    if not 0 <= start < end or (seconds is not None and _ends_before(seconds, start, end)):
+        there = "" if seconds is None else f"{seconds:.2f} s where "
+        detail = f"{there}{start:g} to {end:g} s were asked for"
         raise Dropped(Outcome.WRONG_DURATION, detail)
 
 
-def cut(sound: Sound, at: tuple[float, float], notes: list[str]) -> bytes:
-    """The seconds between `at` of a sound, as FLAC; `notes` says what was clipped."""
+def _ends_before(seconds: float, start: float, end: float) -> bool:
+    """Whether a recording does; an `end` that is infinite is its own."""
+    return seconds <= start or (end < math.inf and seconds < end - SLACK)
+
+
+def _cut(sound: Sound, span: Span, notes: list[str]) -> bytes:
+    """A span of a sound, as FLAC; `notes` says what was clipped."""
     info = sound.info
-    first, last = (min(round(second * info.rate), info.frames) for second in at)
-    bits = 24 if info.subtype in audio.DEEP else 16
-    exact = info.subtype in audio.EXACT
-    samples = sound.stretch(first, last - first, audio.integer(bits) if exact else "float64")
-    if not exact:
+    first, last = (round(min(second, info.seconds) * info.rate) for second in span[:2])
+    samples = sound.stretch(first, last - first, _type(info.subtype))
+    return _encoded(samples, info.rate, info.subtype, span[2], notes)
+
+
+def _type(subtype: str) -> str:
+    """The type that samples of a codec are decoded to."""
+    if subtype not in audio.EXACT:
+        return "float64"
+    return audio.integer(24 if subtype in audio.DEEP else 16)
+
+
+def _encoded(
+    samples: np.ndarray, rate: int, subtype: str, channel: int | None, notes: list[str]
+) -> bytes:
+    """Samples as FLAC with the depth of their codec; of one channel, where there are several."""
+    channels = samples.shape[1]
+    if channel is not None and channels > 1:
+        if not 0 <= channel < channels:
+            raise Dropped(Outcome.UNSUITABLE_MEDIA, f"no channel {channel} among {channels}")
+        samples = samples[:, channel]
+    bits = 24 if subtype in audio.DEEP else 16
+    if subtype not in audio.EXACT:
+        check_numbers(samples, subtype)
         samples, clipped = audio.quantise(samples, bits)
         notes += audio.clipping(clipped)
-    return _flac(samples, info.rate, bits)
-
-
-def _flac(samples: np.ndarray, rate: int, bits: int) -> bytes:
     out = io.BytesIO()
     with damage_told():
         sf.write(out, samples, rate, f"PCM_{bits}", format="FLAC")

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import soundfile as sf
+from typing_extensions import override
 
 from edge_glass.core.ledger import Dropped, Outcome
-from edge_glass.media import container, flac, magic, mpeg, ogg, riff
+from edge_glass.media import container, magic, mpeg, ogg, riff
 from edge_glass.media.container import MAX_SAMPLES, MAX_SECONDS
 
 MAX_CHANNELS = 64  # a resampler takes memory for each, however short the sound
@@ -32,6 +33,7 @@ ALIASES = {
     ".mp4": ".m4a",
     ".nist": ".sph",
 }
+_STREAMINFO = 8  # where it begins in FLAC
 SEEKABLE = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # lossy codecs arrive with other samples
 
 
@@ -97,6 +99,14 @@ class _Endless(_Bytes):
         return len(buffer)
 
 
+class Streamed(sf.SoundFile):  # type: ignore[misc]
+    """A file without the seek that soundfile makes after each read: lossy codecs begin anew."""
+
+    @override
+    def seekable(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What libsndfile is given to read: where it must not say so itself, what that is.
@@ -153,7 +163,7 @@ class Sound:
             shape = (before + frames, self.info.channels)
             samples = read_into(file, np.empty(shape, dtype=dtype))
         check_count(len(samples) - before, frames)
-        check_numbers(samples, self.info)
+        check_numbers(samples, self.info.subtype)
         return samples[before:]
 
 
@@ -172,7 +182,7 @@ def source_of(data: bytes) -> Source:
     inner = riff.mpeg(data)
     if inner is None and data.startswith(MAGIC):
         is_ogg = data[:4] == b"OggS"
-        complete = data if is_ogg else flac.completed(riff.completed(data))
+        complete = data if is_ogg else _counted(riff.completed(data))
         return _joined(data) if is_ogg else Source(complete, counted=complete is not data)
     stream = mpeg.stream(data if inner is None else inner)
     if stream is None:
@@ -183,7 +193,7 @@ def source_of(data: bytes) -> Source:
 
 def _joined(data: bytes) -> Source:
     """The streams of an Ogg file; several of them, decoded one after the other."""
-    links = [Source(flac.completed(link), ("OGG", None)) for link in ogg.links(data)]
+    links = [Source(_counted(link), ("OGG", None)) for link in ogg.links(data)]
     if len(links) == 1:
         return links[0]
     sounds = [Sound._read(link.data, link) for link in links]
@@ -194,6 +204,23 @@ def _joined(data: bytes) -> Source:
     _check_size(infos[0], sum(each.frames for each in infos))
     data = riff.wav(np.concatenate([sound.samples("float32") for sound in sounds]), infos[0].rate)
     return Source(data, ("OGG", infos[0].subtype), counted=True)
+
+
+def _counted(data: bytes) -> bytes:
+    """The same file; of FLAC that was written to a pipe, the number of its samples is stated."""
+    place = _STREAMINFO + 13  # of the low 4 bits of a byte, and the four bytes that follow
+    field = data[place : place + 5]
+    if data[:4] != b"fLaC" or len(field) < 5 or field[0] & 0xF or any(field[1:]):
+        return data
+    frames, file = 0, open_source(Source(data))
+    block = np.empty((2**16, file.channels), np.int32)
+    while count := len(read_into(file, block)):
+        frames += count
+        _check_size(Probe("FLAC", file.subtype, file.samplerate, file.channels, frames), frames)
+    if not frames:
+        raise Dropped(Outcome.UNDECODABLE_MEDIA, "a FLAC header, and no frame after it")
+    stated = bytes([field[0] | frames >> 32]) + (frames & 2**32 - 1).to_bytes(4)
+    return data[:place] + stated + data[place + 5 :]
 
 
 def describe(source: Source, file: sf.SoundFile) -> Probe:
@@ -231,7 +258,7 @@ def open_source(source: Source) -> sf.SoundFile:
     if not data.startswith((*MAGIC, b"\xff")):
         raise Dropped(Outcome.UNDECODABLE_MEDIA, f"no audio, it begins with {data[:12]!r}")
     try:
-        file = sf.SoundFile((_Bytes if source.frames is None else _Endless)(data))
+        file = Streamed((_Bytes if source.frames is None else _Endless)(data))
         if source.skip:
             file.read(source.skip)
     except sf.LibsndfileError as error:
@@ -262,8 +289,8 @@ def check_count(frames: int, promised: int) -> None:
         raise Dropped(Outcome.TRUNCATED_MEDIA, f"{max(0, frames)} of {promised} samples")
 
 
-def check_numbers(samples: np.ndarray, info: Probe) -> None:
+def check_numbers(samples: np.ndarray, subtype: str) -> None:
     """Raises Dropped if samples are no numbers, or of no loudness that there is."""
     # integers cannot be anything else; damaged Opus and Vorbis can, as float files can
-    if not info.subtype.startswith("PCM_") and not (np.abs(samples) < MAX_LEVEL).all():
+    if not subtype.startswith("PCM_") and not (np.abs(samples) < MAX_LEVEL).all():
         raise Dropped(Outcome.UNDECODABLE_MEDIA, "samples that are infinite or no numbers")

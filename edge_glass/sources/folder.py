@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
 from edge_glass.core.ledger import Dropped, Outcome
+from edge_glass.sources import ark
 from edge_glass.sources.contents import Place
 from edge_glass.sources.parquet_folder import SUFFIX, Tables
 
@@ -28,9 +29,11 @@ class Folder(Place):
                 yield "" if base == Path() else base.as_posix(), names
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file, or of a value in a Parquet file; None if it is not there."""
+        """Bytes of a file, or of a value in a Parquet file or an ark; None if it is not there."""
         if f"{SUFFIX}/" in name:
             return Tables(self.root).size(name)
+        if found := ark.find(self.root, name):
+            return found[2] - found[1]
         try:
             stat = self.root.joinpath(name).stat()
         except OSError:
@@ -41,6 +44,8 @@ class Folder(Place):
         """The bytes of such. Raises FileNotFoundError if it is not there."""
         if f"{SUFFIX}/" in name:
             return Tables(self.root).read(name)
+        if found := ark.find(self.root, name):
+            return ark.read(*found)
         return self.root.joinpath(name).read_bytes()
 
     def beside(self) -> "Folder":

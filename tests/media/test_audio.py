@@ -1,6 +1,7 @@
 """Audio through the engine: exact where nothing changes, faithful where something does."""
 
 import io
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import soxr
+from encoders import ffmpeg
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kit import ROOT, encoded, sound, tones
@@ -316,7 +318,52 @@ def test_a_clip_of_a_file_is_that_of_its_bytes(tmp_path: Path, packing: str) -> 
     path, noise = tmp_path / f"talk.{packing}", np.random.default_rng(0)
     sf.write(path, noise.integers(-3000, 3000, 32_000, np.int16), 8000)
     for start, end in [(0, 1), (1.5, 2.25), (3, 4), (3.5, 4.00001)]:
-        clip = sections.stretch_of_file(path, start, end)
-        assert clip and clip == sections.stretch(path.read_bytes(), start, end, [])
-    assert sections.stretch_of_file(path, 0, 4) is None  # all of it keeps its bytes
-    assert sections.stretch_of_file(path, 3, 4.1) is None  # it may be cut short: that is looked at
+        clip = sections.stretch_of_file(path, (start, end, None), [])
+        assert clip and clip == sections.stretch(path.read_bytes(), (start, end, None), [])
+    assert sections.stretch_of_file(path, (0, 4, None), []) is None  # all of it keeps its bytes
+    late = (3, 4.1, None)  # it may be cut short: that is looked at
+    assert sections.stretch_of_file(path, late, []) is None
+
+
+@pytest.mark.parametrize("packing", ["wav", "mp3", "ogg", "opus", "m4a"])
+def test_clips_of_a_recording_of_any_length_are_as_in_a_full_decode(
+    packing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they overlap, go back or end late; no more than a part of it is in memory."""
+    source, path = tmp_path / "source.wav", tmp_path / f"talk.{packing}"
+    sf.write(source, np.random.default_rng(0).normal(0, 0.1, 16000 * 40), 16000)
+    ffmpeg("-i", source, path)
+    monkeypatch.setattr(sections, "MAX_SECONDS", 10)  # what is decoded whole
+    monkeypatch.setattr(sections, "KEPT", 1000)
+    data, rate = audio.decode(path.read_bytes())
+    whole = audio.quantise(data, 16)[0]
+    for start, end in [(1, 2.5), (2, 4), (30.001, 31), (3, 4), (39, 39.5), (38, math.inf)]:
+        cut = sections.stretch_of_file(path, (start, end, None), [])
+        assert cut
+        last = len(whole) if end == math.inf else round(end * rate)
+        samples = sf.read(io.BytesIO(cut), dtype="int16", always_2d=True)[0]
+        assert np.array_equal(samples, whole[round(start * rate) : last])
+    ends = len(whole) / rate
+    assert sections.stretch_of_file(path, (38, ends + 0.3, None), [])
+    for span, outcome in (
+        ((38, ends + 1, None), Outcome.WRONG_DURATION),
+        ((1, 12, None), Outcome.OVERSIZED_MEDIA),
+        ((-1, 2, None), Outcome.WRONG_DURATION),
+        ((2, 2, None), Outcome.WRONG_DURATION),
+    ):
+        with pytest.raises(Dropped) as drop:
+            sections.stretch_of_file(path, span, [])
+        assert drop.value.outcome == outcome
+
+
+def test_a_clip_is_of_the_channel_that_is_asked_for(tmp_path: Path) -> None:
+    path, noise = tmp_path / "talk.wav", np.random.default_rng(0)
+    both = noise.integers(-3000, 3000, (32_000, 2), np.int16)
+    sf.write(path, both, 8000)
+    for cut in (
+        sections.stretch_of_file(path, (0, 4, 1), []),
+        sections.stretch(path.read_bytes(), (0, 4, 1), []),
+    ):
+        assert np.array_equal(sf.read(io.BytesIO(cut or b""), dtype="int16")[0], both[:, 1])
+    with pytest.raises(Dropped, match="no channel 2 among 2"):
+        sections.stretch_of_file(path, (1, 2, 2), [])

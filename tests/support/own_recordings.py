@@ -90,11 +90,27 @@ def kaldi(at: Path, url: str) -> None:
         put(folder / "wav.scp", f"talk-{split} ./wavs/{split}.wav\nold sph2pipe -f wav old.sph |\n")
         put(
             folder / "segments",
-            f"a-{split} talk-{split} 0.5 1.25\nb-{split} talk-{split} 1.25 5\nc-{split} old 0 1\n",
+            f"a-{split} talk-{split} 0.5 1.25\nb-{split} talk-{split} 1.25 -1\nc-{split} old 0 1\n",
         )
+        put(folder / "spk2gender", "anna f\nbert m\n")
+        shares = folder / "split2" / "1"  # of utils/split_data.sh
+        for name in ("wav.scp", "segments"):
+            put(shares / name, (folder / name).read_text())
         put(folder / "text", f"a-{split} HELLO THERE\nb-{split} GOOD BYE\n")
         put(folder / "utt2spk", f"a-{split} anna\nb-{split} bert\n")
         put(at / "egs" / "wavs" / f"{split}.wav", TALK)
+
+
+def espnet(at: Path, url: str) -> None:
+    """An ark as kaldiio writes it for `audio_format: wav.ark`; a path from where the recipe ran."""
+    size = len(WAV).to_bytes(3, "little")
+    put(at / "asr1" / "dump" / "raw" / "train" / "wav.ark", b"u1 AUDIO\3" + size + WAV)
+    for split, place in (("train", "dump/raw/train/wav.ark:3"), ("test", "dump/raw/test/u1.wav")):
+        folder = at / "asr1" / "dump" / "raw" / split
+        put(folder / "wav.scp", f"u1 {place}\n")
+        put(folder / "text", "u1 HELLO\n")
+        put(folder / "utt2spk", "u1 anna\n")
+    put(at / "asr1" / "dump" / "raw" / "test" / "u1.wav", WAV)
 
 
 def nemo(at: Path, url: str) -> None:
@@ -131,8 +147,10 @@ def lhotse_cuts(at: Path, url: str) -> None:
     cuts[1] |= {"recording": RECORDING | {"sources": sources}, "custom": {"snr": 1.5}}
     mixed = {"type": "MixedCut", "id": "cut-1", "tracks": [
         {"cut": cuts[1], "offset": 0.0}, {"cut": {"type": "PaddingCut", "id": "pad"}}]}  # fmt: skip
+    sped = {"name": "Speed", "kwargs": {"factor": 1.1}}
+    faster = cuts[0] | {"id": "fast", "recording": RECORDING | {"transforms": [sped]}}
     several = {"type": "MixedCut", "id": "mix", "tracks": [{"cut": each} for each in cuts]}
-    data = gzip.compress(lines([cuts[0], mixed, several]).encode(), mtime=0)
+    data = gzip.compress(lines([cuts[0], mixed, several, faster]).encode(), mtime=0)
     put(at / "cuts" / "lab_cuts_train.jsonl.gz", data)
     put(at / "cuts" / "audio" / "talk.wav", TALK)
 
@@ -145,7 +163,7 @@ def lhotse_manifests(at: Path, url: str) -> None:
 
 def subtitles(at: Path, url: str) -> None:
     vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:00.500 --> 00:01.750 align:start\n"
-    vtt += "<v Anna>Hello <i>there</i>\nyou\n\n"
+    vtt += "<v Anna>Hello <i>there</i> &amp;\nyou\n"  # no blank line before the next
     put(at / "talks" / "a.en.vtt", vtt + "00:00:02.000 --> 00:00:09.000\nToo late\n")
     put(at / "talks" / "a.wav", TALK)
     put(at / "talks" / "b.srt", "1\r\n00:00:00,000 --> 00:00:06,000\r\nAll of it\r\n\r\n")
@@ -164,14 +182,14 @@ def turns(at: Path, url: str) -> None:
 def words(at: Path, url: str) -> None:
     put(
         at / "aligned" / "talk.ctm",
-        ";; made by hand\ntalk 1 0.10 0.40 hello 0.98\ntalk 1 0.55 0.30 you\n",
+        ";; made by hand\ntalk A 0.10 0.40 hello 0.98\ntalk B 0.55 0.30 you\n",
     )
     put(at / "aligned" / "talk.wav", TALK)
 
 
 def textgrid(at: Path, url: str) -> None:
     put(at / "praat" / "talk.wav", TALK)
-    put(at / "praat" / "talk.TextGrid", TEXTGRID)
+    put(at / "praat" / "talk.TextGrid", TEXTGRID.encode("utf-16"))  # as Praat does beyond ASCII
 
 
 TEXTGRID = '''File type = "ooTextFile"

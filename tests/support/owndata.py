@@ -37,6 +37,7 @@ from own_pictures import (
 )
 from own_recordings import (
     common_voice,
+    espnet,
     folds,
     kaldi,
     lerobot,
@@ -181,7 +182,12 @@ CASES = {
     "kaldi": Case(
         "Kaldi, ESPnet: wav.scp, text, utt2spk, segments", "egs", kaldi, {"train": 2, "test": 2},
         ("audio", "caption", "speaker", "start", "end"),
-        {"id": "a-test", "caption": "HELLO THERE", "duration": 0.75}, {"unsuitable_media": 2},
+        {"id": "a-test", "caption": "HELLO THERE", "gender": "f", "duration": 0.75},
+        {"unsuitable_media": 2},
+    ),
+    "espnet": Case(
+        "ESPnet's dump folder, with its arks", "asr1/dump", espnet,
+        {"train": 1, "test": 1}, ("audio", "caption", "speaker"), {"caption": "HELLO"},
     ),
     "nemo": Case(
         "NeMo manifests, with offset and duration", "nemo", nemo, {"train": 2},
@@ -189,7 +195,7 @@ CASES = {
     ),
     "lhotse_cuts": Case(
         "Lhotse: cuts", "cuts", lhotse_cuts, {"train": 2}, ("audio", "caption", "speaker", "snr"),
-        {"id": "cut-0", "duration": 1.5}, {"unsuitable_media": 1},
+        {"id": "cut-0", "duration": 1.5}, {"unsuitable_media": 2},
     ),
     "lhotse_manifests": Case(
         "Lhotse: recordings and supervisions", "manifests", lhotse_manifests, {"train": 2},
@@ -198,7 +204,8 @@ CASES = {
     "subtitles": Case(
         "recordings with VTT or SRT beside them, cut", "talks", subtitles, {"train": 2},
         ("audio", "caption", "start", "end"),
-        {"caption": "Hello there you", "speaker": "Anna", "duration": 1.25}, {"wrong_duration": 1},
+        {"caption": "Hello there & you", "speaker": "Anna", "duration": 1.25},
+        {"wrong_duration": 1},
     ),
     "turns": Case(
         "recordings with RTTM", "meeting", turns, {"train": 2}, ("audio", "speaker"),
@@ -206,7 +213,7 @@ CASES = {
     ),
     "words": Case(
         "recordings with CTM", "aligned", words, {"train": 2}, ("audio", "caption"),
-        {"caption": "hello", "duration": 0.4},
+        {"caption": "hello", "channel": 0, "duration": 0.4},
     ),
     "textgrid": Case(
         "recordings with TextGrid", "praat", textgrid, {"train": 2}, ("audio", "caption", "tier"),

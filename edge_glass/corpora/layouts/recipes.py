@@ -18,6 +18,9 @@ SHAR = re.compile(r"(.*/)?recording\.(\w+)\.tar/(.+)\.\w+")
 PROMPTS = {"PROMPTS": "normalized_text", "prompts-original": "text", "txt.done.data": "text"}
 DONE = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')  # of Festival: ( arctic_a0001 "Author of …" )
 OF_SPEAKER = re.compile(r"(\w[\w /]*):[ \t]*(\S.*)")
+OF_KEYS = re.compile(r"text$|utt2|spk2(?!utt$)")  # Kaldi's tables of utterances and speakers
+OF_JOBS = re.compile(r"(^|/)split\d+(utt)?/\d+$")  # shares of a folder for several processes
+OUTSIDE = 4  # folders around the data in which files are looked for
 COMMAND = (Outcome.UNSUITABLE_MEDIA, "its path is a command, and commands are not run")
 
 
@@ -111,33 +114,43 @@ def is_kaldi(files: Files) -> bool:
 
 
 def kaldi(files: Files) -> Iterator[Record]:
-    """A record an utterance, of each folder with a `wav.scp`; `utt2…` files are further keys."""
+    """A record an utterance, of each folder with a `wav.scp`; `utt2…`, `spk2…` are further keys."""
     for folder, names in files.folders():
         tables = {PurePosixPath(name).name: name for name in names}
-        if "wav.scp" in tables:
+        if "wav.scp" in tables and not OF_JOBS.search(folder):
             yield from _kaldi_folder(files, folder, tables)
 
 
 def _kaldi_folder(files: Files, folder: str, tables: dict[str, str]) -> Iterator[Record]:
-    more = {n: n[4:] for n in tables if n.startswith("utt2") and n[4:]}
-    more = {"utt2spk": ""} | more | {"utt2spk": "speaker", "text": "text"}
-    texts = {key: dict(_pairs(files, tables.get(name))) for name, key in more.items()}
+    said = {name: dict(_pairs(files, tables[name])) for name in tables if OF_KEYS.match(name)}
     sounds = dict(_pairs(files, tables["wav.scp"]))
     segments = [*_pairs(files, tables.get("segments"))]
-    segments = segments or [(id, id) for id, _ in _pairs(files, tables["wav.scp"])]
     split = split_word(f"{folder}/x") or folder.rpartition("/")[2]
-    for id, where in segments:
+    for id, where in segments or [(id, id) for id, _ in _pairs(files, tables["wav.scp"])]:
         recording, *times = where.split() or [""]
-        values: JsonObject = {key: said[id] for key, said in texts.items() if id in said}
-        place = sounds.get(recording, "")
-        values |= {"id": id, "audio": _there(files, folder, place) if place else None}
+        speaker, place = said.get("utt2spk", {}).get(id, ""), sounds.get(recording, "")
+        values: JsonObject = {
+            "speaker": speaker or None,
+            "id": id,
+            "text": said.get("text", {}).get(id),
+        }
+        for name, all_ in said.items():
+            if name not in ("text", "utt2spk"):
+                values[name[4:]] = all_.get(id if name.startswith("utt") else speaker)
+        values["audio"] = _there(files, folder, place) if place else None
         lost = COMMAND if place.endswith("|") else None
         if times:
             try:
-                values["start"], values["end"] = map(float, times)
-            except ValueError:
+                values |= _segment(*times)
+            except (TypeError, ValueError):
                 lost = (Outcome.MALFORMED_ROW, f"segments: {where:.60}")
         yield Record(f"{folder}/{id}", values, split, dropped=lost)
+
+
+def _segment(start: str, end: str, channel: str | None = None) -> JsonObject:
+    """An end below 0 is that of the recording."""
+    said = {"start": float(start), "end": float(end) if float(end) >= 0 else None}
+    return said | ({"channel": int(channel)} if channel else {})
 
 
 def _pairs(files: Files, name: str | None) -> Iterator[tuple[str, str]]:
@@ -149,9 +162,10 @@ def _pairs(files: Files, name: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _there(files: Files, folder: str, place: str) -> str:
-    """A path as it is found: from the folder of its table, one around it, or the data's root.
+    """A path as it is found: from the folder of its table, or one around it.
 
-    Of one that began elsewhere, where tools wrote it, what stands behind the root's name.
+    Of one that began elsewhere, where tools wrote it, what stands behind the root's name. A recipe
+    names files from the folder that it runs in, which may be around the data.
     """
     if place.endswith("|") or (place.startswith("/") and Path(place).is_file()):
         return place
@@ -159,7 +173,9 @@ def _there(files: Files, folder: str, place: str) -> str:
     tried = [str(PurePosixPath(each, place)) for each in around]
     _, _, below = f"/{place}".partition(f"/{files.root.name}/")
     within = (name for name in (*tried, below) if name and not name.startswith("/"))
-    return next((name for name in within if files.there(name)), tried[0])
+    outside = [str(PurePosixPath(*[".."] * up, place)) for up in range(1, OUTSIDE)]
+    beside = (name for name in outside if files.root.is_dir() and (files.root / name).is_file())
+    return next((name for name in within if files.there(name)), None) or next(beside, tried[0])
 
 
 def is_lhotse(files: Files) -> bool:
@@ -212,6 +228,12 @@ def _cut(
     if isinstance(start, int | float) and isinstance(length, int | float):
         values |= {"start": float(start), "end": round(start + length, 6)}
     values |= {"id": str(id), "recording_id": recording.get("id")}
+    there = source.get("channels") or []
+    if len(there) > 1 and cut.get("channel") in there:  # of several it has a list
+        values["channel"] = there.index(cut["channel"])
+    changes = [each.get("name") for each in recording.get("transforms") or ()]
+    if changes and record.dropped is None and {*changes} != {"Resample"}:
+        record.dropped = (Outcome.UNSUITABLE_MEDIA, f"a recording changed by {changes[0]}")
     if source.get("type") == "file":
         values["audio"] = _there(files, record.base, str(source.get("source")))
     elif source.get("type") == "shar":

@@ -1,6 +1,7 @@
 """What a layout's reader gives: the records of a source, and the files that it reads them from."""
 
 import tempfile
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,11 @@ class Files:
             yield from names
 
     def text(self, name: str) -> str:
-        """A text file, as UTF-8; other bytes stay as lone surrogates."""
-        return self.raw.read(self.source, name).decode("utf-8-sig", errors="surrogateescape")
+        """A text file, as UTF-16 if it says so, else UTF-8; other bytes stay as lone surrogates."""
+        data = self.raw.read(self.source, name)
+        if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
+            return data.decode("utf-16", errors="replace")
+        return data.decode("utf-8-sig", errors="surrogateescape")
 
     def there(self, name: str) -> bool:
         """Whether there is such a file."""

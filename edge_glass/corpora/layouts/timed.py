@@ -1,8 +1,10 @@
 """Recordings with what is said in them when: VTT, SRT, RTTM, CTM, TextGrid; a record a stretch."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
 from pathlib import PurePosixPath
 
@@ -13,13 +15,14 @@ from edge_glass.corpora.layouts.tables import split_word
 
 CUE = re.compile(
     r"(?:(\d+):)?(\d+):(\d+)[.,](\d{1,3})\s*-->\s*(?:(\d+):)?(\d+):(\d+)[.,](\d{1,3})[^\n]*\n"
-    r"((?:[^\n]+\n?)*)"
+    r"((?:(?!(?:\d+\n)?[^\n]*-->)[^\n]+\n?)*)"  # to a blank line, or to the next cue
 )
-TAG = re.compile(r"<[^>\n]*>")
+TAG = re.compile(r"<[^>\n]*>|\{\\[^}\n]*\}")
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 TIER = re.compile(r'"(IntervalTier|TextTier)"')
 TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.\[])(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?![\w\]])')
 NUMERIC = re.compile(r"-?\d+(\.\d+)?([eE]-?\d+)?")
+CHANNELS = {name: number for number in range(16) for name in (str(number + 1), chr(65 + number))}
 ENDINGS = ("vtt", "srt", "rttm", "ctm", "textgrid")
 
 
@@ -33,6 +36,7 @@ class Stretch:
     speaker: str | None = None
     tier: str | None = None
     stem: str | None = None
+    channel: str | None = None
     fault: str | None = None
 
 
@@ -51,10 +55,13 @@ def records(files: Files) -> Iterator[Record]:
         if ending.lower() not in ENDINGS:
             continue
         stem = stem if stem in media else stem.rpartition(".")[0]  # talk.en.vtt is of talk
-        for number, each in enumerate(READERS[ending.lower()](files.text(name)), 1):
+        stretches = [*READERS[ending.lower()](files.text(name))]
+        channels = _channels(stretches)
+        for number, each in enumerate(stretches, 1):
             recording = by_name.get(each.stem) if each.stem else media.get(stem)
             said = {"start": each.start, "end": each.end, "text": each.text}
             said |= {"speaker": each.speaker, "tier": each.tier, "recording": recording}
+            said["channel"] = channels.get((each.stem, each.channel))
             record = Record(f"{name}#{number}", dict(said), split_word(name))
             if each.fault:
                 record.dropped = (Outcome.MALFORMED_ROW, each.fault)
@@ -65,12 +72,24 @@ def records(files: Files) -> Iterator[Record]:
             yield record
 
 
+def _channels(stretches: list[Stretch]) -> dict[tuple[str | None, str | None], int]:
+    """The numbers of channels, from 0; of a recording with one name for all there is none to tell.
+
+    Tools that know of no channels write 1 everywhere.
+    """
+    names = defaultdict[str | None, set[str | None]](set)
+    for each in stretches:
+        names[each.stem].add(each.channel)
+    several = ((stem, name) for stem, all_ in names.items() if len(all_) > 1 for name in all_)
+    return {(stem, name): CHANNELS[name] for stem, name in several if name in CHANNELS}
+
+
 def _cues(text: str) -> Iterator[Stretch]:
     """Of WebVTT and SubRip."""
     for cue in CUE.finditer(text.replace("\r\n", "\n")):
         start, end = (_seconds(cue.groups()[at : at + 4]) for at in (0, 4))
         voice = VOICE.search(cue[9])
-        said = " ".join(TAG.sub("", cue[9]).split())
+        said = " ".join(unescape(TAG.sub("", cue[9])).split())
         yield Stretch(start, end, said or None, voice[1].strip() if voice else None)
 
 
@@ -82,16 +101,16 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 def _rttm(text: str) -> Iterator[Stretch]:
     for line in text.splitlines():
         match line.split():
-            case ["SPEAKER", file, _, start, length, *rest]:
-                names = [each for each in rest if each != "<NA>"]
-                yield _stretch(line, start, length, file, speaker=names[0] if names else None)
+            case ["SPEAKER", file, channel, start, length, *rest]:
+                names = [*(each for each in rest if each != "<NA>"), None]
+                yield _stretch(line, start, length, file, speaker=names[0], channel=channel)
 
 
 def _ctm(text: str) -> Iterator[Stretch]:
     for line in text.splitlines():
         match line.split():
-            case [file, _, start, length, word, *_] if not file.startswith(";;"):
-                yield _stretch(line, start, length, file, text=word)
+            case [file, channel, start, length, word, *_] if not file.startswith(";;"):
+                yield _stretch(line, start, length, file, text=word, channel=channel)
 
 
 def _stretch(line: str, start: str, length: str, file: str, **said: str | None) -> Stretch:
@@ -105,6 +124,8 @@ def _stretch(line: str, start: str, length: str, file: str, **said: str | None) 
 def _textgrid(text: str) -> Iterator[Stretch]:
     """The intervals with a label of all tiers, out of the long text format or the short one."""
     edges = [*(match.start() for match in TIER.finditer(text)), len(text)]
+    if len(edges) == 1:
+        yield Stretch(0, 0, fault="no tiers: it must be one of Praat's text files")
     for begin, stop in pairwise(edges):
         said = [token[2] or token[1] or "" for token in TOKEN.finditer(text[begin:stop])]
         kind, name, rest = said[0], "".join(said[1:2]), said[2:]
