@@ -31,7 +31,7 @@ Role = Literal[
     "channel",
     "md5",
     "sha256",
-]  # start, end, length: seconds of a recording; md5, sha256: of the bytes at a URL
+]  # start, end, length: seconds of a recording, channel: from 0; md5, sha256: of bytes at a URL
 Annotator = Literal[
     "crowdsourced", "expert-generated", "found", "machine-generated", "no-annotation", "other"
 ]

@@ -29,7 +29,6 @@ from edge_glass.sources.row_media import Media
 if TYPE_CHECKING:
     from edge_glass.core.progress import Progress
     from edge_glass.core.row import Part
-    from edge_glass.media import sections
 
 DATA, FILES, FETCHED = "data", "files", "fetched"  # sources: records, media, what URLs name
 CARD = """Licence: {{ spec.licence }}
@@ -292,8 +291,7 @@ class OwnCorpus(Corpus):
             if column.several:
                 columns = self._list(name, column, row, media)
             else:
-                span = own_files.span_of(row, self._by_role) if column.role == "audio" else None
-                data = self._stretch(name, column, row, media, span)
+                data = self._stretch(name, column, row, media)
                 columns = self._decoded(name, column.role, data, row, media)
             example |= own_files.renamed(name, column.role, columns)
         captions: list[str] | None = None
@@ -363,10 +361,9 @@ class OwnCorpus(Corpus):
                 raise Dropped(Outcome.OTHER_BYTES, detail)
         return data
 
-    def _stretch(
-        self, name: str, column: Column, row: Row, media: Media, span: "sections.Span | None"
-    ) -> bytes | None:
+    def _stretch(self, name: str, column: Column, row: Row, media: Media) -> bytes | None:
         """The file of a column, or the part of a recording that a row is."""
+        span = own_files.span_of(row, self._by_role) if column.role == "audio" else None
         if span is None:
             return self._bytes(name, column, row, media)
         from edge_glass.media import sections
@@ -395,7 +392,9 @@ class OwnCorpus(Corpus):
         named = row.id if row.fetch_request else own_files.names_of(row, name).get(name, row.id)
         stored = self.media[name].stored_as == "bytes"
         file = PurePosixPath(media.said_name(named) if stored else named)
-        if kind == "audio" and (own_files.span_of(row, self._by_role) or file.suffix[:5] == ".ark:"):
+        if kind == "audio" and (
+            own_files.span_of(row, self._by_role) or file.suffix[:5] == ".ark:"
+        ):
             suffix = {b"fLaC": ".flac", b"RIFF": ".wav"}.get(data[:4], file.suffix)
             file = PurePosixPath(f"{PurePosixPath(row.id).name}{suffix}")
         return self._of_file(kind, file, data, media)

@@ -25,6 +25,7 @@ SPANS = (
     ("begin", "end", "end"),
     ("offset", "duration", "length"),
 )
+CHANNELLED = ("kaldi", "lhotse", "timed")  # layouts
 NUMBERS = ("int64", "float64", "bool")
 
 
@@ -33,6 +34,12 @@ def stop(name: str, what: str, *ways: str) -> ChoiceError:
     error = ChoiceError("\n".join([f"{name}: {what}. Say which:", *(f"  {way}" for way in ways)]))
     error.question, error.choices = what, ways
     return error
+
+
+def with_channel(layout: str, sample: list[Record], roles: dict[str, str]) -> dict[str, str]:
+    """The roles of keys; where a layout numbers channels from 0 that key is known, too."""
+    numbered = layout in CHANNELLED and any("channel" in record.values for record in sample)
+    return ({"channel": "channel"} if numbered else {}) | roles
 
 
 @dataclass

@@ -29,11 +29,10 @@ from edge_glass.corpora.layouts.media_columns import Media
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.registry import LAYOUTS, counted, scan
 from edge_glass.corpora.own import DATA, FETCHED, FILES
-from edge_glass.corpora.own_columns import Keys, stop
+from edge_glass.corpora.own_columns import Keys, stop, with_channel
 from edge_glass.corpora.own_splits import WORDS
 from edge_glass.sources.obtain import Request, obtain
 
-CHANNELLED = ("kaldi", "lhotse", "timed")  # layouts that give channels their number, from 0
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
 WANTED = {k: f"names of {k} files, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
@@ -110,10 +109,9 @@ class _Reading:
         sample = [record for record in sample if record.dropped is None] or sample
         text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
-        roles, kinds = dict(self._choices.roles), media_folders.SUFFIXES
-        if layout in CHANNELLED and any("channel" in record.values for record in sample):
-            roles.setdefault("channel", "channel")
-        naming = {m.read_from for m in media_columns.media_of(files, sample, roles)} | {*kinds}
+        roles = with_channel(layout, sample, self._choices.roles)
+        naming = {m.read_from for m in media_columns.media_of(files, sample, roles)}
+        naming |= {*media_folders.SUFFIXES}
         records = counted(scan(layout, files), folders, lost, parents)
         by_key = profiles(records, text, naming)
         rows, whole = folders.total() + lost.total(), folders.total()
@@ -390,13 +388,10 @@ class _Reading:
         """The folder of the media files, where they are not in that of the data."""
         folder = self._place if self._place.is_dir() else self._place.parent
         within = self._described is not None or self._files.root.is_dir() or self._files.archived
-        roots = []
-        for each in media:
-            start = each.key.partition("{")[0] if "{" in each.key else ""
-            value = (start + (keys[each.read_from].prefix or "")).rpartition("/")[0]
-            root = os.path.normpath(folder / value)
-            if not (within and Path(root).is_relative_to(folder)):
-                roots.append(root)
+        starts = (m.key.partition("{")[0] if "{" in m.key else "" for m in media)
+        names = (s + (keys[m.read_from].prefix or "") for s, m in zip(starts, media, strict=True))
+        roots = [os.path.normpath(folder / name.rpartition("/")[0]) for name in names]
+        roots = [root for root in roots if not (within and Path(root).is_relative_to(folder))]
         return os.path.commonpath(roots) if roots else None
 
 
