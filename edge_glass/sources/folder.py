@@ -32,8 +32,8 @@ class Folder(Place):
         """Bytes of a file, or of a value in a Parquet file or an ark; None if it is not there."""
         if f"{SUFFIX}/" in name:
             return Tables(self.root).size(name)
-        if found := ark.find(self.root, name):
-            return found[2] - found[1]
+        if part := ark.find(self.root, name):
+            return part[2] - part[1]
         try:
             stat = self.root.joinpath(name).stat()
         except OSError:
@@ -44,8 +44,8 @@ class Folder(Place):
         """The bytes of such. Raises FileNotFoundError if it is not there."""
         if f"{SUFFIX}/" in name:
             return Tables(self.root).read(name)
-        if found := ark.find(self.root, name):
-            return ark.read(*found)
+        if part := ark.find(self.root, name):
+            return ark.read(*part)
         return self.root.joinpath(name).read_bytes()
 
     def beside(self) -> "Folder":
