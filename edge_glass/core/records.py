@@ -58,6 +58,12 @@ def stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_ctime_ns]
 
 
+def state(path: Path) -> str:
+    """A digest of where a file lies and of its stamp: another one once it is written anew."""
+    said = f"{path.absolute()}\0{stamp(path)}"
+    return hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
+
+
 def fault(path: Path, recorded_bytes: int | None, recorded_sha256: str | None) -> str | None:
     """What is wrong with a file whose bytes and sha256 were recorded; None if nothing is."""
     if not path.is_file():

@@ -95,6 +95,7 @@ class Source(BaseModel, extra="forbid"):
     anywhere: bool = Field(default=False, description="its files lie in --raw itself")
     index: bool = Field(default=False, description="url is a page that links to its files")
     tables: bool = Field(default=False, description="`folder` holds Parquet files, read row by row")
+    archives: bool = Field(default=False, description="archives in it are read as if unpacked")
     packed: bool = Field(default=False, description="a folder of tars, read as if unpacked")
     hub: Hub | None = None
     files: list[str] = Field(

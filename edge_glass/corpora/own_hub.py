@@ -19,6 +19,7 @@ from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import is_hidden
 from edge_glass.corpora.own_columns import stop
 from edge_glass.sources.folder import Folder
+from edge_glass.sources.opened_folder import archive_stem, is_archive
 from edge_glass.sources.parquet_folder import SUFFIX
 
 PLACE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<part>[^:@]+))?")
@@ -159,15 +160,23 @@ def _of_patterns(known: _Repository, patterns: dict[str, list[str]]) -> Dataset:
             raise HubError(f"{title}: its README names {each}, and there is no such file")
     chosen = [*selected(every, wanted, None)]
     packed, left_out = shards.packing(chosen)
-    if not packed and all(tables.ending(name) != tables.PARQUET for name in chosen):
+    if "packed" not in packed and all(tables.ending(name) != tables.PARQUET for name in chosen):
         wanted += sorted({*_patterns(_beside(every, chosen))} - {*wanted})
     try:
-        splits = Splits(by="file", names=patterns)
+        splits = Splits(by="file", names=_opened(patterns) if "archives" in packed else patterns)
     except ValidationError:
         raise HubError(
             f"{title}: its README has splits that `datasets` does not accept: {', '.join(patterns)}"
         ) from None
-    return Dataset(title, Source(**known.where, files=wanted, packed=packed), splits, left_out)
+    return Dataset(title, Source(**known.where, files=wanted, **packed), splits, left_out)
+
+
+def _opened(patterns: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Patterns of the files that are read: instead of archives, of what is in them."""
+    return {
+        split: [f"{archive_stem(each)}/**" if is_archive(each) else each for each in listed]
+        for split, listed in patterns.items()
+    }
 
 
 def _beside(every: list[str], chosen: list[str]) -> list[str]:
@@ -186,7 +195,7 @@ def _of_folder(known: _Repository, folder: str) -> Dataset:
         place = f"{known.place}:{folder}" if folder else known.place
         raise HubError(f"{place}: it has no data: no Parquet files, tables, media or tars")
     parquet = [n for n in every if n.endswith(SUFFIX) and PurePosixPath(n).stem != "metadata"]
-    chosen, packed, left_out = parquet, False, dict[str, str]()
+    chosen, packed, left_out = parquet, JsonObject(), dict[str, str]()
     if parquet:
         left_out = dict.fromkeys(_patterns([*({*every} - {*parquet})]), "beside the Parquet files")
         parents = [PurePosixPath(name).parent for name in parquet]
@@ -200,9 +209,9 @@ def _of_folder(known: _Repository, folder: str) -> Dataset:
         folder = folder or (folders[0] if {str(at) for at in parents} == {*folders} else "")
     else:
         packed, left_out = shards.packing(every)
-        chosen = [n for n in every if not packed or shards.is_shard(n)]
+        chosen = [n for n in every if "packed" not in packed or shards.is_shard(n)]
     files = [*_patterns(chosen)]
-    source = Source(**known.where, folder=folder or None, files=files, packed=packed)
+    source = Source(**known.where, folder=folder or None, files=files, **packed)
     return Dataset(known.title, source, left_out=left_out)
 
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts import recipes, shards
 from edge_glass.corpora.layouts.record import Files, is_hidden
 from edge_glass.corpora.layouts.registry import LAYOUTS
@@ -15,8 +16,8 @@ IN_TAR = re.compile(r"(?P<tar>.+?\.(tar|tgz)(\.gz)?)(/(?P<within>.*))?")
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
-def packing(place: Path) -> tuple[bool, dict[str, str]]:
-    """Whether this is a folder of shards; and what of it is not read, links to folders too."""
+def packing(place: Path) -> tuple[JsonObject, dict[str, str]]:
+    """How a folder is packed; and what of it is not read, links to folders too."""
     every, left_out = list[str](), dict[str, str]()
     for folder, folders, names in os.walk(place):
         folders[:] = [name for name in folders if not is_hidden(name)]

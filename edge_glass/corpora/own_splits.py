@@ -128,7 +128,7 @@ def _asked(
     kind, _, value = rule.partition("=")
     if rule == "all":
         return Splits()
-    if rule == "folder":
+    if rule == "folder" and any(folders):
         return Splits(by="folder", names=_names(filter(None, folders)))
     if kind == "list":
         lists, _, group = value.partition(" by ")

@@ -37,7 +37,7 @@ SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
 WANTED = {k: f"names of {k} files, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
 ARCHIVES = ("zip", "7z", "rar", "tar", "tgz", "gz", "bz2", "xz", "zst")
-UNOPENED = "packed, and not opened inside of a folder: unpack it, or build it by itself"
+UNOPENED = "not opened: unpacked beside it, in another archive, or neither zip, 7z nor tar"
 PROSE = ("README", "LICEN", "CHANGELOG", "CITATION")
 
 
@@ -91,10 +91,10 @@ class _Reading:
         self._place, self._choices, self._described = place, choices, described
         title = described.title if described else place.name.partition(".")[0]
         self._name = re.sub(r"\W+", "_", title).strip("_") or "data"
-        packed, left_out = own_shards.packing(place) if place.is_dir() else (False, {})
+        packed, left_out = own_shards.packing(place) if place.is_dir() else ({}, {})
         self._left_out: dict[str, str] = {**described.left_out} if described else left_out
         self._lists: list[str] = []  # of splits
-        self._source = described.source if described else Source(path=place.name, packed=packed)
+        self._source = described.source if described else Source(path=place.name, **packed)
         self._packed = self._source.packed
         self._home = None if self._source.hub else place.parent
         request = Request(self._name, self._name, "", {DATA: self._source}, {}, home=self._home)

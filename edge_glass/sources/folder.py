@@ -28,25 +28,35 @@ class Folder(Place):
                 names = [(base / name).as_posix() for name in sorted(files)]
                 yield "" if base == Path() else base.as_posix(), names
 
+    def at(self, name: str) -> tuple[Path, str]:
+        """The folder on the disk that has a file, and what the file is called in it."""
+        return self.root, name
+
+    def path(self, name: str) -> Path:
+        """Where a file lies on the disk."""
+        return Path(*self.at(name))
+
     def size(self, name: str) -> int | None:
         """Bytes of a file, or of a value in a Parquet file or an ark; None if it is not there."""
-        if f"{SUFFIX}/" in name:
-            return Tables(self.root).size(name)
-        if part := ark.find(self.root, name):
+        root, inside = self.at(name)
+        if f"{SUFFIX}/" in inside:
+            return Tables(root).size(inside)
+        if part := ark.find(root, inside):
             return part[2] - part[1]
         try:
-            stat = self.root.joinpath(name).stat()
+            stat = root.joinpath(inside).stat()
         except OSError:
             return None
         return stat.st_size if S_ISREG(stat.st_mode) else None
 
     def read(self, name: str) -> bytes:
         """The bytes of such. Raises FileNotFoundError if it is not there."""
-        if f"{SUFFIX}/" in name:
-            return Tables(self.root).read(name)
-        if part := ark.find(self.root, name):
+        root, inside = self.at(name)
+        if f"{SUFFIX}/" in inside:
+            return Tables(root).read(inside)
+        if part := ark.find(root, inside):
             return ark.read(*part)
-        return self.root.joinpath(name).read_bytes()
+        return root.joinpath(inside).read_bytes()
 
     def beside(self) -> "Folder":
         """The folder around this one."""

@@ -20,6 +20,7 @@ from edge_glass.sources import archives, prefetch, tars
 from edge_glass.sources.chunk_text import PACKED
 from edge_glass.sources.contents import Place, checksums, contents
 from edge_glass.sources.folder import Folder
+from edge_glass.sources.opened_folder import Opened
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.parquet_folder import Tables
 from edge_glass.sources.raw import Raw
@@ -209,6 +210,8 @@ class _Asked:
                 places[name] = Tables(path, nested=bool(source.path or source.files))
             elif source.packed:
                 places[name] = Packed(path, store() / "index")
+            elif source.archives:
+                places[name] = Opened(path, store() / "unpacked")
             elif path.is_file() and tars.is_tar(path.name):
                 places[name] = self._indexed(path, digest, source)
             elif path.is_file() and archives.is_archive(path.name):

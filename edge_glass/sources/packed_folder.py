@@ -5,7 +5,6 @@ of a sample of an MDS shard (packed or not), `data.arrow/5/image.bytes` one of a
 stream, as `save_to_disk` writes it.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from edge_glass.core import records
 from edge_glass.core.errors import SourceError
 from edge_glass.core.libraries import pa, pc
 from edge_glass.sources import mds, tars
@@ -97,15 +97,12 @@ def is_cache(path: Path) -> bool:
 
 
 def _tar(path: Path, indexes: Path) -> tars.Tar:
-    stat = path.stat()
-    return _indexed(path, indexes, stat.st_size, stat.st_ctime_ns)
+    return _indexed(path, indexes / records.state(path))
 
 
 @lru_cache(maxsize=64)
-def _indexed(path: Path, indexes: Path, size: int, changed: int) -> tars.Tar:
+def _indexed(path: Path, folder: Path) -> tars.Tar:
     """A tar with its index, which is made once for each state of the file."""
-    state = f"{path.absolute()}\0{size}\0{changed}"
-    folder = indexes / hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()
     tars.index(path, folder, lambda done, total: None)
     return tars.Tar(path, folder)
 

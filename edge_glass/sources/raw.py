@@ -208,9 +208,10 @@ class Raw:
 
     def on_disk(self, source: str, name: str) -> Path | None:
         """A file of a folder as it lies on the disk; None of what is elsewhere."""
-        if source in self.places or source in self.remote or not self.paths[source].is_dir():
+        if source in self.remote or not self.paths[source].is_dir():
             return None
-        return self.paths[source] / self.spelled(source, name)
+        place = self._place(source)
+        return place.path(self.spelled(source, name)) if isinstance(place, Folder) else None
 
     def value(self, source: str, name: str) -> Any:
         """A value in a folder of Parquet files.

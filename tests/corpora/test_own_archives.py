@@ -2,17 +2,21 @@
 
 import gzip
 import io
+import shutil
 import tarfile
+import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import datasets
 import pytest
 from kit import Cli, entries, rows
 from ownfiles import WAV, jpeg, lines, put
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
-from edge_glass.core.errors import ChoiceError
+from edge_glass.core.errors import ChoiceError, EdgeGlassError
 from edge_glass.corpora.understand import Choices, understand
 
 
@@ -109,7 +113,90 @@ def test_shar_of_lhotse_has_the_texts_of_its_cuts(
     assert [*manifest.read(built).splits] == ["train", "validation"]
 
 
-def test_a_zip_in_a_folder_is_said_not_to_be_opened(tmp_path: Path) -> None:
-    put(tmp_path / "d" / "1.jpg", jpeg(1))
-    put(tmp_path / "d" / "more.zip", b"PK")
-    assert "unpack it" in understand(tmp_path / "d").left_out["*.zip"]
+def zipped(path: Path, members: dict[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+
+
+def metadata(*names: str) -> bytes:
+    return "".join(["file_name,text\n", *(f"{name},No. {name}\n" for name in names)]).encode()
+
+
+def pictures(folder: str = "") -> dict[str, bytes]:
+    return {f"{folder}{n}.jpg": jpeg(n) for n in (1, 2)}
+
+
+def built(cli: Cli, *options: str) -> dict[str, tuple[str, Any]]:
+    """The split, and the caption or class, of each row of the folder `d`."""
+    assert cli("build", "d", *options).code == 0
+    assert not [finding for finding in verify(Path("data")) if finding.kind == "error"]
+    listed, kept = entries(Path("data/d")), rows(Path("data/d"))
+    assert kept.keys() == listed.keys()
+    return {id: (listed[id]["split"], r.get("caption", r.get("label"))) for id, r in kept.items()}
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_GLASS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "d"
+
+
+def test_zips_of_splits_are_the_folders_that_they_hold(at: Path, cli: Cli) -> None:
+    """With a folder of that name in them, or without, where imagefolder leaves the classes out."""
+    zipped(at / "train.zip", pictures("train/owl/") | pictures("train/wren/"))
+    zipped(at / "test.zip", pictures("owl/") | pictures("wren/") | {"__MACOSX/._1.jpg": b""})
+    made = built(cli, "--jobs", "2")
+    peer = datasets.load_dataset("imagefolder", data_dir=str(at), cache_dir=str(at.parent / "hf"))
+    assert Counter(split for split, _ in made.values()) == {s: len(peer[s]) for s in peer}
+    assert Counter(made.values()) == {(split, label): 2 for split in peer for label in (0, 1)}
+
+
+def test_a_table_inside_of_each_zip_or_beside_one_names_its_files(at: Path, cli: Cli) -> None:
+    for split in ("train", "test"):
+        table = {"metadata.csv": metadata("1.jpg", "2.jpg")}
+        zipped(at / f"{split}.zip", pictures() | table)
+    assert Counter(built(cli).values()) == {
+        (split, f"No. {n}.jpg"): 1 for split in ("train", "test") for n in (1, 2)
+    }
+    shutil.rmtree(at)
+    zipped(at / "images.zip", pictures("images/"))
+    put(at / "metadata.csv", metadata("images/1.jpg", "images/2.jpg"))
+    put(at / "other.csv", "what\n7\n")
+    assert {*built(cli).values()} == {("train", f"No. images/{n}.jpg") for n in (1, 2)}
+
+
+def test_recordings_in_an_archive_are_cut_where_they_lie(at: Path, cli: Cli) -> None:
+    tgz(at / "wav.tar.gz", {"a.wav": WAV})
+    cuts = "wav/a.wav,0.1,0.2,One\nwav/a.wav,0,0.1,Two\n"
+    put(at / "metadata.csv", f"file_name,start,end,text\n{cuts}")
+    assert {*built(cli).values()} == {("train", "One"), ("train", "Two")}
+    assert {row["duration"] for row in rows(Path("data/d")).values()} == {0.1}
+
+
+def test_zips_of_a_clone_are_of_the_splits_of_its_readme(at: Path, cli: Cli) -> None:
+    zipped(at / "a.zip", pictures())
+    zipped(at / "b.zip", {"3.jpg": jpeg(3)})
+    files = "- {split: train, path: a.zip}\n  - {split: test, path: b.zip}"
+    put(at / "README.md", f"---\nconfigs:\n- config_name: x\n  data_files:\n  {files}\n---\n")
+    assert Counter(split for split, _ in built(cli).values()) == {"train": 2, "test": 1}
+
+
+def test_an_archive_that_is_unpacked_beside_it_is_not_read_twice(at: Path, cli: Cli) -> None:
+    for name, data in pictures("images/").items():
+        put(at / name, data)
+    zipped(at / "images.zip", pictures("images/"))
+    zipped(at / "published.zip", pictures("images/"))
+    zipped(at / "more.zip", {"3.jpg": jpeg(3), "inner.zip": b"PK"})
+    zipped(at / "4.jpg.zip", {"4.jpg": jpeg(4)})
+    assert {*built(cli)} == {"images/1.jpg", "images/2.jpg", "more/3.jpg", "4.jpg/4.jpg"}
+    assert "unpacked beside it, in another archive" in understand(at).left_out["*.zip"]
+
+
+def test_a_damaged_archive_in_a_folder_is_named(at: Path) -> None:
+    put(at / "1.jpg", jpeg(1))
+    put(at / "more.zip", b"PK")
+    with pytest.raises(EdgeGlassError, match=r"more\.zip: damaged"):
+        understand(at)

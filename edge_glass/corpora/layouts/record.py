@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.row import JsonObject
+from edge_glass.sources.folder import Folder
 from edge_glass.sources.packed_folder import Packed
 from edge_glass.sources.raw import Raw
 from edge_glass.sources.tars import Tar
@@ -79,8 +80,10 @@ class Files:
         """
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
             raise SourceError(f"{name!r} is not the name of a file in {self.root}")
+        place = self.raw.places.get(self.source)
         path = self.root if self.root.is_file() else self.root / name
-        packed = isinstance(self.raw.places.get(self.source), Packed) and not path.is_file()
+        path = place.path(name) if isinstance(place, Folder) else path
+        packed = isinstance(place, Packed) and not path.is_file()
         if not (self.archived or packed):
             yield path
         else:

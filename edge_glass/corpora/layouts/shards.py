@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatch
 from itertools import groupby
@@ -14,26 +14,30 @@ from edge_glass.core.errors import SourceError
 from edge_glass.core.ledger import Outcome
 from edge_glass.core.libraries import np
 from edge_glass.core.row import JsonObject
+from edge_glass.corpora.layouts import tables
 from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, Record
 from edge_glass.corpora.layouts.table_records import of_file
-from edge_glass.corpora.layouts.tables import split_word
 from edge_glass.sources import mds, tars
 from edge_glass.sources.obtain import store
+from edge_glass.sources.opened_folder import is_archive
 from edge_glass.sources.packed_folder import BESIDE, UNPACKED
 
 
-def packing(names: Iterable[str]) -> tuple[bool, dict[str, str]]:
-    """Whether these are files of shards, and what of them lies beside tars, and why it is not read.
+def packing(names: Collection[str]) -> tuple[JsonObject, dict[str, str]]:
+    """How files are packed, as a source says it, and what of them is not read beside tars, and why.
 
-    Tables beside tars say the same of each sample.
+    Tables beside tars say the same of each sample, if they are not called as imagefolder's.
     """
     said = (each for each in names if not any(fnmatch(each, beside) for beside in BESIDE[1:]))
     suffixes = {_suffix(name) for name in said}
-    tarred = ".tar" in suffixes and not any(kind_of(f"x{each}") for each in suffixes)
+    named = any(PurePosixPath(name).stem == "metadata" and tables.ending(name) for name in names)
+    tarred = ".tar" in suffixes and not (named or any(kind_of(f"x{each}") for each in suffixes))
     others = suffixes - {".tar"} if tarred else set()
     beside = {f"*{each}": "beside the tars, whose samples are read" for each in others}
-    return tarred or bool(suffixes & {".mds", ".arrow"}), beside
+    if tarred or suffixes & {".mds", ".arrow"}:
+        return {"packed": True}, beside
+    return {"archives": True} if any(map(is_archive, names)) else {}, beside
 
 
 def is_shard(name: str) -> bool:
@@ -54,7 +58,7 @@ def mds_records(files: Files) -> Iterator[Record]:
     for index in sorted(files.root.rglob(mds.INDEX)):
         for shard in mds.shards(index, store() / UNPACKED):
             name = shard.path.relative_to(files.root).as_posix()
-            split = split_word(f"{PurePosixPath(name).parent}/x")
+            split = tables.split_word(f"{PurePosixPath(name).parent}/x")
             for number in range(shard.samples):
                 where = f"{name}/{number}"
                 record = Record(where, {}, split)
