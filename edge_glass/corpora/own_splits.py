@@ -71,13 +71,24 @@ def rule(
 
 
 def _names(words: Iterable[str]) -> dict[str, list[str]]:
-    """The splits that words are, under names that `datasets` takes; the usual ones first."""
-    ordered = sorted(words)
-    usual = {word: WORDS[word.lower()] for word in ordered if word.lower() in WORDS}
-    named: dict[str, list[str]] = {n: [] for n in tables.WORDS if n in usual.values()}
-    for word in (*usual, *(word for word in ordered if word not in usual)):
-        name = usual.get(word) or re.sub(r"\W+", "_", word) or "_"
-        named.setdefault(name, []).extend([word] if name != word else [])
+    """The splits that words are, under names that `datasets` takes; the usual ones first.
+
+    Where several words are of one split (`dev`, `val`), each is a split under its own name.
+    Raises ConfigError if two of these differ in nothing that names keep apart.
+    """
+    usual = {word: WORDS.get(word.lower(), "") for word in words}
+    order, said = [*tables.WORDS, ""], Counter(usual.values())
+    named: dict[str, list[str]] = {}
+    for word in sorted(usual, key=lambda word: (order.index(usual[word]), word)):
+        alone = usual[word] if said[usual[word]] == 1 else ""
+        name = alone or re.sub(r"\W+", "_", word) or "_"
+        if other := next((each for each in named if each.lower() == name.lower()), None):
+            alike = (named[other] or [other])[0]
+            raise ConfigError(
+                f"{alike!r} and {word!r} would be one split, {name}: rename one of them, or begin "
+                "with `init --split all` and write into the YAML which splits they are"
+            )
+        named[name] = [word] if name != word else []
     return named
 
 
@@ -93,29 +104,29 @@ def lists_of(files: Files, asked: str | None) -> list[str]:
     return lists
 
 
-def _of_splits(lists: list[str]) -> dict[str, list[str]]:
-    """Lists by the split that their names speak of, or by their names."""
-    splits: dict[str, list[str]] = {}
-    for each in lists:
-        word = WORDS.get(split_lists.word(each), PurePosixPath(each).stem)
-        splits.setdefault(word, []).append(each)
-    return splits
+def _word(list_: str) -> str:
+    """The word for a split in a list's name, or the name."""
+    return split_lists.word(list_) or PurePosixPath(list_).stem
 
 
 def _by_lists(lists: list[str], key: str | None) -> Splits:
     """The rule of these lists; what none names is `train`, where no list is of it."""
-    words = _of_splits(lists)
-    names = {split: [n for word in (split, *said) for n in words.get(word, ())]
-             for split, said in _names({"train", *words}).items()}  # fmt: skip
-    return Splits(by="list", names=names, key=key)
+    words: dict[str, list[str]] = {}
+    for each in lists:
+        words.setdefault(_word(each), []).append(each)
+    names = {split: words[(said or [split])[0]] for split, said in _names(words).items()}
+    rest: dict[str, list[str]] = {} if "train" in map(WORDS.get, words) else {"train": []}
+    return Splits(by="list", names=rest | names, key=key)
 
 
 def chosen(lists: list[str]) -> list[str]:
     """Of lists that were seen one of each split; none if it is to be said which."""
     lists = [each for each in lists if split_lists.word(each)]  # and not trainval
     exact = [each for each in lists if PurePosixPath(each).stem.lower() in WORDS]
-    one_each = (some for some in (lists, exact) if {*map(len, _of_splits(some).values())} == {1})
-    return next(one_each, [])
+    for some in (lists, exact):
+        if {*Counter(WORDS[_word(each)] for each in some).values()} == {1}:
+            return some
+    return []
 
 
 def _asked(

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import Cli, entries
-from ownfiles import WAV, jpeg, png, put, table
+from ownfiles import WAV, jpeg, png, put, table, tarred
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
@@ -229,3 +229,33 @@ def test_a_group_is_in_one_split_whatever_the_shares(
         records.append(Record("row 3", {"g": unicodedata.normalize("NFD", group)}))
         (split,) = {split_of(rule, said_of_split(rule, record)) for record in records}
         assert split in parts
+
+
+@pytest.mark.parametrize(
+    "kind", ["{word}/{n}.jpg", "{word}.csv", "{word}-0.tar", "keys.csv", "{word}.txt"]
+)
+def test_words_of_one_split_that_are_there_together_keep_their_names(kind: str, at: Path) -> None:
+    """`dev` and `val`, `test` and `eval`: `datasets` makes one split of them."""
+    words = ["dev", "eval", "test", "train", "val"]
+    for number, word in enumerate(words):
+        name = at / kind.format(word=word, n=number)
+        if name.suffix == ".tar":
+            tarred(name, {f"{number}.jpg": jpeg(number)})
+        elif name.suffix == ".csv":
+            table(name, [{"text": f"{n}", "split": n} for n in words])
+        else:
+            put(name, jpeg(number) if name.suffix == ".jpg" else f"{number}\n")
+    if kind.endswith(".txt"):
+        pictures(at, *map(str, range(5)))
+    lists = f"list={','.join(f'{word}.txt' for word in words)}"
+    asked = {"{word}.txt": [lists], "keys.csv": ["key=split"], "{word}.csv": ["folder"]}
+    for rule in asked.get(kind, [None, "folder"]):
+        splits = understand(at, Choices(split=rule)).spec.splits
+        assert [*splits.names] == ["train", "dev", "val", "eval", "test"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("Train", "train"), ("a-b", "a_b")])
+def test_values_whose_splits_would_have_one_name_stop(one: str, other: str, at: Path) -> None:
+    table(at / "all.csv", [{"text": word, "split": word} for word in (one, other, "test")])
+    with pytest.raises(EdgeGlassError, match=f"'{one}' and '{other}' would be one split"):
+        understand(at, Choices(split="key=split"))
