@@ -14,6 +14,7 @@ from own_pictures import mds_shards
 from ownfiles import jpeg, put, tarred
 
 from edge_glass.audit.verify import verify
+from edge_glass.corpora.understand import understand
 
 
 @pytest.fixture
@@ -53,19 +54,42 @@ def test_the_key_of_a_sample_has_its_folders(at: Path, cli: Cli) -> None:
     assert sorted(rows(Path("data/d"))) == ["a/0", "b/0"]
 
 
-def test_a_member_that_is_there_twice_is_one(at: Path, cli: Cli) -> None:
-    """The later one is read, as unpacking would leave it."""
-    at.mkdir()
-    with tarfile.open(at / "0.tar", "w") as tar:
-        for number in (0, 1):
-            for name, data in (("a.jpg", jpeg(number)), ("a.txt", f"No. {number}".encode())):
-                member = tarfile.TarInfo(name)
-                member.size = len(data)
-                tar.addfile(member, io.BytesIO(data))
-    assert cli("build", "d").code == 0
-    [row] = rows(Path("data/d")).values()
-    assert row["caption"] == "No. 1" and row["image"]["bytes"] == jpeg(1)
-    assert "jpg" not in row and list(verify(Path("data"))) == []
+@pytest.mark.parametrize("keys", ["aab", "aba", "baa"])
+def test_samples_of_one_key_are_rows_and_the_last_is_read(keys: str, at: Path, cli: Cli) -> None:
+    """WebDataset's reader gives both, or stops where they stand beside each other."""
+    members: list[tuple[str, bytes]] = []
+    for number, key in enumerate(keys):
+        members += [(f"{key}.jpg", jpeg(number)), (f"{key}.txt", f"No. {number}".encode())]
+    appended(at / "0.tar", members)
+    assert cli("build", "d").code == 0 and list(verify(Path("data"))) == []
+    ledger = entries(Path("data/d"))
+    assert {id: (row["outcome"], row["detail"]) for id, row in ledger.items()} == {
+        "a": ("kept", ""), "b": ("kept", ""),
+        "0.tar/a 1 of 2": ("duplicate_id", "0.tar/a.jpg is there 2 times, and the last is read"),
+    }  # fmt: skip
+    built, last = rows(Path("data/d")), keys.rindex("a")
+    assert built["a"]["caption"] == f"No. {last}" and built["a"]["image"]["bytes"] == jpeg(last)
+    assert understand(at).rows == 3
+
+
+def test_a_file_that_was_appended_to_a_tar_again_is_one(at: Path, cli: Cli) -> None:
+    """`tar --append` writes it behind, and unpacking leaves the last."""
+    old, new = (f"file_name,text\na.jpg,{word}\n".encode() for word in ("old", "new"))
+    table, pictures = ("metadata.csv", old), [("a.jpg", jpeg(0)), ("a.jpg", jpeg(1))]
+    appended(at / "x.tar", [table, *pictures, ("metadata.csv", new)])
+    assert cli("build", "d/x.tar").code == 0
+    [row] = rows(Path("data/x")).values()
+    assert (row["caption"], row["image"]["bytes"]) == ("new", jpeg(1))
+
+
+def appended(path: Path, members: list[tuple[str, bytes]]) -> None:
+    """A tar of members whose names may come again."""
+    path.parent.mkdir()
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
 
 
 def saved(at: Path, **splits: list[dict[str, object]]) -> None:

@@ -6,6 +6,7 @@ texts under their suffixes (`txt`, `caption`), the keys of its JSON, and the `fo
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -125,15 +126,17 @@ def _stem(name: str) -> str:
 def tar_samples(files: Files) -> Iterator[Record]:
     """The samples of WebDataset: members of a tar with one name up to its first dot.
 
-    A member that is neither media nor text is left out.
+    A member that is neither media nor text is left out. Of samples of one key in one tar the last
+    is read, the others are lost.
     """
-    for folder, names in files.folders():
-        samples: dict[str, dict[str, None]] = {}
-        for name in names:  # one that is there twice is read once, as unpacking would leave it
-            samples.setdefault(_key(name), {})[name] = None
+    for folder, names in files.folders(repeated=True):
+        samples: dict[str, Counter[str]] = {}
+        for name in names:
+            samples.setdefault(_key(name), Counter())[name] += 1
         tar = TAR.match(f"{folder}/")
         split, start = (split_word(f"{tar[1]}.txt"), tar.end()) if tar else ("", 0)
         for key, members in samples.items():
+            yield from _overwritten(key, members, split)
             record = Record(key, {"__key__": key[start:]}, split)
             try:
                 for name in members:
@@ -141,6 +144,15 @@ def tar_samples(files: Files) -> Iterator[Record]:
             except Dropped as drop:
                 record.dropped = drop.outcome, drop.detail
             yield record
+
+
+def _overwritten(key: str, members: Counter[str], split: str) -> Iterator[Record]:
+    """The earlier samples of a key that a tar has several times: unpacking leaves the last."""
+    name, times = members.most_common(1)[0]
+    for number in range(1, times):
+        why = f"{name} is there {times} times, and the last is read"
+        dropped = (Outcome.DUPLICATE_ID, why)
+        yield Record(f"{key} {number} of {times}", {}, split, dropped=dropped)
 
 
 def _member(files: Files, name: str, values: JsonObject) -> JsonObject:

@@ -41,15 +41,18 @@ class Files:
         """The folder or file itself, as it lies on the disk."""
         return self.raw.paths[self.source]
 
-    def folders(self) -> Iterator[tuple[str, list[str]]]:
-        """Each folder with the files in it, sorted, but for hidden ones and lists; full names."""
+    def folders(self, repeated: bool = False) -> Iterator[tuple[str, list[str]]]:
+        """Each folder with the files in it, sorted, but for hidden ones and lists; full names.
+
+        A file that a tar has several times is one, as unpacking leaves it, if not `repeated`.
+        """
         if self.root.is_file() and not self.archived:
             yield "", [self.root.name]
             return
         for folder, names in self.raw.folders(self.source):
             seen = [name for name in names if not is_hidden(name) and name not in self.lists]
             if seen and not is_hidden(folder):
-                yield folder, seen
+                yield folder, seen if repeated else [*dict.fromkeys(seen)]
 
     def names(self) -> Iterator[str]:
         """All files."""
