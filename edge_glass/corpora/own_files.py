@@ -4,10 +4,12 @@ import base64
 import binascii
 import hashlib
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from edge_glass.core.ledger import Dropped, Outcome
@@ -117,3 +119,16 @@ def params_of(roles: frozenset[str], fetched: bool) -> type[CorpusConfig]:
         bases.remove(AudioParams)  # which the other has
     bases += [FetchParams] if fetched else []
     return dataclass(type("OwnConfig", tuple(bases) or (CorpusConfig,), {"__module__": __name__}))
+
+
+def root(folder: Path, tables: list[str], names: list[str], within: bool) -> str | None:
+    """The folder of media files that `tables` in `folder` name, if it is another one.
+
+    `names` are what their names begin with, from the folders of the tables; `within`: those in
+    `folder` are found in it.
+    """
+    homes = {table.rpartition("/")[0] for table in tables} or {""}
+    places = (folder / home / name.rpartition("/")[0] for name in names for home in homes)
+    roots = [*map(os.path.normpath, places)]
+    outside = [root for root in roots if not (within and Path(root).is_relative_to(folder))]
+    return os.path.commonpath(outside) if outside else None

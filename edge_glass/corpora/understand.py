@@ -13,7 +13,7 @@ from edge_glass.core import locations
 from edge_glass.core.errors import ConfigError, SourceError, absent
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.spec import Column, Own, Source, Spec, Splits
-from edge_glass.corpora import own_check, own_hub, own_shards, own_splits
+from edge_glass.corpora import own_check, own_files, own_hub, own_shards, own_splits
 from edge_glass.corpora.key_profile import FEW, KeyProfile, profiles
 from edge_glass.corpora.layouts import (
     media_columns,
@@ -365,7 +365,12 @@ class _Reading:
         stored = {each.stored_as for each in media}
         by_row = "bytes" in stored and not self._packed
         sources = {DATA: self._source.model_copy(update={"tables": by_row})}
-        if root := self._root([m for m in media if m.stored_as == "file"], keys):
+        folder = self._place if self._place.is_dir() else self._place.parent
+        within = self._described is not None or self._files.root.is_dir() or self._files.archived
+        named = [m for m in media if m.stored_as == "file"]
+        starts = [m.key.partition("{")[0] if "{" in m.key else "" for m in named]
+        names = [s + (keys[m.read_from].prefix or "") for s, m in zip(starts, named, strict=True)]
+        if root := own_files.root(folder, chosen, names, within):
             sources[FILES] = Source(path=os.path.relpath(root, self._place.parent))
         if "url" in stored:
             want: Any = WANT[media[0].kind]
@@ -383,16 +388,6 @@ class _Reading:
             splits=splits,
             configs={self._name: {}},
         )
-
-    def _root(self, media: list[Media], keys: dict[str, KeyProfile]) -> str | None:
-        """The folder of the media files, where they are not in that of the data."""
-        folder = self._place if self._place.is_dir() else self._place.parent
-        within = self._described is not None or self._files.root.is_dir() or self._files.archived
-        starts = (m.key.partition("{")[0] if "{" in m.key else "" for m in media)
-        names = (s + (keys[m.read_from].prefix or "") for s, m in zip(starts, media, strict=True))
-        roots = [os.path.normpath(folder / name.rpartition("/")[0]) for name in names]
-        roots = [root for root in roots if not (within and Path(root).is_relative_to(folder))]
-        return os.path.commonpath(roots) if roots else None
 
 
 def _suffix(name: str) -> str:

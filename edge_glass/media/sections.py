@@ -72,7 +72,8 @@ def stretch(data: bytes, span: Span, notes: list[str]) -> bytes:
 def stretch_of_file(path: Path, span: Span, notes: list[str]) -> bytes | None:
     """The same out of a file of any length, of which a part is in memory at a time.
 
-    None where the bytes of the whole file tell: it is all of it, or perhaps cut short.
+    None where the bytes of the whole file tell: it is all of it, or perhaps cut short. Raises
+    Dropped: wrong_duration if it ends before, oversized_media if the span is too long.
     """
     recording = _recording(path, path.stat().st_mtime_ns) if path.is_file() else None
     if recording is None:

@@ -97,6 +97,7 @@ NO_BYTES |= {
     "psutil",
     "py7zr",
     "pydantic",
+    "pydantic_core",
     "ray",
     "rich",
     "upath",

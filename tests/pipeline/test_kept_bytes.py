@@ -176,7 +176,7 @@ def test_a_flip_that_leaves_no_trace_is_found_when_asked_for(
 ) -> None:
     flip(next(done.glob("train-00001-*")))
     with monkeypatch.context() as patch:  # a disk that forgets bits tells no time
-        patch.setattr(finished, "_stamp", lambda path: [])
+        patch.setattr(records, "stamp", lambda path: [])
         finished.remember(done, manifest.read(done).files(), None)
         assert once_more(done) == ""
         assert files(done) != files(in_pieces / VARIANT.name)
@@ -188,7 +188,7 @@ def test_after_a_fault_was_found_all_is_read(
     done: Path, in_pieces: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flip(next(done.glob("train-00001-*")))
-    monkeypatch.setattr(finished, "_stamp", lambda path: [])
+    monkeypatch.setattr(records, "stamp", lambda path: [])
     finished.remember(done, manifest.read(done).files(), None)
     found = cli("verify", done.parent)
     assert found.code == 1

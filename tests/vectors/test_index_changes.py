@@ -4,12 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 import searchkit
 from searchkit import files, made, nearest
 
-from edge_glass.vectors import index_build, index_parts, vector_index
+from edge_glass.vectors import index_build, vector_index
 from edge_glass.vectors.query import Finder, Query
 
 
@@ -17,13 +18,13 @@ from edge_glass.vectors.query import Finder, Query
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many vectors are encoded at a time."""
     counts: list[int] = []
-    encode = index_parts.encoded
+    index, encode = faiss.IndexIVF, faiss.IndexIVF.sa_encode
 
-    def counting(index: object, vectors: np.ndarray) -> np.ndarray:
+    def counting(self: object, vectors: np.ndarray) -> np.ndarray:
         counts.append(len(vectors))
-        return encode(index, vectors)
+        return encode(self, vectors)
 
-    monkeypatch.setattr(index_parts, "encoded", counting)
+    monkeypatch.setattr(index, "sa_encode", counting)
     return counts
 
 

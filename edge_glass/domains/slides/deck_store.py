@@ -157,7 +157,7 @@ class Sheet:
     def _entry(self, number: int, outcome: Outcome, detail: str, answer: Answer | None) -> Entry:
         row, id = f"{self._row}#{number}", f"{self.id}_{number}"
         entry = Entry(self._desk.source, row, id, SLIDES, outcome, detail)
-        return _told(entry, answer)
+        return _with_answer(entry, answer)
 
     def finish(self, deck: Deck, note: str = "") -> None:
         """All slides were put down: the deck gets its name, unless it is not to be kept.
@@ -194,7 +194,7 @@ class Sheet:
         for entry in self._slides:
             if entry.outcome == Outcome.KEPT:
                 entry.outcome, entry.detail = outcome, "its deck was dropped"
-        entry = _told(self._deck_entry(outcome, detail), answer)
+        entry = _with_answer(self._deck_entry(outcome, detail), answer)
         self._desk.write(self.id, [entry, *self._slides])
         shutil.rmtree(self._aside)
 
@@ -202,7 +202,7 @@ class Sheet:
         return Entry(self._desk.source, self._row, self.id, DECKS, outcome, detail)
 
 
-def _told(entry: Entry, answer: Answer | None) -> Entry:
+def _with_answer(entry: Entry, answer: Answer | None) -> Entry:
     """An entry with what the server said."""
     if answer:
         entry.url, entry.status, entry.final_url = answer.url, answer.status, answer.final_url
