@@ -32,7 +32,7 @@ COPIED = {  # page of the reference -> file of the repository
     "changelog": "CHANGELOG.md",
     "contributing": "CONTRIBUTING.md",
 }
-COMMON = ("quiet", "verbose", "log")
+COMMON = ("quiet", "verbose", "log", "json")
 
 
 def main(out: Path) -> None:

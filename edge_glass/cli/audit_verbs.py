@@ -5,47 +5,29 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from edge_glass.cli.options import Jobs, Json, Memory, Place, Ray, terminal_progress
-from edge_glass.cli.session import ignored
+from edge_glass.cli.options import Jobs, Memory, Place, Ray, terminal_progress
+from edge_glass.cli.session import ignored, verb
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
 
+@verb("audit data/clotho --check leaks,silence --drop-flagged")
 def audit(
     directory: Place,
     check: Annotated[
-        str | None,
-        typer.Option(
-            "--check",
-            help="Groups (duplicates, signals, captions, asr), checks, leaks; commas.",
-        ),
+        str | None, "Groups (duplicates, signals, captions, asr), checks, leaks; commas."
     ] = None,
-    against: Annotated[
-        list[str] | None,
-        typer.Option("--against", metavar="DIR", help="Another corpus; may be repeated."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="For DIR/audit/; default: where the build is."),
-    ] = None,
-    drop_flagged: Annotated[
-        bool, typer.Option("--drop-flagged", help="Make a config without the rows that were found.")
-    ] = False,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of that config; default: <config>_audited.")
-    ] = None,
+    against: Annotated[list[str] | None, "DIR", "Another corpus; may be repeated."] = None,
+    out: Annotated[Path | None, "DIR", "For DIR/audit/; default: where the build is."] = None,
+    drop_flagged: Annotated[bool, "Make a config without the rows that were found."] = False,
+    name: Annotated[str | None, "Name of that config; default: <config>_audited."] = None,
     language: Annotated[
-        str | None, typer.Option(help="Languages of captions, e.g. en,fr; default: the corpus's.")
+        str | None, "Languages of captions, e.g. en,fr; default: the corpus's."
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="asr: tiny, base, …, org/model, or a CTranslate2 folder.")
-    ] = None,
+    model: Annotated[str | None, "asr: tiny, base, …, org/model, or a CTranslate2 folder."] = None,
     memory: Memory = 4,
     jobs: Jobs = None,
     ray: Ray = None,
-    json: Json = False,
 ) -> None:
     """Duplicates, leaks, odd signals and captions, wrong transcripts: a table that names rows."""
     from edge_glass.audit import audits
@@ -73,16 +55,16 @@ def audit(
         with locations.errors_explained(where):
             audited = audits.audit(folder, place, options, others, progress)
             results.append(audited.plain())
-            if not json:
+            if not terminal.in_json:
                 terminal.audit(place / audits.FOLDER / config, audited, asked)
             if drop_flagged:
                 new = name or f"{config}_audited"
                 making = partial(drop, folder, place, new, given, workers)
                 build = write_card.with_card(place, new, making)
                 write_card.write_report(place)
-                terminal.builds([build])
-    if json:
-        terminal.as_json(results)
+                if not terminal.in_json:
+                    terminal.builds([build])
+    terminal.printed_as_json(results)
 
 
 def _check_used(groups: Collection[str], drops: bool) -> None:

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_glass.cli import session
-from edge_glass.cli.options import Built, Json, Place, one_build, terminal_progress
+from edge_glass.cli.options import Built, Place, one_build, terminal_progress
+from edge_glass.cli.session import verb
 from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.processors import cores
-from edge_glass.core.visible import json_visible
 
 if TYPE_CHECKING:
     from edge_glass.core.manifest import Manifest
 
-app = typer.Typer()
 
-
-@app.command(epilog="Example: edge-glass verify data")
-def verify(directory: Place, json: Json = False) -> None:
+@verb("verify data")
+def verify(directory: Place) -> None:
     """Read everything again: checksums, media, rates, ids, captions, ledger. Exits 1 on a fault."""
     from edge_glass.cli import terminal
     from edge_glass.core import finished, locations, manifest
@@ -28,9 +26,7 @@ def verify(directory: Place, json: Json = False) -> None:
     with locations.errors_explained(where):
         findings = list(check(where, terminal_progress()))
     errors = sum(finding.kind == "error" for finding in findings)
-    if json:
-        terminal.as_json(findings)
-    else:
+    if not terminal.printed_as_json(findings):
         terminal.findings(findings)
         configs = ", ".join(manifest.built(where))
         terminal.say(f"{configs}: {errors} errors, {len(findings) - errors} notes")
@@ -40,11 +36,10 @@ def verify(directory: Place, json: Json = False) -> None:
     raise typer.Exit(1 if errors else 0)
 
 
-@app.command(epilog="Example: edge-glass ledger data --reason missing_media")
+@verb("ledger data --reason missing_media")
 def ledger(
     directory: Place,
-    reason: Annotated[str | None, typer.Option(help="List all rows with this outcome.")] = None,
-    json: Json = False,
+    reason: Annotated[str | None, "List all rows with this outcome."] = None,
 ) -> None:
     """The outcome of each source row: counts, and the rows that were dropped."""
     from edge_glass.cli import terminal
@@ -58,9 +53,9 @@ def ledger(
     for config, folder in manifest.built(locations.at(directory)).items():
         path, build = folder / ledgers.FILE, manifest.read(folder)
         entries = ledgers.dropped(path) if reason is None else ledgers.with_outcome(path, reason)
-        if json:
+        if terminal.in_json:
             for row in entries:
-                print(_json_line({"config": config, **row}))
+                terminal.printed_as_json({"config": config, **row}, indent=None)
             continue
         terminal.builds([build])
         # what lists no row need not wait for what reads one
@@ -68,12 +63,12 @@ def ledger(
         listed += len(rows)
         if rows:
             terminal.ledger_rows(config, rows if reason else rows[: terminal.SHOWN], len(rows))
-    if reason and not listed and not json:
+    if reason and not listed and not terminal.in_json:
         terminal.say(f"No row of {directory} has the outcome {reason}.")
 
 
-@app.command(epilog="Example: edge-glass report data")
-def report(directory: Built, json: Json = False) -> None:
+@verb("report data")
+def report(directory: Built) -> None:
     """Make report.html again: what was kept, some rows, class frequencies, captions, overlaps."""
     from edge_glass.cli import terminal
     from edge_glass.core import manifest, names
@@ -81,26 +76,18 @@ def report(directory: Built, json: Json = False) -> None:
 
     folder = directory.parent if (directory / manifest.FILE).is_file() else directory
     write_card.write_report(folder)
-    terminal.paths([folder / names.REPORT], json)
+    terminal.paths([folder / names.REPORT])
 
 
-@app.command(epilog="Example: edge-glass export data/pixmo_cap_10k --out tars --format webdataset")
+@verb("export data/pixmo_cap_10k --out tars --format webdataset")
 def export(
     directory: Place,
-    out: Annotated[Path, typer.Option("--out", help="The folder that gets OUT/<split>/.")],
+    out: Annotated[Path, "The folder that gets OUT/<split>/."],
     format: Annotated[
-        str,
-        typer.Option(
-            "--format", help="webdataset (as img2dataset writes it), files, tsv, labels, vidore."
-        ),
+        str, "webdataset (as img2dataset writes it), files, tsv, labels, vidore."
     ] = "webdataset",
-    jpeg: Annotated[
-        bool, typer.Option("--jpeg", help="Write images of other kinds as JPEG, all as .jpg.")
-    ] = False,
-    name_by: Annotated[
-        str | None, typer.Option("--name-by", help="The column that names the files.")
-    ] = None,
-    json: Json = False,
+    jpeg: Annotated[bool, "Write images of other kinds as JPEG, all as .jpg."] = False,
+    name_by: Annotated[str | None, "The column that names the files."] = None,
 ) -> None:
     """Write a build in a layout that others read."""
     from edge_glass.cli import terminal
@@ -113,7 +100,7 @@ def export(
         for name, folder in folders.items():
             for left_out in write(folder, targets[name], format, jpeg, name_by):
                 terminal_progress().say(f"{name}: {left_out}")
-    terminal.paths(targets.values(), json)
+    terminal.paths(targets.values())
 
 
 def filtered(
@@ -122,7 +109,7 @@ def filtered(
     """`build --where`: a build without some of its rows, as another config."""
     from edge_glass.release import write_card
 
-    used = ("--where", "--out", "--name", "--jobs", "--json")
+    used = ("--where", "--out", "--name", "--jobs")
     session.only("with --where rows are taken out of a build as they are", *used)
     if len(names) != 1 or "://" in out:
         raise ConfigError(
@@ -130,9 +117,3 @@ def filtered(
         )
     folder = one_build(Path(names[0]))
     return write_card.filtered(folder, Path(out), name, condition, jobs or cores())
-
-
-def _json_line(row: dict[str, object]) -> str:
-    import json
-
-    return json_visible(json.dumps(row, ensure_ascii=False))

@@ -4,7 +4,6 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,25 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.models import CommandInfo
 
-from edge_glass.cli import (
+from edge_glass.cli import (  # noqa: F401 - each makes its functions commands
     audit_verbs,
     built_verbs,
     own_verbs,
     revision_verbs,
+    search_verbs,
     session,
+    slide_verbs,
     table_verbs,
     vector_verbs,
     version_verbs,
 )
-from edge_glass.cli import search_verbs as search
-from edge_glass.cli import slide_verbs as slides
 from edge_glass.cli.options import (
     AllowEmpty,
     Intranet,
     Jobs,
-    Json,
     Licences,
     Limit,
     Name,
@@ -43,6 +40,7 @@ from edge_glass.cli.options import (
     terminal_progress,
     variants,
 )
+from edge_glass.cli.session import VERBS, app, verb
 from edge_glass.core.errors import OUT_OF, ConfigError, EdgeGlassError, raise_all
 from edge_glass.core.processors import cores
 from edge_glass.core.visible import visible
@@ -52,24 +50,8 @@ if TYPE_CHECKING:
     from edge_glass.corpora.catalog import Variant
     from edge_glass.pipeline.build import Options
 
-app = typer.Typer(
-    help="Multimodal training data as self-contained Parquet, every source row accounted for.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 INTERRUPTED = 130
 EMPTY = re.compile(r"--[\w-]+=")  # an option without its value
-GROUPS = {  # in the help; a command of none is one of builds
-    "Versions": "push diff history reproduce append amend withdraw compact purge why",
-    "Vectors": "embed score index search serve page align views",
-    "Large tables": "dedup match similarity retrieve",
-    "Slides": "collect qa filter eval",
-    "This machine": "cache docs",
-}
-PANELS = {verb: group for group, verbs in GROUPS.items() for verb in verbs.split()}
 
 
 @app.callback(invoke_without_command=True)
@@ -84,31 +66,30 @@ def about(
         raise typer.Exit
 
 
-@app.command("list", epilog="Example: edge-glass list")
-def list_(json: Json = False) -> None:
+@verb("list")
+def list_() -> None:
     """All corpora with their published configs."""
     from edge_glass.cli import terminal
     from edge_glass.corpora import catalog
 
     specs = {name: catalog.spec(name) for name in catalog.corpora()}
-    if json:
-        terminal.as_json({name: list(spec.configs) for name, spec in specs.items()})
-        return
-    rows = ((f"{name}\n  {spec.title}", ", ".join(spec.configs)) for name, spec in specs.items())
-    terminal.table("Corpora", ["corpus", "configs"], rows)
+    if not terminal.printed_as_json({name: [*spec.configs] for name, spec in specs.items()}):
+        rows = ((f"{n}\n  {spec.title}", ", ".join(spec.configs)) for n, spec in specs.items())
+        terminal.table("Corpora", ["corpus", "configs"], rows)
 
 
-@app.command(epilog="Example: edge-glass info clotho")
-def info(corpus: Annotated[str, typer.Argument(help="See `list`.")], json: Json = False) -> None:
+@verb("info clotho")
+def info(corpus: Annotated[str, typer.Argument(help="See `list`.")]) -> None:
     """A corpus: licence, configs, parameters, sources."""
     from edge_glass.cli import terminal
     from edge_glass.corpora import catalog
 
     kind = catalog.corpus(corpus)
-    terminal.as_json(kind.spec().model_dump(mode="json")) if json else terminal.info(kind)
+    if not terminal.printed_as_json(kind.spec().model_dump(mode="json")):
+        terminal.info(kind)
 
 
-@app.command(epilog="Example: edge-glass plan clotho_16k --set 'splits=\\[validation]'")
+@verb("plan clotho_16k --set 'splits=\\[validation]'")
 def plan(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Configs, see `list`.")],
     out: Out = Path("data"),
@@ -119,7 +100,6 @@ def plan(
     name: Name = None,
     *,
     own: OwnData,
-    json: Json = False,
 ) -> None:
     """What a build will fetch and make, and how your own data are understood. Fetches nothing."""
     from edge_glass.cli import terminal
@@ -134,19 +114,16 @@ def plan(
     plans = [planning.plan(v, out, raw, limit, terminal_progress()) for v in wanted]
     if not any(each.exact for each in plans):
         session.ignored(planning.UNCOUNTED, "--limit")
-    if json:
-        terminal.as_json([asdict(each) | {"fetch_bytes": each.fetch_bytes} for each in plans])
-    else:
+    plain = [asdict(each) | {"fetch_bytes": each.fetch_bytes} for each in plans]
+    if not terminal.printed_as_json(plain):
         for each in plans:
             terminal.plan(each)
 
 
-@app.command(epilog="Example: edge-glass build clotho_16k --out data --set subset=500 --jobs 4")
+@verb("build clotho_16k --out data --set subset=500 --jobs 4")
 def build(
     names: Names = None,
-    out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Folder for DIR/<config>/; or a URL: s3://…")
-    ] = "data",
+    out: Annotated[str, "DIR", "Folder for DIR/<config>/; or a URL: s3://…"] = "data",
     raw: RawDir = None,
     jobs: Jobs = None,
     ray: Ray = None,
@@ -156,22 +133,11 @@ def build(
     name: Name = None,
     *,
     own: OwnData,
-    mirror: Annotated[
-        str | None, typer.Option("--mirror", help="URL of a folder to fetch from before upstream.")
-    ] = None,
-    unverified: Annotated[
-        bool, typer.Option("--unverified", help="Accept raw files with another checksum.")
-    ] = False,
-    fetch_clips: Annotated[
-        bool, typer.Option("--fetch-clips", help="Clips: fetch them, though --raw has the rest.")
-    ] = False,
-    cookies: Annotated[
-        Path | None,
-        typer.Option("--cookies", metavar="FILE", help="Clips: a cookies.txt to sign in with."),
-    ] = None,
-    proxy: Annotated[
-        str | None, typer.Option("--proxy", metavar="URL", help="Clips: use this proxy.")
-    ] = None,
+    mirror: Annotated[str | None, "URL of a folder to fetch from before upstream."] = None,
+    unverified: Annotated[bool, "Accept raw files with another checksum."] = False,
+    fetch_clips: Annotated[bool, "Clips: fetch them, though --raw has the rest."] = False,
+    cookies: Annotated[Path | None, "FILE", "Clips: a cookies.txt to sign in with."] = None,
+    proxy: Annotated[str | None, "URL", "Clips: use this proxy."] = None,
     at_once: Annotated[
         int, typer.Option("--clips-at-once", min=1, max=64, help="Clips: fetched at once.")
     ] = 4,
@@ -182,48 +148,24 @@ def build(
         float, typer.Option("--clip-seconds", min=1, help="Clips: seconds for one try.")
     ] = 180,
     connections: Annotated[
-        int,
-        typer.Option("--connections", min=1, max=1000, help="URLs: so many at once, by a process."),
+        int, typer.Option(min=1, max=1000, help="URLs: so many at once, by a process.")
     ] = 128,
     per_host: Annotated[
-        int,
-        typer.Option(
-            "--per-host", min=1, max=1000, help="URLs: so many at once from a host, by a process."
-        ),
+        int, typer.Option(min=1, max=1000, help="URLs: so many at once from a host, by a process.")
     ] = 16,
     intranet: Intranet = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="URLs: only failed ones that may work now.")
-    ] = False,
-    refresh: Annotated[
-        Path | None,
-        typer.Option("--refresh", metavar="DIR", help="URLs: only what changed since that build."),
-    ] = None,
+    retry_failed: Annotated[bool, "URLs: only failed ones that may work now."] = False,
+    refresh: Annotated[Path | None, "DIR", "URLs: only what changed since that build."] = None,
     allow_empty: AllowEmpty = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Complete builds: read every file, repair damaged ones.")
-    ] = False,
-    keep: Annotated[
-        bool,
-        typer.Option("--keep", help="Complete builds: continue what other code began."),
-    ] = False,
-    rebuild: Annotated[
-        bool,
-        typer.Option("--rebuild", help="Complete builds: make again, also of other code."),
-    ] = False,
+    check: Annotated[bool, "Complete builds: read every file, repair damaged ones."] = False,
+    keep: Annotated[bool, "Complete builds: continue what other code began."] = False,
+    rebuild: Annotated[bool, "Complete builds: make again, also of other code."] = False,
     obey: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--obey", metavar="DIR", help="Apply the withdrawals and edits of that build here, too."
-        ),
+        list[str] | None, "DIR", "Apply the withdrawals and edits of that build here, too."
     ] = None,
     where: Annotated[
-        str | None,
-        typer.Option(
-            "--where", metavar="SQL", help="Only rows of the build NAME for which this is true."
-        ),
+        str | None, "SQL", "Only rows of the build NAME for which this is true."
     ] = None,
-    json: Json = False,
 ) -> None:
     """Build configs, or your own data: a folder, a table, its YAML (no name: every bundled sample).
 
@@ -265,9 +207,7 @@ def build(
     manifests = [*chosen, *built]
     if manifests:
         write_card.write_report(folder, away)
-    if json:
-        terminal.as_json([each.plain() for each in manifests])
-    elif manifests:
+    if not terminal.printed_as_json([each.plain() for each in manifests]) and manifests:
         terminal.builds(manifests)
         terminal.built(out, manifests[0])
     raise_all(problems)
@@ -292,35 +232,7 @@ def _built(
     return manifests, problems
 
 
-def _name(command: CommandInfo) -> str:
-    return str(command.name or getattr(command.callback, "__name__", ""))
-
-
-EXAMPLES: dict[Callable[..., None], str] = {  # each begins with the name of its verb
-    own_verbs.init: "init ./birds > birds.yaml",
-    own_verbs.new: "new birds",
-    vector_verbs.embed: "embed data --encoder clip-vit-b32 --columns image,caption",
-    vector_verbs.score: "score data/clotho --name fit --of audio:clap,captions:clap",
-    vector_verbs.views: "views data/mm_imdb --encoder clip --out arrays",
-    vector_verbs.align: "align data/clotho --left audio:whisper-tiny --right captions",
-    slides.collect: "collect talks --out decks --language es",
-    slides.qa: "qa decks --model NAME --base-url http://localhost:8000/v1",
-    slides.filter_: "filter decks --out good",
-    slides.evaluate: "eval data --run run.trec",
-    search.index: "index data/clotho",
-    search.search: "search data/clotho 'a dog on a beach'",
-    search.serve: "serve data/clotho",
-    search.page: "page data/clotho --out site",
-    audit_verbs.audit: "audit data/clotho --check leaks,silence --drop-flagged",
-}
-for group in (built_verbs, version_verbs, revision_verbs, table_verbs):
-    app.registered_commands += group.app.registered_commands
-for verb, example in EXAMPLES.items():
-    app.command(example.split()[0], epilog=f"Example: edge-glass {example}")(verb)
-for each in app.registered_commands:
-    assert each.callback is not None
-    each.rich_help_panel = PANELS.get(_name(each), "Builds")
-    each.callback = session.command(each.callback)
+app.registered_commands.sort(key=lambda each: VERBS.index(str(each.name)))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -356,7 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _keep_alone(verbs: list[str]) -> None:
     """Leave only the command that is asked for: to make them all takes a tenth of a short one."""
-    asked = [c for c in app.registered_commands if _name(c) in verbs]
+    asked = [c for c in app.registered_commands if c.name in verbs]
     if asked and not any(name.endswith("_COMPLETE") for name in os.environ):
         app.registered_commands = asked
 

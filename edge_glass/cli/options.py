@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from edge_glass.corpora.catalog import Variant
     from edge_glass.corpora.understand import Choices
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; one line for each row.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Configs, see `list`.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for DIR/<config>/.", metavar="DIR")]
 RawDir = Annotated[

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Json, OwnData
+from edge_glass.cli.options import OwnData
+from edge_glass.cli.session import verb
 from edge_glass.core.errors import ConfigError
 
 HEAD = """\
@@ -17,12 +18,12 @@ HEAD = """\
 """
 
 
+@verb("init ./birds > birds.yaml")
 def init(
     place: Annotated[
         str, typer.Argument(metavar="PATH", help="A folder, an archive, a table, org/name.")
     ],
     own: OwnData,
-    json: Json = False,
 ) -> None:
     """Print the YAML that says how your own data are read, to be edited and built."""
     import yaml
@@ -35,21 +36,18 @@ def init(
     for source in plain["sources"].values():
         if "path" in source:  # as it is from here, where the YAML will lie
             source["path"] = os.path.relpath((seen.home or Path()) / source["path"])
-    if json:
-        terminal.as_json(plain)
-        return
-    print(HEAD.format(name=seen.name) + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    if not terminal.printed_as_json(plain):
+        body = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+        print(HEAD.format(name=seen.name) + body)
 
 
+@verb("new birds")
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: letters, digits, _.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to make; default: NAME.")
     ] = None,
-    builder: Annotated[
-        bool, typer.Option("--builder", help="With a builder, for data that no layout reads.")
-    ] = False,
-    json: Json = False,
+    builder: Annotated[bool, "With a builder, for data that no layout reads."] = False,
 ) -> None:
     """Write a package with a corpus of your own: it builds as it is, and is yours to change."""
     from edge_glass.cli import terminal
@@ -67,8 +65,8 @@ def new(
         with resources.as_file(template / part) as root:
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 _write(path, folder / _filled(path.relative_to(root).as_posix(), name), name)
-    terminal.paths([folder], json)
-    if not json:
+    terminal.paths([folder])
+    if not terminal.in_json:
         terminal.say(f"`pip install -e {folder}`, then `edge-glass build {name}_sample`")
 
 

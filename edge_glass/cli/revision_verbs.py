@@ -1,13 +1,14 @@
 """The commands that change a dataset row by row, and say where a row comes from."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edge_glass.cli.options import Jobs, Json, Place, RawDir, terminal_progress
-from edge_glass.cli.session import ignored
+from edge_glass.cli.options import Jobs, Place, RawDir, terminal_progress
+from edge_glass.cli.session import ignored, verb
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from edge_glass.core.manifest import Manifest
     from edge_glass.release.publish import Release
 
-app = typer.Typer()
 Changed = Annotated[
     str, typer.Argument(metavar="DIR", help="A folder that `build` made, or org/name.")
 ]
@@ -25,39 +25,20 @@ OneConfig = Annotated[
 Version = Annotated[str | None, typer.Option("--version", help="On the Hub: the new version.")]
 
 
-@app.command(epilog="Example: edge-glass withdraw data --ids gone.txt --reason 'asked by mail'")
+@verb("withdraw data --ids gone.txt --reason 'asked by mail'")
 def withdraw(
     directory: Changed,
     config: OneConfig = None,
-    ids: Annotated[
-        Path | None, typer.Option("--ids", metavar="FILE", help="A file of ids, one a line.")
-    ] = None,
-    sha256: Annotated[
-        Path | None,
-        typer.Option("--sha256", metavar="FILE", help="A file of sha256 of media, one a line."),
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option("--url", help="Pattern of URLs, e.g. 'https://example.com/*'.")
-    ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", help="SQL over columns, e.g. 'speaker_id = 1089'.")
-    ] = None,
-    reason: Annotated[
-        str, typer.Option("--reason", help="The reason. It is published: name nobody.")
-    ] = "on request",
+    ids: Annotated[Path | None, "FILE", "A file of ids, one a line."] = None,
+    sha256: Annotated[Path | None, "FILE", "A file of sha256 of media, one a line."] = None,
+    url: Annotated[str | None, "Pattern of URLs, e.g. 'https://example.com/*'."] = None,
+    where: Annotated[str | None, "SQL over columns, e.g. 'speaker_id = 1089'."] = None,
+    reason: Annotated[str, "The reason. It is published: name nobody."] = "on request",
     version: Version = None,
-    certificate: Annotated[
-        Path | None,
-        typer.Option("--certificate", metavar="DIR", help="Default: DIR/certificates."),
-    ] = None,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="On the Hub: earlier versions and the history go, too.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --purge: show what would go, change nothing.")
-    ] = False,
+    certificate: Annotated[Path | None, "DIR", "Default: DIR/certificates."] = None,
+    purge: Annotated[bool, "On the Hub: earlier versions and the history go, too."] = False,
+    dry_run: Annotated[bool, "With --purge: show what would go, change nothing."] = False,
     jobs: Jobs = None,
-    json: Json = False,
 ) -> None:
     """Remove rows from shards, ledger and all that was made from them; with a certificate."""
     from edge_glass.cli import revision_output, terminal
@@ -70,32 +51,29 @@ def withdraw(
     if dry_run:
         ignored("a dry run writes nothing", "--certificate", "--jobs", "--reason")
         purged = plan_purge(directory, request, config, version)
-        terminal.as_json(purged) if json else revision_output.purge(purged)
+        terminal.result(purged, revision_output.purge)
         return
     done = take_back(
         directory, request, config,
         version=version, certificates=certificate, jobs=jobs or cores(), purge_history=purge,
     )  # fmt: skip
-    terminal.as_json(done) if json else revision_output.withdrawn(done)
+    terminal.result(done, revision_output.withdrawn)
 
 
-@app.command(epilog="Example: edge-glass purge org/edge-glass --dry-run")
+@verb("purge org/edge-glass --dry-run")
 def purge(
     repo: Annotated[str, typer.Argument(metavar="REPO", help="The dataset on the Hub, org/name.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would go, change nothing.")
-    ] = False,
-    json: Json = False,
+    dry_run: Annotated[bool, "Show what would go, change nothing."] = False,
 ) -> None:
     """Remove withdrawn rows from the history: versions that hold them are deleted for good."""
     from edge_glass.cli import revision_output, terminal
     from edge_glass.release.purge import withdrawn_before
 
     purged = withdrawn_before(repo, dry_run)
-    terminal.as_json(purged) if json else revision_output.purge(purged, not dry_run)
+    terminal.result(purged, partial(revision_output.purge, done=not dry_run))
 
 
-@app.command(epilog="Example: edge-glass append data --from more")
+@verb("append data --from more")
 def append(
     directory: Changed,
     new: Annotated[
@@ -104,12 +82,10 @@ def append(
     ],
     config: OneConfig = None,
     on_same: Annotated[
-        Literal["skip", "error", "replace"],
-        typer.Option("--on-same", help="For ids that are there: skip, error or replace."),
+        Literal["skip", "error", "replace"], "For ids that are there: skip, error or replace."
     ] = "skip",
     version: Version = None,
     jobs: Jobs = None,
-    json: Json = False,
 ) -> None:
     """Add rows of another build behind those that are there; old shards stay as they are."""
     from edge_glass.release.append import append as join
@@ -118,36 +94,31 @@ def append(
         directory, new, config, on_same, version, jobs or cores(),
         progress=terminal_progress(),
     )  # fmt: skip
-    _say(builds, release, json)
+    _say(builds, release)
 
 
-@app.command(epilog="Example: edge-glass amend data --edits edits.parquet")
+@verb("amend data --edits edits.parquet")
 def amend(
     directory: Changed,
-    edits: Annotated[
-        Path,
-        typer.Option("--edits", metavar="FILE", help="Parquet: id, column, value, who, why."),
-    ],
+    edits: Annotated[Path, "FILE", "Parquet: id, column, value, who, why."],
     config: OneConfig = None,
     version: Version = None,
     jobs: Jobs = None,
-    json: Json = False,
 ) -> None:
     """Correct texts; the table of edits is published with the rows."""
     from edge_glass.release.amend import amend as correct
 
     builds, release = correct(directory, edits, config, version, jobs or cores())
-    _say(builds, release, json)
+    _say(builds, release)
 
 
-@app.command(epilog="Example: edge-glass compact data --raw sources")
+@verb("compact data --raw sources")
 def compact(
     directory: Changed,
     config: OneConfig = None,
     raw: RawDir = None,
     version: Version = None,
     jobs: Jobs = None,
-    json: Json = False,
 ) -> None:
     """Build anew what grew by appends: the same bytes as one build of all rows."""
     from edge_glass.pipeline.build import Options
@@ -155,25 +126,23 @@ def compact(
 
     options = Options(raw=raw, jobs=jobs or cores(), unverified=True)
     builds, release = in_one_go(directory, options, config, version, terminal_progress())
-    _say(builds, release, json)
+    _say(builds, release)
 
 
-def _say(builds: "dict[str, Manifest]", release: "Release | None", json: bool) -> None:
+def _say(builds: "dict[str, Manifest]", release: "Release | None") -> None:
     from edge_glass.cli import terminal
 
-    if json:
-        terminal.as_json([one.plain() for one in builds.values()])
+    if terminal.printed_as_json([one.plain() for one in builds.values()]):
         return
     terminal.builds([*builds.values()])
     if release:
         terminal.release(release, dry_run=False)
 
 
-@app.command(epilog="Example: edge-glass why org/edge-glass@1.0.0 'train/12'")
+@verb("why org/edge-glass@1.0.0 'train/12'")
 def why(
     directory: Place,
     id: Annotated[str, typer.Argument(metavar="ID", help="Id of a row.")],
-    json: Json = False,
 ) -> None:
     """Where a row comes from: source, licence, consent, code, shard, findings, edits."""
     from edge_glass.cli import revision_output, terminal
@@ -183,7 +152,7 @@ def why(
     where = locations.at(directory)
     with locations.errors_explained(where):
         origins = [asdict(origin) for origin in ask(where, id)]
-    terminal.as_json(origins) if json else revision_output.origins(origins)
+    terminal.result(origins, revision_output.origins)
 
 
 def _lines(path: Path | None) -> frozenset[str]:

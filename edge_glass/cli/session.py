@@ -25,6 +25,23 @@ LOG = logging.getLogger("edge_glass")
 TOPIC = re.compile(  # of an option, in its help
     r"(Messages|Clips|URLs|PDFs|Site|Your own data|Complete builds): (.*)"
 )
+GROUPS = {  # in the help
+    "Builds": "list info plan build init new verify ledger report export audit",
+    "Versions": "push diff history reproduce append amend withdraw compact purge why",
+    "Vectors": "embed score index search serve page align views",
+    "Large tables": "dedup match similarity retrieve",
+    "Slides": "collect qa filter eval",
+    "This machine": "cache docs",
+}
+PANELS = {verb: group for group, verbs in GROUPS.items() for verb in verbs.split()}
+VERBS = [*PANELS]
+app = typer.Typer(
+    help="Multimodal training data as self-contained Parquet, every source row accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +55,20 @@ class Messages:
         bool,
         typer.Option("--verbose", "-v", help="Messages: say each step, and where errors arise."),
     ] = False
-    log: Annotated[
-        Path | None,
-        typer.Option("--log", metavar="FILE", help="Messages: append each step to this file."),
-    ] = None
+    log: Annotated[Path | None, "FILE", "Messages: append each step to this file."] = None
+    json: Annotated[bool, "Messages: print JSON; one line for each row."] = False
+
+
+def verb(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function the command that its example begins with."""
+    name = example.split(maxsplit=1)[0]
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        panel, epilog = PANELS[name], f"Example: edge-glass {example}"
+        app.command(name, epilog=epilog, rich_help_panel=panel)(command(function))
+        return function
+
+    return register
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,10 +105,25 @@ def _is_group(parameter: inspect.Parameter) -> bool:
 def _parameters(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
     """A parameter, or those that it stands for."""
     if not _is_group(parameter):
-        yield parameter
+        yield _with_option(parameter)
         return
     for field in fields(parameter.annotation):
-        yield parameter.replace(name=field.name, default=field.default, annotation=field.type)
+        one = parameter.replace(name=field.name, default=field.default, annotation=field.type)
+        yield _with_option(one)
+
+
+def _with_option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter; texts beside its type make it an option of its name.
+
+    The last is its help; one before says what its value is called.
+    """
+    match getattr(parameter.annotation, "__metadata__", None):
+        case (*metavar, str(text)):
+            name = f"--{parameter.name.replace('_', '-')}"
+            option = typer.Option(name, help=text, metavar=next(iter(metavar), None))
+            kind = cast(Any, Annotated)[parameter.annotation.__origin__, option]
+            return parameter.replace(annotation=kind)
+    return parameter
 
 
 def _group(kind: Any, given: dict[str, Any]) -> Any:
@@ -154,7 +196,7 @@ def _session(verb: str, given: dict[str, Any], said: Messages) -> Iterator[None]
     handlers = [*_handlers(said.verbose, said.log)]
     LOG.handlers, LOG.propagate = handlers, False
     LOG.setLevel(logging.INFO if handlers else logging.CRITICAL)
-    terminal.console.quiet = said.quiet
+    terminal.console.quiet, terminal.in_json = said.quiet, said.json
     words = " ".join(f"{key}={value}" for key, value in given.items() if value)
     if handlers:  # to ask for the version takes as long as a list
         from edge_glass.core.version import VERSION
@@ -172,7 +214,7 @@ def _session(verb: str, given: dict[str, Any], said: Messages) -> Iterator[None]
     else:
         LOG.info("done in %.1f s", time.monotonic() - start)
     finally:
-        terminal.console.quiet = False
+        terminal.console.quiet = terminal.in_json = False
         for handler in handlers:
             handler.close()
         LOG.handlers, LOG.propagate = [], True

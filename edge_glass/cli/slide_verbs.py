@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_glass.cli.options import AllowEmpty, Intranet, Json, one_build, terminal_progress
-from edge_glass.cli.session import ignored
+from edge_glass.cli.options import AllowEmpty, Intranet, one_build, terminal_progress
+from edge_glass.cli.session import ignored, verb
 from edge_glass.core import ledger
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.processors import cores
@@ -33,30 +33,24 @@ FILTER = {  # filters, and the options that are about them
 Decks = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of decks, see `collect`.")]
 
 
+@verb("collect talks --out decks --language es")
 def collect(
     source: Annotated[
         str,
         typer.Argument(help="A folder of PDFs or of decks, a list of URLs (a file), or a site."),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for DIR/<id>/.")],
+    out: Annotated[Path, "DIR", "Folder for DIR/<id>/."],
     dpi: Annotated[int, typer.Option(min=20, max=600, help="PDFs: dots an inch.")] = 150,
     jobs: Annotated[int | None, typer.Option(min=1, help="PDFs: processes.")] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Only decks in this language, e.g. es.")
-    ] = None,
-    keyword: Annotated[
-        list[str] | None, typer.Option(help="Site: decks with this word; may be repeated.")
-    ] = None,
-    site: Annotated[str, typer.Option(help="Site: the format of its pages.")] = "nextdata",
+    language: Annotated[str | None, "Only decks in this language, e.g. es."] = None,
+    keyword: Annotated[list[str] | None, "Site: decks with this word; may be repeated."] = None,
+    site: Annotated[str, "Site: the format of its pages."] = "nextdata",
     delay: Annotated[
         float, typer.Option(min=0, help="Site: seconds between two requests to a host.")
     ] = 5.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Site: at most so many decks.")] = None,
     intranet: Intranet = False,
-    ocr: Annotated[
-        bool, typer.Option("--ocr", help="Slides without text: read it from the picture (OCR).")
-    ] = False,
-    json: Json = False,
+    ocr: Annotated[bool, "Slides without text: read it from the picture (OCR)."] = False,
 ) -> None:
     """Decks of slides out of PDFs, folders, URLs or a site; run it again to go on after a stop."""
     from edge_glass.cli import terminal
@@ -79,8 +73,7 @@ def collect(
                 done += 1
     finally:
         counts = desk.close()
-    if json:
-        terminal.as_json(counts)
+    if terminal.printed_as_json(counts):
         return
     rows = [(kind, outcome, n) for kind, all_of in counts.items() for outcome, n in all_of.items()]
     terminal.table("Decks and slides", ["kind", "outcome", "rows#"], rows)
@@ -129,18 +122,15 @@ async def _next(urls: AsyncIterator[str]) -> str | None:
     return await anext(urls, None)
 
 
+@verb("qa decks --model NAME --base-url http://localhost:8000/v1")
 def qa(
     directory: Annotated[
         Path,
         typer.Argument(metavar="DIR", help="A folder of decks, see `collect`; caption: a build."),
     ],
-    model: Annotated[str, typer.Option(help="The model's name at the endpoint.")],
-    base_url: Annotated[
-        str, typer.Option(help="An OpenAI-compatible endpoint; its key: $OPENAI_API_KEY.")
-    ],
-    task: Annotated[
-        list[str] | None, typer.Option(help="docvqa, retrieval (default: both), or caption.")
-    ] = None,
+    model: Annotated[str, "The model's name at the endpoint."],
+    base_url: Annotated[str, "An OpenAI-compatible endpoint; its key: $OPENAI_API_KEY."],
+    task: Annotated[list[str] | None, "docvqa, retrieval (default: both), or caption."] = None,
     language: Annotated[
         str | None,
         typer.Option(
@@ -165,24 +155,13 @@ def qa(
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=50, help="Tokens of one answer.")] = 1000,
     seconds: Annotated[float, typer.Option(min=1, help="Seconds for one call.")] = 120.0,
-    blind: Annotated[
-        bool, typer.Option("--blind", help="Ask if a pair can be answered without its slide.")
-    ] = False,
+    blind: Annotated[bool, "Ask if a pair can be answered without its slide."] = False,
     others: Annotated[
         int, typer.Option(min=0, max=20, help="Ask which of N more slides answers a pair.")
     ] = 0,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Prompts of yours: DIR/<language>/<task>.txt"),
-    ] = None,
-    column: Annotated[
-        str | None,
-        typer.Option(help="caption: column of media; default: the only one."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="caption: the new config; default: <config>_captioned.")
-    ] = None,
-    json: Json = False,
+    prompts: Annotated[Path | None, "DIR", "Prompts of yours: DIR/<language>/<task>.txt"] = None,
+    column: Annotated[str | None, "caption: column of media; default: the only one."] = None,
+    name: Annotated[str | None, "caption: the new config; default: <config>_captioned."] = None,
 ) -> None:
     """Ask a model about slides, or for captions of a build; run it again to go on where it was."""
     from edge_glass.cli import terminal
@@ -209,9 +188,7 @@ def qa(
         summary = ask.ask(directory, options, terminal_progress())
     if build:
         write_card.write_report(folder.parent)
-    if json:
-        terminal.as_json(summary)
-    else:
+    if not terminal.printed_as_json(summary):
         _show_calls(summary, directory, what, log)
         if build:
             terminal.builds([build])
@@ -247,25 +224,17 @@ def _show_calls(asked: "Asked", directory: Path, what: str, log: Path) -> None:
     terminal.say(f"{asked.tokens:,} tokens, {asked.cost:.4f} dollars; {log / 'calls.parquet'}")
 
 
+@verb("filter decks --out good")
 def filter_(
     directory: Decks,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of kept decks.")],
-    filters: Annotated[
-        str | None, typer.Option(help="Filters in order, with commas; default: all.")
-    ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Language that all must be in; default: the deck's.")
-    ] = None,
-    qa_language: Annotated[
-        str | None, typer.Option(help="Language of questions, if not the deck's: e.g. fr.")
-    ] = None,
+    out: Annotated[Path, "DIR", "Folder of kept decks."],
+    filters: Annotated[str | None, "Filters in order, with commas; default: all."] = None,
+    language: Annotated[str | None, "Language that all must be in; default: the deck's."] = None,
+    qa_language: Annotated[str | None, "Language of questions, if not the deck's: e.g. fr."] = None,
     min_chars: Annotated[int, typer.Option(min=1, help="Of question or answer.")] = 10,
     min_slides: Annotated[int, typer.Option(min=1, help="Fewest slides of a deck.")] = 3,
-    whole_deck: Annotated[
-        bool, typer.Option("--whole-deck", help="A pair that is too short drops its deck.")
-    ] = False,
+    whole_deck: Annotated[bool, "A pair that is too short drops its deck."] = False,
     allow_empty: AllowEmpty = False,
-    json: Json = False,
 ) -> None:
     """Leave out slides and pairs that are no good, each with a reason; a funnel shows how many."""
     from edge_glass.cli import terminal
@@ -277,9 +246,7 @@ def filter_(
         ignored(f"the filter {name} is not among --filters", *FILTER[name])
     limits = Limits(language, qa_language, min_chars, min_slides, whole_deck)
     result = funnel.run(directory, out, names, limits, terminal_progress())
-    if json:
-        terminal.as_json(result)
-    else:
+    if not terminal.printed_as_json(result):
         _show_funnel(out, result)
     if not allow_empty:
         outcomes = Counter({str(ledger.Outcome.KEPT): result.steps[-1].decks})
@@ -303,28 +270,19 @@ def _show_funnel(out: Path, result: "Funnel") -> None:
     terminal.say(f"Decks: {out}/<id>/\nPlot: {out / funnel.PLOT}")
 
 
+@verb("eval data --run run.trec")
 def evaluate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `build` made.")],
     predictions: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help='Answers: [{"questionId": …, "answer": …}, …]'),
+        Path | None, "FILE", 'Answers: [{"questionId": …, "answer": …}, …]'
     ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A retrieval run: TREC's six columns, or JSON."),
-    ] = None,
+    run: Annotated[Path | None, "FILE", "A retrieval run: TREC's six columns, or JSON."] = None,
     column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN[:ENCODER]", help="Search this embedded column of the pages."),
+        str | None, "COLUMN[:ENCODER]", "Search this embedded column of the pages."
     ] = None,
-    indexed: Annotated[
-        bool, typer.Option("--indexed", help="Use the column's index, do not compare every page.")
-    ] = False,
-    split: Annotated[str, typer.Option(help="The split to judge.")] = "test",
-    save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the search's run here, as TREC's.")
-    ] = None,
-    json: Json = False,
+    indexed: Annotated[bool, "Use the column's index, do not compare every page."] = False,
+    split: Annotated[str, "The split to judge."] = "test",
+    save: Annotated[Path | None, "FILE", "Write the search's run here, as TREC's."] = None,
 ) -> None:
     """ANLS of answers, nDCG of a retrieval run, of embedded pages, or of BM25 over their texts."""
     from edge_glass.cli import terminal
@@ -342,8 +300,7 @@ def evaluate(
         measures = score.answers(directory, predictions, split)
     else:
         measures = score.retrieval(directory, run, split, save, column, indexed)
-    if json:
-        terminal.as_json(measures)
+    if terminal.printed_as_json(measures):
         return
     rows = [(name, f"{value:.4f}" if isinstance(value, float) else value)
             for name, value in measures.items()]  # fmt: skip

@@ -1,5 +1,6 @@
 """The commands that work on tables: one machine or a cluster, whatever their size."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,13 +10,13 @@ from edge_glass.cli.options import (
     AllowEmpty,
     Encoder,
     Jobs,
-    Json,
     Memory,
     RawDir,
     Ray,
     terminal_progress,
     variants,
 )
+from edge_glass.cli.session import verb
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import check_kept
 from edge_glass.core.processors import cores
@@ -24,29 +25,23 @@ from edge_glass.domains.imagenet import RULES
 if TYPE_CHECKING:
     from edge_glass.sources.table_layout import Layout
 
-app = typer.Typer()
 PartsOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="For parts and ledger.")]
 TableName = Annotated[str, typer.Argument(help="A config whose source is a table of captions.")]
 ModelJobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; each loads a model.")]
 
 
-@app.command(epilog="Example: edge-glass dedup laion400m --raw chunks --out unique --parts 32")
+@verb("dedup laion400m --raw chunks --out unique --parts 32")
 def dedup(
     name: Annotated[str, typer.Argument(help="A config whose source is a table in chunks.")],
     out: PartsOut,
     raw: RawDir = None,
-    parts: Annotated[int, typer.Option("--parts", min=1, max=10_000, help="Files to make.")] = 32,
-    shuffle: Annotated[
-        int | None, typer.Option("--shuffle", metavar="SEED", help="Shuffle the rows, seeded.")
-    ] = None,
+    parts: Annotated[int, typer.Option(min=1, max=10_000, help="Files to make.")] = 32,
+    shuffle: Annotated[int | None, "SEED", "Shuffle the rows, seeded."] = None,
     memory: Memory = 4,
     jobs: Jobs = None,
     ray: Ray = None,
-    skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Of damaged chunks take what can be read.")
-    ] = False,
+    skip_damaged: Annotated[bool, "Of damaged chunks take what can be read."] = False,
     allow_empty: AllowEmpty = False,
-    json: Json = False,
 ) -> None:
     """Deduplicate a table into N parts: the first of equal rows stays, all are in a ledger."""
     from edge_glass.cli import terminal
@@ -54,23 +49,20 @@ def dedup(
 
     wanted = Wanted(parts, shuffle, skip_damaged, jobs or cores(), int(memory * 1e9), ray)
     summary = deduplicate(variants([name], None, None)[0], raw, out, wanted, terminal_progress())
-    terminal.as_json(summary) if json else terminal.deduplicated(out, summary)
+    terminal.result(summary, partial(terminal.deduplicated, out))
     if not allow_empty:
         check_kept(name, summary["outcomes"], out / "ledger")
 
 
-@app.command(epilog="Example: edge-glass match laion400m --raw unique --out matched --rule word")
+@verb("match laion400m --raw unique --out matched --rule word")
 def match(
     name: TableName,
     out: PartsOut,
     raw: RawDir = None,
-    rule: Annotated[
-        str, typer.Option("--rule", help="laionet (the paper's), word (better), or cls.")
-    ] = RULES[0],
+    rule: Annotated[str, "laionet (the paper's), word (better), or cls."] = RULES[0],
     jobs: Jobs = None,
     ray: Ray = None,
     allow_empty: AllowEmpty = False,
-    json: Json = False,
 ) -> None:
     """Find rows of a table whose captions name one class of ImageNet, and add its id."""
     from edge_glass.cli import terminal
@@ -82,19 +74,18 @@ def match(
     folder, layout = _table(name, raw)
     step = classify.Matched(layout, rule)  # type: ignore[arg-type]
     summary = steps.run(step, folder, out, jobs or cores(), ray, terminal_progress())
-    terminal.as_json(summary) if json else terminal.step(out, summary)
+    terminal.result(summary, partial(terminal.step, out))
     if not allow_empty:
         check_kept(name, summary["outcomes"], out / "ledger")
 
 
-@app.command(epilog="Example: edge-glass similarity matched --out scored --encoder clip-vit-b32")
+@verb("similarity matched --out scored --encoder clip-vit-b32")
 def similarity(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `match` made.")],
     out: PartsOut,
     encoder: Encoder = "clip-vit-b32",
     jobs: ModelJobs = 1,
     ray: Ray = None,
-    json: Json = False,
 ) -> None:
     """Measure with a text encoder how similar each caption is to the definition of its class."""
     from edge_glass.cli import terminal
@@ -104,22 +95,19 @@ def similarity(
 
     parts = directory / FOLDER if (directory / FOLDER).is_dir() else directory
     summary = steps.run(classify.Scored(encoder), parts, out, jobs, ray, terminal_progress())
-    terminal.as_json(summary) if json else terminal.step(out, summary)
+    terminal.result(summary, partial(terminal.step, out))
 
 
-@app.command(
-    epilog="Example: edge-glass retrieve data/imagenet_captions laion400m --raw unique --out near"
-)
+@verb("retrieve data/imagenet_captions laion400m --raw unique --out near")
 def retrieve(
     queries: Annotated[Path, typer.Argument(metavar="DIR", help="A build with captions.")],
     name: TableName,
     out: PartsOut,
     raw: RawDir = None,
     encoder: Encoder = "clip-vit-b32",
-    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Nearest texts of each.")] = 50,
+    k: Annotated[int, typer.Option(min=1, max=1000, help="Nearest texts of each.")] = 50,
     jobs: ModelJobs = 1,
     ray: Ray = None,
-    json: Json = False,
 ) -> None:
     """Find for each caption of a build the most similar one in a table, each of them once."""
     from edge_glass.cli import terminal
@@ -129,7 +117,7 @@ def retrieve(
     summary = nearest.retrieve(
         queries, folder, layout, out, encoder, k=k, jobs=jobs, ray=ray, progress=terminal_progress()
     )
-    terminal.as_json(summary) if json else terminal.step(out, summary)
+    terminal.result(summary, partial(terminal.step, out))
 
 
 def _table(name: str, raw: Path | None) -> tuple[Path, "Layout"]:

@@ -30,14 +30,23 @@ if TYPE_CHECKING:  # a table of what a search found need not wait for what build
     from edge_glass.tables import dedup, parts
     from edge_glass.vectors.alignment import Alignment
 
+in_json = False  # whether the command was asked for JSON
 console = Console(emoji=False)  # what a table of emoji says is for no name out of a file
 SHOWN = 20  # ids or rows of a long list
 SHORT = 200  # characters of a caption
 
 
-def as_json(value: Any) -> None:
-    """Print JSON to standard output; a dataclass is an object."""
-    print(json_visible(json.dumps(value, indent=1, ensure_ascii=False, default=asdict)))
+def printed_as_json(value: Any, indent: int | None = 1) -> bool:
+    """Print JSON to standard output, if the command was asked for it; a dataclass is an object."""
+    if in_json:
+        print(json_visible(json.dumps(value, indent=indent, ensure_ascii=False, default=asdict)))
+    return in_json
+
+
+def result(value: Any, tell: Callable[[Any], None]) -> None:
+    """Print what a command did: as JSON if it was asked for that, else as `tell` does."""
+    if not printed_as_json(value):
+        tell(value)
 
 
 def say(words: object, style: str = "") -> None:
@@ -45,13 +54,12 @@ def say(words: object, style: str = "") -> None:
     console.print(_text(str(words), style), soft_wrap=True)
 
 
-def paths(written: Iterable[Path], as_list: bool) -> None:
+def paths(written: Iterable[Path]) -> None:
     """Print what was written, a line or an item of JSON each."""
-    if as_list:
-        as_json([str(path) for path in written])
-    else:
-        for path in written:
-            say(path)
+    names = [*map(str, written)]
+    if not printed_as_json(names):
+        for name in names:
+            say(name)
 
 
 def _text(words: str, style: str = "") -> Text:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from edge_glass.cli.options import Built, Embeddings, Json, terminal_progress
-from edge_glass.cli.session import ignored
+from edge_glass.cli.options import Built, Embeddings, terminal_progress
+from edge_glass.cli.session import ignored, verb
 from edge_glass.core.processors import cores
 
 Jobs = Annotated[
@@ -15,24 +15,18 @@ Jobs = Annotated[
 ]
 
 
+@verb("embed data --encoder clip-vit-b32 --columns image,caption")
 def embed(
     directory: Built,
-    encoder: Annotated[
-        str, typer.Option(help="clip-vit-b32, minilm, …; org/model on the Hub; a folder or .onnx.")
-    ],
-    columns: Annotated[str, typer.Option(help="Columns, with commas: image,caption")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="OUT/<config>/<encoder>/; default: DIR/embeddings.")
-    ] = None,
-    layout: Annotated[str, typer.Option(help="parquet, or clip-retrieval.")] = "parquet",
+    encoder: Annotated[str, "clip-vit-b32, minilm, …; org/model on the Hub; a folder or .onnx."],
+    columns: Annotated[str, "Columns, with commas: image,caption"],
+    out: Annotated[Path | None, "OUT/<config>/<encoder>/; default: DIR/embeddings."] = None,
+    layout: Annotated[str, "parquet, or clip-retrieval."] = "parquet",
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Rows at once; default: chosen for the device.")
     ] = None,
     jobs: Jobs = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Continue what other libraries began; both are noted.")
-    ] = False,
-    json: Json = False,
+    keep: Annotated[bool, "Continue what other libraries began; both are noted."] = False,
 ) -> None:
     """Embeddings of columns, beside the data; run it again to go on after a stop."""
     from edge_glass.cli import terminal
@@ -55,30 +49,23 @@ def embed(
             batch=batch_size, jobs=jobs or processes(), keep=keep,
         )  # fmt: skip
         targets.append(target)
-    terminal.paths(targets, json)
+    terminal.paths(targets)
 
 
+@verb("views data/mm_imdb --encoder clip --out arrays")
 def views(
     directory: Built,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the arrays.")],
+    out: Annotated[Path, "Folder for the arrays."],
     encoder: Annotated[
-        list[str],
-        typer.Option(help="clip, blip2, or NAME=IMAGE,TEXT of two encoders; may be repeated."),
+        list[str], "clip, blip2, or NAME=IMAGE,TEXT of two encoders; may be repeated."
     ],
     count: Annotated[int, typer.Option("--views", min=1, help="Views of each original.")] = 70,
-    fit: Annotated[
-        str, typer.Option(help="What the z-score is fitted on: train, or all as in the paper.")
-    ] = "train",
-    noisy_labels: Annotated[
-        bool, typer.Option("--noisy-labels", help="Labels with noise for each view, too.")
-    ] = False,
-    as_paper: Annotated[
-        bool, typer.Option("--as-paper", help="Masks and crops drawn as the paper's code does.")
-    ] = False,
+    fit: Annotated[str, "What the z-score is fitted on: train, or all as in the paper."] = "train",
+    noisy_labels: Annotated[bool, "Labels with noise for each view, too."] = False,
+    as_paper: Annotated[bool, "Masks and crops drawn as the paper's code does."] = False,
     image: Annotated[str, typer.Option("--image-column", help="Column of images.")] = "image",
     text: Annotated[str, typer.Option("--text-column", help="Column of texts.")] = "plot",
     jobs: Jobs = None,
-    json: Json = False,
 ) -> None:
     """Embeddings of augmented views of images and texts, as arrays; goes on after a stop."""
     from edge_glass.cli import terminal
@@ -102,20 +89,18 @@ def views(
         target = out if len(folders) == 1 else out / config
         export(folder, target, options)
         written.append(target / f"{options.base}_manifest.json")
-    terminal.paths(written, json)
+    terminal.paths(written)
 
 
+@verb("align data/clotho --left audio:whisper-tiny --right captions")
 def align(
     directory: Built,
-    left: Annotated[str, typer.Option(help="COLUMN:ENCODER, or COLUMN if one encoder.")],
-    right: Annotated[str, typer.Option(help="The other one, like --left.")],
+    left: Annotated[str, "COLUMN:ENCODER, or COLUMN if one encoder."],
+    right: Annotated[str, "The other one, like --left."],
     layers: Annotated[int, typer.Option(min=1, max=2, help="1: linear.")] = 1,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of probes to train.")] = 5,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the recalls into this SVG.")
-    ] = None,
+    plot: Annotated[Path | None, "FILE", "Draw the recalls into this SVG."] = None,
     embeddings: Embeddings = None,
-    json: Json = False,
 ) -> None:
     """How well two embedded columns align: probes between them, shuffled pairs, chance."""
     from edge_glass.cli import terminal
@@ -137,34 +122,22 @@ def align(
         write_card.listed(folder.parent)
     if plot is not None:
         probes.draw(reports, plot)
-    if json:
-        terminal.as_json(reports)
-    else:
+    if not terminal.printed_as_json(reports):
         for report in reports:
             terminal.alignment(report)
 
 
+@verb("score data/clotho --name fit --of audio:clap,captions:clap")
 def score(
     directory: Built,
-    name: Annotated[str, typer.Option("--name", help="Name of the score, for --where.")],
-    of: Annotated[
-        str | None,
-        typer.Option("--of", help="Embedded columns: two (image:clip,caption:clip), or one."),
-    ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option("--head", metavar="FILE", help="--of one: a linear head, safetensors."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="A classifier: org/model on the Hub, or a folder.")
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(help="--model: the column that it sees, hears or reads.")
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="--model: the label to score.")] = None,
+    name: Annotated[str, "Name of the score, for --where."],
+    of: Annotated[str | None, "Embedded columns: two (image:clip,caption:clip), or one."] = None,
+    head: Annotated[Path | None, "FILE", "--of one: a linear head, safetensors."] = None,
+    model: Annotated[str | None, "A classifier: org/model on the Hub, or a folder."] = None,
+    column: Annotated[str | None, "--model: the column that it sees, hears or reads."] = None,
+    label: Annotated[str | None, "--model: the label to score."] = None,
     embeddings: Embeddings = None,
     jobs: Jobs = None,
-    json: Json = False,
 ) -> None:
     """A number for each row, beside the data: how well two columns fit, or what a model says."""
     from edge_glass.cli import terminal
@@ -188,9 +161,9 @@ def score(
         }
     else:
         raise ConfigError("score: give --of with embedded columns; or --model, --column, --label")
-    if json:
-        terminal.as_json({config: each.plain() for config, each in given.items()})
-    for config, each in given.items() if not json else ():
+    if terminal.printed_as_json({config: each.plain() for config, each in given.items()}):
+        return
+    for config, each in given.items():
         rows = ((figure, f"{value:.4g}") for figure, value in each.figures.items())
         terminal.table(f"{config}: {name}", ["", "score"], rows)
 

@@ -18,8 +18,8 @@ from kit import ROOT, Cli
 from ownfiles import jpeg, put
 from releases import REPO, SAMPLE
 
-from edge_glass.cli import main, session
 from edge_glass.cli import options as options_of
+from edge_glass.cli import session, slide_verbs
 from edge_glass.cli.main import app
 from edge_glass.core.errors import ConfigError
 from edge_glass.core.spec import CLIPS
@@ -132,6 +132,7 @@ REFUSED = [  # the last option of each line would do nothing
     "eval BUILT --run README.md --column image",
     "export BUILT --format tsv --out OUT --jpeg",
     "export BUILT --out OUT --name-by id",
+    "serve BUILT --json",
 ]  # fmt: skip
 
 
@@ -173,7 +174,7 @@ def test_each_refusal_has_its_line() -> None:
                 given = (word for each in calls(function, "ignored", "apart") for word in each.args)
                 refused = {each for word in given for each in named(word) if each == _text(word)}
                 assert sorted(refused - {option for of, option in known if of == verb}) == [], verb
-    about = {*main.slides.COLLECT, *main.slides.FILTER.values()}
+    about = {*slide_verbs.COLLECT, *slide_verbs.FILTER.values()}
     assert {option for each in about for option in each} <= {option for _, option in known}
 
 
@@ -197,6 +198,7 @@ def functions() -> dict[str, Callable[..., object]]:
     return {str(verb): inspect.unwrap(function) for verb, function in every.items() if function}
 
 
+JSON = ("printed_as_json", "result", "paths")  # of `terminal`, which heed --json
 EVERY = "*"  # all options but a few that are read, by `only`
 Ways = set[tuple[frozenset[str], bool]]  # what each reads, and whether it goes on behind it
 
@@ -222,6 +224,8 @@ def _steps(node: ast.AST, helpers: Helpers) -> Ways:
         return set()
     if isinstance(node, ast.Name):
         return {(frozenset([node.id]), True)}
+    if isinstance(node, ast.Attribute) and node.attr == "in_json":
+        return {(frozenset(["--json"]), True)}
     if isinstance(node, ast.Return | ast.Raise):
         return {(reads, False) for reads, _ in ways([*ast.iter_child_nodes(node)], helpers)}
     inner = ways([*ast.iter_child_nodes(node)], helpers)
@@ -233,6 +237,7 @@ def _steps(node: ast.AST, helpers: Helpers) -> Ways:
         code = ast.parse(Path(rules.__file__).read_text()) if called == "unused_options" else code
         refused |= named(code) if called.startswith(("_check", "unused")) else set()
         refused |= {EVERY} if [*calls(code, "only")] else set()
+        refused |= {"--json"} if called in JSON or [*calls(code, *JSON)] else set()
     return {(reads | refused, on) for reads, on in inner}
 
 
@@ -268,13 +273,12 @@ def panels(verb: str) -> dict[str, str]:
 
 def test_each_option_of_build_stands_in_its_part_of_the_help() -> None:
     parts: dict[str | None, str] = {
-        None: "out raw jobs ray limit set licences name mirror unverified allow-empty obey where "
-        "json",
+        None: "out raw jobs ray limit set licences name mirror unverified allow-empty obey where",
         "Your own data": "url caption column layout split licence",
         "Clips": "fetch-clips cookies proxy clips-at-once clips-per-minute clip-seconds",
         "URLs": "connections per-host intranet retry-failed refresh",
         "Complete builds": "check keep rebuild",
-        "Messages": "quiet verbose log",
+        "Messages": "quiet verbose log json",
     }
     where = {f"--{option}": part for part, names in parts.items() for option in names.split()}
     assert panels("build") == where
