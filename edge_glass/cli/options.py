@@ -17,37 +17,20 @@ if TYPE_CHECKING:
     from edge_glass.corpora.understand import Choices
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Configs, see `list`.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for DIR/<config>/.", metavar="DIR")]
-RawDir = Annotated[
-    Path | None,
-    typer.Option("--raw", metavar="DIR", help="Raw files on disk; nothing is downloaded."),
-]
-AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Accept a build of no row.")]
+Out = Annotated[Path, "DIR", "Folder for DIR/<config>/."]
+RawDir = Annotated[Path | None, "DIR", "Raw files on disk; nothing is downloaded."]
+AllowEmpty = Annotated[bool, "Accept a build of no row."]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N rows of each split.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default: cores.")]
-Ray = Annotated[
-    str | None,
-    typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster, e.g. auto or host:6379."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="K=V", help="Override a parameter, e.g. sample_rate=22050."),
-]
+Ray = Annotated[str | None, "ADDRESS", "Work on a Ray cluster, e.g. auto or host:6379."]
+Set = Annotated[list[str] | None, "K=V", "Override a parameter, e.g. sample_rate=22050."]
 Licences = Annotated[
     str | None,
-    typer.Option(
-        "--licences",
-        metavar="USES",
-        help="Only rows whose licence allows: commercial, share-alike, permissive; or USE,USE.",
-    ),
+    "USES",
+    "Only rows whose licence allows: commercial, share-alike, permissive; or USE,USE.",
 ]
-Name = Annotated[str | None, typer.Option("--name", help="Name of the variant made by --set.")]
-Encoder = Annotated[
-    str,
-    typer.Option(
-        "--encoder", help="clip-vit-b32, minilm, org/model, a folder, .onnx, or module:function."
-    ),
-]
+Name = Annotated[str | None, "Name of the variant made by --set."]
+Encoder = Annotated[str, "clip-vit-b32, minilm, org/model, a folder, .onnx, or module:function."]
 Place = Annotated[
     str,
     typer.Argument(
@@ -55,55 +38,30 @@ Place = Annotated[
     ),
 ]
 Memory = Annotated[float, typer.Option("--memory", min=0.4, help="GB for all jobs.")]
-Intranet = Annotated[bool, typer.Option("--intranet", help="URLs: allow private addresses, too.")]
+Intranet = Annotated[bool, "URLs: allow private addresses, too."]
 Built = Annotated[
     Path, typer.Argument(metavar="DIR", help="A folder that `build` made.", parser=locations.here)
 ]
-
-Embeddings = Annotated[
-    Path | None,
-    typer.Option("--embeddings", metavar="DIR", help="The --out that `embed` was given."),
-]
-
-
+Embeddings = Annotated[Path | None, "DIR", "The --out that `embed` was given."]
 OWN = "Your own data: "
-Url = Annotated[
-    str | None, typer.Option("--url", metavar="KEY", help=f"{OWN}the key of what is fetched.")
-]
-Caption = Annotated[
-    str | None,
-    typer.Option("--caption", metavar="KEY", help=f"{OWN}the key of the caption, or KEY,KEY."),
-]
-Roles = Annotated[
-    list[str] | None,
-    typer.Option("--column", metavar="KEY=ROLE", help=f"{OWN}what a key is; none leaves it out."),
-]
-LayoutName = Annotated[
-    str | None, typer.Option("--layout", metavar="NAME", help=f"{OWN}how they are laid out.")
-]
-SplitRule = Annotated[
-    str | None,
-    typer.Option(
-        "--split",
-        metavar="RULE",
-        help=f"{OWN}all, folder, key=NAME, list=FILE,FILE, or 'train:0.9,test:0.1 by KEY'.",
-    ),
-]
-Licence = Annotated[
-    str | None, typer.Option("--licence", metavar="TAG", help=f"{OWN}for the card, e.g. cc-by-4.0.")
-]
 
 
 @dataclass(frozen=True)
 class OwnData:
     """What the user says of data of their own: an option each (see `session.command`)."""
 
-    url: Url = None
-    caption: Caption = None
-    column: Roles = None
-    layout: LayoutName = None
-    split: SplitRule = None
-    licence: Licence = None
+    url: Annotated[str | None, "KEY", f"{OWN}the key of what is fetched."] = None
+    caption: Annotated[str | None, "KEY", f"{OWN}the key of the caption, or KEY,KEY."] = None
+    column: Annotated[list[str] | None, "KEY=ROLE", f"{OWN}what a key is; none leaves it out."] = (
+        None
+    )
+    layout: Annotated[str | None, "NAME", f"{OWN}how they are laid out."] = None
+    split: Annotated[
+        str | None,
+        "RULE",
+        f"{OWN}all, folder, key=NAME, list=FILE,FILE, or 'train:0.9,test:0.1 by KEY'.",
+    ] = None
+    licence: Annotated[str | None, "TAG", f"{OWN}for the card, e.g. cc-by-4.0."] = None
 
     def choices(self) -> "Choices | None":
         """The same for what reads them, None if nothing is said.

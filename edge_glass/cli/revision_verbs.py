@@ -22,7 +22,7 @@ Changed = Annotated[
 OneConfig = Annotated[
     str | None, typer.Argument(metavar="CONFIG", help="Only this config; default: all.")
 ]
-Version = Annotated[str | None, typer.Option("--version", help="On the Hub: the new version.")]
+Version = Annotated[str | None, "On the Hub: the new version."]
 
 
 @verb("withdraw data --ids gone.txt --reason 'asked by mail'")

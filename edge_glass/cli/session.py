@@ -119,7 +119,7 @@ def _with_option(parameter: inspect.Parameter) -> inspect.Parameter:
     """
     match getattr(parameter.annotation, "__metadata__", None):
         case (*metavar, str(text)):
-            name = f"--{parameter.name.replace('_', '-')}"
+            name = f"--{parameter.name.strip('_').replace('_', '-')}"
             option = typer.Option(name, help=text, metavar=next(iter(metavar), None))
             kind = cast(Any, Annotated)[parameter.annotation.__origin__, option]
             return parameter.replace(annotation=kind)

@@ -25,7 +25,7 @@ from edge_glass.domains.imagenet import RULES
 if TYPE_CHECKING:
     from edge_glass.sources.table_layout import Layout
 
-PartsOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="For parts and ledger.")]
+PartsOut = Annotated[Path, "DIR", "For parts and ledger."]
 TableName = Annotated[str, typer.Argument(help="A config whose source is a table of captions.")]
 ModelJobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; each loads a model.")]
 
