@@ -27,6 +27,11 @@ def missing(*libraries: str) -> list[str]:
     return [library for library in libraries if not find_spec(library)]
 
 
+def installed(library: str) -> str | None:
+    """The version of a library, None if it is not installed."""
+    return next((each.version for each in distributions(name=library)), None)
+
+
 def command(extra: str) -> str:
     """The command that installs an extra where this package is installed: a clone, or PyPI's."""
     clone = _clone()

@@ -8,7 +8,6 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +104,8 @@ def seconds(data: bytes) -> float:
         return float(file.duration / 1_000_000)
 
 
-def kind(data: bytes) -> tuple[str, str] | None:
-    """Format (M4A, WEBM, MKV, AAC) and codec in capitals; None if it is no container of these."""
-    if demuxer(data) is None:
-        return None
+def kind(data: bytes) -> tuple[str, str]:
+    """Format (M4A, WEBM, MKV, AAC) and codec in capitals. Raises Dropped if it is none of these."""
     with _opened(data) as file:
         return suffix(data)[1:].upper(), _codec(file)
 
@@ -223,14 +220,6 @@ def _clock(text: str) -> float | None:
         hours, minutes, seconds = text.strip("\0 ").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
-        return None
-
-
-def version() -> str | None:
-    """PyAV's version, None if it is not installed."""
-    try:
-        return metadata.version("av")
-    except metadata.PackageNotFoundError:
         return None
 
 

@@ -35,10 +35,10 @@ def of_image(image: Image.Image, kind: str, data: bytes) -> int:
 
     Pillow turns a TIFF by its tag itself. AVIF is turned by its boxes, which Pillow tells as EXIF.
     """
-    exif = image.info.pop("exif", b"") or _raw_profile(image.info.pop(RAW + "exif", ""))
+    exif = image.info.pop("exif", b"") or png.raw_profile(image.info.pop(RAW + "exif", ""))
     texts = [image.info.pop(name, b"") for name in XMP_NAMES]
     xmp = b"".join(text.encode() if isinstance(text, str) else text for text in texts)
-    xmp += _raw_profile(image.info.pop(RAW + "xmp", ""))
+    xmp += png.raw_profile(image.info.pop(RAW + "xmp", ""))
     tags = getattr(image, "tag_v2", {})
     if kind == "image/png":
         chunks = png.by_name(data)
@@ -77,12 +77,3 @@ def _by_exif(block: bytes) -> int | None:
     except Exception:  # Pillow may raise anything over hostile bytes
         return None
     return turn if isinstance(turn, int) and 1 <= turn <= 8 else None
-
-
-def _raw_profile(text: object) -> bytes:
-    """What ImageMagick wrote as hexadecimal text: a name, a length, the bytes."""
-    lines = text.split("\n") if isinstance(text, str) else []
-    try:
-        return bytes.fromhex("".join(lines[3:]))
-    except ValueError:
-        return b""

@@ -45,12 +45,17 @@ def coded_texts(data: bytes) -> Iterator[bytes]:
                 left -= len(text)
         elif name != b"tEXt":
             continue
-        if keyword.startswith(b"Raw profile type "):
-            with suppress(ValueError):  # a name, a length, the bytes
-                text = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("latin-1"))
-        yield text
+        is_raw = keyword.startswith(b"Raw profile type ")
+        yield (raw_profile(text.decode("latin-1")) if is_raw else b"") or text
         if left <= 0:
             return
+
+
+def raw_profile(text: str) -> bytes:
+    """What ImageMagick wrote as hexadecimal text, a name and a length before it; else nothing."""
+    with suppress(ValueError):
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    return b""
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -172,7 +172,7 @@ def source_of(data: bytes) -> Source:
     if not data:
         raise Dropped(Outcome.EMPTY_MEDIA, "0 bytes")
     if container.demuxer(data):
-        return Source(riff.wav(*container.decode(data)), container.kind(data) or (None, None))
+        return Source(riff.wav(*container.decode(data)), container.kind(data))
     if (start := magic.tags(data)) > len(data):
         detail = f"{start - len(data)} bytes fewer than its tags promise"
         raise Dropped(Outcome.TRUNCATED_MEDIA, detail)

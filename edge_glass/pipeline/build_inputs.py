@@ -9,11 +9,11 @@ import soundfile
 import soxr
 
 from edge_glass.core import duck, schema
+from edge_glass.core.extras import installed
 from edge_glass.core.manifest import REMEDY, Inputs, Source
 from edge_glass.core.spec import MAIN
 from edge_glass.core.version import VERSION
 from edge_glass.corpora.corpus import Corpus
-from edge_glass.media import container
 from edge_glass.media.features import portable
 from edge_glass.sources.raw import Raw
 
@@ -47,7 +47,7 @@ def _libraries(corpus: Corpus) -> dict[str, str | None]:
     }
     fetched = any(source.fetch for source in corpus.spec().sources.values())
     if fetched or hasattr(corpus.config, "audio_format"):
-        made_with["pyav"] = container.version()  # clips come in containers that it decodes
+        made_with["pyav"] = installed("av")  # clips come in containers that it decodes
     if corpus.config.licences:
         made_with["packaging"] = version("packaging")  # knows the identifiers of licences
     if corpus.TABLE:

@@ -16,14 +16,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from edge_glass.core.errors import NetworkError, redacted
-from edge_glass.core.extras import needs
+from edge_glass.core.extras import installed, needs
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.retries import HEALS, pause
 from edge_glass.core.row import Row
@@ -211,7 +210,7 @@ def ffmpeg() -> str:
 
 def tool(remote: Remote) -> str:
     """What a refusal may depend on: the version of yt-dlp, JavaScript, cookies, the proxy."""
-    network, said = remote.network, [f"yt-dlp {_version('yt-dlp')}"]
+    network, said = remote.network, [f"yt-dlp {installed('yt-dlp') or 'unknown'}"]
     said += [name for name in RUNTIMES if shutil.which(name)]
     if network.cookies:
         said.append(f"cookies {_short(network.cookies.read_bytes())}")
@@ -248,10 +247,3 @@ def _seconds(section: Section, clip: bytes) -> float:
 
 def _short(secret: bytes) -> str:
     return sha256(secret).hexdigest()[:8]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

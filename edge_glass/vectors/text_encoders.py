@@ -6,14 +6,13 @@ folder or an ONNX file as `edge_glass.vectors` knows them.
 
 import importlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from edge_glass.core.errors import ConfigError
+from edge_glass.core.extras import installed
 from edge_glass.vectors.encoder import CODE, open_encoder
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -48,8 +47,8 @@ def libraries(name: str) -> dict[str, str]:
         return {}
     versions = {"encoders": CODE}
     for library in ("torch", "transformers", "sentence-transformers", "onnxruntime"):
-        with suppress(PackageNotFoundError):
-            versions[library] = version(library)
+        if found := installed(library):
+            versions[library] = found
     return versions
 
 

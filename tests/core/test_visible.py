@@ -24,9 +24,12 @@ def test_what_turns_text_is_escaped_and_letters_stay(mark: str) -> None:
     assert visible(letters) == letters
 
 
-def test_json_for_a_terminal_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_for_a_terminal_says_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "in_json", True)
     said = {TRICK: ["\x9b31m", "\x1b[2J", "é"]}
-    terminal.as_json(said)
+    assert terminal.printed_as_json(said)
     shown = capsys.readouterr().out
     assert json.loads(shown) == said and "é" in shown
     assert not {"\u202e", "\x9b", "\x1b"} & set(shown)
