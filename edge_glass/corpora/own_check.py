@@ -23,6 +23,23 @@ TRIED, SMALL = 20, 2**25  # recordings whose length is looked at, and bytes of o
 MOST = 1000  # words that records say of splits, to tell them
 
 
+def whole(name: str, layout: str, sample: list[Record], roles: dict[str, str]) -> list[Record]:
+    """The first records that are whole. Raises ConfigError if there is none to read."""
+    records = [record for record in sample if record.dropped is None]
+    lost = (f"{r.where} is {': '.join(r.dropped)}" for r in sample if r.dropped)
+    if not records:
+        why = next(lost, "there is none at all")
+        raise ConfigError(f"{name}: no whole record of layout {layout}: {why}")
+    failed = [r for r in records if str(r.values.get("status")).startswith("failed_to_")]
+    if len(failed) == len(records) and roles.get("url") is None:
+        what = f"img2dataset got none of the first {len(failed)} files"
+        raise stop(
+            name, f"{what} ({failed[0].values.get('error_message')})",
+            "--url url  (they are fetched here)", "--column url=text  (no files)",
+        )  # fmt: skip
+    return records
+
+
 def misfits(spec: Spec, every: Iterable[Files], empty: list[str]) -> list[str]:
     """Keys of a YAML that no record has, and splits that none is of.
 

@@ -31,6 +31,7 @@ from edge_glass.corpora.layouts.registry import LAYOUTS, counted, scan
 from edge_glass.corpora.own import DATA, FETCHED, FILES
 from edge_glass.corpora.own_columns import Keys, stop, with_channel
 from edge_glass.corpora.own_splits import WORDS
+from edge_glass.sources import mds
 from edge_glass.sources.obtain import Request, obtain
 
 SAMPLE = 200  # records by which media are told
@@ -103,10 +104,8 @@ class _Reading:
     def understood(self) -> Understood:
         layout, names, why = self._layout()
         files = replace(self._files, tables=tuple(names))
-        sample = [*islice(LAYOUTS[layout].records(files), SAMPLE)]
-        if not sample:
-            raise ConfigError(f"{self._place}: it has no records for layout {layout}")
-        sample = [record for record in sample if record.dropped is None] or sample
+        every = LAYOUTS[layout].records(files)
+        sample = own_check.whole(self._name, layout, [*islice(every, SAMPLE)], self._choices.roles)
         text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
         roles = with_channel(layout, sample, self._choices.roles)
@@ -154,7 +153,8 @@ class _Reading:
             unread = sorted(suffixes - {*media_folders.KINDS, *media_folders.MEMBERS})
             self._left_out |= dict.fromkeys(map("*.{}".format, unread), "neither media nor text")
             self._left_out |= {} if suffixes else shards.unread(self._files)
-            return ("webdataset" if suffixes else "mds"), [], "a folder of shards"
+            samples = suffixes or not next(self._files.root.rglob(mds.INDEX), None)
+            return ("webdataset" if samples else "mds"), [], "a folder of shards"
         if asked in (None, "media", "ljspeech"):
             self._see_lists()
         for name, one in LAYOUTS.items():

@@ -157,26 +157,48 @@ def test_what_is_encoded_otherwise_is_told(at: Path, cli: Cli) -> None:
     assert "left out: raw: encoded as pil, which is not read" in cli("plan", "d/mds").err
 
 
-def test_files_that_img2dataset_wrote_are_read_where_they_lie(at: Path, cli: Cli) -> None:
-    """Not fetched once more by the tables beside its folders, which list what failed, too."""
+def of_img2dataset(at: Path, tars: bool, *statuses: str) -> None:
+    """Two shards as img2dataset 1.47 writes them, each with rows that became this."""
     for shard in ("00000", "00001"):
-        said = ("success", "success", "failed_to_download")
-        listed = [
-            {"key": f"{shard}{n}", "url": f"http://127.0.0.1:9/{n}.jpg", "status": status}
-            for n, status in enumerate(said)
-        ]
-        pq.write_table(pa.Table.from_pylist(listed), shard_table := at.parent / "list.parquet")
-        for record, caption in zip(listed[:2], (None, "An owl. "), strict=True):
-            stem = at / shard / record["key"]
-            put(stem.with_suffix(".jpg"), jpeg(1))
-            put(stem.with_suffix(".txt"), caption or "")
-            put(stem.with_suffix(".json"), json.dumps(record | {"caption": caption}))
-        shard_table.rename(at / f"{shard}.parquet")
-        put(at / f"{shard}_stats.json", json.dumps({"count": 3, "successes": 2}, indent=4))
+        members: dict[str, bytes | str] = {}
+        rows = [{"url": f"http://127.0.0.1:9/{n}.jpg", "key": f"{shard}{n}", "status": status,
+                 "error_message": None if status == "success" else "HTTP Error 404"}
+                for n, status in enumerate(statuses)]  # fmt: skip
+        for row, caption in zip(rows, (None, "An owl. "), strict=False):
+            if row["status"] == "success":
+                members[f"{row['key']}.jpg"] = jpeg(1)
+                members[f"{row['key']}.txt"] = caption or ""
+                members[f"{row['key']}.json"] = json.dumps(row | {"caption": caption})
+        for name, data in members.items() if not tars else ():
+            put(at / shard / name, data)
+        if tars:
+            tarred(at / f"{shard}.tar", members)
+        counts = {"count": len(rows), "successes": statuses.count("success")}
+        put(at / f"{shard}_stats.json", json.dumps(counts, indent=4))
+        pq.write_table(pa.Table.from_pylist(rows), at / f"{shard}.parquet")
+
+
+@pytest.mark.parametrize("tars", [False, True])
+def test_what_img2dataset_wrote_is_read_where_it_lies(tars: bool, at: Path, cli: Cli) -> None:
+    """Not fetched once more by the tables beside its shards; what failed is in the ledger."""
+    of_img2dataset(at, tars, "success", "success", "failed_to_download")
     assert cli("build", "d").code == 0
     ledger = entries(Path("data/d"))
-    assert {key: row["outcome"] for key, row in ledger.items()} == {
-        "000000": "blank_caption", "000001": "kept", "000010": "blank_caption", "000011": "kept",
+    assert {key: (row["outcome"], row["detail"]) for key, row in ledger.items()} == {
+        "000000": ("blank_caption", ""), "000001": ("kept", ""),
+        "000010": ("blank_caption", ""), "000011": ("kept", ""),
+        "00000/000002": ("missing_media", "HTTP Error 404"),
+        "00001/000012": ("missing_media", "HTTP Error 404"),
     }  # fmt: skip
     built = rows(Path("data/d")).values()
-    assert {row["caption"] for row in built} == {"An owl."} and "label" not in next(iter(built))
+    assert {row["caption"].strip() for row in built} == {"An owl."}
+    assert "label" not in next(iter(built))
+    assert understand(at).rows == 6 and list(verify(Path("data"))) == []
+
+
+@pytest.mark.parametrize(("tars", "told"), [(False, "--url url"), (True, "00000/000000")])
+def test_an_output_without_any_file_says_why(tars: bool, told: str, at: Path, cli: Cli) -> None:
+    at.mkdir()
+    of_img2dataset(at, tars, "failed_to_download", "failed_to_resize")
+    result = cli("build", "d")
+    assert result.code == 1 and told in result.err and "HTTP Error 404" in result.err

@@ -167,7 +167,8 @@ def img2dataset(at: Path, url: str) -> None:
             f"{key}.json": json.dumps(meta),
         }
     tarred(at / "output" / "00000.tar", members)
-    table(at / "output" / "00000.parquet", [{"url": "http://a/1", "status": "failed_to_download"}])
+    failed = {"url": "http://a/1", "key": "000000001", "status": "failed_to_download"}
+    table(at / "output" / "00000.parquet", [failed | {"error_message": "HTTP Error 404"}])
     put(at / "output" / "00000_stats.json", "{}")
 
 

@@ -7,7 +7,7 @@ texts under their suffixes (`txt`, `caption`), the keys of its JSON, and the `fo
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +15,7 @@ from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import JsonObject
 from edge_glass.core.spec import MediaKind
 from edge_glass.corpora.layouts.record import Files, Record
+from edge_glass.corpora.layouts.table_records import of_file
 from edge_glass.corpora.layouts.tables import split_word
 
 SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
@@ -28,7 +29,7 @@ KINDS: dict[str, MediaKind] = {suffix: kind for kind, all_ in SUFFIXES.items() f
 TAR = re.compile(r"(.+?)\.(?:tar|tgz)(?:\.gz)?(?:/|$)")
 MEMBERS = ("json", "txt", "cls", "caption")  # of a sample in a tar, beside media
 STATS = re.compile(r"(.*\d)_stats\.json")  # of a shard that img2dataset wrote
-LOGS = "of img2dataset: what lies beside the media says the same, but for what failed"
+LOGS = "of img2dataset: of what lies beside the media only what failed is read"
 TEXTS = ("txt", "caption", "lab", "normalized.txt", "original.txt", "cls")
 
 
@@ -38,12 +39,15 @@ def kind_of(name: str) -> MediaKind | None:
 
 
 def records(files: Files) -> Iterator[Record]:
-    """The records of a source, folder by folder."""
+    """The records of a source, folder by folder; then what img2dataset did not get."""
+    lists: list[str] = []
     for _, names in files.folders():
-        yield from grouped(files, names)
+        yield from _grouped(files, names)
+        lists += _lists_of_downloads(names)
+    yield from _not_downloaded(files, lists)
 
 
-def grouped(files: Files, names: list[str]) -> Iterator[Record]:
+def _grouped(files: Files, names: list[str]) -> Iterator[Record]:
     """The records of the files of one folder."""
     stems: dict[str, list[str]] = {}
     for name in names:
@@ -66,9 +70,25 @@ def logs_of_downloads(tables: list[str], stems: set[str]) -> set[str]:
     `stems`: of the media files. Where a shard is a table, that is none of these.
     """
     folders = {stem.rpartition("/")[0] for stem in stems}
-    shards = {said[1] for name in tables if (said := STATS.fullmatch(name))}
-    lists = {f"{shard}.parquet" for shard in shards & folders}
-    return {f"{shard}_stats.json" for shard in shards} | (lists & {*tables})
+    lists = {f"{folder}.parquet" for folder in folders} & {*_lists_of_downloads(tables)}
+    return lists | {name for name in tables if STATS.fullmatch(name)}
+
+
+def _lists_of_downloads(names: Iterable[str]) -> list[str]:
+    """The tables that img2dataset wrote beside shards, each with what became of its rows."""
+    shards = {said[1] for name in names if (said := STATS.fullmatch(name))}
+    return sorted({*names} & {f"{shard}.parquet" for shard in shards})
+
+
+def _not_downloaded(files: Files, lists: list[str]) -> Iterator[Record]:
+    """What img2dataset did not get, of each shard."""
+    for name in lists:
+        shard = name.rpartition(".")[0]
+        for row in (record.values for record in of_file(files, name)):
+            if (status := row.get("status")) not in (None, "success"):
+                dropped = (Outcome.MISSING_MEDIA, str(row.get("error_message") or status))
+                where = f"{shard}/{row.get('key')}"
+                yield Record(where, {}, split_word(name), dropped=dropped)
 
 
 def _alone(names: list[str]) -> Iterator[Record]:
@@ -127,7 +147,8 @@ def tar_samples(files: Files) -> Iterator[Record]:
     """The samples of WebDataset: members of a tar with one name up to its first dot.
 
     A member that is neither media nor text is left out. Of samples of one key in one tar the last
-    is read, the others are lost.
+    is read, the others are lost. At the
+    end is what img2dataset did not get.
     """
     for folder, names in files.folders(repeated=True):
         samples: dict[str, Counter[str]] = {}
@@ -144,6 +165,10 @@ def tar_samples(files: Files) -> Iterator[Record]:
             except Dropped as drop:
                 record.dropped = drop.outcome, drop.detail
             yield record
+    if files.root.is_dir():
+        beside = (p for end in ("json", "parquet") for p in files.root.rglob(f"*.{end}"))
+        names = [path.relative_to(files.root).as_posix() for path in beside]
+        yield from _not_downloaded(files, _lists_of_downloads(names))
 
 
 def _overwritten(key: str, members: Counter[str], split: str) -> Iterator[Record]:
