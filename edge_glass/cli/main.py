@@ -40,7 +40,7 @@ from edge_glass.cli.options import (
     terminal_progress,
     variants,
 )
-from edge_glass.cli.session import VERBS, app, verb
+from edge_glass.cli.session import PANELS, app, verb
 from edge_glass.core.errors import OUT_OF, ConfigError, EdgeGlassError, raise_all
 from edge_glass.core.processors import cores
 from edge_glass.core.visible import visible
@@ -182,11 +182,9 @@ def build(
 
     if raw is not None and not names:
         raise ConfigError("--raw: name the config to build from it: build NAME --raw …")
+    chosen = list["Manifest"]()
     if where is None:
-        wanted, chosen = (
-            variants(names or catalog.samples(), set_, name, own.choices(), licences),
-            [],
-        )
+        wanted = variants(names or catalog.samples(), set_, name, own.choices(), licences)
     else:
         wanted, chosen = [], [built_verbs.filtered(names or [], out, name, where, jobs)]
     if cookies is not None and not cookies.is_file():
@@ -232,7 +230,7 @@ def _built(
     return manifests, problems
 
 
-app.registered_commands.sort(key=lambda each: VERBS.index(str(each.name)))
+app.registered_commands.sort(key=lambda each: [*PANELS].index(str(each.name)))
 
 
 def main(arguments: list[str] | None = None) -> None:

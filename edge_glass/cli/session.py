@@ -34,7 +34,6 @@ GROUPS = {  # in the help
     "This machine": "cache docs",
 }
 PANELS = {verb: group for group, verbs in GROUPS.items() for verb in verbs.split()}
-VERBS = [*PANELS]
 app = typer.Typer(
     help="Multimodal training data as self-contained Parquet, every source row accounted for.",
     no_args_is_help=True,

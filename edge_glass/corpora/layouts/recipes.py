@@ -189,22 +189,20 @@ def lhotse(files: Files) -> Iterator[Record]:
     for name in files.names():
         if kind := LHOTSE.fullmatch(PurePosixPath(name).name):
             files_of.setdefault(kind[2], []).append(name)
-    sounds = _of_shar(files) if "cuts" in files_of else {}
-    for name in files_of.get("cuts", ()):
-        for record in of_file(files, name):
-            yield _cut(files, record, record.values, sounds)
-    if "cuts" not in files_of:
-        recordings = {
-            record.values.get("id"): record.values
-            for name in files_of.get("recordings", ())
-            for record in of_file(files, name)
-        }
-        for name in files_of.get("supervisions", ()):
-            for record in of_file(files, name):
-                said = record.values
-                recording = recordings.get(said.get("recording_id"), {})
-                cut = said | {"recording": recording, "supervisions": [said]}
-                yield _cut(files, record, cut, {})
+
+    def every(kind: str) -> Iterator[Record]:
+        return (record for name in files_of.get(kind, ()) for record in of_file(files, name))
+
+    if "cuts" in files_of:
+        sounds = _of_shar(files)
+        yield from (_cut(files, record, record.values, sounds) for record in every("cuts"))
+        return
+    recordings = {record.values.get("id"): record.values for record in every("recordings")}
+    for record in every("supervisions"):
+        said = record.values
+        recording = recordings.get(said.get("recording_id"), {})
+        cut = said | {"recording": recording, "supervisions": [said]}
+        yield _cut(files, record, cut, {})
 
 
 def _of_shar(files: Files) -> dict[tuple[str, str], str]:
@@ -242,11 +240,8 @@ def _cut(
         values["audio"] = sounds.get((folder + number, str(id)))
     elif record.dropped is None:
         kind = source.get("type")
-        record.dropped = (
-            COMMAND
-            if kind == "command"
-            else (COMMAND[0], f"its source is of type {kind}, not a file")
-        )
+        other = (Outcome.UNSUITABLE_MEDIA, f"its source is of type {kind}, not a file")
+        record.dropped = COMMAND if kind == "command" else other
     record.values, record.base = values, ""  # the file is named from the root
     record.where = f"{record.where.partition(' row ')[0]}#{values['id']}"
     return record
