@@ -189,7 +189,7 @@ def plan(estimate: "Plan") -> None:
     stated = any(estimate.rows.values())
     how = "counted" if estimate.exact else "as upstream states them" if stated else "not counted"
     table(f"Source rows ({how})", ["split", "rows#", "shards#"], counted)
-    known = sum(s.bytes or 0 for s in estimate.sources if s.state not in ("here", "missing"))
+    known = sum(source.bytes or 0 for source in estimate.sources if source.fetched)
     by_row = any(source.state == "row by row" for source in estimate.sources)
     how = "more than " if estimate.fetch_bytes is None else "about " if by_row else ""
     say(f"To fetch: {how}{known:,} bytes. Free on the disk: {estimate.free_bytes:,} bytes.\n")

@@ -49,7 +49,7 @@ def history(
     listed = list(versions(repo))
     if terminal.printed_as_json(listed):
         return
-    heads = ["version", "date", "config", "rows", "more", "shards", "new", "withdrawn", "edits"]
+    heads = ["version", "date", "config", "rows", "change", "shards", "new", "withdrawn", "edits"]
     heads += ["appended"]
     rows = (
         [version.tag, version.date[:10], config, *vars(state).values()]

@@ -170,13 +170,15 @@ def dropped(path: Path) -> Iterator[EntryRow]:
     return (row for row in read(path) if row["outcome"] != Outcome.KEPT)
 
 
-def check_kept(what: str, outcomes: Mapping[str, int], where: Path) -> None:
+def check_kept(
+    what: str, outcomes: Mapping[str, int], where: Path, remedy: str = "Is it the right folder?"
+) -> None:
     """Raise EdgeGlassError if no row is kept; `where` the ledger lies that says why."""
     if not outcomes.get(Outcome.KEPT):
         counts = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
         raise DataError(
             f"{what}: no row is kept: {counts or 'there is none'}. {where} has the reason for "
-            "each. Is it the right folder? --allow-empty takes it anyway."
+            f"each. {remedy} --allow-empty takes it anyway."
         )
 
 

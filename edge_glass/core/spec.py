@@ -329,8 +329,14 @@ def room(package: str, name: str) -> Path:
     return folder
 
 
-def read_spec(path: Path, corpus: str) -> Spec:
-    """Read and validate `configs/<corpus>.yaml`.
+def corpus_of(path: Path, spec: Spec) -> str:
+    """The corpus of a YAML of one's own: called as the file, or as its first config if none is."""
+    names = (name for name in spec.configs if f"{name}_".startswith(f"{path.stem}_"))
+    return path.stem if any(names) else next(iter(spec.configs))
+
+
+def read_spec(path: Path, corpus: str | None = None) -> Spec:
+    """Read and validate `configs/<corpus>.yaml`, or a file of one's own (see `corpus_of`).
 
     Raises EdgeGlassError with every mistake of the file, each with its line.
     """
@@ -339,6 +345,8 @@ def read_spec(path: Path, corpus: str) -> Spec:
         root = yaml.compose(text, Loader=yaml_lines.Loader)
         lines, problems = yaml_lines.lines(root), yaml_lines.repeated(root)
         plain = yaml.load(text, yaml_lines.Loader)
+        if plain is None:
+            raise ConfigError(f"{path} is empty: `init` ended in an error: run it again to see why")
         own = isinstance(plain, dict) and plain.get("layout") is not None
         spec = (Spec if own else Published).model_validate(plain)
     except ValidationError as error:
@@ -346,8 +354,10 @@ def read_spec(path: Path, corpus: str) -> Spec:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     else:
+        corpus = corpus or corpus_of(path, spec)
+        like = "its file" if corpus == path.stem else "the first"
         wrong: dict[tuple[Any, ...], str] = {
-            ("configs", name): f"config {name!r}: must be {corpus} or {corpus}_…, as its file"
+            ("configs", name): f"config {name!r}: must be {corpus} or {corpus}_…, as {like}"
             for name in spec.configs
             if name != corpus and not name.startswith(f"{corpus}_")
         }

@@ -19,7 +19,7 @@ import yaml
 from edge_glass.core import locations
 from edge_glass.core.errors import ConfigError, meant
 from edge_glass.core.row import Parameters
-from edge_glass.core.spec import Own, Spec, of_package, read_spec, room
+from edge_glass.core.spec import Own, Spec, corpus_of, of_package, read_spec, room
 
 if TYPE_CHECKING:  # what there is, is known from the YAML alone: no builder is imported for it
     from edge_glass.core.manifest import Inputs
@@ -260,10 +260,10 @@ def at(place: str) -> Own:
     file = Path(place if path == place else f"{path}.yaml")
     if not file.is_file():
         raise ConfigError(f"{file}: no such file")
-    said = read_spec(file, file.stem)
+    said = read_spec(file)
     if said.layout is None:
         raise ConfigError(f"{file}: no layout: `edge-glass init FOLDER` writes one that has it")
-    return Own.of(file.stem, said, file.absolute().parent)
+    return Own.of(corpus_of(file, said), said, file.absolute().parent)
 
 
 def is_data(base: str) -> bool:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_glass.core import ledger, manifest
-from edge_glass.core.errors import ConfigError, absent
+from edge_glass.core.errors import ConfigError, SourceError, absent
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress
 from edge_glass.core.spec import Column, Spec
@@ -17,9 +17,11 @@ from edge_glass.corpora.layouts.registry import scan
 from edge_glass.corpora.layouts.split_lists import Lists
 from edge_glass.corpora.own_columns import stop
 from edge_glass.corpora.own_files import FOLDER, SPAN
+from edge_glass.sources.folder import Folder
 
 HERE = ("file", "bytes")
 TRIED, SMALL = 20, 2**25  # recordings whose length is looked at, and bytes of one at most
+LFS, POINTER = b"version https://git-lfs.github.com/spec/", 1024  # and its bytes at most
 MOST = 1000  # words that records say of splits, to tell them
 
 
@@ -152,3 +154,17 @@ def not_built(path: Path) -> None:
             f"{path}: is already a build: `push` publishes it, `build --where` takes rows of it. "
             "To read them as data, copy its shards alone into a folder of their own."
         )
+
+
+def must_be_pulled(place: Path) -> None:
+    """Raise SourceError if a file of a clone is what Git LFS keeps in its place."""
+    root = place if place.is_dir() else place.parent
+    rules = (path for each in (root, *root.parents) if (path := each / ".gitattributes").is_file())
+    if not any(b"filter=lfs" in path.read_bytes() for path in rules):
+        return
+    for path in (root / n for n in Folder(root).names()) if root == place else (place,):
+        if path.is_file() and path.stat().st_size < POINTER and path.read_bytes().startswith(LFS):
+            raise SourceError(
+                f"{path}: a pointer of Git LFS, not the file itself: run `git lfs pull` in {root}, "
+                "or remove the pointers that you do not want"
+            )

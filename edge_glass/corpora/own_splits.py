@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby, islice
 from pathlib import PurePosixPath
 
-from edge_glass.core.errors import ConfigError, absent
+from edge_glass.core.errors import ChoiceError, ConfigError, absent
 from edge_glass.core.spec import Splits
 from edge_glass.corpora.key_profile import FEW, KeyProfile
 from edge_glass.corpora.layouts import split_lists, tables
@@ -23,14 +23,16 @@ def rule(
     folders: Counter[str],
     keys: dict[str, KeyProfile],
     lists: list[str],
-    file_key: str | None = None,
+    files: dict[str, bool],
 ) -> Splits:
     """The rule for data called `name`. Raises ConfigError if it is to be said which one.
 
-    `lists`: those that were seen; `file_key`: of a table, that has the names of files, or URLs.
+    `lists`: those that were seen; `files`: the keys that have names of files, or URLs, and whether
+    lists of them.
     """
     if asked:
-        return _asked(asked, folders, keys, file_key)
+        return _asked(name, asked, folders, keys, files)
+    file_key = next(iter(files), None)
     words = {k: {w.lower() for w in p.few} for k, p in keys.items() if k.lower() in SPLITS}
     said = [key for key, all_ in words.items() if all_ and all_ <= WORDS.keys()]
     for key in words if not said else ():
@@ -130,12 +132,14 @@ def chosen(lists: list[str]) -> list[str]:
 
 
 def _asked(
-    rule: str, folders: Counter[str], keys: dict[str, KeyProfile], file_key: str | None
+    name: str,
+    rule: str,
+    folders: Counter[str],
+    keys: dict[str, KeyProfile],
+    files: dict[str, bool],
 ) -> Splits:
-    """`all`, `folder`, `key=NAME`, `list=FILE,FILE`, or shares: `train:0.9,test:0.1 by speaker`.
-
-    `file_key`: that has the names of files, or URLs.
-    """
+    """`all`, `folder`, `key=NAME`, `list=FILE,FILE`, or shares: `train:0.9,test:0.1 by speaker`."""
+    file_key = next(iter(files), None)
     kind, _, value = rule.partition("=")
     if rule == "all":
         return Splits()
@@ -153,6 +157,8 @@ def _asked(
         parts = {name: float(share) for name, share in (p.split(":") for p in shares.split(","))}
         if group and group not in keys:
             raise ValueError
+        if not group and (len(files) > 1 or any(files.values())):
+            raise _files_shared(name, rule, files)
         key = group or file_key  # or the rows of a file came into several splits
         return Splits(by="share", names={n: [] for n in parts}, shares=parts, key=key)
     except ValueError:
@@ -160,3 +166,14 @@ def _asked(
             f"--split {rule}: use all, folder, key=NAME, list=FILE,FILE, or shares such "
             f"as 'train:0.9,test:0.1 by speaker', which add up to 1; the keys are {', '.join(keys)}"
         ) from None
+
+
+def _files_shared(name: str, shares: str, files: dict[str, bool]) -> ChoiceError:
+    """What is to be decided where each row has several files."""
+    return stop(
+        name,
+        f"a row has several files ({', '.join(files)}): two rows that share some may come into "
+        "different splits, unless a key says which rows stay together (a document, a scene)",
+        f"--split '{shares} by KEY'",
+        *(f"--split '{shares} by {key}'  (rows with the same {key})" for key in files),
+    )

@@ -79,6 +79,7 @@ def understand(place: Path | str, choices: Choices | None = None) -> Understood:
     if not path.exists() and not own_hub.is_repository(str(place)):
         raise ConfigError(f"{place}: there is no config, file or folder of this name")
     own_check.not_built(path)
+    own_check.must_be_pulled(path.absolute())
     here = own_hub.clone(path, part) if path.is_dir() else None
     described = here if path.exists() else own_hub.dataset(str(place))
     try:
@@ -124,12 +125,12 @@ class _Reading:
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        named = [m for m in media if m.stored_as in ("file", "url") and layout == "table"]
-        files_of = [medium.read_from for medium in named]
+        named = layout == "table" and [m for m in media if m.stored_as in ("file", "url")]
+        files_of = {medium.read_from: medium.several for medium in named or ()}
         asked = self._choices.split or ("folder" if own_shards.is_dict(self._place) else None)
         lists, of_folders = self._lists, layout == "media" and "folder" not in roles
         said = self._described.splits if self._described and not asked else None
-        splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, *files_of[:1])
+        splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, files_of)
         label = self._classes(parents, splits, by_key["folder"]) if of_folders else None
         if layout == "table" and splits == Splits() and not self._choices.split:
             self._must_not_split(media, by_key)

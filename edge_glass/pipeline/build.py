@@ -4,7 +4,7 @@ import json
 import platform
 import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,11 +17,13 @@ from filelock import FileLock, Timeout
 from edge_glass.core import finished, ledger, ledger_tables, manifest, names, outputs
 from edge_glass.core.atomic_files import disk_full
 from edge_glass.core.errors import ConfigError, DataError, redacted
+from edge_glass.core.ledger import Outcome
 from edge_glass.core.manifest import Inputs, Manifest
 from edge_glass.core.names import HIDDEN
 from edge_glass.core.progress import Progress
 from edge_glass.core.revisions import SCHEMAS, Revisions
 from edge_glass.core.shard_files import write_table
+from edge_glass.core.spec import CLIPS
 from edge_glass.corpora.catalog import Variant
 from edge_glass.pipeline import build_inputs, replay, row_batches, shard_plan, worker
 from edge_glass.pipeline.earlier_builds import (
@@ -104,12 +106,21 @@ def _check(final: Path, options: Options) -> None:
         outputs.check_replaceable(final, None)
 
 
+def _check_kept(job: Job, outcomes: Mapping[str, int]) -> None:
+    """Raise EdgeGlassError if no row is kept; where clips are looked for in --raw, it says so."""
+    sources = job.corpus.request().sources.items()
+    clips = any(each.fetch in CLIPS and name not in job.raw.remote for name, each in sources)
+    lost = clips and outcomes.get(Outcome.MISSING_MEDIA)
+    fetch = {"remedy": "Are the clips there? --fetch-clips fetches them."} if lost else {}
+    ledger.check_kept(job.variant.name, outcomes, job.folder / ledger.FILE, **fetch)
+
+
 def _put_anew(job: Job, described: Inputs, progress: Progress) -> Manifest:
     """Make the build, or finish one that was stopped, and put it in its place."""
     outputs.check_replaceable(job.final, finished.inventory(job.final))
     build = whole(job.folder, described) or _make(job, progress)
     if not job.options.allow_empty:
-        ledger.check_kept(job.variant.name, build.outcomes(), job.folder / ledger.FILE)
+        _check_kept(job, build.outcomes())
     put(job.folder, job.final)
     return build
 

@@ -20,7 +20,7 @@ PARTS = {  # part -> what it is, and what is lost with it
     "index": "what lies where in tars; read again",
     "listings": "checksums of raw folders; computed again",
     "joined": "tables that were joined; joined again",
-    "away": "builds into URLs that are under way; they begin anew",
+    "uploads": "builds into URLs that are under way; they begin anew",
 }
 
 

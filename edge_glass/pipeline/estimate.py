@@ -1,4 +1,4 @@
-"""What a build will do, before it does it. Nothing is fetched or unpacked for it."""
+"""What a build will do, before it does it. Nothing is fetched, only own archives are unpacked."""
 
 import shutil
 import tempfile
@@ -8,15 +8,19 @@ from pathlib import Path
 
 from edge_glass.core.progress import Progress
 from edge_glass.core.row import Parameters
-from edge_glass.core.spec import Source
+from edge_glass.core.spec import CLIPS, Source
 from edge_glass.core.visible import Result, Summary
 from edge_glass.corpora.catalog import Variant
 from edge_glass.corpora.corpus import Corpus
+from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.pipeline import shard_plan
 from edge_glass.sources import archives, contents, tars
 from edge_glass.sources.chunk_text import PACKED
+from edge_glass.sources.folder import Folder
 from edge_glass.sources.obtain import find, obtain, store
 
+NO_CLIPS = "not here: build with --fetch-clips"
+SETTLED = ("here", "missing", NO_CLIPS)  # states of sources of which nothing is fetched
 UNCOUNTED = "no rows are here to be counted, as long as nothing is fetched"
 
 
@@ -27,7 +31,12 @@ class SourcePlan:
     file: str
     url: str
     bytes: int | None
-    state: str  # "to fetch", "row by row", "partly here", "here", "missing", "by hand"
+    state: str  # "to fetch", "row by row", "partly here", "by hand", or one of SETTLED
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a build fetches it, or a person."""
+        return self.state not in SETTLED
 
 
 @dataclass(repr=False)
@@ -54,7 +63,7 @@ class Plan(Result):
     @property
     def fetch_bytes(self) -> int | None:
         """Bytes to be fetched; None if upstream does not say how large a file is."""
-        sizes = [source.bytes for source in self.sources if source.state not in ("here", "missing")]
+        sizes = [source.bytes for source in self.sources if source.fetched]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
@@ -79,7 +88,8 @@ def plan(
             rows={split: stated_rows(corpus, split) for split in corpus.chosen_splits()},
             free_bytes=shutil.disk_usage(_existing(out)).free,
         )
-        if corpus.config.bundled or (raw is not None and _readable(corpus, raw)):
+        readable = raw is not None and (corpus.home() is not None or _readable(corpus, raw))
+        if corpus.config.bundled or readable:
             files = obtain(corpus.request(), raw, unverified=True, facts=False)
             rows = shard_plan.few(corpus, files) if corpus.config.bundled else None
             if rows is None:
@@ -110,13 +120,19 @@ def _sources(corpus: Corpus, raw: Path | None, rows: int) -> Iterator[SourcePlan
             size, state = rows * (source.row_bytes or 0) or None, "row by row"
         elif raw is not None:
             place = find(raw, name, source)
-            state = "missing" if place is None else "here"
+            state = "missing" if place is None else _here(source, place)
             measured = place is not None and (place.is_file() or source.path)
             size = contents.size(place, request.links) if place and measured else None
             file = place.name if place and source.path else name
         else:
             size, state = _of_upstream(source, root / name)
         yield SourcePlan(file, source.template, size, state)
+
+
+def _here(source: Source, place: Path) -> str:
+    """Whether a source is there; of clips, which may lie among other files, whether any is."""
+    clips = source.fetch in CLIPS
+    return "here" if not clips or any(map(kind_of, Folder(place).names())) else NO_CLIPS
 
 
 def _of_upstream(source: Source, path: Path) -> tuple[int | None, str]:

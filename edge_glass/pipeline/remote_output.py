@@ -42,7 +42,7 @@ class Away:
         """The folder here that stands for it; it holds everything but the shards."""
         digest = hashlib.sha256(self.url.rstrip("/").encode()).hexdigest()[:16]
         name = names.file_name(self.url.rstrip("/").rpartition("/")[2])
-        return store().absolute() / "away" / digest / name
+        return store().absolute() / "uploads" / digest / name
 
     def put(self, path: Path, name: str) -> None:
         """Send a file."""

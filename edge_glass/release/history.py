@@ -19,7 +19,7 @@ class State:
     """A config in a version; what is added up begins with its first version."""
 
     rows: int
-    more: int  # rows than in the version before, less than none if they are fewer
+    change: int  # of the number of rows since the version before
     shards: int
     new_shards: int  # that the version before does not have
     withdrawn: int  # source rows
@@ -73,7 +73,7 @@ def _state(build: Manifest, before: Manifest | None) -> State:
     known = set(before.digests()) if before else set()
     return State(
         rows=build.rows,
-        more=build.rows - (before.rows if before else 0),
+        change=build.rows - (before.rows if before else 0),
         shards=len(build.shards()),
         new_shards=len({*build.digests()} - known),
         withdrawn=build.outcomes()[Outcome.WITHDRAWN],

@@ -97,7 +97,7 @@ def _digest(path: Path, size: int) -> str:
 def _files(root: Path, links: bool) -> Iterator[tuple[tuple[str, ...], str]]:
     """Folder and name of each regular file, sorted, each folder once.
 
-    What Git keeps of them in a clone is left out.
+    What Git keeps of them in a clone is left out, and what `hf download` notes.
     """
     seen = set()
     for folder, folders, names in os.walk(root, followlinks=links):
@@ -106,7 +106,8 @@ def _files(root: Path, links: bool) -> Iterator[tuple[tuple[str, ...], str]]:
             folders.clear()
             continue
         seen.add((stat.st_dev, stat.st_ino))
-        kept = (f for f in folders if f != ".git" and not Path(folder, f, HIDDEN).exists())
+        noted = "huggingface" if Path(folder).name == ".cache" else ".git"
+        kept = (f for f in folders if f != noted and not Path(folder, f, HIDDEN).exists())
         folders[:] = sorted(kept)
         for name in sorted(names):
             path = Path(folder, name)

@@ -1,10 +1,12 @@
 """AudioCaps, which is a YAML alone: the sample, and sections that are fetched from a site."""
 
+import json
 from pathlib import Path
 
 import pytest
 from clipsite import Site
-from kit import ROOT, entries, rows
+from kit import ROOT, Cli, entries, rows
+from ownfiles import put
 
 from edge_glass.core import manifest
 from edge_glass.core.spec import Source
@@ -54,3 +56,17 @@ def test_sections_are_fetched_where_raw_has_the_tables(
     folder = tmp_path / "out" / "audiocaps_test"
     assert entries(folder)["2"]["outcome"] not in ("kept", "missing_media")
     assert rows(folder)["1"]["duration"] == pytest.approx(10, abs=0.1)
+
+
+def test_tables_alone_say_how_clips_are_fetched(tmp_path: Path, cli: Cli) -> None:
+    put(tmp_path / "raw" / "train.csv", "audiocap_id,youtube_id,start_time,caption\n1,a,0,Water\n")
+    given = ("audiocaps", "--raw", str(tmp_path / "raw"), "--set", "splits=[train]", "--out")
+    out = str(tmp_path / "out")
+    (plan,) = json.loads(cli("plan", *given, out, "--json").out)
+    assert {s["file"]: s["state"] for s in plan["sources"]} == {
+        "train.csv": "here",
+        "clips": "not here: build with --fetch-clips",
+    }
+    told = cli("build", *given, out, "--unverified").err
+    assert "1 missing_media" in told and "--fetch-clips fetches them" in told
+    assert "right folder" not in told

@@ -1,5 +1,6 @@
 """Splits of data of one's own by lists of names, as image sets and speech commands have them."""
 
+import json
 import shutil
 import unicodedata
 from collections import Counter
@@ -11,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import Cli, entries
-from ownfiles import WAV, jpeg, png, put, table, tarred
+from ownfiles import WAV, jpeg, lines, png, put, table, tarred
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
@@ -259,3 +260,30 @@ def test_values_whose_splits_would_have_one_name_stop(one: str, other: str, at: 
     table(at / "all.csv", [{"text": word, "split": word} for word in (one, other, "test")])
     with pytest.raises(EdgeGlassError, match=f"'{one}' and '{other}' would be one split"):
         understand(at, Choices(split="key=split"))
+
+
+def test_shares_of_rows_with_several_files_ask_which_stay_together(at: Path, cli: Cli) -> None:
+    """Two lists that share a page came into two splits."""
+    pictures(at, "1", "2", "3")
+    records = [{"file_names": [f"{n}.jpg", f"{n + 1}.jpg"], "deck": "a"} for n in (1, 2)]
+    put(at / "metadata.jsonl", lines(records))
+    told = cli("plan", "d", "--split", "train:0.5,test:0.5")
+    assert told.code == 1 and "--split 'train:0.5,test:0.5 by KEY'" in told.err
+    for key in ("deck", "file_names"):
+        assert cli("plan", "d", "--split", f"train:0.5,test:0.5 by {key}").code == 0
+
+
+def test_split_by_folders_that_are_not_there_is_an_error(at: Path, cli: Cli) -> None:
+    table(at / "a.csv", [{"text": "One"}])
+    told = cli("plan", "d", "--split", "folder")
+    assert told.code == 1 and "--split folder: use all, folder" in told.err
+
+
+@pytest.mark.parametrize("archive", ["", ".zip", ".tar"])
+def test_a_plan_counts_the_rows_that_lists_split(archive: str, at: Path, cli: Cli) -> None:
+    pictures(at, "1", "2", "3")
+    put(at / "test.txt", "2\n")
+    if archive:
+        shutil.make_archive("d", archive[1:], at)
+    (plan,) = json.loads(cli("plan", f"d{archive}", "--json").out)
+    assert plan["rows"] == {"train": 2, "test": 1} and plan["exact"]

@@ -136,3 +136,24 @@ def test_the_yaml_of_the_page_is_built(tmp_path: Path, cli: Cli) -> None:
     assert [made[name]["weight"] for name in names[:2]] == [3.5, 4.0]
     assert [made[name]["pages_width"] for name in names[:2]] == [[40, 41], [42]]
     assert made[names[0]]["place"] == "owl" and names[2] not in made
+
+
+def test_a_yaml_may_be_called_otherwise_than_its_first_config(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "d.csv", "text\nOne\n")
+    file = tmp_path / "other.yaml"
+    file.write_text(cli("init", "d.csv").out + "  d_2: {}\n")
+    for place in (file, f"{file}:d_2"):
+        assert cli("build", str(place), "--out", str(tmp_path / "data")).code == 0
+    assert {p.name for p in (tmp_path / "data").glob("d*")} == {"d", "d_2"}
+    file.write_text(file.read_text().replace("d_2:", "e:"))
+    assert "config 'e': must be d or d_…, as the first" in cli("build", str(file)).err
+    file.write_text(file.read_text().replace("d: {}", "other: {}"))
+    assert "config 'e': must be other or other_…, as its file" in cli("build", str(file)).err
+
+
+def test_an_empty_yaml_is_what_an_error_of_init_leaves(tmp_path: Path, cli: Cli) -> None:
+    put(tmp_path / "d.yaml", "")
+    assert "d.yaml is empty: `init` ended in an error" in cli("build", str(tmp_path / "d.yaml")).err

@@ -45,9 +45,9 @@ def test_each_version_says_what_it_changed(hub: Hub, in_pieces: Path, out: Path,
     ]
     first, again, last = (version.configs[SAMPLE] for version in found)
     shards = len(manifest.read(out / SAMPLE).shards())
-    assert (first.rows, first.more, first.new_shards) == (first.rows, first.rows, shards)
-    assert (again.more, again.new_shards) == (0, 0)
-    assert (last.more, last.withdrawn, last.edits) == (-1, 1, 1) and 1 <= last.new_shards <= 2
+    assert (first.rows, first.change, first.new_shards) == (first.rows, first.rows, shards)
+    assert (again.change, again.new_shards) == (0, 0)
+    assert (last.change, last.withdrawn, last.edits) == (-1, 1, 1) and 1 <= last.new_shards <= 2
     done = cli("history", REPO)
     assert done.code == 0 and "v1.10.0-rc1" in done.out and found[0].date[:10] in done.out
     assert cli("history", REPO, "--json").json[2]["configs"][SAMPLE]["withdrawn"] == 1
