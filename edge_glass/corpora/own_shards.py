@@ -3,10 +3,11 @@
 import os
 import re
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edge_glass.core.row import JsonObject
 from edge_glass.corpora.layouts import recipes, shards
+from edge_glass.corpora.layouts.media_folders import kind_of
 from edge_glass.corpora.layouts.record import Files, is_hidden
 from edge_glass.corpora.layouts.registry import LAYOUTS
 from edge_glass.corpora.own_columns import stop
@@ -14,12 +15,14 @@ from edge_glass.sources.packed_folder import is_cache
 
 IN_TAR = re.compile(r"(?P<tar>.+?\.(tar|tgz)(\.gz)?)(/(?P<within>.*))?")
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+NO_DATA = (".git", ".cache", ".ipynb_checkpoints")
 
 
 def packing(place: Path) -> tuple[JsonObject, dict[str, str]]:
     """How a folder is packed; and what of it is not read, links to folders too."""
     every, left_out = list[str](), dict[str, str]()
     for folder, folders, names in os.walk(place):
+        left_out |= _hidden(folders, names)
         folders[:] = [name for name in folders if not is_hidden(name)]
         every += (name for name in names if not is_hidden(name))
         for link in (path for name in folders if (path := Path(folder, name)).is_symlink()):
@@ -29,6 +32,18 @@ def packing(place: Path) -> tuple[JsonObject, dict[str, str]]:
         left_out |= {"cache-*.arrow": "what `datasets` left there, no data"} if caches else {}
     packed, beside = shards.packing(every)
     return packed, left_out | beside
+
+
+def _hidden(folders: list[str], names: list[str]) -> dict[str, str]:
+    """Hidden media, tables and folders of those in one folder, as patterns, and why."""
+    seen = [f"*{name}/" for name in folders if name.startswith(".") and name not in NO_DATA]
+    for name in sorted(names):
+        if name.startswith(".") and not name.startswith("._"):  # which macOS writes
+            ending = PurePosixPath(name).suffix
+            seen += [f".*{ending}"] if kind_of(name) or ending in TABLES else []
+    return dict.fromkeys(
+        seen, "hidden by the dot in its name, and read only where a table names it"
+    )
 
 
 def is_dict(place: Path) -> bool:

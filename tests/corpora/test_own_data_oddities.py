@@ -193,7 +193,7 @@ def splits_in_values(at: Path) -> None:
 
 def packed(at: Path) -> None:
     (at / "1.jpg").unlink()
-    put(at / "birds.zip", b"PK")
+    put(at / "birds.rar", b"Rar!")
 
 
 def no_rows(at: Path) -> None:
@@ -219,7 +219,7 @@ STOPS: list[tuple[Write, str]] = [
     (bytes_elsewhere, "--column image=none"),
     (two_lists, "lists of objects under data and others"),
     (splits_in_values, "--split all"),
-    (packed, "no rows in it: \\*.zip"),
+    (packed, "no rows in it: \\*.rar"),
 ]
 
 

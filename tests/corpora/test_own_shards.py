@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from kit import Cli, entries, rows
 from own_pictures import mds_shards
-from ownfiles import jpeg, put, tarred
+from ownfiles import jpeg, put, table, tarred
 
 from edge_glass.audit.verify import verify
 from edge_glass.corpora.understand import understand
@@ -202,3 +202,14 @@ def test_an_output_without_any_file_says_why(tars: bool, told: str, at: Path, cl
     of_img2dataset(at, tars, "failed_to_download", "failed_to_resize")
     result = cli("build", "d")
     assert result.code == 1 and told in result.err and "HTTP Error 404" in result.err
+
+
+def test_hidden_media_and_folders_are_told(at: Path) -> None:
+    """`datasets` passes over them without a word, and so did we."""
+    hidden = (".2.jpg", ".thumbs/3.jpg", ".m.csv")
+    for name in ("1.jpg", *hidden, ".git/4.jpg", ".DS_Store", "._1.jpg", ".gitattributes"):
+        put(at / name, jpeg(1))
+    seen = understand(at)
+    assert seen.rows == 1 and {*seen.left_out} == {"*.thumbs/", ".*.jpg", ".*.csv"}
+    table(at / "metadata.csv", [{"file_name": ".2.jpg"}])
+    assert "read only where a table names it" in understand(at).left_out[".*.jpg"]
