@@ -10,9 +10,10 @@ import soundfile as sf
 import yaml
 from hub import Hub
 from huggingface_hub import CommitOperationAdd, HfApi
-from kit import Cli, client, entries, rows
+from kit import Cli, client, entries, rows, sound
 from own_pictures import class_folders
 from owndata import CASES
+from ownfiles import put
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
@@ -162,3 +163,20 @@ def test_a_dataset_of_the_hub_is_built_at_the_commit_of_today(
     api.create_commit("org/birds", more, repo_type="dataset", commit_message="more")
     assert "edge-glass build org/birds:data" in cli("build", "org/birds").err
     assert "none of this name" in cli("build", "org/nothing").err
+
+
+@pytest.mark.parametrize("segments", [None, "a a 0 0.5\n"])
+def test_a_text_of_kaldi_without_a_recording_is_in_the_ledger(
+    segments: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "egs" / "data" / "train"
+    put(folder / "a.wav", sound())
+    put(folder / "wav.scp", "a a.wav\n")
+    put(folder / "text", "c NO SOUND\na HELLO\nb NONE EITHER\n")
+    if segments:
+        put(folder / "segments", segments)
+    assert cli("build", "egs").code == 0
+    outcomes = {row["id"]: row["outcome"] for row in entries(Path("data/egs")).values()}
+    assert outcomes["a"] == "kept"
+    assert sorted(outcomes.values()) == ["kept", "missing_media", "missing_media"]

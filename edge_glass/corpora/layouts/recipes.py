@@ -126,7 +126,9 @@ def _kaldi_folder(files: Files, folder: str, tables: dict[str, str]) -> Iterator
     sounds = dict(_pairs(files, tables["wav.scp"]))
     segments = [*_pairs(files, tables.get("segments"))]
     split = split_word(f"{folder}/x") or folder.rpartition("/")[2]
-    for id, where in segments or [(id, id) for id, _ in _pairs(files, tables["wav.scp"])]:
+    named = segments or [(id, id) for id, _ in _pairs(files, tables["wav.scp"])]
+    unheard = [(id, "") for id in said.get("text", {}).keys() - dict(named)]
+    for id, where in named + sorted(unheard):
         recording, *times = where.split() or [""]
         speaker, place = said.get("utt2spk", {}).get(id, ""), sounds.get(recording, "")
         values: JsonObject = {
