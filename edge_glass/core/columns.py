@@ -68,7 +68,7 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
     """The role of each column, told by the features (as a manifest holds them) and its name.
 
     A list of texts is a caption where it is called so (then of one row there are several); a column
-    of another name is one where no other column is a text.
+    of another name is one where no other column is a text, but a URL never is.
     """
     role_of = {name: _role(name, feature) for name, feature in features.items()}
     if RATE in features and role_of.get("audio") is ColumnRole.NUMBER:
@@ -77,7 +77,8 @@ def roles(features: Mapping[str, Any]) -> dict[str, ColumnRole]:
     texts = [name for name in texts if item_of(features[name])["dtype"].endswith("string")]
     single = [name for name in texts if not is_list(features[name])]
     named = [name for name in CAPTIONS if name in (texts if name in LISTS else single)]
-    if captions := named or (single if len(single) == 1 else []):
+    only = [name for name in single if not name.lower().endswith("url")]
+    if captions := named or (only if len(single) == 1 else []):
         role_of[captions[0]] = ColumnRole.CAPTION
     return role_of
 

@@ -21,6 +21,8 @@ def listed(feature: dict[str, Any]) -> dict[str, Any]:
     [
         ({"note": TEXT}, ["note"]),  # the one text that there is
         ({"note": TEXT, "other": TEXT}, []),
+        ({"url": TEXT}, []),  # as of a list of URLs without captions
+        ({"Image_URL": TEXT}, []),
         ({"when": WHEN}, []),  # a time is no text that goes with anything
         ({"when": WHEN, "note": TEXT}, ["note"]),
         ({"text": listed(TEXT)}, []),

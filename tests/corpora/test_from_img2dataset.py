@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+import tarfile
 from pathlib import Path
 
 import datasets
@@ -105,6 +106,10 @@ def test_webdataset_is_written_of_a_build(tmp_path: Path, monkeypatch: pytest.Mo
     run(shlex.split(export))
     stats = json.loads((tmp_path / "tars" / "train" / "00000_stats.json").read_text())
     assert stats["successes"] == 2
+    with tarfile.open(tmp_path / "tars" / "train" / "00000.tar") as tar:
+        samples = [tar.extractfile(name) for name in tar.getnames() if name.endswith(".json")]
+        captions = [json.load(sample)["caption"] for sample in samples if sample]
+    assert captions == [None, None]  # the list has URLs alone
 
 
 def test_a_new_corpus_is_begun_as_the_page_says(
