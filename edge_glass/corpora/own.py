@@ -176,7 +176,7 @@ class OwnCorpus(Corpus):
         for source, files in ((files.source, files) for files in listing):
             for record in LAYOUTS[str(self.spec().layout)].records(files):
                 if self.of_folder:
-                    record.values.setdefault(own_files.FOLDER, PurePosixPath(record.base).name)
+                    record.values.setdefault(own_files.FOLDER, record.base.rpartition("/")[2])
                 theirs = split_of(values.said_of_split(self.spec().splits, record))
                 if theirs == split or (theirs is None and first):
                     make = partial(self._row, record, source, raw, theirs)
@@ -212,7 +212,7 @@ class OwnCorpus(Corpus):
         members_of: JsonObject = {}
         places = raw.paths[source], raw.paths[self._place(source)]
         for name, column in self.media.items():
-            value = values.getter(column.key)(record.values)
+            value = values.at(column.key, record.values)
             if column.several and column.stored_as == "file":
                 value = values.out_of_text(value)
                 texts = map(str, value if isinstance(value, list) else filter(None, [value]))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge_glass.core import records
 from edge_glass.core.atomic_files import AtomicFile
@@ -64,12 +64,10 @@ def contents(
     """
     known, files, size, total = _Known(listing), 0, 0, hashlib.sha256()
     with AtomicFile(listing) as written:
-        for folder, name in _files(root, links):
-            path = root.joinpath(*folder, name)
-            stat, place = path.stat(), "/".join((*folder, name))
+        for place, path, stat in _files(root, links):
             # no program can set the time of the last change back
-            line: list[str | int] = [place, stat.st_size, stat.st_ctime_ns]
-            digest = known.digest((folder, name), line) or _digest(path, stat.st_size)
+            line = [place, stat.st_size, stat.st_ctime_ns]
+            digest = known.digest(line) or _digest(path, stat.st_size)
             written.write(json.dumps([*line, digest]).encode() + b"\n")
             total.update(json.dumps([place, digest]).encode())
             files, size = files + 1, size + stat.st_size
@@ -85,17 +83,15 @@ def size(place: Path, links: bool = True) -> int:
     """Bytes of a file, or of all files of a folder that `contents` reads."""
     if place.is_file():
         return place.stat().st_size
-    return sum(
-        place.joinpath(*folder, name).stat().st_size for folder, name in _files(place, links)
-    )
+    return sum(stat.st_size for *_, stat in _files(place, links))
 
 
 def _digest(path: Path, size: int) -> str:
     return f"{size} bytes" if size >= UNREAD else records.sha256(path)
 
 
-def _files(root: Path, links: bool) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Folder and name of each regular file, sorted, each folder once.
+def _files(root: Path, links: bool) -> Iterator[tuple[str, Path, os.stat_result]]:
+    """Name, path and state of each regular file, sorted, each folder once.
 
     What Git keeps of them in a clone is left out, and what `hf download` notes.
     """
@@ -109,10 +105,11 @@ def _files(root: Path, links: bool) -> Iterator[tuple[tuple[str, ...], str]]:
         noted = "huggingface" if Path(folder).name == ".cache" else ".git"
         kept = (f for f in folders if f != noted and not Path(folder, f, HIDDEN).exists())
         folders[:] = sorted(kept)
+        parts = Path(folder).relative_to(root).parts
         for name in sorted(names):
             path = Path(folder, name)
-            if path.exists() and S_ISREG(path.stat().st_mode):
-                yield Path(folder).relative_to(root).parts, name
+            if path.exists() and S_ISREG((stat := path.stat()).st_mode):
+                yield "/".join((*parts, name)), path, stat
 
 
 class _Known:
@@ -122,9 +119,9 @@ class _Known:
         self._lines = _lines(listing) if _whole(listing) else iter(())
         self._next = next(self._lines, None)
 
-    def digest(self, at: tuple[tuple[str, ...], str], line: list[str | int]) -> str | None:
+    def digest(self, line: list[Any]) -> str | None:
         """The digest of a file that is what it was; files are asked for in the listing's order."""
-        while self._next and _order(self._next[0]) < at:
+        while self._next and _order(self._next[0]) < _order(line[0]):
             self._next = next(self._lines, None)
         return self._next[3] if self._next and self._next[:3] == line else None
 

@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from stat import S_ISREG
 
 from edge_glass.core.ledger import Dropped, Outcome
@@ -23,10 +23,10 @@ class Folder(Place):
         """Each folder that holds files with their names, sorted; the folder itself is ``""``."""
         for folder, folders, files in os.walk(self.root):
             folders.sort()
-            base = Path(folder).relative_to(self.root)
             if files:
-                names = [(base / name).as_posix() for name in sorted(files)]
-                yield "" if base == Path() else base.as_posix(), names
+                base = Path(folder).relative_to(self.root)
+                start = "" if base == Path() else f"{base.as_posix()}/"
+                yield start[:-1], [start + name for name in sorted(files)]
 
     def at(self, name: str) -> tuple[Path, str]:
         """The folder on the disk that has a file, and what the file is called in it."""
@@ -92,7 +92,7 @@ def spelled(name: str, there: Callable[[str], bool]) -> str:
 
 def inside(source: str, name: str) -> str:
     """A name as a path inside a source. Raises Dropped if it leads out of it."""
-    parts = PurePosixPath(name).parts
+    parts = [part for part in name.split("/") if part not in ("", ".")]
     if not parts or ".." in parts or name.startswith("/") or "\0" in name:
         raise Dropped(Outcome.MALFORMED_ROW, f"{name!r} is no file name inside {source}")
     return "/".join(parts)

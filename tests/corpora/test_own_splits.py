@@ -19,7 +19,8 @@ from edge_glass.core import manifest
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import Splits
 from edge_glass.corpora.layouts.record import Record
-from edge_glass.corpora.layouts.values import said_of_split, split_of
+from edge_glass.corpora.layouts.tables import split_word
+from edge_glass.corpora.layouts.values import member, said_of_split, split_of
 from edge_glass.corpora.understand import Choices, understand
 
 
@@ -287,3 +288,30 @@ def test_a_plan_counts_the_rows_that_lists_split(archive: str, at: Path, cli: Cl
         shutil.make_archive("d", archive[1:], at)
     (plan,) = json.loads(cli("plan", f"d{archive}", "--json").out)
     assert plan["rows"] == {"train": 2, "test": 1} and plan["exact"]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("val/a/1.jpg", "val"),
+        ("a/Train.tar.gz/1.jpg", "train"),
+        ("training/val/1.jpg", "training"),
+        ("trainset/1.jpg", ""),
+        ("a/train.jpg", ""),
+        ("a/train-00.csv.gz", "train"),
+        ("val/test.csv", "val"),
+        ("train\n/1.jpg", ""),
+    ],
+)
+def test_the_word_for_a_split_is_a_whole_folder_or_in_the_name_of_a_table(
+    name: str, word: str
+) -> None:
+    assert split_word(name) == word
+
+
+def test_files_that_records_of_an_inner_folder_name_lie_there(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    assert member("./1.jpg", "a", inner, tmp_path) == "inner/a/1.jpg"
+    assert member("../1.jpg", "a", inner, inner) == "1.jpg"
+    assert member("b//1.jpg", "", inner / "list.csv", inner) == "b/1.jpg"

@@ -49,13 +49,13 @@ def records(files: Files) -> Iterator[Record]:
 
 def _grouped(files: Files, names: list[str]) -> Iterator[Record]:
     """The records of the files of one folder."""
-    stems: dict[str, list[str]] = {}
+    stems: dict[str, tuple[list[str], list[str]]] = {}  # media, and what is beside them
     for name in names:
-        if kind_of(name) or (_extension(name) in (*TEXTS, "json") and not STATS.fullmatch(name)):
-            stems.setdefault(_stem(name), []).append(name)
-    for stem, members in stems.items():
-        media = [name for name in members if kind_of(name)]
-        beside = [name for name in members if not kind_of(name)]
+        if kind_of(name):
+            stems.setdefault(_stem(name), ([], []))[0].append(name)
+        elif _extension(name) in (*TEXTS, "json") and not STATS.fullmatch(name):
+            stems.setdefault(_stem(name), ([], []))[1].append(name)
+    for stem, (media, beside) in stems.items():
         if not media:
             yield from _alone(beside)
         elif len({kind_of(name) for name in media}) == len(media):
@@ -101,7 +101,7 @@ def _alone(names: list[str]) -> Iterator[Record]:
 
 def _record(files: Files, where: str, media: list[str], beside: list[str]) -> Record:
     values: JsonObject = {str(kind_of(name)): name for name in media}
-    parent = PurePosixPath(media[0]).parent.name
+    parent = media[0].rpartition("/")[0].rpartition("/")[2]
     record = Record(where, values | {"folder": parent}, _split(media[0]))
     try:
         for name in beside:

@@ -98,4 +98,4 @@ class Files:
 
 def is_hidden(name: str) -> bool:
     """Whether a file is no data: its name, or that of a folder that it is in, begins with a dot."""
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return name.startswith((".", "__MACOSX")) or "/." in name or "/__MACOSX" in name

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
@@ -41,24 +41,23 @@ WORDS = {  # what splits are called in names of files and folders, as `datasets`
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-OF_TAR = re.compile(r"\.(tar|tgz)(\.gz)?$")  # which is read as a folder
-SPLIT = re.compile(rf"(?<![a-z])({'|'.join(sum(WORDS.values(), ()))})(?![a-z])")
+ANY_WORD = "|".join(sum(WORDS.values(), ()))
+SPLIT = re.compile(rf"(?<![a-z])({ANY_WORD})(?![a-z])")
+OF_FOLDER = re.compile(rf"(?:^|/)({ANY_WORD})(?:\.(?:tar|tgz)(?:\.gz)?)?(?:/|\Z)")  # or of a tar
 
 
 def ending(name: str) -> str:
     """The suffix of a table, without that of its packing; empty if it is none."""
-    name = name.lower()
-    suffix = PurePosixPath(name.removesuffix(next(filter(name.endswith, PACKED), ""))).suffix
-    return suffix if suffix in ENDINGS else ""
+    name = name.lower().rpartition("/")[2]
+    stem, dot, suffix = name.removesuffix(next(filter(name.endswith, PACKED), "")).rpartition(".")
+    return dot + suffix if stem and dot + suffix in ENDINGS else ""
 
 
 def split_word(name: str) -> str:
     """The word for a split in a file's folders or, of a table, in its own name; else empty."""
-    *parts, stem = PurePosixPath(name.lower()).parts
-    folders = [OF_TAR.sub("", part) for part in parts]
-    word = next((f for f in folders if SPLIT.fullmatch(f)), None)
-    named = SPLIT.search(stem) if ending(name) else None
-    return word or (named[1] if named else "")
+    folder, _, file = name.lower().rpartition("/")
+    word = OF_FOLDER.search(folder) or (SPLIT.search(file) if ending(file) else None)
+    return word[1] if word else ""
 
 
 def place_of(name: str, layout: str = "table") -> tuple[str, str]:

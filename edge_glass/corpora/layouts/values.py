@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from edge_glass.core.key_digests import rank
@@ -38,7 +38,7 @@ def at(key: Key, values: JsonObject) -> Any:
     """
     if isinstance(key, list):
         return [value for each in key if (value := at(each, values)) is not None] or None
-    if places := PLACE.findall(key):
+    if "{" in key and (places := PLACE.findall(key)):
         parts = {place: _without_end(place, values) for place in places}
         if None in parts.values():
             return None
@@ -173,10 +173,10 @@ def member(value: str, base: str, data: Path, media: Path) -> str:
 
     It names it from its folder `base`, or in full. Raises Dropped if the file lies elsewhere.
     """
-    archived = media == data  # of a table alone they are another source
-    root = data if data.is_dir() else data.parent
-    if (archived or media == root) and not value.startswith("/"):
-        name = os.path.normpath(PurePosixPath(base, value))
+    alone = media != data  # a table alone is another source than its files
+    root = data.parent if alone and not data.is_dir() else data
+    if media == root and not value.startswith("/"):
+        name = os.path.normpath(f"{base}/{value}" if base else value)
     else:
         there = os.path.normpath(Path(root, base, value).absolute())
         name = os.path.relpath(there, media.absolute())
