@@ -23,16 +23,17 @@ def rule(
     folders: Counter[str],
     keys: dict[str, KeyProfile],
     lists: list[str],
+    *,
+    listed: str | None,
     files: dict[str, bool],
 ) -> Splits:
     """The rule for data called `name`. Raises ConfigError if it is to be said which one.
 
-    `lists`: those that were seen; `files`: the keys that have names of files, or URLs, and whether
-    lists of them.
+    `lists`: those that were seen, and `listed` the key whose values they have; `files`: the keys
+    of files or URLs that several records may have, and whether lists of them.
     """
     if asked:
-        return _asked(name, asked, folders, keys, files)
-    file_key = next(iter(files), None)
+        return _asked(name, asked, folders, keys, listed, files)
     words = {k: {w.lower() for w in p.few} for k, p in keys.items() if k.lower() in SPLITS}
     said = [key for key, all_ in words.items() if all_ and all_ <= WORDS.keys()]
     for key in words if not said else ():
@@ -60,7 +61,7 @@ def rule(
             "--split all",
         )
     if lists:
-        return _by_lists(chosen(lists), file_key)
+        return _by_lists(chosen(lists), listed)
     if said:
         return Splits(by="key", key=said[0], names=_names(keys[said[0]].few))
     if named and len(named) < len(folders):
@@ -136,10 +137,10 @@ def _asked(
     rule: str,
     folders: Counter[str],
     keys: dict[str, KeyProfile],
+    listed: str | None,
     files: dict[str, bool],
 ) -> Splits:
     """`all`, `folder`, `key=NAME`, `list=FILE,FILE`, or shares: `train:0.9,test:0.1 by speaker`."""
-    file_key = next(iter(files), None)
     kind, _, value = rule.partition("=")
     if rule == "all":
         return Splits()
@@ -149,7 +150,7 @@ def _asked(
         lists, _, group = value.partition(" by ")
         if group and group not in keys:
             raise ConfigError(f"--split {rule}: {absent('key', group, keys)}")
-        return _by_lists(lists.split(","), group or file_key)
+        return _by_lists(lists.split(","), group or listed)
     if kind == "key" and value in keys:
         return Splits(by="key", key=value, names=_names(keys[value].few))
     shares, _, group = rule.partition(" by ")
@@ -159,7 +160,7 @@ def _asked(
             raise ValueError
         if not group and (len(files) > 1 or any(files.values())):
             raise _files_shared(name, rule, files)
-        key = group or file_key  # or the rows of a file came into several splits
+        key = group or next(iter(files), None)  # or the rows of a file came into several splits
         return Splits(by="share", names={n: [] for n in parts}, shares=parts, key=key)
     except ValueError:
         raise ConfigError(

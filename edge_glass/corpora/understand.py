@@ -34,6 +34,7 @@ from edge_glass.corpora.own_splits import WORDS
 from edge_glass.sources import mds
 from edge_glass.sources.obtain import Request, obtain
 
+OWN_FILES = ("media", "webdataset", "mds", "lerobot")  # layouts in which no two records share any
 SAMPLE = 200  # records by which media are told
 WANT = {"image": "image", "audio": "sound", "video": "file"}
 WANTED = {k: f"names of {k} files, URLs or bytes" for k in WANT} | {"url": "URLs (http, https)"}
@@ -125,12 +126,15 @@ class _Reading:
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        named = layout == "table" and [m for m in media if m.stored_as in ("file", "url")]
+        named = layout not in OWN_FILES and [m for m in media if m.stored_as in ("file", "url")]
         files_of = {medium.read_from: medium.several for medium in named or ()}
         asked = self._choices.split or ("folder" if own_shards.is_dict(self._place) else None)
         lists, of_folders = self._lists, layout == "media" and "folder" not in roles
         said = self._described.splits if self._described and not asked else None
-        splits = said or own_splits.rule(self._name, asked, folders, by_key, lists, files_of)
+        listed = next(iter(files_of), None) if layout == "table" else None
+        splits = said or own_splits.rule(
+            self._name, asked, folders, by_key, lists, listed=listed, files=files_of
+        )
         label = self._classes(parents, splits, by_key["folder"]) if of_folders else None
         if layout == "table" and splits == Splits() and not self._choices.split:
             self._must_not_split(media, by_key)

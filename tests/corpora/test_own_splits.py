@@ -4,6 +4,7 @@ import json
 import shutil
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import Cli, entries
+from own_pictures import docvqa, vqa
+from own_recordings import TALK, kaldi, lhotse_cuts
 from ownfiles import WAV, jpeg, lines, png, put, table, tarred
 
 from edge_glass.audit.verify import verify
@@ -272,6 +275,30 @@ def test_shares_of_rows_with_several_files_ask_which_stay_together(at: Path, cli
     assert told.code == 1 and "--split 'train:0.5,test:0.5 by KEY'" in told.err
     for key in ("deck", "file_names"):
         assert cli("plan", "d", "--split", f"train:0.5,test:0.5 by {key}").code == 0
+
+
+def test_shares_keep_what_is_cut_out_of_a_recording_in_one_split(at: Path, cli: Cli) -> None:
+    for n in range(12):
+        put(at / f"{n}.wav", TALK)
+        cues = "".join(f"00:0{k}.000 --> 00:0{k}.500\n{n} {k}\n\n" for k in range(3))
+        put(at / f"{n}.vtt", f"WEBVTT\n\n{cues}")
+    assert cli("build", "d", "--split", "train:0.5,test:0.5").code == 0
+    splits = Counter[str]()
+    for split in manifest.read(Path("data/d")).splits.values():
+        tables = [pq.read_table(Path("data/d", shard.file)) for shard in split.shards]
+        splits.update({text.split()[0] for each in tables for text in each["caption"].to_pylist()})
+    assert splits == {str(n): 1 for n in range(12)}
+
+
+@pytest.mark.parametrize(
+    ("write", "key"), [(kaldi, "audio"), (lhotse_cuts, "audio"), (vqa, "image"), (docvqa, "image")]
+)
+def test_shares_keep_the_rows_of_a_file_in_one_split_in_each_layout(
+    write: Callable[[Path, str], None], key: str, at: Path
+) -> None:
+    write(at, "")
+    rule = understand(next(at.iterdir()), Choices(split="train:.5,test:.5")).spec.splits
+    assert rule.key == key
 
 
 def test_split_by_folders_that_are_not_there_is_an_error(at: Path, cli: Cli) -> None:
