@@ -76,11 +76,12 @@ def test_ids_that_are_odd_are_joined_or_none(tmp_path: Path) -> None:
     lists["categories"] = [{"id": 7, "name": "cat"}, {"id": {}}]
     (tmp_path / "captions_train.json").write_text(json.dumps(lists))
     records = [*annotations.records(Files(Raw("own", {"data": tmp_path}), "data"))]
-    assert [(record.where, record.values["captions"]) for record in records] == [
+    assert [(record.where, record.values.get("captions")) for record in records] == [
         ("train/1", ["number 1.0"]),
         ("train/2.0", ["number 2"]),
         ("train/2.jpg", None),
         ("train/3.jpg", None),
+        ("train/annotations of image (none)", None),
     ]
     assert [each["category"] for each in records[0].values["objects"]] == ["cat", None]
     assert records[0].values["license"] == licences[0]["url"]

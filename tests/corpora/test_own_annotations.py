@@ -54,6 +54,43 @@ def test_a_question_that_stands_in_two_files_is_one(at: Path, cli: Cli) -> None:
     ]  # fmt: skip
 
 
+def test_annotations_of_an_image_that_is_not_listed_are_in_the_ledger(at: Path, cli: Cli) -> None:
+    """One row for all of an image, as those of a listed one are one; `"1"` is not 1."""
+    head = {"images": [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)]}
+    said = [{"id": n, "image_id": image, "caption": "A cat."} for n, image in enumerate((1, 9, 9))]
+    said += [{"id": 3, "image_id": "1", "caption": "A dog."}, {"id": 4, "caption": "An owl."}]
+    boxes = [{"id": 5, "image_id": image, "bbox": [1, 2, 3, 4]} for image in (2, 9, 8)]
+    for name, notes in (("captions", said), ("instances", boxes)):
+        put(at / f"{name}_train2017.json", json.dumps(head | {"annotations": notes}))
+    for number in (1, 2):
+        put(at / "train2017" / f"{number}.jpg", jpeg(number))
+    assert cli("build", "d").code == 0 and list(verify(Path("data"))) == []
+    outcomes = {id: (r["outcome"], r["detail"]) for id, r in entries(Path("data/d")).items()}
+    lost = {
+        f"train/annotations of image {id}": (
+            "missing_media", f"no list of images has image_id {id} of {count} annotations",
+        )
+        for id, count in (("9", 3), ('"1"', 1), ("(none)", 1), ("8", 1))
+    }  # fmt: skip
+    assert outcomes.pop("train2017/1.jpg")[0] == "kept"
+    assert outcomes.pop("train2017/2.jpg")[0] == "blank_caption" and outcomes == lost
+
+
+def test_answers_to_a_question_that_is_not_listed_are_in_the_ledger(at: Path, cli: Cli) -> None:
+    asked = [{"image_id": 1, "question": "What?", "question_id": 1000}]
+    told = [
+        {"image_id": 1, "question_id": id, "multiple_choice_answer": "cat"} for id in (1000, 1001)
+    ]
+    put(at / "v2_OpenEnded_mscoco_val2014_questions.json", json.dumps({"questions": asked}))
+    put(at / "v2_mscoco_val2014_annotations.json", json.dumps({"annotations": told}))
+    put(at / "val2014" / "COCO_val2014_000000000001.jpg", jpeg(1))
+    assert cli("build", "d").code == 0 and list(verify(Path("data"))) == []
+    detail = "no list of questions has question_id 1001 of 1 annotations"
+    assert [(r["outcome"], r["detail"]) for r in entries(Path("data/d")).values()] == [
+        ("kept", ""), ("missing_media", detail),
+    ]  # fmt: skip
+
+
 def test_base64_as_urls_have_it_is_read(at: Path, cli: Cli) -> None:
     text = base64.urlsafe_b64encode(jpeg(1)).decode()
     assert {*"-_"} & {*text}

@@ -52,12 +52,17 @@ def records(files: Files) -> Iterator[Record]:
             for name in names:
                 with files.local(name) as path:
                     lists.add(json_text.lists(path))
-            if lists.asked:
-                for question, notes in lists.joined("questions", "question"):
-                    yield _question(split, question, notes, pictures)
-            else:
-                for image, notes in lists.joined("images", "image"):
-                    yield _image(split, image, notes, lists, pictures)
+            owners, key = ("questions", "question") if lists.asked else ("images", "image")
+            for owner, notes in lists.joined(owners, key):
+                if lists.asked:
+                    yield _question(split, owner, notes, pictures)
+                else:
+                    yield _image(split, owner, notes, lists, pictures)
+            for id, count in lists.unlisted(owners, key):
+                why = f"no list of {owners} has {key}_id {id} of {count} annotations"
+                lost = (Outcome.MISSING_MEDIA, why)
+                where = f"{split}/annotations of {key} {id}".lstrip("/")
+                yield Record(where, {}, split, dropped=lost)
 
 
 class _Lists:
@@ -114,6 +119,15 @@ class _Lists:
             several = [*group]
             notes = [json.loads(each) for *_, each in several if each is not None]
             yield json.loads(several[0][1]), notes
+
+    def unlisted(self, owners: str, key: str) -> Iterator[tuple[str, int]]:
+        """The ids, as JSON, that annotations have and no image or question; how many have each."""
+        rows = self._connection.execute(f"""
+            SELECT {key}, count(*) FROM items AS notes WHERE list = '{ANNOTATIONS}' AND NOT EXISTS (
+                SELECT 1 FROM items WHERE list = '{owners}' AND {key} = notes.{key}
+            ) GROUP BY {key} ORDER BY min(rowid)
+        """)
+        return ((id or "(none)", count) for id, count in rows)
 
 
 def _key(value: Any) -> str | None:
