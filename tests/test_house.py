@@ -46,8 +46,10 @@ def told_apart(tree: ast.AST) -> set[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             prose.add(id(node.value))
-        if isinstance(node, ast.keyword) and node.arg in ("epilog", "help"):
+        if isinstance(node, ast.keyword) and node.arg == "help":
             prose |= {id(part) for part in ast.walk(node.value)}
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "verb":
+            prose |= {id(part) for part in node.args}
     return prose
 
 

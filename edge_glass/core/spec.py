@@ -160,7 +160,11 @@ class Column(BaseModel, extra="forbid"):
 
     role: Role
     key: str | list[str] = Field(
-        description="key of a record; `{key}` in a text is its value, `{key%.wav}` without that end"
+        default="",
+        description="of a record; `{key}` in a text is its value, `{key%.wav}` without that end",
+    )
+    value: str | int | float | None = Field(
+        default=None, exclude=True, description="of each record"
     )
     pattern: Pattern = Field(
         default=None, description="its first group is the value; null where it is not found"
@@ -169,11 +173,16 @@ class Column(BaseModel, extra="forbid"):
         default="file",
         description="of media; clip: keys are a video's id, its start and, if it varies, its end",
     )
-    type: str = Field(
-        default="string",
-        description="type of values: of `datasets`, [string] (several media a row), or json",
-    )
+    type: str = Field(default="string", description="of `datasets`, [string] (a list), or json")
     names: list[str] | None = Field(default=None, description="classes of a label, in order")
+
+    @model_validator(mode="after")
+    def _has_a_key_or_value(self) -> Self:
+        if len(self.model_fields_set & {"key", "value"}) != 1:
+            raise ValueError("give it either a key, or a value that each record has")
+        if self.value is not None:
+            self.key = f"{{}}{self.value}"  # a text in which no key stands for anything
+        return self
 
     @property
     def several(self) -> bool:

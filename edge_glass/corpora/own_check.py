@@ -25,12 +25,19 @@ LFS, POINTER = b"version https://git-lfs.github.com/spec/", 1024  # and its byte
 MOST = 1000  # words that records say of splits, to tell them
 
 
-def whole(name: str, layout: str, sample: list[Record], roles: dict[str, str]) -> list[Record]:
+def whole(
+    name: str, layout: str, every: Iterable[Record], most: int, roles: dict[str, str]
+) -> list[Record]:
     """The first records that are whole. Raises ConfigError if there is none to read."""
-    records = [record for record in sample if record.dropped is None]
-    lost = (f"{r.where} is {': '.join(r.dropped)}" for r in sample if r.dropped)
+    why, records = "there is none at all", list[Record]()
+    for record in every:
+        if record.dropped is None:
+            records.append(record)
+        elif not records:
+            why = f"{record.where} is {': '.join(record.dropped)}"
+        if len(records) == most:
+            break
     if not records:
-        why = next(lost, "there is none at all")
         raise ConfigError(f"{name}: no whole record of layout {layout}: {why}")
     failed = [r for r in records if str(r.values.get("status")).startswith("failed_to_")]
     if len(failed) == len(records) and roles.get("url") is None:
@@ -144,7 +151,7 @@ def _keys(spec: Spec) -> set[str]:
         for each in key if isinstance(key, list) else [key or FOLDER]:
             places = values.PLACE.findall(each) or [each]
             keys.update(place.partition("%")[0] for place in places)
-    return keys - {FOLDER}
+    return keys - {FOLDER, ""}
 
 
 def not_built(path: Path) -> None:

@@ -107,7 +107,7 @@ class _Reading:
         layout, names, why = self._layout()
         files = replace(self._files, tables=tuple(names))
         every = LAYOUTS[layout].records(files)
-        sample = own_check.whole(self._name, layout, [*islice(every, SAMPLE)], self._choices.roles)
+        sample = own_check.whole(self._name, layout, every, SAMPLE, self._choices.roles)
         text = bool(names) and all(tables.ending(name) in tables.DELIMITED for name in names)
         folders, lost, parents = Counter[str](), Counter[str](), set[str]()
         roles = with_channel(layout, sample, self._choices.roles)

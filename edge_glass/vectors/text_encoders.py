@@ -47,8 +47,8 @@ def libraries(name: str) -> dict[str, str]:
         return {}
     versions = {"encoders": CODE}
     for library in ("torch", "transformers", "sentence-transformers", "onnxruntime"):
-        if found := installed(library):
-            versions[library] = found
+        if version := installed(library):
+            versions[library] = version
     return versions
 
 

@@ -334,7 +334,19 @@ def test_what_lies_beside_a_file_is_not_part_of_it(at: Path, cli: Cli) -> None:
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_keys_may_have_any_name(suffix: str, at: Path, cli: Cli) -> None:
     # of the marks of a row and what we write down of it, and names that differ in case alone
-    keys = ["row", "dropped", "detail", "media", "sections", "row.source", "Nest", "nest", 'a"b']
+    keys = [
+        "row",
+        "dropped",
+        "detail",
+        "media",
+        "sections",
+        "row.source",
+        "Nest",
+        "nest",
+        'a"b',
+        "{}",
+        "{row}",
+    ]
     records = [dict.fromkeys(keys, f"{n}") | {"file_name": f"{n}.jpg"} for n in (1, 2)]
     table(at / f"metadata{suffix}", records)
     for number in (1, 2):

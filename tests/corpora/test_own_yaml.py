@@ -136,6 +136,17 @@ def test_the_yaml_of_the_page_is_built(tmp_path: Path, cli: Cli) -> None:
     assert [made[name]["weight"] for name in names[:2]] == [3.5, 4.0]
     assert [made[name]["pages_width"] for name in names[:2]] == [[40, 41], [42]]
     assert made[names[0]]["place"] == "owl" and names[2] not in made
+    assert {row["site"] for row in made.values()} == {"north shore"}
+
+
+@pytest.mark.parametrize("read", ["", ", key: text, value: acme"])
+def test_a_column_has_either_a_key_or_a_value(read: str, tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "d.yaml"
+    put(tmp_path / "d.csv", "text\nOne\n")
+    put(file, HEAD.replace("data: {}", "data: {path: d.csv}"))
+    columns = f"layout: table\ncolumns: {{site: {{role: text{read}}}}}\nconfigs: {{d: {{}}}}\n"
+    file.write_text(file.read_text() + columns)
+    assert "columns.site: give it either a key, or a value" in cli("build", str(file)).err
 
 
 def test_a_yaml_may_be_called_otherwise_than_its_first_config(

@@ -24,7 +24,7 @@ from edge_glass.sources.folder import nfc
 OF_FILE = re.compile(  # of what names a record
     r"(.+?\.(?:tar|tgz|parquet|arrow|mds)(?:\.\w+)?)/.*|(.+) (?:row|line) \d+|(.+?)#.*", re.DOTALL
 )
-PLACE = re.compile(r"\{([^{}]+)\}")
+PLACE = re.compile(r"\{([^{}]*)\}")
 SECTION = re.compile(r"#t=([\d.]+),([\d.]+)$")  # of a video, as the web's Media Fragments say it
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 Key = str | list[str]
@@ -34,11 +34,12 @@ def at(key: Key, values: JsonObject) -> Any:
     """What a record says under a key; None if there is nothing.
 
     Of a list of keys the values that are there, of a text with `{key}` in it that text, where
-    `{key%.wav}` is the value without that end. `a.0.b` leads into objects and lists.
+    `{key%.wav}` is the value without that end, and `{}` nothing; a key that is called so itself
+    comes first. `a.0.b` leads into objects and lists.
     """
     if isinstance(key, list):
         return [value for each in key if (value := at(each, values)) is not None] or None
-    if "{" in key and (places := PLACE.findall(key)):
+    if "{" in key and key not in values and (places := PLACE.findall(key)):
         parts = {place: _without_end(place, values) for place in places}
         if None in parts.values():
             return None
@@ -66,7 +67,7 @@ def out_of_text(value: Any) -> Any:
 
 def _without_end(place: str, values: JsonObject) -> Any:
     key, _, end = place.partition("%")
-    value = at(key, values)
+    value = at(key, values) if place else ""
     return str(value).removesuffix(end) if end and value is not None else value
 
 
