@@ -163,9 +163,7 @@ class Column(BaseModel, extra="forbid"):
         default="",
         description="of a record; `{key}` in a text is its value, `{key%.wav}` without that end",
     )
-    value: str | int | float | None = Field(
-        default=None, exclude=True, description="of each record"
-    )
+    value: str | int | float | None = Field(default=None, exclude=True, description="of each row")
     pattern: Pattern = Field(
         default=None, description="its first group is the value; null where it is not found"
     )
@@ -177,11 +175,13 @@ class Column(BaseModel, extra="forbid"):
     names: list[str] | None = Field(default=None, description="classes of a label, in order")
 
     @model_validator(mode="after")
-    def _has_a_key_or_value(self) -> Self:
+    def _has_what_it_needs(self) -> Self:
         if len(self.model_fields_set & {"key", "value"}) != 1:
             raise ValueError("give it either a key, or a value that each record has")
         if self.value is not None:
             self.key = f"{{}}{self.value}"  # a text in which no key stands for anything
+        if isinstance(self.key, list) and self.stored_as != "clip" and self.type == "string":
+            self.type = "[string]"
         return self
 
     @property

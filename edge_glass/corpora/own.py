@@ -38,7 +38,6 @@ CARD = """Licence: {{ spec.licence }}
 SECOND = 100_000  # bytes of sound, about
 HASHES = ("md5", "sha256")
 FETCHED_AS = {"url", "clip"}
-MANY = ("file", "bytes")  # what a row may have a list of
 ENDINGS: dict[str, list[str]] = {k: [f".{each}" for each in all_] for k, all_ in SUFFIXES.items()}
 
 
@@ -74,10 +73,7 @@ class OwnCorpus(Corpus):
                 f"{cls.own.corpus}: columns {', '.join(cls.media)}: a row that is fetched has "
                 "one medium alone: make the other columns text (role: text), or two corpora"
             )
-        for name, column in cls.media.items():
-            if column.several and (column.role == "video" or column.stored_as not in MANY):
-                detail = "only image and sound files, or their bytes, may be lists: make it text"
-                raise ConfigError(f"{cls.own.corpus}: column {name}: {detail} (role: text)")
+        own_files.check_lists(cls.own.corpus, spec.columns)
         cls.BUILDER_CONFIG_CLASS = own_files.params_of(
             frozenset(
                 c.role for c in spec.columns.values() if c.type != "string" or c.role in KINDS

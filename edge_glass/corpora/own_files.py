@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edge_glass.core.errors import ConfigError
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.row import Features, JsonObject, Row
-from edge_glass.core.spec import Column
+from edge_glass.core.spec import KINDS, Column
 from edge_glass.corpora.image_params import FetchParams, ImageParams
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.media_folders import kind_of
@@ -25,6 +26,8 @@ from edge_glass.media.features import Sequence, Value
 from edge_glass.sources.folder import nfc
 
 SPAN = ("start", "end", "length")  # roles of what says the seconds of a recording
+ONCE = (*SPAN, "channel", "id", "md5", "sha256")  # roles of what a row has one of
+MANY = ("file", "bytes")  # what a row may have a list of
 NAMED, CUTS = "row.named", "row.cuts"  # fields of a row that are no columns, as marks of a batch
 FOLDER = "folder"  # the key of the name of the folder that a record's file or table is in
 PARAMS: dict[str, type[CorpusConfig]] = {
@@ -109,6 +112,20 @@ def span_of(row: Row, by_role: Mapping[str, list[str]]) -> tuple[float, float, i
     if start is None and end is None:
         return None
     return float(start or 0), math.inf if end is None else float(end), channel
+
+
+def check_lists(corpus: str, columns: Mapping[str, Column]) -> None:
+    """Raise ConfigError for a column of lists whose role has none."""
+    for name, column in columns.items():
+        if not column.several:
+            continue
+        said = f"{corpus}: column {name}: "
+        if column.role in ONCE:
+            detail = f"a row has one {column.role}: give one key, and no list as its type"
+            raise ConfigError(said + detail)
+        if column.role == "video" or (column.role in KINDS and column.stored_as not in MANY):
+            detail = "only image and sound files, or their bytes, may be lists: make it text"
+            raise ConfigError(f"{said}{detail} (role: text)")
 
 
 @cache

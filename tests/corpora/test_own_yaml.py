@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from kit import ROOT, Cli, rows
+from kit import ROOT, Cli, entries, rows
 from ownfiles import WAV, jpeg, put, table
 
 from edge_glass.core.errors import EdgeGlassError
@@ -135,6 +135,7 @@ def test_the_yaml_of_the_page_is_built(tmp_path: Path, cli: Cli) -> None:
     made = rows(tmp_path / "out" / "lake_16k")
     assert [made[name]["weight"] for name in names[:2]] == [3.5, 4.0]
     assert [made[name]["pages_width"] for name in names[:2]] == [[40, 41], [42]]
+    assert made[names[0]]["names"] == [names[0], "owl"]
     assert made[names[0]]["place"] == "owl" and names[2] not in made
     assert {row["site"] for row in made.values()} == {"north shore"}
 
@@ -147,6 +148,47 @@ def test_a_column_has_either_a_key_or_a_value(read: str, tmp_path: Path, cli: Cl
     columns = f"layout: table\ncolumns: {{site: {{role: text{read}}}}}\nconfigs: {{d: {{}}}}\n"
     file.write_text(file.read_text() + columns)
     assert "columns.site: give it either a key, or a value" in cli("build", str(file)).err
+
+
+BOTH = ["A bird.", "Ein Vogel."]
+SEVERAL = [  # what the YAML says of a caption, and what comes of it
+    ("key: [text_en, text_de]", {"captions": BOTH}),
+    ("key: texts, type: '[string]'", {"captions": BOTH}),
+    ("key: texts", "caption: 2 captions where one was expected: type: '[string]' keeps all"),
+    ("key: [text_en, text_de], type: string", {"captions": BOTH}),
+    ("key: [text_en, text_de], type: json", "caption: 2 captions where one was expected"),
+]
+
+
+@pytest.mark.parametrize(("said", "published"), SEVERAL, ids=[said for said, _ in SEVERAL])
+def test_no_caption_of_several_is_lost(
+    said: str, published: dict[str, list[str]] | str, tmp_path: Path, cli: Cli
+) -> None:
+    """Of a list of keys, or of a key that has a list; the first record has one caption alone."""
+    several = {"text_en": BOTH[0], "text_de": BOTH[1], "texts": BOTH}
+    table(tmp_path / "list.jsonl", [{"text_en": "An owl.", "texts": ["An owl."]}, several])
+    text = HEAD.replace("data: {}", "data: {path: list.jsonl}") + "layout: table\n"
+    text += f"columns: {{caption: {{role: caption, {said}}}}}\nconfigs: {{talks: {{}}}}\n"
+    put(tmp_path / "talks.yaml", text)
+    assert cli("build", tmp_path / "talks.yaml", "--out", tmp_path / "out").code == 0
+    _, last = entries(tmp_path / "out" / "talks").values()
+    if isinstance(published, str):
+        assert last["outcome"] == "malformed_row" and last["detail"].startswith(published)
+    else:
+        row = [*rows(tmp_path / "out" / "talks").values()][-1]
+        assert {name: row[name] for name in published} == published
+
+
+@pytest.mark.parametrize("said", ["key: [text, n]", "key: n, type: '[string]'"])
+@pytest.mark.parametrize("role", ["id", "start", "md5"])
+def test_what_a_row_has_once_is_no_list(role: str, said: str, tmp_path: Path, cli: Cli) -> None:
+    table(tmp_path / "list.jsonl", [{"text": "An owl.", "n": ["1"]}])
+    text = HEAD.replace("data: {}", "data: {path: list.jsonl}") + "layout: table\n"
+    text += f"columns: {{n: {{role: {role}, {said}}}}}\nconfigs: {{talks: {{}}}}\n"
+    put(tmp_path / "talks.yaml", text)
+    assert (
+        f"column n: a row has one {role}: give one key" in cli("build", tmp_path / "talks.yaml").err
+    )
 
 
 def test_a_yaml_may_be_called_otherwise_than_its_first_config(

@@ -125,7 +125,11 @@ def cast(name: str, column: Column, value: Any) -> Any:
     if value is None or (type(value) is str and column.type == "string" and PLAIN[column.role]):
         return value
     if column.role == "caption":
-        return [str(each) for each in (value if isinstance(value, list) else [value])]
+        captions = [str(each) for each in (value if isinstance(value, list) else [value])]
+        if len(captions) > 1 and not column.several:
+            detail = f"{name}: {len(captions)} captions where one was expected: type: '[string]'"
+            raise Dropped(Outcome.MALFORMED_ROW, f"{detail} keeps all")
+        return captions
     if column.names is not None and isinstance(value, int) and value < len(column.names):
         return value if value >= 0 else None  # -1 is what `datasets` writes for none
     if column.names is not None and str(value) not in column.names:
