@@ -26,6 +26,7 @@ from edge_glass.media.sound_file import (
     read_into,
 )
 
+ROUNDING = 0.02  # seconds: by so much may rounded times of a span lie beyond the end
 KEPT = 2**20  # samples behind a clip that are remembered, for the next one may overlap it
 Span = tuple[float, float, int | None]  # start and end in seconds, the channel if not all
 
@@ -65,7 +66,7 @@ def stretch(data: bytes, span: Span, notes: list[str]) -> bytes:
     Raises Dropped: wrong_duration if it ends before.
     """
     sound = Sound.of(data)
-    _check_end(span, sound.info.seconds)
+    _check_end(span, sound.info.seconds, notes)
     return data if _is_whole(span, sound.info.rate, sound.info.frames) else _cut(sound, span, notes)
 
 
@@ -78,7 +79,7 @@ def stretch_of_file(path: Path, span: Span, notes: list[str]) -> bytes | None:
     recording = _recording(path, path.stat().st_mtime_ns) if path.is_file() else None
     if recording is None:
         return None
-    _check_end(span)
+    _check_end(span, None, notes)
     rate, (start, end, _) = recording.rate, span
     first, last = round(start * rate), round(min(end, start + MAX_SECONDS) * rate)
     samples = recording.read(first, last + 2)  # two more tell whether it ends here
@@ -88,7 +89,7 @@ def stretch_of_file(path: Path, span: Span, notes: list[str]) -> bytes | None:
             return None
         if end * rate >= first + len(samples) + 0.5 and seconds <= MAX_SECONDS:
             return None
-        _check_end(span, seconds)
+        _check_end(span, seconds, notes)
     elif end > start + MAX_SECONDS:
         raise Dropped(Outcome.OVERSIZED_MEDIA, f"a clip of more than {MAX_SECONDS} s")
     return _encoded(samples[: last - first], rate, recording.subtype, span[2], notes)
@@ -168,18 +169,20 @@ def _is_whole(span: Span, rate: int, frames: int) -> bool:
     return channel is None and start * rate < 1 and end * rate > frames - 1
 
 
-def _check_end(span: Span, seconds: float | None = None) -> None:
-    """Raises Dropped if a span is none, or a recording ends before it does."""
+def _check_end(span: Span, seconds: float | None, notes: list[str]) -> None:
+    """Raises Dropped if a span is none, or a recording ends before it or before half of it.
+
+    `notes` say what the end of the recording takes from it; an `end` that is infinite is its own.
+    """
     start, end, _ = span
-    if not 0 <= start < end or (seconds is not None and _ends_before(seconds, start, end)):
-        there = "" if seconds is None else f"{seconds:.2f} s where "
-        detail = f"{there}{start:g} to {end:g} s were asked for"
-        raise Dropped(Outcome.WRONG_DURATION, detail)
-
-
-def _ends_before(seconds: float, start: float, end: float) -> bool:
-    """Whether a recording does; an `end` that is infinite is its own."""
-    return seconds <= start or (end < math.inf and seconds < end - SLACK)
+    lost = 0.0 if seconds is None or end == math.inf else end - seconds
+    asked = f"{start:g} to {end:g} s were asked for"
+    there = "" if seconds is None else f"{seconds:.2f} s where "
+    past = seconds is not None and seconds <= start
+    if not 0 <= start < end or past or lost > min(SLACK, (end - start) / 2):
+        raise Dropped(Outcome.WRONG_DURATION, there + asked)
+    if lost > ROUNDING:
+        notes.append(there + asked)
 
 
 def _cut(sound: Sound, span: Span, notes: list[str]) -> bytes:

@@ -13,7 +13,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from kit import Cli, client, entries, rows, sound
 from own_pictures import class_folders
 from owndata import CASES
-from ownfiles import put
+from ownfiles import lines, put
 
 from edge_glass.audit.verify import verify
 from edge_glass.core import manifest
@@ -180,3 +180,29 @@ def test_a_text_of_kaldi_without_a_recording_is_in_the_ledger(
     outcomes = {row["id"]: row["outcome"] for row in entries(Path("data/egs")).values()}
     assert outcomes["a"] == "kept"
     assert sorted(outcomes.values()) == ["kept", "missing_media", "missing_media"]
+
+
+ENDS = [  # of a span of a recording of 5 s, and what comes of it
+    (4.5, 0.51, ("kept", "")),
+    (4.5, 1.0, ("kept", "5.00 s where 4.5 to 5.5 s were asked for")),
+    (4.75, 0.625, ("wrong_duration", "5.00 s where 4.75 to 5.375 s were asked for")),
+]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_clip_that_its_recording_cuts_short_says_so(
+    channels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    """Nor is one published of which more than half is missing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nemo").mkdir()
+    sf.write(tmp_path / "nemo" / "a.wav", np.zeros((40_000, channels)), 8000)
+    cuts = [(0.0, 1.0, ("kept", "")), (1.0, 1.0, ("kept", "")), *ENDS]
+    records = [
+        {"audio_filepath": "a.wav", "offset": start, "duration": length, "text": f"No. {start}"}
+        for start, length, _ in cuts
+    ]
+    put(tmp_path / "nemo" / "train_manifest.json", lines(records))
+    assert cli("build", "nemo").code == 0
+    outcomes = [(r["outcome"], r["detail"]) for r in entries(Path("data/nemo")).values()]
+    assert outcomes == [outcome for *_, outcome in cuts]
