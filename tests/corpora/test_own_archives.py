@@ -200,3 +200,14 @@ def test_a_damaged_archive_in_a_folder_is_named(at: Path) -> None:
     put(at / "more.zip", b"PK")
     with pytest.raises(EdgeGlassError, match=r"more\.zip: damaged"):
         understand(at)
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "d.parquet", "a.tar", "b.zip"])
+def test_pointers_of_git_lfs_are_told(name: str, at: Path) -> None:
+    put(at / ".gitattributes", f"*.{name[2:]} filter=lfs diff=lfs merge=lfs -text\n")
+    put(at / "x" / "1.txt", "A bird.")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 12345\n"
+    put(at / "x" / name, pointer)
+    for place in (at, at / "x", at / "x" / name):
+        with pytest.raises(EdgeGlassError, match=rf"{name}: a pointer of Git LFS.* `git lfs pull`"):
+            understand(place)

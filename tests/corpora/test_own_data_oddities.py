@@ -391,14 +391,3 @@ def test_what_hf_download_notes_is_no_data(at: Path, cli: Cli) -> None:
     put(at / ".cache" / "huggingface" / "download" / "1.jpg.metadata", "a\nb\n1.0\n")
     assert cli("build", "d", "--rebuild").code == 0
     assert manifest.read(Path("data/d")).sources == before
-
-
-@pytest.mark.parametrize("name", ["1.jpg", "d.parquet", "a.tar", "b.zip"])
-def test_pointers_of_git_lfs_are_told(name: str, at: Path) -> None:
-    put(at / ".gitattributes", f"*.{name[2:]} filter=lfs diff=lfs merge=lfs -text\n")
-    put(at / "x" / "1.txt", "A bird.")
-    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 12345\n"
-    put(at / "x" / name, pointer)
-    for place in (at, at / "x", at / "x" / name):
-        with pytest.raises(EdgeGlassError, match=rf"{name}: a pointer of Git LFS.* `git lfs pull`"):
-            understand(place)
