@@ -1,11 +1,12 @@
 """What do data of one's own cost, from files to Parquet: tables, URLs, folders, recordings?
 
-    python benchmarks/own.py --what text|list|folder|recording [--size N] [--fetched 200000]
+    python benchmarks/own.py --what text|csv|tsv|jsonl|list|folder|recording [--size N]
+        [--fetched 200000]
 
 Each as a user has it, with nothing said of it: understood, planned, built, in turns, one process
 each; peers do what they can of the same.
-- text: `size` rows of a Parquet file without media. datasets: loaded, and written as Parquet.
-  DuckDB: one query that copies it, no ledger, no checks
+- text: `size` rows of a Parquet file without media; csv, tsv and jsonl: the same rows in these.
+  datasets: loaded, and written as Parquet. DuckDB: one query that copies it, no ledger, no checks
 - list: `size` URLs and captions in Parquet, understood and planned. datasets loads and writes the
   list, DuckDB copies it with an id a row. Then `fetched` of them are built: bodies of 1 kB from
   nginx on loopback (img2dataset's part: benchmarks/fetch.py)
@@ -22,8 +23,24 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-SIZES = {"text": 300_000, "list": 1_000_000, "folder": 300_000, "recording": 10}
-ROW_BYTES = {"text": 600, "list": 2500, "folder": 8000, "recording": 250_000_000}
+SIZES = {
+    "text": 300_000,
+    "csv": 1_000_000,
+    "tsv": 1_000_000,
+    "jsonl": 1_000_000,
+    "list": 1_000_000,
+    "folder": 300_000,
+    "recording": 10,
+}
+ROW_BYTES = {
+    "text": 600,
+    "csv": 600,
+    "tsv": 600,
+    "jsonl": 600,
+    "list": 2500,
+    "folder": 8000,
+    "recording": 250_000_000,
+}
 TEXT = """
     SELECT i AS id, 'photo of a ' || repeat('vintage ', (i % 9)::INTEGER) || 'house no. ' || i AS
         caption, (100 + hash(i, 3) % 1500)::INTEGER AS page, (hash(i, 7) % 2000000) / 1e7 AS score,
@@ -40,11 +57,19 @@ CLIP, RATE = 10, 16_000  # seconds, and Hz, of a recording
 ANY_NAME = "location /i/ { try_files /small.jpg =404; }"
 
 
+FORMATS = {  # of DuckDB, by the ending of a table
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "csv": "FORMAT csv, HEADER",
+    "tsv": "FORMAT csv, HEADER, DELIMITER '\\t'",
+    "jsonl": "FORMAT json",
+}
+
+
 def make_table(query: str, path: Path) -> None:
     import duckdb
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    duckdb.sql(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    duckdb.sql(f"COPY ({query}) TO '{path}' ({FORMATS[path.suffix[1:]]})")
 
 
 def picture() -> bytes:
@@ -101,11 +126,12 @@ def planned(place: Path, out: Path) -> int:
     return sum(made.rows.values())
 
 
-def hugging_face(kind: str, place: Path, out: Path) -> int:
+def hugging_face(kind: str, place: Path, out: Path, **more: str) -> int:
     import datasets
 
     where = {"data_dir": str(place)} if place.is_dir() else {"data_files": str(place)}
-    found = datasets.load_dataset(kind, **where, cache_dir=str(out / "cache"), split="train")
+    cache = str(out / "cache")
+    found = datasets.load_dataset(kind, **where, cache_dir=cache, split="train", **more)
     found.to_parquet(str(out / "train.parquet"))
     return len(found)
 
@@ -126,6 +152,18 @@ CONTENDERS: dict[str, dict[str, Callable[[Path, Path], int]]] = {
         "Edge Glass": edge_glass,
         "datasets": partial(hugging_face, "parquet"),
         "DuckDB": partial(duckdb, "*"),
+    },
+    **{
+        ending: {
+            "Edge Glass": edge_glass,
+            "datasets": partial(hugging_face, kind, **more),
+            "DuckDB": partial(duckdb, "*"),
+        }
+        for ending, kind, more in (
+            ("csv", "csv", {}),
+            ("tsv", "csv", {"sep": "\t"}),
+            ("jsonl", "json", {}),
+        )
     },
     "list": {
         "Edge Glass": planned,
@@ -150,15 +188,17 @@ def run(what: str, size: int, fetched: int, rounds: int) -> None:
     from loopback import nginx
     from measure import compare, scratch, side_by_side
 
-    name = {"text": "raw/text.parquet", "list": "raw/list.parquet"}.get(what, "raw/data")
+    tables = {"text": "text.parquet", "list": "list.parquet"}
+    tables |= {ending: f"text.{ending}" for ending in FORMATS}
+    name = f"raw/{tables.get(what, 'data')}"
     with scratch(size * ROW_BYTES[what]) as folder:
         (folder / "web").mkdir()
         (folder / "web" / "small.jpg").write_bytes(picture())
         served = nginx(folder / "web", folder / "nginx", ANY_NAME)
         with served if what == "list" else nullcontext(0) as port:
             places = [folder / name, folder / f"tenth/{name}"]
-            if what in ("text", "list"):
-                made = TEXT if what == "text" else LIST
+            if what in tables:
+                made = LIST if what == "list" else TEXT
                 make_table(made.format(size=size, port=port), places[0])
                 make_table(made.format(size=min(size, fetched), port=port), places[1])
             elif what == "folder":
