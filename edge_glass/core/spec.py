@@ -18,20 +18,10 @@ CLIPS = ("audio", "video")  # what is cut out of a site's pages
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 MediaKind = Literal["image", "audio", "video"]
 KINDS: tuple[MediaKind, ...] = get_args(MediaKind)
+SpanRole = Literal["start", "end", "length", "channel"]  # seconds of a recording; from 0
 Role = Literal[
-    MediaKind,
-    "id",
-    "caption",
-    "label",
-    "text",
-    "number",
-    "start",
-    "end",
-    "length",
-    "channel",
-    "md5",
-    "sha256",
-]  # start, end, length: seconds of a recording, channel: from 0; md5, sha256: of bytes at a URL
+    MediaKind, SpanRole, "id", "caption", "label", "text", "number", "md5", "sha256"
+]  # md5, sha256: of bytes at a URL
 Annotator = Literal[
     "crowdsourced", "expert-generated", "found", "machine-generated", "no-annotation", "other"
 ]
@@ -160,13 +150,10 @@ class Column(BaseModel, extra="forbid"):
 
     role: Role
     key: str | list[str] = Field(
-        default="",
-        description="of a record; `{key}` in a text is its value, `{key%.wav}` without that end",
+        description="of a record; `{key}` in a text is its value, `{key%.wav}` without that end"
     )
     value: str | int | float | None = Field(default=None, exclude=True, description="of each row")
-    pattern: Pattern = Field(
-        default=None, description="its first group is the value; null where it is not found"
-    )
+    pattern: Pattern = Field(default=None, description="its first group is the value, or null")
     stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
         default="file",
         description="of media; clip: keys are a video's id, its start and, if it varies, its end",
@@ -174,12 +161,16 @@ class Column(BaseModel, extra="forbid"):
     type: str = Field(default="string", description="of `datasets`, [string] (a list), or json")
     names: list[str] | None = Field(default=None, description="classes of a label, in order")
 
-    @model_validator(mode="after")
-    def _has_what_it_needs(self) -> Self:
-        if len(self.model_fields_set & {"key", "value"}) != 1:
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_key_or_value(cls, said: Any) -> Any:
+        known = isinstance(said, dict) and said.keys() <= cls.model_fields.keys()
+        if known and len(said.keys() & {"key", "value"}) != 1:
             raise ValueError("give it either a key, or a value that each record has")
-        if self.value is not None:
-            self.key = f"{{}}{self.value}"  # a text in which no key stands for anything
+        return {"key": f"{{}}{said.get('value')}"} | said if known else said
+
+    @model_validator(mode="after")
+    def _is_of_several_keys(self) -> Self:
         if isinstance(self.key, list) and self.stored_as != "clip" and self.type == "string":
             self.type = "[string]"
         return self

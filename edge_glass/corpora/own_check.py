@@ -29,15 +29,16 @@ def whole(
     name: str, layout: str, every: Iterable[Record], most: int, roles: dict[str, str]
 ) -> list[Record]:
     """The first records that are whole. Raises ConfigError if there is none to read."""
-    why, records = "there is none at all", list[Record]()
+    lost, records = "", list[Record]()
     for record in every:
         if record.dropped is None:
             records.append(record)
-        elif not records:
-            why = f"{record.where} is {': '.join(record.dropped)}"
+        else:
+            lost = lost or f"{record.where} is {': '.join(record.dropped)}"
         if len(records) == most:
             break
     if not records:
+        why = lost or "there is none at all"
         raise ConfigError(f"{name}: no whole record of layout {layout}: {why}")
     failed = [r for r in records if str(r.values.get("status")).startswith("failed_to_")]
     if len(failed) == len(records) and roles.get("url") is None:

@@ -73,7 +73,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
 
 def test_no_yaml_at_all(tmp_path: Path) -> None:
     assert "not YAML" in problems(tmp_path / "birds.yaml", "a: [")[0]
-    assert "birds.yaml:1" in problems(tmp_path / "birds.yaml", "")[0]
+    assert "birds.yaml is empty" in problems(tmp_path / "birds.yaml", "")[0]
 
 
 @pytest.mark.parametrize(
