@@ -1,5 +1,6 @@
 """What a corpus's YAML file says, read with the line of every mistake."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -15,6 +16,7 @@ from edge_glass.core.errors import ConfigError, absent
 from edge_glass.core.row import Parameters
 
 CLIPS = ("audio", "video")  # what is cut out of a site's pages
+CONSTANT = "{}"  # begins a key that stands for the text behind it
 MAIN = "main"  # of a Hub repository: the commit that it is at when it is first listed
 MediaKind = Literal["image", "audio", "video"]
 KINDS: tuple[MediaKind, ...] = get_args(MediaKind)
@@ -152,7 +154,9 @@ class Column(BaseModel, extra="forbid"):
     key: str | list[str] = Field(
         description="of a record; `{key}` in a text is its value, `{key%.wav}` without that end"
     )
-    value: str | int | float | None = Field(default=None, exclude=True, description="of each row")
+    value: str | bool | int | float | None = Field(
+        default=None, exclude=True, description="of each row, in place of a key"
+    )
     pattern: Pattern = Field(default=None, description="its first group is the value, or null")
     stored_as: Literal["file", "url", "clip", "bytes", "base64"] = Field(
         default="file",
@@ -165,12 +169,15 @@ class Column(BaseModel, extra="forbid"):
     @classmethod
     def _has_a_key_or_value(cls, said: Any) -> Any:
         known = isinstance(said, dict) and said.keys() <= cls.model_fields.keys()
-        if known and len(said.keys() & {"key", "value"}) != 1:
+        if known and sum(said.get(name) is not None for name in ("key", "value")) != 1:
             raise ValueError("give it either a key, or a value that each record has")
-        return {"key": f"{{}}{said.get('value')}"} | said if known else said
+        return {"key": ""} | said if known else said
 
     @model_validator(mode="after")
-    def _is_of_several_keys(self) -> Self:
+    def _is_of_a_value_or_several_keys(self) -> Self:
+        if self.value is not None:
+            text = self.value if isinstance(self.value, str) else json.dumps(self.value)
+            self.key = f"{CONSTANT}{text}"
         if isinstance(self.key, list) and self.stored_as != "clip" and self.type == "string":
             self.type = "[string]"
         return self

@@ -305,10 +305,8 @@ class OwnCorpus(Corpus):
 
     def _list(self, name: str, column: Column, row: Row, media: Media) -> JsonObject:
         """The columns of a list of media, each a list of values. Raises Dropped if one is lost."""
-        names, features = (
-            row.fields[own_files.NAMED].get(name),
-            own_files.features_of(column, self.config),
-        )
+        names = row.fields[own_files.NAMED].get(name)
+        features = own_files.features_of(column, self.config)
         if names is None:
             return dict.fromkeys(features)
         if column.stored_as == "bytes":

@@ -112,10 +112,9 @@ class TablePart:
         """What is wrong with a record that has these values, which are no UTF-8."""
         features = {n: _feature(column) for n, column in self._columns.items()}
         record = {n: fields[n][at].as_py() for n in features} | unwritten
-        try:  # a URL is the one that has no column
-            Columns(features | {n: Value("string") for n in unwritten.keys() - features}).check(
-                record
-            )
+        url = dict.fromkeys(unwritten.keys() - features, Value("string"))
+        try:
+            Columns(features | url).check(record)
         except Dropped as drop:
             return drop.outcome, _escaped(drop.detail)
         raise AssertionError(f"{record!a} is UTF-8")

@@ -9,7 +9,7 @@ from edge_glass.core import ledger, manifest
 from edge_glass.core.errors import ConfigError, SourceError, absent
 from edge_glass.core.ledger import Dropped
 from edge_glass.core.progress import Progress
-from edge_glass.core.spec import Column, Spec
+from edge_glass.core.spec import CONSTANT, Column, Spec
 from edge_glass.core.units import SLACK
 from edge_glass.corpora.layouts import values
 from edge_glass.corpora.layouts.record import Files, Record
@@ -150,9 +150,10 @@ def _keys(spec: Spec) -> set[str]:
     keys = set[str]()
     for key in (spec.splits.key, *(column.key for column in spec.columns.values())):
         for each in key if isinstance(key, list) else [key or FOLDER]:
-            places = values.PLACE.findall(each) or [each]
-            keys.update(place.partition("%")[0] for place in places)
-    return keys - {FOLDER, ""}
+            if not each.startswith(CONSTANT):
+                places = values.PLACE.findall(each) or [each]
+                keys.update(place.partition("%")[0] for place in places)
+    return keys - {FOLDER}
 
 
 def not_built(path: Path) -> None:

@@ -126,8 +126,8 @@ class _Reading:
                 self._name, f"the lines of {names[0]} are neither URLs nor names of files",
                 "--column url=text  (each line is a text)",
             )  # fmt: skip
-        named = layout not in OWN_FILES and [m for m in media if m.stored_as in ("file", "url")]
-        files_of = {medium.read_from: medium.several for medium in named or ()}
+        shared = [] if layout in OWN_FILES else [m for m in media if m.stored_as in ("file", "url")]
+        files_of = {medium.read_from: medium.several for medium in shared}
         asked = self._choices.split or ("folder" if own_shards.is_dict(self._place) else None)
         lists, of_folders = self._lists, layout == "media" and "folder" not in roles
         said = self._described.splits if self._described and not asked else None

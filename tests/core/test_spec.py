@@ -3,26 +3,20 @@
 from pathlib import Path
 
 import pytest
+from otherlab import BIRDS_YAML
 
 from edge_glass.core.errors import EdgeGlassError
 from edge_glass.core.spec import read_spec
 from edge_glass.corpora import catalog
 
-GOOD = """\
-title: Birds
-version: 1.0.0
-homepage: https://example.org/birds
-licence: CC0
-licence_tag: cc0-1.0
-citation: "@misc{birds}"
-sources:
+GOOD = BIRDS_YAML.replace(
+    '  birds.csv: {url: "https://example.org/birds.csv"}\n',
+    """\
   birds.zip:
     url: https://example.org/birds.zip
     md5: 0123456789abcdef0123456789abcdef
-configs:
-  birds: {}
-  birds_sample: {bundled: true}
-"""
+""",
+)
 
 
 def problems(path: Path, text: str) -> list[str]:

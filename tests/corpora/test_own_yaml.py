@@ -140,7 +140,32 @@ def test_the_yaml_of_the_page_is_built(tmp_path: Path, cli: Cli) -> None:
     assert {row["site"] for row in made.values()} == {"north shore"}
 
 
-@pytest.mark.parametrize("read", ["", ", key: text, value: acme"])
+def test_a_value_of_all_records_and_lists_in_cells_are_what_they_say(
+    tmp_path: Path, cli: Cli
+) -> None:
+    """Braces in a value are no keys, an empty list is a list."""
+    put(tmp_path / "d.csv", 'text,tags\nOne,"[]"\nTwo,"[""a""]"\n')
+    columns = {
+        "caption": "{role: caption, key: text}",
+        "tags": "{role: text, key: tags, type: '[string]'}",
+        "note": "{role: text, value: 'of {text}, {}'}",
+        "year": "{role: number, value: 2026, type: int64}",
+        "public": "{role: text, value: true, type: bool}",
+        "shown": "{role: text, value: true}",
+    }
+    lines = "".join(f"  {name}: {each}\n" for name, each in columns.items())
+    head = HEAD.replace("data: {}", "data: {path: d.csv}")
+    put(tmp_path / "d.yaml", f"{head}layout: table\ncolumns:\n{lines}configs: {{d: {{}}}}\n")
+    assert cli("build", f"{tmp_path}/d.yaml", "--out", f"{tmp_path}/data").code == 0
+    made = rows(tmp_path / "data" / "d")
+    assert [row["tags"] for row in made.values()] == [[], ["a"]]
+    for row in made.values():
+        assert (row["note"], row["year"], row["public"], row["shown"]) == (
+            "of {text}, {}", 2026, True, "true",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("read", ["", ", key: text, value: acme", ", value: null"])
 def test_a_column_has_either_a_key_or_a_value(read: str, tmp_path: Path, cli: Cli) -> None:
     file = tmp_path / "d.yaml"
     put(tmp_path / "d.csv", "text\nOne\n")

@@ -147,8 +147,7 @@ def tar_samples(files: Files) -> Iterator[Record]:
     """The samples of WebDataset: members of a tar with one name up to its first dot.
 
     A member that is neither media nor text is left out. Of samples of one key in one tar the last
-    is read, the others are lost. At the
-    end is what img2dataset did not get.
+    is read, the others are lost. At the end is what img2dataset did not get.
     """
     for folder, names in files.folders(repeated=True):
         samples: dict[str, Counter[str]] = {}

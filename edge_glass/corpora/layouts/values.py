@@ -14,7 +14,7 @@ from edge_glass.core.key_digests import rank
 from edge_glass.core.ledger import Dropped, Outcome
 from edge_glass.core.names import glob
 from edge_glass.core.row import JsonObject
-from edge_glass.core.spec import KINDS, Column, Splits
+from edge_glass.core.spec import CONSTANT, KINDS, Column, Splits
 from edge_glass.corpora.layouts.record import Record
 from edge_glass.media.features import ClassLabel, Sequence, Value
 from edge_glass.sources import json_text
@@ -24,7 +24,7 @@ from edge_glass.sources.folder import nfc
 OF_FILE = re.compile(  # of what names a record
     r"(.+?\.(?:tar|tgz|parquet|arrow|mds)(?:\.\w+)?)/.*|(.+) (?:row|line) \d+|(.+?)#.*", re.DOTALL
 )
-PLACE = re.compile(r"\{([^{}]*)\}")
+PLACE = re.compile(r"\{([^{}]+)\}")
 SECTION = re.compile(r"#t=([\d.]+),([\d.]+)$")  # of a video, as the web's Media Fragments say it
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 Key = str | list[str]
@@ -34,18 +34,13 @@ def at(key: Key, values: JsonObject) -> Any:
     """What a record says under a key; None if there is nothing.
 
     Of a list of keys the values that are there, of a text with `{key}` in it that text, where
-    `{key%.wav}` is the value without that end, and `{}` nothing; a key that is called so itself
-    comes first. `a.0.b` leads into objects and lists.
+    `{key%.wav}` is the value without that end; a key that is called so itself comes first. What
+    begins with `CONSTANT` is the rest of it. `a.0.b` leads into objects and lists.
     """
     if isinstance(key, list):
         return [value for each in key if (value := at(each, values)) is not None] or None
-    if "{" in key and key not in values and (places := PLACE.findall(key)):
-        parts = {place: _without_end(place, values) for place in places}
-        if None in parts.values():
-            return None
-        if (listed := next((n for n, p in parts.items() if isinstance(p, list)), None)) is not None:
-            return [at(key, values | {listed: each}) for each in parts[listed]]
-        return PLACE.sub(lambda match: str(parts[match[1]]), key)
+    if "{" in key and key not in values and (key.startswith(CONSTANT) or PLACE.search(key)):
+        return _filled(key, values)
     if (value := values.get(key)) is not None or "." not in key:
         return value
     inner: Any = values
@@ -58,22 +53,35 @@ def at(key: Key, values: JsonObject) -> Any:
     return inner
 
 
+def _filled(key: str, values: JsonObject) -> Any:
+    """The text of a key, with values in the places of their keys."""
+    if key.startswith(CONSTANT):
+        return key.removeprefix(CONSTANT)
+    parts = {place: _without_end(place, values) for place in PLACE.findall(key)}
+    if None in parts.values():
+        return None
+    if (listed := next((n for n, p in parts.items() if isinstance(p, list)), None)) is not None:
+        return [at(key, values | {listed: each}) for each in parts[listed]]
+    return PLACE.sub(lambda match: str(parts[match[1]]), key)
+
+
 def out_of_text(value: Any) -> Any:
     """The object or list that a text has in JSON, as a cell of a CSV has it; else the value."""
     if isinstance(value, str) and value[:1] in ("{", "["):
-        return json_text.value(value) or value
+        inner = json_text.value(value)
+        return value if inner is None else inner
     return value
 
 
 def _without_end(place: str, values: JsonObject) -> Any:
     key, _, end = place.partition("%")
-    value = at(key, values) if place else ""
+    value = at(key, values)
     return str(value).removesuffix(end) if end and value is not None else value
 
 
 def is_plain(key: str) -> bool:
     """Whether a key is a name and no more."""
-    return "." not in key and not PLACE.search(key)
+    return "." not in key and "{" not in key
 
 
 def section(key: Key, said: JsonObject, length: float | None) -> JsonObject:
